@@ -1,0 +1,96 @@
+"""All threads against one, over a sweep of sizes: a thread more must never cost time.
+
+Two processes of the same library run the same work, one with a single thread, one with all. The
+ratio is the single thread's time over that of all: 1 where the work is too small to divide, the
+number of threads where it is large, and never below 1 but for noise.
+
+`--ours torch` shows another library's curve.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common.arguments import make_parser, parse
+from common.machine import usable_cpus
+from common.models import mlp, training_spec, training_steps
+from common.report import Case, Report
+from common.stage import Stage
+from common.timer import compare
+
+WIDTHS = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024]
+CUBES = [8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024]
+NOISE = 0.95
+
+
+def work() -> list[tuple[str, str, dict[str, Any], int]]:
+    """Returns name, kind, spec and number of steps of every case."""
+    cases = []
+    for width in WIDTHS:
+        model = mlp(
+            f"{width}-{width}-{width}-10",
+            [width, width, width, 10],
+            "relu",
+            "sparse_softmax_cross_entropy",
+        )
+        spec = training_spec(model, samples=2048, batch=32)
+        cases.append((f"train {model['name']} batch 32", "train", spec, training_steps(spec)))
+    for size in CUBES:
+        spec = {
+            "m": size,
+            "n": size,
+            "k": size,
+            "dtype": "float32",
+            "transpose_a": False,
+            "transpose_b": False,
+            "seed": 1,
+        }
+        cases.append((f"matmul {size}x{size}x{size}", "matmul", spec, 1))
+    return cases
+
+
+def run(name: str, kind: str, spec: dict[str, Any], units: int, one: Stage, many: Stage) -> Case:
+    """Times one case with a single thread and with all."""
+    arguments = many.arguments
+    ours = arguments.ours
+    variants = many.described[ours]["variants"][kind]
+    theirs = one.prepare(ours, kind, variants[0], spec, "one thread")
+    subject = many.prepare(ours, kind, variants[0], spec, f"{many.threads} threads")
+    comparison = compare(
+        subject,
+        [theirs],
+        rounds=arguments.rounds,
+        round_seconds=arguments.round_seconds,
+        settle=arguments.settle,
+    )
+    subject.release()
+    theirs.release()
+    return Case(name, many.threads, comparison, units)
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    processors = len(usable_cpus())
+    parser = make_parser(__doc__, rounds=9, round_seconds=0.05)
+    parser.add_argument("--threads", type=int, default=processors, help="default: %(default)s")
+    arguments = parse(parser)
+    if arguments.threads < 2:
+        parser.error("two processors are needed to compare with one")
+    report = Report("bench_threads", arguments)
+    with (
+        Stage(arguments, 1, [], pin=False) as one,
+        Stage(arguments, arguments.threads, [], pin=False) as many,
+    ):
+        report.describe(one)
+        report.describe(many)
+        for name, kind, spec, units in work():
+            if many.selected(name):
+                case = run(name, kind, spec, units, one, many)
+                report.add(case, wide=["one thread"])
+                ratio = case.comparison.ratio("one thread")
+                report.target(f"{name}: one thread's time", ratio, NOISE, at_least=True)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""dlnative: products by `ops.matmul`, training in the Keras API, and what the machine can do."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import time
+import tracemalloc
+from typing import Any, ClassVar
+
+import numpy as np
+
+import dlnative
+from dlnative import _core
+from workers.allocations import allocation_count, heap_bytes, resident_bytes
+from workers.base import BaseWorker, Spec, Task
+from workers.data import dataset, factors, matmul_check
+from workers.keras_worker import KerasTrainer
+
+
+class Worker(BaseWorker):
+    """dlnative on `threads` threads."""
+
+    variants: ClassVar = {
+        "matmul": ["ops.matmul"],
+        "train": ["fit"],
+        "train_on_batch": ["train_on_batch"],
+        "predict": ["predict", "predict_on_batch"],
+        "start": ["fit"],
+    }
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        dlnative.config.set_num_threads(threads)
+
+    def versions(self) -> dict[str, str]:
+        return {
+            "dlnative": dlnative.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        }
+
+    def facts(self) -> dict[str, object]:
+        return {
+            "isa": dlnative.config.isa(),
+            "threads": dlnative.config.num_threads(),
+            "threading": _core.threading(),
+            "compiler": _core.compiler(),
+        }
+
+    def trainer(self, spec: Spec, variant: str) -> KerasTrainer:
+        return KerasTrainer(dlnative, spec, variant)
+
+    def prepare_matmul(self, spec: Spec, variant: str) -> Task:
+        a, b = factors(spec)
+        options: dict[str, Any] = {
+            "transpose_a": spec["transpose_a"],
+            "transpose_b": spec["transpose_b"],
+        }
+        product = np.asarray(dlnative.ops.matmul(a, b, **options))
+        check = matmul_check(product)
+        if "out" in inspect.signature(dlnative.ops.matmul).parameters:
+            options["out"] = product
+        return Task(lambda: dlnative.ops.matmul(a, b, **options), check=check)
+
+    def query_fma_peak(self, dtype: str, seconds: float) -> dict[str, float]:
+        """Measures the fused multiply-adds of one core, in FLOP/s."""
+        return {"flops_per_second": _core.fma_peak(dtype, seconds)}
+
+    def query_memory_bandwidth(self, bytes: int, seconds: float) -> dict[str, float]:
+        """Measures how fast all threads copy, in bytes read and written per second."""
+        return {"bytes_per_second": _core.memory_bandwidth(bytes, seconds)}
+
+    def query_build(self, training: Spec, repeats: int) -> dict[str, list[float]]:
+        """Measures what the first `train_on_batch` of a fresh model takes beyond a later one."""
+        seconds = []
+        for _ in range(repeats):
+            trainer = self.trainer(training, "train_on_batch")
+            times = []
+            for _ in range(4):
+                begin = time.perf_counter()
+                trainer.train_on_batch()
+                times.append(time.perf_counter() - begin)
+            seconds.append(times[0] - min(times[1:]))
+        return {"seconds": seconds}
+
+    def query_allocations(self, training: Spec) -> dict[str, float | None]:
+        """Looks for allocations in the steps after the first.
+
+        `fit` itself may allocate when it starts and ends, so calls with different numbers of steps
+        are compared: what a step allocates is the difference over the additional steps.
+
+        Returns:
+            steps; calls_per_step of malloc, calloc, realloc, memalign and mmap (None unless the
+            counter is preloaded); heap_bytes and resident_bytes by which the process grew during
+            the longer call; python_bytes by which Python's heap grew in 500 `train_on_batch`.
+        """
+        trainer = self.trainer(training, "fit")
+        x, y = dataset(training)
+        twice_x, twice_y = np.concatenate([x, x]), np.concatenate([y, y])
+
+        def count(x: Any, y: Any) -> int | None:
+            trainer.x, trainer.y = x, y
+            before = allocation_count()
+            trainer.fit(1, shuffle=True)
+            after = allocation_count()
+            return None if before is None or after is None else after - before
+
+        for _ in range(2):  # the second time everything that is kept is there
+            once = count(x, y)
+            heap, resident = heap_bytes(), resident_bytes()
+            twice = count(twice_x, twice_y)
+            heap, resident = heap_bytes() - heap, resident_bytes() - resident
+        steps = training["samples"] // training["batch"]
+        return {
+            "steps": steps,
+            "calls_per_step": None if once is None or twice is None else (twice - once) / steps,
+            "heap_bytes": heap,
+            "resident_bytes": resident,
+            "python_bytes": python_growth(trainer, 500),
+        }
+
+
+def python_growth(trainer: KerasTrainer, calls: int) -> int:
+    """Returns by how many bytes Python's heap grows in a number of `train_on_batch`."""
+    tracemalloc.start()
+    try:
+        for _ in range(calls):
+            trainer.train_on_batch()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(calls):
+            trainer.train_on_batch()
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,39 @@
+"""NumPy: matrix products with whatever BLAS it was built on."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import threadpoolctl
+
+from workers.base import BaseWorker, Spec, Task
+from workers.data import factors, matmul_check
+
+
+class Worker(BaseWorker):
+    """`np.matmul` into a given output, on `threads` BLAS threads."""
+
+    variants: ClassVar = {"matmul": ["matmul"]}
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        threadpoolctl.threadpool_limits(threads, user_api="blas")
+
+    def versions(self) -> dict[str, str]:
+        return {"numpy": np.__version__}
+
+    def facts(self) -> dict[str, object]:
+        libraries = [
+            {name: entry.get(name) for name in ("internal_api", "version", "architecture")}
+            for entry in threadpoolctl.threadpool_info()
+            if entry["user_api"] == "blas"
+        ]
+        return {"blas": libraries[0] if libraries else None}
+
+    def prepare_matmul(self, spec: Spec, variant: str) -> Task:
+        a, b = factors(spec)
+        left = a.T if spec["transpose_a"] else a
+        right = b.T if spec["transpose_b"] else b
+        out = np.matmul(left, right)
+        return Task(lambda: np.matmul(left, right, out=out), check=matmul_check(out))

@@ -1,0 +1,52 @@
+// Memory for tensors: aligned to cache lines and, where it is large, to huge pages.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+namespace dlnative {
+
+inline constexpr std::size_t kAlignment = 64;                   // cache line, widest vector
+inline constexpr std::size_t kHugePage = std::size_t{2} << 20;  // x86-64, aarch64 with 4 KB pages
+inline constexpr std::size_t kHugeThreshold = std::size_t{4} << 20;  // from here on huge pages
+
+// Owns a block of memory. Blocks from kHugeThreshold bytes on begin at a multiple of kHugePage and
+// ask the kernel for huge pages (Linux; a matrix read by columns otherwise misses the TLB once per
+// row); smaller ones begin at a multiple of kAlignment. Move-only; a moved-from buffer is empty.
+class AlignedBuffer {
+ public:
+  AlignedBuffer() noexcept = default;
+
+  // Contents are undefined. Throws std::bad_alloc. With 0 bytes nothing is allocated.
+  explicit AlignedBuffer(std::size_t bytes);
+
+  // All bytes are zero.
+  static AlignedBuffer zeroed(std::size_t bytes);
+
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    AlignedBuffer taken(std::move(other));
+    std::swap(data_, taken.data_);
+    std::swap(bytes_, taken.bytes_);
+    return *this;
+  }
+  ~AlignedBuffer();
+
+  std::byte* data() noexcept { return data_; }  // nullptr if empty
+  const std::byte* data() const noexcept { return data_; }
+  std::size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+// At least `bytes` bytes of scratch that belong to the calling thread, aligned to kAlignment, with
+// undefined contents. The next call on the same thread may return the same memory and invalidates
+// this pointer, so one op takes it once and cuts it up. Kept until the thread ends; a call that
+// needs no more than an earlier one does not allocate.
+// Throws std::bad_alloc; as a task must not throw, large scratch for tasks belongs into an arena.
+void* thread_scratch(std::size_t bytes);
+
+}  // namespace dlnative

@@ -1,0 +1,79 @@
+// The standard normal distribution, for the exact GELU.
+#pragma once
+
+#include "kernels/simd/math_exp.h"
+#include "kernels/simd/vec.h"
+
+namespace dlnative {
+namespace DLNATIVE_ISA_NAMESPACE {
+namespace {
+
+// Mills' ratio M(t) = Phi(-t) exp(t^2 / 2) = P(t) / Q(t) for t >= 0: minimax fits of the smallest
+// relative error on [0, kMax], by iteratively reweighted linear least squares in 100 digits. All
+// coefficients are positive, so no digit cancels.
+template <class T>
+struct MillsConstants;
+
+template <>
+struct MillsConstants<float> {
+  static constexpr float kMax = 15.0f;  // |error| <= 2^-27.2
+  static constexpr float kP[] = {0x1p-1f, 0x1.c1d324p-2f, 0x1.78c43ep-3f, 0x1.4ee52ap-5f,
+                                 0x1.102eaep-8f};
+  static constexpr float kQ[] = {0x1p+0f,        0x1.ad2bc4p+0f, 0x1.349e86p+0f,
+                                 0x1.e2b836p-2f, 0x1.a3c100p-4f, 0x1.552058p-7f};
+  static constexpr std::uint32_t kHighHalf = 0xfffff000u;  // 12 bits of mantissa
+};
+
+template <>
+struct MillsConstants<double> {
+  static constexpr double kMax = 39.0;  // |error| <= 2^-54.1
+  static constexpr double kP[] = {0x1p-1,
+                                  0x1.8cbdb93107b00p-1,
+                                  0x1.3028fc340285dp-1,
+                                  0x1.2849f60d489d6p-2,
+                                  0x1.9032f8e5d6d5cp-4,
+                                  0x1.830edae1f6676p-6,
+                                  0x1.0c0592c1843e8p-8,
+                                  0x1.012623aaf92e6p-11,
+                                  0x1.388dc7fd7501fp-15,
+                                  0x1.7408f38643d57p-20};
+  static constexpr double kQ[] = {0x1p+0,
+                                  0x1.2c7ff167d4afep+1,
+                                  0x1.47d81c4fae200p+1,
+                                  0x1.b6e4faa573007p+0,
+                                  0x1.906bcf756bc5cp-1,
+                                  0x1.0517fb0ca0349p-2,
+                                  0x1.ef1eb18eda2f0p-5,
+                                  0x1.52f9d14c03c0ap-7,
+                                  0x1.4332fb8dfbf21p-10,
+                                  0x1.87ba6736225b1p-14,
+                                  0x1.d246d4a722212p-19};
+  static constexpr std::uint64_t kHighHalf = 0xfffffffff8000000u;  // 26 bits
+};
+
+// cdf = Phi(x) and density = exp(-x^2 / 2) / sqrt(2 pi).
+template <class T>
+struct NormalDistribution {
+  Vec<T> cdf;
+  Vec<T> density;
+};
+
+// Phi(x) = Phi(-t) for x < 0 and 1 - Phi(-t) otherwise, t = |x|, so no digit is lost in the lower
+// tail, where (1 + erf(x / sqrt2)) / 2 cancels. In exp(-t^2 / 2) the square is split: that of t's
+// high half is exact, the rest is carried into the reduced argument.
+// Error of cdf: float32 @@CDF_F@@, float64 @@CDF_D@@ ulp; of density: float32 @@PDF_F@@, float64
+// @@PDF_D@@ ulp.
+template <class T>
+DLNATIVE_INLINE NormalDistribution<T> normal_distribution(Vec<T> x) {
+  using C = MillsConstants<T>;
+  const Vec<T> t = at_most<T>(vabs<T>(x), C::kMax);
+  const Vec<T> high = from_bits<T>(to_bits<T>(t) & C::kHighHalf);
+  const Vec<T> rest = T(0.5) * (t - high) * (t + high);
+  const Vec<T> e = vexp_nonpositive<T>(T(-0.5) * high * high, rest);
+  const Vec<T> upper_tail = e * (polynomial<T>(t, C::kP) / polynomial<T>(t, C::kQ));
+  return {x < 0 ? upper_tail : 1 - upper_tail, e * T(0.398942280401432677939946)};
+}
+
+}  // namespace
+}  // namespace DLNATIVE_ISA_NAMESPACE
+}  // namespace dlnative

@@ -1,0 +1,195 @@
+// The vector vocabulary: one width-neutral vector on compiler vector extensions.
+//
+// Vec<T> holds kLanes<T> values and knows + - * / and comparisons lane by lane (they yield Mask<T>),
+// `mask ? a : b` selects. a * b + c contracts to a fused multiply-add where the machine has one
+// (-ffp-contract=fast is stated for kernel files). Everything here has internal linkage: a kernel
+// file is compiled once per instruction set, and one function under two flags must never meet in the
+// linker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#if defined(__AVX512F__)
+#define DLNATIVE_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define DLNATIVE_VECTOR_BYTES 32
+#else
+#define DLNATIVE_VECTOR_BYTES 16
+#endif
+
+#define DLNATIVE_INLINE static inline __attribute__((always_inline))
+
+namespace dlnative {
+namespace DLNATIVE_ISA_NAMESPACE {
+namespace {
+
+constexpr int kVectorBytes = DLNATIVE_VECTOR_BYTES;
+
+template <class T>
+constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+
+template <class T>
+struct VecTypes;
+template <>
+struct VecTypes<float> {
+  typedef float Value __attribute__((vector_size(kVectorBytes)));
+  typedef std::int32_t Mask __attribute__((vector_size(kVectorBytes)));
+  typedef std::uint32_t Bits __attribute__((vector_size(kVectorBytes)));
+};
+template <>
+struct VecTypes<double> {
+  typedef double Value __attribute__((vector_size(kVectorBytes)));
+  typedef std::int64_t Mask __attribute__((vector_size(kVectorBytes)));
+  typedef std::uint64_t Bits __attribute__((vector_size(kVectorBytes)));
+};
+
+template <class T>
+using Vec = typename VecTypes<T>::Value;
+template <class T>
+using Mask = typename VecTypes<T>::Mask;  // signed integers of T's width; a true lane is -1
+template <class T>
+using Bits = typename VecTypes<T>::Bits;
+
+template <class T>
+DLNATIVE_INLINE Vec<T> broadcast(T value) {
+  return value - Vec<T>{};  // not value + 0: that would turn -0 into +0
+}
+
+template <class T>
+DLNATIVE_INLINE Vec<T> load(const T* p) {
+  Vec<T> v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+
+template <class T>
+DLNATIVE_INLINE void store(T* p, Vec<T> v) {
+  __builtin_memcpy(p, &v, sizeof(v));
+}
+
+// The first n (0..kLanes<T>) values; the other lanes are zero, and memory past them is not read.
+#if defined(__AVX512F__)
+DLNATIVE_INLINE Vec<float> load_first(const float* p, std::int64_t n) {
+  return (Vec<float>)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1u), p);
+}
+DLNATIVE_INLINE Vec<double> load_first(const double* p, std::int64_t n) {
+  return (Vec<double>)_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1u), p);
+}
+DLNATIVE_INLINE void store_first(float* p, Vec<float> v, std::int64_t n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), (__m512)v);
+}
+DLNATIVE_INLINE void store_first(double* p, Vec<double> v, std::int64_t n) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1u), (__m512d)v);
+}
+#elif defined(__AVX2__)
+DLNATIVE_INLINE __m256i first_lanes_32(std::int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+DLNATIVE_INLINE __m256i first_lanes_64(std::int64_t n) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+DLNATIVE_INLINE Vec<float> load_first(const float* p, std::int64_t n) {
+  return (Vec<float>)_mm256_maskload_ps(p, first_lanes_32(n));
+}
+DLNATIVE_INLINE Vec<double> load_first(const double* p, std::int64_t n) {
+  return (Vec<double>)_mm256_maskload_pd(p, first_lanes_64(n));
+}
+DLNATIVE_INLINE void store_first(float* p, Vec<float> v, std::int64_t n) {
+  _mm256_maskstore_ps(p, first_lanes_32(n), (__m256)v);
+}
+DLNATIVE_INLINE void store_first(double* p, Vec<double> v, std::int64_t n) {
+  _mm256_maskstore_pd(p, first_lanes_64(n), (__m256d)v);
+}
+#else
+template <class T>
+DLNATIVE_INLINE Vec<T> load_first(const T* p, std::int64_t n) {
+  Vec<T> v{};
+  for (int i = 0; i < kLanes<T>; ++i) {
+    if (i < n) v[i] = p[i];
+  }
+  return v;
+}
+template <class T>
+DLNATIVE_INLINE void store_first(T* p, Vec<T> v, std::int64_t n) {
+  for (int i = 0; i < kLanes<T>; ++i) {
+    if (i < n) p[i] = v[i];
+  }
+}
+#endif
+
+// NaN in the first operand wins nothing: like the machine's instruction, the second is returned.
+template <class T>
+DLNATIVE_INLINE Vec<T> vmax(Vec<T> a, Vec<T> b) {
+  return a > b ? a : b;
+}
+template <class T>
+DLNATIVE_INLINE Vec<T> vmin(Vec<T> a, Vec<T> b) {
+  return a < b ? a : b;
+}
+
+// IEEE 754 format of T.
+template <class T>
+struct FloatFormat;
+template <>
+struct FloatFormat<float> {
+  using Word = std::uint32_t;
+  static constexpr int kMantissaBits = 23;
+  static constexpr Word kSign = 0x80000000u;
+};
+template <>
+struct FloatFormat<double> {
+  using Word = std::uint64_t;
+  static constexpr int kMantissaBits = 52;
+  static constexpr Word kSign = 0x8000000000000000u;
+};
+
+template <class T>
+constexpr T infinity() {
+  return static_cast<T>(__builtin_inf());
+}
+template <class T>
+constexpr T quiet_nan() {
+  return static_cast<T>(__builtin_nan(""));
+}
+
+// The same bits, read as another type.
+template <class T>
+DLNATIVE_INLINE Bits<T> to_bits(Vec<T> x) {
+  return (Bits<T>)x;
+}
+template <class T>
+DLNATIVE_INLINE Vec<T> from_bits(Bits<T> bits) {
+  return (Vec<T>)bits;
+}
+
+template <class T>
+DLNATIVE_INLINE Vec<T> vabs(Vec<T> x) {
+  return from_bits<T>(to_bits<T>(x) & ~FloatFormat<T>::kSign);
+}
+
+// magnitude >= 0 with the sign of x.
+template <class T>
+DLNATIVE_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> x) {
+  return from_bits<T>(to_bits<T>(magnitude) | (to_bits<T>(x) & FloatFormat<T>::kSign));
+}
+
+// min(x, bound) and max(x, bound) that keep a NaN of x.
+template <class T>
+DLNATIVE_INLINE Vec<T> at_most(Vec<T> x, T bound) {
+  return vmin<T>(broadcast<T>(bound), x);
+}
+template <class T>
+DLNATIVE_INLINE Vec<T> at_least(Vec<T> x, T bound) {
+  return vmax<T>(broadcast<T>(bound), x);
+}
+
+}  // namespace
+}  // namespace DLNATIVE_ISA_NAMESPACE
+}  // namespace dlnative

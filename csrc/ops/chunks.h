@@ -1,0 +1,66 @@
+// Pieces of one long array: their size depends on the problem alone, so results do not depend on the
+// number of threads.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "core/parallel.h"
+
+namespace dlnative {
+
+// Elements of one task. A task of the cheapest kernels then takes about 3 us, several times what
+// handing it to a thread costs, and its 128 KB per float32 array stay in a core's L2 cache.
+inline constexpr std::int64_t kChunk = 32768;
+
+// Threads worth waking for a job that takes one thread this long: none below 30 us.
+inline int threads_for(double nanoseconds) {
+  constexpr double kWorthwhile = 30e3;
+  constexpr double kShare = 15e3;
+  if (nanoseconds < kWorthwhile) return 1;
+  return static_cast<int>(std::min(nanoseconds / kShare, static_cast<double>(kMaxThreads)));
+}
+
+inline std::int64_t chunk_count(std::int64_t n, std::int64_t chunk) { return (n + chunk - 1) / chunk; }
+
+// Calls f(begin, size) for the chunks of [0, n), with no call for n = 0.
+template <class F>
+void for_each_chunk(std::int64_t n, std::int64_t chunk, int threads, F&& f) {
+  if (n <= chunk) {
+    if (n > 0) f(std::int64_t{0}, n);
+    return;
+  }
+  parallel_for(chunk_count(n, chunk), threads, [&](std::int64_t task, int) {
+    const std::int64_t begin = task * chunk;
+    f(begin, std::min(chunk, n - begin));
+  });
+}
+
+// The sum over [0, n) of what a function gives for each chunk, added in the order of the chunks.
+class ChunkedSum {
+ public:
+  // `nanoseconds`: time of the function per element.
+  ChunkedSum(std::int64_t n, double nanoseconds)
+      : n_(n),
+        threads_(threads_for(static_cast<double>(n) * nanoseconds)),
+        partial_(n > kChunk ? static_cast<std::size_t>(chunk_count(n, kChunk)) : 0) {}
+
+  template <class F>
+  double run(F&& f) {
+    if (n_ <= kChunk) return f(std::int64_t{0}, n_);
+    for_each_chunk(n_, kChunk, threads_, [&](std::int64_t begin, std::int64_t size) {
+      partial_[static_cast<std::size_t>(begin / kChunk)] = f(begin, size);
+    });
+    double total = 0.0;
+    for (const double part : partial_) total += part;
+    return total;
+  }
+
+ private:
+  std::int64_t n_;
+  int threads_;
+  std::vector<double> partial_;
+};
+
+}  // namespace dlnative

@@ -1,0 +1,196 @@
+#include "ops/shape.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/checks.h"
+#include "ops/chunks.h"
+
+namespace dlnative {
+
+namespace {
+
+constexpr double kByteCost = 0.05;      // nanoseconds, read and written
+constexpr double kTransposeCost = 1.0;  // nanoseconds per element
+constexpr std::int64_t kChunkBytes = 4 * kChunk;
+constexpr std::int64_t kTile = 16;  // 16 rows of 64 bytes, for elements of 4
+
+// Calls f(E{}) with an unsigned integer of `element_size` bytes.
+template <class F>
+void dispatch_element(std::int64_t element_size, F&& f) {
+  switch (element_size) {
+    case 1:
+      return f(std::uint8_t{});
+    case 2:
+      return f(std::uint16_t{});
+    case 4:
+      return f(std::uint32_t{});
+    default:
+      return f(std::uint64_t{});
+  }
+}
+
+}  // namespace
+
+CopyRowsOp::CopyRowsOp(std::int64_t rows, std::int64_t row_bytes, std::int64_t stride_to,
+                       std::int64_t stride_from)
+    : rows_(rows),
+      row_bytes_(row_bytes),
+      stride_to_(stride_to),
+      stride_from_(stride_from),
+      threads_(threads_for(static_cast<double>(rows * row_bytes) * kByteCost)) {
+  if (row_bytes == stride_to && row_bytes == stride_from) {
+    row_bytes_ *= rows_;
+    rows_ = 1;
+  }
+}
+
+void CopyRowsOp::run(const void* from, void* to) const {
+  if (from == to || row_bytes_ == 0) return;
+  const char* source = static_cast<const char*>(from);
+  char* target = static_cast<char*>(to);
+  if (rows_ == 1) {
+    for_each_chunk(row_bytes_, kChunkBytes, threads_, [&](std::int64_t begin, std::int64_t size) {
+      std::memcpy(target + begin, source + begin, static_cast<std::size_t>(size));
+    });
+    return;
+  }
+  const std::int64_t chunk_rows = std::max<std::int64_t>(1, kChunkBytes / row_bytes_);
+  for_each_chunk(rows_, chunk_rows, threads_, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t r = begin; r < begin + count; ++r) {
+      std::memcpy(target + r * stride_to_, source + r * stride_from_,
+                  static_cast<std::size_t>(row_bytes_));
+    }
+  });
+}
+
+TransposeOp::TransposeOp(const std::vector<std::int64_t>& shape,
+                         const std::vector<std::int64_t>& axes, std::int64_t element_size)
+    : element_size_(element_size), threads_(1) {
+  const std::size_t rank = shape.size();
+  std::vector<std::int64_t> strides(rank, 1);
+  for (std::size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * shape[i];
+  std::vector<bool> seen(rank, false);
+  check(axes.size() == rank, "transpose: expected ", rank, " axes, received ", axes);
+  for (const std::int64_t axis : axes) {
+    const auto i = static_cast<std::size_t>(axis);
+    check(axis >= 0 && i < rank && !seen[i], "transpose: expected a permutation of the axes of ",
+          shape, ", received ", axes);
+    seen[i] = true;
+    if (shape[i] == 1) continue;
+    if (!axes_.empty() && axes_.back().stride_x == shape[i] * strides[i]) {
+      axes_.back().size *= shape[i];
+      axes_.back().stride_x = strides[i];
+    } else {
+      axes_.push_back({shape[i], strides[i], 0});
+    }
+  }
+  std::int64_t size = 1;
+  for (std::size_t i = axes_.size(); i-- > 0;) {
+    axes_[i].stride_y = size;
+    size *= axes_[i].size;
+  }
+  find_tile_axes();
+  for (const Axis& axis : axes_) outer_ *= axis.size;
+  threads_ = threads_for(static_cast<double>(size) * kTransposeCost);
+}
+
+// Takes column_ and row_ out of axes_.
+void TransposeOp::find_tile_axes() {
+  if (axes_.empty()) return;
+  column_ = axes_.back();
+  axes_.pop_back();
+  if (column_.stride_x == 1) return;
+  const auto unit =
+      std::find_if(axes_.begin(), axes_.end(), [](const Axis& axis) { return axis.stride_x == 1; });
+  if (unit == axes_.end()) return;  // only where the array is empty
+  row_ = *unit;
+  axes_.erase(unit);
+}
+
+void TransposeOp::offsets(std::int64_t index, std::int64_t& x, std::int64_t& y) const {
+  x = y = 0;
+  for (std::size_t i = axes_.size(); i-- > 0;) {
+    const std::int64_t at = index % axes_[i].size;
+    index /= axes_[i].size;
+    x += at * axes_[i].stride_x;
+    y += at * axes_[i].stride_y;
+  }
+}
+
+// One task: kTile indices of row_ (all of column_) at one index of the other axes.
+template <class Element>
+void TransposeOp::run_tiles(const Element* x, Element* y) const {
+  const std::int64_t tiles = chunk_count(row_.size, kTile);
+  const std::int64_t tile_elements = std::min(row_.size, kTile) * column_.size;
+  const std::int64_t chunk =
+      std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(tile_elements, 1));
+  for_each_chunk(outer_ * tiles, chunk, threads_, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t task = begin; task < begin + count; ++task) {
+      std::int64_t at_x, at_y;
+      offsets(task / tiles, at_x, at_y);
+      const std::int64_t first = task % tiles * kTile, last = std::min(first + kTile, row_.size);
+      for (std::int64_t c = 0; c < column_.size; c += kTile) {
+        const std::int64_t end = std::min(c + kTile, column_.size);
+        for (std::int64_t r = first; r < last; ++r) {
+          const Element* from = x + at_x + r * row_.stride_x;
+          Element* to = y + at_y + r * row_.stride_y;
+          for (std::int64_t i = c; i < end; ++i) to[i] = from[i * column_.stride_x];
+        }
+      }
+    }
+  });
+}
+
+void TransposeOp::run(const void* x, void* y) const {
+  if (column_.stride_x != 1) {
+    dispatch_element(element_size_, [&](auto element) {
+      using Element = decltype(element);
+      run_tiles(static_cast<const Element*>(x), static_cast<Element*>(y));
+    });
+    return;
+  }
+  const std::int64_t bytes = column_.size * element_size_;
+  const std::int64_t chunk =
+      std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(bytes, 1));
+  for_each_chunk(outer_, chunk, threads_, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t i = begin; i < begin + count; ++i) {
+      std::int64_t at_x, at_y;
+      offsets(i, at_x, at_y);
+      std::memcpy(static_cast<char*>(y) + at_y * element_size_,
+                  static_cast<const char*>(x) + at_x * element_size_,
+                  static_cast<std::size_t>(bytes));
+    }
+  });
+}
+
+BroadcastToOp::BroadcastToOp(const std::vector<std::int64_t>& x,
+                             const std::vector<std::int64_t>& shape, std::int64_t element_size)
+    : loops_(x, x, shape),
+      element_size_(element_size),
+      threads_(threads_for(static_cast<double>(loops_.rows() * loops_.row_size() * element_size) *
+                           kByteCost)) {}
+
+template <class Element>
+void BroadcastToOp::run_elements(const Element* x, Element* y) const {
+  const std::int64_t n = loops_.row_size();
+  const std::int64_t chunk = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(n, 1));
+  for_each_chunk(loops_.rows(), chunk, threads_, [&](std::int64_t first, std::int64_t count) {
+    loops_.for_each_row(first, count, [&](std::int64_t row, BroadcastLoops::Offsets at) {
+      if (loops_.a_advances()) {
+        std::copy_n(x + at.a, n, y + row * n);
+      } else {
+        std::fill_n(y + row * n, n, x[at.a]);
+      }
+    });
+  });
+}
+
+void BroadcastToOp::run(const void* x, void* y) const {
+  dispatch_element(element_size_, [&](auto element) {
+    using Element = decltype(element);
+    run_elements(static_cast<const Element*>(x), static_cast<Element*>(y));
+  });
+}
+
+}  // namespace dlnative

@@ -1,0 +1,68 @@
+// Ops that move elements and compute nothing. Elements are opaque values of 1, 2, 4 or 8 bytes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/broadcast.h"
+
+namespace dlnative {
+
+// Copies `rows` pieces of `row_bytes`; pieces start `stride` bytes apart on either side. `to` and
+// `from` do not overlap, unless they are the same array with the same strides.
+class CopyRowsOp {
+ public:
+  CopyRowsOp(std::int64_t rows, std::int64_t row_bytes, std::int64_t stride_to,
+             std::int64_t stride_from);
+  void run(const void* from, void* to) const;
+
+ private:
+  std::int64_t rows_, row_bytes_, stride_to_, stride_from_;
+  int threads_;
+};
+
+// y = x permuted: axis k of y is axis axes[k] of x.
+class TransposeOp {
+ public:
+  // std::invalid_argument: axes is not a permutation of the axes of `shape`, the shape of x.
+  TransposeOp(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& axes,
+              std::int64_t element_size);
+  void run(const void* x, void* y) const;
+
+ private:
+  struct Axis {
+    std::int64_t size;
+    std::int64_t stride_x, stride_y;  // in elements
+  };
+
+  void find_tile_axes();
+  void offsets(std::int64_t index, std::int64_t& x, std::int64_t& y) const;
+  template <class Element>
+  void run_tiles(const Element* x, Element* y) const;
+
+  std::vector<Axis> axes_;  // of y, outermost first, neighbours merged; without the two below
+  Axis column_{1, 1, 1};    // the last axis of y
+  Axis row_{1, 1, 1};       // the axis along which x is contiguous, if that is another
+  std::int64_t element_size_;
+  std::int64_t outer_ = 1;  // the product of axes_
+  int threads_;
+};
+
+// y = x broadcast to a larger shape, by NumPy's rules.
+class BroadcastToOp {
+ public:
+  // std::invalid_argument: `x` does not broadcast to `shape`.
+  BroadcastToOp(const std::vector<std::int64_t>& x, const std::vector<std::int64_t>& shape,
+                std::int64_t element_size);
+  void run(const void* x, void* y) const;
+
+ private:
+  template <class Element>
+  void run_elements(const Element* x, Element* y) const;
+
+  BroadcastLoops loops_;
+  std::int64_t element_size_;
+  int threads_;
+};
+
+}  // namespace dlnative

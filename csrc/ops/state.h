@@ -1,0 +1,27 @@
+// Running means of metrics and losses.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "ops/chunks.h"
+
+namespace dlnative {
+
+// state += [sum(values * weight), sum(weight)] in float64; without a weight the second sum is n.
+template <class T>
+class AccumulateMeanOp {
+ public:
+  explicit AccumulateMeanOp(std::int64_t n);
+  void run(double* state, const T* values, const T* weight);
+
+ private:
+  const ReduceKernels<T>* kernels_;
+  std::int64_t n_;
+  ChunkedSum sum_;
+};
+
+extern template class AccumulateMeanOp<float>;
+extern template class AccumulateMeanOp<double>;
+
+}  // namespace dlnative

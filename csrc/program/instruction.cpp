@@ -1,0 +1,77 @@
+#include "program/instruction.h"
+
+namespace dlnative {
+
+namespace {
+
+const Attribute* find(const Spec& spec, const std::string& name) {
+  const auto it = spec.attributes.find(name);
+  if (it == spec.attributes.end() || std::holds_alternative<std::monostate>(it->second)) return nullptr;
+  return &it->second;
+}
+
+[[noreturn]] void wrong_type(const Spec& spec, const std::string& name, const char* expected) {
+  throw std::invalid_argument(spec.op + ": expected " + expected + " for '" + name + "'");
+}
+
+}  // namespace
+
+bool Spec::has(const std::string& name) const { return find(*this, name) != nullptr; }
+
+bool Spec::flag(const std::string& name, bool fallback) const {
+  const Attribute* a = find(*this, name);
+  if (a == nullptr) return fallback;
+  if (const bool* v = std::get_if<bool>(a)) return *v;
+  wrong_type(*this, name, "a bool");
+}
+
+std::int64_t Spec::integer(const std::string& name, std::int64_t fallback) const {
+  const Attribute* a = find(*this, name);
+  if (a == nullptr) return fallback;
+  if (const std::int64_t* v = std::get_if<std::int64_t>(a)) return *v;
+  wrong_type(*this, name, "an integer");
+}
+
+double Spec::real(const std::string& name, double fallback) const {
+  const Attribute* a = find(*this, name);
+  if (a == nullptr) return fallback;
+  if (const double* v = std::get_if<double>(a)) return *v;
+  if (const std::int64_t* v = std::get_if<std::int64_t>(a)) return static_cast<double>(*v);
+  wrong_type(*this, name, "a number");
+}
+
+std::string Spec::text(const std::string& name, const std::string& fallback) const {
+  const Attribute* a = find(*this, name);
+  if (a == nullptr) return fallback;
+  if (const std::string* v = std::get_if<std::string>(a)) return *v;
+  wrong_type(*this, name, "a string");
+}
+
+std::vector<std::int64_t> Spec::integers(const std::string& name) const {
+  const Attribute* a = find(*this, name);
+  if (a == nullptr) return {};
+  if (const auto* v = std::get_if<std::vector<std::int64_t>>(a)) return *v;
+  if (const std::int64_t* v = std::get_if<std::int64_t>(a)) return {*v};
+  wrong_type(*this, name, "a list of integers");
+}
+
+const Buffer* Spec::input(std::size_t index) const {
+  if (index >= inputs.size() || inputs[index].data == nullptr) return nullptr;
+  return &inputs[index];
+}
+
+void Registry::add(const std::string& name, Factory factory) { factories_[name] = factory; }
+
+std::unique_ptr<Instruction> Registry::make(const Spec& spec) const {
+  const auto it = factories_.find(spec.op);
+  if (it == factories_.end()) throw std::invalid_argument("no native kernel for op '" + spec.op + "'");
+  return it->second(spec);
+}
+
+std::vector<std::string> Registry::names() const {
+  std::vector<std::string> names;
+  for (const auto& entry : factories_) names.push_back(entry.first);
+  return names;
+}
+
+}  // namespace dlnative

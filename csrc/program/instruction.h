@@ -1,0 +1,78 @@
+// What a program is made of. An op's factory turns a Spec (names, buffers, attributes) into an
+// Instruction once; the instruction then runs any number of times without allocating.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/buffer.h"
+#include "kernels/kernel_table.h"
+
+namespace dlnative {
+
+using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+
+struct Spec {
+  std::string op;
+  std::vector<Buffer> inputs;   // an absent optional input has data == nullptr
+  std::vector<Buffer> outputs;
+  std::map<std::string, Attribute> attributes;
+
+  // Typed access; a missing (or None) attribute gives the fallback, a wrong type throws std::invalid_argument.
+  bool flag(const std::string& name, bool fallback) const;
+  std::int64_t integer(const std::string& name, std::int64_t fallback) const;
+  double real(const std::string& name, double fallback) const;
+  std::string text(const std::string& name, const std::string& fallback) const;
+  std::vector<std::int64_t> integers(const std::string& name) const;
+  bool has(const std::string& name) const;  // present and not None
+  const Buffer* input(std::size_t index) const;  // null where absent or past the end
+};
+
+// What changes from step to step.
+struct StepContext {
+  std::uint64_t step = 0;  // global training step: the counter of random numbers
+};
+
+class Instruction {
+ public:
+  virtual ~Instruction() = default;
+  virtual void run(const StepContext& context) = 0;
+  const char* algorithm = "";  // which implementation was chosen, for profiles
+};
+
+// Makes an instruction of a callable f(const StepContext&).
+template <class F>
+std::unique_ptr<Instruction> make_instruction(F f, const char* algorithm = "") {
+  struct Callable final : Instruction {
+    explicit Callable(F g) : f(std::move(g)) {}
+    void run(const StepContext& context) override { f(context); }
+    F f;
+  };
+  auto instruction = std::make_unique<Callable>(std::move(f));
+  instruction->algorithm = algorithm;
+  return instruction;
+}
+
+using Factory = std::unique_ptr<Instruction> (*)(const Spec& spec);
+
+// Name -> factory. Each topic adds its ops in one function; registry.cpp lists the topics.
+class Registry {
+ public:
+  void add(const std::string& name, Factory factory);
+  std::unique_ptr<Instruction> make(const Spec& spec) const;  // std::invalid_argument: unknown op
+  std::vector<std::string> names() const;
+
+ private:
+  std::map<std::string, Factory> factories_;
+};
+
+const Registry& registry();
+
+}  // namespace dlnative

@@ -1,0 +1,35 @@
+// dropout: factory. Its gradient is the same op.
+#include "ops/dropout.h"
+#include "program/instruction.h"
+#include "program/spec_checks.h"
+
+namespace dlnative {
+
+namespace {
+
+std::unique_ptr<Instruction> make_dropout(const Spec& spec) {
+  const Buffer& x = required_input(spec, 0, "x");
+  const Buffer& y = required_output(spec, 0, "y", x.size(), x.dtype);
+  const double rate = spec.real("rate", 0.0);
+  const auto seed = static_cast<std::uint64_t>(spec.integer("seed", 0));
+  const auto op_id = static_cast<std::uint32_t>(spec.integer("op_id", 0));
+  const bool fixed_step = spec.has("step");
+  const auto step = static_cast<std::uint64_t>(spec.integer("step", 0));
+  return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    const DropoutOp<T> op(rate, seed, op_id, x.size());
+    return make_instruction(
+        [op, from = x.as<T>(), to = y.as<T>(), fixed_step, step](const StepContext& context) {
+          op.run(from, to, fixed_step ? step : context.step);
+        });
+  });
+}
+
+}  // namespace
+
+void register_dropout(Registry& registry);
+void register_dropout(Registry& registry) {
+  registry.add("dropout", make_dropout);
+}
+
+}  // namespace dlnative

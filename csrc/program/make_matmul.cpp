@@ -1,0 +1,175 @@
+// matmul, dense and the parts of dense's gradient: factories.
+#include "core/checks.h"
+#include "core/parallel.h"
+#include "dispatch/dispatch.h"
+#include "ops/activation.h"
+#include "ops/gemm.h"
+#include "ops/reduce.h"
+#include "program/activation_attributes.h"
+#include "program/instruction.h"
+
+namespace dlnative {
+
+namespace {
+
+std::int64_t rows_of(const Buffer& buffer) {
+  std::int64_t rows = 1;
+  for (std::size_t i = 0; i + 1 < buffer.shape.size(); ++i) rows *= buffer.shape[i];
+  return rows;
+}
+
+void check_size(const Spec& spec, const Buffer& buffer, std::int64_t size, DType dtype) {
+  check(buffer.size() == size && buffer.dtype == dtype, spec.op, ": an array has a wrong size or dtype");
+}
+
+// A product whose addresses and split are fixed; threads are looked up when it runs.
+template <class T>
+struct Product {
+  const GemmKernels<T>* table = kernels<T>().gemm;
+  GemmBlock<T> g{};
+  GemmEpilogue<T> epilogue;
+  GemmSplit split;
+  int split_for = 0;
+
+  void run() {
+    if (split_for != num_threads()) {
+      split_for = num_threads();
+      split = split_gemm(g.m, g.n, g.k, table->mr, table->nr, split_for);
+    }
+    g.epilogue = &epilogue;
+    gemm(*table, g, split);
+  }
+};
+
+template <class T>
+Product<T> product(const T* a, bool transpose_a, const T* b, bool transpose_b, T* c, std::int64_t m, std::int64_t n,
+                   std::int64_t k) {
+  Product<T> p;
+  p.g.a = a;
+  p.g.b = b;
+  p.g.c = c;
+  p.g.rs_a = transpose_a ? 1 : k;
+  p.g.cs_a = transpose_a ? m : 1;
+  p.g.rs_b = transpose_b ? 1 : n;
+  p.g.cs_b = transpose_b ? k : 1;
+  p.g.ldc = n;
+  p.g.m = m;
+  p.g.n = n;
+  p.g.k = k;
+  return p;
+}
+
+std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
+  check(spec.inputs.size() == 2 && spec.outputs.size() == 1, "matmul: expected two inputs and one output");
+  const Buffer &a = spec.inputs[0], &b = spec.inputs[1], &c = spec.outputs[0];
+  check(a.shape.size() == 2 && b.shape.size() == 2 && c.shape.size() == 2, "matmul: expected matrices");
+  const bool ta = spec.flag("transpose_a", false), tb = spec.flag("transpose_b", false);
+  const std::int64_t m = a.shape[ta ? 1 : 0], k = a.shape[ta ? 0 : 1], n = b.shape[tb ? 0 : 1];
+  check(b.shape[tb ? 1 : 0] == k && c.shape[0] == m && c.shape[1] == n && a.dtype == b.dtype && a.dtype == c.dtype,
+        "matmul: shapes or dtypes do not fit");
+  return dispatch_floating(a.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    auto p = product<T>(a.as<T>(), ta, b.as<T>(), tb, c.as<T>(), m, n, k);
+    return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+  });
+}
+
+std::unique_ptr<Instruction> make_dense(const Spec& spec) {
+  check(spec.inputs.size() >= 2 && !spec.outputs.empty(), "dense: expected x, kernel and one output");
+  const Buffer &x = spec.inputs[0], &kernel = spec.inputs[1], &y = spec.outputs[0];
+  check(kernel.shape.size() == 2 && kernel.dtype == x.dtype, "dense: expected a matrix as kernel");
+  const std::int64_t m = rows_of(x), k = kernel.shape[0], n = kernel.shape[1];
+  check_size(spec, x, m * k, x.dtype);
+  check_size(spec, y, m * n, x.dtype);
+  const Buffer* bias = spec.input(2);
+  if (bias != nullptr) check_size(spec, *bias, n, x.dtype);
+  const bool keeps_input = spec.flag("pre_activation", false);
+  if (keeps_input) {
+    check(spec.outputs.size() == 2, "dense: expected a second output");
+    check_size(spec, spec.outputs[1], m * n, x.dtype);
+  }
+  return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    auto p = product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k);
+    if (bias != nullptr) p.epilogue.bias = bias->as<T>();
+    if (keeps_input) p.epilogue.pre_activation = spec.outputs[1].as<T>();
+    const std::string name = spec.text("activation", "linear");
+    const Activation activation = activation_id(spec, name);
+    if (activation == Activation::kRelu && !keeps_input) {
+      p.epilogue.relu = true;
+    } else if (activation != Activation::kLinear) {
+      p.epilogue.activation = kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
+      p.epilogue.params = activation_params(spec, name);
+    }
+    return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+  });
+}
+
+std::unique_ptr<Instruction> make_dense_backward_input(const Spec& spec) {
+  check(spec.inputs.size() >= 2 && spec.outputs.size() == 1, "dense_backward_input: expected dy and kernel");
+  const Buffer &dy = spec.inputs[0], &kernel = spec.inputs[1], &dx = spec.outputs[0];
+  check(kernel.shape.size() == 2, "dense_backward_input: expected a matrix as kernel");
+  const std::int64_t m = rows_of(dy), n = kernel.shape[0], k = kernel.shape[1];
+  check_size(spec, dy, m * k, kernel.dtype);
+  check_size(spec, dx, m * n, kernel.dtype);
+  const Buffer* saved = spec.input(2);
+  if (saved != nullptr) check_size(spec, *saved, m * n, kernel.dtype);
+  return dispatch_floating(dy.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    auto p = product<T>(dy.as<T>(), false, kernel.as<T>(), true, dx.as<T>(), m, n, k);
+    if (saved != nullptr) {
+      const std::string name = spec.text("activation", "linear");
+      const Activation activation = activation_id(spec, name);
+      p.epilogue.ld_saved = n;
+      if (activation == Activation::kRelu) {
+        p.epilogue.relu_saved = saved->as<T>();
+      } else {
+        p.epilogue.saved = saved->as<T>();
+        p.epilogue.activation_backward =
+            kernels<T>().elementwise->activation_backward[static_cast<int>(activation)];
+        p.epilogue.params = activation_params(spec, name);
+      }
+    }
+    return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+  });
+}
+
+std::unique_ptr<Instruction> make_dense_backward_kernel(const Spec& spec) {
+  check(spec.inputs.size() == 2 && !spec.outputs.empty(), "dense_backward_kernel: expected x and dy");
+  const Buffer &x = spec.inputs[0], &dy = spec.inputs[1], &dkernel = spec.outputs[0];
+  check(!x.shape.empty() && !dy.shape.empty(), "dense_backward_kernel: expected rows");
+  const std::int64_t k = rows_of(dy), m = x.shape.back(), n = dy.shape.back();
+  check_size(spec, x, m * k, dy.dtype);
+  check_size(spec, dkernel, m * n, dy.dtype);
+  const bool with_bias = spec.flag("bias", false);
+  if (with_bias) {
+    check(spec.outputs.size() == 2, "dense_backward_kernel: expected a second output");
+    check_size(spec, spec.outputs[1], n, dy.dtype);
+  }
+  return dispatch_floating(dy.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    auto p = product<T>(x.as<T>(), true, dy.as<T>(), false, dkernel.as<T>(), m, n, k);
+    if (!with_bias) return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+    const T* rows = dy.as<T>();
+    T* dbias = spec.outputs[1].as<T>();
+    const auto sum_rows = kernels<T>().reduce->sum_rows;
+    return make_instruction(
+        [=](const StepContext&) mutable {
+          p.run();
+          sum_rows(rows, n, dbias, k, n, false);
+        },
+        "gemm");
+  });
+}
+
+}  // namespace
+
+void register_matmul(Registry& registry);
+void register_matmul(Registry& registry) {
+  registry.add("matmul", make_matmul);
+  registry.add("dense", make_dense);
+  registry.add("dense_backward_input", make_dense_backward_input);
+  registry.add("dense_backward_kernel", make_dense_backward_kernel);
+}
+
+}  // namespace dlnative

@@ -1,0 +1,74 @@
+// A program: a list of instructions with fixed addresses in one arena, run many steps in one call.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/aligned.h"
+#include "ops/gather.h"
+#include "program/instruction.h"
+
+namespace dlnative {
+
+// Where one output's rows go: row r of step s at data + (position + r) * row_bytes.
+struct RowTarget {
+  char* data = nullptr;
+};
+
+struct RunRequest {
+  std::vector<RowSource> feeds;          // one per feed
+  const std::int64_t* indices = nullptr; // row numbers in the data set, or null for consecutive rows
+  std::int64_t first = 0;                // position of the first step's first row
+  std::int64_t steps = 1;
+  std::uint64_t step = 0;                // number of the first step, for random masks
+  double max_seconds = 0.0;              // stop after this time (0: no limit); at least one step is run
+  std::vector<RowTarget> outputs;        // one per output, or empty
+  std::function<void()> poll;            // called at least every 50 ms between instructions; may throw
+};
+
+struct ProfileEntry {
+  std::string label;
+  const char* algorithm;
+  double seconds;
+  std::int64_t runs;
+};
+
+class Program {
+ public:
+  explicit Program(std::size_t arena_bytes);
+
+  char* arena() { return reinterpret_cast<char*>(arena_.data()); }
+  std::size_t arena_bytes() const { return arena_.bytes(); }
+
+  void add(const Spec& spec, std::string label);
+  void add_feed(Buffer target);
+  void add_output(Buffer source);
+  const std::vector<Buffer>& feeds() const { return feeds_; }
+  const std::vector<Buffer>& outputs() const { return outputs_; }
+
+  // Runs up to request.steps steps and returns how many were run. std::runtime_error where the
+  // program is already running in another thread. Sets flush-to-zero for the length of the call.
+  std::int64_t run(const RunRequest& request);
+
+  // From now on every run adds its time per instruction.
+  void set_profiling(bool on);
+  std::vector<ProfileEntry> profile() const;
+
+ private:
+  void run_step(const RunRequest& request, std::int64_t s);
+  void run_instructions(const StepContext& context, const std::function<void()>& poll);
+
+  AlignedBuffer arena_;
+  std::vector<std::unique_ptr<Instruction>> instructions_;
+  std::vector<ProfileEntry> entries_;
+  std::vector<Buffer> feeds_;
+  std::vector<std::int64_t> feed_rows_, feed_row_elements_;
+  std::vector<Buffer> outputs_;
+  std::mutex mutex_;
+  bool profiling_ = false;
+  bool slow_ = false;  // a step takes long enough that signals are looked for between instructions
+};
+
+}  // namespace dlnative

@@ -1,0 +1,57 @@
+"""dlnative: neural networks trained at the limit of the CPU, with Keras 3's interface."""
+
+from __future__ import annotations
+
+import importlib
+
+from ._version import __version__
+
+# Names are imported when they are first used, so that `import dlnative` costs little more than
+# importing NumPy and `dlnative --help` costs nothing of it.
+_MODULES = (
+    "activations",
+    "callbacks",
+    "config",
+    "data",
+    "datasets",
+    "engines",
+    "graph",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "random",
+    "reference",
+    "saving",
+    "utils",
+)
+_NAMES = {
+    "Input": "layers",
+    "Layer": "layers",
+    "Model": "models",
+    "Sequential": "models",
+    "Variable": "variables",
+    "engine": "config",
+    "gradcheck": "autodiff",
+    "value_and_grad": "autodiff",
+    "vjp": "autodiff",
+}
+
+__all__ = ["__version__", *_MODULES, *_NAMES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'dlnative' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,262 @@
+"""Gradients as NumPy arrays: value_and_grad, vjp, and gradcheck against differences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import config, engines
+from .graph import Graph, Tensor
+from .plan import gradients
+
+
+def value_and_grad(model, loss, dtype=None, training=True):
+    """A function that computes the loss and its gradient with respect to every trainable variable.
+
+    Args:
+        model: A built model or layer.
+        loss: Name of a loss, a loss object, or a function (y_true, y_pred) -> scalar tensor.
+        dtype: "float32" or "float64": the precision to compute in, whatever the variables have; by
+            default the variables' own.
+        training: What the layers see as `training`.
+
+    Returns:
+        A function (x, y) -> (loss, gradients): a float, and a dict of arrays by variable path.
+
+    Example:
+        >>> import numpy as np, dlnative
+        >>> model = dlnative.Sequential([dlnative.Input((2,)), dlnative.layers.Dense(1)])
+        >>> loss, grads = dlnative.value_and_grad(model, "mse")(np.ones((4, 2)), np.zeros((4, 1)))
+        >>> sorted(g.shape for g in grads.values())
+        [(1,), (2, 1)]
+    """
+    from . import losses
+
+    loss = losses.get(loss)
+    cache = {}
+
+    def function(x, y):
+        evaluation = _evaluation(cache, model, loss, x, y, dtype, training)
+        total, *grads = evaluation.run(True)
+        return total.item(), {v.path: g for v, g in zip(evaluation.variables, grads)}
+
+    return function
+
+
+class _Evaluation:
+    """The loss of one model on one batch, and its gradients, as Functions of variables given as feeds."""
+
+    def __init__(self, model, loss, x, y, dtype, training):
+        self.variables = list(model.trainable_variables)
+        self.dtype = dtype or (self.variables[0].dtype if self.variables else config.floatx())
+        self.shapes = None
+        self.functions = {}
+        for with_gradients in (False, True):
+            graph = Graph(training=training)
+            feeds = [graph.feed(a.shape, self.dtype) for a in x]
+            labels = [graph.feed(a.shape, "int32" if a.dtype.kind in "iu" else self.dtype) for a in y]
+            cast = [v for v in model.variables if v.dtype != self.dtype and v.dtype.startswith("float")]
+            self.fed = list(self.variables) + [v for v in cast if not v.trainable]
+            for v in self.fed:
+                graph.leaves[id(v)] = graph.feed(v.shape, self.dtype, v.path)
+            prediction = model(feeds[0] if len(feeds) == 1 else feeds)
+            total = _total(loss, labels, prediction)
+            outputs = [total]
+            if with_gradients:
+                leaves = [graph.variable(v) for v in self.variables]
+                for v, leaf, g in zip(self.variables, leaves, gradients(graph, total, leaves)):
+                    outputs.append(graph.constant(np.zeros(v.shape, self.dtype)) if g is None else g)
+            self.functions[with_gradients] = engines.build(graph, outputs)
+
+    def bind(self, x, y):
+        self.arrays = [*x, *y]
+        return self
+
+    def run(self, with_gradients, values=None):
+        """(total, *gradients); `values` replaces the values of the variables."""
+        values = [v.value for v in self.fed] if values is None else values
+        return self.functions[with_gradients](*self.arrays, *values)
+
+
+def _total(loss, labels, prediction):
+    predictions = prediction if isinstance(prediction, (list, tuple)) else [prediction]
+    if len(labels) != len(predictions):
+        raise ValueError(f"expected {len(predictions)} arrays of labels, received {len(labels)}")
+    total = None
+    for label, p in zip(labels, predictions):
+        value = loss(label, p)
+        total = value if total is None else total + value
+    return total
+
+
+def _batch(data, name):
+    arrays = list(data) if isinstance(data, (list, tuple)) and all(hasattr(a, "shape") for a in data) else [data]
+    arrays = [np.asarray(a) for a in arrays]
+    for a in arrays:
+        if a.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: expected numeric arrays, received dtype {a.dtype}")
+    return arrays
+
+
+def _evaluation(cache, model, loss, x, y, dtype, training):
+    x, y = _batch(x, "x"), _batch(y, "y")
+    if not model.built:
+        model(x[0] if len(x) == 1 else x)
+    key = (tuple((a.shape, a.dtype.kind) for a in (*x, *y)), config.current_engine())
+    if key not in cache:
+        cache[key] = _Evaluation(model, loss, x, y, dtype, training)
+    return cache[key].bind(x, y)
+
+
+def vjp(function, *inputs, training=False):
+    """Outputs of a function, and the function from output cotangents to gradients.
+
+    Args:
+        function: A layer, a model, or a function of tensors made of dlnative.ops.
+        *inputs: NumPy arrays.
+        training: What layers see as `training`.
+
+    Returns:
+        (outputs, pullback). `outputs` is an array, or a tuple where the function returns several.
+        `pullback(*cotangents)` returns (input gradients, variable gradients): a tuple with one array
+        per input, and a dict of arrays by path of the trainable variables that were used.
+
+    Example:
+        >>> import numpy as np, dlnative
+        >>> y, pullback = dlnative.vjp(dlnative.ops.tanh, np.zeros(3))
+        >>> pullback(np.ones(3))[0][0]
+        array([1., 1., 1.])
+    """
+    arrays = [np.asarray(a) for a in inputs]
+    arrays = [a if a.dtype.name in ("float32", "float64") else a.astype(config.floatx()) for a in arrays]
+    if getattr(function, "built", True) is False:
+        function(arrays[0] if len(arrays) == 1 else arrays)
+    is_layer = hasattr(function, "trainable_variables")
+
+    def trace(graph):
+        feeds = [graph.feed(a.shape, a.dtype.name) for a in arrays]
+        if is_layer:
+            result = function(feeds[0] if len(feeds) == 1 else feeds)
+        else:
+            result = function(*feeds)
+        return feeds, result
+
+    graph = Graph(training=training)
+    _, result = trace(graph)
+    results = list(result) if isinstance(result, (list, tuple)) else [result]
+    for t in results:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"vjp: expected a function that returns tensors, received {type(t).__name__}")
+    outputs = engines.build(graph, results)(*arrays)
+
+    def pullback(*cotangents):
+        if len(cotangents) != len(outputs):
+            raise ValueError(f"vjp: expected {len(outputs)} cotangents, received {len(cotangents)}")
+        weights = [np.asarray(c, dtype=o.dtype) for c, o in zip(cotangents, outputs)]
+        for w, o in zip(weights, outputs):
+            if w.shape != o.shape:
+                raise ValueError(f"vjp: expected a cotangent of shape {o.shape}, received {w.shape}")
+        backward = Graph(training=training)
+        feeds, result = trace(backward)
+        results = list(result) if isinstance(result, (list, tuple)) else [result]
+        seeds = [backward.feed(w.shape, w.dtype.name) for w in weights]
+        variables = [t for t in backward.leaves.values() if getattr(t.source, "trainable", False)]
+        targets = feeds + variables
+        grads = [
+            backward.constant(np.zeros(t.shape, t.dtype)) if g is None else g
+            for t, g in zip(targets, gradients(backward, results, targets, seeds))
+        ]
+        values = engines.build(backward, grads)(*arrays, *weights)
+        by_path = {t.source.path: g for t, g in zip(variables, values[len(feeds) :])}
+        return values[: len(feeds)], by_path
+
+    return (outputs[0] if len(outputs) == 1 else outputs), pullback
+
+
+class GradcheckResult:
+    """What gradcheck found.
+
+    Attributes:
+        max_error: The largest |numerical - analytic| / max(1, |numerical|, |analytic|).
+        errors: The largest error per variable path.
+        evaluations: How often the loss was evaluated for the numerical gradient.
+        numerical, analytic: Gradients by variable path; NaN where an entry was not checked.
+    """
+
+    def __init__(self, max_error, errors, evaluations, numerical, analytic):
+        self.max_error = max_error
+        self.errors = errors
+        self.evaluations = evaluations
+        self.numerical = numerical
+        self.analytic = analytic
+
+    def __repr__(self):
+        return f"<GradcheckResult max_error={self.max_error:.3g} evaluations={self.evaluations}>"
+
+
+def gradcheck(model, x, y, loss=None, mode="central", epsilon=None, max_params=None, seed=0, training=False):
+    """Compares backpropagation with numerical gradients, in float64.
+
+    Forward differences, (L(w + h e_i) - L(w)) / h, take N + 1 evaluations of the loss for N
+    parameters; central ones, (L(w + h e_i) - L(w - h e_i)) / 2h, take 2 N and are more accurate.
+    The model's variables are not changed.
+
+    Args:
+        model: A built or buildable model.
+        x, y: One batch.
+        loss: A loss as in value_and_grad; the compiled one by default.
+        mode: "central" or "forward".
+        epsilon: The step h; 1e-6 (central: 1e-5) by default.
+        max_params: Check this many randomly chosen parameters at most; all by default.
+        seed: Seed of that choice.
+        training: What the layers see as `training`.
+
+    Returns:
+        A GradcheckResult.
+
+    Raises:
+        ValueError: Unknown mode, or no loss is given and the model has none.
+    """
+    from . import losses
+
+    if mode not in ("central", "forward"):
+        raise ValueError(f"gradcheck: expected mode 'central' or 'forward', received {mode!r}")
+    loss = losses.get(loss if loss is not None else getattr(model, "loss", None))
+    if loss is None:
+        raise ValueError("gradcheck: no loss was given, and the model is not compiled with one")
+    evaluation = _evaluation({}, model, loss, x, y, "float64", training)
+    _, *analytic = evaluation.run(True)
+    values = [np.array(v.value, dtype="float64") for v in evaluation.fed]
+    h = epsilon or (1e-5 if mode == "central" else 1e-6)
+    entries = [(i, j) for i, v in enumerate(evaluation.variables) for j in range(v.size)]
+    if max_params is not None and max_params < len(entries):
+        chosen = np.random.default_rng(seed).choice(len(entries), max_params, replace=False)
+        entries = [entries[c] for c in sorted(chosen)]
+    evaluations = 0
+
+    def value_at(i, j, shift):
+        nonlocal evaluations
+        evaluations += 1
+        flat = values[i].reshape(-1)
+        before = flat[j]
+        flat[j] = before + shift
+        result = evaluation.run(False, values)[0].item()
+        flat[j] = before
+        return result
+
+    base = value_at(0, 0, 0.0) if mode == "forward" and entries else None
+    numerical = [np.full(v.shape, np.nan) for v in evaluation.variables]
+    for i, j in entries:
+        if mode == "forward":
+            slope = (value_at(i, j, h) - base) / h
+        else:
+            slope = (value_at(i, j, h) - value_at(i, j, -h)) / (2 * h)
+        numerical[i].reshape(-1)[j] = slope
+    errors, paths = {}, [v.path for v in evaluation.variables]
+    for path, n, a in zip(paths, numerical, analytic):
+        checked = ~np.isnan(n)
+        scale = np.maximum(1.0, np.maximum(np.abs(n), np.abs(a)))
+        error = np.where(np.isfinite(a), np.abs(n - a) / scale, np.inf)[checked]
+        errors[path] = float(error.max()) if error.size else 0.0
+    return GradcheckResult(
+        max(errors.values(), default=0.0), errors, evaluations, dict(zip(paths, numerical)), dict(zip(paths, analytic))
+    )

@@ -1,0 +1,99 @@
+"""The base class of callbacks: a hook for every moment of training, evaluation and prediction."""
+
+from __future__ import annotations
+
+
+class Callback:
+    """Base class of callbacks: override the hooks of interest.
+
+    The order of calls is Keras's. In `fit`: on_train_begin; for each epoch on_epoch_begin, for each
+    batch on_train_batch_begin and on_train_batch_end, then for the validation set on_test_begin, its
+    batches and on_test_end, then on_epoch_end; at last on_train_end. In `evaluate` and `predict` the
+    test and predict hooks, without epochs.
+
+    A hook of batches costs one call into Python per batch. Without one, many steps run in one call.
+
+    Attributes:
+        model: The model that is trained.
+        params: {"verbose", "epochs", "steps", "samples"} of the run.
+
+    Example:
+        >>> import numpy as np, dlnative
+        >>> class Losses(dlnative.callbacks.Callback):
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print(epoch, sorted(logs))
+        >>> model = dlnative.Sequential([dlnative.Input((1,)), dlnative.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit(np.zeros((4, 1)), np.zeros(4), verbose=0, callbacks=[Losses()])
+        0 ['loss']
+    """
+
+    def __init__(self):
+        self.params = None
+        self._model = None
+
+    @property
+    def model(self):
+        return self._model
+
+    def set_params(self, params):
+        self.params = params
+
+    def set_model(self, model):
+        self._model = model
+
+    def on_train_begin(self, logs=None):
+        """Before the first epoch of `fit`."""
+
+    def on_train_end(self, logs=None):
+        """After the last epoch of `fit`; `logs` are those of that epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Before an epoch, numbered from 0."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """After an epoch; `logs` has its loss and metrics, those of the validation with "val_"."""
+
+    def on_batch_begin(self, batch, logs=None):
+        """The same as `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch, logs=None):
+        """The same as `on_train_batch_end`."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before a batch of `fit`, numbered from 0 in its epoch."""
+        self.on_batch_begin(batch, logs=logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """After a batch of `fit`; `logs` has the means of the epoch so far."""
+        self.on_batch_end(batch, logs=logs)
+
+    def on_test_begin(self, logs=None):
+        """Before `evaluate`, or before the validation in `fit`."""
+
+    def on_test_end(self, logs=None):
+        """After `evaluate`, or after the validation in `fit`; `logs` has its results."""
+
+    def on_test_batch_begin(self, batch, logs=None):
+        """Before a batch of `evaluate`."""
+
+    def on_test_batch_end(self, batch, logs=None):
+        """After a batch of `evaluate`; `logs` has the means so far."""
+
+    def on_predict_begin(self, logs=None):
+        """Before `predict`."""
+
+    def on_predict_end(self, logs=None):
+        """After `predict`."""
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        """Before a batch of `predict`."""
+
+    def on_predict_batch_end(self, batch, logs=None):
+        """After a batch of `predict`; `logs` has its "outputs"."""
+
+
+def overrides(callback, hook):
+    """Whether a callback has its own version of a hook, in its class or set on the object."""
+    own = getattr(callback, hook)
+    return getattr(own, "__func__", own) is not getattr(Callback, hook)

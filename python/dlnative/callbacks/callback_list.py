@@ -1,0 +1,159 @@
+"""Several callbacks as one."""
+
+from __future__ import annotations
+
+from .callback import Callback, overrides
+from .history import History
+from .progress import ProgbarLogger
+
+PLAIN_HOOKS = (
+    "on_train_begin",
+    "on_train_end",
+    "on_test_begin",
+    "on_test_end",
+    "on_predict_begin",
+    "on_predict_end",
+)
+NUMBERED_HOOKS = (
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_predict_batch_begin",
+    "on_predict_batch_end",
+)
+ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+class CallbackList(Callback):
+    """Calls a hook of every callback, in the order of the list.
+
+    Args:
+        callbacks: A Callback or a list of them.
+        add_history: Whether to add a `History` where there is none.
+        add_progbar: Whether to add a `ProgbarLogger` where there is none.
+        model: The model they are used with.
+        **params: What they get as `params`.
+
+    Raises:
+        TypeError: Something in the list is not a Callback.
+    """
+
+    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
+        super().__init__()
+        self.callbacks = _flatten(callbacks)
+        self._history = _first(self.callbacks, History)
+        self._progbar = _first(self.callbacks, ProgbarLogger)
+        if add_history and self._history is None:
+            self._history = History()
+            self.callbacks.append(self._history)
+        if add_progbar and self._progbar is None:
+            self._progbar = ProgbarLogger()
+            self.callbacks.append(self._progbar)
+        self._hooks = {}
+        if model is not None:
+            self.set_model(model)
+        self.set_params(params)
+
+    def append(self, callback):
+        self.callbacks.append(callback)
+        self._hooks.clear()
+
+    def set_params(self, params):
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model):
+        super().set_model(model)
+        if self._history is not None:
+            model.history = self._history
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def has_batch_hooks(self, kind):
+        """Whether any callback wants to be called for every batch of "train", "test" or "predict"."""
+        return bool(self._bound(f"on_{kind}_batch_begin") or self._bound(f"on_{kind}_batch_end"))
+
+    def on_progress(self, steps, samples, logs):
+        """For the progress bar only: about ten times a second."""
+        if self._progbar is not None:
+            self._progbar.on_progress(steps, samples, logs)
+
+    @property
+    def shows_progress(self):
+        return self._progbar is not None and self._progbar.live
+
+    def close(self):
+        """Takes an unfinished progress bar from the screen."""
+        if self._progbar is not None:
+            self._progbar.close()
+
+    def _bound(self, hook):
+        """The hooks that do something, as bound methods."""
+        bound = self._hooks.get(hook)
+        if bound is None:
+            alias = ALIASES.get(hook)
+            bound = self._hooks[hook] = [
+                getattr(callback, hook)
+                for callback in self.callbacks
+                if overrides(callback, hook) or (alias and overrides(callback, alias))
+            ]
+        return bound
+
+
+def _plain(hook):
+    def call(self, logs=None):
+        logs = {} if logs is None else logs
+        for method in self._bound(hook):
+            method(logs)
+
+    call.__name__ = hook
+    return call
+
+
+def _numbered(hook):
+    def call(self, index, logs=None):
+        logs = {} if logs is None else logs
+        for method in self._bound(hook):
+            method(index, logs=logs)
+
+    def call_positional(self, index, logs=None):
+        logs = {} if logs is None else logs
+        for method in self._bound(hook):
+            method(index, logs)
+
+    chosen = call_positional if "epoch" in hook else call  # as Keras passes them
+    chosen.__name__ = hook
+    return chosen
+
+
+for _hook in PLAIN_HOOKS:
+    setattr(CallbackList, _hook, _plain(_hook))
+for _hook in NUMBERED_HOOKS:
+    setattr(CallbackList, _hook, _numbered(_hook))
+
+
+def _flatten(callbacks):
+    if callbacks is None:
+        return []
+    if not isinstance(callbacks, (list, tuple)):
+        callbacks = [callbacks]
+    flat = []
+    for callback in callbacks:
+        if isinstance(callback, (list, tuple)):
+            flat.extend(_flatten(callback))
+        elif isinstance(callback, Callback):
+            flat.append(callback)
+        else:
+            hint = " Call the class." if isinstance(callback, type) else ""
+            raise TypeError(f"callbacks: expected Callback objects, received {callback!r}.{hint}")
+    return flat
+
+
+def _first(callbacks, cls):
+    return next((callback for callback in callbacks if isinstance(callback, cls)), None)

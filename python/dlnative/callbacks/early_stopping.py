@@ -1,0 +1,130 @@
+"""Stops training when a quantity no longer improves."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+
+from .callback import Callback
+
+
+class EarlyStopping(Callback):
+    """Stops training when `monitor` has not improved for `patience` epochs.
+
+    Args:
+        monitor: Name in the logs of an epoch.
+        min_delta: An improvement is a change of more than this.
+        patience: Epochs without improvement before training stops.
+        verbose: 1 says what was done.
+        mode: "min", "max", or "auto": by the name of the loss or metric.
+        baseline: Training stops if the quantity does not get better than this within `patience`.
+        restore_best_weights: Whether the model ends with the weights of the best epoch.
+        start_from_epoch: The first epoch that counts.
+
+    Attributes:
+        best: The best value.
+        best_epoch: Number of its epoch.
+        stopped_epoch: Number of the epoch after which training was stopped, or 0.
+
+    Example:
+        >>> import numpy as np, dlnative
+        >>> model = dlnative.Sequential([dlnative.Input((1,)), dlnative.layers.Dense(1)])
+        >>> model.compile(dlnative.optimizers.SGD(learning_rate=0.0), "mse")
+        >>> stop = dlnative.callbacks.EarlyStopping(monitor="loss", patience=3)
+        >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=10, verbose=0, callbacks=[stop])
+        >>> len(history.history["loss"])
+        4
+    """
+
+    def __init__(
+        self,
+        monitor="val_loss",
+        min_delta=0,
+        patience=0,
+        verbose=0,
+        mode="auto",
+        baseline=None,
+        restore_best_weights=False,
+        start_from_epoch=0,
+    ):
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            warnings.warn(f"EarlyStopping: mode {mode!r} is unknown, 'auto' is used", stacklevel=2)
+            mode = "auto"
+        self.monitor = monitor
+        self.min_delta = abs(min_delta)
+        self.patience = patience
+        self.verbose = verbose
+        self.mode = mode
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self._better = None
+        self.on_train_begin()
+
+    def on_train_begin(self, logs=None):
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best = None
+        self.best_weights = None
+        self.best_epoch = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._better is None:
+            self._better = self._comparison()
+        current = self.get_monitor_value(logs)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights = self.model.get_weights()
+            self.best_epoch = epoch
+        self.wait += 1
+        if self._is_improvement(current, self.best):
+            self.best = current
+            self.best_epoch = epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self._is_improvement(current, self.baseline):
+                self.wait = 0
+            return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
+
+    def get_monitor_value(self, logs):
+        """The value of `monitor`; warns where the logs do not have it."""
+        logs = logs or {}
+        value = logs.get(self.monitor)
+        if value is None:
+            warnings.warn(
+                f"EarlyStopping: metric '{self.monitor}' is not available; available are {', '.join(logs)}",
+                stacklevel=2,
+            )
+        return value
+
+    def _comparison(self):
+        """(new, old) -> whether new is better."""
+        if self.mode != "auto":
+            return operator.lt if self.mode == "min" else operator.gt
+        name = self.monitor.removeprefix("val_")
+        direction = self.model.metric_direction(name)
+        if direction is None:
+            raise ValueError(
+                f"EarlyStopping: it is not known whether '{self.monitor}' is better when it is larger or "
+                "smaller. Pass mode='max' or mode='min'."
+            )
+        return operator.gt if direction == "up" else operator.lt
+
+    def _is_improvement(self, value, reference):
+        if reference is None:
+            return True
+        delta = self.min_delta if self._better is operator.gt else -self.min_delta
+        return self._better(value - delta, reference)

@@ -1,0 +1,29 @@
+"""What `fit` returns: the losses and metrics of every epoch."""
+
+from __future__ import annotations
+
+from .callback import Callback
+
+
+class History(Callback):
+    """Records the logs of every epoch.
+
+    Attributes:
+        history: {name: [value of each epoch]}.
+        epoch: Numbers of the epochs.
+        params: Parameters of the run.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.history = {}
+        self.epoch = []
+
+    def on_train_begin(self, logs=None):
+        self.epoch = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        self._model.history = self

@@ -1,0 +1,197 @@
+"""What a model is for, and what lies between a user's data and the model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import Columns, Standardizer, decode, encode
+from ..saving import SavedModel
+
+__all__ = ["Classification", "Regression", "Task", "describe", "task_of"]
+
+_BATCH = 256  # samples per step where nothing is trained
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What both tasks have in common: the inputs.
+
+    Pixels (uint8) go into the model as they are, and the model rescales them; other inputs are
+    standardised by the statistics of the training set.
+
+    Attributes:
+        sample_shape: The shape of one input.
+        inputs: The standardisation of the inputs, if any.
+        columns: The columns of the CSV file, if it was one.
+    """
+
+    sample_shape: tuple[int, ...]
+    inputs: Standardizer | None
+    columns: Columns | None
+
+    kind = ""
+
+    @property
+    def outputs(self) -> int:
+        """Number of the model's outputs."""
+        raise NotImplementedError
+
+    def encode_inputs(self, x: np.ndarray, source: str) -> np.ndarray:
+        """Returns what the model takes, or raises ValueError if the shape is another."""
+        if x.shape[1:] != self.sample_shape:
+            raise ValueError(
+                f"{source}: expected samples of shape {self.sample_shape}, as the model was "
+                f"trained on, received {x.shape[1:]}"
+            )
+        return x if self.inputs is None else self.inputs.apply(x)
+
+    def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
+        """Returns what the loss takes, or raises ValueError if a target does not belong."""
+        raise NotImplementedError
+
+    def compile(self, model: Any, optimizer: Any = "adam") -> None:
+        """Compiles a model with the loss and the metric that go with the task."""
+        raise NotImplementedError
+
+    def measure(self, model: Any, x: np.ndarray, y: np.ndarray, source: str) -> dict[str, float]:
+        """Returns a compiled model's figures on labelled data, in the unit of the targets."""
+        raise NotImplementedError
+
+    def run(self, model: Any, x: np.ndarray, source: str) -> np.ndarray:
+        """Returns the model's outputs, float64 of shape ``(n, outputs)``."""
+        inputs = self.encode_inputs(x, source)
+        return model.predict(inputs, batch_size=_BATCH, verbose=0).astype(np.float64)
+
+    def get_config(self) -> dict:
+        """Returns everything but the classes as JSON values."""
+        return {
+            "task": self.kind,
+            "sample_shape": list(self.sample_shape),
+            "inputs": self.inputs and self.inputs.get_config(),
+            "columns": self.columns and self.columns.get_config(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Classification(Task):
+    """One of several classes; the model's outputs are their logits.
+
+    Attributes:
+        classes: The classes in the order of the outputs.
+    """
+
+    classes: list[int] | list[str]
+
+    kind = "classification"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
+        """Returns class numbers, int32 ``(n,)``."""
+        return encode(y, self.classes, source)
+
+    def compile(self, model: Any, optimizer: Any = "adam") -> None:
+        from ..losses import SparseCategoricalCrossentropy
+
+        loss = SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+
+    def measure(self, model: Any, x: np.ndarray, y: np.ndarray, source: str) -> dict[str, float]:
+        inputs, targets = self.encode_inputs(x, source), self.encode_targets(y, source)
+        figures = model.evaluate(inputs, targets, batch_size=_BATCH, verbose=0, return_dict=True)
+        return {"accuracy": float(figures["accuracy"]), "loss": float(figures["loss"])}
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Returns ``softmax(logits)`` over the last axis."""
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the most probable class of every row."""
+        return decode(logits.argmax(axis=1), self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Regression(Task):
+    """One number; the model's output is that number, standardised.
+
+    So the learning rate fits whatever the unit of the targets is.
+
+    Attributes:
+        targets: The standardisation of the targets.
+    """
+
+    targets: Standardizer
+
+    kind = "regression"
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
+        """Returns standardised values, float32 ``(n, 1)``."""
+        return self.targets.apply(self.numbers(y, source))[:, None]
+
+    def compile(self, model: Any, optimizer: Any = "adam") -> None:
+        model.compile(optimizer=optimizer, loss="mean_squared_error")
+
+    def measure(self, model: Any, x: np.ndarray, y: np.ndarray, source: str) -> dict[str, float]:
+        truth = self.numbers(y, source)
+        error = self.decode(self.run(model, x, source)) - truth
+        squared = float(np.square(error).sum())
+        spread = float(np.square(truth - truth.mean()).sum())
+        return {
+            "mean_absolute_error": float(np.abs(error).mean()),
+            "root_mean_squared_error": math.sqrt(squared / len(error)),
+            "r2": 1 - squared / spread if spread else math.nan,
+        }
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns the outputs in the unit of the targets, ``(n,)``."""
+        return self.targets.invert(outputs[:, 0])
+
+    @staticmethod
+    def numbers(y: np.ndarray, source: str) -> np.ndarray:
+        """Returns targets as float64, or raises ValueError if they are not finite numbers."""
+        try:
+            numbers = y.astype(np.float64)
+        except ValueError as error:
+            raise ValueError(f"{source}: regression needs numbers as targets: {error}") from error
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"{source}: a target is infinite")
+        return numbers
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "targets": self.targets.get_config()}
+
+
+def task_of(saved: SavedModel, folder: str) -> Classification | Regression:
+    """Restores the task of a model that ``dlnative train`` wrote.
+
+    Raises:
+        ValueError: If the folder was written by other means, and so has no task.
+    """
+    config = saved.preprocessing or {}
+    try:
+        shape = tuple(config["sample_shape"])
+        inputs = config["inputs"] and Standardizer.from_config(config["inputs"])
+        columns = config["columns"] and Columns(**config["columns"])
+        if config["task"] == Regression.kind:
+            return Regression(shape, inputs, columns, Standardizer.from_config(config["targets"]))
+        if config["task"] == Classification.kind and saved.classes:
+            return Classification(shape, inputs, columns, saved.classes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder}: not written by dlnative train: {error!r}") from error
+    raise ValueError(f"{folder}: not written by dlnative train: it has no task")
+
+
+def describe(figures: dict[str, float]) -> str:
+    """Returns figures in words: ``accuracy 0.9812, loss 0.0641``."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items())

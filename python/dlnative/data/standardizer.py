@@ -1,0 +1,58 @@
+"""Features brought to mean 0 and standard deviation 1, by statistics that can be stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Standardizer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer:
+    """``y = (x - mean) / scale``, element by element over the last axes.
+
+    Attributes:
+        mean: float64, the shape of one sample.
+        scale: float64, the shape of one sample; the standard deviation, and 1 where a feature
+            is constant.
+
+    Example:
+        >>> standardizer = Standardizer.fit(np.array([[1.0, 5.0], [3.0, 5.0]]))
+        >>> standardizer.apply(np.array([[1.0, 5.0], [5.0, 6.0]])).tolist()
+        [[-1.0, 0.0], [3.0, 1.0]]
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, x: np.ndarray) -> Standardizer:
+        """Measures mean and standard deviation over the first axis, in float64.
+
+        Args:
+            x: Samples of shape ``(n, ...)``, n at least 1, any numeric dtype.
+        """
+        mean = x.mean(axis=0, dtype=np.float64)
+        deviation = x.std(axis=0, dtype=np.float64)
+        # Rounding of the mean lets a constant feature show a tiny deviation; squares underflow.
+        constant = (x.min(axis=0) == x.max(axis=0)) | (deviation == 0)
+        return cls(mean, np.where(constant, 1.0, deviation))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Returns ``(x - mean) / scale`` as float32."""
+        return ((x - self.mean) / self.scale).astype(np.float32)
+
+    def invert(self, y: np.ndarray) -> np.ndarray:
+        """Returns ``y * scale + mean`` as float64: the inverse of `apply`."""
+        return y * self.scale + self.mean
+
+    def get_config(self) -> dict:
+        """Returns the statistics as lists, for JSON."""
+        return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Standardizer:
+        """Restores what `get_config` returned."""
+        return cls(np.array(config["mean"], np.float64), np.array(config["scale"], np.float64))

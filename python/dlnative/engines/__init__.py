@@ -1,0 +1,24 @@
+"""The two engines: native hands a plan to C++, numpy walks the same graph with the oracle."""
+
+from __future__ import annotations
+
+from .. import config
+
+
+def build(graph, outputs, engine=None):
+    """Makes a Function that computes `outputs` and all state updates of `graph`.
+
+    Args:
+        graph: A Graph with concrete shapes.
+        outputs: List of tensors of the graph.
+        engine: "native", "numpy", or None for the one that is set.
+
+    Returns:
+        A Function: call it with one array per feed, or `run` many steps over a data set.
+    """
+    name = engine or config.current_engine()
+    if name == "numpy":
+        from .numpy import NumpyFunction as Function
+    else:
+        from .native import NativeFunction as Function
+    return Function(graph, outputs)

@@ -1,0 +1,86 @@
+"""The native engine: fuse, plan memory, and hand the instructions to C++."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from ..graph.table import normalize_axes
+from ..plan.flatten import flatten_updates, place_variables
+from ..plan.fuse import fuse
+from ..plan.memory import plan_memory
+from ..variables import place
+
+
+class NativeFunction:
+    """A graph as a C++ program.
+
+    Attributes:
+        schedule: The fused nodes.
+        memory: The MemoryPlan; `memory.bytes` is what the program has allocated.
+    """
+
+    def __init__(self, graph, outputs):
+        place_variables(graph)
+        place([t.source for t in outputs if getattr(t.source, "is_graph_variable", False)])
+        self.schedule = fuse(graph, outputs)
+        flatten_updates(self.schedule)
+        self.memory = plan_memory(self.schedule, graph.feeds)
+        self.program = _core.Program(self.memory.bytes)
+        for feed in graph.feeds:
+            self.program.add_feed(self._buffer(feed))
+        for node in self.schedule.nodes:
+            if not (node.op.view and id(node.inputs[0]) in self.memory.places):
+                self.program.add(
+                    node.op.name,
+                    [None if t is None else self._buffer(t) for t in node.inputs],
+                    [self._buffer(t) for t in node.outputs],
+                    native_attributes(node.op.name, node.inputs, node.attributes),
+                    node.scope or node.op.name,
+                )
+        for t in outputs:
+            self.program.add_output(self._buffer(t))
+        # Bound methods: one attribute look-up less on the way of a single small step.
+        self._call = self.program.call
+        self._run = self.program.run
+
+    def _buffer(self, tensor):
+        if id(tensor) in self.memory.places:
+            return self.memory.offset(tensor), tensor.dtype, tensor.shape
+        source = tensor.source
+        return source if isinstance(source, np.ndarray) else source.value
+
+    def __call__(self, *arrays, step=0):
+        """One run on whole arrays, one per feed; returns a tuple of new arrays."""
+        return self._call(arrays, step)
+
+    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None):
+        """Runs up to `steps` steps over rows of data sets in one call, without the GIL.
+
+        Args:
+            arrays: One array per feed with rows on axis 0, of any numeric dtype and strides.
+            indices: int64 row numbers, or None for consecutive rows.
+            first: Position of the first row of the first step; step s reads the feed's number of
+                rows from position first + s * rows on.
+            steps: How many steps at most.
+            step: Number of the first step, for random masks.
+            max_seconds: Stop after this time; at least one step is run.
+            out: None, or one array per output that receives the rows of each step at their position.
+
+        Returns:
+            How many steps were run.
+        """
+        return self._run(arrays, indices, first, steps, step, max_seconds or 0.0, out)
+
+
+def native_attributes(name, inputs, attributes):
+    """Attributes as the native kernels take them: axes non-negative, and a list for reductions."""
+    if "axis" not in attributes:
+        return attributes
+    axis = attributes["axis"]
+    if axis is None:
+        return attributes
+    ndim = len(inputs[0].shape)
+    if name in ("sum", "mean", "max", "min"):
+        return {**attributes, "axis": list(normalize_axes(name, axis, ndim))}
+    return {**attributes, "axis": axis % ndim}

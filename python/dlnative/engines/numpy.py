@@ -1,0 +1,74 @@
+"""The NumPy engine: runs the same graphs, op by op, with the oracle."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from ..plan.flatten import place_variables
+from ..plan.fuse import live_nodes
+
+
+class NumpyFunction:
+    """A graph walked with `dlnative.reference`; same interface as NativeFunction."""
+
+    def __init__(self, graph, outputs):
+        place_variables(graph)
+        self.feeds = graph.feeds
+        self.outputs = list(outputs)
+        self.nodes = live_nodes(graph.nodes, outputs)
+
+    def __call__(self, *arrays, step=0):
+        """One run on whole arrays, one per feed; returns a tuple of new arrays."""
+        if len(arrays) != len(self.feeds):
+            raise ValueError(f"expected {len(self.feeds)} arrays, received {len(arrays)}")
+        values = {}
+        for feed, array in zip(self.feeds, arrays):
+            if array.shape != feed.shape:
+                raise ValueError(f"expected an array of shape {feed.shape}, received {array.shape}")
+            values[id(feed)] = np.array(array, dtype=feed.dtype)
+        for node in self.nodes:
+            self._run_node(node, values, step)
+        return tuple(np.array(self._value(t, values)) for t in self.outputs)
+
+    def _run_node(self, node, values, step):
+        inputs = [None if t is None else self._value(t, values) for t in node.inputs]
+        attributes = node.attributes
+        if node.op.random:
+            attributes = {"step": step, **{k: v for k, v in attributes.items() if v is not None}}
+        results = node.op.reference(*inputs, **attributes)
+        if node.op.writes:
+            written = [i for i in node.op.writes if inputs[i] is not None]
+            results = results if isinstance(results, tuple) else (results,)
+            for i, result in zip(written, [r for r in results if r is not None]):
+                inputs[i][...] = result
+        elif len(node.outputs) == 1:
+            values[id(node.outputs[0])] = results
+        else:
+            for t, result in zip(node.outputs, results):
+                values[id(t)] = result
+
+    @staticmethod
+    def _value(tensor, values):
+        if tensor.source is None or id(tensor) in values:
+            return values[id(tensor)]
+        source = tensor.source
+        return source if isinstance(source, np.ndarray) else source.value
+
+    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None):
+        """Runs up to `steps` steps; see NativeFunction.run."""
+        start = time.monotonic()
+        for s in range(steps):
+            batch = []
+            for feed, array in zip(self.feeds, arrays):
+                rows = feed.shape[0]
+                span = slice(first + s * rows, first + (s + 1) * rows)
+                batch.append(np.asarray(array[span if indices is None else indices[span]]))
+            results = self(*batch, step=step + s)
+            for target, result in zip(out or (), results):
+                rows = result.shape[0]
+                target[first + s * rows : first + (s + 1) * rows] = result
+            if max_seconds is not None and time.monotonic() - start >= max_seconds:
+                return s + 1
+        return steps

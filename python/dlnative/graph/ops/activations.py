@@ -1,0 +1,93 @@
+"""Activations: y = f(x), elementwise, and their backward ops dx = dy * f'(x)."""
+
+from ..table import Op, add, check_same_dtype, same
+from ..tensor import apply
+
+
+class ActivationOp(Op):
+    """y = f(x). `saves` says whether the derivative is written in terms of y or of x."""
+
+    inplace = {0: 0}
+
+    def __init__(self, name, saves, flops_per_element, **defaults):
+        self.name = name
+        self.saves = saves
+        self.defaults = defaults
+        self.flops_per_element = flops_per_element
+
+    def saves_of(self, attributes):
+        """What the gradient needs for these attributes: "output" or "input"."""
+        if self.name == "relu" and (
+            attributes.get("max_value") is not None or attributes.get("threshold", 0.0) != 0.0
+        ):
+            return "input"
+        return self.saves
+
+    def infer(self, x, **attributes):
+        check_attributes(self.name, attributes, self.defaults)
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        saved = node.outputs[0] if self.saves_of(node.attributes) == "output" else node.inputs[0]
+        return (apply(self.name + "_backward", dy, saved, **node.attributes),)
+
+    def flops(self, node):
+        return self.flops_per_element * node.outputs[0].size
+
+
+class ActivationBackwardOp(Op):
+    """dx = dy * f'(saved)."""
+
+    inplace = {0: 0}
+
+    def __init__(self, forward):
+        self.name = forward.name + "_backward"
+        self.forward = forward
+
+    def infer(self, dy, saved, **attributes):
+        check_attributes(self.name, attributes, self.forward.defaults)
+        check_same_dtype(self.name, dy, saved)
+        if dy.shape != saved.shape:
+            raise ValueError(f"{self.name}: expected dy of shape {saved.shape}, received {dy.shape}")
+        return same(dy)
+
+
+class LinearOp(ActivationOp):
+    def gradient(self, node, dy, needs):
+        return (dy,)
+
+
+class StepOp(ActivationOp):
+    def gradient(self, node, dy, needs):
+        return (None,)
+
+
+def check_attributes(name, attributes, defaults):
+    for key in attributes:
+        if key not in defaults:
+            raise TypeError(f"{name}: unexpected argument {key!r}; expected {sorted(defaults) or 'none'}")
+
+
+ACTIVATIONS = {
+    op.name: op
+    for op in (
+        LinearOp("linear", "output", 0),
+        ActivationOp("relu", "output", 1, negative_slope=0.0, max_value=None, threshold=0.0),
+        ActivationOp("leaky_relu", "output", 1, negative_slope=0.2),
+        ActivationOp("elu", "output", 10, alpha=1.0),
+        ActivationOp("selu", "output", 10),
+        ActivationOp("gelu", "input", 20, approximate=False),
+        ActivationOp("silu", "input", 12),
+        ActivationOp("sigmoid", "output", 11),
+        ActivationOp("hard_sigmoid", "output", 3),
+        ActivationOp("tanh", "output", 12),
+        ActivationOp("softplus", "output", 15),
+        ActivationOp("softsign", "output", 2),
+        ActivationOp("exponential", "output", 10),
+        StepOp("step", "input", 1),
+    )
+}
+
+for _op in ACTIVATIONS.values():
+    add(_op)
+    add(ActivationBackwardOp(_op))

@@ -1,0 +1,133 @@
+"""Losses, one value per sample, their gradients, and the weighted sum that makes them one number."""
+
+from ..table import Op, add, check_same_dtype, register, same
+from ..tensor import Spec, apply
+
+
+class LossOp(Op):
+    """losses[i] = loss(pred[i], labels[i]), reduced over the last axis; shape pred.shape[:-1]."""
+
+    def __init__(self, name, sparse=False, smoothing=False, flops_per_element=4):
+        self.name = name
+        self.sparse = sparse
+        self.smoothing = smoothing
+        self.flops_per_element = flops_per_element
+
+    def check(self, name, pred, labels, attributes):
+        for key in attributes:
+            if key != "label_smoothing" or not self.smoothing:
+                raise TypeError(f"{name}: unexpected argument {key!r}")
+        if pred.ndim < 1:
+            raise ValueError(f"{name}: expected predictions of at least one dimension, received {pred.shape}")
+        if self.sparse:
+            if labels.dtype != "int32":
+                raise ValueError(f"{name}: expected int32 labels, received {labels.dtype}")
+            if labels.shape != pred.shape[:-1]:
+                raise ValueError(
+                    f"{name}: expected labels of shape {pred.shape[:-1]} for predictions {pred.shape}, "
+                    f"received {labels.shape}"
+                )
+            return
+        check_same_dtype(name, pred, labels)
+        if labels.shape != pred.shape:
+            raise ValueError(f"{name}: expected labels of shape {pred.shape}, received {labels.shape}")
+
+    def infer(self, pred, labels, **attributes):
+        self.check(self.name, pred, labels, attributes)
+        return Spec(pred.shape[:-1], pred.dtype)
+
+    def gradient(self, node, dloss, needs):
+        pred, labels = node.inputs
+        return apply(self.name + "_backward", dloss, pred, labels, **node.attributes), None
+
+    def flops(self, node):
+        return self.flops_per_element * node.inputs[0].size
+
+
+class LossBackwardOp(Op):
+    """dpred[i] = dloss[i] * d losses[i] / d pred[i]"""
+
+    def __init__(self, forward):
+        self.name = forward.name + "_backward"
+        self.forward = forward
+
+    def infer(self, dloss, pred, labels, **attributes):
+        self.forward.check(self.name, pred, labels, attributes)
+        if dloss.shape != pred.shape[:-1]:
+            raise ValueError(f"{self.name}: expected dloss of shape {pred.shape[:-1]}, received {dloss.shape}")
+        return same(pred)
+
+    def flops(self, node):
+        return self.forward.flops_per_element * node.outputs[0].size
+
+
+class LossWithGradientOp(Op):
+    """total = scale * sum_i weight[i] losses[i] and dpred = d total / d pred, in one pass."""
+
+    inplace = {1: 0}
+
+    def __init__(self, forward):
+        self.name = forward.name + "_with_gradient"
+        self.forward = forward
+
+    def infer(self, pred, labels, weight=None, scale=1.0, **attributes):
+        self.forward.check(self.name, pred, labels, attributes)
+        if weight is not None and weight.shape != pred.shape[:-1]:
+            raise ValueError(f"{self.name}: expected a weight of shape {pred.shape[:-1]}, received {weight.shape}")
+        return Spec((), pred.dtype), same(pred)
+
+    def flops(self, node):
+        return 2 * self.forward.flops_per_element * node.inputs[0].size
+
+
+LOSSES = {
+    op.name: op
+    for op in (
+        LossOp("softmax_cross_entropy", smoothing=True, flops_per_element=12),
+        LossOp("sparse_softmax_cross_entropy", sparse=True, flops_per_element=12),
+        LossOp("categorical_cross_entropy", smoothing=True, flops_per_element=14),
+        LossOp("sparse_categorical_cross_entropy", sparse=True, flops_per_element=4),
+        LossOp("binary_cross_entropy_with_logits", smoothing=True, flops_per_element=24),
+        LossOp("binary_cross_entropy", smoothing=True, flops_per_element=24),
+        LossOp("mean_squared_error"),
+        LossOp("mean_absolute_error"),
+    )
+}
+
+for _op in LOSSES.values():
+    add(_op)
+    add(LossBackwardOp(_op))
+    add(LossWithGradientOp(_op))
+
+
+def _check_weight(name, losses, weight):
+    check_same_dtype(name, losses, weight)
+    if weight is not None and weight.shape != losses.shape:
+        raise ValueError(f"{name}: expected a weight of shape {losses.shape}, received {weight.shape}")
+
+
+@register
+class WeightedSum(Op):
+    """total = scale * sum_i weight[i] losses[i], a scalar."""
+
+    name = "weighted_sum"
+
+    def infer(self, losses, weight=None, scale=1.0):
+        _check_weight(self.name, losses, weight)
+        return Spec((), losses.dtype)
+
+    def gradient(self, node, dtotal, needs):
+        return (apply("weighted_sum_backward", dtotal, *node.inputs, **node.attributes),) + (None,) * (
+            len(node.inputs) - 1
+        )
+
+
+@register
+class WeightedSumBackward(Op):
+    """dlosses[i] = dtotal * scale * weight[i]"""
+
+    name = "weighted_sum_backward"
+
+    def infer(self, dtotal, losses, weight=None, scale=1.0):
+        _check_weight(self.name, losses, weight)
+        return same(losses)

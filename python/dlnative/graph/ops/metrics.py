@@ -1,0 +1,44 @@
+"""Accuracies, one value per sample: shape pred.shape[:-1]."""
+
+from ..table import Op, check_same_dtype, register
+from ..tensor import Spec
+
+
+@register
+class CategoricalAccuracy(Op):
+    """1 where argmax(pred) == argmax(labels), else 0."""
+
+    name = "categorical_accuracy"
+
+    def infer(self, pred, labels):
+        check_same_dtype(self.name, pred, labels)
+        if pred.shape != labels.shape:
+            raise ValueError(f"{self.name}: expected labels of shape {pred.shape}, received {labels.shape}")
+        return Spec(pred.shape[:-1], pred.dtype)
+
+
+@register
+class SparseCategoricalAccuracy(Op):
+    """1 where argmax(pred) == label, else 0."""
+
+    name = "sparse_categorical_accuracy"
+
+    def infer(self, pred, labels):
+        if labels.dtype != "int32" or labels.shape != pred.shape[:-1]:
+            raise ValueError(
+                f"{self.name}: expected int32 labels of shape {pred.shape[:-1]}, received {labels.dtype} {labels.shape}"
+            )
+        return Spec(pred.shape[:-1], pred.dtype)
+
+
+@register
+class BinaryAccuracy(Op):
+    """The mean over the last axis of (pred > threshold) == (label > threshold)."""
+
+    name = "binary_accuracy"
+
+    def infer(self, pred, labels, threshold=0.5):
+        check_same_dtype(self.name, pred, labels)
+        if pred.shape != labels.shape:
+            raise ValueError(f"{self.name}: expected labels of shape {pred.shape}, received {labels.shape}")
+        return Spec(pred.shape[:-1], pred.dtype)

@@ -1,0 +1,25 @@
+"""Ops with random numbers from Philox, keyed by seed and op, counted by step and element."""
+
+from ..table import Op, register, same
+from ..tensor import apply
+
+
+@register
+class Dropout(Op):
+    """y = x / (1 - rate) where the element is kept, else 0; kept with probability 1 - rate.
+
+    The mask is a function of (seed, op_id, step, element index), so the backward op draws it again
+    instead of storing it.
+    """
+
+    name = "dropout"
+    inplace = {0: 0}
+    random = True
+
+    def infer(self, x, rate, seed=0, op_id=0, step=None):
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"dropout: expected a rate in [0, 1), received {rate}")
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        return (apply("dropout", dy, **node.attributes),)

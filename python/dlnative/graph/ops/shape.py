@@ -1,0 +1,104 @@
+"""Ops that move values without changing them."""
+
+import math
+
+from ..table import Op, check_same_dtype, normalize_axis, register
+from ..tensor import Spec, apply
+
+
+@register
+class Reshape(Op):
+    """The same values in the same order under another shape (no copy inside a program)."""
+
+    name = "reshape"
+    view = True
+
+    def infer(self, x, shape):
+        shape = tuple(shape)
+        if None not in shape and None not in x.shape and math.prod(shape) != math.prod(x.shape):
+            raise ValueError(f"reshape: cannot reshape {x.shape} into {shape}: sizes differ")
+        return Spec(shape, x.dtype)
+
+    def gradient(self, node, dy, needs):
+        return (apply("reshape", dy, shape=node.inputs[0].shape),)
+
+    def flops(self, node):
+        return 0
+
+
+class _MoveOp(Op):
+    def flops(self, node):
+        return 0
+
+
+@register
+class Concatenate(_MoveOp):
+    """The inputs one after the other along `axis`."""
+
+    name = "concatenate"
+
+    def infer(self, *xs, axis=-1):
+        check_same_dtype(self.name, *xs)
+        axis = normalize_axis(self.name, axis, xs[0].ndim)
+        for x in xs[1:]:
+            if x.ndim != xs[0].ndim or any(
+                n != m for i, (n, m) in enumerate(zip(x.shape, xs[0].shape)) if i != axis
+            ):
+                raise ValueError(
+                    f"concatenate: expected shapes that agree except in axis {axis}, "
+                    f"received {[x.shape for x in xs]}"
+                )
+        total = sum(x.shape[axis] for x in xs)
+        return Spec(xs[0].shape[:axis] + (total,) + xs[0].shape[axis + 1 :], xs[0].dtype)
+
+    def gradient(self, node, dy, needs):
+        axis = normalize_axis(self.name, node.attributes.get("axis", -1), dy.ndim)
+        grads, start = [], 0
+        for x, need in zip(node.inputs, needs):
+            stop = start + x.shape[axis]
+            grads.append(apply("slice", dy, axis=axis, start=start, stop=stop) if need else None)
+            start = stop
+        return tuple(grads)
+
+
+@register
+class Slice(_MoveOp):
+    """x[start:stop] along `axis`."""
+
+    name = "slice"
+
+    def infer(self, x, axis, start, stop):
+        axis = normalize_axis(self.name, axis, x.ndim)
+        if not 0 <= start <= stop <= x.shape[axis]:
+            raise ValueError(f"slice: [{start}:{stop}] is out of range for axis {axis} of {x.shape}")
+        return Spec(x.shape[:axis] + (stop - start,) + x.shape[axis + 1 :], x.dtype)
+
+    def gradient(self, node, dy, needs):
+        x = node.inputs[0]
+        axis = normalize_axis(self.name, node.attributes["axis"], x.ndim)
+        parts = []
+        for size in (node.attributes["start"], None, x.shape[axis] - node.attributes["stop"]):
+            shape = x.shape[:axis] + (size,) + x.shape[axis + 1 :]
+            if size is None:
+                parts.append(dy)
+            elif size:
+                zero = dy.graph.constant(0.0, dy.dtype)
+                parts.append(apply("broadcast_to", zero, shape=shape))
+        return (parts[0] if len(parts) == 1 else apply("concatenate", *parts, axis=axis),)
+
+
+@register
+class Transpose(_MoveOp):
+    """y[i_axes[0], i_axes[1], ...] = x[i_0, i_1, ...]: the dimensions in the order `axes`."""
+
+    name = "transpose"
+
+    def infer(self, x, axes):
+        axes = tuple(normalize_axis(self.name, a, x.ndim) for a in axes)
+        if sorted(axes) != list(range(x.ndim)):
+            raise ValueError(f"transpose: expected a permutation of {x.ndim} axes, received {axes}")
+        return Spec((x.shape[a] for a in axes), x.dtype)
+
+    def gradient(self, node, dy, needs):
+        axes = [a % dy.ndim for a in node.attributes["axes"]]
+        return (apply("transpose", dy, axes=tuple(axes.index(i) for i in range(len(axes)))),)

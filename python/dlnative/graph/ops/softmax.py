@@ -1,0 +1,43 @@
+"""softmax(x)_i = exp(x_i) / sum_j exp(x_j) and log_softmax along one axis."""
+
+from ..table import Op, add, check_same_dtype, normalize_axis, same
+from ..tensor import apply
+
+
+class SoftmaxOp(Op):
+    inplace = {0: 0}
+
+    def __init__(self, name):
+        self.name = name
+
+    def infer(self, x, axis=-1):
+        normalize_axis(self.name, axis, x.ndim)
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        return (apply(self.name + "_backward", dy, node.outputs[0], **node.attributes),)
+
+    def flops(self, node):
+        return 12 * node.outputs[0].size
+
+
+class SoftmaxBackwardOp(Op):
+    inplace = {0: 0}
+
+    def __init__(self, name):
+        self.name = name
+
+    def infer(self, dy, y, axis=-1):
+        check_same_dtype(self.name, dy, y)
+        if dy.shape != y.shape:
+            raise ValueError(f"{self.name}: expected dy of shape {y.shape}, received {dy.shape}")
+        normalize_axis(self.name, axis, y.ndim)
+        return same(y)
+
+    def flops(self, node):
+        return 4 * node.outputs[0].size
+
+
+for _name in ("softmax", "log_softmax"):
+    add(SoftmaxOp(_name))
+    add(SoftmaxBackwardOp(_name + "_backward"))

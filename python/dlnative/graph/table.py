@@ -1,0 +1,115 @@
+"""The op table: every op of dlnative is one row, read by all who need to know about ops."""
+
+from __future__ import annotations
+
+import math
+
+from .tensor import Spec
+
+table = {}  # name -> Op
+
+
+class Op:
+    """One row of the op table.
+
+    A subclass gives `name`, the shape rule `infer`, and where they apply the gradient rule, the cost
+    and the aliasing. The native kernel is registered in C++ under the same name, and the oracle is
+    `dlnative.reference.<name>`.
+
+    Attributes:
+        name: The word for this op at every level.
+        inplace: {output index: input index}: that output may overwrite that input if it is dead.
+        writes: Indices of the inputs that the op overwrites (state). Such nodes are never dropped.
+        saves: For activations, "output" or "input": what the gradient rule needs.
+        view: True where the output is the input's memory under another shape.
+        random: True where the result depends on the number of the training step.
+    """
+
+    name = ""
+    inplace: dict[int, int] = {}
+    writes: tuple[int, ...] = ()
+    saves = None
+    view = False
+    random = False
+
+    def infer(self, *inputs, **attributes):
+        """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""
+        raise NotImplementedError
+
+    def gradient(self, node, *dys, needs):
+        """Gradient rule: emits nodes; returns one tensor or None per input.
+
+        Args:
+            node: The forward node.
+            *dys: The cotangent of each output, None where the output does not matter.
+            needs: One flag per input: whether its gradient is wanted.
+        """
+        raise NotImplementedError(f"{self.name} has no gradient")
+
+    def flops(self, node):
+        """Floating-point operations of one run."""
+        return sum(output.size for output in node.outputs)
+
+    def bytes(self, node):
+        """Bytes read and written by one run, each array once."""
+        return sum(nbytes(t) for t in (*node.inputs, *node.outputs) if t is not None)
+
+    @property
+    def differentiable(self):
+        return type(self).gradient is not Op.gradient
+
+    @property
+    def reference(self):
+        """The oracle's function."""
+        from .. import reference
+
+        return getattr(reference, self.name)
+
+
+def register(cls):
+    """Class decorator: adds an instance to the table under its name."""
+    add(cls())
+    return cls
+
+
+def add(op):
+    if op.name in table:
+        raise ValueError(f"op {op.name} is in the table already")
+    table[op.name] = op
+    return op
+
+
+ITEMSIZE = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "bool": 1}
+
+
+def nbytes(tensor):
+    return math.prod(tensor.shape) * ITEMSIZE[tensor.dtype]
+
+
+def same(x):
+    """The Spec of an output that is like `x`."""
+    return Spec(x.shape, x.dtype)
+
+
+def check_same_dtype(name, *tensors):
+    dtypes = {t.dtype for t in tensors if t is not None}
+    if len(dtypes) > 1:
+        raise ValueError(f"{name}: expected inputs of one dtype, received {sorted(dtypes)}")
+
+
+def normalize_axis(name, axis, ndim):
+    """`axis` as a non-negative integer; ValueError where it is out of range."""
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{name}: axis {axis} is out of range for {ndim} dimensions")
+    return axis % ndim
+
+
+def normalize_axes(name, axis, ndim):
+    """`axis` (None, an integer or several) as a sorted tuple of non-negative integers."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = tuple(sorted(normalize_axis(name, a, ndim) for a in axes))
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{name}: axis {axis} names a dimension twice")
+    return axes

@@ -1,0 +1,200 @@
+"""Tensor, Node and Graph: what a model is made of before it becomes a program."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Tensor:
+    """A value that a graph will compute: a shape, a dtype and where it comes from.
+
+    A tensor belongs to a graph and is a leaf (a feed, a variable or a constant) or an output of a
+    node. A tensor without a graph is symbolic: it stands for the value between two layers of a
+    functional model, and `history` says which layer call made it.
+
+    Attributes:
+        shape: Tuple of sizes; the first may be None where the batch size is still open.
+        dtype: Name of the dtype, such as "float32".
+        graph: The graph it belongs to, or None.
+        node: The node that computes it, or None for a leaf.
+        index: Which output of the node it is.
+        source: For a leaf: a Variable, a NumPy array (a constant) or a `Feed`.
+        history: For a symbolic tensor: (layer call, output index), None for an `Input`.
+        name: For messages.
+    """
+
+    __slots__ = ("shape", "dtype", "graph", "node", "index", "source", "history", "name", "__weakref__")
+
+    def __init__(self, shape, dtype, graph=None, node=None, index=0, source=None, history=None, name=None):
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self.graph = graph
+        self.node = node
+        self.index = index
+        self.source = source
+        self.history = history
+        self.name = name
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def size(self):
+        """Number of elements; None where the batch size is open."""
+        size = 1
+        for n in self.shape:
+            if n is None:
+                return None
+            size *= n
+        return size
+
+    def __repr__(self):
+        return f"<Tensor shape={self.shape} dtype={self.dtype}{f' name={self.name}' if self.name else ''}>"
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError(
+            "A symbolic tensor has no values yet. Call a model or a layer on a NumPy array to get values."
+        )
+
+    def __bool__(self):
+        raise TypeError("A symbolic tensor has no truth value: it has no values yet.")
+
+    def __add__(self, other):
+        return apply("add", self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other):
+        return apply("subtract", self, other)
+
+    def __rsub__(self, other):
+        return apply("subtract", other, self)
+
+    def __mul__(self, other):
+        return apply("multiply", self, other)
+
+    __rmul__ = __mul__
+
+    def __neg__(self):
+        return apply("rescale", self, scale=-1.0)
+
+
+class Feed:
+    """A leaf whose values the caller gives: rows of a data set, or a whole array."""
+
+    __slots__ = ("index", "name")
+
+    def __init__(self, index, name):
+        self.index = index
+        self.name = name
+
+
+class Node:
+    """One op applied to tensors. `scope` names the layer it belongs to."""
+
+    __slots__ = ("op", "inputs", "attributes", "outputs", "scope")
+
+    def __init__(self, op, inputs, attributes, scope):
+        self.op = op
+        self.inputs = inputs  # tuple of Tensor or None (an absent optional input)
+        self.attributes = attributes
+        self.scope = scope
+        self.outputs = ()
+
+    def __repr__(self):
+        return f"<Node {self.op.name} {self.scope or ''}>"
+
+
+class Graph:
+    """A list of nodes in the order of computation.
+
+    Args:
+        training: What layers see as their `training` argument.
+    """
+
+    def __init__(self, training=False):
+        self.training = training
+        self.nodes = []
+        self.feeds = []
+        self.leaves = {}  # id of a Variable -> its tensor
+        self.scope = None
+        self.next_random = 0  # numbers the random ops of the graph, for their keys
+
+    def feed(self, shape, dtype, name=None):
+        """A new feed tensor; feeds are numbered in the order of creation."""
+        tensor = Tensor(shape, dtype, self, source=Feed(len(self.feeds), name), name=name)
+        self.feeds.append(tensor)
+        return tensor
+
+    def variable(self, variable):
+        """The tensor of a Variable or of a named state array (one per graph)."""
+        tensor = self.leaves.get(id(variable))
+        if tensor is None:
+            tensor = Tensor(variable.shape, str(variable.dtype), self, source=variable, name=variable.name)
+            self.leaves[id(variable)] = tensor
+        return tensor
+
+    def constant(self, value, dtype=None):
+        value = np.array(value, dtype=dtype, order="C")
+        return Tensor(value.shape, value.dtype.name, self, source=value)
+
+    def apply(self, op, inputs, attributes):
+        """Appends a node; returns its output, or a tuple where the op has several (or no) outputs."""
+        specs = op.infer(*inputs, **attributes)
+        single = isinstance(specs, Spec)
+        node = Node(op, inputs, attributes, self.scope)
+        node.outputs = tuple(
+            Tensor(spec.shape, spec.dtype, self, node, i)
+            for i, spec in enumerate((specs,) if single else specs)
+        )
+        self.nodes.append(node)
+        return node.outputs[0] if single else node.outputs
+
+
+class Spec:
+    """Shape and dtype: what a shape rule returns for one output."""
+
+    __slots__ = ("shape", "dtype")
+
+    def __init__(self, shape, dtype):
+        self.shape = tuple(shape)
+        self.dtype = dtype
+
+
+def is_variable(value):
+    """True for Variables and for anything else that says that it is graph state."""
+    return getattr(value, "is_graph_variable", False)
+
+
+def apply(name, *inputs, **attributes):
+    """Applies the op `name` to graph tensors, Variables, arrays and Python numbers.
+
+    At least one input must be a tensor; Variables and arrays become leaves of its graph. On symbolic
+    tensors (between the layers of a functional model) the op becomes a layer of its own.
+    """
+    from .table import table
+
+    op = table[name]
+    graph = None
+    like = None
+    for value in inputs:
+        if isinstance(value, Tensor):
+            like = value if like is None else like
+            graph = value.graph if graph is None else graph
+    if like is None:
+        raise TypeError(f"{name}: expected at least one tensor, received {[type(v).__name__ for v in inputs]}")
+    if graph is None:
+        from ..layers.op_layer import apply_symbolic
+
+        return apply_symbolic(name, inputs, attributes)
+    return graph.apply(op, tuple(_leaf(graph, value, like) for value in inputs), attributes)
+
+
+def _leaf(graph, value, like):
+    if value is None or isinstance(value, Tensor):
+        return value
+    if is_variable(value):
+        return graph.variable(value)
+    dtype = like.dtype if isinstance(value, (int, float)) else None
+    return graph.constant(value, dtype)

@@ -1,0 +1,112 @@
+"""Initial values of weights: callables `initializer(shape, dtype=None)` that return an array."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..naming import to_snake_case, unknown
+from .constant import Constant, FromArray, Identity, Initializer, Ones, Zeros
+from .drawn import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    Orthogonal,
+    RandomInitializer,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+    compute_fans,
+)
+
+_CLASSES = (
+    Zeros,
+    Ones,
+    Constant,
+    Identity,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    Orthogonal,
+)
+_ALIASES = {to_snake_case(cls.__name__): cls for cls in _CLASSES}
+globals().update(_ALIASES)  # `initializers.he_normal` is `initializers.HeNormal`, as in Keras
+_KNOWN = {**{cls.__name__: cls for cls in _CLASSES}, **_ALIASES}
+_KNOWN.update(normal=RandomNormal, uniform=RandomUniform, zero=Zeros, one=Ones)
+
+__all__ = [
+    *(cls.__name__ for cls in _CLASSES),
+    *_ALIASES,
+    "FromArray",
+    "Initializer",
+    "RandomInitializer",
+    "compute_fans",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+
+def serialize(initializer):
+    """The configuration of an initializer."""
+    from ..utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(initializer)
+
+
+def deserialize(config, custom_objects=None):
+    """The initializer of a configuration or a name."""
+    from ..utils.serialization import deserialize_keras_object
+
+    return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
+
+
+def get(identifier):
+    """The initializer that `identifier` means.
+
+    Args:
+        identifier: A name ("glorot_uniform", "HeNormal", "zeros", ...), an initializer, its class
+            or configuration, an array of the right shape, a function of (shape, dtype), or None.
+
+    Returns:
+        A callable of (shape, dtype), or None.
+
+    Raises:
+        ValueError: A name that is not known; the nearest are offered.
+        TypeError: None of these.
+
+    Example:
+        >>> get("he_normal")
+        HeNormal(seed=None, input_axes=None, output_axes=None)
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        from ..utils.serialization import get_registered_object
+
+        found = get_registered_object(identifier, module_objects=_KNOWN)
+        if found is None:
+            raise unknown("initializer", identifier, _KNOWN)
+        identifier = found
+    elif isinstance(identifier, dict):
+        identifier = deserialize(identifier)
+    elif isinstance(identifier, (np.ndarray, np.generic, list)):
+        return FromArray(identifier)
+    if isinstance(identifier, type):
+        return identifier()
+    if callable(identifier):
+        return identifier
+    raise TypeError(
+        "An initializer must be a name, an Initializer, an array or a function of (shape, dtype), "
+        f"received {identifier!r}"
+    )

@@ -1,0 +1,217 @@
+"""Activation functions as layers."""
+
+from __future__ import annotations
+
+from .. import activations, initializers, regularizers
+from ..graph import apply
+from . import messages
+from .input_spec import InputSpec
+from .layer import Layer
+from .weights import reject_constraint
+
+
+def _not_negative(layer, argument, value):
+    """`value` as a float; TypeError unless it is a number, ValueError below 0."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected {argument} to be a number, received {value!r}"
+        ) from None
+    if not number >= 0.0:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} of at least 0, received {value}"
+        )
+    return number
+
+
+class ReLU(Layer):
+    """y = max(x, 0); with the arguments:
+
+    y = max_value where x >= max_value, x where threshold <= x < max_value, else
+    negative_slope * (x - threshold).
+
+    Args:
+        max_value: Largest value, None for no bound.
+        negative_slope: Slope below the threshold.
+        threshold: Where the function starts to rise.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ValueError: An argument is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import ReLU
+        >>> ReLU(max_value=10, negative_slope=0.5)(np.array([-10.0, -5.0, 0.0, 5.0, 10.0]))
+        array([-5. , -2.5,  0. ,  5. , 10. ], dtype=float32)
+    """
+
+    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.max_value = None if max_value is None else _not_negative(self, "max_value", max_value)
+        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
+        self.threshold = _not_negative(self, "threshold", threshold)
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else negative_slope * x
+
+    Args:
+        negative_slope: Slope for negative x.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ValueError: The slope is negative.
+    """
+
+    def __init__(self, negative_slope=0.3, **kwargs):
+        super().__init__(**kwargs)
+        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return activations.leaky_relu(inputs, self.negative_slope)
+
+    def get_config(self):
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(Layer):
+    """y = x where x > 0, else alpha * (exp(x) - 1)
+
+    Args:
+        alpha: Minus the limit for very negative x.
+        **kwargs: `name`, `dtype`.
+    """
+
+    def __init__(self, alpha=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return activations.elu(inputs, alpha=self.alpha)
+
+    def get_config(self):
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class PReLU(Layer):
+    """y = max(x, 0) - alpha * max(-x, 0): a leaky ReLU that learns its slope
+
+    Shapes: alpha has the shape of one sample, with size 1 in the shared axes.
+
+    Args:
+        alpha_initializer: See `initializers.get`.
+        alpha_regularizer: See `regularizers.get`.
+        alpha_constraint: Must be None.
+        shared_axes: Axes of the input, the batch being axis 0, along which alpha is the same.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Reference:
+        He et al. 2015, "Delving deep into rectifiers".
+    """
+
+    def __init__(
+        self,
+        alpha_initializer="Zeros",
+        alpha_regularizer=None,
+        alpha_constraint=None,
+        shared_axes=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        reject_constraint(self, "alpha_constraint", alpha_constraint)
+        axes = shared_axes if isinstance(shared_axes, (list, tuple, type(None))) else [shared_axes]
+        self.shared_axes = None if axes is None else list(axes)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = list(input_shape[1:])
+        for axis in self.shared_axes or ():
+            if not 1 <= axis < len(input_shape):
+                raise ValueError(
+                    f"{messages.describe(self)}: expected shared_axes from 1 to "
+                    f"{len(input_shape) - 1}, received {axis}"
+                )
+            shape[axis - 1] = 1
+        self.alpha = self.add_weight(
+            shape=shape,
+            initializer=self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            name="alpha",
+        )
+        sizes = enumerate(self.alpha.shape, start=1)
+        self.input_spec = InputSpec(
+            ndim=len(input_shape),
+            axes={axis: n for axis, n in sizes if axis not in (self.shared_axes or ())},
+        )
+
+    def call(self, inputs):
+        negative = activations.relu(apply("rescale", inputs, scale=-1.0))
+        return activations.relu(inputs) - apply("multiply", negative, self.alpha)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "alpha_initializer": initializers.serialize(self.alpha_initializer),
+            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": None,
+            "shared_axes": self.shared_axes,
+        }
+
+
+class Softmax(Layer):
+    """y_i = exp(x_i) / sum_j exp(x_j) along one axis, computed with the largest x_i subtracted
+
+    Args:
+        axis: The axis, also as a list of one.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `axis` is not an integer.
+        ValueError: Several axes.
+
+    Differs from Keras: several axes and masks are not available.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Softmax
+        >>> Softmax()(np.array([[0.0, 0.0]]))
+        array([[0.5, 0.5]], dtype=float32)
+    """
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+        if isinstance(axis, (list, tuple)):
+            if len(axis) != 1:
+                raise ValueError(f"{messages.describe(self)}: expected one axis, received {axis}")
+            axis = axis[0]
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise TypeError(
+                f"{messages.describe(self)}: expected an integer axis, received {axis!r}"
+            )
+        self.__dict__["_one_axis"] = axis
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return activations.softmax(inputs, axis=self._one_axis)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}

@@ -1,0 +1,320 @@
+"""The three ways to call a layer: in a graph, on symbolic tensors, and on arrays.
+
+All three run the layer's `call` on tensors of a graph. A call on symbolic tensors uses a graph that
+is thrown away, for the shapes, and records a LayerCall; a call on arrays has the graph compiled.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from .. import config
+from ..graph import Graph, Tensor
+from ..utils import nest
+from ..variables import Variable
+from . import messages, tracking
+
+
+class _AtWork(threading.local):
+    """The layers whose calls or builds are under way in a thread, outermost first."""
+
+    def __init__(self):
+        self.layers = []
+
+
+_at_work = _AtWork()
+
+CACHED_PROGRAMS = 8  # per layer, for calls on arrays
+
+
+class LayerCall:
+    """One call of a layer on symbolic tensors: an edge bundle of a functional model.
+
+    Attributes:
+        layer: The layer.
+        args: Positional arguments, nested structures with symbolic tensors.
+        kwargs: Keyword arguments.
+        inputs: The symbolic tensors among them, in order.
+        outputs: The symbolic tensors that the call made.
+        structure: `outputs` as the call returned them.
+    """
+
+    __slots__ = ("args", "inputs", "kwargs", "layer", "outputs", "structure")
+
+    def __init__(self, layer, args, kwargs, structure):
+        self.layer = layer
+        self.args = args
+        self.kwargs = kwargs
+        self.inputs = symbolic_tensors((args, kwargs))
+        self.structure = structure
+        self.outputs = nest.flatten(structure)
+
+    @property
+    def index(self):
+        """Which call of its layer it is."""
+        return next(i for i, call in enumerate(self.layer._calls) if call is self)
+
+
+class Scope:
+    """A `with` block in which `layer` is at work: names of variables and nodes follow."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __enter__(self):
+        layers = _at_work.layers
+        self.pushed = not layers or layers[-1] is not self.layer
+        if self.pushed:
+            layers.append(self.layer)
+
+    def __exit__(self, *exception):
+        if self.pushed:
+            _at_work.layers.pop()
+
+
+def variable_scope():
+    """Names of the layers at work, as in the paths of variables: "block/dense"."""
+    return "/".join(layer.name for layer in _at_work.layers)
+
+
+def node_scope():
+    """The same for nodes, without the model that is being run."""
+    layers = _at_work.layers
+    first = 1 if layers and layers[0].is_model else 0
+    return "/".join(layer.name for layer in layers[first:]) or None
+
+
+def symbolic_tensors(structure):
+    return [t for t in nest.flatten(structure) if isinstance(t, Tensor)]
+
+
+def call_of(tensor):
+    """The LayerCall that made a symbolic tensor; for an `Input` that of its InputLayer."""
+    if tensor.history is not None:
+        return tensor.history[0]
+    if not tracking.is_layer(tensor.source):
+        raise ValueError(f"{tensor!r} was made neither by Input nor by a layer")
+    return tensor.source._calls[0]
+
+
+def ancestors(tensors, stop=()):
+    """All layer calls that `tensors` depend on, in the order of computation.
+
+    Args:
+        tensors: Symbolic tensors.
+        stop: Symbolic tensors whose calls are not followed.
+
+    Returns:
+        The calls in topological order, and a dict from id of a layer to its place in the order of
+        first visit (depth first, from the first output).
+    """
+    stop = {id(t) for t in stop}
+    order, done, visited = [], set(), {}
+    waiting = [(call_of(t), False) for t in reversed(tensors) if id(t) not in stop]
+    while waiting:
+        call, finished = waiting.pop()
+        if finished:
+            order.append(call)
+        elif id(call) not in done:
+            done.add(id(call))
+            visited.setdefault(id(call.layer), len(visited))
+            waiting.append((call, True))
+            waiting.extend((call_of(t), False) for t in reversed(call.inputs) if id(t) not in stop)
+    return order, visited
+
+
+def call_in_graph(layer, graph, args, kwargs):
+    """Emits the layer's ops into `graph`; returns what `call` returned."""
+    training = kwargs.pop("training", None)
+    scope, was_training = graph.scope, graph.training
+    if training is not None:
+        graph.training = bool(training)
+    try:
+        with Scope(layer):
+            graph.scope = node_scope()
+            dtype = _float_dtype((args, kwargs)) or layer.input_dtype
+
+            def argument(value):
+                return layer._as_tensor(value, graph, dtype)
+
+            def option(value):  # arrays take part in the computation, everything else does not
+                return argument(value) if isinstance(value, (np.ndarray, Variable)) else value
+
+            args = nest.map_structure(argument, args)
+            kwargs = {key: nest.map_structure(option, value) for key, value in kwargs.items()}
+            layer._check_inputs(args, kwargs)
+            if not layer.built:
+                layer._build_for(args, kwargs)
+                layer._check_inputs(args, kwargs)
+            if layer._takes_training and graph.training is not None:
+                kwargs["training"] = graph.training
+            outputs = layer.call(*args, **kwargs)
+            return nest.map_structure(lambda v: _as_output(layer, v, graph), outputs)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        messages.locate(error, layer)
+        raise
+    finally:
+        graph.scope, graph.training = scope, was_training
+
+
+def call_symbolic(layer, args, kwargs):
+    """Runs the layer's shape rule, records the call, and returns new symbolic tensors."""
+    graph = Graph(training=None)
+    feeds = {}
+
+    def feed(value):
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) not in feeds:
+            feeds[id(value)] = graph.feed(value.shape, value.dtype, name=_origin(value))
+        return feeds[id(value)]
+
+    try:
+        outputs = call_in_graph(
+            layer,
+            graph,
+            nest.map_structure(feed, args),
+            {key: nest.map_structure(feed, value) for key, value in kwargs.items()},
+        )
+    except (ValueError, TypeError, NotImplementedError) as error:
+        inputs = symbolic_tensors((args, kwargs))
+        messages.add_chain(error, ancestors(inputs)[0], layer, inputs)
+        raise
+    structure = nest.map_structure(lambda t: Tensor(t.shape, t.dtype, name=layer.name), outputs)
+    call = LayerCall(layer, args, kwargs, structure)
+    for index, tensor in enumerate(call.outputs):
+        tensor.history = (call, index)
+    layer._calls.append(call)
+    return structure
+
+
+def call_on_arrays(layer, args, kwargs):
+    """Computes the layer on arrays; the program is kept for the next call of the same shapes."""
+    training = kwargs.get("training")
+    args = tuple(_to_arrays(layer, value) for value in args)
+    arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
+    run, structure, used = _program(layer, args, kwargs, arrays)
+    step = 0
+    if training:
+        step = layer.__dict__.get("_eager_steps", 0)
+        layer.__dict__["_eager_steps"] = step + 1
+    results = iter(run(*[arrays[i] for i in used], step=step) if run else ())
+
+    def result(tensor):
+        if tensor.node is not None:
+            return next(results)
+        leaf = tensor.source  # a layer that returns its input, a variable or a constant as it is
+        if isinstance(leaf, np.ndarray):
+            return leaf.copy()
+        value = arrays[leaf.index] if hasattr(leaf, "index") else leaf.value
+        return np.array(value, dtype=tensor.dtype)
+
+    return nest.map_structure(result, structure)
+
+
+def _program(layer, args, kwargs, arrays):
+    key = None
+    try:
+        key = (config.current_engine(), _signature(args), _signature(kwargs))
+        hash(key)
+    except TypeError:  # an argument that cannot be compared: nothing is kept
+        key = None
+    cache = layer.__dict__.get("_programs")
+    if cache is None or cache["changes"] != tracking.changes():
+        cache = layer.__dict__["_programs"] = {"changes": tracking.changes(), "entries": {}}
+    entries = cache["entries"]
+    entry = entries.pop(key, None) if key is not None else None
+    if entry is None:
+        entry = _compile(layer, args, kwargs)
+        cache["changes"] = tracking.changes()  # building the layer is no change
+        if key is not None and len(entries) >= CACHED_PROGRAMS:
+            entries.pop(next(iter(entries)))
+    if key is not None:
+        entries[key] = entry
+    return entry
+
+
+def _compile(layer, args, kwargs):
+    from .. import engines
+
+    graph = Graph(training=kwargs.get("training"))
+    dtypes = iter(layer._feed_dtypes(args, kwargs))
+
+    def feed(value):
+        if not isinstance(value, np.ndarray):
+            return value
+        return graph.feed(value.shape, next(dtypes))
+
+    structure = call_in_graph(
+        layer,
+        graph,
+        nest.map_structure(feed, args),
+        {key: nest.map_structure(feed, value) for key, value in kwargs.items()},
+    )
+    computed = [t for t in nest.flatten(structure) if t.node is not None]
+    run = engines.build(graph, computed) if computed else None
+    return run, structure, range(len(graph.feeds))
+
+
+def _signature(value):
+    """What decides which program a call needs: shapes, structure and other arguments."""
+    if isinstance(value, np.ndarray):
+        return ("array", value.shape)
+    if isinstance(value, (list, tuple)):
+        return (type(value).__name__, *map(_signature, value))
+    if isinstance(value, dict):
+        return ("dict", *((key, _signature(value[key])) for key in sorted(value)))
+    return value
+
+
+def _to_arrays(layer, value):
+    """Array-likes as arrays; a list of numbers is one array, a list of arrays is several."""
+    if isinstance(value, dict):
+        return {key: _to_arrays(layer, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and any(_is_nested(item) for item in value):
+        return type(value)(_to_arrays(layer, item) for item in value)
+    if value is None or isinstance(value, (Variable, Tensor)):
+        return value if value is None else np.asarray(value)
+    if tracking.is_layer(value):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected a tensor or an array, received the layer "
+            f"{messages.describe(value)}. Pass what it returns."
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{messages.describe(layer)}: not an array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{messages.describe(layer)}: expected numbers, received "
+            f"{type(value).__name__} of dtype {array.dtype}"
+        )
+    return array
+
+
+def _is_nested(value):
+    if isinstance(value, (list, tuple)):
+        return any(_is_nested(item) for item in value)
+    return value is None or isinstance(value, dict) or getattr(value, "shape", ()) != ()
+
+
+def _float_dtype(structure):
+    """Dtype of the first tensor of floats, None if there is none."""
+    dtypes = (t.dtype for t in symbolic_tensors(structure))
+    return next((dtype for dtype in dtypes if dtype.startswith("float")), None)
+
+
+def _as_output(layer, value, graph):
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Variable):
+        return graph.variable(value)
+    raise TypeError(
+        f"{messages.describe(layer)}: call must return tensors, it returned {type(value).__name__}"
+    )
+
+
+def _origin(tensor):
+    return tensor.history[0].layer.name if tensor.history is not None else tensor.name

@@ -1,0 +1,77 @@
+"""The part of a layer that becomes a configuration and is made of one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import config as settings
+from ..utils import nest, signatures
+from . import messages
+
+
+class Configurable:
+    """`get_config` and `from_config`; without a `get_config` plain arguments are remembered."""
+
+    def get_config(self):
+        """Constructor arguments, as plain values, that make the same layer again."""
+        config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        if type(self).get_config is Configurable.get_config:
+            config = {**self._automatic_config(), **config}
+            known = signatures.constructor_parameters(type(self))
+            config = {key: value for key, value in config.items() if key in known}
+        return config
+
+    def _automatic_config(self):
+        """The arguments that the constructor was called with, if all are plain values."""
+        import inspect
+
+        args, kwargs = self._init_arguments
+        signature = inspect.signature(type(self).__init__)
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        found = {}
+        for parameter in list(signature.parameters.values())[1:]:
+            value = bound.arguments[parameter.name]
+            if parameter.kind is parameter.VAR_KEYWORD:
+                found.update(value)
+            elif parameter.kind is parameter.VAR_POSITIONAL and value:
+                found[parameter.name] = object()  # cannot be given by name
+            elif parameter.kind is not parameter.VAR_POSITIONAL:
+                found[parameter.name] = value
+        for key, default in (("activity_regularizer", None), ("autocast", True)):
+            if found.get(key, default) is default:
+                found.pop(key, None)
+        for key, value in found.items():
+            plain = (str, int, float, bool, type(None))
+            if not all(isinstance(leaf, plain) for leaf in nest.flatten(value)):
+                raise NotImplementedError(
+                    f"{messages.describe(self)}: its argument {key!r} is not a plain value, so the "
+                    "class must implement get_config"
+                )
+        return found
+
+    @classmethod
+    def from_config(cls, config):
+        """The layer of a configuration that `get_config` returned."""
+        config = dict(config)
+        dtype = config.get("dtype")
+        if isinstance(dtype, dict):  # a DTypePolicy of Keras
+            config["dtype"] = dtype["config"]["name"]
+        return cls(**config)
+
+
+def float_dtype(owner, dtype):
+    """Name of a layer's dtype."""
+    if dtype is None:
+        return settings.floatx()
+    if isinstance(dtype, dict):
+        dtype = dtype.get("config", {}).get("name")
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
+    if name is None:
+        try:
+            name = np.dtype(dtype).name
+        except TypeError:
+            raise TypeError(f"{owner}: expected a dtype, received {dtype!r}") from None
+    if name not in ("float32", "float64"):
+        raise ValueError(f"{owner}: expected dtype 'float32' or 'float64', received {name!r}")
+    return name

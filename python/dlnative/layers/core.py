@@ -1,0 +1,320 @@
+"""Input, Dense, Activation and Identity."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import activations, config, initializers, regularizers
+from ..graph import Tensor, apply
+from . import messages
+from .calls import LayerCall
+from .layer import Layer
+from .weights import reject_constraint
+
+INPUT_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
+
+
+class InputLayer(Layer):
+    """Where data enters a model; made by `Input`.
+
+    Args:
+        shape: Sizes without the batch; None where a size may vary.
+        batch_size: Fixed batch size; any by default.
+        dtype: Dtype of the data; `config.floatx()` by default.
+        batch_shape: Sizes with the batch, in the place of `shape` and `batch_size`.
+        sparse, ragged, optional: Accepted for Keras; must be False or None.
+        name: Name of the input; arrays in a dict are fed by it.
+
+    Raises:
+        TypeError: A size is not an integer.
+        ValueError: No shape, both shapes, or a size below 1.
+
+    Differs from Keras: values of a whole-number `dtype` are converted to `config.floatx()` on their
+    way in, so the tensor has that dtype.
+    """
+
+    def __init__(
+        self,
+        shape=None,
+        batch_size=None,
+        dtype=None,
+        sparse=None,
+        ragged=None,
+        batch_shape=None,
+        name=None,
+        optional=False,
+    ):
+        super().__init__(name=name)
+        for option, value in (("sparse", sparse), ("ragged", ragged), ("optional", optional)):
+            if value:
+                raise ValueError(f"{messages.describe(self)}: {option}={value} is not available")
+        if shape is not None and batch_shape is not None:
+            raise ValueError(f"{messages.describe(self)}: give shape or batch_shape, not both")
+        if batch_size is not None and batch_shape is not None:
+            raise ValueError(f"{messages.describe(self)}: give batch_size or batch_shape, not both")
+        if shape is None and batch_shape is None:
+            raise ValueError(f"{messages.describe(self)}: expected a shape, such as shape=(784,)")
+        sizes = batch_shape if shape is None else (batch_size, *_sizes(self, shape))
+        self.batch_shape = _sizes(self, sizes)
+        if not self.batch_shape:
+            raise ValueError(f"{messages.describe(self)}: expected a batch_shape with a batch size")
+        self.__dict__["_data_dtype"] = _data_dtype(self, dtype)
+        is_float = self._data_dtype.startswith("float")
+        tensor_dtype = self._data_dtype if is_float else config.floatx()
+        self.__dict__["_dtype"] = tensor_dtype
+        tensor = Tensor(self.batch_shape, tensor_dtype, source=self, name=self.name)
+        self._calls.append(LayerCall(self, (), {}, tensor))
+        self.__dict__["built"] = True
+
+    @property
+    def dtype(self):
+        """Dtype of the data."""
+        return self._data_dtype
+
+    def call(self):
+        raise RuntimeError(f"{messages.describe(self)} is not called; use its output")
+
+    def get_config(self):
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": False,
+            "ragged": False,
+            "name": self.name,
+            "optional": False,
+        }
+
+
+def Input(
+    shape=None,
+    batch_size=None,
+    dtype=None,
+    sparse=None,
+    ragged=None,
+    batch_shape=None,
+    name=None,
+    tensor=None,
+    optional=False,
+):
+    """A symbolic tensor: where data enters a model.
+
+    Args:
+        shape: Sizes without the batch, such as (784,); None where a size may vary.
+        batch_size: Fixed batch size; any by default.
+        dtype: Dtype of the data, "float32" by default; see `InputLayer`.
+        batch_shape: Sizes with the batch, in the place of `shape` and `batch_size`.
+        sparse, ragged, optional: Accepted for Keras; must be False or None.
+        name: Name of the input; arrays in a dict are fed by it.
+        tensor: A symbolic tensor of an `Input`, which is then returned.
+
+    Raises:
+        TypeError: A size is not an integer, or `tensor` is no tensor.
+        ValueError: No shape, both shapes, or a size below 1.
+
+    Example:
+        >>> from dlnative.layers import Dense, Input
+        >>> x = Input((784,))
+        >>> Dense(10)(x).shape
+        (None, 10)
+    """
+    if tensor is not None:
+        if not isinstance(tensor, Tensor) or not isinstance(tensor.source, InputLayer):
+            raise TypeError(f"Input: expected tensor to be made by Input, received {tensor!r}")
+        return tensor
+    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, name, optional)
+    return layer.output
+
+
+class Dense(Layer):
+    """y = activation(x @ kernel + bias)
+
+    Shapes: x (batch, ..., in), kernel (in, units), bias (units,), y (batch, ..., units).
+
+    Args:
+        units: Size of the last axis of the output, at least 1.
+        activation: See `activations.get`; linear by default.
+        use_bias: Whether to add a bias.
+        kernel_initializer: See `initializers.get`.
+        bias_initializer: See `initializers.get`.
+        kernel_regularizer: See `regularizers.get`.
+        bias_regularizer: See `regularizers.get`.
+        activity_regularizer: Must be None.
+        kernel_constraint: Must be None.
+        bias_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: `units` is not an integer.
+        ValueError: `units` is below 1, an unknown name, or a constraint.
+
+    Differs from Keras: constraints, `activity_regularizer`, LoRA and quantization are not
+    available.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Dense
+        >>> layer = Dense(3, activation="relu")
+        >>> layer(np.ones((2, 4))).shape
+        (2, 3)
+        >>> [w.shape for w in layer.weights]
+        [(4, 3), (3,)]
+    """
+
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = positive_integer(self, "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        reject_constraint(self, "kernel_constraint", kernel_constraint)
+        reject_constraint(self, "bias_constraint", bias_constraint)
+        self.supports_masking = True
+        self.kernel = self.bias = None
+
+    def build(self, input_shape):
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"{messages.describe(self)}: expected input of shape (batch, ..., features), "
+                f"received {messages.format_shape(input_shape)}"
+            )
+        if input_shape[-1] is None:
+            raise ValueError(
+                f"{messages.describe(self)}: the last axis of the input must have a known size, "
+                f"received {messages.format_shape(input_shape)}. Give Input a full shape."
+            )
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            name="kernel",
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                name="bias",
+            )
+
+    def call(self, inputs):
+        features = self.kernel.shape[0]
+        if inputs.ndim < 2 or inputs.shape[-1] != features:
+            raise ValueError(
+                f"{messages.describe(self)}: expected input of shape (batch, {features}) to match "
+                f"its kernel {self.kernel.shape}, received {messages.format_shape(inputs.shape)}"
+                f"{messages.source(inputs)}. Rebuild the model or change the layer before."
+            )
+        operands = (self.kernel,) if self.bias is None else (self.kernel, self.bias)
+        return self.activation(apply("dense", inputs, *operands))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": None,
+            "bias_constraint": None,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for option in ("lora_rank", "lora_alpha", "quantization_config"):  # Keras writes None
+            if config.get(option, 0) is None:
+                del config[option]
+        return super().from_config(config)
+
+
+class Activation(Layer):
+    """y = activation(x), of the shape of x
+
+    Args:
+        activation: See `activations.get`.
+        **kwargs: `name`, `dtype`.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Activation
+        >>> Activation("relu")(np.array([-1.0, 2.0]))
+        array([0., 2.], dtype=float32)
+    """
+
+    def __init__(self, activation, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.activation = activations.get(activation)
+
+    def call(self, inputs):
+        return self.activation(inputs)
+
+    def get_config(self):
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+
+class Identity(Layer):
+    """y = x"""
+
+    def call(self, inputs):
+        return inputs
+
+
+def positive_integer(layer, argument, value):
+    """`value` as an int; TypeError unless it is an integer, ValueError below 1."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected {argument} to be an integer, received {value!r}"
+        )
+    if value < 1:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} of at least 1, received {value}"
+        )
+    return int(value)
+
+
+def _sizes(layer, shape):
+    """A shape argument as a tuple of integers and None."""
+    if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected a tuple of sizes, received {shape!r}; "
+            f"write ({shape},)"
+        )
+    try:
+        sizes = tuple(shape)
+    except TypeError:
+        raise TypeError(
+            f"{messages.describe(layer)}: expected a tuple of sizes, received {shape!r}"
+        ) from None
+    return tuple(n if n is None else positive_integer(layer, "every size", n) for n in sizes)
+
+
+def _data_dtype(layer, dtype):
+    name = config.floatx() if dtype is None else dtype
+    if not isinstance(name, str):
+        name = getattr(name, "name", None) or np.dtype(name).name
+    if name not in INPUT_DTYPES:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected a dtype of {', '.join(INPUT_DTYPES)}, "
+            f"received {name!r}"
+        )
+    return name

@@ -1,0 +1,368 @@
+"""Layer: configuration, variables and the ops that a piece of a model is made of."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from ..graph import Graph, Tensor
+from ..naming import auto_name, unknown
+from ..utils import nest, signatures
+from ..variables import Variable
+from . import calls, messages, tracking
+from .configurable import Configurable, float_dtype
+from .input_spec import check_input_spec
+from .weights import WeightOwner
+
+
+def _recorded(build):
+    """Wraps a `build` method: names its variables, undoes it if it fails, and notes its shapes."""
+
+    @functools.wraps(build)
+    def wrapper(self, *args, **kwargs):
+        state = self.__dict__
+        if state.get("_building"):  # super().build(...)
+            build(self, *args, **kwargs)
+            return
+        self._check_initialized()
+        if state["built"]:
+            tracking.note_change()
+        with tracking.Rollback(self), calls.Scope(self):
+            state["_building"], state["_locked"] = True, False
+            try:
+                build(self, *args, **kwargs)
+            finally:
+                state["_building"] = False
+            names = signatures.parameters(build)[1:]
+            state["_build_shapes"] = {**dict(zip(names, args, strict=False)), **kwargs}
+            state["built"] = True
+            state["_locked"] = self._locks_when_built
+
+    return wrapper
+
+
+class Layer(WeightOwner, Configurable):
+    """Base class of all layers.
+
+    A layer is called on symbolic tensors (from `Input`, to describe a model), on NumPy arrays
+    (computes and returns NumPy arrays) and, inside `call` of another layer, on tensors of a graph.
+
+    Subclasses give some of:
+
+    * `__init__`: configuration; sublayers assigned to attributes belong to the layer.
+    * `build(self, input_shape)`: weights that depend on the shape, by `add_weight`; called once,
+      before the first call, with None for the batch size.
+    * `call(self, inputs, training=None)`: the computation, made of other layers and `dlnative.ops`.
+    * `get_config(self)`: constructor arguments. If it is not given and all constructor arguments
+      are plain values, they are remembered.
+
+    Args:
+        activity_regularizer: Must be None.
+        trainable: Whether training may change the weights.
+        dtype: "float32" or "float64", of weights and computation; `config.floatx()` by default.
+        autocast: Accepted for Keras; has no effect.
+        name: Name in the model; "dense", "dense_1", ... by default.
+
+    Raises:
+        ValueError: An unknown argument, a dtype that is not available, a name with "/", or an
+            `activity_regularizer`.
+        TypeError: An argument of the wrong type.
+
+    Differs from Keras: inputs of another float dtype than the layer's weights are refused instead
+    of cast, except NumPy arrays, which are converted. `activity_regularizer` and constraints are
+    not available. Masks are not.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative import layers, ops
+        >>> class Affine(layers.Layer):
+        ...     def __init__(self, units, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.units = units
+        ...     def build(self, input_shape):
+        ...         self.w = self.add_weight(shape=(input_shape[-1], self.units), name="w")
+        ...         self.b = self.add_weight(shape=(self.units,), initializer="zeros", name="b")
+        ...     def call(self, inputs):
+        ...         return ops.matmul(inputs, self.w) + self.b
+        >>> Affine(4)(np.ones((2, 3))).shape
+        (2, 4)
+    """
+
+    is_layer = True
+    is_model = False
+    _locks_when_built = True
+    _public_module = "keras.layers"  # in configurations, see utils.serialization
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _recorded(cls.build)
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)
+        layer.__dict__.update(
+            _tracked={},
+            _created_trainable={},
+            _locked=False,
+            _calls=[],
+            _init_arguments=(args, kwargs),
+            built=False,
+        )
+        return layer
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer=None,
+        trainable=True,
+        dtype=None,
+        autocast=True,
+        name=None,
+        **kwargs,
+    ):
+        kind = type(self).__name__
+        input_dim = kwargs.pop("input_dim", None)
+        input_shape = kwargs.pop("input_shape", None if input_dim is None else (input_dim,))
+        for key in kwargs:
+            raise unknown(f"argument of {kind}", key, signatures.constructor_parameters(type(self)))
+        if name is None:
+            name = auto_name(kind)
+        if not isinstance(name, str):
+            raise TypeError(f"{kind}: expected name to be a string, received {name!r}")
+        if "/" in name or not name:
+            raise ValueError(f"{kind}: a name must not be empty or contain '/', received {name!r}")
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise TypeError(f"{kind} '{name}': expected trainable True or False, not {trainable!r}")
+        if activity_regularizer is not None:
+            raise ValueError(
+                f"{kind} '{name}': activity_regularizer is not available; "
+                "penalise weights with kernel_regularizer, or add a term to the loss"
+            )
+        self.__dict__.update(
+            name=name,
+            autocast=autocast,
+            input_spec=None,
+            supports_masking=False,
+            _trainable=bool(trainable),
+            _dtype=float_dtype(f"{kind} '{name}'", dtype),
+            _input_shape_argument=input_shape,
+            _initialized=True,
+        )
+
+    # --- attributes ------------------------------------------------------------------------------
+
+    def __setattr__(self, name, value):
+        if self.built and not tracking.is_same(self, name, value):
+            tracking.note_change()
+        tracking.track(self, name, value)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        tracking.untrack(self, name)
+        object.__delattr__(self, name)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
+
+    @property
+    def kind(self):
+        """The word for the layer in messages and summaries."""
+        return self.__dict__.get("_kind") or type(self).__name__
+
+    @property
+    def dtype(self):
+        """Dtype of the weights."""
+        return self._dtype
+
+    @property
+    def compute_dtype(self):
+        """Dtype of the computation, the same as `dtype`."""
+        return self._dtype
+
+    @property
+    def variable_dtype(self):
+        """Dtype of the weights."""
+        return self._dtype
+
+    @property
+    def input_dtype(self):
+        """Dtype that arrays are converted to."""
+        return self._dtype
+
+    @property
+    def path(self):
+        """Name within the model it was built in, None before."""
+        return self.__dict__.get("_path")
+
+    @property
+    def input(self):
+        """The symbolic tensor (or tensors) of the first call."""
+        return _singleton(self._first_call("input").inputs)
+
+    @property
+    def output(self):
+        """The symbolic tensor (or tensors) that the first call returned."""
+        return _singleton(self._first_call("output").outputs)
+
+    def _first_call(self, attribute):
+        if not self._calls:
+            raise AttributeError(
+                f"{messages.describe(self)} has no {attribute}: it was not called on a tensor yet"
+            )
+        return self._calls[0]
+
+    # --- building --------------------------------------------------------------------------------
+
+    @_recorded
+    def build(self, input_shape):
+        """Creates the weights for inputs of a shape; a layer without its own just runs `call`."""
+        if any(not layer.built for layer in tracking.sublayers(self)):
+            self.compute_output_shape(input_shape)
+
+    def get_build_config(self):
+        """What `build_from_config` needs: {"input_shape": ...}; None if the layer is not built."""
+        shapes = self.__dict__.get("_build_shapes")
+        if not shapes:
+            return None
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": shapes}
+
+    def build_from_config(self, config):
+        """Builds the layer with the shapes that `get_build_config` returned."""
+        if config.get("input_shape") is not None:
+            self.build(as_shapes(config["input_shape"]))
+        elif config.get("shapes_dict"):
+            shapes = {key: as_shapes(value) for key, value in config["shapes_dict"].items()}
+            self.build(**shapes)
+
+    def _build_for(self, args, kwargs):
+        """Builds the layer for the tensors that it is called on."""
+
+        def shape(value):
+            if not isinstance(value, Tensor):
+                return None
+            return (None, *value.shape[1:]) if value.shape else ()
+
+        named = dict(zip(signatures.parameters(self.call), args, strict=False))
+        named.update(kwargs)
+        named = {k: v for k, v in named.items() if calls.symbolic_tensors(v)}
+        shapes = {f"{key}_shape": nest.map_structure(shape, v) for key, v in named.items()}
+        wanted = signatures.parameters(self.build)
+        if len(shapes) > 1 and all(key in wanted for key in shapes):
+            self.build(**shapes)
+        else:
+            self._build_with(next(iter(shapes.values()), None), args, kwargs)
+
+    def _build_with(self, input_shape, args, kwargs):
+        if type(self).build is not Layer.build:
+            self.build(input_shape)
+            return
+        self.__dict__["built"] = True  # its sublayers are built as `call` reaches them
+        self.__dict__["_build_shapes"] = {"input_shape": input_shape}
+
+    # --- calling ---------------------------------------------------------------------------------
+
+    def call(self, *args, **kwargs):
+        """The computation; `inputs` are tensors of a graph."""
+        raise NotImplementedError(f"{type(self).__name__} must implement call(self, inputs)")
+
+    def __call__(self, *args, **kwargs):
+        self._check_initialized()
+        graphs = {id(t.graph): t.graph for t in calls.symbolic_tensors((args, kwargs))}
+        if len(graphs) > 1:
+            raise TypeError(
+                f"{messages.describe(self)}: expected tensors of one graph; "
+                "symbolic tensors of a model and tensors of a running call do not mix"
+            )
+        if not graphs:
+            run = functools.partial(calls.call_on_arrays, self)
+        elif None in graphs.values():
+            run = functools.partial(calls.call_symbolic, self)
+        else:
+            run = functools.partial(calls.call_in_graph, self, *graphs.values())
+        if self.built:
+            return run(args, kwargs)
+        with tracking.Rollback(self):
+            return run(args, kwargs)
+
+    @property
+    def _takes_training(self):
+        return "training" in signatures.parameters(self.call)
+
+    def _as_tensor(self, value, graph, dtype):
+        """A positional argument as a tensor of the graph; `dtype` is that of constants."""
+        if value is None or isinstance(value, Tensor):
+            return value
+        if isinstance(value, Variable):
+            return graph.variable(value)
+        if isinstance(value, (np.ndarray, np.generic)):
+            return graph.constant(value, dtype)
+        raise TypeError(
+            f"{messages.describe(self)}: expected tensors as positional arguments, received "
+            f"{value!r} of type {type(value).__name__}"
+        )
+
+    def _feed_dtypes(self, args, kwargs):
+        """Dtypes that the arrays of a call are converted to, in order."""
+        return [self.input_dtype for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
+
+    def _check_inputs(self, args, kwargs):
+        """Raises ValueError where the inputs do not fit; called before and after building."""
+        tensors = calls.symbolic_tensors((args, kwargs))
+        if self.input_spec is not None and args:
+            check_input_spec(self, self.input_spec, calls.symbolic_tensors(args[0]))
+        if not self.built or self.is_model:
+            return
+        floats = [v for v in tracking.own_variables(self) if v.dtype.startswith("float")]
+        for v in floats:
+            for t in tensors:
+                expected = t.graph.leaves.get(id(v), v).dtype
+                if t.dtype != expected and t.dtype.startswith("float"):
+                    raise ValueError(
+                        f"{messages.describe(self)}: expected {expected} input, received "
+                        f"{t.dtype}{messages.source(t)}. Give Input and layers the same dtype, or "
+                        f"set dlnative.config.set_floatx({expected!r}) before making the model."
+                    )
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the output for inputs of a shape (or a structure of shapes).
+
+        A layer that is not built yet stays so.
+        """
+        graph = Graph(training=None)
+        inputs = map_shapes(lambda shape: graph.feed(shape, self.input_dtype), input_shape)
+        unbuilt = [each for each in tracking.all_layers(self) if not each.built]
+        building = self.__dict__.get("_building")
+        keep = [(each, tracking.snapshot(each)) for each in unbuilt if not building]
+        try:
+            outputs = calls.call_in_graph(self, graph, (inputs,), {})
+        finally:
+            for each, state in keep:
+                tracking.restore(each, state)
+        return nest.map_structure(lambda t: t.shape, outputs)
+
+    def _check_initialized(self):
+        if "_initialized" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}: call super().__init__(**kwargs) first in __init__"
+            )
+
+
+def map_shapes(function, shapes):
+    """The structure of `shapes` with `function(shape)` in the place of each shape."""
+    if isinstance(shapes, dict):
+        return {key: map_shapes(function, value) for key, value in shapes.items()}
+    if all(n is None or isinstance(n, (int, np.integer)) for n in shapes):
+        return function(tuple(shapes))
+    return [map_shapes(function, shape) for shape in shapes]
+
+
+def as_shapes(value):
+    """Shapes out of JSON: every innermost list becomes a tuple."""
+    return map_shapes(lambda shape: shape, value)
+
+
+def _singleton(tensors):
+    return tensors[0] if len(tensors) == 1 else tensors

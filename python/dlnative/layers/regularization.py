@@ -1,0 +1,104 @@
+"""Layers that are active in training only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import random
+from ..graph import apply
+from . import messages
+from .layer import Layer
+
+
+class Dropout(Layer):
+    """In training: y = x / (1 - rate) where kept, else 0; each value is kept with probability
+    1 - rate. Otherwise: y = x.
+
+    The mask is a function of seed, step and place of the value. It does not depend on threads, and
+    a run that is resumed continues with the masks that it would have had.
+
+    Args:
+        rate: Share of values to drop, in [0, 1).
+        noise_shape: Shape of the mask, None for the size of the input; where its size is 1, the
+            values along that axis are kept or dropped together.
+        seed: An integer, or None for one from the global stream.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `rate` is not a number, `seed` not an integer.
+        ValueError: `rate` is not in [0, 1), or a size of `noise_shape` is below 1.
+
+    Differs from Keras: a rate of 1 is refused.
+
+    Reference:
+        Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Dropout
+        >>> y = Dropout(0.5, seed=1)(np.ones((100, 100)), training=True)
+        >>> sorted(set(y.flatten().tolist()))
+        [0.0, 2.0]
+    """
+
+    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
+            raise TypeError(
+                f"{messages.describe(self)}: expected rate to be a number, received {rate!r}"
+            )
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"{messages.describe(self)}: expected rate in [0, 1), received {rate}")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
+            raise TypeError(
+                f"{messages.describe(self)}: expected seed to be an integer, received {seed!r}"
+            )
+        self.rate = float(rate)
+        self.seed = None if seed is None else int(seed)
+        self.noise_shape = self._checked_noise_shape(noise_shape)
+        self.__dict__["_mask_seed"] = random.next_seed() if seed is None else int(seed) % 2**64
+        self.supports_masking = True
+
+    def _checked_noise_shape(self, noise_shape):
+        if noise_shape is None:
+            return None
+        for n in noise_shape:
+            if n is not None and (not isinstance(n, (int, np.integer)) or n < 1):
+                raise ValueError(
+                    f"{messages.describe(self)}: expected sizes of at least 1 or None in "
+                    f"noise_shape, received {noise_shape!r}"
+                )
+        return tuple(noise_shape)
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0.0:
+            return inputs
+        if self.noise_shape is None:
+            return self._dropped(inputs)
+        if len(self.noise_shape) != inputs.ndim:
+            raise ValueError(
+                f"{messages.describe(self)}: expected noise_shape of {inputs.ndim} sizes, "
+                f"received {self.noise_shape}"
+            )
+        sizes = zip(self.noise_shape, inputs.shape, strict=True)
+        shape = tuple(m if n is None else n for n, m in sizes)
+        if None in shape:  # only shapes are asked for
+            return inputs
+        ones = inputs.graph.constant(np.ones(shape), inputs.dtype)
+        return apply("multiply", inputs, self._dropped(ones))
+
+    def _dropped(self, x):
+        # A layer that is used twice in one graph draws two masks.
+        uses = sum(
+            node.op.name == "dropout" and node.attributes["seed"] == self._mask_seed
+            for node in x.graph.nodes
+        )
+        return apply("dropout", x, rate=self.rate, seed=self._mask_seed, op_id=uses)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "seed": self.seed,
+            "noise_shape": self.noise_shape,
+        }

@@ -1,0 +1,161 @@
+"""What a layer owns: the variables and layers among its attributes, and undoing a failed build."""
+
+from __future__ import annotations
+
+from ..variables import Variable
+
+# Counts changes of built layers, so that programs made for calls on arrays are made anew.
+_changes = [0]
+
+
+def changes():
+    """How often an attribute of a built layer has been set in this process."""
+    return _changes[0]
+
+
+def note_change():
+    _changes[0] += 1
+
+
+def is_same(layer, name, value):
+    """Whether an attribute has that value already."""
+    before = layer.__dict__.get(f"_{name}" if name == "trainable" else name, _changes)
+    plain = (bool, int, float, str, type(None))
+    return before is value or (type(before) is type(value) in plain and before == value)
+
+
+def is_layer(value):
+    return getattr(type(value), "is_layer", False)
+
+
+def is_member(value):
+    return isinstance(value, Variable) or is_layer(value)
+
+
+def walk(value):
+    """The variables and layers in a value: itself, or those in nested lists, tuples and dicts."""
+    if is_member(value):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from walk(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from walk(item)
+
+
+def members(layer):
+    """The variables and layers that `layer` holds itself, each once, in the order of creation."""
+    seen = set()
+    for value in layer._tracked.values():
+        for member in walk(value):
+            if id(member) not in seen:
+                seen.add(id(member))
+                yield member
+
+
+def own_variables(layer):
+    """Variables of the layer without those of its sublayers: created trainable first."""
+    variables = [m for m in members(layer) if isinstance(m, Variable)]
+    created = layer._created_trainable
+    for v in variables:
+        created.setdefault(id(v), v.trainable)
+    return [v for v in variables if created[id(v)]] + [v for v in variables if not created[id(v)]]
+
+
+def sublayers(layer):
+    return [m for m in members(layer) if is_layer(m)]
+
+
+def all_layers(layer):
+    """The layer and everything below it, each once."""
+    found, waiting, seen = [], [layer], set()
+    while waiting:
+        current = waiting.pop()
+        if id(current) not in seen:
+            seen.add(id(current))
+            found.append(current)
+            waiting.extend(reversed(sublayers(current)))
+    return found
+
+
+def track(layer, name, value):
+    """Takes note of an attribute that is about to be set.
+
+    Lists and dicts are kept if they hold members or are still empty, so that appending to
+    `self.blocks = []` works.
+
+    Raises:
+        RuntimeError: The layer is built, so its variables and layers are fixed.
+    """
+    tracked = layer._tracked
+    found = list(walk(value))
+    if not found and not (isinstance(value, (list, dict)) and not value):
+        if name in tracked:
+            untrack(layer, name)
+        return
+    if layer._locked and found:
+        known = {id(m) for m in members(layer)}
+        if any(id(m) not in known for m in found):
+            raise RuntimeError(
+                f"{type(layer).__name__} '{layer.name}' is built: its variables and layers are "
+                "fixed. Create them in __init__ or build."
+            )
+    before = tracked.get(name)
+    tracked[name] = value
+    if isinstance(before, Variable) and before is not value:
+        tracked.pop(("weight", id(before)), None)
+
+
+def untrack(layer, name):
+    """Forgets an attribute that goes away."""
+    value = layer._tracked.pop(name, None)
+    if isinstance(value, Variable):
+        layer._tracked.pop(("weight", id(value)), None)
+
+
+class Rollback:
+    """A `with` block that leaves unbuilt layers as they were if it fails.
+
+    Args:
+        layer: Everything below it that is not built yet is restored.
+    """
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __enter__(self):
+        unbuilt = [each for each in all_layers(self.layer) if not each.built]
+        self.saved = [(each, snapshot(each)) for each in unbuilt]
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind is None:
+            return
+        for each, state in self.saved:
+            restore(each, state)
+
+
+def restore(layer, state):
+    """Makes a layer what it was when `snapshot` returned `state`."""
+    layer.__dict__.clear()
+    layer.__dict__.update(state)
+
+
+def snapshot(layer):
+    """A copy of a layer's attributes that later changes in place do not reach."""
+    state = layer.__dict__
+    copy = dict(state)
+    for name, value in state.items():
+        if name in state["_tracked"] or name in ("_tracked", "_created_trainable", "_calls"):
+            copy[name] = _copy_containers(value)
+    copy["_tracked"] = {key: copy.get(key, value) for key, value in state["_tracked"].items()}
+    return copy
+
+
+def _copy_containers(value):
+    if isinstance(value, list):
+        return [_copy_containers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _copy_containers(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,179 @@
+"""The part of a layer that has weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import initializers, regularizers
+from ..variables import Variable
+from . import calls, messages, tracking
+
+
+class WeightOwner:
+    """Variables of a layer: its own, and those of the layers among its attributes."""
+
+    @property
+    def trainable(self):
+        """Whether training may change the weights; setting it reaches all sublayers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        value = bool(value)
+        self.__dict__["_trainable"] = value
+        for variable in tracking.own_variables(self):
+            if self._created_trainable[id(variable)]:
+                variable.trainable = value
+        for layer in tracking.sublayers(self):
+            layer.trainable = value
+
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        overwrite_with_gradient=False,
+        name=None,
+    ):
+        """Creates a variable of the layer.
+
+        Args:
+            shape: Sizes, all known; a scalar by default.
+            initializer: See `initializers.get`; "glorot_uniform" by default, "zeros" for integers.
+            dtype: The layer's by default.
+            trainable: Whether training may change it.
+            autocast, aggregation, overwrite_with_gradient: Accepted for Keras; have no effect.
+            regularizer: See `regularizers.get`; a penalty that training adds to the loss.
+            constraint: Must be None.
+            name: Name within the layer.
+
+        Returns:
+            The Variable.
+
+        Raises:
+            RuntimeError: The layer is built already.
+            ValueError: A size that is not known, an initializer that returns another shape, or a
+                constraint.
+        """
+        self._check_initialized()
+        reject_constraint(self, "constraint", constraint)
+        shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        if any(n is None for n in shape):
+            raise ValueError(
+                f"{messages.describe(self)}: cannot make the weight {name!r} of shape {shape}: "
+                "all sizes but the batch must be known. Give Input a full shape."
+            )
+        dtype = np.dtype(dtype or self.variable_dtype).name
+        default = "glorot_uniform" if "float" in dtype else "zeros"
+        value = np.asarray(initializers.get(initializer or default)(shape, dtype=dtype))
+        if value.shape != shape:
+            raise ValueError(
+                f"{messages.describe(self)}: the initializer of {name!r} returned shape "
+                f"{value.shape}, expected {shape}"
+            )
+        name = name or self._free_name("variable")
+        variable = Variable(value, dtype, name, trainable, path=self._variable_path(name))
+        variable.regularizer = regularizers.get(regularizer)
+        tracking.track(self, ("weight", id(variable)), variable)
+        self._created_trainable[id(variable)] = trainable
+        variable.trainable = trainable and self.trainable
+        return variable
+
+    add_variable = add_weight
+
+    def _free_name(self, name):
+        taken = {v.name for v in tracking.own_variables(self)}
+        count = sum(t == name or t.startswith(name + "_") for t in taken)
+        return f"{name}_{count}" if count else name
+
+    def _variable_path(self, name):
+        scope = calls.variable_scope()
+        inside = scope.rsplit("/", 1)[-1] == self.name
+        self.__dict__["_path"] = scope if inside else self.name
+        return f"{self._path}/{name}"
+
+    @property
+    def variables(self):
+        """All variables: the layer's own, trainable before others, then its sublayers'."""
+        found = {id(v): v for v in tracking.own_variables(self)}
+        for layer in tracking.sublayers(self):
+            for variable in layer.variables:
+                found.setdefault(id(variable), variable)
+        return list(found.values())
+
+    @property
+    def weights(self):
+        """The same as `variables`."""
+        return self.variables
+
+    @property
+    def trainable_variables(self):
+        """The variables that training may change; none of a layer that is not trainable."""
+        return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self):
+        """The variables that training leaves alone."""
+        return [v for v in self.variables if not (v.trainable and self.trainable)]
+
+    trainable_weights = trainable_variables
+    non_trainable_weights = non_trainable_variables
+
+    @property
+    def losses(self):
+        """Penalties of the regularized weights at their present values, as numbers."""
+        return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer]
+
+    def get_weights(self):
+        """Copies of the values of `weights`, in their order."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights):
+        """Overwrites the values of `weights`, in their order.
+
+        Raises:
+            ValueError: Their number or a shape does not fit; nothing has been written.
+        """
+        variables, weights = self.weights, [np.asarray(w) for w in weights]
+        if len(weights) != len(variables):
+            hint = "" if self.built else ". It is not built yet: call it on data first"
+            raise ValueError(
+                f"{messages.describe(self)}: expected {len(variables)} arrays of weights, "
+                f"received {len(weights)}{hint}"
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            if value.shape != variable.shape or value.dtype.kind not in "fiub":
+                raise ValueError(
+                    f"{messages.describe(self)}: expected values of shape {variable.shape} for "
+                    f"'{variable.path}', received {value.dtype} {value.shape}"
+                )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self):
+        """Number of scalars in all weights.
+
+        Raises:
+            ValueError: The layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{messages.describe(self)} has no weights to count: it is not built yet. "
+                "Call build(input_shape), or call it on data."
+            )
+        return sum(math.prod(v.shape) for v in self.weights)
+
+
+def reject_constraint(layer, argument, value):
+    if value is not None:
+        raise ValueError(
+            f"{messages.describe(layer)}: {argument} is not available; "
+            "use weight_decay of the optimizer or a regularizer"
+        )

@@ -1,0 +1,118 @@
+"""Losses: what training makes small, as classes and as functions of labels and predictions."""
+
+from __future__ import annotations
+
+from ..naming import to_snake_case, unknown
+from .base import Loss, LossFunctionWrapper
+from .classes import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from .functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        SparseCategoricalCrossentropy,
+    )
+}
+FUNCTIONS = {
+    fn.__name__: fn
+    for fn in (
+        binary_crossentropy,
+        categorical_crossentropy,
+        mean_absolute_error,
+        mean_squared_error,
+        sparse_categorical_crossentropy,
+    )
+}
+ALIASES = {
+    "bce": binary_crossentropy,
+    "BCE": binary_crossentropy,
+    "mae": mean_absolute_error,
+    "MAE": mean_absolute_error,
+    "mse": mean_squared_error,
+    "MSE": mean_squared_error,
+}
+KNOWN = {**FUNCTIONS, **CLASSES, **ALIASES}
+
+
+def get(identifier):
+    """The loss that `identifier` means.
+
+    Args:
+        identifier: A name such as "mse" or "MeanSquaredError", a configuration (from `serialize`), a
+            Loss, a Loss class, a function (y_true, y_pred) -> one loss per sample, or None.
+
+    Returns:
+        A Loss, a function, or None.
+
+    Raises:
+        ValueError: There is no loss of that name; the message offers the nearest.
+        TypeError: `identifier` is none of the above.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        if identifier not in KNOWN:
+            raise unknown("loss", identifier, KNOWN)
+        identifier = KNOWN[identifier]
+    elif isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, type):
+        return identifier()
+    if callable(identifier):
+        return identifier
+    raise TypeError(
+        "loss: expected a name, a Loss or a function of (y_true, y_pred), "
+        f"received {identifier!r} of type {type(identifier).__name__}"
+    )
+
+
+def as_loss(identifier):
+    """A Loss object, which gives one number per batch, for anything that `get` understands."""
+    loss = get(identifier)
+    if loss is None or isinstance(loss, Loss):
+        return loss
+    name = identifier if isinstance(identifier, str) else getattr(loss, "name", None)
+    name = name or getattr(loss, "__name__", None) or to_snake_case(type(loss).__name__)
+    return LossFunctionWrapper(loss, name=name)
+
+
+def serialize(loss):
+    """The configuration of a loss, as plain values, in Keras's format."""
+    from ..utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(loss)
+
+
+def deserialize(config, custom_objects=None):
+    """The loss of a configuration that `serialize` gave."""
+    from ..utils.serialization import deserialize_keras_object
+
+    return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
+
+
+__all__ = [
+    "Loss",
+    "LossFunctionWrapper",
+    *CLASSES,
+    *FUNCTIONS,
+    "as_loss",
+    "deserialize",
+    "get",
+    "serialize",
+]

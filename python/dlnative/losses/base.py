@@ -1,0 +1,231 @@
+"""What all losses share: the base class, rank rules and the reduction to one number."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import config
+from ..graph.tensor import Tensor, apply
+from ..naming import auto_name
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
+FLOATS = ("float32", "float64")
+
+
+def run_op(name, *inputs, **attributes):
+    """The op `name` on graph tensors, or on NumPy arrays at once."""
+    for value in inputs:
+        if isinstance(value, Tensor):
+            return apply(name, *inputs, **attributes)
+    from .. import ops
+
+    return getattr(ops, name)(*inputs, **attributes)
+
+
+def reshape(x, shape):
+    """`x` under another shape, as a tensor or as an array."""
+    return apply("reshape", x, shape=shape) if isinstance(x, Tensor) else x.reshape(shape)
+
+
+def as_predictions(value):
+    """Predictions as a graph tensor or as a float array: float32 and float64 stay as they are."""
+    if isinstance(value, Tensor):
+        return value
+    value = np.asarray(value)
+    return value if value.dtype.name in FLOATS else value.astype(config.floatx())
+
+
+def as_labels(value, dtype):
+    """Labels or weights as a graph tensor or as an array of `dtype`."""
+    if isinstance(value, Tensor):
+        return value
+    return np.asarray(value, dtype=dtype)
+
+
+def match_ranks(y_true, y_pred):
+    """Makes ranks equal where they differ by a last axis of size 1, as Keras does.
+
+    (n,) against (n, 1) becomes (n, 1) against (n, 1); (n, d) against (n, d, 1) loses the last axis.
+    """
+    true, pred = tuple(y_true.shape), tuple(y_pred.shape)
+    if len(true) == len(pred) + 1 and true[-1] == 1:
+        if len(pred) == 1:
+            y_pred = reshape(y_pred, (*pred, 1))
+        else:
+            y_true = reshape(y_true, true[:-1])
+    elif len(pred) == len(true) + 1 and pred[-1] == 1:
+        if len(true) == 1:
+            y_true = reshape(y_true, (*true, 1))
+        else:
+            y_pred = reshape(y_pred, pred[:-1])
+    return y_true, y_pred
+
+
+def match_weight(values, weight):
+    """`weight` under the shape of `values`.
+
+    Args:
+        values: One value per sample, or per position of a sample: (batch, ...).
+        weight: One number for all, one per sample, (batch,) or (batch, 1), or one per value.
+
+    Raises:
+        ValueError: The shapes do not fit.
+    """
+    shape = tuple(values.shape)
+    weight = as_labels(weight, values.dtype)
+    given = tuple(weight.shape)
+    if given == shape:
+        return weight
+    if len(given) == len(shape) + 1 and given[-1] == 1:
+        weight = reshape(weight, given[:-1])
+        if weight.shape == shape:
+            return weight
+    lead = tuple(weight.shape)
+    if len(lead) == len(shape) and lead[:1] == shape[:1] and all(n == 1 for n in lead[1:]):
+        lead = lead[:1]
+    if lead != shape[: len(lead)]:
+        raise ValueError(
+            f"sample_weight: expected one weight per sample, shape {shape[:1]}, or one per value, "
+            f"shape {shape}; received shape {given}"
+        )
+    weight = reshape(weight, lead + (1,) * (len(shape) - len(lead)))
+    if isinstance(weight, Tensor):
+        return apply("broadcast_to", weight, shape=shape)
+    return np.broadcast_to(weight, shape)
+
+
+def check_reduction(reduction):
+    if reduction not in REDUCTIONS:
+        raise ValueError(
+            f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, received {reduction!r}"
+        )
+    return reduction
+
+
+def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1.0):
+    """One number from the values per sample.
+
+    total = factor * scale * sum(values * weight); scale = 1 / (number of values) for
+    "sum_over_batch_size", also where there are weights, and 1 for "sum". None and "none" leave one
+    value per sample.
+
+    Args:
+        values: (batch, ...), or () from a loss that is one number already.
+        weight: None, or weights as for `match_weight`.
+        reduction: One of `REDUCTIONS`.
+        factor: The weight of this loss among several.
+    """
+    if weight is not None:
+        if not isinstance(weight, Tensor):
+            weight = np.asarray(weight, dtype=values.dtype)
+        if tuple(values.shape) == () and tuple(weight.shape) != ():
+            values = run_op("broadcast_to", values, shape=tuple(weight.shape))
+        weight = match_weight(values, weight)
+    if reduction in (None, "none"):
+        return values if weight is None else run_op("multiply", values, weight)
+    if weight is None and tuple(values.shape) == ():
+        return values if factor == 1.0 else run_op("rescale", values, scale=factor)
+    count = math.prod(values.shape)
+    scale = factor if reduction == "sum" else factor / max(count, 1)
+    if weight is None:
+        return run_op("weighted_sum", values, scale=scale)
+    return run_op("weighted_sum", values, weight, scale=scale)
+
+
+class Loss:
+    """Base class of losses. A subclass gives `call(y_true, y_pred)`: one loss per sample.
+
+    `call` is made of `dlnative.ops` (or of functions of `dlnative.losses`); it sees graph tensors
+    while a model is compiled and NumPy arrays when the loss is called on arrays.
+
+    Args:
+        name: Name in logs and messages; the class's in snake case by default.
+        reduction: "sum_over_batch_size" (also "mean"): the sum over the batch divided by the number
+            of values; "sum"; "none" or None: one loss per sample, not for training.
+        dtype: "float32" or "float64". By default the dtype of the predictions.
+
+    Attributes:
+        sparse_labels: Set to True in a subclass whose labels are class numbers; `call` then gets
+            them as int32 instead of in the dtype of the predictions.
+
+    Example:
+        >>> import dlnative
+        >>> class Quartic(dlnative.losses.Loss):
+        ...     def call(self, y_true, y_pred):
+        ...         square = (y_pred - y_true) * (y_pred - y_true)
+        ...         return dlnative.ops.mean(square * square, axis=-1)
+        >>> import numpy as np
+        >>> float(Quartic()(np.zeros((2, 1)), np.array([[1.0], [2.0]])))
+        8.5
+
+    Differs from Keras: without `dtype` the loss is computed in the dtype of the predictions, so
+    float64 arrays give a float64 loss; the reduction "mean_with_sample_weight" does not exist.
+    """
+
+    sparse_labels = False
+
+    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+        if dtype is not None and dtype not in FLOATS:
+            raise ValueError(f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}")
+        self.name = name or auto_name(type(self).__name__)
+        self.reduction = check_reduction(reduction)
+        self._dtype = dtype
+
+    @property
+    def dtype(self):
+        """The dtype asked for, or the default dtype."""
+        return self._dtype or config.floatx()
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The loss of a batch: a number, or one per sample where there is no reduction.
+
+        Args:
+            y_true: Labels, (batch, ...).
+            y_pred: Predictions, (batch, ...).
+            sample_weight: Optional weights, (batch,) or one per value.
+        """
+        if not isinstance(y_pred, Tensor):
+            y_pred = as_predictions(y_pred)
+            if self._dtype is not None:
+                y_pred = y_pred.astype(self._dtype, copy=False)
+            y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
+        elif self._dtype not in (None, y_pred.dtype):
+            raise ValueError(
+                f"Loss '{self.name}' has dtype {self._dtype}, but the model computes in {y_pred.dtype}. "
+                "Leave out the loss's dtype."
+            )
+        return reduce_values(self.call(y_true, y_pred), sample_weight, self.reduction)
+
+    def call(self, y_true, y_pred):
+        """One loss per sample, shape (batch, ...)."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement call(y_true, y_pred)")
+
+    def get_config(self):
+        return {"name": self.name, "reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class LossFunctionWrapper(Loss):
+    """A loss from a function `fn(y_true, y_pred, **kwargs)` that gives one loss per sample."""
+
+    def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **kwargs):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.fn = fn
+        self.sparse_labels = getattr(fn, "sparse_labels", False)
+        self._fn_kwargs = kwargs
+
+    def call(self, y_true, y_pred):
+        if not self.sparse_labels:
+            y_true, y_pred = match_ranks(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def __repr__(self):
+        return f"<LossFunctionWrapper({self.fn.__name__}, kwargs={self._fn_kwargs})>"

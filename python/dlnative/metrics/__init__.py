@@ -1,0 +1,118 @@
+"""Metrics: what training and evaluation report, as classes and as functions."""
+
+from __future__ import annotations
+
+from ..losses.functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
+from ..naming import to_snake_case, unknown
+from .accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+)
+from .base import Mean, MeanMetricWrapper, Metric
+from .losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        Accuracy,
+        BinaryAccuracy,
+        BinaryCrossentropy,
+        CategoricalAccuracy,
+        CategoricalCrossentropy,
+        Mean,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        SparseCategoricalAccuracy,
+        SparseCategoricalCrossentropy,
+    )
+}
+ALIASES = {
+    "bce": BinaryCrossentropy,
+    "BCE": BinaryCrossentropy,
+    "mae": MeanAbsoluteError,
+    "MAE": MeanAbsoluteError,
+    "mse": MeanSquaredError,
+    "MSE": MeanSquaredError,
+}
+KNOWN = {**CLASSES, **{to_snake_case(name): cls for name, cls in CLASSES.items()}, **ALIASES}
+
+
+def get(identifier):
+    """The metric that `identifier` means.
+
+    Args:
+        identifier: A name such as "mse" or "BinaryAccuracy", a configuration (from `serialize`), a
+            Metric, a Metric class, a function (y_true, y_pred) -> one value per sample, or None.
+
+    Returns:
+        A Metric, a function, or None.
+
+    Raises:
+        ValueError: There is no metric of that name; the message offers the nearest.
+        TypeError: `identifier` is none of the above.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        if identifier not in KNOWN:
+            raise unknown("metric", identifier, KNOWN)
+        identifier = KNOWN[identifier]
+    elif isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, type):
+        return identifier()
+    if callable(identifier):
+        return identifier
+    raise TypeError(
+        "metric: expected a name, a Metric or a function of (y_true, y_pred), "
+        f"received {identifier!r} of type {type(identifier).__name__}"
+    )
+
+
+def serialize(metric):
+    """The configuration of a metric, as plain values, in Keras's format."""
+    from ..utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(metric)
+
+
+def deserialize(config, custom_objects=None):
+    """The metric of a configuration that `serialize` gave."""
+    from ..utils.serialization import deserialize_keras_object
+
+    return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
+
+
+__all__ = [
+    "Metric",
+    "MeanMetricWrapper",
+    *CLASSES,
+    "binary_accuracy",
+    "binary_crossentropy",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "deserialize",
+    "get",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+]

@@ -1,0 +1,135 @@
+"""Accuracies: how often predictions are right."""
+
+from __future__ import annotations
+
+from ..graph.tensor import Tensor
+from ..losses.base import as_labels, as_predictions, match_ranks, reshape, run_op
+from ..losses.functions import class_numbers
+from ..losses.labels import check_one_hot, check_same_shape
+from .base import MeanMetricWrapper
+
+
+def _dense(y_true, y_pred):
+    y_pred = as_predictions(y_pred)
+    return match_ranks(as_labels(y_true, y_pred.dtype), y_pred)
+
+
+def accuracy(y_true, y_pred):
+    """1 where y_true == y_pred, else 0; both of one shape, which the result has too."""
+    y_true, y_pred = _dense(y_true, y_pred)
+    check_same_shape("accuracy", y_true, y_pred)
+    if not isinstance(y_pred, Tensor):
+        return (y_true == y_pred).astype(y_pred.dtype)
+    above = run_op("step", run_op("subtract", y_true, y_pred))
+    below = run_op("step", run_op("subtract", y_pred, y_true))
+    return run_op("rescale", run_op("add", above, below), scale=-1.0, offset=1.0)
+
+
+def binary_accuracy(y_true, y_pred, threshold=0.5):
+    """mean((y_pred > threshold) == y_true) over the last axis: one value per sample, (batch, ...).
+
+    Differs from Keras: the mean over the last axis is taken here and not in the metric.
+    """
+    y_true, y_pred = _dense(y_true, y_pred)
+    if len(y_pred.shape) == 1:
+        y_true = reshape(y_true, (*y_true.shape, 1))
+        y_pred = reshape(y_pred, (*y_pred.shape, 1))
+    check_same_shape("binary_accuracy", y_true, y_pred)
+    return run_op("binary_accuracy", y_pred, y_true, threshold=float(threshold))
+
+
+def categorical_accuracy(y_true, y_pred):
+    """1 where argmax(y_pred) == argmax(y_true), else 0: one value per sample, (batch, ...)."""
+    y_pred = as_predictions(y_pred)
+    y_true = as_labels(y_true, y_pred.dtype)
+    check_one_hot("categorical_accuracy", y_true, y_pred)
+    return run_op("categorical_accuracy", y_pred, y_true)
+
+
+def sparse_categorical_accuracy(y_true, y_pred):
+    """1 where argmax(y_pred) == y_true, else 0: one value per sample, (batch, ...)."""
+    y_pred = as_predictions(y_pred)
+    labels = class_numbers("sparse_categorical_accuracy", y_true, y_pred)
+    return run_op("sparse_categorical_accuracy", y_pred, labels)
+
+
+sparse_categorical_accuracy.sparse_labels = True
+
+
+class Accuracy(MeanMetricWrapper):
+    """How often predictions equal labels exactly.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> dlnative.metrics.Accuracy()([1, 2, 3, 4], [0, 2, 3, 4])
+        0.75
+    """
+
+    _direction = "up"
+
+    def __init__(self, name="accuracy", dtype=None):
+        super().__init__(accuracy, name=name, dtype=dtype)
+
+
+class BinaryAccuracy(MeanMetricWrapper):
+    """How often y_pred > threshold is what the label says.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+        threshold: Predictions above it count as 1. Logits need threshold=0.
+
+    Example:
+        >>> import dlnative
+        >>> dlnative.metrics.BinaryAccuracy()([[1], [1], [0], [0]], [[0.98], [1.0], [0.0], [0.6]])
+        0.75
+    """
+
+    _direction = "up"
+
+    def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
+        super().__init__(binary_accuracy, name=name, dtype=dtype, threshold=threshold)
+        self.threshold = threshold
+
+
+class CategoricalAccuracy(MeanMetricWrapper):
+    """How often the largest prediction is that of the one-hot label.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> metric = dlnative.metrics.CategoricalAccuracy()
+        >>> metric([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0.0]])
+        0.5
+    """
+
+    _direction = "up"
+
+    def __init__(self, name="categorical_accuracy", dtype=None):
+        super().__init__(categorical_accuracy, name=name, dtype=dtype)
+
+
+class SparseCategoricalAccuracy(MeanMetricWrapper):
+    """How often the largest prediction is that of the class number.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> dlnative.metrics.SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0.0]])
+        0.5
+    """
+
+    _direction = "up"
+
+    def __init__(self, name="sparse_categorical_accuracy", dtype=None):
+        super().__init__(sparse_categorical_accuracy, name=name, dtype=dtype)

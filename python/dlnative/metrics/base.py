@@ -1,0 +1,199 @@
+"""Metric, Mean and MeanMetricWrapper: running means over batches.
+
+The state of a mean is one float64 Variable [total, count]. On NumPy arrays `update_state` changes it
+at once; on graph tensors it emits the op `accumulate_mean`, so that a compiled step keeps the metric.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import config
+from ..graph.tensor import Tensor, apply
+from ..losses.base import FLOATS, as_labels, as_predictions, match_weight, reshape, run_op
+from ..naming import auto_name
+from ..variables import Variable
+
+
+class Metric:
+    """Base class of metrics: state, and how batches change it.
+
+    A subclass gives `update_state` and `result`. In a compiled model the state must be kept by ops;
+    that is what `Mean` does, so most metrics are a `MeanMetricWrapper` around a function.
+
+    Args:
+        dtype: "float32" or "float64" of the values; by default that of the predictions.
+        name: Name in logs.
+    """
+
+    _direction = None  # "up" or "down": which way is better, for callbacks that compare epochs
+
+    def __init__(self, dtype=None, name=None):
+        if dtype is not None and dtype not in FLOATS:
+            raise ValueError(f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}")
+        self.name = name or auto_name(type(self).__name__)
+        self._dtype = dtype
+        self._variables = []
+
+    @property
+    def dtype(self):
+        return self._dtype or config.floatx()
+
+    @property
+    def variables(self):
+        """The state: float64 Variables that programs read and write in place."""
+        return list(self._variables)
+
+    def add_variable(self, shape, initializer="zeros", dtype="float64", name="variable"):
+        """A state Variable of zeros; `reset_state` sets it to zero again."""
+        if initializer not in ("zeros", None):
+            raise ValueError(f"Metric '{self.name}': state starts at zeros, received {initializer!r}")
+        variable = Variable(
+            np.zeros(shape), dtype=dtype, name=name, trainable=False, path=f"{self.name}/{name}"
+        )
+        self._variables.append(variable)
+        return variable
+
+    def reset_state(self):
+        """Forgets all batches so far."""
+        for variable in self._variables:
+            variable.value.fill(0)
+
+    def update_state(self, *args, **kwargs):
+        raise NotImplementedError(f"{type(self).__name__} does not implement update_state")
+
+    def result(self):
+        raise NotImplementedError(f"{type(self).__name__} does not implement result")
+
+    def __call__(self, *args, **kwargs):
+        """`update_state`, then `result`."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self._dtype}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class Mean(Metric):
+    """The weighted mean of all values so far: sum(values * weight) / sum(weight), 0 before the first.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> mean = dlnative.metrics.Mean()
+        >>> mean.update_state([1.0, 3.0, 5.0, 7.0])
+        >>> mean.result()
+        4.0
+        >>> mean.reset_state()
+        >>> mean([1.0, 3.0, 5.0, 7.0], sample_weight=[1, 1, 0, 0])
+        2.0
+
+    Differs from Keras: totals are float64 whatever the dtype; `result` is a Python float.
+    """
+
+    def __init__(self, name="mean", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.state = self.add_variable((2,), name="total_and_count")
+
+    @property
+    def total(self):
+        """sum(values * weight) so far."""
+        return float(self.state.value[0])
+
+    @property
+    def count(self):
+        """sum(weight) so far."""
+        return float(self.state.value[1])
+
+    def update_state(self, values, sample_weight=None):
+        """Adds a batch.
+
+        Args:
+            values: A number, or (batch, ...).
+            sample_weight: Optional weights: (batch,), or one per value, or one number for all.
+        """
+        if not isinstance(values, Tensor):
+            values = as_predictions(values)
+            if self._dtype is not None:
+                values = values.astype(self._dtype, copy=False)
+        weight = None
+        if sample_weight is not None:
+            values, weight = _per_weight(values, sample_weight)
+        if isinstance(values, Tensor):
+            apply("accumulate_mean", self.state, values, weight)
+            return
+        values = values.astype(np.float64, copy=False)
+        if weight is None:
+            added = (values.sum(), values.size)
+        else:
+            weight = weight.astype(np.float64)
+            added = ((values * weight).sum(), weight.sum())
+        self.state.value[...] += added
+
+    def result(self):
+        """The mean so far."""
+        total, count = self.state.value.tolist()
+        return total / count if count else 0.0
+
+
+def _per_weight(values, weight):
+    """One value per weight: axes of `values` that the weights do not have are averaged."""
+    weight = as_labels(weight, values.dtype)
+    if len(weight.shape) == len(values.shape) + 1 and weight.shape[-1] == 1:
+        weight = reshape(weight, tuple(weight.shape[:-1]))
+    rank = len(weight.shape)
+    if len(values.shape) > rank > 0:
+        values = run_op("mean", values, axis=tuple(range(rank, len(values.shape))))
+    return values, match_weight(values, weight)
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of a function of labels and predictions.
+
+    Args:
+        fn: Function (y_true, y_pred, **kwargs) that gives one value per sample; made of
+            `dlnative.ops` it also works in a compiled model.
+        name: Name in logs.
+        dtype: "float32" or "float64".
+        **kwargs: Passed on to `fn`.
+
+    Example:
+        >>> import dlnative
+        >>> def error(y_true, y_pred):
+        ...     return dlnative.ops.mean(y_true - y_pred, axis=-1)
+        >>> metric = dlnative.metrics.MeanMetricWrapper(error, name="bias")
+        >>> metric([[1.0], [3.0]], [[0.0], [0.0]])
+        2.0
+    """
+
+    def __init__(self, fn, name=None, dtype=None, **kwargs):
+        super().__init__(name=name or getattr(fn, "__name__", None) or fn.name, dtype=dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+        self.sparse_labels = getattr(fn, "sparse_labels", False)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch.
+
+        Args:
+            y_true: Labels, (batch, ...).
+            y_pred: Predictions, (batch, ...).
+            sample_weight: Optional weights, (batch,) or one per value.
+        """
+        if not isinstance(y_pred, Tensor):
+            y_pred = as_predictions(y_pred)
+            y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
+        super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
+
+    def get_config(self):
+        return {**super().get_config(), **self._fn_kwargs}

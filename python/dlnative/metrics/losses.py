@@ -1,0 +1,119 @@
+"""Losses as metrics: the running mean of the loss per sample."""
+
+from __future__ import annotations
+
+from ..losses.functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
+from .base import MeanMetricWrapper
+
+
+class MeanSquaredError(MeanMetricWrapper):
+    """The mean of (y_true - y_pred)^2.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> dlnative.metrics.MeanSquaredError()([[0, 1], [0, 0]], [[1, 1], [0, 0]])
+        0.25
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="mean_squared_error", dtype=None):
+        super().__init__(mean_squared_error, name=name, dtype=dtype)
+
+
+class MeanAbsoluteError(MeanMetricWrapper):
+    """The mean of |y_true - y_pred|. Arguments as `MeanSquaredError`."""
+
+    _direction = "down"
+
+    def __init__(self, name="mean_absolute_error", dtype=None):
+        super().__init__(mean_absolute_error, name=name, dtype=dtype)
+
+
+class BinaryCrossentropy(MeanMetricWrapper):
+    """The mean of `dlnative.losses.binary_crossentropy`.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+        from_logits: Whether predictions are logits.
+        label_smoothing: In [0, 1].
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
+        super().__init__(
+            binary_crossentropy,
+            name=name,
+            dtype=dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+        )
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+
+
+class CategoricalCrossentropy(MeanMetricWrapper):
+    """The mean of `dlnative.losses.categorical_crossentropy`. Arguments as `BinaryCrossentropy`."""
+
+    _direction = "down"
+
+    def __init__(
+        self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1
+    ):
+        super().__init__(
+            categorical_crossentropy,
+            name=name,
+            dtype=dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+
+class SparseCategoricalCrossentropy(MeanMetricWrapper):
+    """The mean of `dlnative.losses.sparse_categorical_crossentropy`.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+        from_logits: Whether predictions are logits.
+        ignore_class: Only None.
+        axis: Only -1.
+    """
+
+    _direction = "down"
+
+    def __init__(
+        self,
+        name="sparse_categorical_crossentropy",
+        dtype=None,
+        from_logits=False,
+        ignore_class=None,
+        axis=-1,
+    ):
+        super().__init__(
+            sparse_categorical_crossentropy,
+            name=name,
+            dtype=dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
+        )
+        self.from_logits = from_logits
+        self.ignore_class = ignore_class
+        self.axis = axis

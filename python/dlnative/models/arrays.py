@@ -1,0 +1,161 @@
+"""Data as the user gives it, as lists of NumPy arrays with the same number of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..losses.labels import CHUNK
+from ..utils import nest
+
+COLLECT = "Give NumPy arrays: np.stack(...) makes one of a list of samples"
+
+
+class Rows:
+    """A data set: flat lists of arrays for inputs, labels and weights, and how inputs are nested.
+
+    Attributes:
+        x: Input arrays, in the order of `nest.flatten`.
+        y: One array or None per output of the model.
+        weights: One array or None per output.
+        structure: The inputs as given, nested, for the call of the model.
+        count: Number of rows.
+    """
+
+    __slots__ = ("count", "structure", "weights", "x", "y")
+
+    def __init__(self, x, y, weights, structure, count):
+        self.x = x
+        self.y = y
+        self.weights = weights
+        self.structure = structure
+        self.count = count
+
+    def split(self, at):
+        """Rows before `at` and rows from `at` on, as views."""
+        return self._slice(slice(None, at), at), self._slice(slice(at, None), self.count - at)
+
+    def _slice(self, rows, count):
+        def cut(arrays):
+            return [None if a is None else a[rows] for a in arrays]
+
+        structure = nest.map_structure(lambda a: a[rows], self.structure)
+        return Rows(nest.flatten(structure), cut(self.y), cut(self.weights), structure, count)
+
+
+def as_structure(value, what):
+    """Arrays, nested as given; a list of numbers (or of rows of numbers) is one array."""
+    if isinstance(value, dict):
+        return {key: as_structure(item, f"{what}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and value and not is_numbers(value):
+        return type(value)(as_structure(item, f"{what}[{i}]") for i, item in enumerate(value))
+    return as_array(value, what)
+
+
+def is_numbers(value):
+    """Whether a list stands for one array: its innermost items are numbers (or strings, or nothing)."""
+    while isinstance(value, (list, tuple)):
+        if not value:
+            return True
+        value = value[0]
+    return isinstance(value, (int, float, complex, str, bytes, np.generic))
+
+
+def as_array(value, what):
+    """`value` as an array of numbers with at least one row; no copy where it is an array already.
+
+    Raises:
+        TypeError: A generator, a data set object, or an array of something else than numbers.
+        ValueError: A single number, no rows, or rows of different lengths.
+    """
+    if not isinstance(value, np.ndarray):
+        value = _convert(value, what)
+    if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
+        hint = ""
+        if value.dtype.kind == "O":
+            hint = " Rows must be numbers and of equal length."
+        elif value.dtype.kind in "US":
+            hint = " Strings must be encoded as numbers first."
+        raise TypeError(f"{what}: expected an array of numbers, received dtype {value.dtype}.{hint}")
+    if value.ndim == 0:
+        raise ValueError(f"{what}: expected an array with samples on its first axis, received one number")
+    if value.shape[0] == 0:
+        raise ValueError(f"{what}: expected at least one sample, received an empty array of shape {value.shape}")
+    if value.size == 0:
+        raise ValueError(f"{what}: expected samples with at least one value, received shape {value.shape}")
+    if not value.dtype.isnative:
+        value = value.astype(value.dtype.newbyteorder("="))
+    return value
+
+
+def _convert(value, what):
+    """Lists of numbers and objects with `__array__` (data frames, tensors) as arrays."""
+    if value is None:
+        raise ValueError(f"{what}: expected an array, received None")
+    if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
+        kind = type(value).__name__
+        if hasattr(value, "__next__") or hasattr(value, "__iter__") or hasattr(value, "__getitem__"):
+            raise TypeError(f"{what}: expected arrays, received {kind}. {COLLECT}.")
+        raise TypeError(f"{what}: expected an array, received {value!r} of type {kind}")
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{what}: expected rows of equal length, received {_first_lengths(value)} ({error})") from None
+
+
+def _first_lengths(value):
+    try:
+        return f"rows of lengths {[len(row) for row in value[:5]]}"
+    except TypeError:
+        return type(value).__name__
+
+
+def check_counts(named):
+    """The number of rows that all arrays have.
+
+    Args:
+        named: List of (name, array or None).
+
+    Raises:
+        ValueError: They differ; the message gives each.
+    """
+    counts = [(name, array.shape[0]) for name, array in named if array is not None]
+    if len({count for _, count in counts}) > 1:
+        sizes = ", ".join(f"{name} has {count}" for name, count in counts)
+        raise ValueError(f"Expected the same number of samples in all arrays: {sizes}")
+    return counts[0][1]
+
+
+def named_leaves(structure, what):
+    """(name, array) of every leaf, in the order of `nest.flatten`."""
+    if isinstance(structure, dict):
+        return [leaf for key in sorted(structure) for leaf in named_leaves(structure[key], f"{what}[{key!r}]")]
+    if isinstance(structure, (list, tuple)):
+        return [leaf for i, item in enumerate(structure) for leaf in named_leaves(item, f"{what}[{i}]")]
+    return [(what, structure)]
+
+
+def check_finite(what, array):
+    """Raises where a float array has a NaN or an infinity; the message names the first sample.
+
+    The array is read once, in pieces, and not copied: a sum is finite only if every term is.
+
+    Raises:
+        ValueError: The array has such a value.
+    """
+    if array is None or array.dtype.kind != "f":
+        return
+    rows = max(1, CHUNK // max(1, array[:1].size))
+    for start in range(0, array.shape[0], rows):
+        part = array[start : start + rows]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(np.add.reduce(part, axis=None)):
+                continue
+        finite = np.isfinite(part).reshape(part.shape[0], -1)
+        if finite.all():  # the sum overflowed
+            continue
+        row = int(np.argmin(finite.all(axis=1)))
+        value = part[row].reshape(-1)[int(np.argmin(finite[row]))]
+        raise ValueError(
+            f"{what}: sample {start + row} has the value {value}. Clean the data "
+            "(for example np.nan_to_num), or pass check_finite=False to train on it all the same."
+        )

@@ -1,0 +1,137 @@
+"""Checks of arguments and data before training starts: everything raises before any work is done."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph.tensor import Graph
+from ..losses.base import reduce_values
+from ..losses.functions import binary_crossentropy
+from ..losses.labels import check_class_numbers, check_unit_interval
+from .arrays import check_finite, named_leaves
+from .step import label_dtype
+
+
+def check_count(name, value, low=1, optional=False):
+    """`value` as an int of at least `low`; None stays None where it is `optional`.
+
+    Raises:
+        TypeError: Not a whole number.
+        ValueError: Too small.
+    """
+    if value is None and optional:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected a whole number, received {value!r} of type {type(value).__name__}")
+    if value < low:
+        raise ValueError(f"{name}: expected {low} or more, received {value}")
+    return int(value)
+
+
+def check_fraction(name, value):
+    """A number in (0, 1), or 0 for none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, received {value!r} of type {type(value).__name__}")
+    if value != 0 and not 0 < value < 1:
+        raise ValueError(f"{name}: expected a number between 0 and 1, received {value!r}")
+    return float(value)
+
+
+def check_verbose(value):
+    if value not in ("auto", 0, 1, 2):
+        raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, received {value!r}")
+    return value
+
+
+def check_validation_freq(value):
+    """A number of epochs, or the list of epochs (from 1) after which to validate."""
+    if isinstance(value, (list, tuple, set)):
+        return {check_count("validation_freq", epoch) for epoch in value}
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(
+            f"validation_freq: expected a whole number or a list of epochs, received {value!r} of type "
+            f"{type(value).__name__}"
+        )
+    return check_count("validation_freq", value)
+
+
+def check_shapes(rows, preds, dtypes, objectives):
+    """Emits all losses and metrics into a graph that is thrown away, for their shape rules.
+
+    Args:
+        rows: The data set; its sizes appear in messages.
+        preds: Shape of each output, the batch first.
+        dtypes: Dtype of each output.
+        objectives: Resolved Objectives.
+
+    Raises:
+        ValueError: Labels or weights do not fit the predictions.
+    """
+    graph = Graph(training=False)
+
+    def feed(array, dtype):
+        return graph.feed(array.shape, dtype)
+
+    outputs = [graph.feed((rows.count, *shape[1:]), dtype) for shape, dtype in zip(preds, dtypes)]
+    for target in objectives.targets:
+        pred, labels, weight = _of_output(rows, outputs, target.index)
+        y = feed(labels, label_dtype(target.loss, pred))
+        w = None if weight is None else feed(weight, pred.dtype)
+        reduce_values(target.loss.call(y, pred), w, target.loss.reduction)
+    for index, metric, weighted, _ in objectives.reported:
+        pred, labels, weight = _of_output(rows, outputs, index)
+        extra = (feed(weight, pred.dtype),) if weighted and weight is not None else ()
+        metric.update_state(feed(labels, label_dtype(metric, pred)), pred, *extra)
+
+
+def _of_output(rows, outputs, index):
+    return outputs[index], rows.y[index], rows.weights[index]
+
+
+def check_labels(rows, preds, objectives, what="y"):
+    """Class numbers in range and whole, labels of binary cross-entropy in [0, 1]."""
+    for target in objectives.targets:
+        labels = rows.y[target.index]
+        name = what if len(rows.y) == 1 else f"{what}[{target.index}]"
+        if target.loss.sparse_labels:
+            check_class_numbers(labels, preds[target.index][-1], name)
+        elif getattr(target.loss, "fn", None) is binary_crossentropy:
+            check_unit_interval(labels, name)
+
+
+def check_all_finite(rows, prefix=""):
+    """No NaN and no infinity in inputs, labels and weights; the message names the sample."""
+    for name, array in named_leaves(rows.structure, f"{prefix}x"):
+        check_finite(name, array)
+    for what, arrays in (("y", rows.y), ("sample_weight", rows.weights)):
+        for i, array in enumerate(arrays):
+            check_finite(f"{prefix}{what}" if len(arrays) == 1 else f"{prefix}{what}[{i}]", array)
+
+
+def class_weights(labels, class_weight):
+    """One weight per sample from a dict {class number: weight}; classes that it leaves out get 1.
+
+    Args:
+        labels: Class numbers (n,) or (n, 1), or one-hot rows (n, classes).
+        class_weight: The dict.
+
+    Raises:
+        TypeError: Not a dict of numbers.
+        ValueError: Labels of another shape.
+    """
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight: expected a dict {{class: weight}}, received {type(class_weight).__name__}")
+    for key, value in class_weight.items():
+        if isinstance(key, bool) or not isinstance(key, (int, np.integer)):
+            raise TypeError(f"class_weight: expected class numbers as keys, received {key!r}")
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise TypeError(f"class_weight: expected numbers as weights, received {value!r} for class {key}")
+    if labels.ndim > 2:
+        raise ValueError(f"class_weight: expected one class per sample, received labels of shape {labels.shape}")
+    if labels.ndim == 2:
+        labels = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
+    numbers = np.round(labels).astype(np.int64)
+    weights = np.ones(len(numbers), dtype=np.float32)
+    for key, value in class_weight.items():
+        weights[numbers == key] = value
+    return weights

@@ -1,0 +1,255 @@
+"""The loops of `fit`, `evaluate` and `predict`, and what is loaded and compiled before they start."""
+
+from __future__ import annotations
+
+import math
+
+from ..callbacks import CallbackList
+from ..utils import nest
+from . import checks
+from .loop import Epochs, Order, Pass
+from .state import labelled
+
+DEFAULT_BATCH = 32
+
+
+class FitOptions:
+    """The numbers that `fit` is given, checked."""
+
+    def __init__(
+        self,
+        batch_size,
+        epochs,
+        initial_epoch,
+        verbose,
+        shuffle,
+        validation_split,
+        steps_per_epoch,
+        validation_steps,
+        validation_batch_size,
+        validation_freq,
+    ):
+        count = checks.check_count
+        self.batch_size = count("batch_size", batch_size, optional=True)
+        self.epochs = count("epochs", epochs, low=0)
+        self.initial_epoch = count("initial_epoch", initial_epoch, low=0)
+        self.verbose = checks.check_verbose(verbose)
+        if shuffle not in (True, False, "batch"):
+            raise ValueError(f"shuffle: expected True, False or 'batch', received {shuffle!r}")
+        self.shuffle = shuffle
+        self.validation_split = checks.check_fraction("validation_split", validation_split)
+        self.steps_per_epoch = count("steps_per_epoch", steps_per_epoch, optional=True)
+        self.validation_steps = count("validation_steps", validation_steps, optional=True)
+        self.validation_batch_size = count("validation_batch_size", validation_batch_size, optional=True)
+        self.validation_freq = checks.check_validation_freq(validation_freq)
+
+    def validates(self, epoch):
+        """Whether epoch number `epoch` (from 0) is followed by a validation."""
+        if isinstance(self.validation_freq, set):
+            return epoch + 1 in self.validation_freq
+        return (epoch + 1) % self.validation_freq == 0
+
+
+def labelled_rows(model, state, x, y, sample_weight=None, class_weight=None):
+    """(Rows, Probe) of a data set whose shapes fit the model, the losses and the metrics."""
+    rows, probe = labelled(x, y, sample_weight, class_weight, lambda s: state.probe(model, s))
+    objectives = state.objectives
+    if objectives.loss is None and not any(v.regularizer for v in model.trainable_variables):
+        raise ValueError("There is no loss to compute: pass `loss` to compile()")
+    labels = [None if a is None else a.shape for a in rows.y]
+    objectives.resolve(probe.names, probe.shapes, labels)
+    checks.check_shapes(rows, probe.shapes, probe.dtypes, objectives)
+    return rows, probe
+
+
+def checked(model, state, x, y, sample_weight=None, class_weight=None, finite=False, prefix=""):
+    """Rows of a data set whose shapes and values fit."""
+    rows, probe = labelled_rows(model, state, x, y, sample_weight, class_weight)
+    checks.check_labels(rows, probe.shapes, state.objectives, f"{prefix}y")
+    if finite:
+        checks.check_all_finite(rows, prefix)
+    return rows
+
+
+def load(model, state, x, y, sample_weight, class_weight, validation_data, options, finite):
+    """(training Rows, validation Rows or None) of `fit`'s arguments."""
+    rows = checked(model, state, x, y, sample_weight, class_weight, finite)
+    if validation_data is not None:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
+            raise ValueError(
+                "validation_data: expected (x, y) or (x, y, sample_weight), received "
+                f"{type(validation_data).__name__}{size}"
+            )
+        return rows, checked(model, state, *validation_data, finite=finite, prefix="validation_")
+    if options.validation_split:
+        at = math.floor(rows.count * (1.0 - options.validation_split))
+        if at in (0, rows.count):
+            raise ValueError(
+                f"validation_split: {options.validation_split} of {rows.count} samples leaves none to "
+                f"{'train on' if at == 0 else 'validate with'}"
+            )
+        return rows.split(at)
+    return rows, None
+
+
+def batch_size_for(count, batch_size, steps):
+    """Samples per step: what was asked for, or what makes `steps` of the set, or 32."""
+    if batch_size is not None:
+        return batch_size
+    return math.ceil(count / steps) if steps else DEFAULT_BATCH
+
+
+def build_optimizer(model, state):
+    """Makes the slots of parameters that have none."""
+    if state.optimizer is None:
+        raise ValueError("There is no optimizer to train with: pass `optimizer` to compile()")
+    state.optimizer.build(model.trainable_variables)
+
+
+def test_pass(model, state, rows, batch_size, steps):
+    """A Pass that evaluates."""
+    size = batch_size_for(rows.count, batch_size, steps)
+    return Pass(rows, size, lambda n: state.step(model, "test", n, rows))
+
+
+def fit(model, state, rows, validation, callbacks, options):
+    """Trains; see `Trainer.fit`. Everything has been checked."""
+    build_optimizer(model, state)
+    size = batch_size_for(rows.count, options.batch_size, options.steps_per_epoch)
+    train = Pass(rows, size, lambda n: state.step(model, "train", n, rows))
+    order = Order(rows.count, train.batch, options.shuffle, state.seed)
+    epochs = Epochs(train.batches, order, options.steps_per_epoch, state.epochs)
+    tester = None
+    if validation is not None:
+        validation_size = options.validation_batch_size or options.batch_size
+        tester = test_pass(model, state, validation, validation_size, options.validation_steps)
+    if not isinstance(callbacks, CallbackList):
+        callbacks = CallbackList(
+            callbacks,
+            add_history=True,
+            add_progbar=options.verbose != 0,
+            model=model,
+            verbose=options.verbose,
+            epochs=options.epochs,
+            steps=epochs.length,
+            samples=min(epochs.length * train.batch, rows.count),
+        )
+    model.stop_training = False
+    logs = {}
+    try:
+        callbacks.on_train_begin()
+        run_epoch = _epoch_runner(model, state, train, callbacks)
+        shows = callbacks.shows_progress
+        for epoch in range(options.initial_epoch, options.epochs):
+            state.objectives.reset()
+            callbacks.on_epoch_begin(epoch)
+            run_epoch(*epochs.next())
+            state.epochs = epochs.number
+            logs = state.objectives.logs()
+            if tester is not None and options.validates(epoch):
+                stop = min(options.validation_steps or tester.batches, tester.batches)
+                results = test(model, state, tester, stop, callbacks, shows and False)
+                logs.update((f"val_{name}", value) for name, value in results.items())
+                logs = dict(sorted(logs.items()))
+            callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        callbacks.on_train_end(logs)
+    finally:
+        callbacks.close()
+    return model.history
+
+
+def _epoch_runner(model, state, train, callbacks):
+    """Function (indices, start, stop) that runs the steps of one epoch."""
+    counter = state.optimizer._counter.value
+    objectives = state.objectives
+    if not callbacks.has_batch_hooks("train"):
+        if not callbacks.shows_progress:
+            return lambda indices, start, stop: train.run(indices, start, stop, int(counter[0]))
+
+        def run_shown(indices, start, stop):
+            before = train.rows_before(start)
+
+            def progress(done):
+                callbacks.on_progress(done - start, train.rows_before(done) - before, objectives.logs())
+
+            train.run(indices, start, stop, int(counter[0]), progress)
+
+        return run_shown
+
+    def run_hooked(indices, start, stop):
+        before = train.rows_before(start)
+
+        def end(batch):
+            logs = objectives.logs()
+            callbacks.on_train_batch_end(batch, logs)
+            done = min(start + batch + 1, stop)
+            callbacks.on_progress(batch + 1, train.rows_before(done) - before, logs)
+            return model.stop_training
+
+        train.run_hooked(
+            indices, start, stop, int(counter[0]), callbacks.on_train_batch_begin, end, state.steps_per_execution
+        )
+
+    return run_hooked
+
+
+def test(model, state, loader, stop, callbacks, shows):
+    """Evaluates the first `stop` batches; returns the logs."""
+    objectives = state.objectives
+    model.stop_evaluating = False
+    try:
+        callbacks.on_test_begin()
+        objectives.reset()
+        if callbacks.has_batch_hooks("test"):
+
+            def end(batch):
+                callbacks.on_test_batch_end(batch, objectives.logs())
+                return model.stop_evaluating
+
+            loader.run_hooked(None, 0, stop, 0, callbacks.on_test_batch_begin, end, state.steps_per_execution)
+        else:
+            progress = None
+            if shows:
+
+                def progress(done):
+                    callbacks.on_progress(done, loader.rows_before(done), objectives.logs())
+
+            loader.run(None, 0, stop, 0, progress)
+        logs = objectives.logs()
+        callbacks.on_test_end(logs)
+    finally:
+        callbacks.close()
+    return logs
+
+
+def predict(model, state, loader, stop, callbacks, probe):
+    """Fills the loader's output arrays for the first `stop` batches."""
+    model.stop_predicting = False
+    try:
+        callbacks.on_predict_begin()
+        if callbacks.has_batch_hooks("predict"):
+
+            def end(batch):
+                first = batch - state.steps_per_execution + 1
+                rows = slice(loader.rows_before(first), loader.rows_before(batch + 1))
+                outputs = nest.pack(probe.structure, [array[rows] for array in loader.out])
+                callbacks.on_predict_batch_end(batch, {"outputs": outputs})
+                return model.stop_predicting
+
+            loader.run_hooked(
+                None, 0, stop, 0, callbacks.on_predict_batch_begin, end, state.steps_per_execution
+            )
+        else:
+            progress = None
+            if callbacks.shows_progress:
+
+                def progress(done):
+                    callbacks.on_progress(done, loader.rows_before(done), None)
+
+            loader.run(None, 0, stop, 0, progress)
+        callbacks.on_predict_end()
+    finally:
+        callbacks.close()

@@ -1,0 +1,287 @@
+"""Losses and metrics as `compile` was given them, resolved to the outputs of the model."""
+
+from __future__ import annotations
+
+from .. import losses, metrics
+from ..graph.tensor import Graph
+from ..losses.base import LossFunctionWrapper, reduce_values
+from ..metrics import Mean, Metric
+from ..naming import to_snake_case
+from ..variables import place
+from .outputs import per_output
+
+ACCURACY = ("accuracy", "acc")
+CROSSENTROPY = ("crossentropy", "ce")
+
+
+class Target:
+    """The loss of one output."""
+
+    __slots__ = ("index", "loss", "tracker", "weight")
+
+    def __init__(self, index, loss, weight, tracker):
+        self.index = index
+        self.loss = loss
+        self.weight = weight
+        self.tracker = tracker
+
+
+class Objectives:
+    """What a model is trained for and what is reported.
+
+    Attributes:
+        targets: List of Target, once resolved.
+        reported: List of (output index, Metric, whether it is weighted, name in logs).
+        loss_tracker: The mean of the total loss.
+    """
+
+    def __init__(self, loss, loss_weights, metrics, weighted_metrics):
+        self.loss = loss
+        self.loss_weights = loss_weights
+        self.metrics = metrics
+        self.weighted_metrics = weighted_metrics
+        self.loss_tracker = Mean(name="loss")
+        self.targets = None
+        self.reported = []
+        self._logged = None
+        check_names(loss, metrics, weighted_metrics, loss_weights)
+
+    # --- resolving -------------------------------------------------------------------------------
+
+    def resolve(self, names, preds, labels):
+        """Assigns losses and metrics to outputs; "accuracy" becomes the accuracy that fits.
+
+        Args:
+            names: Names of the outputs, or None.
+            preds: Shape of each output, the batch first.
+            labels: Shape of the labels of each output, or None where there are none.
+        """
+        if self.targets is not None:
+            return
+        targets = self._targets(names, preds, labels)
+        reported = [
+            *self._metrics(self.metrics, False, names, preds, labels, "metrics"),
+            *self._metrics(self.weighted_metrics, True, names, preds, labels, "weighted_metrics"),
+        ]
+        self.reported = unique_names(reported, several=len(preds) > 1 and names is not None, outputs=names)
+        self.targets = targets
+        named = [("loss", self.loss_tracker)]
+        named += [(name, metric) for _, metric, _, name in self.reported]
+        named += [(t.tracker.name, t.tracker) for t in targets if t.tracker is not None]
+        self._logged = sorted(named, key=lambda item: item[0])
+        place([v for _, metric in named for v in metric.variables])
+
+    def _targets(self, names, preds, labels):
+        count = len(preds)
+        given = self.loss
+        if is_loss(given):
+            given = [given] * count
+        given = per_output(given, names, count, "loss")
+        weights = self.loss_weights
+        if isinstance(weights, (list, tuple)) and len(weights) != count:
+            used = [i for i, loss in enumerate(given) if loss is not None]
+            if len(weights) == len(used):
+                weights = [weights[used.index(i)] if i in used else None for i in range(count)]
+        weights = per_output(weights, names, count, "loss_weights")
+        several = sum(loss is not None for loss in given) > 1
+        targets = []
+        for i, loss in enumerate(given):
+            if loss is None:
+                continue
+            if labels[i] is None:
+                where = f" of output '{names[i]}'" if names and count > 1 else ""
+                raise ValueError(f"y: expected labels for the loss{where}, received none")
+            loss = make_loss(loss, preds[i], labels[i])
+            if loss.reduction in (None, "none"):
+                raise ValueError(
+                    f"loss '{loss.name}': reduction {loss.reduction!r} gives one loss per sample; "
+                    "training needs 'sum_over_batch_size' or 'sum'"
+                )
+            name = names[i] if names else loss.name
+            tracker = Mean(name=f"{name}_loss") if several else None
+            targets.append(Target(i, loss, weights[i], tracker))
+        return targets
+
+    def _metrics(self, given, weighted, names, preds, labels, what):
+        count = len(preds)
+        if not given:
+            return []
+        if count == 1:
+            found = [_flat(given)]
+        else:
+            found = [_flat(entry) for entry in per_output(given, names, count, what)]
+        reported = []
+        for i, entries in enumerate(found):
+            for entry in entries:
+                if labels[i] is None:
+                    raise ValueError(f"{what}: {entry!r} needs labels, and there are none for its output")
+                metric = make_metric(entry, preds[i], labels[i])
+                reported.append((i, metric, weighted, metric.name))
+        return reported
+
+    # --- state -----------------------------------------------------------------------------------
+
+    @property
+    def all_metrics(self):
+        """Every Metric, in the order of `evaluate`: the loss, the metrics, the losses of outputs."""
+        trackers = [t.tracker for t in self.targets or () if t.tracker is not None]
+        return [self.loss_tracker, *(metric for _, metric, _, _ in self.reported), *trackers]
+
+    def reset(self):
+        for metric in self.all_metrics:
+            metric.reset_state()
+
+    def logs(self):
+        """{name: value} in alphabetical order, as Keras's logs are."""
+        logs = {}
+        for name, metric in self._logged or (("loss", self.loss_tracker),):
+            value = metric.result()
+            logs[name] = value if isinstance(value, float) else float(value)
+        return logs
+
+    def in_order(self, logs):
+        """Values of `logs` as `evaluate` returns them: a number, or a list that begins with the loss."""
+        first = [metric.name for metric in self.all_metrics]
+        values = [logs[name] for name in first if name in logs]
+        values += [logs[name] for name in sorted(logs) if name not in first]
+        return values[0] if len(values) == 1 else values
+
+    def direction(self, name):
+        """"up" or "down" for a name in the logs, None where it is not known."""
+        if name == "loss" or any(t.tracker is not None and t.tracker.name == name for t in self.targets or ()):
+            return "down"
+        for _, metric, _, logged in self.reported:
+            if logged == name:
+                return metric._direction
+        return None
+
+    # --- checks ----------------------------------------------------------------------------------
+
+    def check_differentiable(self, names, preds):
+        """Raises where a loss of the user's cannot be trained with; shapes are those of the outputs."""
+        given = [self.loss] * len(preds) if is_loss(self.loss) else None
+        given = given or per_output(self.loss, names, len(preds), "loss")
+        for loss, pred in zip(given, preds):
+            if callable(loss) and not isinstance(loss, type):
+                check_gradient(losses.as_loss(loss), pred)
+
+
+def unique_names(reported, several, outputs):
+    """Names in the logs, Keras's way: "output_accuracy"; "accuracy_1" or "weighted_accuracy" if taken."""
+    counts, named = {}, []
+    for index, metric, weighted, name in reported:
+        prefix = f"{outputs[index]}_" if several else ""
+        name = prefix + metric.name
+        if name in counts and weighted:
+            name = f"{prefix}weighted_{metric.name}"
+        if name in counts:
+            counts[name] += 1
+            name = f"{name}_{counts[name] - 1}"
+        else:
+            counts[name] = 1
+        named.append((index, metric, weighted, name))
+    return named
+
+
+def is_loss(value):
+    """Whether `value` is one loss for all outputs, not a list or dict with one per output."""
+    return not isinstance(value, (list, tuple, dict)) or (isinstance(value, dict) and "class_name" in value)
+
+
+def _flat(value):
+    """All metrics in a value, which may be one, or nested lists of them."""
+    if value is None:
+        return []
+    if isinstance(value, dict) and "class_name" not in value:
+        return [item for entry in value.values() for item in _flat(entry)]
+    if isinstance(value, (list, tuple)):
+        return [item for entry in value for item in _flat(entry)]
+    return [value]
+
+
+def check_names(loss, metric, weighted_metrics, loss_weights):
+    """Raises for names of losses and metrics that are not known, and for arguments of a wrong type."""
+    for entry in [loss] if is_loss(loss) else _flat(loss):
+        if not (isinstance(entry, str) and entry.lower() in CROSSENTROPY):
+            losses.get(entry)
+    for what, given in (("metrics", metric), ("weighted_metrics", weighted_metrics)):
+        if given is not None and not isinstance(given, (list, tuple, dict)):
+            raise ValueError(f"{what}: expected a list, or a dict by names of outputs, received {given!r}")
+        for entry in _flat(given):
+            if not (isinstance(entry, str) and entry.lower() in ACCURACY):
+                metrics.get(entry)
+    for weight in _flat(loss_weights):
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+            raise TypeError(f"loss_weights: expected numbers, received {weight!r}")
+
+
+def kind_of_labels(pred, labels):
+    """"binary", "sparse" or "categorical", by the shapes of predictions and labels, as in Keras."""
+    if pred[-1] == 1:
+        return "binary"
+    if len(labels) < len(pred) or labels[-1] == 1:
+        return "sparse"
+    return "categorical"
+
+
+def make_loss(identifier, pred, labels):
+    """A Loss of its own for one output."""
+    if isinstance(identifier, str) and identifier.lower() in CROSSENTROPY:
+        functions = {
+            "binary": losses.binary_crossentropy,
+            "sparse": losses.sparse_categorical_crossentropy,
+            "categorical": losses.categorical_crossentropy,
+        }
+        return LossFunctionWrapper(functions[kind_of_labels(pred, labels)], name=identifier)
+    return losses.as_loss(identifier)
+
+
+def make_metric(identifier, pred, labels):
+    """The Metric for one output; a name or function becomes a new one."""
+    if isinstance(identifier, str) and identifier.lower() in ACCURACY:
+        classes = {
+            "binary": metrics.BinaryAccuracy,
+            "sparse": metrics.SparseCategoricalAccuracy,
+            "categorical": metrics.CategoricalAccuracy,
+        }
+        return classes[kind_of_labels(pred, labels)](name=identifier)
+    metric = metrics.get(identifier)
+    if isinstance(metric, Metric):
+        if isinstance(identifier, str):
+            metric.name = identifier
+        return metric
+    name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
+    return metrics.MeanMetricWrapper(metric, name=name or to_snake_case(type(metric).__name__))
+
+
+def check_gradient(loss, pred):
+    """Raises where a loss of the user's is not differentiable.
+
+    Args:
+        loss: A Loss.
+        pred: Shape of the predictions, the batch first.
+
+    Raises:
+        ValueError: An op of the loss has no gradient, or the loss does not depend on predictions.
+    """
+    from ..plan import gradients
+
+    graph = Graph(training=True)
+    shape = (2, *pred[1:])
+    y_pred = graph.feed(shape, "float32", "y_pred")
+    y_true = (
+        graph.feed(shape[:-1], "int32", "y_true")
+        if loss.sparse_labels
+        else graph.feed(shape, "float32", "y_true")
+    )
+    try:
+        values = loss.call(y_true, y_pred)
+    except (ValueError, TypeError):
+        return  # labels of another shape than the predictions: `fit` will see them
+    total = values if values.shape == () else reduce_values(values, None, "sum")
+    try:
+        grads = gradients(graph, total, [y_pred])
+    except ValueError as error:
+        raise ValueError(f"loss '{loss.name}': {error}. As a metric it can be used.") from None
+    if grads[0] is None:
+        raise ValueError(f"loss '{loss.name}': it does not depend on the predictions, or only in steps")

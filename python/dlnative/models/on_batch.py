@@ -1,0 +1,152 @@
+"""Single batches: a call of a tiny model has to cost microseconds, so calls are kept ready.
+
+A ready call is found by shapes and dtypes of its arrays. What it leaves out, compared with the first
+call for these shapes, are the checks that shapes and dtypes decide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..layers.tracking import Rollback
+from ..losses.labels import check_class_numbers
+from ..metrics import Mean
+from . import fitting
+from .checks import check_labels
+from .state import KEPT
+from .step import flat_arrays
+
+
+def ready(model, kind, x, y):
+    """The ready call for these arrays, or None."""
+    state = model.__dict__.get("_trainer")
+    if state is None or type(x) is not np.ndarray or type(y) is not np.ndarray:
+        return None
+    call = state.calls.get((kind, x.shape, y.shape, x.dtype, y.dtype))
+    return call if call is not None and call.made == state.current() else None
+
+
+def ready_prediction(model, x):
+    """The ready prediction for this array, or None."""
+    state = model.__dict__.get("_trainer")
+    if state is None or type(x) is not np.ndarray:
+        return None
+    call = state.calls.get((x.shape, x.dtype))
+    return call if call is not None and call.made == state.current() else None
+
+
+class BatchCall:
+    """One step of training or testing on one batch of known shapes.
+
+    Args:
+        model: The model.
+        state: Its TrainerState.
+        kind: "train" or "test".
+        step: The Step.
+    """
+
+    __slots__ = ("both", "classes", "counter", "function", "made", "means", "objectives", "pick", "resets")
+
+    def __init__(self, model, state, kind, step, classes):
+        self.made = state.current()
+        self.function = step.function
+        self.both = step.sources == [0, 1]
+        self.pick = step.sources
+        self.classes = classes
+        self.objectives = state.objectives
+        metrics = state.objectives.all_metrics
+        self.resets = [metric.reset_state for metric in metrics]
+        plain = all(type(m).result is Mean.result and type(m).reset_state is Mean.reset_state for m in metrics)
+        self.means = [m.state.value for m in metrics] if plain else None
+        self.counter = state.optimizer._counter.value if kind == "train" else None
+
+    def __call__(self, x, y):
+        if self.classes is not None:
+            check_class_numbers(y, self.classes, "y")
+        means = self.means
+        if means is None:
+            for reset in self.resets:
+                reset()
+        else:
+            for mean in means:
+                mean.fill(0.0)
+        step = 0 if self.counter is None else int(self.counter[0])
+        if self.both:
+            self.function(x, y, step=step)
+        else:
+            both = (x, y)
+            self.function(*[both[i] for i in self.pick], step=step)
+        if means is None:
+            return self.objectives.in_order(self.objectives.logs())
+        if len(means) == 1:
+            total, count = means[0].tolist()
+            return total / count
+        results = []
+        for mean in means:
+            total, count = mean.tolist()
+            results.append(total / count if count else 0.0)
+        return results
+
+
+class PredictionCall:
+    """The outputs of a model with one input and one output, for one shape."""
+
+    __slots__ = ("function", "made")
+
+    def __init__(self, state, function):
+        self.made = state.current()
+        self.function = function
+
+    def __call__(self, x):
+        return self.function(x)[0]
+
+
+def run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
+    """One step on one batch, whatever its form; keeps a ready call where there can be one."""
+    with Rollback(model):
+        rows, probe = fitting.labelled_rows(model, state, x, y, sample_weight, class_weight)
+        check_labels(rows, probe.shapes, state.objectives)
+    if kind == "train":
+        fitting.build_optimizer(model, state)
+    step = state.step(model, kind, rows.count, rows)
+    objectives = state.objectives
+    if type(x) is np.ndarray and type(y) is np.ndarray and rows.x[0] is x and rows.y[0] is y:
+        _keep(state, (kind, x.shape, y.shape, x.dtype, y.dtype), lambda: _batch_call(model, state, kind, rows, probe))
+    objectives.reset()
+    number = int(state.optimizer.iterations) if kind == "train" else 0
+    step.function(*step.pick(flat_arrays(rows)), step=number)
+    logs = objectives.logs()
+    return logs if return_dict else objectives.in_order(logs)
+
+
+def _batch_call(model, state, kind, rows, probe):
+    """A ready call for these shapes, without weights; None where logs have names of their own."""
+    objectives = state.objectives
+    if rows.weights[0] is not None or len(rows.y) != 1:
+        return None
+    names = [metric.name for metric in objectives.all_metrics]
+    if len(set(names)) < len(names):
+        return None
+    sparse = any(target.loss.sparse_labels for target in objectives.targets)
+    step = state.step(model, kind, rows.count, rows)
+    return BatchCall(model, state, kind, step, probe.shapes[0][-1] if sparse else None)
+
+
+def keep_prediction(model, state, x, rows, probe):
+    """Keeps a ready prediction for the shape of `x` where there can be one."""
+    if type(x) is not np.ndarray or rows.x[0] is not x or probe.structure is not None or rows.count > fitting.DEFAULT_BATCH:
+        return
+    _keep(
+        state,
+        (x.shape, x.dtype),
+        lambda: PredictionCall(state, state.step(model, "predict", rows.count, rows).function),
+    )
+
+
+def _keep(state, key, make):
+    call = make()
+    if call is None:
+        return
+    while len(state.calls) >= KEPT:
+        state.calls.pop(next(iter(state.calls)))
+    state.calls[key] = call

@@ -1,0 +1,309 @@
+"""Sequential: a stack of layers."""
+
+from __future__ import annotations
+
+from ..graph import Tensor
+from ..layers import calls, messages, tracking
+from ..layers.core import InputLayer
+from ..layers.layer import as_shapes
+from ..utils import signatures
+from ..utils.serialization import deserialize_keras_object, serialize_keras_object
+from .functional import Functional
+from .model import Model, without_build
+
+
+class Sequential(Model):
+    """A stack of layers, each fed with what the one before returns.
+
+    With an `Input` as the first layer the weights are made as layers are added; without, when the
+    model first sees data or `build(input_shape)` is called.
+
+    Args:
+        layers: The layers, the first of them possibly an `Input`.
+        trainable: Whether training may change the weights.
+        name: Name of the model; variables are called "<model>/<layer>/<variable>".
+
+    Raises:
+        TypeError: Something that is not a layer.
+        ValueError: Two layers of one name, a second Input, or a layer that does not fit.
+
+    Differs from Keras: a model that is built by data takes any batch size afterwards. `add` leaves
+    the model as it was if the layer does not fit.
+
+    Example:
+        >>> import dlnative
+        >>> from dlnative import layers
+        >>> model = dlnative.Sequential([dlnative.Input((784,)), layers.Dense(10)])
+        >>> model.output_shape
+        (None, 10)
+        >>> model.count_params()
+        7850
+    """
+
+    _public_module = "keras"
+
+    def __init__(self, layers=None, trainable=True, name=None, **kwargs):
+        super().__init__(trainable=trainable, name=name, **kwargs)
+        self.__dict__["_functional"] = None
+        self.__dict__["_ends"] = []  # the symbolic tensor after each layer
+        self._layers = []
+        for layer in layers or ():
+            self._append(layer)
+        self._extend()
+
+    # --- the stack -------------------------------------------------------------------------------
+
+    def add(self, layer, rebuild=True):
+        """Puts a layer on top of the stack.
+
+        Args:
+            layer: A layer, or for the first one also the tensor that `Input` returns.
+            rebuild: Whether to make its weights at once, if the shape of its input is known.
+        """
+        stack = list(self._layers)
+        self._append(layer)
+        if not rebuild:
+            self._forget()
+            return
+        try:
+            self._extend()
+        except Exception:
+            self._layers = stack
+            raise
+
+    def pop(self, rebuild=True):
+        """Removes the last layer and returns it.
+
+        Raises:
+            ValueError: There is no layer.
+        """
+        if not self.layers:
+            raise ValueError(f"{messages.describe(self)} has no layer to remove")
+        layer = self._layers[-1]
+        self._layers = self._layers[:-1]
+        del self._ends[len(self._layers) :]
+        self._connect()
+        if rebuild:
+            self._extend()
+        return layer
+
+    def _append(self, layer):
+        if isinstance(layer, Tensor) and isinstance(layer.source, InputLayer):
+            layer = layer.source
+        if not tracking.is_layer(layer):
+            hint = ". Call add(layer), not add(layer(x))" if isinstance(layer, Tensor) else ""
+            raise TypeError(
+                f"{messages.describe(self)}: expected a layer, received {layer!r} of type "
+                f"{type(layer).__name__}{hint}"
+            )
+        if not self._layers and layer._input_shape_argument is not None:
+            self._layers = [InputLayer(layer._input_shape_argument, dtype=layer.input_dtype)]
+        if any(each.name == layer.name for each in self._layers):
+            raise ValueError(
+                f"{messages.describe(self)}: the name '{layer.name}' belongs to a layer already. "
+                "Give each its own with name=."
+            )
+        if isinstance(layer, InputLayer) and self._layers:
+            first = self._layers[0]
+            if isinstance(first, InputLayer):
+                raise ValueError(
+                    f"{messages.describe(self)} has the Input '{first.name}' of shape "
+                    f"{messages.format_shape(first.batch_shape)} already"
+                )
+            raise ValueError(f"{messages.describe(self)}: an Input must come first")
+        self._layers = [*self._layers, layer]
+
+    def _extend(self):
+        """Calls the layers that were not called yet, if the shape of the input is known."""
+        if not self._layers:
+            return
+        first = self._layers[0]
+        if not isinstance(first, InputLayer):
+            shape = _known_input_shape(first)
+            if shape is not None and len(self._layers) > 1:
+                self.build(shape)
+            return
+        with tracking.Rollback(self), calls.Scope(self):
+            ends = list(self._ends) or [first.output]
+            for layer in self._layers[len(ends) :]:
+                _check_call(layer)
+                ends.append(layer(ends[-1]))
+        self.__dict__["_ends"] = ends
+        self._connect()
+
+    def _connect(self):
+        """Makes the functional model of the calls so far."""
+        ends, state = self._ends, self.__dict__
+        if self.built:
+            tracking.note_change()
+        state["_functional"], state["built"] = None, False
+        if len(ends) > 1:
+            functional = Functional(ends[0], ends[-1], name=self.name)
+            functional.__dict__["_kind"] = self.kind  # in messages
+            state["_functional"] = functional
+            state["built"] = True
+
+    def _forget(self):
+        self._ends.clear()
+        self._connect()
+
+    def build(self, input_shape=None):
+        """Makes the weights for inputs of a shape, given with the batch size or None for it.
+
+        Raises:
+            ValueError: There are no layers, or the shape is not that of the Input.
+        """
+        if not self._layers:
+            raise ValueError(f"{messages.describe(self)} has no layers. Call add(layer) first.")
+        first = self._layers[0]
+        if isinstance(first, InputLayer):
+            if input_shape is not None and tuple(input_shape)[1:] != first.batch_shape[1:]:
+                raise ValueError(
+                    f"{messages.describe(self)} has an Input of shape "
+                    f"{messages.format_shape(first.batch_shape)}, it cannot be built with "
+                    f"{messages.format_shape(input_shape)}"
+                )
+            self._extend()
+            return
+        if isinstance(input_shape, dict) or not _is_one_shape(input_shape):
+            return  # several inputs: the layers are built as data passes through
+        entry = InputLayer(batch_shape=input_shape, dtype=first.input_dtype)
+        self._layers = [entry, *self._layers]
+        self._extend()
+
+    # --- what it is made of ----------------------------------------------------------------------
+
+    @property
+    def layers(self):
+        """The layers without the Input."""
+        layers = self._layers
+        return layers[1:] if layers and isinstance(layers[0], InputLayer) else list(layers)
+
+    def _of_functional(self, attribute):
+        if self._functional is None:
+            raise AttributeError(
+                f"{messages.describe(self)} has no {attribute} yet: it is not built. "
+                "Start with an Input, call build(input_shape), or call it on data."
+            )
+        return getattr(self._functional, attribute)
+
+    @property
+    def operations(self):
+        """All layers, the Input included."""
+        return list(self._layers)
+
+    @property
+    def inputs(self):
+        return self._of_functional("inputs")
+
+    @property
+    def outputs(self):
+        return self._of_functional("outputs")
+
+    @property
+    def input(self):
+        return self._of_functional("input")
+
+    @property
+    def output(self):
+        return self._of_functional("output")
+
+    @property
+    def input_names(self):
+        return self._of_functional("input_names")
+
+    @property
+    def output_names(self):
+        return self._of_functional("output_names")
+
+    @property
+    def input_shape(self):
+        return self._of_functional("input_shape")
+
+    @property
+    def output_shape(self):
+        return self._of_functional("output_shape")
+
+    @property
+    def input_dtype(self):
+        first = self._layers[0] if self._layers else None
+        if isinstance(first, InputLayer):
+            return first.output.dtype
+        return super().input_dtype if first is None else first.input_dtype
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def call(self, inputs, training=None):
+        if self._functional is not None:
+            return self._functional.call(inputs, training=training)
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+    def _feed_dtypes(self, args, kwargs):
+        if self._functional is not None:
+            return self._functional._feed_dtypes(args, kwargs)
+        return super()._feed_dtypes(args, kwargs)
+
+    # --- configuration ---------------------------------------------------------------------------
+
+    def get_config(self):
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self._dtype,
+            "layers": [serialize_keras_object(layer) for layer in self._layers],
+        }
+        if self._functional is not None:
+            config["build_input_shape"] = self._layers[0].batch_shape
+        return config
+
+    def get_build_config(self):
+        return {"input_shape": self._layers[0].batch_shape} if self._functional else None
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of a configuration that `get_config` returned, with new weights.
+
+        Raises:
+            ValueError: There is no "name" or no "layers" in it, or a name is not known.
+        """
+        from ..utils.serialization import CustomObjectScope
+
+        if not isinstance(config, dict) or "name" not in config or "layers" not in config:
+            raise ValueError(
+                "Sequential.from_config: expected a dict with 'name' and 'layers', "
+                f"received {config!r}"
+            )
+        entries = config["layers"]
+        starts_with_input = bool(entries) and entries[0].get("class_name") == "InputLayer"
+        if starts_with_input or config.get("build_input_shape"):
+            entries = [without_build(entry) for entry in entries]
+        with CustomObjectScope(custom_objects):
+            layers = [deserialize_keras_object(entry) for entry in entries]
+        model = cls(layers, trainable=config.get("trainable", True), name=config["name"])
+        if not model.built and config.get("build_input_shape"):
+            model.build(as_shapes(config["build_input_shape"]))
+        return model
+
+
+def _is_one_shape(shape):
+    return shape is not None and all(n is None or isinstance(n, int) for n in shape)
+
+
+def _known_input_shape(layer):
+    """The input shape of a layer that is a built model with one input, else None."""
+    if not layer.is_model or not layer.built:
+        return None
+    shape = getattr(layer, "input_shape", None)
+    return shape if _is_one_shape(shape) else None
+
+
+def _check_call(layer):
+    """Raises TypeError where a layer cannot be called on one tensor."""
+    names = signatures.parameters(layer.call)
+    if not names and not signatures.takes_any_keyword(layer.call):
+        raise TypeError(
+            f"{messages.describe(layer)}: its call takes no argument; in a Sequential model it "
+            "must take the output of the layer before"
+        )

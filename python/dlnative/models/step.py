@@ -1,0 +1,152 @@
+"""One step of a model as a graph: forward, loss, metrics, backward and update, and its Function."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import engines
+from ..graph.tensor import Graph, apply
+from ..losses.base import reduce_values
+from ..plan import gradients
+from ..utils import nest
+
+
+class Step:
+    """A compiled step and which arrays it reads.
+
+    Attributes:
+        function: The engine's Function.
+        sources: For each feed, which array of `flat_arrays` it reads.
+    """
+
+    __slots__ = ("function", "sources")
+
+    def __init__(self, function, sources):
+        self.function = function
+        self.sources = sources
+
+    def pick(self, arrays):
+        """The arrays of the feeds, in their order."""
+        return [arrays[i] for i in self.sources]
+
+
+def flat_arrays(rows):
+    """All arrays of a data set in the order that `Step.sources` counts: inputs, labels, weights."""
+    return [*rows.x, *rows.y, *rows.weights]
+
+
+class Feeds:
+    """Makes the feeds of a graph as they are needed and notes which array each one reads."""
+
+    def __init__(self, graph, batch, rows):
+        self.graph = graph
+        self.batch = batch
+        self.arrays = flat_arrays(rows)
+        self.sources = []
+        self.made = {}
+
+    def feed(self, index, dtype, name):
+        """The feed that reads array `index` as `dtype`; None where there is no such array."""
+        array = self.arrays[index]
+        if array is None:
+            return None
+        tensor = self.made.get((index, dtype))
+        if tensor is None:
+            tensor = self.graph.feed((self.batch, *array.shape[1:]), dtype, name)
+            self.made[index, dtype] = tensor
+            self.sources.append(index)
+        return tensor
+
+
+def build_step(model, kind, batch, rows, objectives=None, optimizer=None):
+    """Compiles one step.
+
+    Args:
+        model: The model; it is called on graph tensors.
+        kind: "train", "test" or "predict".
+        batch: Number of rows of a step.
+        rows: A Rows: shapes of one row of everything.
+        objectives: Resolved Objectives, for "train" and "test".
+        optimizer: For "train".
+
+    Returns:
+        A Step. Training and testing have no outputs: they change the state.
+    """
+    graph = Graph(training=kind == "train")
+    feeds = Feeds(graph, batch, rows)
+    preds = forward(model, feeds, rows)
+    if kind == "predict":
+        outputs = [t if t.node is not None else apply("linear", t) for t in preds]
+        return Step(engines.build(graph, outputs), feeds.sources)
+    total = _total_loss(model, feeds, rows, preds, objectives)
+    objectives.loss_tracker.update_state(total, sample_weight=np.float64(batch))
+    _emit_metrics(feeds, rows, preds, objectives)
+    if kind == "train":
+        variables = model.trainable_variables
+        grads = gradients(graph, total, [graph.variable(v) for v in variables])
+        optimizer.apply_nodes(graph, variables, grads)
+    return Step(engines.build(graph, []), feeds.sources)
+
+
+def forward(model, feeds, rows):
+    """Calls the model on feeds of its inputs; returns the outputs as a flat list."""
+    dtypes = model._feed_dtypes((rows.structure,), {})
+    names = model_input_names(model, len(rows.x))
+    tensors = [feeds.feed(i, dtype, names[i]) for i, dtype in enumerate(dtypes)]
+    return nest.flatten(model(nest.pack(rows.structure, tensors)))
+
+
+def model_input_names(model, count):
+    names = getattr(model, "input_names", None)
+    return names if names is not None and len(names) == count else [None] * count
+
+
+def _labels(feeds, rows, index, dtype):
+    return feeds.feed(len(rows.x) + index, dtype, "y" if len(rows.y) == 1 else f"y[{index}]")
+
+
+def _weight(feeds, rows, index, dtype):
+    return feeds.feed(len(rows.x) + len(rows.y) + index, dtype, "sample_weight")
+
+
+def label_dtype(objective, pred):
+    """int32 for a loss or metric of class numbers, else the dtype of the predictions."""
+    return "int32" if getattr(objective, "sparse_labels", False) else pred.dtype
+
+
+def _total_loss(model, feeds, rows, preds, objectives):
+    """The sum of the losses of all outputs and of the penalties of regularized weights."""
+    total = None
+    for target in objectives.targets:
+        pred = preds[target.index]
+        labels = _labels(feeds, rows, target.index, label_dtype(target.loss, pred))
+        weight = _weight(feeds, rows, target.index, pred.dtype)
+        values = target.loss.call(labels, pred)
+        # The weight of the loss goes into the scale of the sum, where it costs nothing.
+        factor = 1.0 if target.weight is None else float(target.weight)
+        value = reduce_values(values, weight, target.loss.reduction, factor)
+        if target.tracker is not None:
+            if factor == 0.0:
+                plain = reduce_values(values, weight, target.loss.reduction)
+            else:
+                plain = value if factor == 1.0 else apply("rescale", value, scale=1.0 / factor)
+            target.tracker.update_state(plain, sample_weight=np.float64(feeds.batch))
+        total = value if total is None else apply("add", total, value)
+    for variable in model.trainable_variables:
+        if variable.regularizer is not None:
+            penalty = variable.regularizer(feeds.graph.variable(variable))
+            total = penalty if total is None else apply("add", total, penalty)
+    if total is None:
+        raise ValueError("There is no loss to train with: pass `loss` to compile()")
+    return total
+
+
+def _emit_metrics(feeds, rows, preds, objectives):
+    for index, metric, weighted, _ in objectives.reported:
+        pred = preds[index]
+        labels = _labels(feeds, rows, index, label_dtype(metric, pred))
+        weight = _weight(feeds, rows, index, pred.dtype) if weighted else None
+        if weight is None:
+            metric.update_state(labels, pred)
+        else:
+            metric.update_state(labels, pred, weight)

@@ -1,0 +1,383 @@
+"""Trainer: compile, fit, evaluate, predict and the calls on single batches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import optimizers
+from ..callbacks import CallbackList
+from ..layers.tracking import Rollback
+from ..random import next_seed
+from ..utils import nest
+from . import checks, fitting, on_batch
+from .loop import Pass
+from .objectives import Objectives
+from .state import TrainerState, inputs_only
+
+LARGE_SET, LARGE_BATCH = 2048, 256  # `predict` may choose its batches: larger ones are faster
+
+# Attributes of a model that say nothing about what it computes: setting one drops no programs.
+ATTRIBUTES = frozenset(
+    ("history", "loss", "optimizer", "stop_training", "stop_evaluating", "stop_predicting", "_trainer")
+)
+
+
+class Trainer:
+    """What every model can do with data. `Model` inherits it."""
+
+    compiled = False
+    history = None
+    loss = None
+    optimizer = None
+    stop_training = stop_evaluating = stop_predicting = False
+
+    def __setattr__(self, name, value):
+        if name in ATTRIBUTES:
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    # --- compile ---------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
+        """Says how the model is to be trained.
+
+        Args:
+            optimizer: A name or an Optimizer, see `dlnative.optimizers`.
+            loss: A name, a Loss or a function (y_true, y_pred), see `dlnative.losses`. For several
+                outputs a list with one entry each, or a dict by their names; None for no loss.
+            loss_weights: A number, or one per output as for `loss`: factors of the losses in the sum.
+            metrics: List of names, Metrics or functions (y_true, y_pred). For several outputs a list
+                of lists or a dict. "accuracy" becomes the accuracy that fits shapes of labels and
+                predictions, as in Keras.
+            weighted_metrics: The same, for metrics that use `sample_weight` and `class_weight`.
+            run_eagerly: Only False.
+            steps_per_execution: How many batches are run between two calls of batch hooks.
+            jit_compile: "auto" or True.
+            auto_scale_loss: Has an effect in Keras for float16 only, which is not available.
+
+        Raises:
+            ValueError: An unknown name (the nearest are offered), or a loss that has no gradient.
+            TypeError: An argument of a wrong type.
+
+        Differs from Keras: a step is always a compiled program, so `run_eagerly=True` and
+        `jit_compile=False` raise ValueError; `dlnative.engine("numpy")` runs a model op by op. Layers'
+        `trainable` counts at the time of training. A loss of probabilities after a sigmoid or softmax
+        is computed from that activation's input and clips nothing.
+        """
+        if run_eagerly or jit_compile not in ("auto", True):
+            raise ValueError(
+                f"compile: a step is always a compiled program, received run_eagerly={run_eagerly!r}, "
+                f"jit_compile={jit_compile!r}. To run op by op use `with dlnative.engine('numpy'):`."
+            )
+        steps = checks.check_count("steps_per_execution", steps_per_execution)
+        objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
+        outputs = getattr(self, "outputs", None)
+        if outputs and all(hasattr(t, "shape") for t in outputs):
+            names = getattr(self, "output_names", None)
+            objectives.check_differentiable(names, [tuple(t.shape) for t in outputs])
+        state = TrainerState()
+        state.optimizer = optimizers.get(optimizer)
+        state.objectives = objectives
+        state.steps_per_execution = steps
+        state.seed = next_seed()
+        state.arguments = {
+            "optimizer": state.optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "steps_per_execution": steps,
+        }
+        self._trainer = state
+        self.optimizer = state.optimizer
+        self.loss = loss
+        self.stop_training = False
+        self.__dict__["compiled"] = True
+
+    def get_compile_config(self):
+        """The arguments of `compile` as plain values; None before it."""
+        if not self.compiled:
+            return None
+        from ..utils.serialization import serialize_keras_object
+
+        return serialize_keras_object(self._trainer.arguments)
+
+    def compile_from_config(self, config):
+        """Compiles with the arguments that `get_compile_config` returned."""
+        from ..utils.serialization import deserialize_keras_object
+
+        given = {key: deserialize_keras_object(value) for key, value in config.items()}
+        self.compile(**{key: value for key, value in given.items() if key not in ("jit_compile", "run_eagerly")})
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _training(self, method):
+        """The state of a compiled model; RuntimeError before `compile`."""
+        if not self.compiled:
+            raise RuntimeError(f"Call compile(optimizer, loss) before {method}(): the model is not compiled")
+        state = self._trainer
+        state.refresh()
+        return state
+
+    def _prediction(self):
+        """The state that `predict` needs, which is there without `compile`."""
+        state = self.__dict__.get("_trainer")
+        if state is None:
+            state = self._trainer = TrainerState()
+        state.refresh()
+        return state
+
+    # --- metrics ---------------------------------------------------------------------------------
+
+    @property
+    def metrics(self):
+        """The Metrics of the compiled model, the mean loss first."""
+        return self._trainer.objectives.all_metrics if self.compiled else []
+
+    @property
+    def metrics_names(self):
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self):
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self):
+        """{name: value} of all metrics as they stand."""
+        return self._trainer.objectives.logs() if self.compiled else {}
+
+    def metric_direction(self, name):
+        """"up" or "down": which way a value in the logs is better; None where it is not known."""
+        return self._trainer.objectives.direction(name)
+
+    # --- data sets -------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+        check_finite=True,
+    ):
+        """Trains the model for a number of epochs.
+
+        Everything is checked before the first step; if something raises, the model is as it was.
+        Ctrl-C stops within 200 ms and leaves the model as the last step made it, with the epochs so
+        far in `model.history`.
+
+        Args:
+            x: Inputs, (samples, ...), of any numeric dtype, also a memory map; a list or dict of them
+                for several inputs. Nothing is copied: batches are converted as they are read.
+            y: Labels, (samples, ...); a list or dict of them for several outputs.
+            batch_size: Samples per step, 32 by default.
+            epochs: The epoch to stop at, counted from 0 (so the number of epochs if `initial_epoch`
+                is 0).
+            verbose: 0 for nothing, 1 (and "auto") for a progress bar and a line per epoch, 2 for the
+                line only.
+            callbacks: List of `dlnative.callbacks.Callback`.
+            validation_split: Share of the samples, from the end, that is kept for validation.
+            validation_data: (x, y) or (x, y, sample_weight) for validation after each epoch.
+            shuffle: Whether each epoch has an order of its own; "batch" keeps batches together.
+            class_weight: {class number: weight in the loss}; classes left out have 1.
+            sample_weight: Weight of each sample in the loss, (samples,); one array per output also.
+            initial_epoch: Number of the first epoch.
+            steps_per_epoch: Steps that make an epoch, if it shall not be the whole set.
+            validation_steps: Steps of a validation, if it shall not be the whole set.
+            validation_batch_size: Samples per step of the validation, `batch_size` by default.
+            validation_freq: Validate every so many epochs, or after the epochs listed (from 1).
+            check_finite: Whether a NaN or an infinity in the data raises; the message has the sample.
+
+        Returns:
+            A `History`: `history.history["loss"]` is the list of the epochs' mean losses.
+
+        Raises:
+            RuntimeError: The model is not compiled.
+            ValueError: Shapes, values or numbers that do not fit; the message says what would.
+            TypeError: Data that are not arrays of numbers, such as generators.
+
+        Differs from Keras: `check_finite` is new; generators and data set objects are not available.
+        """
+        state = self._training("fit")
+        options = fitting.FitOptions(
+            batch_size,
+            epochs,
+            initial_epoch,
+            verbose,
+            shuffle,
+            validation_split,
+            steps_per_epoch,
+            validation_steps,
+            validation_batch_size,
+            validation_freq,
+        )
+        with Rollback(self):
+            rows, validation = fitting.load(
+                self, state, x, y, sample_weight, class_weight, validation_data, options, check_finite
+            )
+        return fitting.fit(self, state, rows, validation, callbacks, options)
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+    ):
+        """The mean loss and metrics on a data set.
+
+        Args:
+            x, y, sample_weight, batch_size, verbose, callbacks: As for `fit`.
+            steps: Number of batches, if it shall not be the whole set.
+            return_dict: Whether to return {name: value}.
+
+        Returns:
+            The loss, or a list of the loss and the metrics, or a dict.
+
+        Raises:
+            As `fit`.
+        """
+        state = self._training("evaluate")
+        batch_size = checks.check_count("batch_size", batch_size, optional=True)
+        steps = checks.check_count("steps", steps, optional=True)
+        checks.check_verbose(verbose)
+        with Rollback(self):
+            rows = fitting.checked(self, state, x, y, sample_weight)
+        loader = fitting.test_pass(self, state, rows, batch_size, steps)
+        stop = min(steps or loader.batches, loader.batches)
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=verbose,
+                epochs=1,
+                steps=stop,
+                samples=loader.rows_before(stop),
+            )
+        logs = fitting.test(self, state, loader, stop, callbacks, callbacks.shows_progress)
+        return logs if return_dict else state.objectives.in_order(logs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """The outputs for all samples.
+
+        Args:
+            x: Inputs as for `fit`.
+            batch_size: Samples per step; it does not matter for the results.
+            verbose: 0 for nothing, 1 for a progress bar and a line, 2 for the line; "auto" shows a bar
+                if it takes longer than half a second.
+            steps: Number of batches, if it shall not be the whole set.
+            callbacks: List of `dlnative.callbacks.Callback`.
+
+        Returns:
+            An array (samples, ...), or as many as the model has outputs, nested as it returns them.
+
+        Raises:
+            ValueError: Shapes that do not fit the model.
+            TypeError: Data that are not arrays of numbers.
+
+        Differs from Keras: `verbose="auto"` shows nothing for short runs.
+        """
+        if batch_size is None and steps is None and callbacks is None and verbose in (0, "auto"):
+            call = on_batch.ready_prediction(self, x)
+            if call is not None and x.shape[0] <= fitting.DEFAULT_BATCH:
+                return call(x)
+        checks.check_verbose(verbose)
+        batch_size = checks.check_count("batch_size", batch_size, optional=True)
+        steps = checks.check_count("steps", steps, optional=True)
+        state = self._prediction()
+        with Rollback(self):
+            rows = inputs_only(x)
+            probe = state.probe(self, rows.structure)
+        if batch_size is None and steps is None and callbacks is None:
+            on_batch.keep_prediction(self, state, x, rows, probe)
+            batch_size = LARGE_BATCH if rows.count >= LARGE_SET else None
+        batch_size = fitting.batch_size_for(rows.count, batch_size, steps)
+        out = [np.empty((rows.count, *shape[1:]), dtype) for shape, dtype in zip(probe.shapes, probe.dtypes)]
+        loader = Pass(rows, batch_size, lambda size: state.step(self, "predict", size, rows), out)
+        stop = min(steps or loader.batches, loader.batches)
+        count = loader.rows_before(stop)
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=verbose,
+                epochs=1,
+                steps=stop,
+                samples=count,
+            )
+        fitting.predict(self, state, loader, stop, callbacks, probe)
+        return nest.pack(probe.structure, [array[:count] for array in out])
+
+    # --- single batches --------------------------------------------------------------------------
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """One step of training on one batch.
+
+        Args:
+            x, y, sample_weight, class_weight: One batch, as for `fit`.
+            return_dict: Whether to return {name: value}.
+
+        Returns:
+            The loss of the batch before the update, or a list of the loss and the metrics, or a dict.
+
+        Raises:
+            As `fit`, but NaN and infinity are not looked for.
+        """
+        if sample_weight is None and class_weight is None and not return_dict:
+            call = on_batch.ready(self, "train", x, y)
+            if call is not None:
+                return call(x, y)
+        state = self._training("train_on_batch")
+        return on_batch.run(self, state, "train", x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Loss and metrics of one batch; arguments and results as `train_on_batch`."""
+        if sample_weight is None and not return_dict:
+            call = on_batch.ready(self, "test", x, y)
+            if call is not None:
+                return call(x, y)
+        state = self._training("test_on_batch")
+        return on_batch.run(self, state, "test", x, y, sample_weight, None, return_dict)
+
+    def predict_on_batch(self, x):
+        """The outputs for one batch, as arrays."""
+        call = on_batch.ready_prediction(self, x)
+        if call is not None:
+            return call(x)
+        state = self._prediction()
+        with Rollback(self):
+            rows = inputs_only(x)
+            probe = state.probe(self, rows.structure)
+        step = state.step(self, "predict", rows.count, rows)
+        on_batch.keep_prediction(self, state, x, rows, probe)
+        return nest.pack(probe.structure, step.function(*step.pick(rows.x)))

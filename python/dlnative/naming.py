@@ -1,0 +1,41 @@
+"""Names: automatic ones for unnamed objects, and the nearest known one to a misspelt one."""
+
+from __future__ import annotations
+
+import re
+
+_counts: dict[str, int] = {}
+
+
+def to_snake_case(name):
+    """"RMSprop" -> "rmsprop", "MeanSquaredError" -> "mean_squared_error", as Keras does."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(class_name):
+    """A name that no object of the process has yet: "adam", "adam_1", "adam_2", ..."""
+    name = to_snake_case(class_name)
+    count = _counts.get(name, 0)
+    _counts[name] = count + 1
+    return f"{name}_{count}" if count else name
+
+
+def unknown(kind, name, known):
+    """The ValueError for a name that is not known; it offers the nearest names.
+
+    Args:
+        kind: What the name was to name, such as "loss".
+        name: The name as the user wrote it.
+        known: All names that are known.
+    """
+    import difflib
+
+    by_lower = {}
+    for other in known:
+        by_lower.setdefault(other.lower(), other)
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.5)
+    offer = " or ".join(repr(by_lower[n]) for n in near)
+    hint = f"Did you mean {offer}?" if near else f"Known names: {', '.join(sorted(by_lower.values()))}."
+    return ValueError(f"Unknown {kind} {name!r}. {hint}")

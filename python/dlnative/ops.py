@@ -1,0 +1,132 @@
+"""Every op of the table as a function: on NumPy arrays it computes, on tensors it extends the graph.
+
+`dlnative.ops.relu(x)`, `dlnative.ops.dense(x, kernel, bias)`, `dlnative.ops.dense_backward_kernel(x,
+dy)` and so on: the names of the op table, with the arguments of `dlnative.reference`. Arrays may have
+any strides; float32 and float64 are computed in their own precision, mixed inputs in float64, integers
+as `config.floatx()`. Class numbers of the sparse losses and accuracies are taken as int32.
+
+With the engine set to "numpy" the oracle computes instead.
+
+Example:
+    >>> import numpy as np
+    >>> import dlnative
+    >>> dlnative.ops.relu(np.array([-1.0, 2.0], dtype=np.float32))
+    array([0., 2.], dtype=float32)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import config
+from .graph import Spec, Tensor, apply, table
+from .graph.tensor import is_variable
+
+_FLOATS = ("float32", "float64")
+
+
+def __getattr__(name):
+    if name not in table:
+        from .utils import unknown_name_error
+
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(str(unknown_name_error("op", name, table)))
+    function = _function(name)
+    globals()[name] = function
+    return function
+
+
+def __dir__():
+    return sorted(table)
+
+
+def _function(name):
+    op = table[name]
+
+    def function(*inputs, out=None, **attributes):
+        for value in inputs:
+            if isinstance(value, Tensor):
+                return apply(name, *inputs, **attributes)
+        return compute(op, inputs, attributes, out)
+
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = __name__
+    function.__doc__ = op.reference.__doc__
+    return function
+
+
+def compute(op, inputs, attributes, out=None):
+    """Runs one op on arrays.
+
+    Args:
+        op: A row of the op table.
+        inputs: Arrays, numbers, Variables, or None for an absent optional input.
+        attributes: The op's attributes.
+        out: None, or a contiguous array of the result's shape and dtype that receives the result.
+
+    Returns:
+        The output, a tuple where the op has several, or None where the op only writes state: then
+        the arrays given for the state are overwritten.
+    """
+    arrays = _arrays(op, inputs)
+    specs = op.infer(*(None if a is None else Tensor(a.shape, a.dtype.name) for a in arrays), **attributes)
+    single = isinstance(specs, Spec)
+    specs = (specs,) if single else specs
+    if out is not None and (not single or out.shape != specs[0].shape or out.dtype != specs[0].dtype):
+        raise ValueError(f"{op.name}: expected out of shape {specs[0].shape} and dtype {specs[0].dtype}")
+    if "sparse" in op.name:
+        _check_classes(op, arrays)
+    if config.current_engine() == "numpy" and not op.writes:
+        results = op.reference(*arrays, **attributes)
+        if out is not None:
+            out[...] = results
+            return out
+        return results
+    from . import _core
+    from .engines.native import native_attributes
+
+    outputs = [np.empty(s.shape, s.dtype) for s in specs] if out is None else [out]
+    _core.execute(op.name, arrays, outputs, native_attributes(op.name, arrays, attributes), attributes.get("step") or 0)
+    if not outputs:
+        return None
+    return outputs[0] if single else tuple(outputs)
+
+
+def _arrays(op, inputs):
+    """The inputs as C-contiguous arrays of one floating dtype, class numbers as int32."""
+    arrays = []
+    for i, value in enumerate(inputs):
+        if is_variable(value):
+            value = value.value
+        if value is not None and not (i in op.writes and isinstance(value, np.ndarray)):
+            value = np.asarray(value)
+            if value.dtype.kind not in "biuf":
+                raise TypeError(f"{op.name}: expected numeric arrays, received dtype {value.dtype}")
+        arrays.append(value)
+    if op.writes:
+        for i in op.writes:
+            if arrays[i] is not None and not (arrays[i].flags.c_contiguous and arrays[i].flags.writeable):
+                raise ValueError(f"{op.name}: expected a contiguous writable array as input {i}")
+        return [a if a is None or i in op.writes else np.ascontiguousarray(a) for i, a in enumerate(arrays)]
+    floats = {a.dtype.name for a in arrays if a is not None and a.dtype.name in _FLOATS and a.ndim}
+    floats = floats or {a.dtype.name for a in arrays if a is not None and a.dtype.name in _FLOATS}
+    dtype = "float64" if "float64" in floats else "float32" if floats else config.floatx()
+    return [None if a is None else _converted(op, i, a, dtype) for i, a in enumerate(arrays)]
+
+
+def _converted(op, i, array, dtype):
+    if "sparse" in op.name and i > 0 and array.dtype.kind in "iu":
+        dtype = "int32"
+    return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def _check_classes(op, arrays):
+    """Class numbers index memory: they must be in range."""
+    at = next((i for i, a in enumerate(arrays) if a is not None and a.dtype == np.int32), None)
+    if at is None or not arrays[at].size:
+        return
+    classes = arrays[at - 1].shape[-1]
+    low, high = arrays[at].min(), arrays[at].max()
+    if low < 0 or high >= classes:
+        raise ValueError(f"{op.name}: expected labels in [0, {classes}), received {low if low < 0 else high}")

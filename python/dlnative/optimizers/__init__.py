@@ -1,0 +1,58 @@
+"""Optimizers: how gradients change parameters."""
+
+from __future__ import annotations
+
+from ..naming import unknown
+from .adagrad import Adagrad
+from .adam import Adam
+from .optimizer import Optimizer
+from .rmsprop import RMSprop
+from .sgd import SGD
+
+CLASSES = {cls.__name__: cls for cls in (SGD, Adagrad, RMSprop, Adam)}
+KNOWN = {**CLASSES, **{name.lower(): cls for name, cls in CLASSES.items()}}
+
+
+def get(identifier):
+    """The optimizer that `identifier` means.
+
+    Args:
+        identifier: A name such as "adam" (of any case), a configuration (from `serialize`), an
+            Optimizer, or None.
+
+    Raises:
+        ValueError: There is no optimizer of that name; the message offers the nearest.
+        TypeError: `identifier` is none of the above.
+    """
+    if identifier is None or isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, str):
+        if identifier.lower() not in KNOWN:
+            raise unknown("optimizer", identifier, CLASSES)
+        return KNOWN[identifier.lower()]()
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    hint = ""
+    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
+        hint = f" Call the class: {identifier.__name__}()."
+    raise TypeError(
+        f"optimizer: expected a name or an Optimizer, received {identifier!r} of type "
+        f"{type(identifier).__name__}.{hint}"
+    )
+
+
+def serialize(optimizer):
+    """The configuration of an optimizer, as plain values, in Keras's format."""
+    from ..utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(optimizer)
+
+
+def deserialize(config, custom_objects=None):
+    """The optimizer of a configuration that `serialize` gave."""
+    from ..utils.serialization import deserialize_keras_object
+
+    return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
+
+
+__all__ = ["SGD", "Adagrad", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]

@@ -1,0 +1,98 @@
+"""`Optimizer.apply`: an update of given arrays, compiled once per list of parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import config
+from ..graph.tensor import Graph
+from ..losses.base import FLOATS
+from ..variables import Variable
+
+
+def apply_update(optimizer, grads, parameters):
+    """One update of `parameters` by `grads`; see `Optimizer.apply`."""
+    grads = list(grads)
+    if not grads:
+        return
+    variables = _variables(optimizer, grads, parameters)
+    arrays = []
+    for i, (grad, variable) in enumerate(zip(grads, variables)):
+        if grad is None:
+            continue
+        grad = np.asarray(grad)
+        if grad.shape != variable.shape or grad.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{type(optimizer).__name__}.apply: expected gradient {i} of shape {variable.shape} for "
+                f"'{variable.path}', received {grad.dtype} {grad.shape}"
+            )
+        arrays.append(grad)
+    if not optimizer.built:
+        optimizer.build(variables)
+    key = (
+        config.current_engine(),
+        tuple(id(v) for v, g in zip(variables, grads) if g is not None),
+        optimizer.weight_decay,
+        optimizer.clipnorm,
+        optimizer.clipvalue,
+        optimizer.global_clipnorm,
+    )
+    function = optimizer._functions.get(key)
+    if function is None:
+        function = _build(optimizer, [v for v, g in zip(variables, grads) if g is not None])
+        optimizer._functions[key] = function
+    function(*arrays)
+
+
+def _variables(optimizer, grads, parameters):
+    """The parameters as Variables that the optimizer knows, or that it can be built on."""
+    owner = f"{type(optimizer).__name__}.apply"
+    if parameters is None:
+        if not optimizer.built:
+            raise ValueError(f"{owner}: give the variables in the first call, or call build(variables) before")
+        variables = optimizer._trainable
+    else:
+        variables = [_as_variable(optimizer, owner, p) for p in parameters]
+    if len(grads) != len(variables):
+        raise ValueError(f"{owner}: expected {len(variables)} gradients, one per parameter, received {len(grads)}")
+    if optimizer.built:
+        for v in variables:
+            if id(v) not in optimizer._state:
+                raise ValueError(
+                    f"{owner}: unknown parameter '{v.path}' of shape {v.shape}. The optimizer works on the "
+                    "parameters that it was built with; make a new optimizer for others."
+                )
+    return variables
+
+
+def _as_variable(optimizer, owner, parameter):
+    """A Variable as it is, or a bare array as a Variable that shares its memory."""
+    if isinstance(parameter, Variable):
+        return parameter
+    if not isinstance(parameter, np.ndarray):
+        raise TypeError(f"{owner}: expected Variables or NumPy arrays, received {type(parameter).__name__}")
+    known = optimizer._wrapped.get(id(parameter))
+    if known is not None:
+        return known[1]
+    if parameter.dtype.name not in FLOATS or not parameter.flags.c_contiguous or not parameter.flags.writeable:
+        raise TypeError(
+            f"{owner}: expected a writable, contiguous float32 or float64 array, received {parameter.dtype} "
+            f"{parameter.shape} (contiguous: {parameter.flags.c_contiguous}, "
+            f"writable: {parameter.flags.writeable})"
+        )
+    variable = Variable(np.zeros((), parameter.dtype), name=f"array_{len(optimizer._wrapped)}")
+    variable._value = parameter
+    variable._placed = True
+    variable.shape = parameter.shape
+    optimizer._wrapped[id(parameter)] = (parameter, variable)
+    return variable
+
+
+def _build(optimizer, variables):
+    """The program of one update: one feed per gradient, no outputs."""
+    from .. import engines
+
+    graph = Graph(training=True)
+    feeds = [graph.feed(v.shape, v.dtype, f"gradient of {v.path}") for v in variables]
+    optimizer.apply_nodes(graph, variables, feeds)
+    return engines.build(graph, [])

@@ -1,0 +1,152 @@
+"""The memory plan: where in one arena every tensor of a schedule lives.
+
+Tensors whose lifetimes do not overlap share memory. Placement is greedy by size: the largest first,
+each at the lowest offset that is free for its whole lifetime (Pisarchyk and Lee, 2020, "Efficient
+memory management for deep neural net inference", greedy by size).
+"""
+
+from __future__ import annotations
+
+from ..graph.table import nbytes
+from ..variables import ALIGNMENT
+from .flatten import FlatTensor
+
+
+class Storage:
+    """A piece of the arena that one or several tensors live in."""
+
+    __slots__ = ("bytes", "start", "end", "offset", "name", "tensors", "pinned")
+
+    def __init__(self, size, name):
+        self.bytes = -(-size // ALIGNMENT) * ALIGNMENT
+        self.start = None  # index of the node that first writes it; -1 for a feed
+        self.end = -1  # index of the node that last reads it
+        self.offset = 0
+        self.name = name
+        self.tensors = []
+        self.pinned = False  # its tensors were given their places; nothing else may move in
+
+
+class MemoryPlan:
+    """Where everything is.
+
+    Attributes:
+        bytes: Size of the arena.
+        storages: The pieces, largest first.
+        places: {id of a tensor: (storage, byte offset within it)}.
+    """
+
+    def __init__(self, storages, places):
+        self.storages = storages
+        self.places = places
+        self.bytes = max((s.offset + s.bytes for s in storages), default=0)
+
+    def offset(self, tensor):
+        storage, within = self.places[id(tensor)]
+        return storage.offset + within
+
+    def rows(self):
+        """(name, bytes, offset, first node, last node) per piece."""
+        return [(s.name, s.bytes, s.offset, s.start, s.end) for s in self.storages]
+
+
+def plan_memory(schedule, feeds):
+    """Places the feeds and every tensor that the schedule computes.
+
+    Args:
+        schedule: A Schedule; leaves with a source (variables, constants) are not in the arena.
+        feeds: The feed tensors.
+
+    Returns:
+        A MemoryPlan. Its `bytes` are what the program allocates.
+    """
+    places = {}
+    storages = []
+
+    def new_storage(tensor, size, name):
+        storage = Storage(size, name)
+        storages.append(storage)
+        places[id(tensor)] = (storage, 0)
+        storage.tensors.append(tensor)
+        return storage
+
+    last_use = _last_uses(schedule)
+    for node in schedule.nodes:
+        for t in node.inputs:
+            if isinstance(t, FlatTensor):
+                flat = new_storage(t, nbytes(t), t.name)
+                flat.pinned = True
+                for part, offset in t.parts:
+                    places[id(part)] = (flat, offset * (nbytes(t) // t.size))
+    for feed in feeds:
+        new_storage(feed, nbytes(feed), feed.name or "feed").start = -1
+    for i, node in enumerate(schedule.nodes):
+        for k, out in enumerate(node.outputs):
+            source = _aliased(node, k, i, places, last_use, schedule)
+            if id(out) in places:
+                pass
+            elif source is not None:
+                places[id(out)] = places[id(source)]
+                places[id(out)][0].tensors.append(out)
+            else:
+                new_storage(out, nbytes(out), f"{node.scope or ''}:{node.op.name}")
+            storage = places[id(out)][0]
+            storage.start = i if storage.start is None else min(storage.start, i)
+            storage.end = max(storage.end, i, last_use.get(id(out), i))
+        for t in node.inputs:
+            if t is not None and id(t) in places:
+                storage = places[id(t)][0]
+                storage.end = max(storage.end, i)
+    for t in schedule.outputs:
+        if id(t) in places:
+            places[id(t)][0].end = len(schedule.nodes)
+    _place(storages)
+    return MemoryPlan(storages, places)
+
+
+def _last_uses(schedule):
+    last = {}
+    for i, node in enumerate(schedule.nodes):
+        for t in node.inputs:
+            if t is not None:
+                last[id(t)] = i
+    for t in schedule.outputs:
+        last[id(t)] = len(schedule.nodes)
+    return last
+
+
+def _aliased(node, k, i, places, last_use, schedule):
+    """The input whose memory output k takes over, or None."""
+    if node.op.view:
+        source = node.inputs[0]
+        return source if id(source) in places else None
+    if k not in node.op.inplace:
+        return None
+    source = node.inputs[node.op.inplace[k]]
+    if source is None or id(source) not in places:
+        return None
+    storage, within = places[id(source)]
+    if storage.pinned or within != 0 or nbytes(source) != nbytes(node.outputs[k]):
+        return None
+    # Everything that lives in that storage must be dead after this node, and be read here once.
+    if any(last_use.get(id(t), -1) > i for t in storage.tensors):
+        return None
+    others = [t for j, t in enumerate(node.inputs) if j != node.op.inplace[k] and t is not None]
+    if any(id(t) in places and places[id(t)][0] is storage for t in others):
+        return None
+    return source
+
+
+def _place(storages):
+    storages.sort(key=lambda s: -s.bytes)
+    placed = []
+    for s in storages:
+        if s.start is None:  # nothing in it is computed
+            s.start = s.end
+        offset = 0
+        for other in sorted((p for p in placed if p.start <= s.end and s.start <= p.end), key=lambda p: p.offset):
+            if offset + s.bytes <= other.offset:
+                break
+            offset = max(offset, other.offset + other.bytes)
+        s.offset = offset
+        placed.append(s)

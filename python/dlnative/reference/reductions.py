@@ -1,0 +1,59 @@
+"""Reductions over axes, and ``broadcast_to``, which undoes the shape change of a sum.
+
+``axis`` is None (all axes), a number, or a tuple of numbers; ``keepdims`` leaves axes of size 1 in
+their places. Dtypes: float32 or float64, the same out as in; ``argmax`` returns int32.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._arrays import Array, as_array
+
+Axis = int | tuple[int, ...] | None
+
+
+def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum over ``axis``; 0 over no elements."""
+    return as_array(np.sum(x, axis=axis, keepdims=keepdims), x.dtype)
+
+
+def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Arithmetic mean over ``axis``: the sum divided by the number of elements in it."""
+    axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
+    count = math.prod(x.shape[a] for a in axes)
+    return as_array(np.sum(x, axis=axis, keepdims=keepdims) / count, x.dtype)
+
+
+def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Largest element over ``axis``; NaN if one is NaN.
+
+    Raises:
+        ValueError: There is no element to take the maximum of.
+    """
+    return as_array(np.max(x, axis=axis, keepdims=keepdims), x.dtype)
+
+
+def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Smallest element over ``axis``; NaN if one is NaN.
+
+    Raises:
+        ValueError: There is no element to take the minimum of.
+    """
+    return as_array(np.min(x, axis=axis, keepdims=keepdims), x.dtype)
+
+
+def argmax(x: Array, axis: int = -1) -> Array:
+    """Index of the largest element along ``axis``, the first one of equals, as int32.
+
+    Raises:
+        ValueError: There is no element to take the maximum of.
+    """
+    return as_array(np.argmax(x, axis=axis), np.int32)
+
+
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Repeat ``x`` along new axes and axes of size 1 until it has ``shape``."""
+    return np.array(np.broadcast_to(x, shape))

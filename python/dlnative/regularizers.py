@@ -1,0 +1,171 @@
+"""Penalties on weights that are added to the loss.
+
+A regularizer is a callable `regularizer(w)` that returns a scalar. It is given to a layer
+(`kernel_regularizer=`), and training adds it to the loss of every step as nodes of the program. On
+a NumPy array it returns a number.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .graph import Tensor, apply
+from .naming import to_snake_case, unknown
+
+
+class Regularizer:
+    """Base class: subclasses give `__call__(x)` and `get_config()`.
+
+    `x` is a tensor of the graph during training; `__call__` returns a tensor of shape () made of it
+    by `dlnative.ops`.
+    """
+
+    def __call__(self, x):
+        raise NotImplementedError("A regularizer must implement __call__(x)")
+
+    def get_config(self):
+        """Constructor arguments that make the same regularizer again."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class L1L2(Regularizer):
+    """penalty = l1 sum |w| + l2 sum w^2
+
+    Its gradient is l1 sign(w) + 2 l2 w: there is no factor 1/2 in the penalty.
+
+    Args:
+        l1: Factor of the sum of absolute values, 0 or greater.
+        l2: Factor of the sum of squares, 0 or greater.
+
+    Raises:
+        ValueError: A factor is negative or not finite.
+
+    Example:
+        >>> L1L2(l1=0.5, l2=0.25)(np.array([1.0, -2.0]))
+        2.75
+    """
+
+    def __init__(self, l1=0.0, l2=0.0):
+        self.l1 = _factor(self, "l1", 0.0 if l1 is None else l1)
+        self.l2 = _factor(self, "l2", 0.0 if l2 is None else l2)
+
+    def __call__(self, x):
+        if not isinstance(x, Tensor):
+            x = np.asarray(x)
+            return float(self.l1 * np.abs(x).sum() + self.l2 * np.square(x).sum())
+        terms = []
+        if self.l1:
+            negative = apply("rescale", x, scale=-1.0)
+            absolute = apply("add", apply("relu", x), apply("relu", negative))
+            terms.append(apply("rescale", apply("sum", absolute), scale=self.l1))
+        if self.l2:
+            terms.append(apply("rescale", apply("sum", apply("multiply", x, x)), scale=self.l2))
+        if not terms:
+            return apply("rescale", apply("sum", x), scale=0.0)
+        return terms[0] if len(terms) == 1 else apply("add", *terms)
+
+    def get_config(self):
+        return {"l1": self.l1, "l2": self.l2}
+
+
+class L1(L1L2):
+    """penalty = l1 sum |w|
+
+    Args:
+        l1: Factor, 0 or greater.
+    """
+
+    def __init__(self, l1=0.01):
+        super().__init__(l1=0.01 if l1 is None else l1)
+
+    def get_config(self):
+        return {"l1": self.l1}
+
+
+class L2(L1L2):
+    """penalty = l2 sum w^2
+
+    Args:
+        l2: Factor, 0 or greater.
+    """
+
+    def __init__(self, l2=0.01):
+        super().__init__(l2=0.01 if l2 is None else l2)
+
+    def get_config(self):
+        return {"l2": self.l2}
+
+
+def _factor(regularizer, name, value):
+    kind = type(regularizer).__name__
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{kind}: expected {name} to be a number, received {value!r}")
+    if not 0.0 <= value < math.inf:
+        raise ValueError(f"{kind}: expected {name} finite and not negative, received {value}")
+    return float(value)
+
+
+_CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2)}
+_ALIASES = {"l1": L1, "l2": L2, "l1_l2": L1L2}
+globals().update(_ALIASES)  # `regularizers.l2(0.01)` is `regularizers.L2(0.01)`, as in Keras
+
+__all__ = [*_CLASSES, *_ALIASES, "Regularizer", "deserialize", "get", "serialize"]
+
+
+def serialize(regularizer):
+    """The configuration of a regularizer."""
+    from .utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(regularizer)
+
+
+def deserialize(config, custom_objects=None):
+    """The regularizer of a configuration or a name."""
+    from .utils.serialization import deserialize_keras_object
+
+    known = {**_CLASSES, **_ALIASES}
+    return deserialize_keras_object(config, custom_objects, module_objects=known)
+
+
+def get(identifier):
+    """The regularizer that `identifier` means.
+
+    Args:
+        identifier: A name ("l1", "l2", "l1_l2"), a regularizer, its class or configuration, a
+            function from a tensor to a scalar tensor, or None.
+
+    Raises:
+        ValueError: A name that is not known; the nearest are offered.
+        TypeError: None of these.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        from .utils.serialization import get_registered_object
+
+        known = {**_CLASSES, **_ALIASES}
+        name = identifier if identifier in known else to_snake_case(identifier)
+        found = get_registered_object(identifier) or known.get(name)
+        if found is None:
+            raise unknown("regularizer", identifier, _ALIASES)
+        identifier = found
+    elif isinstance(identifier, dict):
+        identifier = deserialize(identifier)
+    if isinstance(identifier, type):
+        return identifier()
+    if callable(identifier):
+        return identifier
+    raise TypeError(
+        "A regularizer must be a name, a Regularizer or a function of a tensor, "
+        f"received {identifier!r}"
+    )

@@ -1,0 +1,31 @@
+"""Helpers for user code: seeds, one-hot labels, names and the registry of serialisable objects."""
+
+from ..naming import unknown as unknown_name_error
+from ..random import set_random_seed
+from .numerical import to_categorical
+from .serialization import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
+from .session import clear_session
+
+__all__ = [
+    "CustomObjectScope",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+    "unknown_name_error",
+]

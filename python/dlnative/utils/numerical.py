@@ -1,0 +1,47 @@
+"""Arrays into other arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def to_categorical(x, num_classes=None):
+    """One-hot rows from class numbers: y[..., c] = 1 where c == x[...], else 0.
+
+    Args:
+        x: Integers of any shape, from 0 to num_classes - 1; a last axis of size 1 is dropped.
+        num_classes: Number of classes; the largest label + 1 by default.
+
+    Returns:
+        A float64 array of shape `x.shape + (num_classes,)`.
+
+    Raises:
+        TypeError: The labels are not whole numbers.
+        ValueError: A label is negative or not below `num_classes`, or there are no labels and
+            `num_classes` is not given.
+
+    Example:
+        >>> to_categorical([0, 2], num_classes=3)
+        array([[1., 0., 0.],
+               [0., 0., 1.]])
+    """
+    labels = np.asarray(x)
+    if labels.dtype.kind == "f" and np.array_equal(labels, np.trunc(labels)):
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iub":
+        raise TypeError(f"to_categorical: expected whole numbers, received dtype {labels.dtype}")
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    if not labels.size and not num_classes:
+        raise ValueError("to_categorical: without labels, num_classes must be given")
+    classes = int(num_classes or labels.max() + 1)
+    labels = labels.astype(np.int64)
+    bad = labels[(labels < 0) | (labels >= classes)]
+    if bad.size:
+        raise ValueError(
+            f"to_categorical: expected labels from 0 to {classes - 1} for {classes} classes, "
+            f"received {int(bad.flat[0])}"
+        )
+    one_hot = np.zeros((*labels.shape, classes))
+    np.put_along_axis(one_hot, labels[..., None], 1.0, axis=-1)
+    return one_hot

@@ -1,0 +1,284 @@
+"""Objects as configurations of plain values, and back, by a registry of known names.
+
+The format is Keras 3's: `{"module", "class_name", "config", "registered_name"}`, with the public
+names of Keras ("keras.layers", "Dense"), so that either library reads what the other wrote as far
+as both have the class. Reading a configuration looks names up in the public names of dlnative, in
+what was registered, and in `custom_objects`; nothing is imported and no code is run that is not
+one of those.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+
+from ..naming import unknown
+from ..variables import Variable
+
+PLAIN = (str, int, float, bool)
+
+# Modules of a configuration -> the module of dlnative that has the public names.
+MODULES = {
+    "keras": "models",
+    "keras.models": "models",
+    "keras.src.models.functional": "models",
+    "keras.src.models.sequential": "models",
+    "keras.layers": "layers",
+    "keras.activations": "activations",
+    "keras.callbacks": "callbacks",
+    "keras.initializers": "initializers",
+    "keras.losses": "losses",
+    "keras.metrics": "metrics",
+    "keras.optimizers": "optimizers",
+    "keras.regularizers": "regularizers",
+    "dlnative.layers": "layers",
+}
+
+FUNCTIONS = ("activations", "losses", "metrics")  # modules whose functions may be named, too
+
+_registered = {}  # "package>name" -> class or function
+_registered_names = {}  # class or function -> "package>name"
+_scopes = []  # dicts of custom_object_scope, innermost last
+
+
+def register_keras_serializable(package="Custom", name=None):
+    """Class and function decorator: makes it known to `deserialize_keras_object`.
+
+    Args:
+        package: Says whose class it is; the registered name is "package>name".
+        name: The name of the class or function by default.
+
+    Raises:
+        ValueError: A class without `get_config`.
+
+    Example:
+        >>> import dlnative
+        >>> @dlnative.utils.register_keras_serializable("readme")
+        ... def double(x):
+        ...     return x + x
+        >>> dlnative.activations.serialize(double)["registered_name"]
+        'readme>double'
+    """
+
+    def decorate(target):
+        if isinstance(target, type) and not hasattr(target, "get_config"):
+            raise ValueError(
+                f"register_keras_serializable: class {target.__name__} has no get_config method"
+            )
+        registered = f"{package}>{name or target.__name__}"
+        _registered[registered] = target
+        _registered_names[target] = registered
+        return target
+
+    return decorate
+
+
+class CustomObjectScope:
+    """A `with` block in which configurations may refer to more classes and functions.
+
+    Args:
+        custom_objects: Dict from the name in the configuration to the class or function.
+    """
+
+    def __init__(self, custom_objects):
+        self.custom_objects = dict(custom_objects or {})
+
+    def __enter__(self):
+        _scopes.append(self.custom_objects)
+        return self
+
+    def __exit__(self, *exception):
+        _scopes.remove(self.custom_objects)
+
+
+custom_object_scope = CustomObjectScope
+
+
+def get_custom_objects():
+    """The dict of what was registered, by registered name; it may be changed."""
+    return _registered
+
+
+def get_registered_name(target):
+    """The registered name of a class or function, else its own name."""
+    try:
+        return _registered_names.get(target, target.__name__)
+    except TypeError:  # not hashable
+        return target.__name__
+
+
+def get_registered_object(name, custom_objects=None, module_objects=None):
+    """The class or function that was registered or given under `name`, or None."""
+    for known in (*reversed(_scopes), _registered, custom_objects or {}, module_objects or {}):
+        if name in known:
+            return known[name]
+    return None
+
+
+def serialize_keras_object(value):
+    """The configuration of an object, made of dicts, lists, strings and numbers.
+
+    Args:
+        value: A plain value, an array, a shape, a nested structure of them, a named function, or
+            an object with `get_config`.
+
+    Raises:
+        ValueError: A lambda, which has no name to be found by.
+        TypeError: An object without `get_config`.
+    """
+    if value is None or isinstance(value, PLAIN):
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)(serialize_keras_object(v) for v in value)
+    if isinstance(value, dict):
+        return {key: serialize_keras_object(v) for key, v in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        config = {"value": value.tolist(), "dtype": value.dtype.name}
+        return {"class_name": "__numpy__", "config": config}
+    if isinstance(value, Variable) or not (hasattr(value, "get_config") or callable(value)):
+        raise TypeError(
+            f"Cannot serialise {value!r}: {type(value).__name__} has no get_config method"
+        )
+    if not hasattr(value, "get_config"):
+        return _serialize_function(value)
+    config = value.get_config()
+    if not isinstance(config, dict):
+        raise TypeError(f"{value!r}: get_config must return a dict, it returned {config!r}")
+    record = _record(type(value), serialize_keras_object(config))
+    for key in ("build_config", "compile_config"):
+        part = getattr(value, f"get_{key}", lambda: None)()
+        if part is not None:
+            record[key] = serialize_keras_object(part)
+    return record
+
+
+def _record(cls, config):
+    module = cls.__module__
+    registered = _registered_names.get(cls)
+    if registered is None and module.startswith("dlnative."):
+        module = getattr(cls, "_public_module", "keras." + module.split(".")[1])
+    elif registered is None:
+        registered = cls.__name__
+    return {
+        "module": module,
+        "class_name": cls.__name__,
+        "config": config,
+        "registered_name": registered,
+    }
+
+
+def _serialize_function(function):
+    name = getattr(function, "__name__", None)
+    if name is None or name == "<lambda>":
+        raise ValueError(
+            f"Cannot serialise {function!r}: it has no name to be found by. Use a named function, "
+            "decorated with dlnative.utils.register_keras_serializable()."
+        )
+    registered = get_registered_name(function)
+    module = function.__module__
+    if module.startswith("dlnative.") and registered == name:
+        module = "builtins"
+    return {
+        "module": module,
+        "class_name": "function",
+        "config": registered,
+        "registered_name": registered,
+    }
+
+
+def deserialize_keras_object(config, custom_objects=None, safe_mode=True, module_objects=None):
+    """The object of a configuration that `serialize_keras_object` made.
+
+    Args:
+        config: The configuration.
+        custom_objects: Dict from names to classes and functions that are not registered.
+        safe_mode: Must be True: a configuration never carries code.
+        module_objects: Dict of the names that a plain string may stand for.
+
+    Raises:
+        ValueError: A name that is not known; the nearest are offered. Or a lambda.
+        TypeError: Something that is no configuration.
+
+    Differs from Keras: code in configurations (`safe_mode=False`) is refused.
+    """
+    if not safe_mode:
+        raise ValueError("deserialize_keras_object: a configuration never carries code (safe_mode)")
+    if custom_objects:
+        with CustomObjectScope(custom_objects):
+            return deserialize_keras_object(config, module_objects=module_objects)
+    if module_objects is not None and isinstance(config, str):
+        config = {"class_name": config, "config": {}, "module": None}
+    if config is None or isinstance(config, PLAIN):
+        return config
+    if isinstance(config, (list, tuple)):
+        return type(config)(deserialize_keras_object(c) for c in config)
+    if not isinstance(config, dict):
+        raise TypeError(f"Expected a configuration, received {config!r} of {type(config).__name__}")
+    if "class_name" not in config or "config" not in config:
+        return {key: deserialize_keras_object(value) for key, value in config.items()}
+    return _deserialize_record(config, module_objects)
+
+
+def _deserialize_record(record, module_objects):
+    name, config = record["class_name"], record["config"]
+    if name in ("__numpy__", "__tensor__"):
+        return np.array(config["value"], dtype=config["dtype"])
+    if name == "__lambda__":
+        raise ValueError(
+            "The configuration carries the code of a lambda, which is never run. Save the model "
+            "with a named function, decorated with register_keras_serializable()."
+        )
+    if name == "DTypePolicy":
+        return config["name"]
+    target = _find(record, module_objects)
+    if not isinstance(target, type):
+        return target
+    if not hasattr(target, "from_config"):
+        raise ValueError(f"Cannot make a {name} of a configuration: it has no from_config")
+    instance = target.from_config(config)
+    if record.get("build_config") and not getattr(instance, "built", True):
+        instance.build_from_config(record["build_config"])
+    if record.get("compile_config") and hasattr(instance, "compile_from_config"):
+        instance.compile_from_config(record["compile_config"])
+    return instance
+
+
+def _find(record, module_objects):
+    """The class or function that a record names."""
+    name = record["class_name"]
+    if name == "function":
+        name = record["config"]
+    if not isinstance(name, str):
+        raise TypeError(f"Expected a name, received {name!r} in the configuration {record!r}")
+    for key in (record.get("registered_name"), name):
+        target = get_registered_object(key, module_objects=module_objects) if key else None
+        if target is not None:
+            return target
+    module = record.get("module")
+    if module in MODULES:
+        names = _public(MODULES[module])
+    elif module == "builtins":
+        names = {}
+        for part in FUNCTIONS:
+            names.update(_public(part))
+    else:
+        names = {} if module else dict(module_objects or {})
+    if name in names:
+        return names[name]
+    if names:
+        raise unknown(f"name in {module or 'the configuration'}", name, names)
+    raise ValueError(
+        f"Cannot find {module + '.' if module else ''}{name}. Decorate the class or function with "
+        "dlnative.utils.register_keras_serializable(), or pass it in custom_objects."
+    )
+
+
+def _public(part):
+    """What a configuration may name in a module of dlnative: classes, and functions of some."""
+    module = importlib.import_module(f"dlnative.{part}")
+    known = {name: getattr(module, name) for name in module.__all__}
+    functions = part in FUNCTIONS
+    return {n: v for n, v in known.items() if isinstance(v, type) or (functions and callable(v))}

@@ -1,0 +1,21 @@
+"""What a process remembers between models."""
+
+from .. import naming
+
+
+def clear_session():
+    """Starts automatic names anew: the next unnamed Dense is "dense" again.
+
+    Models that exist keep their names. Two layers of one model must not have the same name, so call
+    this between models, not while one is being built.
+
+    Differs from Keras: nothing else is global, so nothing else is cleared. Memory of a model is
+    freed when the last reference to it goes.
+
+    Example:
+        >>> import dlnative
+        >>> dlnative.utils.clear_session()
+        >>> dlnative.layers.Dense(3).name
+        'dense'
+    """
+    naming._counts.clear()

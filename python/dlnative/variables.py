@@ -1,0 +1,114 @@
+"""Variables: the named arrays that a model owns and a program reads and writes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+ALIGNMENT = 64  # bytes, of every variable in a flat buffer
+
+
+class Variable:
+    """A named parameter or state, backed by one NumPy array.
+
+    The array never moves once a program uses it: `value` is live, `numpy()` is a copy.
+
+    Args:
+        value: Initial values.
+        dtype: Name of the dtype; that of `value` by default.
+        name: Name within its layer.
+        trainable: Whether training may change it.
+        path: Name within the model, such as "dense/kernel".
+
+    Example:
+        >>> v = Variable([1.0, 2.0], dtype="float32", name="bias")
+        >>> v.assign([3.0, 4.0])
+        >>> v.numpy()
+        array([3., 4.], dtype=float32)
+    """
+
+    is_graph_variable = True
+
+    def __init__(self, value, dtype=None, name="variable", trainable=True, path=None):
+        value = np.array(value, dtype=dtype, order="C", ndmin=0)
+        self._value = value
+        self._placed = False
+        self.shape = value.shape
+        self.dtype = value.dtype.name
+        self.name = name
+        self.path = path or name
+        self.trainable = trainable
+        self.regularizer = None
+        self.constraint = None
+
+    @property
+    def value(self):
+        """The live array. Its address is fixed once a program has been built."""
+        return self._value
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def size(self):
+        return math.prod(self.shape)
+
+    def numpy(self):
+        """A copy of the values."""
+        return self._value.copy()
+
+    def assign(self, value):
+        """Overwrites the values in place.
+
+        Raises:
+            ValueError: The shape is not that of the variable; nothing has been written.
+        """
+        value = np.asarray(value.value if isinstance(value, Variable) else value)
+        if value.shape != self.shape:
+            raise ValueError(
+                f"Variable '{self.path}': expected values of shape {self.shape}, received {value.shape}"
+            )
+        self._value[...] = value
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False and (dtype is None or dtype == self._value.dtype):
+            return self._value
+        return np.array(self._value, dtype=dtype)
+
+    def __repr__(self):
+        return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype}>"
+
+
+def place(variables):
+    """Moves variables that no program uses yet next to each other, in one flat buffer per dtype.
+
+    An optimizer then updates the whole buffer in one pass. Variables that were placed before stay
+    where they are; each new one starts on a 64-byte boundary, so a gap may follow it.
+
+    Args:
+        variables: Variables in the order in which they shall lie.
+    """
+    fresh = [v for v in variables if not v._placed]
+    for dtype in dict.fromkeys(v.dtype for v in fresh):
+        group = [v for v in fresh if v.dtype == dtype]
+        step = ALIGNMENT // np.dtype(dtype).itemsize
+        offsets, end = [], 0
+        for v in group:
+            offsets.append(end)
+            end += -(-v.size // step) * step
+        buffer = aligned_zeros(end, dtype)
+        for v, offset in zip(group, offsets):
+            view = buffer[offset : offset + v.size].reshape(v.shape)
+            view[...] = v._value
+            v._value = view
+            v._placed = True
+
+
+def aligned_zeros(size, dtype):
+    """A zeroed one-dimensional array that starts on a 64-byte boundary."""
+    dtype = np.dtype(dtype)
+    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, dtype=np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size * dtype.itemsize].view(dtype)

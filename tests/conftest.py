@@ -1,0 +1,58 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the MNIST files: $DLNATIVE_DATA/mnist, $DLNATIVE_DATA, or shared data."""
+    root = os.environ.get("DLNATIVE_DATA")
+    folders = [Path(root) / "mnist", Path(root)] if root else []
+    folders.append(ROOT.parent / "shared" / "data" / "mnist")
+    for folder in folders:
+        if any(folder.glob("train-images*")):
+            return folder
+    pytest.skip("needs the MNIST files: name their folder in DLNATIVE_DATA (see docs/data.md)")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every run."""
+    return np.random.Generator(np.random.PCG64(20260101))
+
+
+def pytest_generate_tests(metafunc):
+    """`isa` runs a test once per instruction set that this machine supports."""
+    if "isa" in metafunc.fixturenames:
+        from dlnative import config
+
+        metafunc.parametrize("isa", config.available_isas(), indirect=True)
+
+
+@pytest.fixture
+def isa(request):
+    """The kernels of one instruction set, for the length of a test."""
+    from dlnative import _core
+
+    before = _core.isa()
+    _core.set_isa(request.param)
+    yield request.param
+    _core.set_isa(before)
+
+
+@pytest.fixture
+def threads():
+    """A function that sets the number of threads; the former number comes back after the test."""
+    from dlnative import config
+
+    before = config.num_threads()
+    yield config.set_num_threads
+    config.set_num_threads(before)

@@ -1,0 +1,126 @@
+"""One call, or more, of every op of the oracle, for the promises that all ops make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+ACTIVATIONS = {
+    "linear": {},
+    "relu": {"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.2},
+    "leaky_relu": {"negative_slope": 0.3},
+    "elu": {"alpha": 0.7},
+    "selu": {},
+    "gelu": {"approximate": True},
+    "silu": {},
+    "sigmoid": {},
+    "hard_sigmoid": {},
+    "tanh": {},
+    "softplus": {},
+    "softsign": {},
+    "exponential": {},
+    "step": {},
+}
+DENSE_LOSSES = {
+    "softmax_cross_entropy": {"label_smoothing": 0.1},
+    "categorical_cross_entropy": {"label_smoothing": 0.1},
+    "binary_cross_entropy_with_logits": {"label_smoothing": 0.1},
+    "binary_cross_entropy": {"label_smoothing": 0.1},
+    "mean_squared_error": {},
+    "mean_absolute_error": {},
+}
+SPARSE_LOSSES = {"sparse_softmax_cross_entropy": {}, "sparse_categorical_cross_entropy": {}}
+
+Case = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
+    """Calls as (name, inputs, attributes); ``batch`` may be 0."""
+    rng = np.random.default_rng(11)
+    result: list[Case] = []
+
+    def array(*shape: int) -> Any:
+        return rng.uniform(0.05, 0.95, shape).astype(dtype)
+
+    def call(name: str, *inputs: Any, **attributes: Any) -> None:
+        result.append((name, inputs, attributes))
+
+    x, y, row = array(batch, 3), array(batch, 3), array(batch)
+    for name, attributes in ACTIVATIONS.items():
+        call(name, x, **attributes)
+        call(f"{name}_backward", y, x, **attributes)
+    call("gelu", x)
+    call("gelu_backward", y, x)
+    for name in ("softmax", "log_softmax"):
+        for axis in (-1, 1):
+            call(name, x, axis=axis)
+            call(f"{name}_backward", y, x, axis=axis)
+    for name in ("add", "subtract", "multiply", "maximum", "minimum"):
+        call(name, x, y)
+        call(name, x, array(3))
+    call("rescale", x, scale=2.0, offset=-1.0)
+    for name in ("sum", "mean", "max", "min"):
+        call(name, x, axis=1)
+        call(name, x, axis=(1,), keepdims=True)
+        if batch or name == "sum":
+            call(name, x)
+    call("argmax", x)
+    call("broadcast_to", array(batch, 1), shape=(2, batch, 3))
+    call("reshape", x, shape=(3, batch))
+    call("concatenate", x, y, axis=0)
+    call("concatenate", x, y)
+    call("slice", x, axis=1, start=1, stop=3)
+    call("transpose", x, axes=(1, 0))
+
+    kernel, bias, dy = array(3, 5), array(5), array(batch, 5)
+    call("matmul", x, kernel)
+    call("matmul", x, y, transpose_a=True)
+    call("matmul", x, y, transpose_b=True)
+    call("dense", x, kernel)
+    call("dense", x, kernel, bias, activation="leaky_relu", negative_slope=0.3)
+    call("dense", x, kernel, bias, activation="gelu", pre_activation=True)
+    call("dense", array(2, batch, 3), kernel, bias, activation="softmax")
+    call("dense_backward_input", dy, kernel)
+    call("dense_backward_input", dy, kernel, x, activation="sigmoid")
+    call("dense_backward_kernel", x, dy)
+    call("dense_backward_kernel", x, dy, bias=True)
+    call("bias_backward", dy)
+    call("dropout", x, rate=0.5, seed=1, op_id=2)
+
+    labels = rng.integers(0, 3, batch)
+    losses = [(name, y, attributes) for name, attributes in DENSE_LOSSES.items()]
+    losses += [(name, labels.astype(np.int32), {}) for name in SPARSE_LOSSES]
+    losses += [(name, labels.astype(np.int64), {}) for name in SPARSE_LOSSES]
+    for name, target, attributes in losses:
+        call(name, x, target, **attributes)
+        call(f"{name}_backward", row, x, target, **attributes)
+        call(f"{name}_with_gradient", x, target, **attributes)
+        call(f"{name}_with_gradient", x, target, row, scale=0.5, **attributes)
+    for weight in (None, array(batch)):
+        call("weighted_sum", row, weight, scale=0.5)
+        call("weighted_sum_backward", array(), row, weight, scale=0.5)
+    call("categorical_accuracy", x, y)
+    call("sparse_categorical_accuracy", x, labels.astype(np.int32))
+    call("binary_accuracy", x, np.round(y), threshold=0.4)
+
+    state, hyper, iterations = np.array([1.0, 2.0]), np.array([0.1]), np.array([3])
+    call("accumulate_mean", state, row)
+    call("accumulate_mean", state, row, array(batch))
+    call("increment", iterations)
+    call("assign", x, y)
+    end = (y, hyper, iterations)
+    a, b, c = array(batch, 3), array(batch, 3), array(batch, 3)
+    call("sgd", x, None, *end, weight_decay=0.1)
+    call("sgd", x, a, *end, momentum=0.9, nesterov=True, weight_decay=0.1)
+    call("adagrad", x, a, *end, weight_decay=0.1)
+    call("rmsprop", x, a, None, None, *end, weight_decay=0.1)
+    call("rmsprop", x, a, b, c, *end, momentum=0.9, centered=True)
+    call("adam", x, a, b, None, *end, weight_decay=0.1)
+    call("adam", x, a, b, c, *end, amsgrad=True)
+    call("clip_by_value", x, limit=0.5)
+    call("clip_by_norm", x, limit=0.5)
+    call("global_norm", x, y)
+    call("scale_by_global_norm", x, array(), limit=0.5)
+    return result

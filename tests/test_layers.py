@@ -1,0 +1,723 @@
+"""Layers: what they compute, what they own, how they are built, and what they refuse."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import Input, layers, ops
+from dlnative.graph import Graph, Tensor, apply
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
+
+
+@pytest.fixture(params=["numpy", "native"])
+def engine(request):
+    if request.param == "native":
+        pytest.importorskip("dlnative._core")
+    with dlnative.engine(request.param):
+        yield request.param
+
+
+def values(*shape, seed=0):
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype("float32")
+
+
+# --- numbers, against Keras ----------------------------------------------------------------------
+
+X = (5, 4, 6)
+PAIRS = [  # how to make the layer, shapes of its inputs
+    (lambda k: k.layers.Dense(7), [(5, 6)]),
+    (lambda k: k.layers.Dense(7, use_bias=False, activation="tanh"), [(5, 6)]),
+    (lambda k: k.layers.Dense(7, bias_initializer="ones", activation="relu"), [X]),
+    (lambda k: k.layers.Dense(3, activation="softmax"), [X]),
+    (lambda k: k.layers.Activation("gelu"), [X]),
+    (lambda k: k.layers.ReLU(), [X]),
+    (lambda k: k.layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), [X]),
+    (lambda k: k.layers.LeakyReLU(), [X]),
+    (lambda k: k.layers.LeakyReLU(0.1), [X]),
+    (lambda k: k.layers.ELU(), [X]),
+    (lambda k: k.layers.ELU(0.5), [X]),
+    (lambda k: k.layers.PReLU(alpha_initializer="ones"), [X]),
+    (lambda k: k.layers.PReLU(alpha_initializer="ones", shared_axes=[1]), [X]),
+    (lambda k: k.layers.Softmax(), [X]),
+    (lambda k: k.layers.Softmax(axis=1), [X]),
+    (lambda k: k.layers.Softmax(axis=[1]), [X]),
+    (lambda k: k.layers.Flatten(), [X]),
+    (lambda k: k.layers.Flatten(data_format="channels_first"), [X]),
+    (lambda k: k.layers.Flatten(), [(5,)]),
+    (lambda k: k.layers.Reshape((3, 8)), [X]),
+    (lambda k: k.layers.Reshape((-1, 2, 2)), [X]),
+    (lambda k: k.layers.Permute((2, 1)), [X]),
+    (lambda k: k.layers.Rescaling(2.0, offset=-1.0), [X]),
+    (lambda k: k.layers.Rescaling([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], offset=0.5), [X]),
+    (lambda k: k.layers.Dropout(0.5), [X]),
+    (lambda k: k.layers.Identity(), [X]),
+    (lambda k: k.layers.Add(), [X, X, X]),
+    (lambda k: k.layers.Add(), [X, (5, 1, 6)]),
+    (lambda k: k.layers.Add(), [X, (5, 6)]),
+    (lambda k: k.layers.Subtract(), [X, X]),
+    (lambda k: k.layers.Multiply(), [X, X]),
+    (lambda k: k.layers.Average(), [X, X, X]),
+    (lambda k: k.layers.Concatenate(), [X, (5, 4, 2)]),
+    (lambda k: k.layers.Concatenate(axis=1), [X, (5, 3, 6), X]),
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras with NumPy 2
+@pytest.mark.parametrize("number", range(len(PAIRS)))
+def test_layer_computes_what_keras_computes(keras, engine, number):
+    make, shapes = PAIRS[number]
+    ours, theirs = make(dlnative), make(keras)
+    arrays = [values(*shape, seed=i) for i, shape in enumerate(shapes)]
+    arrays = arrays[0] if len(arrays) == 1 else arrays
+    expected = np.asarray(theirs(arrays))
+    ours.build([np.shape(a) for a in arrays] if isinstance(arrays, list) else arrays.shape)
+    assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    ours.set_weights([np.asarray(w) for w in theirs.weights])
+    result = ours(arrays)
+    assert isinstance(result, np.ndarray)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=2e-5, atol=2e-6)
+    open_shapes = [(None, *shape[1:]) for shape in shapes]
+    shape = ours.compute_output_shape(open_shapes[0] if len(shapes) == 1 else open_shapes)
+    assert shape == (None, *expected.shape[1:])
+
+
+@pytest.mark.parametrize("number", range(len(PAIRS)))
+def test_configuration_is_that_of_keras(keras, number):
+    make, _ = PAIRS[number]
+    ours, theirs = make(dlnative), make(keras)
+    config, expected = ours.get_config(), theirs.get_config()
+    for key, value in config.items():
+        if key == "dtype":
+            assert value == expected["dtype"]["config"]["name"]
+        elif key != "name":
+            assert value == expected[key] or list(value) == list(expected[key]), key
+    assert set(expected) - set(config) <= {"quantization_config"}
+    again = type(ours).from_config(expected)  # ours reads theirs
+    assert again.get_config() == {**config, "name": theirs.name}
+    reborn = type(theirs).from_config(config)  # theirs reads ours
+    assert reborn.name == ours.name
+
+
+NAMES = sorted(
+    name
+    for name in dlnative.activations.__all__
+    if name not in ("deserialize", "get", "serialize", "step")
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_activation_computes_what_keras_computes(keras, engine, name):
+    x = np.linspace(-8, 8, 120, dtype="float32").reshape(4, 30)
+    expected = np.asarray(keras.activations.get(name)(keras.ops.convert_to_tensor(x)))
+    np.testing.assert_allclose(dlnative.activations.get(name)(x), expected, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(layers.Activation(name)(x), expected, rtol=2e-5, atol=2e-6)
+
+
+# --- the three ways to call ----------------------------------------------------------------------
+
+
+def test_call_on_symbolic_tensor_records_the_layer():
+    x = Input((6,))
+    layer = layers.Dense(3)
+    y = layer(x)
+    assert y.shape == (None, 3)
+    assert y.graph is None
+    call, index = y.history
+    assert call.layer is layer
+    assert index == 0
+    assert call.inputs == [x]
+    assert layer.input is x
+    assert layer.output is y
+    assert layer.kernel.shape == (6, 3)
+
+
+def test_call_in_a_graph_names_nodes_after_the_layer():
+    graph = Graph(training=False)
+    block = layers.Dense(3, activation="relu", name="head")
+    y = block(graph.feed((2, 6), "float32"))
+    assert y.shape == (2, 3)
+    assert {node.scope for node in graph.nodes} == {"head"}
+    assert graph.scope is None
+
+
+def test_call_on_arrays(engine):
+    layer = layers.Dense(3, kernel_initializer="ones")
+    expected = np.full((2, 3), 6.0, "float32")
+    for x in (np.ones((2, 6)), np.ones((2, 6), "int8"), [[1.0] * 6] * 2, np.ones((2, 6), bool)):
+        result = layer(x)
+        np.testing.assert_array_equal(result, expected)
+        assert result.dtype == np.float32
+    strided = np.ones((4, 12))[::2, ::2]
+    np.testing.assert_array_equal(layer(strided), expected)
+
+
+def test_results_of_calls_do_not_share_memory(engine):
+    layer = layers.Dense(3)
+    first = layer(np.ones((2, 4)))
+    kept = first.copy()
+    layer(np.zeros((2, 4)))
+    np.testing.assert_array_equal(first, kept)
+    x = np.ones((2, 2), "float32")
+    y = layers.Identity()(x)
+    y[...] = 0
+    np.testing.assert_array_equal(x, np.ones((2, 2)))
+
+
+def test_program_is_kept_for_the_next_call(monkeypatch):
+    built = []
+    original = dlnative.engines.build
+    monkeypatch.setattr(dlnative.engines, "build", lambda *a: built.append(1) or original(*a))
+    layer = layers.Dense(3)
+    with dlnative.engine("numpy"):
+        layer(np.ones((2, 4)))
+        layer(np.zeros((2, 4)))
+        assert len(built) == 1
+        layer.set_weights([np.ones((4, 3)), np.ones(3)])
+        np.testing.assert_array_equal(layer(np.ones((2, 4))), np.full((2, 3), 5.0))
+        assert len(built) == 1
+        layer(np.ones((3, 4)))
+        assert len(built) == 2
+        layer.activation = dlnative.activations.get("tanh")  # what it computes has changed
+        np.testing.assert_allclose(layer(np.ones((2, 4))), np.tanh(np.full((2, 3), 5.0)), rtol=1e-6)
+        for rows in range(5, 30):
+            layer(np.ones((rows, 4)))
+    assert len(layer._programs["entries"]) <= 8
+
+
+def test_float64(engine):
+    layer = layers.Dense(3, dtype="float64")
+    result = layer(np.ones((2, 4), "float32"))
+    assert result.dtype == np.float64
+    assert layer.kernel.dtype == "float64"
+    dlnative.config.set_floatx("float64")
+    try:
+        assert layers.Dense(3).dtype == "float64"
+        assert Input((3,)).dtype == "float64"
+    finally:
+        dlnative.config.set_floatx("float32")
+
+
+def test_dropout(engine):
+    x = np.ones((200, 50))
+    layer = layers.Dropout(0.25, seed=3)
+    np.testing.assert_array_equal(layer(x), x)
+    first, second = layer(x, training=True), layer(x, training=True)
+    assert abs(np.mean(first == 0) - 0.25) < 0.02
+    np.testing.assert_allclose(np.unique(first), [0, 4 / 3], rtol=1e-6)
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, layers.Dropout(0.25, seed=3)(x, training=True))
+    assert not np.array_equal(first, layers.Dropout(0.25, seed=4)(x, training=True))
+    shared = layers.Dropout(0.25, seed=3, noise_shape=(None, 1))(x, training=True)
+    assert np.all(shared == shared[:, :1])
+    assert 0 < np.mean(shared == 0) < 0.5
+
+
+def test_dropout_used_twice_draws_two_masks():
+    class Twice(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.drop = layers.Dropout(0.5, seed=1)
+
+        def call(self, x):
+            return self.drop(x) - self.drop(x)
+
+    with dlnative.engine("numpy"):
+        assert np.abs(Twice()(np.ones((20, 20)), training=True)).max() > 0
+
+
+# --- layers of one's own -------------------------------------------------------------------------
+
+
+class Affine(layers.Layer):
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(input_shape[-1], self.units), name="w")
+        self.b = self.add_weight(shape=(self.units,), initializer="zeros", name="b")
+        self.count = self.add_weight(shape=(), initializer="ones", trainable=False, name="count")
+
+    def call(self, inputs):
+        return ops.matmul(inputs, self.w) + self.b
+
+
+class Block(layers.Layer):
+    def __init__(self, widths=(4, 3), rate=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = []
+        for width in widths:
+            self.steps.append(layers.Dense(width, activation="relu"))
+        self.named = {"drop": layers.Dropout(rate, seed=1)}
+
+    def call(self, inputs, training=None):
+        for step in self.steps:
+            inputs = step(inputs)
+        return self.named["drop"](inputs, training=training)
+
+
+def test_custom_layer(engine):
+    layer = Affine(3)
+    x = values(4, 2)
+    y = layer(x)
+    np.testing.assert_allclose(y, x @ layer.w.numpy() + layer.b.numpy(), rtol=1e-5, atol=1e-6)
+    assert [v.name for v in layer.weights] == ["w", "b", "count"]
+    assert [v.name for v in layer.trainable_weights] == ["w", "b"]
+    assert [v.path for v in layer.weights] == [f"{layer.name}/{n}" for n in ("w", "b", "count")]
+    assert layer.count_params() == 6 + 3 + 1
+
+
+def test_layers_in_lists_and_dicts_belong_to_the_layer():
+    block = Block()
+    assert block.weights == []
+    assert block(Input((2,))).shape == (None, 3)
+    assert [v.shape for v in block.weights] == [(2, 4), (4,), (4, 3), (3,)]
+    assert block.weights[0].path == f"{block.name}/{block.steps[0].name}/kernel"
+    assert [type(m).__name__ for m in dlnative.layers.tracking.all_layers(block)] == [
+        "Block",
+        "Dense",
+        "Dense",
+        "Dropout",
+    ]
+
+
+def test_training_reaches_inner_layers(engine):
+    block = Block(rate=0.5)
+    block.steps[1].bias_initializer = dlnative.initializers.get("ones")
+    x = np.zeros((50, 2))
+    assert np.all(block(x) == 1)
+    assert set(np.unique(block(x, training=True))) == {0.0, 2.0}
+
+    class Frozen(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.drop = layers.Dropout(0.5)
+
+        def call(self, x):
+            return self.drop(x, training=False)
+
+    assert np.all(Frozen()(np.ones((9, 9)), training=True) == 1)
+
+
+def test_default_of_training_in_the_signature():
+    class Always(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.drop = layers.Dropout(0.5)
+
+        def call(self, x, training=True):
+            return self.drop(x, training=training)
+
+    with dlnative.engine("numpy"):
+        assert Always()(np.ones((20, 20))).min() == 0
+        assert Always()(np.ones((20, 20)), training=False).min() == 1
+
+
+def test_several_arguments(engine):
+    class Scaled(layers.Layer):
+        def build(self, x_shape, scale_shape):
+            self.seen = (x_shape, scale_shape)
+
+        def call(self, x, scale):
+            return x * scale
+
+    layer = Scaled()
+    np.testing.assert_array_equal(layer(np.ones((2, 3)), np.full((2, 1), 4.0)), np.full((2, 3), 4))
+    assert layer.seen == ((None, 3), (None, 1))
+    assert layer(Input((3,)), scale=Input((1,))).shape == (None, 3)
+
+
+def test_nested_outputs(engine):
+    class Split(layers.Layer):
+        def call(self, inputs):
+            return {"double": inputs["a"] * 2.0, "both": [inputs["a"], inputs["b"]]}
+
+    result = Split()({"a": np.ones((2, 2)), "b": np.zeros((2, 1))})
+    np.testing.assert_array_equal(result["double"], np.full((2, 2), 2.0))
+    assert result["both"][1].shape == (2, 1)
+    symbolic = Split()({"a": Input((2,)), "b": Input((1,))})
+    assert symbolic["both"][1].shape == (None, 1)
+
+
+def test_ops_on_symbolic_tensors_become_layers(engine):
+    x = Input((3,), name="x")
+    y = ops.relu(x * 2.0 - np.array([1.0, 2.0, 3.0])) + 1
+    assert isinstance(y, Tensor)
+    assert y.shape == (None, 3)
+    model = dlnative.Model(x, 3.0 - y)
+    data = values(4, 3)
+    expected = 3 - (np.maximum(data * 2 - [1, 2, 3], 0) + 1)
+    np.testing.assert_allclose(model(data), expected, rtol=1e-5)
+    assert [layer.op for layer in model.operations[1:]] == [
+        "multiply",
+        "subtract",
+        "relu",
+        "add",
+        "subtract",
+    ]
+    assert model.layers == [model.get_layer("x")]
+
+
+def test_activation_may_be_a_function_or_a_layer(engine):
+    x = values(3, 4)
+    double = layers.Dense(4, kernel_initializer="identity", activation=lambda t: t + t)
+    np.testing.assert_allclose(double(x), 2 * x, rtol=1e-6)
+    leaky = layers.Dense(4, kernel_initializer="identity", activation=layers.LeakyReLU(0.5))
+    np.testing.assert_allclose(leaky(x), np.where(x > 0, x, x / 2), rtol=1e-6)
+
+
+# --- weights and flags ---------------------------------------------------------------------------
+
+
+def test_weights_can_be_read_and_set():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    new = [np.arange(6.0).reshape(3, 2), np.ones(2)]
+    layer.set_weights(new)
+    for got, expected in zip(layer.get_weights(), new, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    layer.get_weights()[0][...] = 99
+    np.testing.assert_array_equal(layer.kernel.numpy(), new[0])
+
+
+def test_failed_set_weights_writes_nothing():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    before = layer.get_weights()
+    with pytest.raises(ValueError, match=r"expected values of shape \(2,\) for 'dense.*bias'"):
+        layer.set_weights([np.zeros((3, 2)), np.zeros(3)])
+    with pytest.raises(ValueError, match="expected 2 arrays of weights, received 1"):
+        layer.set_weights([np.zeros((3, 2))])
+    np.testing.assert_array_equal(layer.kernel.numpy(), before[0])
+
+
+def test_trainable_reaches_all_sublayers():
+    block = Block()
+    block.build((None, 2))
+    assert len(block.trainable_weights) == 4
+    block.steps[0].trainable = False
+    assert [v.shape for v in block.trainable_weights] == [(4, 3), (3,)]
+    assert [v.shape for v in block.non_trainable_weights] == [(2, 4), (4,)]
+    block.trainable = False
+    assert block.trainable_weights == []
+    assert not block.steps[1].trainable
+    block.trainable = True
+    assert len(block.trainable_weights) == 4
+    affine = Affine(2, trainable=False)
+    affine.build((None, 3))
+    assert affine.trainable_weights == []
+    affine.trainable = True
+    assert [v.name for v in affine.trainable_weights] == ["w", "b"]
+
+
+def test_names_count_up_as_in_keras():
+    dlnative.utils.clear_session()
+    assert [layers.Dense(1).name for _ in range(3)] == ["dense", "dense_1", "dense_2"]
+    assert layers.LeakyReLU().name == "leaky_re_lu"
+    assert layers.ReLU().name == "re_lu"
+    assert layers.Dense(1, name="mine").name == "mine"
+    assert Input((1,)).name == "input_layer"
+
+
+def test_deleted_and_replaced_attributes_are_forgotten():
+    block = Block()
+    block.extra = layers.Dense(1)
+    assert len(dlnative.layers.tracking.sublayers(block)) == 4
+    block.extra = layers.Dense(2)
+    assert len(dlnative.layers.tracking.sublayers(block)) == 4
+    del block.extra
+    assert len(dlnative.layers.tracking.sublayers(block)) == 3
+
+
+def test_constructor_arguments_are_remembered_without_get_config():
+    class Plain(layers.Layer):
+        def __init__(self, size, scale=2.0, **kwargs):
+            super().__init__(**kwargs)
+
+        def call(self, x):
+            return x
+
+    class Object(layers.Layer):
+        def __init__(self, thing, **kwargs):
+            super().__init__(**kwargs)
+
+    config = Plain(3, name="p").get_config()
+    assert config == {"size": 3, "scale": 2.0, "name": "p", "trainable": True, "dtype": "float32"}
+    assert Plain.from_config(config).name == "p"
+    with pytest.raises(NotImplementedError, match="get_config"):
+        Object(object()).get_config()
+
+
+def test_regularizers_are_kept_by_the_weights():
+    layer = layers.Dense(2, kernel_regularizer="l2", kernel_initializer="ones")
+    layer.build((None, 3))
+    assert layer.kernel.regularizer.l2 == 0.01
+    assert layer.bias.regularizer is None
+    assert layer.losses == [pytest.approx(0.06)]
+
+
+def test_input_layer():
+    x = Input((28, 28), batch_size=8, name="image", dtype="uint8")
+    assert x.shape == (8, 28, 28)
+    assert x.name == "image"
+    assert x.dtype == "float32"  # values are converted on their way in
+    assert x.source.dtype == "uint8"
+    assert Input(batch_shape=(None, 3)).shape == (None, 3)
+    assert Input((None, 3)).shape == (None, None, 3)
+    assert Input(tensor=x) is x
+    assert layers.Dense(2)(Input((None, 3))).shape == (None, None, 2)
+    assert layers.Flatten()(Input((None, 3))).shape == (None, None)
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+CONSTRUCTORS = [
+    (lambda: layers.Dense(0), ValueError, "units of at least 1, received 0"),
+    (lambda: layers.Dense(-3), ValueError, "units of at least 1, received -3"),
+    (lambda: layers.Dense(2.5), TypeError, "units to be an integer, received 2.5"),
+    (lambda: layers.Dense("3"), TypeError, "units to be an integer"),
+    (lambda: layers.Dense(True), TypeError, "units to be an integer"),
+    (lambda: layers.Dense(3, activation="rleu"), ValueError, "Did you mean 'relu'"),
+    (lambda: layers.Dense(3, activation=4), TypeError, "activation"),
+    (lambda: layers.Dense(3, kernel_initializer="he_norml"), ValueError, "'he_normal'"),
+    (lambda: layers.Dense(3, kernel_regularizer="l7"), ValueError, "regularizer"),
+    (lambda: layers.Dense(3, kernel_constraint="non_neg"), ValueError, "kernel_constraint"),
+    (lambda: layers.Dense(3, bias_constraint="non_neg"), ValueError, "bias_constraint"),
+    (lambda: layers.Dense(3, activity_regularizer="l2"), ValueError, "activity_regularizer"),
+    (lambda: layers.Dense(3, activaton="relu"), ValueError, "Did you mean 'activation'"),
+    (lambda: layers.Dense(3, name="a/b"), ValueError, "'/'"),
+    (lambda: layers.Dense(3, name=3), TypeError, "name"),
+    (lambda: layers.Dense(3, trainable="yes"), TypeError, "trainable"),
+    (lambda: layers.Dense(3, dtype="float16"), ValueError, "'float32' or 'float64'"),
+    (lambda: layers.Dense(3, dtype="flaot32"), ValueError, "flaot32"),
+    (lambda: layers.Dense(3, dtype=[1]), TypeError, "dtype"),
+    (lambda: layers.Dropout(1.0), ValueError, r"rate in \[0, 1\), received 1.0"),
+    (lambda: layers.Dropout(-0.1), ValueError, "received -0.1"),
+    (lambda: layers.Dropout(float("nan")), ValueError, "nan"),
+    (lambda: layers.Dropout("half"), TypeError, "rate to be a number"),
+    (lambda: layers.Dropout(0.5, seed=1.5), TypeError, "seed"),
+    (lambda: layers.Dropout(0.5, noise_shape=(0, 1)), ValueError, "noise_shape"),
+    (lambda: layers.Reshape((-2, 3)), ValueError, "target_shape"),
+    (lambda: layers.Reshape((-1, -1)), ValueError, "at most once"),
+    (lambda: layers.Reshape(7), TypeError, "tuple"),
+    (lambda: layers.Reshape((2.5,)), TypeError, "integers"),
+    (lambda: layers.Permute((0, 1)), ValueError, "dims"),
+    (lambda: layers.Flatten(data_format="last"), ValueError, "channels_last"),
+    (lambda: layers.Concatenate(axis=0), ValueError, "batch"),
+    (lambda: layers.Concatenate(axis="x"), TypeError, "integer"),
+    (lambda: layers.Softmax(axis=[1, 2]), ValueError, "one axis"),
+    (lambda: layers.Softmax(axis=1.5), TypeError, "integer"),
+    (lambda: layers.ReLU(max_value=-1.0), ValueError, "max_value"),
+    (lambda: layers.ReLU(negative_slope=-0.1), ValueError, "negative_slope"),
+    (lambda: layers.LeakyReLU(None), TypeError, "negative_slope"),
+    (lambda: layers.Rescaling("a"), TypeError, "scale"),
+    (lambda: layers.Activation("tanhh"), ValueError, "'tanh'"),
+    (lambda: layers.OpLayer("rleu"), ValueError, "'relu'"),
+    (lambda: Input(), ValueError, "expected a shape"),
+    (lambda: Input(784), TypeError, r"write \(784,\)"),
+    (lambda: Input("ab"), TypeError, "integer"),
+    (lambda: Input((0,)), ValueError, "at least 1"),
+    (lambda: Input((-1,)), ValueError, "at least 1"),
+    (lambda: Input((2.5,)), TypeError, "integer"),
+    (lambda: Input((2,), batch_shape=(None, 2)), ValueError, "not both"),
+    (lambda: Input((2,), dtype="string"), ValueError, "dtype"),
+    (lambda: Input((2,), sparse=True), ValueError, "sparse"),
+    (lambda: Input(tensor=np.ones(3)), TypeError, "made by Input"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CONSTRUCTORS)))
+def test_bad_arguments(number):
+    make, error, words = CONSTRUCTORS[number]
+    with pytest.raises(error, match=words):
+        make()
+
+
+CALLS = [
+    (lambda: layers.Dense(3, name="d")(Input((None,))), ValueError, "'d': the last axis"),
+    (lambda: layers.Dense(3, name="d")(np.ones(3)), ValueError, r"'d': expected input of shape"),
+    (lambda: layers.Dense(3, name="d")("text"), TypeError, "'d': expected numbers"),
+    (lambda: layers.Dense(3, name="d")([["a", "b"]]), TypeError, "'d': expected numbers"),
+    (lambda: layers.Dense(3, name="d")([[1.0], [1.0, 2.0]]), ValueError, "'d': not an array"),
+    (lambda: layers.Dense(3, name="d")(np.array([1 + 2j])), TypeError, "complex"),
+    (
+        lambda: layers.Dense(3, name="d")(layers.Dense(2, name="e")),
+        TypeError,
+        "the layer Dense 'e'",
+    ),
+    (lambda: layers.Reshape((5,), name="r")(Input((4, 4))), ValueError, "'r': cannot give 16"),
+    (lambda: layers.Reshape((-1, 5), name="r")(Input((4, 4))), ValueError, "multiple of 5"),
+    (lambda: layers.Add(name="a")(Input((4,))), ValueError, "'a': expected a list of tensors"),
+    (lambda: layers.Add(name="a")([Input((4,)), Input((5,))]), ValueError, "'a': expected inputs"),
+    (lambda: layers.Subtract(name="s")([Input((4,))] * 3), ValueError, "'s': expected 2 tensors"),
+    (lambda: layers.Concatenate(name="c")(Input((4,))), ValueError, "'c': expected a list"),
+    (
+        lambda: layers.Concatenate(name="c")([Input((4, 2)), Input((5, 2))]),
+        ValueError,
+        "'c': expected inputs that agree except in axis 2",
+    ),
+    (lambda: layers.Concatenate(axis=3)([Input((4,))] * 2), ValueError, "out of range"),
+    (lambda: layers.Softmax(axis=4, name="s")(Input((4,))), ValueError, "'s': .*axis 4"),
+    (lambda: layers.Permute((2, 1), name="p")(Input((4,))), ValueError, "'p': .*3 dimensions"),
+    (lambda: Input((3,)) + Input((4,)), ValueError, "add 'add.*broadcast"),
+    (lambda: ops.matmul(Input((3,)), np.ones((4, 2))), ValueError, "inner sizes differ"),
+    (lambda: Input((3,)) + "a", TypeError, "expected a tensor"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)))
+def test_bad_calls(number):
+    call, error, words = CALLS[number]
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_message_names_layer_shapes_source_and_chain():
+    x = Input((8, 8), name="image")
+    flat = layers.Flatten(name="flatten")(x)
+    head = layers.Dense(10, name="head")
+    head.build((None, 128))
+    with pytest.raises(ValueError, match="Dense 'head'") as caught:
+        head(flat)
+    assert str(caught.value).splitlines() == [
+        "Dense 'head': expected input of shape (batch, 128) to match its kernel (128, 10), "
+        "received (batch, 64) from 'flatten'. Rebuild the model or change the layer before.",
+        "The layers up to here, with their outputs:",
+        "    InputLayer 'image'  (batch, 8, 8)",
+        "    Flatten 'flatten'   (batch, 64)",
+        "  > Dense 'head'        does not fit (batch, 64)",
+    ]
+
+
+def test_dtypes_do_not_mix():
+    x = Input((4,), dtype="float64", name="x")
+    with pytest.raises(
+        ValueError, match="expected float32 input, received float64 from 'x'.*floatx"
+    ):
+        layers.Dense(3)(x)
+    assert layers.Flatten()(x).dtype == "float64"
+    assert layers.Dense(3, dtype="float64")(layers.Dropout(0.5)(x)).dtype == "float64"
+
+
+def test_failed_build_leaves_the_layer_unbuilt():
+    class Broken(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(3)
+            self.parts = []
+
+        def build(self, input_shape):
+            self.w = self.add_weight(shape=(2,))
+            self.parts.append(layers.Dense(4))
+            raise ValueError("no")
+
+        def call(self, x):
+            return x
+
+    layer = Broken()
+    for call in (lambda: layer(Input((3,))), lambda: layer.build((None, 3)), lambda: layer([1.0])):
+        with pytest.raises(ValueError, match="no"):
+            call()
+        assert not layer.built
+        assert layer.weights == []
+        assert layer.parts == []
+        assert not hasattr(layer, "w")
+
+    class Late(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(3)
+
+        def call(self, x):
+            return ops.matmul(self.inner(x), np.ones((7, 7), "float32"))
+
+    late = Late()
+    with pytest.raises(ValueError, match="late"):
+        late(Input((3,)))
+    assert not late.inner.built
+    assert late.inner.weights == []
+
+
+def test_built_layer_takes_no_more_weights():
+    block = Affine(2)
+    block.build((None, 3))
+    with pytest.raises(RuntimeError, match="is built"):
+        block.more = layers.Dense(2)
+    with pytest.raises(RuntimeError, match="is built"):
+        block.add_weight(shape=(2,))
+
+
+def test_missing_super_init():
+    class Forgetful(layers.Layer):
+        def __init__(self):
+            self.units = 3
+
+    with pytest.raises(RuntimeError, match=r"super\(\).__init__"):
+        Forgetful()(Input((3,)))
+
+
+def test_call_must_return_tensors():
+    class Wrong(layers.Layer):
+        def call(self, x):
+            return 3
+
+    with pytest.raises(TypeError, match="'wrong.*must return tensors, it returned int"):
+        Wrong()(Input((3,)))
+    with pytest.raises(NotImplementedError, match="must implement call"):
+        layers.Layer(name="l")(Input((3,)))
+
+
+def test_symbolic_tensor_has_no_values():
+    with pytest.raises(TypeError, match="no values yet"):
+        np.asarray(Input((3,)))
+    with pytest.raises(TypeError, match="truth value"):
+        bool(Input((3,)))
+
+
+def test_input_spec():
+    class Images(layers.Layer):
+        def __init__(self, **spec):
+            super().__init__(name="images")
+            self.input_spec = layers.InputSpec(**spec)
+
+        def call(self, x):
+            return x
+
+    x = Input((8, 3))
+    for good in ({"ndim": 3}, {"min_ndim": 2}, {"axes": {-1: 3}}, {"shape": (None, 8, None)}):
+        Images(**good)(x)
+    for bad, words in (
+        ({"ndim": 4}, "4 dimensions"),
+        ({"min_ndim": 4}, "at least 4"),
+        ({"max_ndim": 2}, "at most 2"),
+        ({"axes": {-1: 4}}, "size 4 of axis -1"),
+        ({"shape": (None, 9, None)}, r"\(batch, 9, None\)"),
+        ({"dtype": "int32"}, "dtype int32"),
+    ):
+        with pytest.raises(ValueError, match=f"'images': expected input with .*{words}"):
+            Images(**bad)(x)
+
+
+def test_tensors_of_models_and_of_running_calls_do_not_mix():
+    graph = Graph(training=False)
+    with pytest.raises(TypeError, match="do not mix"):
+        layers.Add()([Input((3,)), graph.feed((2, 3), "float32")])
+
+
+def test_apply_needs_a_tensor():
+    with pytest.raises(TypeError, match="at least one tensor"):
+        apply("relu", np.ones(3))

@@ -1,0 +1,625 @@
+"""Models: functional graphs, stacks, subclasses, what they are made of, and what they refuse."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import Input, Model, Sequential, layers, ops
+from dlnative.graph import Graph
+from dlnative.models import Functional, clone_model
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
+
+
+@pytest.fixture(params=["numpy", "native"])
+def engine(request):
+    if request.param == "native":
+        pytest.importorskip("dlnative._core")
+    with dlnative.engine(request.param):
+        yield request.param
+
+
+def values(*shape, seed=0):
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype("float32")
+
+
+# --- models that both libraries can make ---------------------------------------------------------
+
+
+def stack(k):
+    return k.Sequential(
+        [
+            k.Input((4, 4)),
+            k.layers.Flatten(),
+            k.layers.Dense(8, activation="relu", name="hidden"),
+            k.layers.Dropout(0.5),
+            k.layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def two_towers(k):
+    a, b = k.Input((3,), name="a"), k.Input((5,), name="b")
+    left = k.layers.Dense(4, activation="tanh", name="left")(a)
+    right = k.layers.Dense(6, name="right")(b)
+    right = k.layers.Dense(4, name="right_2")(right)
+    both = k.layers.Concatenate(name="both")([left, right])
+    total = k.layers.Add(name="total")([left, right])
+    outputs = [k.layers.Dense(2, name="head")(both), k.layers.Dense(1, name="value")(total)]
+    return k.Model([a, b], outputs, name="two_towers")
+
+
+def shared(k):
+    a, b = k.Input((3,), name="a"), k.Input((3,), name="b")
+    twin = k.layers.Dense(4, name="twin")
+    deep = twin(k.layers.Dense(3, name="before")(a))
+    return k.Model([a, b], k.layers.Subtract(name="difference")([deep, twin(b)]), name="shared")
+
+
+def nested(k):
+    inner_in = k.Input((3,), name="inner_in")
+    inner = k.Model(inner_in, k.layers.Dense(4, name="inner_dense")(inner_in), name="inner")
+    pile = k.Sequential([k.Input((4,)), k.layers.Dense(3, name="piled")], name="pile")
+    x = k.Input((3,), name="x")
+    once = inner(x)
+    twice = inner(pile(once))
+    return k.Model(x, [k.layers.Add(name="sum")([once, twice]), inner(x)], name="nested")
+
+
+def by_name(k):
+    inputs = {"b": k.Input((3,), name="b"), "a": k.Input((2,), name="a")}
+    h = k.layers.Concatenate(name="join")([inputs["a"], inputs["b"]])
+    outputs = {"y": k.layers.Dense(2, name="y")(h), "x": k.layers.Dense(1, name="x")(h)}
+    return k.Model(inputs, outputs, name="by_name")
+
+
+def residual(k):
+    x = k.Input((6,), name="x")
+    h = x
+    for i in range(3):
+        step = k.layers.Dense(6, activation="relu", name=f"step_{i}")(h)
+        h = k.layers.Add(name=f"add_{i}")([h, step])
+    return k.Model(x, h, name="residual")
+
+
+MODELS = [stack, two_towers, shared, nested, by_name, residual]
+
+
+def inputs_for(model, rows=5):
+    if isinstance(model.input, dict):
+        return {
+            name: values(rows, *t.shape[1:], seed=i)
+            for i, (name, t) in enumerate(model.input.items())
+        }
+    if isinstance(model.input, list):
+        return [values(rows, *t.shape[1:], seed=i) for i, t in enumerate(model.input)]
+    return values(rows, *model.input_shape[1:])
+
+
+def flat(result):
+    if isinstance(result, dict):
+        return [np.asarray(result[key]) for key in sorted(result)]
+    return [np.asarray(r) for r in (result if isinstance(result, (list, tuple)) else [result])]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras with NumPy 2
+@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+def test_model_is_that_of_keras(keras, engine, make):
+    ours, theirs = make(dlnative), make(keras)
+    assert ours.input_shape == theirs.input_shape
+    assert ours.output_shape == theirs.output_shape
+    assert ours.count_params() == theirs.count_params()
+    their_names = [layer.name for layer in theirs.layers]
+    our_names = [layer.name for layer in ours.layers]
+    if make is not stack:
+        assert our_names == their_names
+        assert ours.output_names == theirs.output_names
+        paths = [v.path for v in ours.weights]
+        assert paths == [v.path for v in theirs.weights]
+    assert len(our_names) == len(their_names)
+    assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+    ours.set_weights(theirs.get_weights())
+    x = inputs_for(ours)
+    for mine, other in zip(flat(ours(x)), flat(theirs(x)), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+
+
+def test_order_of_weights_follows_depth_as_in_keras(keras):
+    def build(k):
+        x = k.Input((3,), name="x")
+        short = k.layers.Dense(2, name="short")(x)
+        long = k.layers.Dense(2, name="long_2")(k.layers.Dense(4, name="long_1")(x))
+        out = k.layers.Add(name="sum")([short, k.layers.Dense(2, name="long_3")(long)])
+        return k.Model(x, out)
+
+    assert [v.path for v in build(dlnative).weights] == [v.path for v in build(keras).weights]
+
+
+# --- functional ----------------------------------------------------------------------------------
+
+
+def test_parts_of_a_functional_model():
+    model = two_towers(dlnative)
+    assert isinstance(model, Functional)
+    assert [t.name for t in model.inputs] == ["a", "b"] == model.input_names
+    assert [t.shape for t in model.outputs] == [(None, 2), (None, 1)]
+    assert model.get_layer("left").units == 4
+    assert model.get_layer(index=-1) is model.layers[-1]
+    assert model.built
+    assert [v.path for v in model.variables][:2] == ["right/kernel", "right/bias"]
+    assert two_towers(dlnative).name == "two_towers"
+    dlnative.utils.clear_session()
+    x = Input((2,))
+    assert Model(x, layers.Dense(1)(x)).name == "functional"
+
+
+def test_inputs_by_list_dict_and_name(engine):
+    model = two_towers(dlnative)
+    a, b = values(4, 3), values(4, 5)
+    expected = model([a, b])
+    for given in ((a, b), {"a": a, "b": b}, {"b": b, "a": a}):
+        for mine, other in zip(model(given), expected, strict=True):
+            np.testing.assert_array_equal(mine, other)
+    model = by_name(dlnative)
+    result = model({"a": values(4, 2), "b": values(4, 3)})
+    assert list(result) == ["y", "x"]
+    assert result["x"].shape == (4, 1)
+
+
+def test_axis_of_size_one_comes_and_goes(engine):
+    x = Input((1,))
+    model = Model(x, layers.Dense(2)(x))
+    data = values(5, 1)
+    np.testing.assert_array_equal(model(data[:, 0]), model(data))
+    y = Input((3,))
+    model = Model(y, layers.Dense(2)(y))
+    np.testing.assert_array_equal(model(data[:3].T[..., None]), model(data[:3].T))
+
+
+def test_shared_layers_share_weights(engine):
+    model = shared(dlnative)
+    assert len(model.weights) == 4
+    model.get_layer("before").set_weights([np.eye(3), np.zeros(3)])
+    x = values(4, 3)
+    np.testing.assert_allclose(model([x, x]), np.zeros((4, 4)), atol=1e-6)
+
+
+def test_models_between_inner_tensors(engine):
+    model = residual(dlnative)
+    middle = model.get_layer("add_0").output
+    first, rest = Model(model.inputs, middle), Model(middle, model.outputs)
+    x = values(4, 6)
+    np.testing.assert_allclose(rest(first(x))[0], model(x), rtol=1e-6)
+    assert rest.input_shape == (None, 6)
+    assert [layer.name for layer in rest.layers][1:] == ["step_1", "add_1", "step_2", "add_2"]
+    assert rest.get_layer("step_2").kernel is model.get_layer("step_2").kernel
+    hidden = Model(model.inputs, [model.get_layer("step_1").output, model.output])
+    assert [r.shape for r in hidden(x)] == [(4, 6), (4, 6)]
+
+
+def test_nodes_carry_the_names_of_layers():
+    graph = Graph(training=False)
+    model = nested(dlnative)
+    model(graph.feed((2, 3), "float32"))
+    assert [node.scope for node in graph.nodes] == [
+        "inner/inner_dense",
+        "pile/piled",
+        "inner/inner_dense",
+        "sum",
+        "inner/inner_dense",
+    ]
+
+
+def test_nested_models_of_one_function_keep_their_variables_apart():
+    def tower(name):
+        x = Input((3,))
+        return Model(x, layers.Dense(2, name="hidden")(x), name=name)
+
+    a, b = Input((3,)), Input((3,))
+    model = Model([a, b], layers.Add()([tower("left")(a), tower("right")(b)]))
+    assert [v.path for v in model.weights] == [
+        "left/hidden/kernel",
+        "left/hidden/bias",
+        "right/hidden/kernel",
+        "right/hidden/bias",
+    ]
+    piles = [Sequential([Input((3,)), layers.Dense(2, name="hidden")], name=n) for n in "pq"]
+    model = Model([a, b], layers.Add()([piles[0](a), piles[1](b)]))
+    assert [v.path for v in model.weights][::2] == ["p/hidden/kernel", "q/hidden/kernel"]
+
+
+def test_deep_models_need_no_recursion():
+    x = h = Input((2,))
+    for _ in range(1500):
+        h = layers.Identity()(h)
+    model = Model(x, h)
+    assert len(model.layers) == 1501
+
+
+def test_subclass_of_a_functional_model(engine):
+    class Net(Model):
+        def __init__(self, width):
+            x = Input((3,))
+            super().__init__(inputs=x, outputs=layers.Dense(width)(x))
+            self.width = width
+
+    net = Net(4)
+    assert isinstance(net, Functional)
+    assert net.width == 4
+    assert net(values(2, 3)).shape == (2, 4)
+
+
+def test_trainable_flags():
+    model = nested(dlnative)
+    assert len(model.trainable_weights) == 4
+    model.get_layer("inner").trainable = False
+    assert [v.path for v in model.trainable_weights] == ["pile/piled/kernel", "pile/piled/bias"]
+    model.trainable = False
+    assert model.trainable_weights == []
+    assert len(model.non_trainable_weights) == 4
+    x = Input((2,))
+    frozen = layers.Dense(2, trainable=False)
+    model = Model(x, layers.Dense(1)(frozen(x)), trainable=True)
+    assert len(model.trainable_weights) == 2
+    assert Model(x, frozen(x), trainable=False).trainable_weights == []
+
+
+def unconnected():
+    a, b = Input((2,), name="a"), Input((2,), name="b")
+    return a, b, layers.Dense(1, name="d")(a)
+
+
+def same_names():
+    x = Input((2,))
+    return Model(x, layers.Dense(1, name="d")(layers.Dense(2, name="d")(x)), name="m")
+
+
+FUNCTIONAL_ERRORS = [
+    (lambda a, b, y: Model(b, y, name="m"), ValueError, "'m': the outputs also depend .*'a'"),
+    (lambda a, b, y: Model([a, b], y, name="m"), ValueError, "'m': the input 'b' does not lead"),
+    (lambda a, b, y: Model([a, a], y, name="m"), ValueError, "'m': an input is given twice"),
+    (lambda a, b, y: Model(a, "y", name="m"), TypeError, "'m': expected outputs .* received 'y'"),
+    (lambda a, b, y: Model(a, np.ones(3), name="m"), TypeError, "'m': expected outputs"),
+    (lambda a, b, y: Model(a, layers.Dense(1, name="e"), name="m"), TypeError, "Dense 'e'"),
+    (lambda a, b, y: Model(np.ones(3), y, name="m"), TypeError, "'m': expected inputs"),
+    (lambda a, b, y: Model([], y, name="m"), ValueError, "'m': expected at least one tensor in in"),
+    (
+        lambda a, b, y: Model(a, [], name="m"),
+        ValueError,
+        "'m': expected at least one tensor in out",
+    ),
+    (lambda a, b, y: Model(a), TypeError, "expected inputs and outputs"),
+    (lambda a, b, y: same_names(), ValueError, "'m': the name 'd' belongs to 2 layers"),
+    (lambda a, b, y: Model(a, y).get_layer("x"), ValueError, "Unknown layer .* 'x'"),
+    (lambda a, b, y: Model(a, y).get_layer("dd"), ValueError, "Did you mean 'd'"),
+    (lambda a, b, y: Model(a, y).get_layer(index=7), ValueError, "index below 2"),
+    (lambda a, b, y: Model(a, y).get_layer(), ValueError, "a name or an index"),
+    (lambda a, b, y: Model(a, y)([values(2, 2)] * 2), ValueError, r"expected 1 inputs \['a'\]"),
+    (lambda a, b, y: Model(a, y)({"c": values(2, 2)}), ValueError, "Did you mean|Known names: a"),
+    (lambda a, b, y: two_towers(dlnative)({"a": values(2, 3)}), ValueError, r"\['b'\] missing"),
+    (lambda a, b, y: Model(a, y, wrong=1), ValueError, "'wrong'"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FUNCTIONAL_ERRORS)))
+def test_bad_functional_models(number):
+    make, error, words = FUNCTIONAL_ERRORS[number]
+    with pytest.raises(error, match=words):
+        make(*unconnected())
+
+
+def test_wrong_input_shape_shows_the_chain():
+    x = Input((784,), name="pixels")
+    model = Model(x, layers.Dense(10, name="head")(x), name="net")
+    with dlnative.engine("numpy"), pytest.raises(ValueError, match="'net'") as caught:
+        model(np.ones((32, 64)))
+    assert str(caught.value).splitlines() == [
+        "Functional 'net': expected input 'pixels' of shape (batch, 784), received (32, 64). "
+        "Reshape the data, or change the shape of the Input.",
+        "The layers up to here, with their outputs:",
+        "    InputLayer 'pixels'  (batch, 784)",
+        "  > Dense 'head'         does not fit (32, 64)",
+    ]
+
+
+def test_long_chains_are_cut():
+    x = Input((4,))
+    for i in range(40):
+        x = layers.Identity(name=f"i{i}")(x)
+    with pytest.raises(ValueError, match="21 layers before") as caught:
+        layers.Reshape((3,))(x)
+    assert len(str(caught.value).splitlines()) == 24
+
+
+def test_error_in_a_later_layer_of_a_running_model():
+    x = Input((None, 3))
+    h = layers.Flatten(name="flat")(x)
+
+    class Fussy(layers.Layer):
+        def call(self, t):
+            return ops.matmul(t, np.ones((6, 2), "float32")) if t.shape[-1] else t
+
+    model = Model(x, Fussy(name="fussy")(layers.Identity(name="same")(h)))
+    with dlnative.engine("numpy"):
+        assert model(np.ones((4, 2, 3))).shape == (4, 2)
+        with pytest.raises(ValueError, match=r"(?s)'fussy'.*'flat' +\(batch, None\).*> Fussy"):
+            model(np.ones((4, 3, 3)))
+
+
+# --- sequential ----------------------------------------------------------------------------------
+
+
+def test_stack_is_built_as_layers_are_added(engine):
+    model = Sequential(name="s")
+    assert not model.built
+    model.add(Input((4,)))
+    model.add(layers.Dense(3))
+    assert model.built
+    assert len(model.weights) == 2
+    model.add(layers.Dense(2))
+    assert model.output_shape == (None, 2)
+    assert len(model.layers) == 2
+    last = model.pop()
+    assert last.units == 2
+    assert model.output_shape == (None, 3)
+    assert len(model.weights) == 2
+    model.add(layers.Dense(5, activation="relu"))
+    assert model(values(2, 4)).shape == (2, 5)
+    assert model.input_shape == (None, 4)
+    assert model.weights[0].path.startswith("s/dense")
+
+
+def test_stack_is_built_by_the_first_data(engine):
+    model = Sequential([layers.Dense(3), layers.Dense(2)])
+    assert not model.built
+    assert model.weights == []
+    with pytest.raises(AttributeError, match="not built"):
+        model.output_shape  # noqa: B018
+    with pytest.raises(ValueError, match="not built"):
+        model.count_params()
+    assert model(values(7, 4)).shape == (7, 2)
+    assert model.input_shape == (None, 4)
+    assert model.count_params() == 15 + 8
+    assert model(values(3, 4)).shape == (3, 2)
+    other = Sequential([layers.Dense(3)])
+    other.build((None, 6))
+    assert other.count_params() == 21
+
+
+def test_stack_of_models(engine):
+    inner = Sequential([Input((4,)), layers.Dense(3)], name="inner")
+    outer = Sequential([inner, layers.Dense(2)], name="outer")
+    assert outer.built
+    assert outer.output_shape == (None, 2)
+    assert outer(values(2, 4)).shape == (2, 2)
+    assert [v.path.split("/")[0] for v in outer.weights] == ["inner", "inner", "outer", "outer"]
+
+
+def test_stack_with_input_shape_of_the_first_layer():
+    model = Sequential([layers.Dense(3, input_shape=(4,)), layers.Dense(2)])
+    assert model.input_shape == (None, 4)
+    assert Sequential([layers.Dense(3, input_dim=5)]).count_params() == 18
+
+
+def test_stack_of_merging_layers_takes_a_list(engine):
+    model = Sequential([layers.Add(), layers.Dense(2)])
+    assert model([values(3, 4), values(3, 4)]).shape == (3, 2)
+    assert model.count_params() == 10
+
+
+def test_empty_and_input_only_stacks():
+    with pytest.raises(ValueError, match="has no layers"):
+        Sequential(name="s").build((None, 3))
+    model = Sequential([Input((3,))])
+    assert model.layers == []
+    with pytest.raises(ValueError, match="no layer to remove"):
+        model.pop()
+
+
+STACK_ERRORS = [
+    (lambda: Sequential(["relu"]), TypeError, "expected a layer, received 'relu'"),
+    (lambda: Sequential([layers.Dense(2)(Input((3,)))]), TypeError, r"not add\(layer\(x\)\)"),
+    (
+        lambda: Sequential([layers.Dense(2, name="d"), layers.Dense(2, name="d")]),
+        ValueError,
+        "the name 'd' belongs to a layer already",
+    ),
+    (lambda: Sequential([Input((3,)), Input((3,))]), ValueError, "has the Input"),
+    (lambda: Sequential([layers.Dense(2), Input((3,))]), ValueError, "must come first"),
+    (lambda: Sequential([Input((3,))]).build((None, 4)), ValueError, "cannot be built with"),
+    (lambda: Sequential([Input((6,)), layers.Reshape((4,))]), ValueError, "cannot give 6 values"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(STACK_ERRORS)))
+def test_bad_stacks(number):
+    make, error, words = STACK_ERRORS[number]
+    with pytest.raises(error, match=words):
+        make()
+
+
+def test_failed_add_leaves_the_stack_as_it_was(engine):
+    model = Sequential([Input((6,)), layers.Dense(4, name="d")])
+    before = model(np.ones((1, 6)))
+    reshape = layers.Reshape((5,))
+    with pytest.raises(ValueError, match="(?s)Reshape.*> Reshape"):
+        model.add(reshape)
+    assert [layer.name for layer in model.layers] == ["d"]
+    assert model.built
+    np.testing.assert_array_equal(model(np.ones((1, 6))), before)
+    model.add(layers.Reshape((2, 2)))
+    assert model.output_shape == (None, 2, 2)
+
+
+def test_failed_build_by_data_leaves_the_stack_unbuilt():
+    model = Sequential([layers.Dense(4, name="first"), layers.Reshape((3,)), layers.Dense(1)])
+    with dlnative.engine("numpy"):
+        with pytest.raises(ValueError, match=r"(?s)Reshape.*Dense 'first' +\(batch, 4\)"):
+            model(np.ones((2, 6)))
+        assert not model.built
+        assert not any(layer.built for layer in model.layers)
+        assert model.weights == []
+        assert len(model.layers) == 3
+        with pytest.raises(ValueError, match="Reshape"):
+            model.build((None, 7))
+        assert model.weights == []
+
+
+# --- subclassed ----------------------------------------------------------------------------------
+
+
+class Net(Model):
+    def __init__(self, width=4, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden = layers.Dense(width, activation="relu")
+        self.drop = layers.Dropout(0.5)
+        self.head = layers.Dense(2)
+
+    def call(self, inputs, training=None):
+        return self.head(self.drop(self.hidden(inputs), training=training))
+
+
+def test_subclassed_model(engine):
+    model = Net(name="net")
+    assert not model.built
+    assert model(values(3, 5)).shape == (3, 2)
+    assert model.built
+    assert model.count_params() == 24 + 10
+    assert len(model.layers) == 3
+    assert [v.path.split("/")[0] for v in model.weights] == ["net"] * 4
+    assert model.get_config()["width"] == 4
+    other = Net()
+    other.build((None, 5))
+    assert other.count_params() == 34
+    x = Input((5,))
+    assert Model(x, model(x)).output_shape == (None, 2)
+
+
+def test_subclassed_model_without_call():
+    class Empty(Model):
+        pass
+
+    with pytest.raises(NotImplementedError, match="must implement call"):
+        Empty()(values(2, 2))
+
+
+# --- summary -------------------------------------------------------------------------------------
+
+
+def summary(model, **options):
+    lines = []
+    model.summary(print_fn=lines.append, **options)
+    return "\n".join(lines)
+
+
+def test_summary_of_a_stack():
+    text = summary(stack(dlnative))
+    assert "hidden (Dense)" in text
+    assert "(None, 8)" in text
+    assert f"{16 * 8 + 8:,}" in text
+    assert "Total params: 163 (652.00 B)" in text
+    # two products of 16 x 8 and 8 x 3, biases, 8 ReLUs and a softmax of 3
+    forward = 2 * 16 * 8 + 8 + 8 + 2 * 8 * 3 + 3 + 36
+    assert f"FLOPs per sample, forward: {forward:,}" in text
+    assert "Connected to" not in text
+    assert "FLOPs" not in summary(stack(dlnative), flops=False)
+
+
+def test_summary_of_a_graph():
+    model = nested(dlnative)
+    text = summary(model, expand_nested=True, show_trainable=True)
+    assert "Connected to" in text
+    assert "once" not in text
+    for name in ("inner", "inner_dense", "pile", "piled", "sum"):
+        assert name in text
+    # inner is called three times, pile once
+    assert f"forward: {3 * (2 * 12 + 4) + (2 * 12 + 3) + 4:,}" in text
+    model.get_layer("inner").trainable = False
+    text = summary(model, show_trainable=True)
+    assert "Non-trainable params: 16 (64.00 B)" in text
+    assert any(line.rstrip(" |").endswith("N") for line in text.splitlines() if "inner (" in line)
+
+
+def test_summary_before_the_model_is_built():
+    text = summary(Sequential([layers.Dense(3)]))
+    assert "0 (unbuilt)" in text
+    assert "?" in text
+    assert "Total params: 0" in text
+
+
+def test_summary_options(capsys):
+    model = stack(dlnative)
+    assert model.summary() is None
+    assert "Total params" in capsys.readouterr().out
+    assert {len(line) for line in summary(model, line_length=90).splitlines()[1:7]} == {90}
+    assert {len(line) for line in summary(model, line_length=60).splitlines()[1:7]} == {60}
+    listed = summary(model, layer_range=("hidden", "dropout"))
+    assert "hidden" in listed
+    assert "flatten" not in listed
+    with pytest.raises(ValueError, match="names no layer"):
+        summary(model, layer_range=("none", "hidden"))
+    with pytest.raises(ValueError, match="two names"):
+        summary(model, layer_range=("hidden",))
+    assert "hidden" in summary(model, positions=[0.4, 0.6, 0.8, 1.0], line_length=80)
+
+
+# --- copies --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+def test_clone_has_new_weights(engine, make):
+    model = make(dlnative)
+    copy = clone_model(model)
+    assert type(copy) is type(model)
+    assert copy.name == model.name
+    assert copy.count_params() == model.count_params()
+    assert not {id(v) for v in copy.weights} & {id(v) for v in model.weights}
+    copy.set_weights(model.get_weights())
+    x = inputs_for(model)
+    for mine, other in zip(flat(copy(x)), flat(model(x)), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_clone_with_other_layers():
+    model = residual(dlnative)
+
+    def wider(layer):
+        config = layer.get_config()
+        if isinstance(layer, layers.Dense):
+            config["activation"] = "tanh"
+        return type(layer).from_config(config)
+
+    copy = clone_model(model, clone_function=wider)
+    assert copy.get_layer("step_0").activation is dlnative.activations.tanh
+    drops = clone_model(
+        model,
+        clone_function=lambda layer: layer,
+        call_function=lambda layer, *a, **k: layers.Dropout(0.1)(layer(*a, **k)),
+    )
+    assert sum(isinstance(layer, layers.Dropout) for layer in drops.layers) == 6
+    x = Input((6,), name="new")
+    assert clone_model(model, input_tensors=x).inputs[0] is x
+    inner = clone_model(nested(dlnative), clone_function=wider, recursive=True)
+    assert inner.get_layer("inner").get_layer("inner_dense").activation is dlnative.activations.tanh
+
+
+def test_bad_clones():
+    with pytest.raises(TypeError, match="expected a model"):
+        clone_model(layers.Dense(2))
+    with pytest.raises(ValueError, match="functional models only"):
+        clone_model(stack(dlnative), call_function=lambda layer, x: layer(x))
+    with pytest.raises(ValueError, match="2 symbolic input tensors"):
+        clone_model(two_towers(dlnative), input_tensors=Input((3,)))
+    with pytest.raises(ValueError, match="neither Sequential nor functional"):
+        clone_model(Net(), clone_function=lambda layer: layer)

@@ -1,0 +1,471 @@
+"""Configurations: round trips, JSON, exchange with Keras, custom objects, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import Input, Model, Sequential, layers, ops, utils
+from dlnative.models import model_from_json
+from dlnative.utils import nest
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
+
+
+@pytest.fixture(autouse=True)
+def clean_registry():
+    registered = dict(utils.get_custom_objects())
+    yield
+    utils.get_custom_objects().clear()
+    utils.get_custom_objects().update(registered)
+
+
+def values(*shape, seed=0):
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype("float32")
+
+
+LAYERS = [
+    layers.InputLayer((3, None), name="i", dtype="uint8"),
+    layers.Dense(3, activation="relu", use_bias=False, kernel_regularizer="l2", name="d"),
+    layers.Dense(3, activation=layers.LeakyReLU(0.1, name="l"), trainable=False, name="d"),
+    layers.Dense(3, kernel_initializer=dlnative.initializers.HeNormal(seed=4), dtype="float64"),
+    layers.Activation("softmax"),
+    layers.Identity(),
+    layers.ReLU(max_value=6, negative_slope=0.1, threshold=1),
+    layers.LeakyReLU(0.2),
+    layers.ELU(0.7),
+    layers.PReLU(shared_axes=[1, 2]),
+    layers.Softmax(axis=[1]),
+    layers.Dropout(0.3, noise_shape=(None, 1), seed=8),
+    layers.Flatten(data_format="channels_first"),
+    layers.Reshape((-1, 2)),
+    layers.Permute((2, 1)),
+    layers.Rescaling(0.5, offset=-1),
+    layers.Rescaling([0.5, 2.0], offset=np.array([1.0, 2.0])),
+    layers.Add(),
+    layers.Subtract(),
+    layers.Multiply(),
+    layers.Average(),
+    layers.Concatenate(axis=1),
+    layers.OpLayer("sum", {"axis": (1, 2), "keepdims": True}),
+]
+
+
+@pytest.mark.parametrize("number", range(len(LAYERS)))
+def test_layer_round_trip(number):
+    layer = LAYERS[number]
+    record = json.loads(json.dumps(layers.serialize(layer)))
+    again = layers.deserialize(record)
+    assert type(again) is type(layer)
+    assert again.get_config() == layer.get_config()
+    assert again.name == layer.name
+    assert again.trainable == layer.trainable
+
+
+def test_every_public_layer_is_tested():
+    public = {getattr(layers, name) for name in layers.__all__}
+    classes = {c for c in public if isinstance(c, type) and issubclass(c, layers.Layer)}
+    assert classes - {type(layer) for layer in LAYERS} == {layers.Layer}
+
+
+def test_built_layer_is_built_again():
+    layer = layers.Dense(3)
+    layer.build((None, 4))
+    again = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
+    assert again.built
+    assert [w.shape for w in again.weights] == [(4, 3), (3,)]
+    add = layers.Add()
+    add.build([(None, 3), (None, 3)])
+    assert layers.deserialize(json.loads(json.dumps(layers.serialize(add)))).built
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def stack():
+    return Sequential(
+        [
+            Input((4,), name="in"),
+            layers.Dense(8, activation="relu", name="hidden"),
+            layers.Dropout(0.25, seed=3, name="drop"),
+            layers.Dense(3, activation="softmax", name="out"),
+        ],
+        name="stack",
+    )
+
+
+def graph():
+    a, b = Input((3,), name="a"), Input((3,), name="b")
+    twin = layers.Dense(4, activation="tanh", name="twin")
+    pile = Sequential([Input((4,)), layers.Dense(4, name="piled")], name="pile")
+    inner_in = Input((4,), name="inner_in")
+    inner = Model(inner_in, [layers.Dense(2, name="p")(inner_in), inner_in * 2.0], name="inner")
+    deep = twin(layers.Dense(3, name="before")(a))
+    joined = layers.Concatenate(name="joined")([deep, pile(twin(b))])
+    p, q = inner(layers.Dense(4, name="narrow")(joined))
+    total = ops.sum(1.0 - q * np.array([1.0, 2.0, 3.0, 4.0]), axis=-1, keepdims=True)
+    return Model({"a": a, "b": b}, {"first": p, "second": [total, inner(deep)[0]]}, name="graph")
+
+
+def data_for(model):
+    if model.name == "stack":
+        return values(5, 4)
+    return {"a": values(5, 3, seed=1), "b": values(5, 3, seed=2)}
+
+
+def same_results(one, other):
+    x = data_for(one)
+    with dlnative.engine("numpy"):
+        mine, theirs = one(x), other(x)
+    for m, t in zip(nest.flatten(mine), nest.flatten(theirs), strict=True):
+        np.testing.assert_array_equal(m, t)
+
+
+@pytest.mark.parametrize("make", [stack, graph], ids=["stack", "graph"])
+def test_model_round_trip(make):
+    model = make()
+    config = json.loads(json.dumps(model.get_config()))
+    for again in (
+        type(model).from_config(config),
+        model_from_json(model.to_json()),
+        model_from_json(model.to_json(indent=2)),
+    ):
+        assert type(again) is type(model)
+        assert again.to_json() == model.to_json()
+        assert [v.path for v in again.weights] == [v.path for v in model.weights]
+        again.set_weights(model.get_weights())
+        same_results(model, again)
+
+
+def test_unbuilt_stack_stays_unbuilt():
+    model = Sequential([layers.Dense(3), layers.Dense(2)])
+    again = model_from_json(model.to_json())
+    assert not again.built
+    model.build((None, 4))
+    again = model_from_json(model.to_json())
+    assert again.count_params() == model.count_params()
+
+
+def test_frozen_layers_stay_frozen():
+    model = graph()
+    model.get_layer("twin").trainable = False
+    again = model_from_json(model.to_json())
+    assert not again.get_layer("twin").trainable
+    assert len(again.trainable_weights) == len(model.trainable_weights)
+    model.trainable = False
+    assert model_from_json(model.to_json()).trainable_weights == []
+    frozen = stack()
+    frozen.trainable = False
+    assert model_from_json(frozen.to_json()).trainable_weights == []
+
+
+def test_configuration_does_not_change_the_model():
+    model = graph()
+    first = model.to_json()
+    config = model.get_config()
+    config["layers"].clear()
+    assert model.to_json() == first
+    given = json.loads(first)["config"]
+    copy = json.loads(json.dumps(given))
+    Model.from_config(given)
+    assert given == copy
+
+
+# --- exchange with Keras -------------------------------------------------------------------------
+
+
+def for_both(k, what):
+    if what == "stack":
+        return k.Sequential(
+            [
+                k.Input((4,), name="in"),
+                k.layers.Dense(8, activation="relu", kernel_initializer="he_normal"),
+                k.layers.LeakyReLU(0.1),
+                k.layers.Dense(3, kernel_regularizer=k.regularizers.L2(0.1)),
+                k.layers.Softmax(),
+            ],
+            name="stack",
+        )
+    a, b = k.Input((3,), name="a"), k.Input((3,), name="b")
+    twin = k.layers.Dense(4, activation="tanh", name="twin")
+    pile = k.Sequential([k.Input((4,)), k.layers.Dense(4, name="piled")], name="pile")
+    inner_in = k.Input((4,), name="inner_in")
+    inner = k.Model(inner_in, k.layers.Dense(2, name="p")(inner_in), name="inner")
+    deep = twin(k.layers.Dense(3, name="before")(a))
+    joined = k.layers.Concatenate(name="joined")([deep, pile(twin(b))])
+    end = inner(k.layers.Dense(4, name="narrow")(joined))
+    return k.Model([a, b], [end, inner(deep)], name="graph")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras with NumPy 2
+@pytest.mark.parametrize("what", ["stack", "graph"])
+def test_models_travel_to_keras_and_back(keras, what):
+    ours = for_both(dlnative, what)
+    theirs = keras.models.model_from_json(ours.to_json())
+    back = model_from_json(theirs.to_json())
+    theirs.set_weights(ours.get_weights())
+    back.set_weights(ours.get_weights())
+    x = values(5, 4) if what == "stack" else [values(5, 3), values(5, 3, seed=1)]
+    with dlnative.engine("numpy"):
+        mine, again = ours(x), back(x)
+    other = theirs(x)
+    if what == "stack":
+        mine, again, other = [mine], [again], [other]
+    for m, a, o in zip(mine, again, other, strict=True):
+        np.testing.assert_allclose(m, np.asarray(o), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(m, a)
+
+
+def normalized(record):
+    """A record of Keras without what only Keras writes."""
+    if isinstance(record, dict):
+        if record.get("class_name") == "DTypePolicy":
+            return record["config"]["name"]
+        skipped = ("quantization_config", "compile_config", "mask")
+        record = {k: normalized(v) for k, v in record.items() if k not in skipped}
+        if record.get("class_name") not in ("Dense", "Sequential"):
+            record.pop("build_config", None)  # Keras builds layers without weights early
+        if record.get("class_name") == "Functional":
+            record["registered_name"] = None
+        return record
+    return [normalized(v) for v in record] if isinstance(record, (list, tuple)) else record
+
+
+@pytest.mark.parametrize("what", ["stack", "graph"])
+def test_json_is_that_of_keras(keras, what):
+    dlnative.utils.clear_session()
+    keras.utils.clear_session()
+    ours = json.loads(for_both(dlnative, what).to_json())
+    theirs = json.loads(for_both(keras, what).to_json())
+    assert normalized(ours) == normalized(theirs)
+
+
+# --- one's own classes and functions -------------------------------------------------------------
+
+
+class Scale(layers.Layer):
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+def cube(x):
+    return x * x * x
+
+
+def with_own_parts():
+    return Sequential([Input((2,)), layers.Dense(2, activation=cube), Scale(3.0)])
+
+
+def test_custom_objects_by_argument():
+    text = with_own_parts().to_json()
+    objects = {"Scale": Scale, "cube": cube}
+    model = model_from_json(text, custom_objects=objects)
+    assert model.layers[1].factor == 3.0
+    assert model.layers[0].activation is cube
+    with utils.custom_object_scope(objects):
+        assert model_from_json(text).layers[1].factor == 3.0
+    config = with_own_parts().get_config()
+    assert Sequential.from_config(config, custom_objects=objects).layers[0].activation is cube
+    with pytest.raises(ValueError, match=r"Cannot find .*register_keras_serializable"):
+        model_from_json(text)
+
+
+def test_custom_objects_by_registration():
+    utils.register_keras_serializable("tests")(Scale)
+    utils.register_keras_serializable("tests", name="third_power")(cube)
+    model = with_own_parts()
+    text = model.to_json()
+    assert "tests>Scale" in text
+    assert "tests>third_power" in text
+    assert model_from_json(text).layers[1].factor == 3.0
+    assert utils.get_registered_name(Scale) == "tests>Scale"
+    assert utils.get_registered_object("tests>Scale") is Scale
+    assert dlnative.activations.get("tests>third_power") is cube
+    with pytest.raises(ValueError, match="no get_config"):
+        utils.register_keras_serializable()(type("Bare", (), {}))
+    utils.serialization._registered_names.clear()
+
+
+def test_registered_initializer_and_regularizer():
+    @utils.register_keras_serializable("tests")
+    class Sevens(dlnative.initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            return np.full(shape, 7.0, dtype)
+
+    layer = layers.Dense(2, kernel_initializer=Sevens())
+    again = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
+    assert type(again.kernel_initializer) is Sevens
+    utils.serialization._registered_names.clear()
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def test_lambdas_are_not_written():
+    model = Sequential([Input((2,)), layers.Dense(2, activation=lambda x: x)])
+    with pytest.raises(ValueError, match="named function"):
+        model.to_json()
+
+
+class Canary:
+    """Something whose creation a configuration must not bring about."""
+
+    made = 0
+
+    def __init__(self, **kwargs):
+        type(self).made += 1
+
+    @classmethod
+    def from_config(cls, config):
+        return cls()
+
+
+def record(**changes):
+    return {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}, **changes}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        record(module="os", class_name="system", config={"command": "echo"}),
+        record(module="builtins", class_name="eval", config={}),
+        record(module="builtins", class_name="function", config="eval"),
+        record(module="builtins", class_name="function", config="exec"),
+        record(module="subprocess", class_name="Popen", config={"args": "ls"}),
+        record(module=__name__, class_name="Canary", config={}),
+        record(module="numpy", class_name="ndarray", config={}),
+        record(module="keras.models", class_name="model_from_json", config={}),
+        record(module="keras.layers", class_name="__init__", config={}),
+        record(module="keras.layers", class_name="np", config={}),
+        record(module="dlnative.layers.core", class_name="np", config={}),
+        record(module="keras", class_name="Trainer", config={}),
+        record(class_name="__lambda__", config={"value": "4wAAAA"}),
+        record(class_name="Desne"),
+        record(config={"units": -1}),
+        record(config={"units": 2, "activation": "rleu"}),
+    ],
+    ids=str,
+)
+def test_configurations_run_nothing_but_known_names(bad):
+    with pytest.raises(ValueError):  # noqa: PT011  many different ones
+        layers.deserialize(bad)
+    assert Canary.made == 0
+
+
+def test_bad_names_are_told_with_the_nearest():
+    with pytest.raises(ValueError, match="'Desne'. Did you mean 'Dense'"):
+        layers.deserialize(record(class_name="Desne"))
+    with pytest.raises(ValueError, match="expected a layer's configuration"):
+        layers.deserialize(record(module="keras.initializers", class_name="Zeros", config={}))
+    with pytest.raises(TypeError, match="Expected a configuration"):
+        layers.deserialize(object())
+    with pytest.raises(ValueError, match="expected the configuration of a model"):
+        model_from_json(json.dumps(record()))
+    with pytest.raises(ValueError, match="Expecting"):
+        model_from_json("{")
+    with pytest.raises(ValueError, match="safe_mode"):
+        utils.deserialize_keras_object(record(), safe_mode=False)
+    with pytest.raises(TypeError, match="no get_config"):
+        utils.serialize_keras_object(object())
+
+
+def test_damaged_graphs_are_refused():
+    config = json.loads(json.dumps(graph().get_config()))
+    by_name = {entry["name"]: entry for entry in config["layers"]}
+    joined = by_name["joined"]["inbound_nodes"][0]["args"][0]
+    first = joined[0]["config"]
+
+    def attempt():
+        return Model.from_config(json.loads(json.dumps(config)))
+
+    attempt()
+    good = first["keras_history"]
+    first["keras_history"] = ["nobody", 0, 0]
+    with pytest.raises(ValueError, match="Unknown layer .*'nobody'"):
+        attempt()
+    first["keras_history"] = ["narrow", 0, 0]  # a cycle
+    with pytest.raises(ValueError, match="not connected"):
+        attempt()
+    first["keras_history"] = ["twin", 7, 0]
+    with pytest.raises(ValueError, match="not connected"):
+        attempt()
+    first["keras_history"] = good
+    config["layers"].append(config["layers"][0])
+    with pytest.raises(ValueError, match="not a layer of its own"):
+        attempt()
+    with pytest.raises(ValueError, match="'name' and 'layers'"):
+        Sequential.from_config({"layers": []})
+
+
+# --- plain values --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, 2.5, "a", True, [1, [2.0]], {"a": [1], "b": None}, np.float32(2.5), (1, 2)]
+)
+def test_plain_values_round_trip(value):
+    assert utils.deserialize_keras_object(utils.serialize_keras_object(value)) == value
+
+
+def test_arrays_round_trip():
+    array = np.arange(6, dtype="float32").reshape(2, 3)
+    record = json.loads(json.dumps(utils.serialize_keras_object(array)))
+    again = utils.deserialize_keras_object(record)
+    np.testing.assert_array_equal(again, array)
+    assert again.dtype == array.dtype
+
+
+# --- other helpers -------------------------------------------------------------------------------
+
+
+def test_to_categorical():
+    labels = [0, 2, 1]
+    np.testing.assert_array_equal(utils.to_categorical(labels), np.eye(3)[labels])
+    assert utils.to_categorical(labels, 5).shape == (3, 5)
+    assert utils.to_categorical(np.array([[0], [1]])).shape == (2, 2)
+    assert utils.to_categorical(np.array([[0, 1], [1, 0]])).shape == (2, 2, 2)
+    assert utils.to_categorical([], 3).shape == (0, 3)
+    for bad, error in (([0, -1], ValueError), ([0, 3], ValueError), ([0.5], TypeError)):
+        with pytest.raises(error):
+            utils.to_categorical(bad, 3)
+    with pytest.raises(ValueError, match="num_classes"):
+        utils.to_categorical([])
+
+
+def test_nest():
+    structure = {"b": [1, (2, None)], "a": 3}
+    assert nest.flatten(structure) == [3, 1, 2, None]
+    doubled = nest.map_structure(lambda v: v and 2 * v, structure)
+    assert doubled == {"b": [2, (4, None)], "a": 6}
+    assert list(doubled) == ["b", "a"]
+    assert nest.pack(structure, "wxyz") == {"b": ["x", ("y", "z")], "a": "w"}
+
+
+def test_signatures():
+    from functools import partial
+
+    from dlnative.utils import signatures
+
+    assert signatures.parameters(cube) == ("x",)
+    assert signatures.parameters(Scale(1.0).call) == ("inputs",)
+    assert signatures.parameters(partial(Scale, 1.0)) == ("kwargs",)
+    assert "units" in signatures.constructor_parameters(layers.Dense)
+    assert "dtype" in signatures.constructor_parameters(layers.Dense)

@@ -1,0 +1,592 @@
+"""compile, fit, evaluate, predict and single batches: Keras's numbers, options, and bookkeeping."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import layers, ops
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
+
+
+def mlp(library=dlnative, outputs=3, activation="softmax", units=8, inputs=4, regularizer=None):
+    return library.Sequential(
+        [
+            library.layers.Input((inputs,)),
+            library.layers.Dense(units, activation="relu", kernel_regularizer=regularizer),
+            library.layers.Dense(outputs, activation=activation),
+        ]
+    )
+
+
+def as_ours(ours, theirs):
+    """Gives the weights of one model to another."""
+    theirs.set_weights(ours.get_weights())
+    return theirs
+
+
+def classes(rng, count=37, inputs=4, number=3):
+    x = rng.normal(size=(count, inputs)).astype("float32")
+    return x, rng.integers(0, number, count)
+
+
+# --- Keras's numbers ------------------------------------------------------------------------------
+
+CASES = {
+    "sparse": ("sparse_categorical_crossentropy", "softmax", 3, lambda y: y),
+    "sparse column": ("sparse_categorical_crossentropy", "softmax", 3, lambda y: y[:, None]),
+    "one-hot": ("categorical_crossentropy", "softmax", 3, lambda y: np.eye(3, dtype="float32")[y]),
+    "binary": ("binary_crossentropy", "sigmoid", 1, lambda y: (y > 0).astype("float32")),
+    "binary column": ("binary_crossentropy", "sigmoid", 1, lambda y: (y > 0)[:, None].astype("float32")),
+    "regression": ("mse", None, 1, lambda y: y.astype("float32") - 1),
+    "absolute": ("mean_absolute_error", "tanh", 2, lambda y: np.stack([y, -y], 1) / 2.0),
+}
+
+
+@pytest.mark.parametrize(("case", "optimizer"), list(zip(CASES, ["adam", "rmsprop", "adagrad", "sgd"] * 2)))
+def test_fit_as_keras(keras, rng, case, optimizer):
+    """Same weights, same data, same order: the same losses and metrics, epoch by epoch."""
+    loss, activation, outputs, encode = CASES[case]
+    x, y = classes(rng)
+    y = encode(y)
+    results = []
+    ours = mlp(dlnative, outputs, activation)
+    for model, library in ((ours, dlnative), (as_ours(ours, mlp(keras, outputs, activation)), keras)):
+        metrics = ["mse"] if loss == "mse" or loss.startswith("mean") else ["accuracy"]
+        model.compile(library.optimizers.get(optimizer), loss, metrics=metrics)
+        history = model.fit(
+            x, y, batch_size=8, epochs=4, shuffle=False, verbose=0, validation_split=0.25
+        ).history
+        results.append(history)
+        results.append(dict(zip("abc", model.evaluate(x, y, verbose=0))))
+        results.append({"predictions": model.predict(x, verbose=0)})
+    for a, b in zip(results[:3], results[3:]):
+        assert list(a) == list(b)
+        for name in a:
+            np.testing.assert_allclose(a[name], b[name], rtol=2e-4, atol=2e-5, err_msg=name)
+
+
+def test_weights_and_penalties_as_keras(keras, rng):
+    x, y = classes(rng, 21)
+    weight = rng.uniform(0, 3, 21)
+    results = []
+    ours = mlp(regularizer=dlnative.regularizers.L2(0.05))
+    other = as_ours(ours, mlp(keras, regularizer=keras.regularizers.L2(0.05)))
+    for model in (ours, other):
+        model.compile(
+            "sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"]
+        )
+        options = {"batch_size": 8, "shuffle": False, "verbose": 0, "epochs": 3}
+        first = model.fit(x, y, sample_weight=weight, validation_data=(x, y, weight[::-1]), **options).history
+        second = model.fit(x, y, class_weight={0: 3.0, 2: 0.25}, **options).history
+        on_batch = model.train_on_batch(x, y, sample_weight=weight, return_dict=True)
+        results.append({**first, **{f"{k}2": v for k, v in second.items()}, **on_batch})
+    assert sorted(results[0]) == sorted(results[1])
+    for name in results[0]:
+        np.testing.assert_allclose(results[0][name], results[1][name], rtol=1e-4, err_msg=name)
+
+
+def branches(library):
+    """Two inputs, two outputs."""
+    a, b = library.Input((3,), name="a"), library.Input((2,), name="b")
+    h = library.layers.Concatenate()([library.layers.Dense(4, activation="tanh")(a), b])
+    left = library.layers.Dense(1, name="left")(h)
+    right = library.layers.Dense(3, activation="softmax", name="right")(h)
+    return library.Model([a, b], [left, right])
+
+
+MULTIPLE = [
+    {"loss": ["mse", "sparse_categorical_crossentropy"]},
+    {"loss": {"left": "mse", "right": "sparse_categorical_crossentropy"}, "loss_weights": {"left": 0.3, "right": 2.0}},
+    {"loss": ["mse", "sparse_categorical_crossentropy"], "loss_weights": [0.5, 3.0]},
+    {
+        "loss": {"left": "mae", "right": "sparse_categorical_crossentropy"},
+        "metrics": {"left": ["mse", "mae"], "right": ["accuracy"]},
+    },
+    {
+        "loss": ["mse", "sparse_categorical_crossentropy"],
+        "metrics": [["mae"], ["accuracy", "sparse_categorical_crossentropy"]],
+        "weighted_metrics": [["mae"], ["accuracy"]],
+    },
+]
+
+
+@pytest.mark.parametrize("options", MULTIPLE)
+@pytest.mark.parametrize("form", ["lists", "dicts"])
+def test_several_inputs_and_outputs_as_keras(keras, rng, options, form):
+    a, b = rng.normal(size=(19, 3)).astype("float32"), rng.normal(size=(19, 2)).astype("float32")
+    left, right = rng.normal(size=(19, 1)).astype("float32"), rng.integers(0, 3, 19)
+    weight = rng.uniform(0, 2, 19).astype("float32")
+    x, y = ([a, b], [left, right]) if form == "lists" else ({"a": a, "b": b}, {"left": left, "right": right})
+    if form == "dicts" and isinstance(options["loss"], list):
+        y = [left, right]
+    results = []
+    ours = branches(dlnative)
+    for model in (ours, as_ours(ours, branches(keras))):
+        model.compile("sgd", **options)
+        weighted = {"sample_weight": [weight, weight]} if "weighted_metrics" in options else {}
+        history = model.fit(
+            x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, validation_data=(x, y), **weighted
+        ).history
+        results.append((history, model.evaluate(x, y, verbose=0), model.predict(x, verbose=0)))
+    (ours_history, ours_values, ours_out), (history, values, out) = results
+    assert list(ours_history) == list(history)
+    for name in history:
+        np.testing.assert_allclose(ours_history[name], history[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(ours_values, values, rtol=1e-4, atol=1e-6)
+    for one, other in zip(ours_out, out):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_crossentropy_by_the_shapes(keras, rng):
+    x, y = classes(rng, 12)
+    for labels, outputs, activation in ((y, 3, "softmax"), (np.eye(3)[y], 3, "softmax"), (y > 1, 1, "sigmoid")):
+        ours = mlp(dlnative, outputs, activation)
+        values = []
+        for model in (ours, as_ours(ours, mlp(keras, outputs, activation))):
+            model.compile("sgd", "crossentropy", metrics=["acc"])
+            values.append(model.evaluate(x, np.asarray(labels, "float32"), verbose=0))
+        np.testing.assert_allclose(*values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7])
+def test_steps_per_epoch_as_keras(keras, rng, steps):
+    x, y = classes(rng, 23)
+    results = []
+    ours = mlp()
+    for model in (ours, as_ours(ours, mlp(keras))):
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            history = model.fit(
+                x, y, batch_size=4, epochs=4, steps_per_epoch=steps, shuffle=False, verbose=0,
+                validation_data=(x, y), validation_steps=2,
+            ).history  # fmt: skip
+        results.append((history, len(caught) > 0))
+    assert results[0][1] == results[1][1]
+    for name in results[0][0]:
+        np.testing.assert_allclose(results[0][0][name], results[1][0][name], rtol=1e-4, err_msg=name)
+
+
+# --- fit ------------------------------------------------------------------------------------------
+
+
+def compiled(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=None, **options):
+    model = mlp(**options)
+    model.compile(optimizer, loss, metrics=metrics)
+    return model
+
+
+def trained(x, y, seed=3, **options):
+    dlnative.utils.set_random_seed(seed)
+    model = compiled("adam")
+    model.fit(x, y, verbose=0, **options)
+    return model.get_weights()
+
+
+def assert_same(a, b, same=True):
+    equal = all(np.array_equal(u, v) for u, v in zip(a, b))
+    assert equal == same
+
+
+def test_the_same_seed_gives_the_same_training(rng):
+    x, y = classes(rng)
+    first = trained(x, y, epochs=3, batch_size=5)
+    assert_same(first, trained(x, y, epochs=3, batch_size=5))
+    assert_same(first, trained(x, y, seed=4, epochs=3, batch_size=5), same=False)
+
+
+def test_two_fits_are_one(rng):
+    """The order of an epoch depends on its number, not on how many calls of fit there were."""
+    x, y = classes(rng)
+    dlnative.utils.set_random_seed(3)
+    model = compiled("adam")
+    model.fit(x, y, epochs=2, batch_size=5, verbose=0)
+    model.fit(x, y, epochs=3, initial_epoch=2, batch_size=5, verbose=0)
+    assert_same(model.get_weights(), trained(x, y, epochs=3, batch_size=5))
+
+
+def test_shuffle(rng):
+    from dlnative.models.loop import Order
+
+    order = Order(10, 4, True, seed=5)
+    first, second = order.indices(0), order.indices(1)
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(order.indices(0), first)
+    assert not np.array_equal(Order(10, 4, True, seed=6).indices(0), first)
+    assert Order(10, 4, False, seed=5).indices(0) is None
+    blocks = Order(10, 4, "batch", seed=5).indices(3)
+    assert sorted(blocks[:4]) == [0, 1, 2, 3]
+    assert sorted(blocks[4:8]) == [4, 5, 6, 7]
+    assert sorted(blocks[8:]) == [8, 9]
+    assert not np.array_equal(blocks, np.arange(10))
+    x, y = classes(rng)
+    assert_same(trained(x, y, shuffle=False), trained(x, y, shuffle=True), same=False)
+
+
+def test_epoch_means_weigh_batches_by_their_size(rng):
+    x, y = classes(rng, 10)
+    model = compiled(dlnative.optimizers.SGD(learning_rate=0.0), metrics=["accuracy"])
+    history = model.fit(x, y, batch_size=4, verbose=0).history
+    loss, accuracy = model.evaluate(x, y, batch_size=10, verbose=0)
+    assert history["loss"][0] == pytest.approx(loss, rel=1e-6)
+    assert history["accuracy"][0] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 100])
+def test_any_batch_size(rng, batch_size):
+    x, y = classes(rng, 10)
+    model = compiled()
+    model.fit(x, y, batch_size=batch_size, verbose=0)
+    assert model.optimizer.iterations == -(-10 // min(batch_size, 10))
+
+
+def test_validation(rng):
+    x, y = classes(rng, 20)
+    model = compiled(dlnative.optimizers.SGD(learning_rate=0.0), metrics=["accuracy"])
+    split = model.fit(x, y, verbose=0, validation_split=0.25).history
+    given = model.fit(x[:15], y[:15], verbose=0, validation_data=(x[15:], y[15:])).history
+    assert {k: pytest.approx(v) for k, v in split.items()} == given
+    expected = model.evaluate(x[15:], y[15:], verbose=0, return_dict=True)
+    assert split["val_loss"][0] == pytest.approx(expected["loss"])
+    often = model.fit(x, y, epochs=6, verbose=0, validation_split=0.25, validation_freq=2).history
+    assert (len(often["loss"]), len(often["val_loss"])) == (6, 3)
+    chosen = model.fit(x, y, epochs=6, verbose=0, validation_split=0.25, validation_freq=[1, 5]).history
+    assert len(chosen["val_loss"]) == 2
+
+
+def test_initial_epoch(rng):
+    x, y = classes(rng)
+    history = compiled().fit(x, y, epochs=5, initial_epoch=3, verbose=0)
+    assert history.epoch == [3, 4]
+    assert compiled().fit(x, y, epochs=0, verbose=0).history == {}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float64", "bool"])
+def test_any_numeric_dtype(rng, dtype):
+    x = rng.integers(0, 2 if dtype == "bool" else 100, (12, 4)).astype(dtype)
+    y = rng.integers(0, 3, 12).astype("uint8" if dtype != "float64" else "float64")
+    model, same = compiled(), compiled()
+    same.set_weights(model.get_weights())
+    a = model.fit(x, y, verbose=0, shuffle=False, batch_size=5).history["loss"]
+    b = same.fit(x.astype("float32"), y.astype("int32"), verbose=0, shuffle=False, batch_size=5).history["loss"]
+    np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_memory_map_and_strides(rng, tmp_path):
+    x, y = classes(rng, 24)
+    expected = trained(x, y, epochs=2)
+    mapped = np.memmap(tmp_path / "x", dtype="float32", mode="w+", shape=x.shape)
+    mapped[...] = x
+    assert_same(trained(mapped, y, epochs=2), expected)
+    assert_same(trained(np.asfortranarray(x), y, epochs=2), expected)
+    assert_same(trained(np.repeat(x, 2, 0)[::2], y, epochs=2), expected)
+
+
+def test_lists_and_data_frames(rng):
+    x, y = classes(rng, 8)
+
+    class Frame:
+        def __array__(self, dtype=None, copy=None):
+            return x if dtype is None else x.astype(dtype)
+
+    expected = trained(x, y)
+    assert_same(trained(x.tolist(), y.tolist()), expected)
+    assert_same(trained(Frame(), y), expected)
+    assert_same(trained([x], [y]), expected)
+
+
+def test_float64(rng):
+    x, y = classes(rng)
+    model = dlnative.Sequential(
+        [layers.Input((4,), dtype="float64"), layers.Dense(3, activation="softmax", dtype="float64")]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, verbose=0, sample_weight=np.ones(37, "float32"))
+    assert model.predict(x, verbose=0).dtype == np.float64
+
+
+def test_model_without_input_is_built_by_the_data(rng):
+    x, y = classes(rng)
+    model = dlnative.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert not model.built
+    model.fit(x, y, verbose=0)
+    assert model.built
+
+
+def test_subclassed_model(rng):
+    class Own(dlnative.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(5, activation="tanh")
+            self.drop = layers.Dropout(0.5, seed=1)
+            self.last = layers.Dense(1)
+
+        def call(self, x, training=None):
+            return self.last(self.drop(self.first(x), training=training))
+
+    x = rng.normal(size=(20, 3)).astype("float32")
+    model = Own()
+    model.compile("adam", "mse")
+    losses = model.fit(x, x[:, :1], epochs=30, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    np.testing.assert_array_equal(model.predict(x), model.predict(x))
+
+
+def test_frozen_layers_stay_and_thaw(rng):
+    x, y = classes(rng)
+    model = compiled("adam")
+    first = model.layers[0]
+    before = [w.copy() for w in first.get_weights()]
+    first.trainable = False
+    model.fit(x, y, verbose=0)
+    assert_same(first.get_weights(), before)
+    model.train_on_batch(x, y)
+    first.trainable = True
+    model.train_on_batch(x, y)
+    assert not np.array_equal(first.get_weights()[0], before[0])
+    first.trainable = False
+    before = [w.copy() for w in first.get_weights()]
+    model.train_on_batch(x, y)
+    assert_same(first.get_weights(), before)
+
+
+def test_interrupted_training_goes_on(rng):
+    """What a callback raises leaves the model usable and the history so far."""
+    x, y = classes(rng)
+    model = compiled("adam")
+
+    def stop(epoch, logs):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        callback = dlnative.callbacks.LambdaCallback(on_epoch_begin=stop)
+        model.fit(x, y, epochs=9, verbose=0, callbacks=[callback])
+    assert len(model.history.history["loss"]) == 2
+    model.fit(x, y, epochs=2, verbose=0)
+    assert model.optimizer.iterations == 4 * 2
+
+
+def test_own_loss_and_metric(rng):
+    x, y = rng.normal(size=(12, 4)), rng.normal(size=(12, 1))
+
+    def quartic(y_true, y_pred):
+        square = (y_pred - y_true) * (y_pred - y_true)
+        return ops.mean(square * square, axis=-1)
+
+    class Total(dlnative.losses.Loss):
+        def call(self, y_true, y_pred):
+            return ops.mean((y_pred - y_true) * (y_pred - y_true))
+
+    model = mlp(outputs=1, activation=None)
+    model.compile("sgd", quartic, metrics=[quartic, "mse", Total(name="total")])
+    results = model.evaluate(x, y, verbose=0, return_dict=True)
+    error = model.predict(x, verbose=0) - y
+    assert results["loss"] == pytest.approx((error**4).mean(), rel=1e-5)
+    assert results["quartic"] == pytest.approx(results["loss"], rel=1e-6)
+    assert results["total"] == pytest.approx(results["mse"], rel=1e-6)
+    model.compile("sgd", Total())
+    assert model.train_on_batch(x, y) == pytest.approx((error**2).mean(), rel=1e-5)
+    weight = rng.uniform(0, 2, 12)
+    error = model.predict(x, verbose=0) - y
+    assert model.test_on_batch(x, y, weight) == pytest.approx((error**2).mean() * weight.mean(), rel=1e-5)
+
+
+def test_loss_from_logits_is_the_loss_of_probabilities(rng):
+    x, y = classes(rng)
+    model = mlp()
+    logits = mlp(activation=None)
+    logits.set_weights(model.get_weights())
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    logits.compile("sgd", dlnative.losses.SparseCategoricalCrossentropy(from_logits=True))
+    np.testing.assert_allclose(model.train_on_batch(x, y), logits.train_on_batch(x, y), rtol=1e-6)
+    for a, b in zip(model.get_weights(), logits.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_dropout_masks_change_from_step_to_step(rng):
+    x = np.ones((4, 50), "float32")
+    model = dlnative.Sequential(
+        [layers.Input((50,)), layers.Dropout(0.5, seed=1), layers.Dense(1, kernel_initializer="ones")]
+    )
+    model.compile(dlnative.optimizers.SGD(learning_rate=0.0), "mse")
+    losses = {model.train_on_batch(x, np.zeros((4, 1))) for _ in range(5)}
+    assert len(losses) == 5
+    assert model.test_on_batch(x, np.zeros((4, 1))) == pytest.approx(2500.0)
+
+
+# --- evaluate and predict -------------------------------------------------------------------------
+
+
+def test_evaluate(rng):
+    x, y = classes(rng, 11)
+    model = compiled(metrics=["accuracy"])
+    values = model.evaluate(x, y, verbose=0)
+    as_dict = model.evaluate(x, y, batch_size=3, verbose=0, return_dict=True)
+    np.testing.assert_allclose(list(as_dict.values()), values[::-1], rtol=1e-6)
+    assert isinstance(compiled().evaluate(x, y, verbose=0), float)
+    assert model.evaluate(x, y, batch_size=3, steps=2, verbose=0) == pytest.approx(
+        model.evaluate(x[:6], y[:6], verbose=0)
+    )
+
+
+def test_evaluate_does_not_change_the_model(rng):
+    x, y = classes(rng)
+    model = compiled("adam")
+    before = model.get_weights()
+    model.evaluate(x, y, verbose=0)
+    model.test_on_batch(x, y)
+    model.predict(x, verbose=0)
+    assert_same(before, model.get_weights())
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 4, 7, 32, 1000])
+def test_predict(rng, batch_size):
+    x, _ = classes(rng)
+    model = mlp()
+    expected = model(x)
+    np.testing.assert_allclose(model.predict(x, batch_size=batch_size), expected, rtol=1e-5)
+    assert model.predict(x[:1]).shape == (1, 3)
+    np.testing.assert_allclose(model.predict(x, batch_size=4, steps=2), expected[:8], rtol=1e-5)
+
+
+def test_predict_many_rows(rng):
+    x = rng.normal(size=(5000, 4)).astype("float32")
+    model = mlp()
+    np.testing.assert_allclose(model.predict(x), model.predict(x, batch_size=5000), rtol=1e-5)
+
+
+def test_predict_sees_new_weights_and_layers(rng):
+    x, _ = classes(rng, 3)
+    model = mlp()
+    before = model.predict(x)
+    model.set_weights([w * 0 for w in model.get_weights()])
+    assert not np.array_equal(before, model.predict(x))
+    model.add(layers.Dense(2))
+    assert model.predict(x).shape == (3, 2)
+
+
+def test_results_are_the_callers(rng):
+    """A later call does not overwrite what an earlier one returned."""
+    x, _ = classes(rng, 6)
+    model = mlp()
+    first = model.predict(x[:3])
+    copy = first.copy()
+    model.predict(x[3:])
+    np.testing.assert_array_equal(first, copy)
+
+
+# --- single batches -------------------------------------------------------------------------------
+
+
+def test_on_batch(rng):
+    x, y = classes(rng, 6)
+    model, other = compiled("adam", metrics=["accuracy"]), compiled("adam", metrics=["accuracy"])
+    other.set_weights(model.get_weights())
+    for _ in range(3):
+        before = model.evaluate(x, y, verbose=0)
+        assert model.test_on_batch(x, y) == pytest.approx(before)
+        assert model.train_on_batch(x, y) == pytest.approx(before)
+        other.fit(x, y, verbose=0, shuffle=False)
+    for a, b in zip(model.get_weights(), other.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    assert list(model.train_on_batch(x, y, return_dict=True)) == ["accuracy", "loss"]
+    assert isinstance(compiled().train_on_batch(x, y), float)
+    np.testing.assert_array_equal(model.predict_on_batch(x), model.predict(x))
+
+
+def test_on_batch_with_other_shapes_and_labels(rng):
+    x, y = classes(rng, 6)
+    model = compiled()
+    for count in (6, 2, 6, 1):
+        model.train_on_batch(x[:count], y[:count])
+    model.train_on_batch(x, y[:, None].astype("uint8"))
+    model.train_on_batch(x.tolist(), y.tolist())
+    model.train_on_batch(x, y, class_weight={0: 2.0})
+    assert model.optimizer.iterations == 7
+
+
+def test_on_batch_without_compiled_numbers_of_another_engine(rng):
+    x, y = classes(rng, 6)
+    model = compiled()
+    first = model.test_on_batch(x, y)
+    with dlnative.engine("numpy"):
+        assert model.test_on_batch(x, y) == pytest.approx(first, rel=1e-5)
+        np.testing.assert_allclose(model.predict(x), model(x), rtol=1e-5)
+    assert model.test_on_batch(x, y) == first
+
+
+# --- the two engines ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("case", ["sparse", "binary", "regression"])
+def test_both_engines_train_alike(rng, case, optimizer):
+    """A whole training run of C++ follows the oracle, step by step."""
+    pytest.importorskip("dlnative._core")
+    loss, activation, outputs, encode = CASES[case]
+    x, y = classes(rng)
+    y = encode(y)
+    runs = []
+    for engine in ("native", "numpy"):
+        with dlnative.engine(engine):
+            dlnative.utils.set_random_seed(11)
+            model = mlp(dlnative, outputs, activation)
+            model.compile(optimizer, loss)
+            losses = []
+            note = dlnative.callbacks.LambdaCallback(
+                on_train_batch_end=lambda batch, logs, losses=losses: losses.append(logs["loss"])
+            )
+            model.fit(x, y, batch_size=7, epochs=5, verbose=0, callbacks=[note])
+            runs.append(losses)
+    np.testing.assert_allclose(*runs, rtol=2e-5)
+
+
+# --- compiling ------------------------------------------------------------------------------------
+
+
+def test_recompiling_starts_anew(rng):
+    x, y = classes(rng)
+    model = compiled("adam", metrics=["accuracy"])
+    model.fit(x, y, verbose=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert list(model.fit(x, y, verbose=0).history) == ["loss"]
+    assert model.optimizer.iterations == 2
+
+
+def test_compile_configuration(rng):
+    x, y = classes(rng)
+    model = compiled(dlnative.optimizers.Adam(learning_rate=0.25), metrics=["accuracy"])
+    model.fit(x, y, verbose=0)
+    config = model.get_compile_config()
+    other = mlp()
+    assert other.get_compile_config() is None
+    other.compile_from_config(config)
+    assert float(other.optimizer.learning_rate) == 0.25
+    other.set_weights(model.get_weights())
+    assert other.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+
+
+def test_metrics_of_a_model(rng):
+    x, y = classes(rng)
+    model = compiled(metrics=["accuracy"])
+    model.evaluate(x, y, verbose=0)
+    assert model.metrics_names == ["loss", "accuracy"]
+    assert model.get_metrics_result()["loss"] > 0
+    model.reset_metrics()
+    assert model.get_metrics_result() == {"accuracy": 0.0, "loss": 0.0}
