@@ -95,7 +95,7 @@ def bench_fresh(report: Report, rounds: int) -> None:
             ("pass", "import numpy"),
             ("pass", "import dlnative"),
             ("pass", f"import dlnative; {names}"),
-            ("import dlnative, numpy", model),
+            (f"import dlnative, numpy; {names}", model),
         ],
         rounds,
     )
@@ -153,13 +153,18 @@ def bench_allocations(report: Report, stage: Stage) -> None:
                     f"{name}: allocations",
                     answer,
                     f"  per step {'not counted' if calls is None else f'{calls:.4f}'},"
-                    f" growth in {2 * answer['steps']} steps: heap {answer['heap_bytes']} bytes,"
+                    f" growth in {3 * answer['steps']} steps: heap {answer['heap_bytes']} bytes,"
                     f" resident {answer['resident_bytes']} bytes;"
                     f" Python in 500 train_on_batch {answer['python_bytes']} bytes",
                 )
-                report.target(f"{name}: allocations per step", calls, 0.01, at_least=False)
+                # A step that allocates counts 1 at least; what stays below comes from `fit` around
+                # the steps. A byte lost in every step would show as 30 kB in XOR's 30,000.
+                report.target(f"{name}: allocations per step", calls, 0.5, at_least=False)
                 report.target(
-                    f"{name}: growth of the heap, bytes", answer["heap_bytes"], 4096, at_least=False
+                    f"{name}: growth of the heap, bytes",
+                    answer["heap_bytes"],
+                    16384,
+                    at_least=False,
                 )
         except WorkerError as error:
             print(f"allocations: not measured: {error}")

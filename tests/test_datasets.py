@@ -43,10 +43,10 @@ def folder(tmp_path: Path) -> Path:
     arrays = small_mnist()
     root = tmp_path / "mnist"
     root.mkdir()
-    (root / f"{NAMES[0]}.gz").write_bytes(gzip.compress(idx_bytes(arrays[NAMES[0]])))
+    (root / f"{NAMES[0]}.gz").write_bytes(gzip.compress(idx_bytes(arrays[NAMES[0]]), mtime=0))
     (root / NAMES[1]).write_bytes(idx_bytes(arrays[NAMES[1]]))
     (root / "t10k-images.idx3-ubyte").write_bytes(idx_bytes(arrays[NAMES[2]]))
-    (root / f"{NAMES[3]}.gz").write_bytes(gzip.compress(idx_bytes(arrays[NAMES[3]])))
+    (root / f"{NAMES[3]}.gz").write_bytes(gzip.compress(idx_bytes(arrays[NAMES[3]]), mtime=0))
     return root
 
 
@@ -179,7 +179,7 @@ def mirror(tmp_path, no_local_copy, monkeypatch):
     served.mkdir()
     sums = {}
     for name, array in small_mnist().items():
-        content = gzip.compress(idx_bytes(array), mtime=0)
+        content = gzip.compress(idx_bytes(array, mtime=0), mtime=0)
         (served / f"{name}.gz").write_bytes(content)
         sums[name] = hashlib.sha256(content).hexdigest()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=served))
@@ -212,7 +212,7 @@ def test_mnist_download_goes_on_where_it_stopped(mirror, no_local_copy):
 
 
 def test_mnist_wrong_checksum_leaves_nothing(mirror, no_local_copy):
-    (mirror / f"{NAMES[0]}.gz").write_bytes(gzip.compress(b"something else"))
+    (mirror / f"{NAMES[0]}.gz").write_bytes(gzip.compress(b"something else", mtime=0))
     with pytest.raises(ValueError, match="hash"):
         mnist.load_data()
     assert [*no_local_copy.iterdir()] == []
@@ -263,10 +263,10 @@ GOOD = idx_bytes(np.arange(12, dtype=np.uint8).reshape(3, 4))
         (GOOD[:-1], r"expected 12 bytes of data for shape \(3, 4\), received 11"),
         (GOOD + b"x", "expected 12 bytes of data .* received more"),
         (b"\0\0\x0e\x04" + b"\xff" * 16 + b"data", "received 4$"),
-        (gzip.compress(GOOD)[:-9], "damaged or truncated gzip"),
-        (gzip.compress(GOOD)[:6], "damaged or truncated gzip"),
-        (gzip.compress(GOOD)[:12] + b"\0" * 20, "damaged or truncated gzip"),
-        (gzip.compress(GOOD[:-1]), "received 11"),
+        (gzip.compress(GOOD, mtime=0)[:-9], "damaged or truncated gzip"),
+        (gzip.compress(GOOD, mtime=0)[:6], "damaged or truncated gzip"),
+        (gzip.compress(GOOD, mtime=0)[:12] + b"\0" * 20, "damaged or truncated gzip"),
+        (gzip.compress(GOOD[:-1], mtime=0), "received 11"),
     ],
 )
 def test_idx_broken_files(tmp_path, content, message):

@@ -112,6 +112,77 @@ def test_configuration_is_that_of_keras(keras, number):
     assert reborn.name == ours.name
 
 
+def softmax(x, axis):
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+FORMULAS = [  # a layer, shapes of its inputs, and the same in NumPy
+    (layers.ReLU(), [X], lambda x: np.maximum(x, 0)),
+    (
+        layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2),
+        [X],
+        lambda x: np.where(x >= 1, 1, np.where(x >= 0.2, x, 0.1 * (x - 0.2))),
+    ),
+    (layers.LeakyReLU(), [X], lambda x: np.where(x > 0, x, 0.3 * x)),
+    (layers.ELU(0.5), [X], lambda x: np.where(x > 0, x, 0.5 * (np.exp(x) - 1))),
+    (layers.PReLU(alpha_initializer="ones"), [X], lambda x: x),
+    (layers.Softmax(), [X], lambda x: softmax(x, -1)),
+    (layers.Softmax(axis=1), [X], lambda x: softmax(x, 1)),
+    (layers.Flatten(), [X], lambda x: x.reshape(5, 24)),
+    (
+        layers.Flatten(data_format="channels_first"),
+        [X],
+        lambda x: x.transpose(0, 2, 1).reshape(5, 24),
+    ),
+    (layers.Flatten(), [(5,)], lambda x: x.reshape(5, 1)),
+    (layers.Reshape((3, -1)), [X], lambda x: x.reshape(5, 3, 8)),
+    (layers.Permute((2, 1)), [X], lambda x: x.transpose(0, 2, 1)),
+    (layers.Rescaling(2.0, offset=-1.0), [X], lambda x: 2 * x - 1),
+    (layers.Rescaling(np.arange(6), offset=0.5), [X], lambda x: x * np.arange(6) + 0.5),
+    (layers.Identity(), [X], lambda x: x),
+    (layers.Add(), [X, X, X], lambda a, b, c: a + b + c),
+    (layers.Add(), [X, (5, 1, 6)], lambda a, b: a + b),
+    (layers.Add(), [(5, 6), X], lambda a, b: a[:, None] + b),
+    (layers.Subtract(), [X, X], lambda a, b: a - b),
+    (layers.Multiply(), [X, X, X], lambda a, b, c: a * b * c),
+    (layers.Average(), [X, X, X], lambda a, b, c: (a + b + c) / 3),
+    (layers.Concatenate(), [X, (5, 4, 2)], lambda a, b: np.concatenate([a, b], -1)),
+    (layers.Concatenate(axis=1), [X, (5, 3, 6)], lambda a, b: np.concatenate([a, b], 1)),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FORMULAS)))
+def test_layer_follows_its_formula(engine, number):
+    layer, shapes, formula = FORMULAS[number]
+    arrays = [values(*shape, seed=i) for i, shape in enumerate(shapes)]
+    expected = formula(*arrays)
+    result = layer(arrays[0] if len(arrays) == 1 else arrays)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+    inputs = [Input(shape[1:]) for shape in shapes]
+    assert layer(inputs[0] if len(inputs) == 1 else inputs).shape == (None, *expected.shape[1:])
+
+
+def test_dense_follows_its_formula(engine):
+    for shape in ((5, 6), X, (2, 3, 4, 6)):
+        layer = layers.Dense(3, activation="tanh", bias_initializer="ones")
+        x = values(*shape)
+        result = layer(x)
+        np.testing.assert_allclose(
+            result, np.tanh(x @ layer.kernel.numpy() + 1), rtol=1e-5, atol=1e-6
+        )
+    plain = layers.Dense(3, use_bias=False)
+    np.testing.assert_allclose(plain(x), x @ plain.kernel.numpy(), rtol=1e-5, atol=1e-6)
+    assert len(plain.weights) == 1
+
+
+def test_functions_that_merge():
+    a, b = Input((3,)), Input((3,))
+    for name in ("add", "subtract", "multiply", "average"):
+        assert getattr(layers, name)([a, b], name=f"my_{name}").shape == (None, 3)
+    assert layers.concatenate([a, b], axis=1).shape == (None, 6)
+
+
 NAMES = sorted(
     name
     for name in dlnative.activations.__all__
@@ -550,6 +621,9 @@ def test_bad_arguments(number):
 CALLS = [
     (lambda: layers.Dense(3, name="d")(Input((None,))), ValueError, "'d': the last axis"),
     (lambda: layers.Dense(3, name="d")(np.ones(3)), ValueError, r"'d': expected input of shape"),
+    (lambda: layers.Dense(3, name="d")([Input((2,)), Input((2,))]), TypeError, "a list of 2"),
+    (lambda: layers.Dense(3, name="d")(None), TypeError, "'d': expected one tensor"),
+    (lambda: layers.Dropout(0.5, name="d")({"x": np.ones((2, 2))}), TypeError, "a dict of 1"),
     (lambda: layers.Dense(3, name="d")("text"), TypeError, "'d': expected numbers"),
     (lambda: layers.Dense(3, name="d")([["a", "b"]]), TypeError, "'d': expected numbers"),
     (lambda: layers.Dense(3, name="d")([[1.0], [1.0, 2.0]]), ValueError, "'d': not an array"),

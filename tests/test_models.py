@@ -239,6 +239,35 @@ def test_nested_models_of_one_function_keep_their_variables_apart():
     assert [v.path for v in model.weights][::2] == ["p/hidden/kernel", "q/hidden/kernel"]
 
 
+def test_paths_below_a_model_follow_from_names_alone():
+    base = Sequential([Input((4,)), layers.Dense(3, name="hidden"), layers.Dense(2)], name="base")
+    model = Sequential([Input((4,)), base.layers[0], layers.Dense(5, name="new")], name="model")
+    assert model.weights[0].path == "base/hidden/kernel"
+    again = Sequential.from_config(model.get_config())
+    assert list(model.variables_by_path()) == list(again.variables_by_path())
+    expected = ["hidden/kernel", "hidden/bias", "new/kernel", "new/bias"]
+    assert list(model.variables_by_path()) == expected
+    paths = nested(dlnative).variables_by_path()
+    assert list(paths) == [
+        "inner/inner_dense/kernel",
+        "inner/inner_dense/bias",
+        "pile/piled/kernel",
+        "pile/piled/bias",
+    ]
+
+    class Twins(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.parts = [layers.Dense(2, name="part"), layers.Dense(2, name="part")]
+
+        def call(self, x):
+            return self.parts[1](self.parts[0](x))
+
+    twins = Twins()
+    twins.build((None, 2))
+    assert list(twins.variables_by_path())[::2] == ["part/kernel", "part_1/kernel"]
+
+
 def test_deep_models_need_no_recursion():
     x = h = Input((2,))
     for _ in range(1500):
@@ -556,6 +585,12 @@ def test_summary_before_the_model_is_built():
     assert "0 (unbuilt)" in text
     assert "?" in text
     assert "Total params: 0" in text
+
+
+def test_summary_of_a_subclassed_model():
+    model = Net()
+    model.build((None, 5))
+    assert f"forward: {2 * 20 + 4 + 4 + 2 * 8 + 2:,}" in summary(model)
 
 
 def test_summary_options(capsys):

@@ -59,7 +59,9 @@ def test_activations(isa, rng, name, attributes, dtype):
             saved = x if ACTIVATIONS[name].saves_of(attributes) == "input" else y
             exact = getattr(reference, name + "_backward")(dy.astype("float64"), saved.astype("float64"), **attributes)
             dx = getattr(ops, name + "_backward")(dy, saved, **attributes)
-            close(dx, exact, dtype, 16, scale=np.abs(dy))
+            # gelu' has the term x (1 + 0.13 x^2) (1 - tanh^2), whose last factor has an absolute error.
+            condition = 1 + np.abs(x) + 0.2 * np.abs(x) ** 3 if name == "gelu" else 1.0
+            close(dx, exact, dtype, 16, scale=np.abs(dy) * condition)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -77,7 +79,7 @@ def test_softmax(isa, rng, shape, axis, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "maximum", "minimum"])
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "minimum"])
 @pytest.mark.parametrize(
     "a, b", [((17,), (17,)), ((4, 5), (5,)), ((4, 5), (4, 1)), ((3, 1, 7), (2, 1)), ((), (9,)), ((2, 33), ()), ((0, 3), (3,))]
 )

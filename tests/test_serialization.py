@@ -370,6 +370,16 @@ def test_configurations_run_nothing_but_known_names(bad):
     assert Canary.made == 0
 
 
+@pytest.mark.parametrize("name", ["eval", "exec", "open", "__import__", "print"])
+def test_functions_are_found_among_known_names_only(name):
+    for module in ("builtins", "os", "keras.activations", None):
+        bad = record(module=module, class_name="function", config=name, registered_name=name)
+        with pytest.raises(ValueError, match=name):
+            utils.deserialize_keras_object(bad)
+        with pytest.raises(ValueError, match=name):
+            dlnative.activations.get(bad)
+
+
 def test_bad_names_are_told_with_the_nearest():
     with pytest.raises(ValueError, match="'Desne'. Did you mean 'Dense'"):
         layers.deserialize(record(class_name="Desne"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import platform
 import time
@@ -92,8 +93,8 @@ class Worker(BaseWorker):
 
         Returns:
             steps; calls_per_step of malloc, calloc, realloc, memalign and mmap (None unless the
-            counter is preloaded); heap_bytes and resident_bytes by which the process grew during
-            the longer call; python_bytes by which Python's heap grew in 500 `train_on_batch`.
+            counter is preloaded); heap_bytes and resident_bytes by which the process grew in three
+            times `steps`; python_bytes by which Python's heap grew in 500 `train_on_batch`.
         """
         trainer = self.trainer(training, "fit")
         x, y = dataset(training)
@@ -107,10 +108,13 @@ class Worker(BaseWorker):
             return None if before is None or after is None else after - before
 
         for _ in range(2):  # the second time everything that is kept is there
-            once = count(x, y)
-            heap, resident = heap_bytes(), resident_bytes()
-            twice = count(twice_x, twice_y)
-            heap, resident = heap_bytes() - heap, resident_bytes() - resident
+            count(x, y)
+            count(twice_x, twice_y)
+        gc.collect()  # each `fit` leaves a little that only the collector frees
+        heap, resident = heap_bytes(), resident_bytes()
+        once, twice = count(x, y), count(twice_x, twice_y)
+        gc.collect()
+        heap, resident = heap_bytes() - heap, resident_bytes() - resident
         steps = training["samples"] // training["batch"]
         return {
             "steps": steps,

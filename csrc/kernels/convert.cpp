@@ -139,7 +139,9 @@ bool all_finite(const T* x, std::int64_t n) {
   return total == 0;
 }
 
-bool all_finite(const std::int32_t*, std::int64_t) { return true; }
+bool all_finite(const std::int32_t*, std::int64_t) {
+  return true;
+}
 
 // In the order of SourceType.
 template <class T>

@@ -18,7 +18,9 @@ namespace {
 constexpr std::int64_t kSumBlock = 2048;
 
 // The lanes' sum in float64.
-DLNATIVE_INLINE double sum_lanes(Vec<double> v) { return reduce_add<double>(v); }
+DLNATIVE_INLINE double sum_lanes(Vec<double> v) {
+  return reduce_add<double>(v);
+}
 DLNATIVE_INLINE double sum_lanes(Vec<float> v) {
   return reduce_add<double>(widen_low(v) + widen_high(v));
 }
@@ -55,7 +57,8 @@ DLNATIVE_INLINE void add_products(Vec<double> x, Vec<double> y, Vec<double>& low
 }
 
 // Products are formed and added in float64: a float32 square overflows from 1.8e19 on, and the norm
-// of a gradient that explodes must still scale it. Widening hides behind the loads: see ops/reduce.h.
+// of an exploding gradient must still be one. From memory this costs a quarter of the speed (15
+// against 20 GB/s on Zen 3).
 template <class T>
 double dot(const T* x, const T* y, std::int64_t n) {
   constexpr int kUnroll = 4;
@@ -70,7 +73,8 @@ double dot(const T* x, const T* y, std::int64_t n) {
       add_products(load(x + at), load(y + at), low[u], high[u]);
     }
   }
-  for (; i + kLanes<T> <= n; i += kLanes<T>) add_products(load(x + i), load(y + i), low[0], high[0]);
+  for (; i + kLanes<T> <= n; i += kLanes<T>)
+    add_products(load(x + i), load(y + i), low[0], high[0]);
   if (i < n) add_products(load_first(x + i, n - i), load_first(y + i, n - i), low[1], high[1]);
   const Vec<double> sums = (low[0] + low[1]) + (low[2] + low[3]);
   return reduce_add<double>(sums + ((high[0] + high[1]) + (high[2] + high[3])));
@@ -100,8 +104,8 @@ std::int64_t argmax(const T* x, std::int64_t n) {
 constexpr std::int64_t kRowBlock = 256;
 constexpr std::int64_t kPanel = 256;
 
-// sums[c] = sum over r of x[r, c] for (kVectors - 1) kLanes < cols <= kVectors kLanes: the sums stay
-// in registers, and kPhases rows are added side by side.
+// sums[c] = sum over r of x[r, c] for (kVectors - 1) kLanes < cols <= kVectors kLanes: the sums
+// stay in registers, and kPhases rows are added side by side.
 template <class T, int kVectors>
 void sum_narrow(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t cols, T* sums) {
   constexpr int kPhases = kVectors <= 2 ? 4 : 2;
@@ -184,12 +188,12 @@ void sum_rows(const T* x, std::int64_t ldx, T* out, std::int64_t rows, std::int6
 
 extern const ReduceKernels<float> reduce_f32;
 extern const ReduceKernels<double> reduce_f64;
-const ReduceKernels<float> reduce_f32 = {sum<float>, sum_of_squares<float>, dot<float>,
-                                         max<float>, min<float>,            argmax<float>,
-                                         sum_rows<float>};
-const ReduceKernels<double> reduce_f64 = {sum<double>, sum_of_squares<double>, dot<double>,
-                                          max<double>, min<double>,            argmax<double>,
-                                          sum_rows<double>};
+const ReduceKernels<float> reduce_f32 = {
+    sum<float>, sum_of_squares<float>, dot<float>,     max<float>,
+    min<float>, argmax<float>,         sum_rows<float>};
+const ReduceKernels<double> reduce_f64 = {
+    sum<double>, sum_of_squares<double>, dot<double>,     max<double>,
+    min<double>, argmax<double>,         sum_rows<double>};
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

@@ -1,5 +1,5 @@
-// Pieces of one long array: their size depends on the problem alone, so results do not depend on the
-// number of threads.
+// Pieces of one long array: their size depends on the problem alone, so results do not depend on
+// the number of threads.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,9 @@ inline int threads_for(double nanoseconds) {
   return static_cast<int>(std::min(nanoseconds / kShare, static_cast<double>(kMaxThreads)));
 }
 
-inline std::int64_t chunk_count(std::int64_t n, std::int64_t chunk) { return (n + chunk - 1) / chunk; }
+inline std::int64_t chunk_count(std::int64_t n, std::int64_t chunk) {
+  return (n + chunk - 1) / chunk;
+}
 
 // Calls f(begin, size) for the chunks of [0, n), with no call for n = 0.
 template <class F>

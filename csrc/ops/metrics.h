@@ -19,7 +19,8 @@ class AccuracyOp {
   void run(const T* pred, const void* labels, T* out) const;
 
  private:
-  void run_rows(const T* pred, const void* labels, T* out, std::int64_t begin, std::int64_t size) const;
+  void run_rows(const T* pred, const void* labels, T* out, std::int64_t begin,
+                std::int64_t size) const;
 
   const LossKernels<T>* kernels_;
   Accuracy accuracy_;

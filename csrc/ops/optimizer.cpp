@@ -30,7 +30,9 @@ double PowerSeries::at(std::int64_t t) {
 }
 
 UpdateOp::UpdateOp(std::int64_t n, double nanoseconds, double weight_decay)
-    : n_(n), threads_(threads_for(static_cast<double>(n) * nanoseconds)), weight_decay_(weight_decay) {}
+    : n_(n),
+      threads_(threads_for(static_cast<double>(n) * nanoseconds)),
+      weight_decay_(weight_decay) {}
 
 template <class F>
 void UpdateOp::for_each_task(F&& f) const {
@@ -39,7 +41,7 @@ void UpdateOp::for_each_task(F&& f) const {
 
 template <class T>
 SgdOp<T>::SgdOp(std::int64_t n, double momentum, bool nesterov, double weight_decay)
-    : UpdateOp(n, 0.4, weight_decay),
+    : UpdateOp(n, 0.25, weight_decay),
       kernels_(kernels<T>().optimizer),
       momentum_(static_cast<T>(momentum)),
       nesterov_(nesterov) {}
@@ -56,7 +58,7 @@ void SgdOp<T>::run(T* param, T* velocity, const T* grad, double learning_rate) c
 
 template <class T>
 AdagradOp<T>::AdagradOp(std::int64_t n, double epsilon, double weight_decay)
-    : UpdateOp(n, 0.6, weight_decay),
+    : UpdateOp(n, 0.4, weight_decay),
       kernels_(kernels<T>().optimizer),
       epsilon_(static_cast<T>(epsilon)) {}
 
@@ -65,14 +67,15 @@ void AdagradOp<T>::run(T* param, T* accumulator, const T* grad, double learning_
   const T rate = static_cast<T>(learning_rate);
   const T decay = static_cast<T>(decay_rate(learning_rate));
   for_each_task([&](std::int64_t begin, std::int64_t size) {
-    kernels_->adagrad(param + begin, accumulator + begin, grad + begin, size, rate, epsilon_, decay);
+    kernels_->adagrad(param + begin, accumulator + begin, grad + begin, size, rate, epsilon_,
+                      decay);
   });
 }
 
 template <class T>
 RmspropOp<T>::RmspropOp(std::int64_t n, double rho, double momentum, double epsilon,
                         double weight_decay)
-    : UpdateOp(n, 0.8, weight_decay),
+    : UpdateOp(n, 0.5, weight_decay),
       kernels_(kernels<T>().optimizer),
       one_minus_rho_(static_cast<T>(1.0 - rho)),
       momentum_(static_cast<T>(momentum)),
@@ -93,7 +96,7 @@ void RmspropOp<T>::run(T* param, T* velocity, T* momentum_buffer, T* average_gra
 
 template <class T>
 AdamOp<T>::AdamOp(std::int64_t n, double beta_1, double beta_2, double epsilon, double weight_decay)
-    : UpdateOp(n, 0.8, weight_decay),
+    : UpdateOp(n, 0.5, weight_decay),
       kernels_(kernels<T>().optimizer),
       beta_1_(beta_1),
       beta_2_(beta_2),

@@ -1,7 +1,7 @@
 // Updates of optimizers and clipping of gradients, over one contiguous array.
 //
-// Each op owns its options; run() gets the arrays, the learning rate and, where the formula needs it,
-// the number of this update, t = 1, 2, ... Scalars are computed in float64 and rounded once.
+// Each op owns its options; run() gets the arrays, the learning rate and, where the formula needs
+// it, the number of this update, t = 1, 2, ... Scalars are computed in float64 and rounded once.
 // weight_decay is decoupled: param -= param * weight_decay * learning_rate comes first.
 #pragma once
 
@@ -13,8 +13,8 @@
 namespace dlnative {
 
 // base^t for t >= 0 within 2.5 units in the last place: base^(32 h) * base^l with t = 32 h + l and
-// 0 <= l < 32. A pure function of t, so a run that is resumed gets the bits of one that was not; what
-// is kept from call to call saves std::pow in 31 of 32 steps (20 ns each).
+// 0 <= l < 32. A pure function of t, so a run that is resumed gets the bits of one that was not;
+// what is kept from call to call saves std::pow in 31 of 32 steps (20 ns each).
 class PowerSeries {
  public:
   explicit PowerSeries(double base);

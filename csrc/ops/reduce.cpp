@@ -13,8 +13,8 @@ namespace {
 // Time of one element in nanoseconds, from memory.
 constexpr double kElementTime = 0.25;
 
-// Blocks of wide rows: parts of rows that stay in the L1 cache with their sums, and enough rows that
-// writing a block's sums costs little.
+// Blocks of wide rows: parts of rows that stay in the L1 cache with their sums, and enough rows
+// that writing a block's sums costs little.
 constexpr std::int64_t kMaxColumns = 4096;
 constexpr std::int64_t kMinRows = 64;
 
@@ -24,7 +24,8 @@ struct Group {
 };
 
 // Sizes of x with axes of size 1 left out and neighbours of one kind merged.
-std::vector<Group> group_axes(const std::vector<std::int64_t>& shape, const std::vector<bool>& reduced) {
+std::vector<Group> group_axes(const std::vector<std::int64_t>& shape,
+                              const std::vector<bool>& reduced) {
   std::vector<Group> groups;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == 1) continue;
@@ -75,7 +76,8 @@ ReduceOp<T>::ReduceOp(Reduction reduction, const std::string& name,
 }
 
 template <class T>
-typename ReduceOp<T>::Pass ReduceOp<T>::plan(std::int64_t outer, std::int64_t n, std::int64_t inner) {
+typename ReduceOp<T>::Pass ReduceOp<T>::plan(std::int64_t outer, std::int64_t n,
+                                             std::int64_t inner) {
   Pass pass{};
   pass.outer = outer;
   pass.n = n;
@@ -105,14 +107,16 @@ void ReduceOp<T>::run(const T* x, T* y) {
   }
   if (reduction_ != Reduction::kMean) return;
   const double count = static_cast<double>(count_);
-  for (std::int64_t i = 0; i < output_size_; ++i) y[i] = static_cast<T>(static_cast<double>(y[i]) / count);
+  for (std::int64_t i = 0; i < output_size_; ++i)
+    y[i] = static_cast<T>(static_cast<double>(y[i]) / count);
 }
 
 template <class T>
 void ReduceOp<T>::run_pass(const Pass& pass, const T* x, T* y) {
   const std::int64_t step = pass.n * pass.inner;  // of one outer index
   if (pass.row_blocks == 1 && pass.column_blocks == 1) {
-    const std::int64_t together = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(step, 1));
+    const std::int64_t together =
+        std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(step, 1));
     for_each_chunk(pass.outer, together, pass.threads, [&](std::int64_t begin, std::int64_t size) {
       for (std::int64_t o = begin; o < begin + size; ++o) {
         reduce_block(x + o * step, pass.inner, pass.n, pass.inner, y + o * pass.inner);
@@ -139,8 +143,8 @@ void ReduceOp<T>::run_pass(const Pass& pass, const T* x, T* y) {
 
 // y[i] = sum or extremum over j of x[j, i]; where ldx is 1, of one contiguous row.
 template <class T>
-void ReduceOp<T>::reduce_block(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t columns,
-                               T* y) const {
+void ReduceOp<T>::reduce_block(const T* x, std::int64_t ldx, std::int64_t rows,
+                               std::int64_t columns, T* y) const {
   const bool max = reduction_ == Reduction::kMax;
   if (max || reduction_ == Reduction::kMin) {
     if (ldx == 1) {

@@ -14,9 +14,10 @@ enum class Reduction { kSum, kMean, kMax, kMin };
 
 // y = reduction of x over `axes`; y has the remaining axes in their order.
 //
-// Neighbouring axes that are all reduced or all kept count as one. Each group of reduced axes is then
-// one pass over x[outer, n, inner], from the last group to the first. A pass is cut into blocks of
-// rows (of n) and of columns (of inner); the results of blocks of rows are reduced in their order.
+// Neighbouring axes that are all reduced or all kept count as one. Each group of reduced axes is
+// then one pass over x[outer, n, inner], from the last group to the first. A pass is cut into
+// blocks of rows (of n) and of columns (of inner); the results of blocks of rows are reduced in
+// their order.
 template <class T>
 class ReduceOp {
  public:
@@ -33,13 +34,14 @@ class ReduceOp {
  private:
   struct Pass {
     std::int64_t outer, n, inner;
-    std::int64_t rows, columns;                // of a block
-    std::int64_t row_blocks, column_blocks;    // of one outer index
+    std::int64_t rows, columns;              // of a block
+    std::int64_t row_blocks, column_blocks;  // of one outer index
     int threads;
   };
   Pass plan(std::int64_t outer, std::int64_t n, std::int64_t inner);
   void run_pass(const Pass& pass, const T* x, T* y);
-  void reduce_block(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t columns, T* y) const;
+  void reduce_block(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t columns,
+                    T* y) const;
 
   const Kernels<T>* kernels_;
   Reduction reduction_;

@@ -39,6 +39,8 @@ class TransposeOp {
   void offsets(std::int64_t index, std::int64_t& x, std::int64_t& y) const;
   template <class Element>
   void run_tiles(const Element* x, Element* y) const;
+  template <class Element>
+  void run_tile(const Element* x, Element* y, std::int64_t rows, std::int64_t columns) const;
 
   std::vector<Axis> axes_;  // of y, outermost first, neighbours merged; without the two below
   Axis column_{1, 1, 1};    // the last axis of y

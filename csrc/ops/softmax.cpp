@@ -65,7 +65,7 @@ void SoftmaxOp<T>::backward(const T* dy, const T* y, T* dx) const {
 template <class T>
 template <class F>
 void SoftmaxOp<T>::for_each_strip(F&& f) const {
-  if (axis_ == 0) return;
+  if (axis_ == 0 || inner_ == 0) return;
   const std::int64_t strips = chunk_count(inner_, kStrip);
   const std::int64_t chunk = std::max<std::int64_t>(1, chunk_rows_ / std::min(inner_, kStrip));
   for_each_chunk(outer_ * strips, chunk, threads_, [&](std::int64_t begin, std::int64_t count) {

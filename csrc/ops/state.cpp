@@ -11,18 +11,16 @@ AccumulateMeanOp<T>::AccumulateMeanOp(std::int64_t n)
 template <class T>
 void AccumulateMeanOp<T>::run(double* state, const T* values, const T* weight) {
   if (weight == nullptr) {
-    state[0] += sum_.run([&](std::int64_t begin, std::int64_t size) {
-      return kernels_->sum(values + begin, size);
-    });
+    state[0] += sum_.run(
+        [&](std::int64_t begin, std::int64_t size) { return kernels_->sum(values + begin, size); });
     state[1] += static_cast<double>(n_);
     return;
   }
   state[0] += sum_.run([&](std::int64_t begin, std::int64_t size) {
     return kernels_->dot(values + begin, weight + begin, size);
   });
-  state[1] += sum_.run([&](std::int64_t begin, std::int64_t size) {
-    return kernels_->sum(weight + begin, size);
-  });
+  state[1] += sum_.run(
+      [&](std::int64_t begin, std::int64_t size) { return kernels_->sum(weight + begin, size); });
 }
 
 template class AccumulateMeanOp<float>;

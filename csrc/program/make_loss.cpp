@@ -62,10 +62,8 @@ std::unique_ptr<Instruction> make_forward(const Spec& spec) {
   return dispatch_floating(in.pred.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     const LossOp<T> op(loss, in.rows, in.cols, spec.real("label_smoothing", 0.0));
-    return make_instruction([op, pred = in.pred.as<T>(), labels = in.labels,
-                             out = losses.as<T>()](const StepContext&) {
-      op.forward(pred, labels, out);
-    });
+    return make_instruction([op, pred = in.pred.as<T>(), labels = in.labels, out = losses.as<T>()](
+                                const StepContext&) { op.forward(pred, labels, out); });
   });
 }
 
@@ -77,10 +75,9 @@ std::unique_ptr<Instruction> make_backward(const Spec& spec) {
   return dispatch_floating(in.pred.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     const LossOp<T> op(loss, in.rows, in.cols, spec.real("label_smoothing", 0.0));
-    return make_instruction([op, dy = dloss.as<T>(), pred = in.pred.as<T>(), labels = in.labels,
-                             dx = dpred.as<T>()](const StepContext&) {
-      op.backward(dy, pred, labels, dx);
-    });
+    return make_instruction(
+        [op, dy = dloss.as<T>(), pred = in.pred.as<T>(), labels = in.labels,
+         dx = dpred.as<T>()](const StepContext&) { op.backward(dy, pred, labels, dx); });
   });
 }
 
@@ -96,10 +93,8 @@ std::unique_ptr<Instruction> make_with_gradient(const Spec& spec) {
     LossWithGradientOp<T> op(loss, in.rows, in.cols, spec.real("label_smoothing", 0.0),
                              spec.real("scale", 1.0));
     return make_instruction([op = std::move(op), pred = in.pred.as<T>(), labels = in.labels,
-                             w = data_or_null<T>(weight), sum = total.as<T>(),
-                             dx = dpred.as<T>()](const StepContext&) mutable {
-      op.run(pred, labels, w, sum, dx);
-    });
+                             w = data_or_null<T>(weight), sum = total.as<T>(), dx = dpred.as<T>()](
+                                const StepContext&) mutable { op.run(pred, labels, w, sum, dx); });
   });
 }
 
@@ -110,10 +105,9 @@ std::unique_ptr<Instruction> make_weighted_sum(const Spec& spec) {
   return dispatch_floating(losses.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     WeightedSumOp<T> op(losses.size(), spec.real("scale", 1.0));
-    return make_instruction([op, x = losses.as<T>(), w = data_or_null<T>(weight),
-                             sum = total.as<T>()](const StepContext&) mutable {
-      op.run(x, w, sum);
-    });
+    return make_instruction(
+        [op, x = losses.as<T>(), w = data_or_null<T>(weight),
+         sum = total.as<T>()](const StepContext&) mutable { op.run(x, w, sum); });
   });
 }
 

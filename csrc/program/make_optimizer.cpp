@@ -1,4 +1,5 @@
-// Updates of optimizers, which write param and slots in place, and clipping of gradients: factories.
+// Updates of optimizers, which write param and slots in place, and clipping of gradients:
+// factories.
 #include <algorithm>
 #include <cmath>
 
@@ -11,7 +12,8 @@ namespace dlnative {
 
 namespace {
 
-// The inputs of an update: param, slots, grad, hyper = [learning_rate], iterations = updates so far.
+// The inputs of an update: param, slots, grad, hyper = [learning_rate], iterations = updates so
+// far.
 struct Update {
   const Buffer& param;
   const Buffer& grad;
@@ -30,8 +32,7 @@ Update check_update(const Spec& spec, std::size_t slots) {
 // Slot `index`, which must be there exactly where the options need it.
 template <class T>
 T* slot(const Spec& spec, const Update& update, std::size_t index, const char* name, bool needed) {
-  const Buffer* buffer =
-      optional_input(spec, index, name, update.param.size(), update.param.dtype);
+  const Buffer* buffer = optional_input(spec, index, name, update.param.size(), update.param.dtype);
   check(update.param.size() == 0 || (buffer != nullptr) == needed, spec.op,
         needed ? ": missing " : ": these options need no ", name);
   return data_or_null<T>(buffer);
@@ -46,10 +47,8 @@ std::unique_ptr<Instruction> make_sgd(const Spec& spec) {
                       spec.real("weight_decay", 0.0));
     return make_instruction([op, param = update.param.as<T>(),
                              velocity = slot<T>(spec, update, 1, "velocity", momentum != 0.0),
-                             grad = update.grad.as<T>(),
-                             rate = update.learning_rate](const StepContext&) {
-      op.run(param, velocity, grad, *rate);
-    });
+                             grad = update.grad.as<T>(), rate = update.learning_rate](
+                                const StepContext&) { op.run(param, velocity, grad, *rate); });
   });
 }
 
@@ -61,10 +60,8 @@ std::unique_ptr<Instruction> make_adagrad(const Spec& spec) {
                           spec.real("weight_decay", 0.0));
     return make_instruction([op, param = update.param.as<T>(),
                              accumulator = slot<T>(spec, update, 1, "accumulator", true),
-                             grad = update.grad.as<T>(),
-                             rate = update.learning_rate](const StepContext&) {
-      op.run(param, accumulator, grad, *rate);
-    });
+                             grad = update.grad.as<T>(), rate = update.learning_rate](
+                                const StepContext&) { op.run(param, accumulator, grad, *rate); });
   });
 }
 
@@ -92,12 +89,11 @@ std::unique_ptr<Instruction> make_adam(const Spec& spec) {
   return dispatch_floating(update.param.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     AdamOp<T> op(update.param.size(), spec.real("beta_1", 0.9), spec.real("beta_2", 0.999),
-                       spec.real("epsilon", 1e-7), spec.real("weight_decay", 0.0));
+                 spec.real("epsilon", 1e-7), spec.real("weight_decay", 0.0));
     return make_instruction(
         [op, param = update.param.as<T>(), m = slot<T>(spec, update, 1, "m", true),
-         v = slot<T>(spec, update, 2, "v", true),
-         vhat = slot<T>(spec, update, 3, "vhat", amsgrad), grad = update.grad.as<T>(),
-         rate = update.learning_rate,
+         v = slot<T>(spec, update, 2, "v", true), vhat = slot<T>(spec, update, 3, "vhat", amsgrad),
+         grad = update.grad.as<T>(), rate = update.learning_rate,
          iterations = update.iterations](const StepContext&) mutable {
           op.run(param, m, v, vhat, grad, *rate, *iterations + 1);
         });
@@ -116,10 +112,9 @@ std::unique_ptr<Instruction> make_clip_by_value(const Spec& spec) {
   const Buffer& y = required_output(spec, 0, "clipped gradient", x.size(), x.dtype);
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return make_instruction([op = ClipOp<T>(x.size()), from = x.as<T>(), to = y.as<T>(),
-                             limit = limit_of(spec)](const StepContext&) {
-      op.clip(from, to, limit);
-    });
+    return make_instruction(
+        [op = ClipOp<T>(x.size()), from = x.as<T>(), to = y.as<T>(),
+         limit = limit_of(spec)](const StepContext&) { op.clip(from, to, limit); });
   });
 }
 
@@ -132,7 +127,8 @@ std::unique_ptr<Instruction> make_clip_by_norm(const Spec& spec) {
     return make_instruction([norm = NormOp<T>({{x.as<T>(), x.size()}}), op = ClipOp<T>(x.size()),
                              from = x.as<T>(), to = y.as<T>(),
                              limit = limit_of(spec)](const StepContext&) mutable {
-      op.scale(from, to, limit / std::max(norm.run(), limit));  // NaN stays: it is the first operand
+      op.scale(from, to,
+               limit / std::max(norm.run(), limit));  // NaN stays: it is the first operand
     });
   });
 }

@@ -20,9 +20,8 @@ std::unique_ptr<Instruction> make_reduction(const Spec& spec, Reduction reductio
     using T = decltype(zero);
     ReduceOp<T> op(reduction, spec.op, x.shape, axes);
     const Buffer& y = required_output(spec, 0, "result", op.output_size(), x.dtype);
-    return make_instruction([op, from = x.as<T>(), to = y.as<T>()](const StepContext&) mutable {
-      op.run(from, to);
-    });
+    return make_instruction(
+        [op, from = x.as<T>(), to = y.as<T>()](const StepContext&) mutable { op.run(from, to); });
   });
 }
 
@@ -48,7 +47,8 @@ std::unique_ptr<Instruction> make_argmax(const Spec& spec) {
       spec.has("axis") ? spec.integers("axis") : std::vector<std::int64_t>{rank - 1};
   check(axes.size() == 1, spec.op, ": expected one axis");
   const std::int64_t axis = axes[0] < 0 ? axes[0] + rank : axes[0];
-  check(axis >= 0 && axis < rank, spec.op, ": expected an axis in [0, ", rank, "), received ", axis);
+  check(axis >= 0 && axis < rank, spec.op, ": expected an axis in [0, ", rank, "), received ",
+        axis);
   std::int64_t outer = 1, inner = 1;
   for (std::int64_t i = 0; i < rank; ++i) {
     if (i < axis) outer *= x.shape[static_cast<std::size_t>(i)];

@@ -15,11 +15,9 @@ std::unique_ptr<Instruction> make_accumulate_mean(const Spec& spec) {
   const Buffer* weight = optional_input(spec, 2, "weight", values.size(), values.dtype);
   return dispatch_floating(values.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return make_instruction([op = AccumulateMeanOp<T>(values.size()), to = state.as<double>(),
-                             x = values.as<T>(),
-                             w = data_or_null<T>(weight)](const StepContext&) mutable {
-      op.run(to, x, w);
-    });
+    return make_instruction(
+        [op = AccumulateMeanOp<T>(values.size()), to = state.as<double>(), x = values.as<T>(),
+         w = data_or_null<T>(weight)](const StepContext&) mutable { op.run(to, x, w); });
   });
 }
 

@@ -9,8 +9,8 @@
 
 namespace dlnative {
 
-inline void check_buffer(const Spec& spec, const Buffer& buffer, const char* name, std::int64_t size,
-                         DType dtype) {
+inline void check_buffer(const Spec& spec, const Buffer& buffer, const char* name,
+                         std::int64_t size, DType dtype) {
   check(buffer.size() == size && buffer.dtype == dtype, spec.op, ": expected ", name, " of ", size,
         " elements of ", dtype_name(dtype), ", received shape ", buffer.shape, " of ",
         dtype_name(buffer.dtype));

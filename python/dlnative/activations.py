@@ -205,7 +205,7 @@ def serialize(activation):
     Raises:
         ValueError: A lambda, which has no name to be found by.
     """
-    name = getattr(activation, "__name__", None)
+    name = getattr(activation, "__name__", "")
     if _KNOWN.get(name) is activation:
         return name
     from .utils.serialization import serialize_keras_object

@@ -34,7 +34,10 @@ def unknown(kind, name, known):
 
     by_lower = {}
     for other in known:
-        by_lower.setdefault(other.lower(), other)
+        if other.islower() == str(name).islower():  # "acuracy" is offered "accuracy", not "Accuracy"
+            by_lower[other.lower()] = other
+        else:
+            by_lower.setdefault(other.lower(), other)
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.5)
     offer = " or ".join(repr(by_lower[n]) for n in near)
     hint = f"Did you mean {offer}?" if near else f"Known names: {', '.join(sorted(by_lower.values()))}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
@@ -88,15 +89,7 @@ class ProgbarLogger(Callback):
         if self._bar is None:
             if time.perf_counter() - self._start < self.delay or not self.live:
                 return
-            self._bar = _bar_class()(
-                total=self.samples,
-                desc=self._title,
-                unit=" samples",
-                file=sys.stdout,
-                leave=False,
-                mininterval=0,
-                dynamic_ncols=True,
-            )
+            self._bar = _make_bar(self.samples, self._title)
             self._bar.start_t = self._bar.last_print_t = self._start_on_clock_of(self._bar)
         self._bar.set_postfix_str(format_logs(logs), refresh=False)
         self._bar.update(samples - self._bar.n)
@@ -163,11 +156,17 @@ def _in_notebook():
     return type(get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
-def _bar_class():
+def _make_bar(total, title):
     """tqdm's bar for this place, without the thread that tqdm starts to watch its bars."""
     if _in_notebook():
         from tqdm.notebook import tqdm
+
+        width = None
     else:
         from tqdm.std import tqdm
 
-    return type("Bar", (tqdm,), {"monitor_interval": 0})
+        width = shutil.get_terminal_size().columns  # 80 where the terminal does not know
+    bar = type("Bar", (tqdm,), {"monitor_interval": 0})
+    return bar(
+        total=total, desc=title, unit=" samples", file=sys.stdout, leave=False, mininterval=0, ncols=width
+    )

@@ -76,6 +76,12 @@ class Tensor:
 
     __rmul__ = __mul__
 
+    def __truediv__(self, other):
+        return apply("divide", self, other)
+
+    def __rtruediv__(self, other):
+        return apply("divide", other, self)
+
     def __neg__(self):
         return apply("rescale", self, scale=-1.0)
 

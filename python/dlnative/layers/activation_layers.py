@@ -6,7 +6,7 @@ from .. import activations, initializers, regularizers
 from ..graph import apply
 from . import messages
 from .input_spec import InputSpec
-from .layer import Layer
+from .layer import UnaryLayer
 from .weights import reject_constraint
 
 
@@ -25,7 +25,7 @@ def _not_negative(layer, argument, value):
     return number
 
 
-class ReLU(Layer):
+class ReLU(UnaryLayer):
     """y = max(x, 0); with the arguments:
 
     y = max_value where x >= max_value, x where threshold <= x < max_value, else
@@ -66,7 +66,7 @@ class ReLU(Layer):
         }
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(UnaryLayer):
     """y = x where x > 0, else negative_slope * x
 
     Args:
@@ -89,7 +89,7 @@ class LeakyReLU(Layer):
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
-class ELU(Layer):
+class ELU(UnaryLayer):
     """y = x where x > 0, else alpha * (exp(x) - 1)
 
     Args:
@@ -109,7 +109,7 @@ class ELU(Layer):
         return {**super().get_config(), "alpha": self.alpha}
 
 
-class PReLU(Layer):
+class PReLU(UnaryLayer):
     """y = max(x, 0) - alpha * max(-x, 0): a leaky ReLU that learns its slope
 
     Shapes: alpha has the shape of one sample, with size 1 in the shared axes.
@@ -176,7 +176,7 @@ class PReLU(Layer):
         }
 
 
-class Softmax(Layer):
+class Softmax(UnaryLayer):
     """y_i = exp(x_i) / sum_j exp(x_j) along one axis, computed with the largest x_i subtracted
 
     Args:
@@ -207,7 +207,7 @@ class Softmax(Layer):
             raise TypeError(
                 f"{messages.describe(self)}: expected an integer axis, received {axis!r}"
             )
-        self.__dict__["_one_axis"] = axis
+        self._one_axis = axis
         self.supports_masking = True
 
     def call(self, inputs):

@@ -111,7 +111,9 @@ def ancestors(tensors, stop=()):
         first visit (depth first, from the first output).
     """
     stop = {id(t) for t in stop}
-    order, done, visited = [], set(), {}
+    order: list[LayerCall] = []
+    done: set[int] = set()
+    visited: dict[int, int] = {}
     waiting = [(call_of(t), False) for t in reversed(tensors) if id(t) not in stop]
     while waiting:
         call, finished = waiting.pop()

@@ -7,14 +7,15 @@ import numpy as np
 from .. import config as settings
 from ..utils import nest, signatures
 from . import messages
+from .state import LayerState
 
 
-class Configurable:
+class Configurable(LayerState):
     """`get_config` and `from_config`; without a `get_config` plain arguments are remembered."""
 
     def get_config(self):
         """Constructor arguments, as plain values, that make the same layer again."""
-        config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        config = {"name": self.name, "trainable": self._trainable, "dtype": self._dtype}
         if type(self).get_config is Configurable.get_config:
             config = {**self._automatic_config(), **config}
             known = signatures.constructor_parameters(type(self))

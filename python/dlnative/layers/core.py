@@ -6,9 +6,10 @@ import numpy as np
 
 from .. import activations, config, initializers, regularizers
 from ..graph import Tensor, apply
+from ..variables import Variable
 from . import messages
 from .calls import LayerCall
-from .layer import Layer
+from .layer import Layer, UnaryLayer
 from .weights import reject_constraint
 
 INPUT_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
@@ -58,13 +59,13 @@ class InputLayer(Layer):
         self.batch_shape = _sizes(self, sizes)
         if not self.batch_shape:
             raise ValueError(f"{messages.describe(self)}: expected a batch_shape with a batch size")
-        self.__dict__["_data_dtype"] = _data_dtype(self, dtype)
+        self._data_dtype = _data_dtype(self, dtype)
         is_float = self._data_dtype.startswith("float")
         tensor_dtype = self._data_dtype if is_float else config.floatx()
-        self.__dict__["_dtype"] = tensor_dtype
+        self._dtype = tensor_dtype
         tensor = Tensor(self.batch_shape, tensor_dtype, source=self, name=self.name)
         self._calls.append(LayerCall(self, (), {}, tensor))
-        self.__dict__["built"] = True
+        self.built = True
 
     @property
     def dtype(self):
@@ -125,7 +126,7 @@ def Input(
     return layer.output
 
 
-class Dense(Layer):
+class Dense(UnaryLayer):
     """y = activation(x @ kernel + bias)
 
     Shapes: x (batch, ..., in), kernel (in, units), bias (units,), y (batch, ..., units).
@@ -185,7 +186,8 @@ class Dense(Layer):
         reject_constraint(self, "kernel_constraint", kernel_constraint)
         reject_constraint(self, "bias_constraint", bias_constraint)
         self.supports_masking = True
-        self.kernel = self.bias = None
+        self.kernel: Variable
+        self.bias: Variable | None = None
 
     def build(self, input_shape):
         if len(input_shape) < 2:
@@ -246,7 +248,7 @@ class Dense(Layer):
         return super().from_config(config)
 
 
-class Activation(Layer):
+class Activation(UnaryLayer):
     """y = activation(x), of the shape of x
 
     Args:

@@ -34,7 +34,7 @@ class InputSpec:
     ):
         self.dtype = dtype
         self.shape = None if shape is None else tuple(shape)
-        self.ndim = ndim if shape is None else len(self.shape)
+        self.ndim = ndim if self.shape is None else len(self.shape)
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim
         self.axes = {int(axis): size for axis, size in (axes or {}).items()}
@@ -58,12 +58,11 @@ class InputSpec:
                 continue
             if not -ndim <= axis < ndim or shape[axis] not in (size, None):
                 return f"size {size} of axis {axis}"
-        if self.shape is not None and not self._fits(shape):
+        if self.shape is not None and not self._fits(shape, self.shape):
             return f"shape {messages.format_shape(self.shape)}"
         return None
 
-    def _fits(self, shape):
-        expected = self.shape
+    def _fits(self, shape, expected):
         if self.allow_last_axis_squeeze:
             shape = shape[:-1] if shape and shape[-1] == 1 else shape
             expected = expected[:-1] if expected and expected[-1] == 1 else expected

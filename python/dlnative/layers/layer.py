@@ -97,7 +97,7 @@ class Layer(WeightOwner, Configurable):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _recorded(cls.build)
+            cls.build = _recorded(cls.build)  # type: ignore[method-assign]
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls)
@@ -343,11 +343,18 @@ class Layer(WeightOwner, Configurable):
                 tracking.restore(each, state)
         return nest.map_structure(lambda t: t.shape, outputs)
 
-    def _check_initialized(self):
-        if "_initialized" not in self.__dict__:
-            raise RuntimeError(
-                f"{type(self).__name__}: call super().__init__(**kwargs) first in __init__"
-            )
+
+class UnaryLayer(Layer):
+    """Base of the layers that are called on exactly one tensor."""
+
+    def _check_inputs(self, args, kwargs):
+        first = args[0] if args else kwargs.get("inputs")
+        if not isinstance(first, Tensor):
+            received = type(first).__name__
+            if isinstance(first, (list, tuple, dict)):
+                received = f"a {received} of {len(first)}"
+            raise TypeError(f"{messages.describe(self)}: expected one tensor, received {received}")
+        super()._check_inputs(args, kwargs)
 
 
 def map_shapes(function, shapes):

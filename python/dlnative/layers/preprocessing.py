@@ -7,10 +7,10 @@ import numpy as np
 from ..graph import apply
 from ..utils.serialization import deserialize_keras_object
 from . import messages
-from .layer import Layer
+from .layer import UnaryLayer
 
 
-class Rescaling(Layer):
+class Rescaling(UnaryLayer):
     """y = x * scale + offset, in training and inference alike
 
     Args:

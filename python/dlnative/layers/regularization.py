@@ -7,10 +7,10 @@ import numpy as np
 from .. import random
 from ..graph import apply
 from . import messages
-from .layer import Layer
+from .layer import UnaryLayer
 
 
-class Dropout(Layer):
+class Dropout(UnaryLayer):
     """In training: y = x / (1 - rate) where kept, else 0; each value is kept with probability
     1 - rate. Otherwise: y = x.
 
@@ -56,7 +56,7 @@ class Dropout(Layer):
         self.rate = float(rate)
         self.seed = None if seed is None else int(seed)
         self.noise_shape = self._checked_noise_shape(noise_shape)
-        self.__dict__["_mask_seed"] = random.next_seed() if seed is None else int(seed) % 2**64
+        self._mask_seed = random.next_seed() if seed is None else int(seed) % 2**64
         self.supports_masking = True
 
     def _checked_noise_shape(self, noise_shape):

@@ -10,10 +10,10 @@ from ..graph import apply
 from ..naming import unknown
 from . import messages
 from .input_spec import InputSpec
-from .layer import Layer
+from .layer import UnaryLayer
 
 
-class Flatten(Layer):
+class Flatten(UnaryLayer):
     """The values of each sample as one vector.
 
     Shapes: (batch, d1, d2, ...) to (batch, d1 * d2 * ...), and (batch,) to (batch, 1).
@@ -49,7 +49,7 @@ class Flatten(Layer):
         return {**super().get_config(), "data_format": self.data_format}
 
 
-class Reshape(Layer):
+class Reshape(UnaryLayer):
     """The values of each sample, in their order, under another shape.
 
     Args:
@@ -110,7 +110,7 @@ class Reshape(Layer):
         return {**super().get_config(), "target_shape": self.target_shape}
 
 
-class Permute(Layer):
+class Permute(UnaryLayer):
     """The axes of each sample in another order.
 
     Args:

@@ -9,9 +9,10 @@ import numpy as np
 from .. import initializers, regularizers
 from ..variables import Variable
 from . import calls, messages, tracking
+from .state import LayerState
 
 
-class WeightOwner:
+class WeightOwner(LayerState):
     """Variables of a layer: its own, and those of the layers among its attributes."""
 
     @property
@@ -70,7 +71,7 @@ class WeightOwner:
                 f"{messages.describe(self)}: cannot make the weight {name!r} of shape {shape}: "
                 "all sizes but the batch must be known. Give Input a full shape."
             )
-        dtype = np.dtype(dtype or self.variable_dtype).name
+        dtype = np.dtype(dtype or self._dtype).name
         default = "glorot_uniform" if "float" in dtype else "zeros"
         value = np.asarray(initializers.get(initializer or default)(shape, dtype=dtype))
         if value.shape != shape:
@@ -96,8 +97,9 @@ class WeightOwner:
     def _variable_path(self, name):
         scope = calls.variable_scope()
         inside = scope.rsplit("/", 1)[-1] == self.name
-        self.__dict__["_path"] = scope if inside else self.name
-        return f"{self._path}/{name}"
+        path = scope if inside else self.name
+        self.__dict__["_path"] = path
+        return f"{path}/{name}"
 
     @property
     def variables(self):
@@ -107,6 +109,16 @@ class WeightOwner:
             for variable in layer.variables:
                 found.setdefault(id(variable), variable)
         return list(found.values())
+
+    def variables_by_path(self):
+        """Dict of `variables` by their path below this layer, such as "hidden/kernel".
+
+        It follows from the names of the layers alone. A variable's own `path` is the one it was
+        made under, which is another where models share layers.
+        """
+        found: dict = {}
+        _collect(self, "", found)
+        return {path: variable for variable, path in found.values()}
 
     @property
     def weights(self):
@@ -169,6 +181,27 @@ class WeightOwner:
                 "Call build(input_shape), or call it on data."
             )
         return sum(math.prod(v.shape) for v in self.weights)
+
+
+def _collect(layer, prefix, found):
+    """Adds (variable, path) by id for everything below a layer; paths are made unique."""
+    taken = {path for _, path in found.values()}
+    for variable in tracking.own_variables(layer):
+        if id(variable) not in found:
+            found[id(variable)] = (variable, _numbered(prefix + variable.name, taken))
+    names: set[str] = set()
+    for each in tracking.sublayers(layer):
+        _collect(each, prefix + _numbered(each.name, names) + "/", found)
+
+
+def _numbered(name, taken):
+    """`name`, with a number if it is taken; notes what it returns."""
+    count, free = 0, name
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    taken.add(free)
+    return free
 
 
 def reject_constraint(layer, argument, value):

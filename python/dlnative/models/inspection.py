@@ -6,7 +6,6 @@ import numpy as np
 
 from .. import config
 from ..utils import nest
-from .arrays import Rows
 from .loop import Pass
 
 

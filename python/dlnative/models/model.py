@@ -7,10 +7,11 @@ from ..layers import calls, messages, tracking
 from ..layers.layer import Layer
 from ..naming import unknown
 from ..utils import nest
+from .inspection import Inspection
 from .trainer import Trainer
 
 
-class Model(Trainer, Layer):
+class Model(Trainer, Inspection, Layer):
     """A layer made of layers, which can be trained.
 
     There are three ways to make one:
@@ -52,7 +53,7 @@ class Model(Trainer, Layer):
             from .functional import Functional
 
             _become_functional(type(self), Functional)
-            Functional.__init__(self, *args, **kwargs)
+            Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
             return
         if args:
             raise TypeError(
@@ -113,7 +114,8 @@ class Model(Trainer, Layer):
             ValueError: A name that is not known, or a graph that does not connect.
         """
         from ..utils.serialization import CustomObjectScope
-        from .functional import Functional, functional_from_config
+        from .configuration import functional_from_config
+        from .functional import Functional
 
         with CustomObjectScope(custom_objects):
             keys = ("name", "layers", "input_layers", "output_layers")

@@ -57,6 +57,7 @@ class Objectives:
             labels: Shape of the labels of each output, or None where there are none.
         """
         if self.targets is not None:
+            self._check_given(names, labels)
             return
         targets = self._targets(names, preds, labels)
         reported = [
@@ -88,9 +89,7 @@ class Objectives:
         for i, loss in enumerate(given):
             if loss is None:
                 continue
-            if labels[i] is None:
-                where = f" of output '{names[i]}'" if names and count > 1 else ""
-                raise ValueError(f"y: expected labels for the loss{where}, received none")
+            check_labels_given("the loss", i, names, labels)
             loss = make_loss(loss, preds[i], labels[i])
             if loss.reduction in (None, "none"):
                 raise ValueError(
@@ -113,11 +112,16 @@ class Objectives:
         reported = []
         for i, entries in enumerate(found):
             for entry in entries:
-                if labels[i] is None:
-                    raise ValueError(f"{what}: {entry!r} needs labels, and there are none for its output")
+                check_labels_given(f"the metric {entry!r}", i, names, labels)
                 metric = make_metric(entry, preds[i], labels[i])
                 reported.append((i, metric, weighted, metric.name))
         return reported
+
+    def _check_given(self, names, labels):
+        for target in self.targets:
+            check_labels_given("the loss", target.index, names, labels)
+        for index, _, _, name in self.reported:
+            check_labels_given(f"the metric {name!r}", index, names, labels)
 
     # --- state -----------------------------------------------------------------------------------
 
@@ -164,6 +168,13 @@ class Objectives:
         for loss, pred in zip(given, preds):
             if callable(loss) and not isinstance(loss, type):
                 check_gradient(losses.as_loss(loss), pred)
+
+
+def check_labels_given(what, index, names, labels):
+    """Raises where a loss or metric has no labels to compare the output with."""
+    if labels[index] is None:
+        where = f" of output '{names[index]}'" if names and len(labels) > 1 else ""
+        raise ValueError(f"y: expected labels for {what}{where}, received none")
 
 
 def unique_names(reported, several, outputs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..graph import Tensor
 from ..layers import calls, messages, tracking
 from ..layers.core import InputLayer
-from ..layers.layer import as_shapes
+from ..layers.layer import Layer, as_shapes
 from ..utils import signatures
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
 from .functional import Functional
@@ -42,10 +42,14 @@ class Sequential(Model):
 
     _public_module = "keras"
 
+    _layers: list[Layer]  # the Input included
+    _functional: Functional | None  # None until the shape of the input is known
+    _ends: list[Tensor]  # the symbolic tensor after each layer that has been called
+
     def __init__(self, layers=None, trainable=True, name=None, **kwargs):
         super().__init__(trainable=trainable, name=name, **kwargs)
         self.__dict__["_functional"] = None
-        self.__dict__["_ends"] = []  # the symbolic tensor after each layer
+        self.__dict__["_ends"] = []
         self._layers = []
         for layer in layers or ():
             self._append(layer)
@@ -255,11 +259,11 @@ class Sequential(Model):
             "layers": [serialize_keras_object(layer) for layer in self._layers],
         }
         if self._functional is not None:
-            config["build_input_shape"] = self._layers[0].batch_shape
+            config["build_input_shape"] = self._functional.input_shape
         return config
 
     def get_build_config(self):
-        return {"input_shape": self._layers[0].batch_shape} if self._functional else None
+        return {"input_shape": self._functional.input_shape} if self._functional else None
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

@@ -30,7 +30,7 @@ def print_summary(
     counted = count_flops(model) if flops else None
     titles = ["Layer (type)", "Output Shape", "Param #"]
     titles += ["FLOPs"] * flops + ["Connected to"] * connected + ["Trainable"] * show_trainable
-    rows = []
+    rows: list[_Row] = []
     for layer in layers:
         _add_rows(rows, model, layer, "", layer.name, counted, connected, expand_nested)
     table = [_cells(row, flops, connected, show_trainable) for row in rows]

@@ -129,12 +129,7 @@ class Optimizer:
         place(variables)
         made = {
             name: [
-                _make(
-                    np.full(v.shape, self.initial(name)),
-                    v.dtype,
-                    f"{v.path.replace('/', '_')}_{name}",
-                    self.name,
-                )
+                _make(self.initial(name), v.dtype, f"{v.path.replace('/', '_')}_{name}", self.name, v.shape)
                 for v in fresh
             ]
             for name in self.active_slots()
@@ -268,8 +263,17 @@ class Optimizer:
         return f"<{type(self).__name__} name={self.name} learning_rate={float(self.learning_rate):g}>"
 
 
-def _make(value, dtype, name, owner):
-    return Variable(value, dtype=dtype, name=name, trainable=False, path=f"{owner}/{name}")
+def _make(value, dtype, name, owner, shape=None):
+    """A state Variable of `value`, or with `shape` one that is filled with it.
+
+    Slots are as large as the model: their one number is only spread out when `place` gives them
+    their memory, so that they are written once.
+    """
+    variable = Variable(value, dtype=dtype, name=name, trainable=False, path=f"{owner}/{name}")
+    if shape is not None:
+        variable._value = np.broadcast_to(variable.value, shape)
+        variable.shape = shape
+    return variable
 
 
 def check_number(owner, name, value, low=-math.inf, high=math.inf):

@@ -49,6 +49,7 @@ from .activations import (
 )
 from .arithmetic import (
     add,
+    divide,
     maximum,
     minimum,
     multiply,
@@ -161,6 +162,7 @@ __all__ = [
     "dense",
     "dense_backward_input",
     "dense_backward_kernel",
+    "divide",
     "dropout",
     "elu",
     "elu_backward",

@@ -26,6 +26,11 @@ def multiply(a: Array, b: Array) -> Array:
     return as_array(a * b, a.dtype)
 
 
+def divide(a: Array, b: Array) -> Array:
+    """Quotient, element by element: ``y = a / b``."""
+    return as_array(a / b, a.dtype)
+
+
 def maximum(a: Array, b: Array) -> Array:
     """Larger of two: ``y = max(a, b)``; NaN if either is NaN."""
     return as_array(np.maximum(a, b), a.dtype)

@@ -14,7 +14,7 @@ def flatten(structure):
         >>> flatten([1, {"b": 2, "a": (3, None)}])
         [1, 3, None, 2]
     """
-    leaves = []
+    leaves: list = []
     _flatten(structure, leaves)
     return leaves
 

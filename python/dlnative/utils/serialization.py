@@ -37,9 +37,9 @@ MODULES = {
 
 FUNCTIONS = ("activations", "losses", "metrics")  # modules whose functions may be named, too
 
-_registered = {}  # "package>name" -> class or function
-_registered_names = {}  # class or function -> "package>name"
-_scopes = []  # dicts of custom_object_scope, innermost last
+_registered: dict = {}  # "package>name" -> class or function
+_registered_names: dict = {}  # class or function -> "package>name"
+_scopes: list[dict] = []  # dicts of custom_object_scope, innermost last
 
 
 def register_keras_serializable(package="Custom", name=None):

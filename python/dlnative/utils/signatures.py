@@ -34,7 +34,7 @@ def takes_any_keyword(function):
 
 def constructor_parameters(cls):
     """Names that a class's constructor knows, its bases' included as far as `**kwargs` go."""
-    names = []
+    names: list[str] = []
     for base in cls.__mro__:
         init = base.__dict__.get("__init__")
         if init is None:

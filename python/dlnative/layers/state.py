@@ -1,0 +1,38 @@
+"""The attributes that every layer has."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import LayerCall
+    from .input_spec import InputSpec
+
+
+class LayerState:
+    """Base of the parts of a layer: what they know of each other.
+
+    Attributes:
+        name: Name in the model.
+        built: Whether the weights are there.
+        input_spec: What is checked of the inputs, or None.
+    """
+
+    name: str
+    built: bool
+    autocast: bool
+    supports_masking: bool
+    input_spec: InputSpec | list[InputSpec] | None
+    _trainable: bool
+    _dtype: str
+    _calls: list[LayerCall]  # calls on symbolic tensors
+    _tracked: dict  # attribute -> variable, layer, or a list or dict with some
+    _created_trainable: dict  # id of an own variable -> whether it was made trainable
+    _locked: bool  # whether variables and layers are fixed
+    _init_arguments: tuple
+    _input_shape_argument: tuple | None
+
+    def _check_initialized(self):
+        if "_initialized" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}: call super().__init__(**kwargs) first in __init__"
+            )

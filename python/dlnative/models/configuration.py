@@ -1,0 +1,140 @@
+"""Functional models as configurations and back: layers, and the calls that connect them."""
+
+from __future__ import annotations
+
+from ..graph import Tensor
+from ..layers import calls, tracking
+from ..layers.core import InputLayer
+from ..naming import unknown
+from ..utils import nest
+from ..utils.serialization import deserialize_keras_object, serialize_keras_object
+from .model import without_build
+
+
+def functional_config(model):
+    """The configuration of a functional model, in the format of Keras."""
+    included = {id(each) for each in model._sequence}
+    included |= {id(calls.call_of(t)) for t in model._inputs}
+    numbers: dict[int, int] = {}  # id of a call -> its place among those of its layer here
+    for layer in model._operations:
+        own = [each for each in layer._calls if id(each) in included]
+        numbers.update((id(each), i) for i, each in enumerate(own))
+
+    def place(tensor, first=0):
+        each = calls.call_of(tensor)
+        index = tensor.history[1] if tensor.history is not None else 0
+        return [each.layer.name, numbers[id(each)] + first, index]
+
+    def place_end(tensor):
+        # Keras counts the calls of a functional model from 1 here.
+        return place(tensor, int(_counts_from_one(calls.call_of(tensor).layer)))
+
+    def record(leaf):
+        if not isinstance(leaf, Tensor):
+            return serialize_keras_object(leaf)
+        config = {"shape": leaf.shape, "dtype": leaf.dtype, "keras_history": place(leaf)}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+    layers = []
+    for layer in model._operations:
+        entry = serialize_keras_object(layer)
+        own = [each for each in layer._calls if id(each) in included]
+        entry["name"] = layer.name
+        entry["inbound_nodes"] = [
+            {
+                "args": list(nest.map_structure(record, each.args)),
+                "kwargs": nest.map_structure(record, each.kwargs),
+            }
+            for each in own
+            if not isinstance(layer, InputLayer)
+        ]
+        layers.append(entry)
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": layers,
+        "input_layers": nest.map_structure(place_end, model._inputs_struct),
+        "output_layers": nest.map_structure(place_end, model._outputs_struct),
+    }
+
+
+def functional_from_config(cls, config):
+    """The model of a configuration: makes the layers, then calls them as their inputs appear.
+
+    Raises:
+        ValueError: Two layers of one name, a layer that is not there, or calls that depend on each
+            other.
+    """
+    layers: dict = {}
+    waiting: list = []
+    for entry in config["layers"]:
+        layer = deserialize_keras_object(without_build(entry))
+        if not tracking.is_layer(layer) or layer.name in layers:
+            raise ValueError(f"Model configuration: {entry['name']!r} is not a layer of its own")
+        layers[layer.name] = layer
+        waiting += [(layer, i, node) for i, node in enumerate(entry.get("inbound_nodes", ()))]
+    made = {name: list(layer._calls) for name, layer in layers.items() if layer._calls}
+
+    def find(name, number, index):
+        if name not in layers:
+            raise unknown("layer in the model configuration", name, layers)
+        found = made.get(name, ())
+        return found[number].outputs[index] if number < len(found) else None
+
+    while waiting:
+        later = []
+        for layer, number, node in waiting:
+            args, kwargs = _arguments(node, find)
+            ready = len(made.get(layer.name, ())) == number
+            if not ready or any(_is_missing(leaf) for leaf in nest.flatten((args, kwargs))):
+                later.append((layer, number, node))
+                continue
+            layer(*args, **kwargs)
+            made.setdefault(layer.name, []).append(layer._calls[-1])
+        if len(later) == len(waiting):
+            names = sorted({layer.name for layer, _, _ in later})
+            raise ValueError(f"Model configuration: the inputs of {names} are not connected")
+        waiting = later
+
+    def end(place):
+        name, number, index = place
+        return find(name, number - int(_counts_from_one(layers.get(name))), index)
+
+    def ends(places):
+        if isinstance(places, dict):
+            return {key: ends(value) for key, value in places.items()}
+        if len(places) == 3 and isinstance(places[0], str):
+            return end(places)
+        return [ends(value) for value in places]
+
+    rest = {k: v for k, v in config.items() if k not in ("layers", "input_layers", "output_layers")}
+    return cls(inputs=ends(config["input_layers"]), outputs=ends(config["output_layers"]), **rest)
+
+
+_MISSING = object()
+
+
+def _is_missing(leaf):
+    return leaf is _MISSING
+
+
+def _arguments(node, find):
+    """Arguments of a layer call; tensors that are not made yet are _MISSING."""
+
+    def value(leaf):
+        if isinstance(leaf, dict) and leaf.get("class_name") == "__keras_tensor__":
+            tensor = find(*leaf["config"]["keras_history"])
+            return _MISSING if tensor is None else tensor
+        if isinstance(leaf, dict) and "class_name" not in leaf:
+            return {key: value(item) for key, item in leaf.items()}
+        if isinstance(leaf, (list, tuple)):
+            return [value(item) for item in leaf]
+        return deserialize_keras_object(leaf)
+
+    kwargs = {k: value(v) for k, v in node["kwargs"].items() if (k, v) != ("mask", None)}
+    return tuple(value(leaf) for leaf in node["args"]), kwargs
+
+
+def _counts_from_one(layer):
+    """Keras counts the calls of a functional model from 1 where it names a model's ends."""
+    return hasattr(layer, "_sequence")

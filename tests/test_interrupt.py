@@ -1,0 +1,95 @@
+"""Ctrl-C stops a running `fit` within 200 ms, and the model stays usable."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")
+
+COMMON = """
+import sys, time, numpy as np, dlnative
+from dlnative import layers
+
+def ready():
+    print("ready", flush=True)
+
+def stopped():
+    print("stopped", time.monotonic(), flush=True)
+"""
+
+# A long epoch of tiny steps, many tiny epochs, large steps, and an evaluation.
+PROGRAMS = {
+    "long epoch": """
+        model = dlnative.Sequential([layers.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1)])
+        x, y = np.random.rand(2_000_000, 2).astype("float32"), np.random.rand(2_000_000, 1)
+        run = lambda: model.fit(x, y, batch_size=1, epochs=1000, verbose=0)
+    """,
+    "short epochs": """
+        model = dlnative.Sequential([layers.Input((2,)), layers.Dense(1)])
+        x, y = np.random.rand(4, 2), np.random.rand(4, 1)
+        run = lambda: model.fit(x, y, epochs=10**9, verbose=0)
+    """,
+    "progress bar": """
+        model = dlnative.Sequential([layers.Input((2,)), layers.Dense(8), layers.Dense(1)])
+        x, y = np.random.rand(2_000_000, 2).astype("float32"), np.random.rand(2_000_000, 1)
+        run = lambda: model.fit(x, y, batch_size=1, epochs=1000, verbose=1)
+    """,
+    "large steps": """
+        model = dlnative.Sequential([layers.Input((512,)), layers.Dense(512, activation="relu"), layers.Dense(1)])
+        x, y = np.random.rand(4096, 512).astype("float32"), np.random.rand(4096, 1)
+        run = lambda: model.fit(x, y, batch_size=2048, epochs=10**6, verbose=0)
+    """,
+    "evaluate": """
+        model = dlnative.Sequential([layers.Input((2,)), layers.Dense(8), layers.Dense(1)])
+        x = np.lib.stride_tricks.as_strided(np.ones((1, 2), "float32"), (100_000_000, 2), (0, 4))
+        y = np.lib.stride_tricks.as_strided(np.ones((1, 1), "float32"), (100_000_000, 1), (0, 4))
+        run = lambda: model.evaluate(x, y, batch_size=1, verbose=0)
+    """,
+}
+
+AFTER = """
+model.compile("adam", "mse")
+model.fit(x[:4], y[:4], epochs=1, verbose=0)
+ready()
+try:
+    run()
+except KeyboardInterrupt:
+    stopped()
+steps = int(model.optimizer.iterations)
+weights = model.get_weights()
+assert all(np.isfinite(w).all() for w in weights)
+assert "loss" in model.history.history or steps > 1
+model.fit(x[:4], y[:4], epochs=2, batch_size=4, verbose=0)
+assert int(model.optimizer.iterations) == steps + 2
+assert len(model.history.history["loss"]) == 2
+assert np.isfinite(model.predict(x[:4])).all()
+print("usable", flush=True)
+"""
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_ctrl_c(program):
+    code = COMMON + textwrap.dedent(PROGRAMS[program]) + AFTER
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.7)
+        assert process.poll() is None, process.stderr.read()
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert "usable" in output, errors
+    latency = float(output.split("stopped ")[1].split()[0]) - sent
+    # 0.2 s on a machine with nothing else to do; a busy one may give the process no time for longer.
+    assert latency < (0.2 if os.getloadavg()[0] < os.cpu_count() else 2.0)
