@@ -22,7 +22,9 @@ def train_on_gate(gate, hidden, seed, epochs, learning_rate):
     if hidden:
         model.add(layers.Dense(hidden, activation="tanh"))
     model.add(layers.Dense(1, activation="sigmoid"))
-    model.compile(optimizers.Adam(learning_rate=learning_rate), "binary_crossentropy", metrics=["accuracy"])
+    model.compile(
+        optimizers.Adam(learning_rate=learning_rate), "binary_crossentropy", metrics=["accuracy"]
+    )
     model.fit(x, y, batch_size=4, epochs=epochs, verbose=0)
     return model.evaluate(x, y, verbose=0)[1]
 
@@ -40,7 +42,9 @@ def test_one_layer_never_learns_xor():
 
 
 def test_two_layers_learn_xor():
-    learned = [train_on_gate(toy.xor, 8, seed, epochs=400, learning_rate=0.05) == 1.0 for seed in range(20)]
+    learned = [
+        train_on_gate(toy.xor, 8, seed, epochs=400, learning_rate=0.05) == 1.0 for seed in range(20)
+    ]
     assert sum(learned) >= 19
 
 
@@ -52,12 +56,20 @@ def first_to_last_gradient(activation, initializer):
     dlnative.utils.set_random_seed(0)
     model = dlnative.Sequential([layers.Input((16,))])
     for i in range(10):
-        model.add(layers.Dense(16, activation=activation, kernel_initializer=initializer, name=f"layer{i}"))
+        model.add(
+            layers.Dense(
+                16, activation=activation, kernel_initializer=initializer, name=f"layer{i}"
+            )
+        )
     model.add(layers.Dense(1, name="output"))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 16)).astype("float32")
     _, grads = dlnative.value_and_grad(model, "mse")(x, rng.normal(size=(64, 1)).astype("float32"))
-    norms = {path.split("/")[-2]: np.linalg.norm(g) for path, g in grads.items() if path.endswith("kernel")}
+    norms = {
+        path.split("/")[-2]: np.linalg.norm(g)
+        for path, g in grads.items()
+        if path.endswith("kernel")
+    }
     return norms["layer0"] / norms["layer9"]
 
 
@@ -76,7 +88,11 @@ def test_ten_relu_layers_do_not():
 def small_model():
     dlnative.utils.set_random_seed(2)
     model = dlnative.Sequential(
-        [layers.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(2, activation="softmax")]
+        [
+            layers.Input((3,)),
+            layers.Dense(4, activation="tanh"),
+            layers.Dense(2, activation="softmax"),
+        ]
     )
     rng = np.random.default_rng(1)
     return model, rng.normal(size=(5, 3)), np.eye(2)[rng.integers(0, 2, 5)]
@@ -99,7 +115,12 @@ def test_the_gradient_of_the_input_is_not_computed():
     from dlnative.models.fitting import build_optimizer, labelled_rows
 
     model = dlnative.Sequential(
-        [layers.Input((4,)), layers.Dense(5, activation="relu"), layers.Dense(6, activation="relu"), layers.Dense(1)]
+        [
+            layers.Input((4,)),
+            layers.Dense(5, activation="relu"),
+            layers.Dense(6, activation="relu"),
+            layers.Dense(1),
+        ]
     )
     model.compile("sgd", "mse")
     state = model._trainer
@@ -155,13 +176,18 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "optimizer", "options"), STEPS, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("change", "optimizer", "options"), STEPS, ids=lambda v: getattr(v, "__name__", "")
+)
 def test_training_follows_the_formula_of_the_optimizer(change, optimizer, options):
     """y = w x with one weight: dL/dw = mean(2 (w x - y) x), then the formula, for thirty steps."""
     x = np.array([[1.0], [2.0], [-1.0]])
     y = 3.0 * x
     model = dlnative.Sequential(
-        [layers.Input((1,), dtype="float64"), layers.Dense(1, use_bias=False, kernel_initializer="ones", dtype="float64")]
+        [
+            layers.Input((1,), dtype="float64"),
+            layers.Dense(1, use_bias=False, kernel_initializer="ones", dtype="float64"),
+        ]
     )
     model.compile(optimizer(learning_rate=0.05, **options), "mse")
     w, slots = 1.0, {}

@@ -81,7 +81,11 @@ def test_order_of_hooks(data):
         batch_size=4,
         verbose=0,
         validation_data=(data[0][:3], data[1][:3]),
-        callbacks=[recorder(dlnative, calls, [h for h in HOOKS if h not in ("on_batch_begin", "on_batch_end")])],
+        callbacks=[
+            recorder(
+                dlnative, calls, [h for h in HOOKS if h not in ("on_batch_begin", "on_batch_end")]
+            )
+        ],
     )
     assert as_text(calls) == EXPECTED_FIT
 
@@ -115,10 +119,14 @@ def test_steps_per_execution_as_keras(keras, data):
 def test_logs_of_batches_are_means_so_far(data):
     model = make_model(learning_rate=0.0)
     losses = []
-    record = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses.append(logs["loss"]))
+    record = callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: losses.append(logs["loss"])
+    )
     model.fit(*data, batch_size=4, shuffle=False, verbose=0, callbacks=[record])
     error = (model.predict(data[0], verbose=0) - data[1]) ** 2
-    np.testing.assert_allclose(losses, [error[:4].mean(), error[:8].mean(), error.mean()], rtol=1e-5)
+    np.testing.assert_allclose(
+        losses, [error[:4].mean(), error[:8].mean(), error.mean()], rtol=1e-5
+    )
 
 
 def test_batch_hooks_do_not_change_training(data):
@@ -128,7 +136,7 @@ def test_batch_hooks_do_not_change_training(data):
         model = make_model()
         model.fit(*data, batch_size=4, epochs=3, verbose=0, callbacks=extra)
         weights.append(model.get_weights())
-    for a, b in zip(*weights):
+    for a, b in zip(*weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -171,7 +179,9 @@ def test_learning_rate_may_change_between_epochs(data):
     def halve(epoch, logs):
         model.optimizer.learning_rate = model.optimizer.learning_rate / 2
 
-    model.fit(*data, epochs=3, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=halve)])
+    model.fit(
+        *data, epochs=3, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=halve)]
+    )
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1 / 8)
 
 
@@ -249,7 +259,9 @@ def test_early_stopping_restores_the_best_weights(data):
         model.layers[0].kernel.assign(np.full((3, 1), 0.5 + steps[epoch]))
 
     stop = callbacks.EarlyStopping("loss", patience=3, restore_best_weights=True)
-    model.fit(*data, epochs=4, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=move), stop])
+    model.fit(
+        *data, epochs=4, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=move), stop]
+    )
     assert stop.best_epoch == 0
     np.testing.assert_array_equal(model.layers[0].kernel.numpy(), 0.5)
 
@@ -268,7 +280,11 @@ def test_early_stopping_by_an_accuracy(rng):
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     stop = callbacks.EarlyStopping("val_accuracy", patience=1)
     model.fit(
-        rng.normal(size=(8, 2)), rng.integers(0, 3, 8), validation_split=0.5, verbose=0, callbacks=[stop]
+        rng.normal(size=(8, 2)),
+        rng.integers(0, 3, 8),
+        validation_split=0.5,
+        verbose=0,
+        callbacks=[stop],
     )
     assert stop._better(1.0, 0.5)
 
@@ -279,15 +295,25 @@ def test_terminate_on_nan(data, capsys):
     x = x.copy()
     x[7] = np.nan
     history = model.fit(
-        x, y, batch_size=2, shuffle=False, epochs=5, verbose=0, check_finite=False,
+        x,
+        y,
+        batch_size=2,
+        shuffle=False,
+        epochs=5,
+        verbose=0,
+        check_finite=False,
         callbacks=[callbacks.TerminateOnNaN()],
-    )  # fmt: skip
+    )
     assert model.optimizer.iterations == 4
     assert np.isnan(history.history["loss"][0])
     assert "Batch 3: Invalid loss" in capsys.readouterr().out
     with pytest.raises(RuntimeError, match="after batch 0"):
         model.fit(
-            x, y, verbose=0, check_finite=False, callbacks=[callbacks.TerminateOnNaN(raise_error=True)]
+            x,
+            y,
+            verbose=0,
+            check_finite=False,
+            callbacks=[callbacks.TerminateOnNaN(raise_error=True)],
         )
 
 
@@ -321,8 +347,13 @@ def test_a_file_gets_one_line_per_epoch(monkeypatch, data, verbose):
         assert part in lines[0]
 
 
-def test_a_terminal_gets_a_bar(monkeypatch, data):
-    monkeypatch.setattr(callbacks.progress, "SHOW_AFTER", 0.0)
+@pytest.mark.parametrize("notebook", [False, True])
+def test_a_terminal_gets_a_bar(monkeypatch, data, notebook):
+    """And a notebook without ipywidgets, too."""
+    if notebook:
+        pytest.importorskip("tqdm.notebook")
+        monkeypatch.setattr(callbacks.progress, "_in_notebook", lambda: True)
+        monkeypatch.setattr("tqdm.notebook.IProgress", None, raising=False)
     x = np.repeat(data[0], 3000, axis=0)
     y = np.repeat(data[1], 3000, axis=0)
     progress = callbacks.ProgbarLogger()
@@ -346,7 +377,9 @@ def test_a_short_run_does_not_import_tqdm():
         "m.fit(np.zeros((10, 2)), np.zeros(10))\n"
         "assert 'tqdm' not in sys.modules\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.startswith("Epoch 1/1")
 
 

@@ -27,7 +27,8 @@ def stopped():
 # A long epoch of tiny steps, many tiny epochs, large steps, and an evaluation.
 PROGRAMS = {
     "long epoch": """
-        model = dlnative.Sequential([layers.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1)])
+        stack = [layers.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1)]
+        model = dlnative.Sequential(stack)
         x, y = np.random.rand(2_000_000, 2).astype("float32"), np.random.rand(2_000_000, 1)
         run = lambda: model.fit(x, y, batch_size=1, epochs=1000, verbose=0)
     """,
@@ -42,14 +43,16 @@ PROGRAMS = {
         run = lambda: model.fit(x, y, batch_size=1, epochs=1000, verbose=1)
     """,
     "large steps": """
-        model = dlnative.Sequential([layers.Input((512,)), layers.Dense(512, activation="relu"), layers.Dense(1)])
+        stack = [layers.Input((512,)), layers.Dense(512, activation="relu"), layers.Dense(1)]
+        model = dlnative.Sequential(stack)
         x, y = np.random.rand(4096, 512).astype("float32"), np.random.rand(4096, 1)
         run = lambda: model.fit(x, y, batch_size=2048, epochs=10**6, verbose=0)
     """,
     "evaluate": """
         model = dlnative.Sequential([layers.Input((2,)), layers.Dense(8), layers.Dense(1)])
-        x = np.lib.stride_tricks.as_strided(np.ones((1, 2), "float32"), (100_000_000, 2), (0, 4))
-        y = np.lib.stride_tricks.as_strided(np.ones((1, 1), "float32"), (100_000_000, 1), (0, 4))
+        repeat = np.lib.stride_tricks.as_strided
+        x = repeat(np.ones((1, 2), "float32"), (100_000_000, 2), (0, 4))
+        y = repeat(np.ones((1, 1), "float32"), (100_000_000, 1), (0, 4))
         run = lambda: model.evaluate(x, y, batch_size=1, verbose=0)
     """,
 }
@@ -77,19 +80,24 @@ print("usable", flush=True)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_ctrl_c(program):
     code = COMMON + textwrap.dedent(PROGRAMS[program]) + AFTER
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    )
-    try:
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(0.7)
-        assert process.poll() is None, process.stderr.read()
-        sent = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    ) as process:
+        try:
+            first = process.stdout.readline()
+            if first == "ready\n":
+                time.sleep(0.7)
+                sent = time.monotonic()
+                process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert first == "ready\n", errors
     assert "usable" in output, errors
     latency = float(output.split("stopped ")[1].split()[0]) - sent
-    # 0.2 s on a machine with nothing else to do; a busy one may give the process no time for longer.
+    # A machine with more to do than it has cores may give the process no time for longer.
     assert latency < (0.2 if os.getloadavg()[0] < os.cpu_count() else 2.0)

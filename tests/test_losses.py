@@ -60,7 +60,9 @@ def test_probabilities_are_clipped():
 # --- ranks, weights, reductions -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "binary_crossentropy"])
+@pytest.mark.parametrize(
+    "name", ["mean_squared_error", "mean_absolute_error", "binary_crossentropy"]
+)
 def test_labels_without_the_last_axis(name, rng):
     pred = rng.uniform(0.1, 0.9, (5, 1))
     true = rng.integers(0, 2, (5, 1)).astype(float)
@@ -142,7 +144,9 @@ def test_as_keras(keras, rng, name, options, kind, lead, reduction):
     true, pred = batch(kind, rng, lead)
     ours = getattr(losses, name)(reduction=reduction, **options)
     theirs = getattr(keras.losses, name)(reduction=reduction, **options)
-    np.testing.assert_allclose(ours(true, pred), np.asarray(theirs(true, pred)), rtol=3e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        ours(true, pred), np.asarray(theirs(true, pred)), rtol=3e-6, atol=1e-6
+    )
     weight = rng.uniform(0, 2, lead).astype("float32")
     np.testing.assert_allclose(
         ours(true, pred, weight), np.asarray(theirs(true, pred, weight)), rtol=3e-6, atol=1e-6
@@ -156,7 +160,9 @@ def test_arguments_as_keras(keras, name):
 
     ours = inspect.signature(getattr(losses, name).__init__).parameters
     theirs = inspect.signature(getattr(keras.losses, name).__init__).parameters
-    assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
+    assert [(p.name, p.default) for p in ours.values()] == [
+        (p.name, p.default) for p in theirs.values()
+    ]
 
 
 def test_names_as_keras(keras):

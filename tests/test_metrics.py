@@ -55,7 +55,12 @@ def test_totals_are_float64():
         (metrics.BinaryAccuracy(), [[1], [1], [0], [0]], [[0.98], [1], [0], [0.6]], 0.75),
         (metrics.BinaryAccuracy(threshold=0.7), [[1, 0]], [[0.98, 0.6]], 1.0),
         (metrics.BinaryAccuracy(), [1, 1, 0, 0], [0.98, 1, 0, 0.6], 0.75),
-        (metrics.CategoricalAccuracy(), [[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]], 0.5),
+        (
+            metrics.CategoricalAccuracy(),
+            [[0, 0, 1], [0, 1, 0]],
+            [[0.1, 0.9, 0.8], [0.05, 0.95, 0]],
+            0.5,
+        ),
         (metrics.SparseCategoricalAccuracy(), [2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]], 0.5),
         (metrics.SparseCategoricalAccuracy(), [[2], [1]], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]], 0.5),
         (metrics.MeanSquaredError(), [[0, 1], [0, 0]], [[1, 1], [0, 0]], 0.25),
@@ -111,11 +116,19 @@ def test_state_in_a_graph(rng):
     """The same metric on arrays and inside a program gives the same state."""
     eager, compiled = metrics.SparseCategoricalAccuracy(), metrics.SparseCategoricalAccuracy()
     graph = Graph()
-    labels, pred, weight = graph.feed((6,), "int32"), graph.feed((6, 3), "float32"), graph.feed((6,), "float32")
+    labels, pred, weight = (
+        graph.feed((6,), "int32"),
+        graph.feed((6, 3), "float32"),
+        graph.feed((6,), "float32"),
+    )
     compiled.update_state(labels, pred, weight)
     run = engines.build(graph, [])
     for _ in range(3):
-        data = rng.integers(0, 3, 6), rng.normal(size=(6, 3)).astype("float32"), rng.uniform(0, 1, 6)
+        data = (
+            rng.integers(0, 3, 6),
+            rng.normal(size=(6, 3)).astype("float32"),
+            rng.uniform(0, 1, 6),
+        )
         run(*data)
         eager.update_state(*data)
     np.testing.assert_allclose(compiled.state.value, eager.state.value, rtol=1e-6)

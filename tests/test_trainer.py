@@ -48,13 +48,20 @@ CASES = {
     "sparse column": ("sparse_categorical_crossentropy", "softmax", 3, lambda y: y[:, None]),
     "one-hot": ("categorical_crossentropy", "softmax", 3, lambda y: np.eye(3, dtype="float32")[y]),
     "binary": ("binary_crossentropy", "sigmoid", 1, lambda y: (y > 0).astype("float32")),
-    "binary column": ("binary_crossentropy", "sigmoid", 1, lambda y: (y > 0)[:, None].astype("float32")),
+    "binary column": (
+        "binary_crossentropy",
+        "sigmoid",
+        1,
+        lambda y: (y > 0)[:, None].astype("float32"),
+    ),
     "regression": ("mse", None, 1, lambda y: y.astype("float32") - 1),
     "absolute": ("mean_absolute_error", "tanh", 2, lambda y: np.stack([y, -y], 1) / 2.0),
 }
 
 
-@pytest.mark.parametrize(("case", "optimizer"), list(zip(CASES, ["adam", "rmsprop", "adagrad", "sgd"] * 2)))
+@pytest.mark.parametrize(
+    ("case", "optimizer"), list(zip(CASES, ["adam", "rmsprop", "adagrad", "sgd"] * 2, strict=False))
+)
 def test_fit_as_keras(keras, rng, case, optimizer):
     """Same weights, same data, same order: the same losses and metrics, epoch by epoch."""
     loss, activation, outputs, encode = CASES[case]
@@ -62,16 +69,19 @@ def test_fit_as_keras(keras, rng, case, optimizer):
     y = encode(y)
     results = []
     ours = mlp(dlnative, outputs, activation)
-    for model, library in ((ours, dlnative), (as_ours(ours, mlp(keras, outputs, activation)), keras)):
+    for model, library in (
+        (ours, dlnative),
+        (as_ours(ours, mlp(keras, outputs, activation)), keras),
+    ):
         metrics = ["mse"] if loss == "mse" or loss.startswith("mean") else ["accuracy"]
         model.compile(library.optimizers.get(optimizer), loss, metrics=metrics)
         history = model.fit(
             x, y, batch_size=8, epochs=4, shuffle=False, verbose=0, validation_split=0.25
         ).history
         results.append(history)
-        results.append(dict(zip("abc", model.evaluate(x, y, verbose=0))))
+        results.append(dict(zip("abc", model.evaluate(x, y, verbose=0), strict=False)))
         results.append({"predictions": model.predict(x, verbose=0)})
-    for a, b in zip(results[:3], results[3:]):
+    for a, b in zip(results[:3], results[3:], strict=True):
         assert list(a) == list(b)
         for name in a:
             np.testing.assert_allclose(a[name], b[name], rtol=2e-4, atol=2e-5, err_msg=name)
@@ -85,11 +95,18 @@ def test_weights_and_penalties_as_keras(keras, rng):
     other = as_ours(ours, mlp(keras, regularizer=keras.regularizers.L2(0.05)))
     for model in (ours, other):
         model.compile(
-            "sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"]
+            "sgd",
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            weighted_metrics=["accuracy"],
         )
         options = {"batch_size": 8, "shuffle": False, "verbose": 0, "epochs": 3}
-        first = model.fit(x, y, sample_weight=weight, validation_data=(x, y, weight[::-1]), **options).history
-        second = model.fit(x, y, class_weight={0: 3.0, 2: 0.25}, **options).history
+        first = model.fit(
+            x, y, sample_weight=weight, validation_data=(x, y, weight[::-1]), **options
+        ).history
+        second = model.fit(
+            x, y, class_weight={0: 3.0, 2: 0.25}, validation_split=0.3, **options
+        ).history
         on_batch = model.train_on_batch(x, y, sample_weight=weight, return_dict=True)
         results.append({**first, **{f"{k}2": v for k, v in second.items()}, **on_batch})
     assert sorted(results[0]) == sorted(results[1])
@@ -108,7 +125,10 @@ def branches(library):
 
 MULTIPLE = [
     {"loss": ["mse", "sparse_categorical_crossentropy"]},
-    {"loss": {"left": "mse", "right": "sparse_categorical_crossentropy"}, "loss_weights": {"left": 0.3, "right": 2.0}},
+    {
+        "loss": {"left": "mse", "right": "sparse_categorical_crossentropy"},
+        "loss_weights": {"left": 0.3, "right": 2.0},
+    },
     {"loss": ["mse", "sparse_categorical_crossentropy"], "loss_weights": [0.5, 3.0]},
     {
         "loss": {"left": "mae", "right": "sparse_categorical_crossentropy"},
@@ -128,7 +148,11 @@ def test_several_inputs_and_outputs_as_keras(keras, rng, options, form):
     a, b = rng.normal(size=(19, 3)).astype("float32"), rng.normal(size=(19, 2)).astype("float32")
     left, right = rng.normal(size=(19, 1)).astype("float32"), rng.integers(0, 3, 19)
     weight = rng.uniform(0, 2, 19).astype("float32")
-    x, y = ([a, b], [left, right]) if form == "lists" else ({"a": a, "b": b}, {"left": left, "right": right})
+    x, y = (
+        ([a, b], [left, right])
+        if form == "lists"
+        else ({"a": a, "b": b}, {"left": left, "right": right})
+    )
     if form == "dicts" and isinstance(options["loss"], list):
         y = [left, right]
     results = []
@@ -137,21 +161,34 @@ def test_several_inputs_and_outputs_as_keras(keras, rng, options, form):
         model.compile("sgd", **options)
         weighted = {"sample_weight": [weight, weight]} if "weighted_metrics" in options else {}
         history = model.fit(
-            x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, validation_data=(x, y), **weighted
+            x,
+            y,
+            batch_size=8,
+            epochs=2,
+            shuffle=False,
+            verbose=0,
+            validation_data=(x, y),
+            **weighted,
         ).history
         results.append((history, model.evaluate(x, y, verbose=0), model.predict(x, verbose=0)))
     (ours_history, ours_values, ours_out), (history, values, out) = results
     assert list(ours_history) == list(history)
     for name in history:
-        np.testing.assert_allclose(ours_history[name], history[name], rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            ours_history[name], history[name], rtol=1e-4, atol=1e-6, err_msg=name
+        )
     np.testing.assert_allclose(ours_values, values, rtol=1e-4, atol=1e-6)
-    for one, other in zip(ours_out, out):
+    for one, other in zip(ours_out, out, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_crossentropy_by_the_shapes(keras, rng):
     x, y = classes(rng, 12)
-    for labels, outputs, activation in ((y, 3, "softmax"), (np.eye(3)[y], 3, "softmax"), (y > 1, 1, "sigmoid")):
+    for labels, outputs, activation in (
+        (y, 3, "softmax"),
+        (np.eye(3)[y], 3, "softmax"),
+        (y > 1, 1, "sigmoid"),
+    ):
         ours = mlp(dlnative, outputs, activation)
         values = []
         for model in (ours, as_ours(ours, mlp(keras, outputs, activation))):
@@ -170,13 +207,22 @@ def test_steps_per_epoch_as_keras(keras, rng, steps):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             history = model.fit(
-                x, y, batch_size=4, epochs=4, steps_per_epoch=steps, shuffle=False, verbose=0,
-                validation_data=(x, y), validation_steps=2,
-            ).history  # fmt: skip
+                x,
+                y,
+                batch_size=4,
+                epochs=4,
+                steps_per_epoch=steps,
+                shuffle=False,
+                verbose=0,
+                validation_data=(x, y),
+                validation_steps=2,
+            ).history
         results.append((history, len(caught) > 0))
     assert results[0][1] == results[1][1]
     for name in results[0][0]:
-        np.testing.assert_allclose(results[0][0][name], results[1][0][name], rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            results[0][0][name], results[1][0][name], rtol=1e-4, err_msg=name
+        )
 
 
 # --- fit ------------------------------------------------------------------------------------------
@@ -196,7 +242,7 @@ def trained(x, y, seed=3, **options):
 
 
 def assert_same(a, b, same=True):
-    equal = all(np.array_equal(u, v) for u, v in zip(a, b))
+    equal = all(np.array_equal(u, v) for u, v in zip(a, b, strict=True))
     assert equal == same
 
 
@@ -263,7 +309,9 @@ def test_validation(rng):
     assert split["val_loss"][0] == pytest.approx(expected["loss"])
     often = model.fit(x, y, epochs=6, verbose=0, validation_split=0.25, validation_freq=2).history
     assert (len(often["loss"]), len(often["val_loss"])) == (6, 3)
-    chosen = model.fit(x, y, epochs=6, verbose=0, validation_split=0.25, validation_freq=[1, 5]).history
+    chosen = model.fit(
+        x, y, epochs=6, verbose=0, validation_split=0.25, validation_freq=[1, 5]
+    ).history
     assert len(chosen["val_loss"]) == 2
 
 
@@ -281,7 +329,9 @@ def test_any_numeric_dtype(rng, dtype):
     model, same = compiled(), compiled()
     same.set_weights(model.get_weights())
     a = model.fit(x, y, verbose=0, shuffle=False, batch_size=5).history["loss"]
-    b = same.fit(x.astype("float32"), y.astype("int32"), verbose=0, shuffle=False, batch_size=5).history["loss"]
+    b = same.fit(
+        x.astype("float32"), y.astype("int32"), verbose=0, shuffle=False, batch_size=5
+    ).history["loss"]
     np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
@@ -311,7 +361,10 @@ def test_lists_and_data_frames(rng):
 def test_float64(rng):
     x, y = classes(rng)
     model = dlnative.Sequential(
-        [layers.Input((4,), dtype="float64"), layers.Dense(3, activation="softmax", dtype="float64")]
+        [
+            layers.Input((4,), dtype="float64"),
+            layers.Dense(3, activation="softmax", dtype="float64"),
+        ]
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, verbose=0, sample_weight=np.ones(37, "float32"))
@@ -320,7 +373,9 @@ def test_float64(rng):
 
 def test_model_without_input_is_built_by_the_data(rng):
     x, y = classes(rng)
-    model = dlnative.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
+    model = dlnative.Sequential(
+        [layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")]
+    )
     model.compile("adam", "sparse_categorical_crossentropy")
     assert not model.built
     model.fit(x, y, verbose=0)
@@ -373,8 +428,8 @@ def test_interrupted_training_goes_on(rng):
         if epoch == 2:
             raise KeyboardInterrupt
 
+    callback = dlnative.callbacks.LambdaCallback(on_epoch_begin=stop)
     with pytest.raises(KeyboardInterrupt):
-        callback = dlnative.callbacks.LambdaCallback(on_epoch_begin=stop)
         model.fit(x, y, epochs=9, verbose=0, callbacks=[callback])
     assert len(model.history.history["loss"]) == 2
     model.fit(x, y, epochs=2, verbose=0)
@@ -403,7 +458,9 @@ def test_own_loss_and_metric(rng):
     assert model.train_on_batch(x, y) == pytest.approx((error**2).mean(), rel=1e-5)
     weight = rng.uniform(0, 2, 12)
     error = model.predict(x, verbose=0) - y
-    assert model.test_on_batch(x, y, weight) == pytest.approx((error**2).mean() * weight.mean(), rel=1e-5)
+    assert model.test_on_batch(x, y, weight) == pytest.approx(
+        (error**2).mean() * weight.mean(), rel=1e-5
+    )
 
 
 def test_loss_from_logits_is_the_loss_of_probabilities(rng):
@@ -414,14 +471,18 @@ def test_loss_from_logits_is_the_loss_of_probabilities(rng):
     model.compile("sgd", "sparse_categorical_crossentropy")
     logits.compile("sgd", dlnative.losses.SparseCategoricalCrossentropy(from_logits=True))
     np.testing.assert_allclose(model.train_on_batch(x, y), logits.train_on_batch(x, y), rtol=1e-6)
-    for a, b in zip(model.get_weights(), logits.get_weights()):
+    for a, b in zip(model.get_weights(), logits.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
 def test_dropout_masks_change_from_step_to_step(rng):
     x = np.ones((4, 50), "float32")
     model = dlnative.Sequential(
-        [layers.Input((50,)), layers.Dropout(0.5, seed=1), layers.Dense(1, kernel_initializer="ones")]
+        [
+            layers.Input((50,)),
+            layers.Dropout(0.5, seed=1),
+            layers.Dense(1, kernel_initializer="ones"),
+        ]
     )
     model.compile(dlnative.optimizers.SGD(learning_rate=0.0), "mse")
     losses = {model.train_on_batch(x, np.zeros((4, 1))) for _ in range(5)}
@@ -503,7 +564,7 @@ def test_on_batch(rng):
         assert model.test_on_batch(x, y) == pytest.approx(before)
         assert model.train_on_batch(x, y) == pytest.approx(before)
         other.fit(x, y, verbose=0, shuffle=False)
-    for a, b in zip(model.get_weights(), other.get_weights()):
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
     assert list(model.train_on_batch(x, y, return_dict=True)) == ["accuracy", "loss"]
     assert isinstance(compiled().train_on_batch(x, y), float)
@@ -580,6 +641,22 @@ def test_compile_configuration(rng):
     assert float(other.optimizer.learning_rate) == 0.25
     other.set_weights(model.get_weights())
     assert other.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+
+
+def test_copies_of_a_model_train_on_their_own(rng):
+    import copy
+    import pickle
+
+    x, y = classes(rng)
+    model = compiled("adam")
+    model.fit(x, y, verbose=0)
+    before = model.get_weights()
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+        other.fit(x, y, verbose=0)
+        assert other.optimizer.iterations == 4
+        assert model.optimizer.iterations == 2
+        assert_same(model.get_weights(), before)
 
 
 def test_metrics_of_a_model(rng):

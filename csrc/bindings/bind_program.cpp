@@ -35,13 +35,13 @@ class PyProgram {
   }
 
   void add(const std::string& op, const py::sequence& inputs, const py::sequence& outputs, const py::dict& attributes,
-           const std::string& label) {
+           const std::string& label, bool commits) {
     Spec spec;
     spec.op = op;
     for (const auto& value : inputs) spec.inputs.push_back(buffer(value));
     for (const auto& value : outputs) spec.outputs.push_back(buffer(value));
     spec.attributes = attributes_of(attributes);
-    program_.add(spec, label);
+    program_.add(spec, label, commits);
   }
 
   void add_feed(const py::handle& value) { program_.add_feed(buffer(value)); }
@@ -187,7 +187,7 @@ void bind_program(py::module_& m) {
   py::class_<PyProgram>(m, "Program")
       .def(py::init<std::size_t>(), py::arg("arena_bytes"))
       .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"), py::arg("attributes"),
-           py::arg("label"))
+           py::arg("label") = "", py::arg("commits") = false)
       .def("add_feed", &PyProgram::add_feed, py::arg("buffer"))
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
       .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"), py::arg("steps"),

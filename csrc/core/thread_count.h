@@ -9,8 +9,8 @@ namespace dlnative {
 inline constexpr int kMaxThreads = 1024;
 
 // The number of threads that a parallel region may use. Until set_num_threads is called this is
-// default_num_threads(), found once; where that would throw, available_cpus(). (The bindings call
-// default_num_threads() at import, so a bad variable is an error there.)
+// default_num_threads(), found once; where that would throw, available_cpus(). Whoever wants a bad
+// variable to be an error calls default_num_threads() at start-up.
 int num_threads() noexcept;
 
 // Sets the number of threads for regions that start from now on, from any thread and at any time:

@@ -50,7 +50,7 @@ void BinaryOp<T>::run(const T* a, const T* b, T* y) const {
   }
   const std::int64_t chunk_rows = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(n, 1));
   for_each_chunk(loops_.rows(), chunk_rows, threads_, [&](std::int64_t first, std::int64_t count) {
-    loops_.for_each_row(first, count, [&](std::int64_t row, BroadcastLoops::Offsets at) {
+    loops_.for_each_row(first, count, [&](std::int64_t row, LoopNest::Offsets at) {
       run_row(a + at.a, b + at.b, y + row * n, n);
     });
   });

@@ -69,54 +69,69 @@ TransposeOp::TransposeOp(const std::vector<std::int64_t>& shape,
                          const std::vector<std::int64_t>& axes, std::int64_t element_size)
     : element_size_(element_size), threads_(1) {
   const std::size_t rank = shape.size();
+  check(axes.size() == rank && rank <= LoopNest::kMaxRank, "transpose: expected ", rank,
+        " axes, received ", axes);
   std::vector<std::int64_t> strides(rank, 1);
   for (std::size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * shape[i];
   std::vector<bool> seen(rank, false);
-  check(axes.size() == rank, "transpose: expected ", rank, " axes, received ", axes);
+  std::vector<LoopNest::Axis> merged;  // axes of y, neighbours that stay neighbours as one
   for (const std::int64_t axis : axes) {
     const auto i = static_cast<std::size_t>(axis);
     check(axis >= 0 && i < rank && !seen[i], "transpose: expected a permutation of the axes of ",
           shape, ", received ", axes);
     seen[i] = true;
     if (shape[i] == 1) continue;
-    if (!axes_.empty() && axes_.back().stride_x == shape[i] * strides[i]) {
-      axes_.back().size *= shape[i];
-      axes_.back().stride_x = strides[i];
+    if (!merged.empty() && merged.back().steps.a == shape[i] * strides[i]) {
+      merged.back().size *= shape[i];
+      merged.back().steps.a = strides[i];
     } else {
-      axes_.push_back({shape[i], strides[i], 0});
+      merged.push_back({shape[i], {strides[i], 0}});
     }
   }
   std::int64_t size = 1;
-  for (std::size_t i = axes_.size(); i-- > 0;) {
-    axes_[i].stride_y = size;
-    size *= axes_[i].size;
+  for (std::size_t i = merged.size(); i-- > 0;) {
+    merged[i].steps.b = size;
+    size *= merged[i].size;
   }
-  find_tile_axes();
-  for (const Axis& axis : axes_) outer_ *= axis.size;
+  set_tile_axes(merged);
+  nest_ = LoopNest(std::move(merged));
   threads_ = threads_for(static_cast<double>(size) * kTransposeCost);
 }
 
-// Takes column_ and row_ out of axes_.
-void TransposeOp::find_tile_axes() {
-  if (axes_.empty()) return;
-  column_ = axes_.back();
-  axes_.pop_back();
-  if (column_.stride_x == 1) return;
-  const auto unit =
-      std::find_if(axes_.begin(), axes_.end(), [](const Axis& axis) { return axis.stride_x == 1; });
-  if (unit == axes_.end()) return;  // only where the array is empty
+void TransposeOp::set_tile_axes(std::vector<LoopNest::Axis>& axes) {
+  if (axes.empty()) return;
+  column_ = axes.back();
+  axes.pop_back();
+  if (column_.steps.a == 1) return;
+  const auto unit = std::find_if(axes.begin(), axes.end(),
+                                 [](const LoopNest::Axis& axis) { return axis.steps.a == 1; });
+  if (unit == axes.end()) return;  // only where the array is empty
   row_ = *unit;
-  axes_.erase(unit);
+  axes.erase(unit);
 }
 
-void TransposeOp::offsets(std::int64_t index, std::int64_t& x, std::int64_t& y) const {
-  x = y = 0;
-  for (std::size_t i = axes_.size(); i-- > 0;) {
-    const std::int64_t at = index % axes_[i].size;
-    index /= axes_[i].size;
-    x += at * axes_[i].stride_x;
-    y += at * axes_[i].stride_y;
+void TransposeOp::run(const void* x, void* y) const {
+  if (column_.steps.a == 1) {
+    run_rows(static_cast<const char*>(x), static_cast<char*>(y));
+    return;
   }
+  dispatch_element(element_size_, [&](auto element) {
+    using Element = decltype(element);
+    run_tiles(static_cast<const Element*>(x), static_cast<Element*>(y));
+  });
+}
+
+// The last axis of y is that of x: whole rows are copied.
+void TransposeOp::run_rows(const char* x, char* y) const {
+  const std::int64_t bytes = column_.size * element_size_;
+  const std::int64_t chunk =
+      std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(bytes, 1));
+  for_each_chunk(nest_.size(), chunk, threads_, [&](std::int64_t first, std::int64_t count) {
+    nest_.for_each(first, count, [&](std::int64_t, LoopNest::Offsets at) {
+      std::memcpy(y + at.b * element_size_, x + at.a * element_size_,
+                  static_cast<std::size_t>(bytes));
+    });
+  });
 }
 
 // A tile is kTileColumns wide and up to kTileRows long: it reads that many streams of x and writes
@@ -127,54 +142,35 @@ template <class Element>
 void TransposeOp::run_tiles(const Element* x, Element* y) const {
   const std::int64_t across = chunk_count(column_.size, kTileColumns);
   const std::int64_t tiles = across * chunk_count(row_.size, kTileRows);
-  const std::int64_t chunk =
-      kChunk / (kTileColumns * std::clamp<std::int64_t>(row_.size, 1, kTileRows));
-  for_each_chunk(outer_ * tiles, chunk, threads_, [&](std::int64_t begin, std::int64_t count) {
-    for (std::int64_t i = begin; i < begin + count; ++i) {
-      std::int64_t at_x, at_y;
-      offsets(i / tiles, at_x, at_y);
-      const std::int64_t column = i % tiles % across * kTileColumns;
-      const std::int64_t row = i % tiles / across * kTileRows;
-      run_tile(x + at_x + row + column * column_.stride_x, y + at_y + row * row_.stride_y + column,
-               std::min(kTileRows, row_.size - row), std::min(kTileColumns, column_.size - column));
-    }
-  });
+  const std::int64_t tile_rows = std::clamp<std::int64_t>(row_.size, 1, kTileRows);
+  const std::int64_t chunk = kChunk / (kTileColumns * tile_rows);
+  for_each_chunk(
+      nest_.size() * tiles, chunk, threads_, [&](std::int64_t first, std::int64_t count) {
+        for (std::int64_t i = first; i < first + count; ++i) {
+          const std::int64_t column = i % tiles % across * kTileColumns;
+          const std::int64_t row = i % tiles / across * kTileRows;
+          nest_.for_each(i / tiles, 1, [&](std::int64_t, LoopNest::Offsets at) {
+            run_tile(x + at.a + row + column * column_.steps.a,
+                     y + at.b + row * row_.steps.b + column, std::min(kTileRows, row_.size - row),
+                     std::min(kTileColumns, column_.size - column));
+          });
+        }
+      });
 }
 
 template <class Element>
 void TransposeOp::run_tile(const Element* x, Element* y, std::int64_t rows,
                            std::int64_t columns) const {
+  const std::int64_t step_x = column_.steps.a, step_y = row_.steps.b;
   if (columns == kTileColumns) {
-    for (std::int64_t r = 0; r < rows; ++r, ++x, y += row_.stride_y) {
-      for (std::int64_t c = 0; c < kTileColumns; ++c) y[c] = x[c * column_.stride_x];
+    for (std::int64_t r = 0; r < rows; ++r, ++x, y += step_y) {
+      for (std::int64_t c = 0; c < kTileColumns; ++c) y[c] = x[c * step_x];
     }
   } else {
-    for (std::int64_t r = 0; r < rows; ++r, ++x, y += row_.stride_y) {
-      for (std::int64_t c = 0; c < columns; ++c) y[c] = x[c * column_.stride_x];
+    for (std::int64_t r = 0; r < rows; ++r, ++x, y += step_y) {
+      for (std::int64_t c = 0; c < columns; ++c) y[c] = x[c * step_x];
     }
   }
-}
-
-void TransposeOp::run(const void* x, void* y) const {
-  if (column_.stride_x != 1) {
-    dispatch_element(element_size_, [&](auto element) {
-      using Element = decltype(element);
-      run_tiles(static_cast<const Element*>(x), static_cast<Element*>(y));
-    });
-    return;
-  }
-  const std::int64_t bytes = column_.size * element_size_;
-  const std::int64_t chunk =
-      std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(bytes, 1));
-  for_each_chunk(outer_, chunk, threads_, [&](std::int64_t begin, std::int64_t count) {
-    for (std::int64_t i = begin; i < begin + count; ++i) {
-      std::int64_t at_x, at_y;
-      offsets(i, at_x, at_y);
-      std::memcpy(static_cast<char*>(y) + at_y * element_size_,
-                  static_cast<const char*>(x) + at_x * element_size_,
-                  static_cast<std::size_t>(bytes));
-    }
-  });
 }
 
 BroadcastToOp::BroadcastToOp(const std::vector<std::int64_t>& x,
@@ -189,7 +185,7 @@ void BroadcastToOp::run_elements(const Element* x, Element* y) const {
   const std::int64_t n = loops_.row_size();
   const std::int64_t chunk = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(n, 1));
   for_each_chunk(loops_.rows(), chunk, threads_, [&](std::int64_t first, std::int64_t count) {
-    loops_.for_each_row(first, count, [&](std::int64_t row, BroadcastLoops::Offsets at) {
+    loops_.for_each_row(first, count, [&](std::int64_t row, LoopNest::Offsets at) {
       if (loops_.a_advances()) {
         std::copy_n(x + at.a, n, y + row * n);
       } else {

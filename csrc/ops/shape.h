@@ -30,23 +30,18 @@ class TransposeOp {
   void run(const void* x, void* y) const;
 
  private:
-  struct Axis {
-    std::int64_t size;
-    std::int64_t stride_x, stride_y;  // in elements
-  };
-
-  void find_tile_axes();
-  void offsets(std::int64_t index, std::int64_t& x, std::int64_t& y) const;
+  // Takes the axes of a tile out of `axes`, which are those of y with the steps (x, y).
+  void set_tile_axes(std::vector<LoopNest::Axis>& axes);
+  void run_rows(const char* x, char* y) const;
   template <class Element>
   void run_tiles(const Element* x, Element* y) const;
   template <class Element>
   void run_tile(const Element* x, Element* y, std::int64_t rows, std::int64_t columns) const;
 
-  std::vector<Axis> axes_;  // of y, outermost first, neighbours merged; without the two below
-  Axis column_{1, 1, 1};    // the last axis of y
-  Axis row_{1, 1, 1};       // the axis along which x is contiguous, if that is another
+  LoopNest nest_;                     // of all other axes
+  LoopNest::Axis column_{1, {1, 1}};  // the last axis of y
+  LoopNest::Axis row_{1, {1, 1}};     // the axis along which x is contiguous, if another
   std::int64_t element_size_;
-  std::int64_t outer_ = 1;  // the product of axes_
   int threads_;
 };
 

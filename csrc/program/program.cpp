@@ -23,7 +23,9 @@ double seconds_since(Clock::time_point start) {
 
 Program::Program(std::size_t arena_bytes) : arena_(AlignedBuffer::zeroed(arena_bytes)) {}
 
-void Program::add(const Spec& spec, std::string label) {
+void Program::add(const Spec& spec, std::string label, bool commits) {
+  committed_ = committed_ || commits;
+  if (!committed_) ++interruptible_;
   instructions_.push_back(registry().make(spec));
   entries_.push_back({std::move(label), instructions_.back()->algorithm, 0.0, 0});
 }
@@ -91,7 +93,7 @@ void Program::run_instructions(const StepContext& context, const std::function<v
       entries_[i].seconds += seconds_since(start);
       ++entries_[i].runs;
     }
-    if (slow_ && poll && seconds_since(last_poll) > kPollSeconds) {
+    if (slow_ && poll && i + 1 <= interruptible_ && seconds_since(last_poll) > kPollSeconds) {
       poll();
       last_poll = Clock::now();
     }

@@ -42,7 +42,9 @@ class Program {
   char* arena() { return reinterpret_cast<char*>(arena_.data()); }
   std::size_t arena_bytes() const { return arena_.bytes(); }
 
-  void add(const Spec& spec, std::string label);
+  // `commits`: the instruction changes parameters or their slots. From the first such instruction on a
+  // step is not interrupted, so that an update is done whole or not at all.
+  void add(const Spec& spec, std::string label, bool commits);
   void add_feed(Buffer target);
   void add_output(Buffer source);
   const std::vector<Buffer>& feeds() const { return feeds_; }
@@ -63,6 +65,8 @@ class Program {
   AlignedBuffer arena_;
   std::vector<std::unique_ptr<Instruction>> instructions_;
   std::vector<ProfileEntry> entries_;
+  std::size_t interruptible_ = 0;  // instructions before the first that commits
+  bool committed_ = false;
   std::vector<Buffer> feeds_;
   std::vector<std::int64_t> feed_rows_, feed_row_elements_;
   std::vector<Buffer> outputs_;

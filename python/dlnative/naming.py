@@ -8,7 +8,7 @@ _counts: dict[str, int] = {}
 
 
 def to_snake_case(name):
-    """"RMSprop" -> "rmsprop", "MeanSquaredError" -> "mean_squared_error", as Keras does."""
+    """Keras's snake case: "rmsprop" of "RMSprop", "mean_squared_error" of "MeanSquaredError"."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
@@ -34,11 +34,17 @@ def unknown(kind, name, known):
 
     by_lower = {}
     for other in known:
-        if other.islower() == str(name).islower():  # "acuracy" is offered "accuracy", not "Accuracy"
+        if (
+            other.islower() == str(name).islower()
+        ):  # "acuracy" is offered "accuracy", not "Accuracy"
             by_lower[other.lower()] = other
         else:
             by_lower.setdefault(other.lower(), other)
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.5)
     offer = " or ".join(repr(by_lower[n]) for n in near)
-    hint = f"Did you mean {offer}?" if near else f"Known names: {', '.join(sorted(by_lower.values()))}."
+    hint = (
+        f"Did you mean {offer}?"
+        if near
+        else f"Known names: {', '.join(sorted(by_lower.values()))}."
+    )
     return ValueError(f"Unknown {kind} {name!r}. {hint}")

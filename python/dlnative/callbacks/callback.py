@@ -7,9 +7,9 @@ class Callback:
     """Base class of callbacks: override the hooks of interest.
 
     The order of calls is Keras's. In `fit`: on_train_begin; for each epoch on_epoch_begin, for each
-    batch on_train_batch_begin and on_train_batch_end, then for the validation set on_test_begin, its
-    batches and on_test_end, then on_epoch_end; at last on_train_end. In `evaluate` and `predict` the
-    test and predict hooks, without epochs.
+    batch on_train_batch_begin and on_train_batch_end, then for the validation set on_test_begin,
+    its batches and on_test_end, then on_epoch_end; at last on_train_end. In `evaluate` and
+    `predict` the test and predict hooks, without epochs.
 
     A hook of batches costs one call into Python per batch. Without one, many steps run in one call.
 

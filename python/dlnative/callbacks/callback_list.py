@@ -76,7 +76,7 @@ class CallbackList(Callback):
             callback.set_model(model)
 
     def has_batch_hooks(self, kind):
-        """Whether any callback wants to be called for every batch of "train", "test" or "predict"."""
+        """Whether a callback has a hook for every batch of "train", "test" or "predict"."""
         return bool(self._bound(f"on_{kind}_batch_begin") or self._bound(f"on_{kind}_batch_end"))
 
     def on_progress(self, steps, samples, logs):

@@ -31,8 +31,8 @@ class EarlyStopping(Callback):
         >>> model = dlnative.Sequential([dlnative.Input((1,)), dlnative.layers.Dense(1)])
         >>> model.compile(dlnative.optimizers.SGD(learning_rate=0.0), "mse")
         >>> stop = dlnative.callbacks.EarlyStopping(monitor="loss", patience=3)
-        >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=10, verbose=0, callbacks=[stop])
-        >>> len(history.history["loss"])
+        >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=10, verbose=0,
+        callbacks=[stop]) >>> len(history.history["loss"])
         4
     """
 
@@ -96,7 +96,10 @@ class EarlyStopping(Callback):
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                print(
+                    "Restoring model weights from the end of the best epoch: "
+                    f"{self.best_epoch + 1}."
+                )
             self.model.set_weights(self.best_weights)
 
     def get_monitor_value(self, logs):
@@ -105,7 +108,8 @@ class EarlyStopping(Callback):
         value = logs.get(self.monitor)
         if value is None:
             warnings.warn(
-                f"EarlyStopping: metric '{self.monitor}' is not available; available are {', '.join(logs)}",
+                f"EarlyStopping: metric '{self.monitor}' is not available; available are "
+                f"{', '.join(logs)}",
                 stacklevel=2,
             )
         return value
@@ -118,8 +122,8 @@ class EarlyStopping(Callback):
         direction = self.model.metric_direction(name)
         if direction is None:
             raise ValueError(
-                f"EarlyStopping: it is not known whether '{self.monitor}' is better when it is larger or "
-                "smaller. Pass mode='max' or mode='min'."
+                f"EarlyStopping: it is not known whether '{self.monitor}' is better when it is "
+                "larger or smaller. Pass mode='max' or mode='min'."
             )
         return operator.gt if direction == "up" else operator.lt
 

@@ -51,7 +51,9 @@ class LambdaCallback(Callback):
         }
         for name, function in kwargs.items():
             if name not in HOOKS:
-                raise TypeError(f"LambdaCallback: there is no hook {name!r}; expected one of {', '.join(HOOKS)}")
+                raise TypeError(
+                    f"LambdaCallback: there is no hook {name!r}; expected one of {', '.join(HOOKS)}"
+                )
             named[name] = function
         for name, function in named.items():
             if function is not None:

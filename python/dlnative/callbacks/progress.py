@@ -9,6 +9,14 @@ import time
 from .callback import Callback
 
 SHOW_AFTER = 0.15  # seconds: shorter runs show their line only, and never import tqdm
+BAR = {
+    "unit": " samples",
+    "unit_scale": True,
+    "leave": False,
+    "mininterval": 0,
+    "bar_format": "{desc}: {percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} "
+    "[{elapsed}<{remaining}, {rate_fmt}{postfix}]",
+}
 PREDICT_AFTER = 0.5  # `predict` with verbose="auto" shows nothing at all if it is faster
 
 
@@ -123,7 +131,7 @@ class ProgbarLogger(Callback):
 
 
 def format_logs(logs, separator=", "):
-    """"accuracy: 0.9712, loss: 0.0954" """
+    """Logs as text, such as "accuracy: 0.9712, loss: 0.0954"."""
     return separator.join(f"{name}: {format_number(value)}" for name, value in (logs or {}).items())
 
 
@@ -157,16 +165,19 @@ def _in_notebook():
 
 
 def _make_bar(total, title):
-    """tqdm's bar for this place, without the thread that tqdm starts to watch its bars."""
+    """tqdm's bar for this place."""
     if _in_notebook():
-        from tqdm.notebook import tqdm
+        from tqdm import notebook
 
-        width = None
-    else:
-        from tqdm.std import tqdm
+        if notebook.IProgress is not None:  # without ipywidgets a bar of characters does, too
+            return _without_thread(notebook.tqdm)(total=total, desc=title, **BAR)
+    from tqdm.std import tqdm
 
-        width = shutil.get_terminal_size().columns  # 80 where the terminal does not know
-    bar = type("Bar", (tqdm,), {"monitor_interval": 0})
-    return bar(
-        total=total, desc=title, unit=" samples", file=sys.stdout, leave=False, mininterval=0, ncols=width
-    )
+    size = shutil.get_terminal_size()  # 80 x 24 for a terminal that does not know
+    place = {"file": sys.stdout, "ncols": size.columns, "nrows": size.lines}
+    return _without_thread(tqdm)(total=total, desc=title, **BAR, **place)
+
+
+def _without_thread(bar):
+    """tqdm starts a thread that watches all bars; this subclass does not."""
+    return type("Bar", (bar,), {"monitor_interval": 0})

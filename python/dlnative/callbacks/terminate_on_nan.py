@@ -23,6 +23,8 @@ class TerminateOnNaN(Callback):
         if loss is None or math.isfinite(loss):
             return
         if self.raise_error:
-            raise RuntimeError(f"The loss is {loss} after batch {batch}. Training has been stopped.")
+            raise RuntimeError(
+                f"The loss is {loss} after batch {batch}. Training has been stopped."
+            )
         print(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True

@@ -17,6 +17,7 @@ class NativeFunction:
 
     Attributes:
         schedule: The fused nodes.
+        instructions: Those of them that the program runs; views need nothing to be done.
         memory: The MemoryPlan; `memory.bytes` is what the program has allocated.
     """
 
@@ -29,15 +30,18 @@ class NativeFunction:
         self.program = _core.Program(self.memory.bytes)
         for feed in graph.feeds:
             self.program.add_feed(self._buffer(feed))
-        for node in self.schedule.nodes:
-            if not (node.op.view and id(node.inputs[0]) in self.memory.places):
-                self.program.add(
-                    node.op.name,
-                    [None if t is None else self._buffer(t) for t in node.inputs],
-                    [self._buffer(t) for t in node.outputs],
-                    native_attributes(node.op.name, node.inputs, node.attributes),
-                    node.scope or node.op.name,
-                )
+        self.instructions = [
+            n for n in self.schedule.nodes if not (n.op.view and id(n.inputs[0]) in self.memory.places)
+        ]
+        for node in self.instructions:
+            self.program.add(
+                node.op.name,
+                [None if t is None else self._buffer(t) for t in node.inputs],
+                [self._buffer(t) for t in node.outputs],
+                native_attributes(node.op.name, node.inputs, node.attributes),
+                node.scope or "",
+                bool(node.op.writes) and node.op.name != "accumulate_mean",
+            )
         for t in outputs:
             self.program.add_output(self._buffer(t))
         # Bound methods: one attribute look-up less on the way of a single small step.

@@ -250,17 +250,13 @@ class Layer(WeightOwner, Configurable):
         named = {k: v for k, v in named.items() if calls.symbolic_tensors(v)}
         shapes = {f"{key}_shape": nest.map_structure(shape, v) for key, v in named.items()}
         wanted = signatures.parameters(self.build)
+        input_shape = next(iter(shapes.values()), None)
         if len(shapes) > 1 and all(key in wanted for key in shapes):
             self.build(**shapes)
-        else:
-            self._build_with(next(iter(shapes.values()), None), args, kwargs)
-
-    def _build_with(self, input_shape, args, kwargs):
-        if type(self).build is not Layer.build:
+        elif type(self).build is not Layer.build:
             self.build(input_shape)
-            return
-        self.__dict__["built"] = True  # its sublayers are built as `call` reaches them
-        self.__dict__["_build_shapes"] = {"input_shape": input_shape}
+        else:  # its sublayers are built as `call` reaches them
+            self.__dict__.update(built=True, _build_shapes={"input_shape": input_shape})
 
     # --- calling ---------------------------------------------------------------------------------
 

@@ -54,8 +54,8 @@ def get(identifier):
     """The loss that `identifier` means.
 
     Args:
-        identifier: A name such as "mse" or "MeanSquaredError", a configuration (from `serialize`), a
-            Loss, a Loss class, a function (y_true, y_pred) -> one loss per sample, or None.
+        identifier: A name such as "mse" or "MeanSquaredError", a configuration (from `serialize`),
+            a Loss, a Loss class, a function (y_true, y_pred) -> one loss per sample, or None.
 
     Returns:
         A Loss, a function, or None.
@@ -77,8 +77,8 @@ def get(identifier):
     if callable(identifier):
         return identifier
     raise TypeError(
-        "loss: expected a name, a Loss or a function of (y_true, y_pred), "
-        f"received {identifier!r} of type {type(identifier).__name__}"
+        "loss: expected a name, a Loss or a function of (y_true, y_pred), received "
+        f"{identifier!r} of type {type(identifier).__name__}"
     )
 
 

@@ -168,7 +168,9 @@ class Loss:
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         if dtype is not None and dtype not in FLOATS:
-            raise ValueError(f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}")
+            raise ValueError(
+                f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}"
+            )
         self.name = name or auto_name(type(self).__name__)
         self.reduction = check_reduction(reduction)
         self._dtype = dtype
@@ -193,8 +195,8 @@ class Loss:
             y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
         elif self._dtype not in (None, y_pred.dtype):
             raise ValueError(
-                f"Loss '{self.name}' has dtype {self._dtype}, but the model computes in {y_pred.dtype}. "
-                "Leave out the loss's dtype."
+                f"Loss '{self.name}' has dtype {self._dtype}, but the model computes in "
+                f"{y_pred.dtype}. Leave out the loss's dtype."
             )
         return reduce_values(self.call(y_true, y_pred), sample_weight, self.reduction)
 

@@ -35,7 +35,7 @@ class MeanSquaredError(LossFunctionWrapper):
 
 
 class MeanAbsoluteError(LossFunctionWrapper):
-    """loss = mean(|y_true - y_pred|); see `mean_absolute_error`. Arguments as `MeanSquaredError`."""
+    """loss = mean(|y_true - y_pred|); arguments as `MeanSquaredError`."""
 
     def __init__(self, reduction=REDUCTION, name="mean_absolute_error", dtype=None):
         super().__init__(mean_absolute_error, name=name, reduction=reduction, dtype=dtype)
@@ -43,7 +43,9 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
 def _check_axis(name, axis):
     if isinstance(axis, bool) or axis != -1:
-        raise ValueError(f"{name}: expected axis=-1, the last axis of the predictions, received {axis!r}")
+        raise ValueError(
+            f"{name}: expected axis=-1, the last axis of the predictions, received {axis!r}"
+        )
 
 
 class BinaryCrossentropy(LossFunctionWrapper):
@@ -157,8 +159,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         _check_axis("SparseCategoricalCrossentropy", axis)
         if ignore_class is not None:
             raise ValueError(
-                "SparseCategoricalCrossentropy: ignore_class is not available; give samples of that class "
-                f"a sample_weight of 0. Received ignore_class={ignore_class!r}."
+                "SparseCategoricalCrossentropy: ignore_class is not available; give samples of "
+                f"that class a sample_weight of 0. Received ignore_class={ignore_class!r}."
             )
         super().__init__(
             sparse_categorical_crossentropy,
@@ -176,5 +178,3 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             "from_logits": self.from_logits,
             "ignore_class": self.ignore_class,
         }
-
-

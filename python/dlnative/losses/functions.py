@@ -26,12 +26,16 @@ def logits_of(y_pred, activation):
 
 def check_last_axis(name, axis, y_pred):
     if isinstance(axis, bool) or axis not in (-1, len(y_pred.shape) - 1):
-        raise ValueError(f"{name}: expected axis=-1, the last axis of the predictions, received {axis!r}")
+        raise ValueError(
+            f"{name}: expected axis=-1, the last axis of the predictions, received {axis!r}"
+        )
 
 
 def check_smoothing(name, label_smoothing):
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"{name}: expected label_smoothing in [0, 1], received {label_smoothing!r}")
+        raise ValueError(
+            f"{name}: expected label_smoothing in [0, 1], received {label_smoothing!r}"
+        )
 
 
 def _dense(name, y_true, y_pred, check):
@@ -93,7 +97,9 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
     Differs from Keras: in a compiled model, where `y_pred` is the output of a sigmoid, the loss is
     computed from the sigmoid's input, so that nothing is clipped.
     """
-    check_last_axis("binary_crossentropy", axis, y_pred if hasattr(y_pred, "shape") else as_predictions(y_pred))
+    check_last_axis(
+        "binary_crossentropy", axis, y_pred if hasattr(y_pred, "shape") else as_predictions(y_pred)
+    )
     check_smoothing("binary_crossentropy", label_smoothing)
     logits = y_pred if from_logits else logits_of(y_pred, "sigmoid")
     source = y_pred if logits is None else logits
@@ -105,8 +111,8 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
     """loss = -sum(t log(p)) over the last axis.
 
-    t = y_true * (1 - label_smoothing) + label_smoothing / classes. Probabilities are p = q / sum(q),
-    clipped to [1e-7, 1 - 1e-7]; from logits z, log(p) = z - log(sum(exp(z))).
+    t = y_true * (1 - label_smoothing) + label_smoothing / classes. Probabilities are p = q /
+    sum(q), clipped to [1e-7, 1 - 1e-7]; from logits z, log(p) = z - log(sum(exp(z))).
 
     Args:
         y_true: One-hot labels or probabilities, (batch, ..., classes).
@@ -126,8 +132,9 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     check_smoothing("categorical_crossentropy", label_smoothing)
     if y_pred.shape[-1] == 1:
         raise ValueError(
-            "categorical_crossentropy: one output has nothing to choose from; use binary_crossentropy "
-            f"with a sigmoid, or more outputs. Received predictions of shape {tuple(y_pred.shape)}."
+            "categorical_crossentropy: one output has nothing to choose from; use "
+            "binary_crossentropy with a sigmoid, or more outputs. Received predictions of shape "
+            f"{tuple(y_pred.shape)}."
         )
     logits = y_pred if from_logits else logits_of(y_pred, "softmax")
     y_true = as_labels(y_true, y_pred.dtype)
@@ -138,7 +145,7 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
 
 
 def class_numbers(name, y_true, y_pred):
-    """Class numbers as int32 under the shape y_pred.shape[:-1]; a last axis of size 1 is dropped."""
+    """Class numbers as int32, (batch, ...); a last axis of size 1 is dropped."""
     if isinstance(y_true, Tensor):
         checked = y_true
     else:
@@ -173,8 +180,8 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     check_last_axis("sparse_categorical_crossentropy", axis, y_pred)
     if ignore_class is not None:
         raise ValueError(
-            "sparse_categorical_crossentropy: ignore_class is not available; give samples of that class "
-            f"a sample_weight of 0. Received ignore_class={ignore_class!r}."
+            "sparse_categorical_crossentropy: ignore_class is not available; give samples of "
+            f"that class a sample_weight of 0. Received ignore_class={ignore_class!r}."
         )
     logits = y_pred if from_logits else logits_of(y_pred, "softmax")
     labels = class_numbers("sparse_categorical_crossentropy", y_true, y_pred)

@@ -28,7 +28,11 @@ def check_class_numbers(labels, classes, what="labels"):
     integers = labels.dtype.kind in "iub"
     for start in range(0, flat.size, CHUNK):
         part = flat[start : start + CHUNK]
-        if part.min() >= 0 and part.max() < classes and (integers or bool((part == np.floor(part)).all())):
+        if (
+            part.min() >= 0
+            and part.max() < classes
+            and (integers or bool((part == np.floor(part)).all()))
+        ):
             continue
         wrong = ~((part >= 0) & (part < classes))
         if not integers:
@@ -41,12 +45,13 @@ def _raise_class_number(labels, index, value, classes, what):
     row = np.unravel_index(index, labels.shape)[0] if labels.ndim else 0
     if isinstance(value, float) and 0 <= value < classes:
         raise ValueError(
-            f"{what}: expected whole class numbers, received {value} in sample {row}. "
-            "For probabilities per class use CategoricalCrossentropy."
+            f"{what}: expected whole class numbers, received {value} in sample {row}. For "
+            "probabilities per class use CategoricalCrossentropy."
         )
     raise ValueError(
-        f"{what}: expected class numbers in [0, {classes}) for {classes} outputs, received {value} "
-        f"in sample {row}. Give the last layer one unit per class, or number the classes from 0."
+        f"{what}: expected class numbers in [0, {classes}) for {classes} outputs, received "
+        f"{value} in sample {row}. Give the last layer one unit per class, or number the classes "
+        "from 0."
     )
 
 
@@ -62,8 +67,9 @@ def check_unit_interval(labels, what="labels"):
         i = int(np.argmax(~((part >= 0) & (part <= 1))))
         row = np.unravel_index(start + i, labels.shape)[0]
         raise ValueError(
-            f"{what}: expected values in [0, 1] for binary cross-entropy, received {part[i].item()} in "
-            f"sample {row}. For class numbers use SparseCategoricalCrossentropy with one output per class."
+            f"{what}: expected values in [0, 1] for binary cross-entropy, received "
+            f"{part[i].item()} in sample {row}. For class numbers use "
+            "SparseCategoricalCrossentropy with one output per class."
         )
 
 
@@ -74,10 +80,13 @@ def check_one_hot(name, y_true, y_pred):
         return
     if true in (pred[:-1], (*pred[:-1], 1)):
         raise ValueError(
-            f"{name}: expected one-hot labels of shape {pred}, received {true}. For class numbers use "
-            f"sparse_{name.removeprefix('sparse_')}, or encode them: np.eye({pred[-1]})[labels]."
+            f"{name}: expected one-hot labels of shape {pred}, received {true}. For class numbers "
+            f"use sparse_{name.removeprefix('sparse_')}, or encode them: "
+            f"np.eye({pred[-1]})[labels]."
         )
-    raise ValueError(f"{name}: expected labels of shape {pred} to match the predictions, received {true}")
+    raise ValueError(
+        f"{name}: expected labels of shape {pred} to match the predictions, received {true}"
+    )
 
 
 def check_sparse(name, y_true, y_pred):
@@ -87,11 +96,13 @@ def check_sparse(name, y_true, y_pred):
         return
     if true == pred:
         raise ValueError(
-            f"{name}: expected class numbers of shape {pred[:-1]}, received {true}, which looks one-hot. "
-            f"Use {name.removeprefix('sparse_')}, or decode the labels: np.argmax(labels, axis=-1)."
+            f"{name}: expected class numbers of shape {pred[:-1]}, received {true}, which looks "
+            f"one-hot. Use {name.removeprefix('sparse_')}, or decode the labels: "
+            "np.argmax(labels, axis=-1)."
         )
     raise ValueError(
-        f"{name}: expected class numbers of shape {pred[:-1]} to match predictions {pred}, received {true}"
+        f"{name}: expected class numbers of shape {pred[:-1]} to match predictions {pred}, "
+        f"received {true}"
     )
 
 
@@ -101,9 +112,10 @@ def check_same_shape(name, y_true, y_pred):
     if true != pred:
         hint = ""
         if len(true) == 2 and true[-1] > 1 and pred == (true[0], 1):
-            hint = f" One-hot labels need {true[-1]} outputs with softmax and categorical_crossentropy."
+            hint = f" One-hot labels need {true[-1]} outputs and categorical_crossentropy."
         elif len(true) == 1 and len(pred) == 2:
             hint = f" Class numbers for {pred[-1]} outputs need sparse_categorical_crossentropy."
         raise ValueError(
-            f"{name}: expected labels of shape {pred} to match the predictions, received {true}.{hint}"
+            f"{name}: expected labels of shape {pred} to match the predictions, received "
+            f"{true}.{hint}"
         )

@@ -81,8 +81,8 @@ def get(identifier):
     if callable(identifier):
         return identifier
     raise TypeError(
-        "metric: expected a name, a Metric or a function of (y_true, y_pred), "
-        f"received {identifier!r} of type {type(identifier).__name__}"
+        "metric: expected a name, a Metric or a function of (y_true, y_pred), received "
+        f"{identifier!r} of type {type(identifier).__name__}"
     )
 
 

@@ -125,8 +125,8 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     Example:
         >>> import dlnative
-        >>> dlnative.metrics.SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0.0]])
-        0.5
+        >>> dlnative.metrics.SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95,
+        0.0]]) 0.5
     """
 
     _direction = "up"

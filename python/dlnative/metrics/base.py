@@ -1,7 +1,8 @@
 """Metric, Mean and MeanMetricWrapper: running means over batches.
 
-The state of a mean is one float64 Variable [total, count]. On NumPy arrays `update_state` changes it
-at once; on graph tensors it emits the op `accumulate_mean`, so that a compiled step keeps the metric.
+The state of a mean is one float64 Variable [total, count]. On NumPy arrays `update_state` changes
+it at once; on graph tensors it emits the op `accumulate_mean`, so that a compiled step keeps the
+metric.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Metric:
 
     def __init__(self, dtype=None, name=None):
         if dtype is not None and dtype not in FLOATS:
-            raise ValueError(f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}")
+            raise ValueError(
+                f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}"
+            )
         self.name = name or auto_name(type(self).__name__)
         self._dtype = dtype
         self._variables = []
@@ -47,7 +50,9 @@ class Metric:
     def add_variable(self, shape, initializer="zeros", dtype="float64", name="variable"):
         """A state Variable of zeros; `reset_state` sets it to zero again."""
         if initializer not in ("zeros", None):
-            raise ValueError(f"Metric '{self.name}': state starts at zeros, received {initializer!r}")
+            raise ValueError(
+                f"Metric '{self.name}': state starts at zeros, received {initializer!r}"
+            )
         variable = Variable(
             np.zeros(shape), dtype=dtype, name=name, trainable=False, path=f"{self.name}/{name}"
         )
@@ -82,7 +87,7 @@ class Metric:
 
 
 class Mean(Metric):
-    """The weighted mean of all values so far: sum(values * weight) / sum(weight), 0 before the first.
+    """The weighted mean of all values so far: sum(values * weight) / sum(weight), at first 0.
 
     Args:
         name: Name in logs.

@@ -52,7 +52,9 @@ class BinaryCrossentropy(MeanMetricWrapper):
 
     _direction = "down"
 
-    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
+    def __init__(
+        self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
+    ):
         super().__init__(
             binary_crossentropy,
             name=name,
@@ -70,7 +72,12 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     _direction = "down"
 
     def __init__(
-        self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1
+        self,
+        name="categorical_crossentropy",
+        dtype=None,
+        from_logits=False,
+        label_smoothing=0,
+        axis=-1,
     ):
         super().__init__(
             categorical_crossentropy,

@@ -52,7 +52,7 @@ def as_structure(value, what):
 
 
 def is_numbers(value):
-    """Whether a list stands for one array: its innermost items are numbers (or strings, or nothing)."""
+    """Whether a list stands for one array: its innermost items are numbers, strings or nothing."""
     while isinstance(value, (list, tuple)):
         if not value:
             return True
@@ -75,13 +75,21 @@ def as_array(value, what):
             hint = " Rows must be numbers and of equal length."
         elif value.dtype.kind in "US":
             hint = " Strings must be encoded as numbers first."
-        raise TypeError(f"{what}: expected an array of numbers, received dtype {value.dtype}.{hint}")
+        raise TypeError(
+            f"{what}: expected an array of numbers, received dtype {value.dtype}.{hint}"
+        )
     if value.ndim == 0:
-        raise ValueError(f"{what}: expected an array with samples on its first axis, received one number")
+        raise ValueError(
+            f"{what}: expected an array with samples on its first axis, received one number"
+        )
     if value.shape[0] == 0:
-        raise ValueError(f"{what}: expected at least one sample, received an empty array of shape {value.shape}")
+        raise ValueError(
+            f"{what}: expected at least one sample, received an empty array of shape {value.shape}"
+        )
     if value.size == 0:
-        raise ValueError(f"{what}: expected samples with at least one value, received shape {value.shape}")
+        raise ValueError(
+            f"{what}: expected samples with at least one value, received shape {value.shape}"
+        )
     if not value.dtype.isnative:
         value = value.astype(value.dtype.newbyteorder("="))
     return value
@@ -93,13 +101,19 @@ def _convert(value, what):
         raise ValueError(f"{what}: expected an array, received None")
     if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         kind = type(value).__name__
-        if hasattr(value, "__next__") or hasattr(value, "__iter__") or hasattr(value, "__getitem__"):
+        if (
+            hasattr(value, "__next__")
+            or hasattr(value, "__iter__")
+            or hasattr(value, "__getitem__")
+        ):
             raise TypeError(f"{what}: expected arrays, received {kind}. {COLLECT}.")
         raise TypeError(f"{what}: expected an array, received {value!r} of type {kind}")
     try:
         return np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{what}: expected rows of equal length, received {_first_lengths(value)} ({error})") from None
+        raise ValueError(
+            f"{what}: expected rows of equal length, received {_first_lengths(value)} ({error})"
+        ) from None
 
 
 def _first_lengths(value):
@@ -128,9 +142,15 @@ def check_counts(named):
 def named_leaves(structure, what):
     """(name, array) of every leaf, in the order of `nest.flatten`."""
     if isinstance(structure, dict):
-        return [leaf for key in sorted(structure) for leaf in named_leaves(structure[key], f"{what}[{key!r}]")]
+        return [
+            leaf
+            for key in sorted(structure)
+            for leaf in named_leaves(structure[key], f"{what}[{key!r}]")
+        ]
     if isinstance(structure, (list, tuple)):
-        return [leaf for i, item in enumerate(structure) for leaf in named_leaves(item, f"{what}[{i}]")]
+        return [
+            leaf for i, item in enumerate(structure) for leaf in named_leaves(item, f"{what}[{i}]")
+        ]
     return [(what, structure)]
 
 
@@ -145,10 +165,11 @@ def check_finite(what, array):
     if array is None or array.dtype.kind != "f":
         return
     rows = max(1, CHUNK // max(1, array[:1].size))
+    dtype = np.float32 if array.dtype.itemsize < 4 else array.dtype  # of the sum
     for start in range(0, array.shape[0], rows):
         part = array[start : start + rows]
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(np.add.reduce(part, axis=None)):
+            if np.isfinite(np.add.reduce(part, axis=None, dtype=dtype)):
                 continue
         finite = np.isfinite(part).reshape(part.shape[0], -1)
         if finite.all():  # the sum overflowed
@@ -156,6 +177,6 @@ def check_finite(what, array):
         row = int(np.argmin(finite.all(axis=1)))
         value = part[row].reshape(-1)[int(np.argmin(finite[row]))]
         raise ValueError(
-            f"{what}: sample {start + row} has the value {value}. Clean the data "
-            "(for example np.nan_to_num), or pass check_finite=False to train on it all the same."
+            f"{what}: sample {start + row} has the value {value}. Clean the data (for example "
+            "np.nan_to_num), or pass check_finite=False to train on it all the same."
         )

@@ -1,4 +1,4 @@
-"""Checks of arguments and data before training starts: everything raises before any work is done."""
+"""Checks of arguments and data: everything that is wrong raises before any work is done."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def check_count(name, value, low=1, optional=False):
     if value is None and optional:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected a whole number, received {value!r} of type {type(value).__name__}")
+        raise TypeError(
+            f"{name}: expected a whole number, received {value!r} of type {type(value).__name__}"
+        )
     if value < low:
         raise ValueError(f"{name}: expected {low} or more, received {value}")
     return int(value)
@@ -31,7 +33,9 @@ def check_count(name, value, low=1, optional=False):
 def check_fraction(name, value):
     """A number in (0, 1), or 0 for none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, received {value!r} of type {type(value).__name__}")
+        raise TypeError(
+            f"{name}: expected a number, received {value!r} of type {type(value).__name__}"
+        )
     if value != 0 and not 0 < value < 1:
         raise ValueError(f"{name}: expected a number between 0 and 1, received {value!r}")
     return float(value)
@@ -49,8 +53,8 @@ def check_validation_freq(value):
         return {check_count("validation_freq", epoch) for epoch in value}
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ValueError(
-            f"validation_freq: expected a whole number or a list of epochs, received {value!r} of type "
-            f"{type(value).__name__}"
+            f"validation_freq: expected a whole number or a list of epochs, received {value!r} of "
+            f"type {type(value).__name__}"
         )
     return check_count("validation_freq", value)
 
@@ -72,7 +76,10 @@ def check_shapes(rows, preds, dtypes, objectives):
     def feed(array, dtype):
         return graph.feed(array.shape, dtype)
 
-    outputs = [graph.feed((rows.count, *shape[1:]), dtype) for shape, dtype in zip(preds, dtypes)]
+    outputs = [
+        graph.feed((rows.count, *shape[1:]), dtype)
+        for shape, dtype in zip(preds, dtypes, strict=True)
+    ]
     for target in objectives.targets:
         pred, labels, weight = _of_output(rows, outputs, target.index)
         y = feed(labels, label_dtype(target.loss, pred))
@@ -120,14 +127,21 @@ def class_weights(labels, class_weight):
         ValueError: Labels of another shape.
     """
     if not isinstance(class_weight, dict):
-        raise TypeError(f"class_weight: expected a dict {{class: weight}}, received {type(class_weight).__name__}")
+        raise TypeError(
+            f"class_weight: expected a dict {{class: weight}}, received "
+            f"{type(class_weight).__name__}"
+        )
     for key, value in class_weight.items():
         if isinstance(key, bool) or not isinstance(key, (int, np.integer)):
             raise TypeError(f"class_weight: expected class numbers as keys, received {key!r}")
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise TypeError(f"class_weight: expected numbers as weights, received {value!r} for class {key}")
+            raise TypeError(
+                f"class_weight: expected numbers as weights, received {value!r} for class {key}"
+            )
     if labels.ndim > 2:
-        raise ValueError(f"class_weight: expected one class per sample, received labels of shape {labels.shape}")
+        raise ValueError(
+            f"class_weight: expected one class per sample, received labels of shape {labels.shape}"
+        )
     if labels.ndim == 2:
         labels = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
     numbers = np.round(labels).astype(np.int64)

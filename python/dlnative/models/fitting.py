@@ -1,4 +1,4 @@
-"""The loops of `fit`, `evaluate` and `predict`, and what is loaded and compiled before they start."""
+"""The loops of `fit`, `evaluate` and `predict`, and what is loaded and compiled before them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class FitOptions:
         self.validation_split = checks.check_fraction("validation_split", validation_split)
         self.steps_per_epoch = count("steps_per_epoch", steps_per_epoch, optional=True)
         self.validation_steps = count("validation_steps", validation_steps, optional=True)
-        self.validation_batch_size = count("validation_batch_size", validation_batch_size, optional=True)
+        self.validation_batch_size = count(
+            "validation_batch_size", validation_batch_size, optional=True
+        )
         self.validation_freq = checks.check_validation_freq(validation_freq)
 
     def validates(self, epoch):
@@ -76,7 +78,9 @@ def load(model, state, x, y, sample_weight, class_weight, validation_data, optio
     rows = checked(model, state, x, y, sample_weight, class_weight, finite)
     if validation_data is not None:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-            size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
+            size = (
+                f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
+            )
             raise ValueError(
                 "validation_data: expected (x, y) or (x, y, sample_weight), received "
                 f"{type(validation_data).__name__}{size}"
@@ -86,10 +90,13 @@ def load(model, state, x, y, sample_weight, class_weight, validation_data, optio
         at = math.floor(rows.count * (1.0 - options.validation_split))
         if at in (0, rows.count):
             raise ValueError(
-                f"validation_split: {options.validation_split} of {rows.count} samples leaves none to "
-                f"{'train on' if at == 0 else 'validate with'}"
+                f"validation_split: {options.validation_split} of {rows.count} samples leaves "
+                f"none to {'train on' if at == 0 else 'validate with'}"
             )
-        return rows.split(at)
+        rows, validation = rows.split(at)
+        if class_weight is not None:  # it is for training only
+            validation.weights = [None] * len(validation.weights)
+        return rows, validation
     return rows, None
 
 
@@ -173,7 +180,9 @@ def _epoch_runner(model, state, train, callbacks):
             before = train.rows_before(start)
 
             def progress(done):
-                callbacks.on_progress(done - start, train.rows_before(done) - before, objectives.logs())
+                callbacks.on_progress(
+                    done - start, train.rows_before(done) - before, objectives.logs()
+                )
 
             train.run(indices, start, stop, int(counter[0]), progress)
 
@@ -190,7 +199,13 @@ def _epoch_runner(model, state, train, callbacks):
             return model.stop_training
 
         train.run_hooked(
-            indices, start, stop, int(counter[0]), callbacks.on_train_batch_begin, end, state.steps_per_execution
+            indices,
+            start,
+            stop,
+            int(counter[0]),
+            callbacks.on_train_batch_begin,
+            end,
+            state.steps_per_execution,
         )
 
     return run_hooked
@@ -209,7 +224,9 @@ def test(model, state, loader, stop, callbacks, shows):
                 callbacks.on_test_batch_end(batch, objectives.logs())
                 return model.stop_evaluating
 
-            loader.run_hooked(None, 0, stop, 0, callbacks.on_test_batch_begin, end, state.steps_per_execution)
+            loader.run_hooked(
+                None, 0, stop, 0, callbacks.on_test_batch_begin, end, state.steps_per_execution
+            )
         else:
             progress = None
             if shows:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import config
+from .. import config, losses
+from ..graph.tensor import is_variable
 from ..utils import nest
-from .loop import Pass
+from . import fitting
+from .arrays import Rows
+from .objectives import CROSSENTROPY, Objectives, is_loss
+from .outputs import per_output
+from .state import inputs_only
+from .step import build_step, flat_arrays
 
 
 class Inspection:
@@ -40,7 +46,7 @@ class Inspection:
 
         batch = check_count("batch_size", batch_size)
         with config.engine("native"):
-            step = _step(self, batch)
+            step = _planned_step(self, batch)
         memory = step.function.memory
         slots = self.optimizer.variables if self.compiled and self.optimizer is not None else []
         return MemoryReport(
@@ -71,22 +77,31 @@ class Inspection:
         batch = check_count("batch_size", batch_size)
         steps = check_count("steps", steps)
         with config.engine("native"):
-            rows, step = _rows_and_step(self, x, y, batch)
+            if y is None:
+                state = self._prediction()
+                rows = inputs_only(x)
+                state.probe(self, rows.structure)
+                step = state.step(self, "predict", batch, rows)
+            else:
+                state = self._training("profile")
+                rows = fitting.checked(self, state, x, y)
+                fitting.build_optimizer(self, state)
+                step = state.step(self, "train", batch, rows)
         saved = [(v, v.numpy()) for v in _state_of(step)]
         program = step.function.program
         try:
-            run = Pass(rows, batch, lambda n: step)
-            run.run(None, 0, 1)
+            arrays = step.pick(flat_arrays(rows))
+            step.function.run(arrays, None, 0, 1)
             program.set_profiling(True)
             for _ in range(steps):
-                run.run(None, 0, 1)
+                step.function.run(arrays, None, 0, 1)
             entries = program.profile()
         finally:
             program.set_profiling(False)
             for v, value in saved:
                 v.assign(value)
         peak = _core.fma_peak("float32", 0.05) * config.num_threads()
-        nodes = [n for n in step.function.schedule.nodes if not step.function.is_view(n)]
+        nodes = step.function.instructions
         return Profile(
             [
                 (label, node.op.name, algorithm, seconds / runs, node.op.flops(node), node.op.bytes(node))
@@ -101,45 +116,139 @@ def _trains(model):
 
 
 def _state_of(step):
+    """The variables that a step reads and writes."""
     found = {}
-    for node in step.function.graph_nodes:
+    for node in step.function.schedule.nodes:
         for t in node.inputs:
-            if t is not None and getattr(t.source, "is_graph_variable", False):
+            if t is not None and is_variable(t.source):
                 found[id(t.source)] = t.source
-    return found.values()
+    return list(found.values())
 
 
-def _zeros(shape, batch, dtype):
+def _zeros(shape, batch, dtype="float32"):
     """Rows of zeros that take no memory."""
     return np.broadcast_to(np.zeros((), dtype), (batch, *shape[1:]))
 
 
-def _step(model, batch):
-    if not model.built or getattr(model, "inputs", None) is None:
-        raise ValueError(f"memory_plan: model '{model.name}' has no input shape yet: begin it with an Input, or call it once")
-    inputs = nest.map_structure(lambda t: _zeros(t.shape, batch, "float32"), model._inputs_struct)
-    return _rows_and_step(model, inputs, None, batch)[1]
+def _planned_step(model, batch):
+    """The step for rows of zeros; what the model has compiled and resolved so far stays as it is."""
+    inputs = getattr(model, "_inputs_struct", None)
+    if not model.built or inputs is None:
+        raise ValueError(
+            f"memory_plan: model '{model.name}' has no input shape yet. Begin it with an Input, or call it once."
+        )
+    rows = inputs_only(nest.map_structure(lambda t: _zeros(t.shape, batch), inputs))
+    if not _trains(model):
+        return model._prediction().step(model, "predict", batch, rows)
+    state = model._training("memory_plan")
+    probe = state.probe(model, rows.structure)
+    given = state.objectives
+    labels = [
+        None if loss is None else _zeros(shape[:-1] if getattr(loss, "sparse_labels", False) else shape, batch)
+        for loss, shape in zip(_losses(given, probe), probe.shapes)
+    ]
+    objectives = Objectives(given.loss, given.loss_weights, given.metrics, given.weighted_metrics)
+    objectives.resolve(probe.names, probe.shapes, [None if a is None else a.shape for a in labels])
+    fitting.build_optimizer(model, state)
+    rows = Rows(rows.x, labels, [None] * len(labels), rows.structure, batch)
+    return build_step(model, "train", batch, rows, objectives, state.optimizer)
 
 
-def _rows_and_step(model, x, y, batch):
-    from . import fitting
-    from .state import inputs_only, labelled
+def _losses(objectives, probe):
+    """One Loss or None per output."""
+    count = len(probe.shapes)
+    given = objectives.loss
+    given = [given] * count if is_loss(given) else per_output(given, probe.names, count, "loss")
+    return [None if loss is None else losses.as_loss(_named(loss)) for loss in given]
 
-    if _trains(model):
-        state = model._training("memory_plan")
-        plain = inputs_only(x)
-        probe = state.probe(model, plain.structure)
-        if y is None:
-            y = [None] * len(probe.shapes)
-            sparse = _sparse_outputs(state.objectives, probe)
-            for i, shape in enumerate(probe.shapes):
-                y[i] = _zeros(shape[:-1], batch, "int32") if i in sparse else _zeros(shape, batch, "float32")
-            y = y[0] if len(y) == 1 else y
-        rows, probe = labelled(x, y, None, None, lambda s: state.probe(model, s))
-        state.objectives.resolve(probe, rows)
-        fitting.build_optimizer(model, state)
-        return rows, state.step(model, "train", batch, rows)
-    state = model._prediction()
-    rows = inputs_only(x)
-    state.probe(model, rows.structure)
-    return rows, state.step(model, "predict", batch, rows)
+
+def _named(loss):
+    crossentropy = isinstance(loss, str) and loss.lower() in CROSSENTROPY
+    return "categorical_crossentropy" if crossentropy else loss
+
+
+def table(header, rows):
+    """Text with aligned columns; the first is on the left, the others on the right."""
+    lines = [header, *rows]
+    widths = [max(len(row[i]) for row in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
+        for row in lines
+    )
+
+
+class MemoryReport:
+    """Bytes of a step.
+
+    Attributes:
+        batch_size: Rows of the step.
+        kind: "train" or "predict".
+        arena_bytes: Activations, gradients and batches, in the one block that the program allocates.
+        variable_bytes: Weights and other variables of the model.
+        optimizer_bytes: Slots of the optimizer.
+        rows: (name, bytes, offset, first node, last node) of every piece of the arena.
+    """
+
+    def __init__(self, batch_size, kind, plan, variable_bytes, optimizer_bytes):
+        self.batch_size = batch_size
+        self.kind = kind
+        self.arena_bytes = plan.bytes
+        self.variable_bytes = variable_bytes
+        self.optimizer_bytes = optimizer_bytes
+        self.rows = plan.rows()
+
+    @property
+    def total_bytes(self):
+        return self.arena_bytes + self.variable_bytes + self.optimizer_bytes
+
+    def __str__(self):
+        rows = [(name, f"{size:,}", f"{offset:,}", f"{start}", f"{end}") for name, size, offset, start, end in self.rows]
+        return "\n".join(
+            [
+                f"{self.kind} step of {self.batch_size} rows",
+                table(("tensor", "bytes", "offset", "from", "to"), rows),
+                f"arena      {self.arena_bytes:>14,} bytes",
+                f"variables  {self.variable_bytes:>14,} bytes",
+                f"optimizer  {self.optimizer_bytes:>14,} bytes",
+                f"total      {self.total_bytes:>14,} bytes",
+            ]
+        )
+
+    __repr__ = __str__
+
+
+class Profile:
+    """Where the time of a step goes.
+
+    Attributes:
+        rows: (layer, op, algorithm, seconds per run, FLOPs, bytes) per instruction, in order.
+        peak: FLOP/s of the machine with the threads in use, measured beside it.
+    """
+
+    def __init__(self, rows, peak):
+        self.rows = rows
+        self.peak = peak
+
+    @property
+    def seconds(self):
+        """Seconds per step, the sum of all instructions."""
+        return sum(row[3] for row in self.rows)
+
+    def __str__(self):
+        total = self.seconds or 1.0
+        cells = [
+            (
+                f"{layer}: {op}",
+                algorithm,
+                f"{1e6 * seconds:.1f}",
+                f"{100 * seconds / total:.1f}",
+                f"{flops / seconds / 1e9:.1f}" if seconds else "",
+                f"{100 * flops / seconds / self.peak:.0f}" if seconds else "",
+                f"{size / seconds / 1e9:.1f}" if seconds else "",
+            )
+            for layer, op, algorithm, seconds, flops, size in self.rows
+        ]
+        header = ("instruction", "algorithm", "us", "%", "GFLOP/s", "% of peak", "GB/s")
+        return table(header, cells) + f"\nstep: {1e6 * self.seconds:.1f} us, peak {self.peak / 1e9:.0f} GFLOP/s"
+
+    __repr__ = __str__

@@ -55,12 +55,20 @@ class Pass:
         full = self.full if stop > self.full else stop
         while done < full:
             done += self._run_full(
-                self._full_arrays, indices, done * size, full - done, step + done - start, PAUSE, self.out
+                self._full_arrays,
+                indices,
+                done * size,
+                full - done,
+                step + done - start,
+                PAUSE,
+                self.out,
             )
             if progress is not None:
                 progress(done)
         if stop > full:
-            self._run_rest(self._rest_arrays, indices, full * size, 1, step + full - start, None, self.out)
+            self._run_rest(
+                self._rest_arrays, indices, full * size, 1, step + full - start, None, self.out
+            )
             if progress is not None:
                 progress(stop)
 
@@ -89,8 +97,8 @@ class Pass:
 class Order:
     """The order of rows in each epoch, a function of (seed, number of the epoch).
 
-    Random numbers are Philox's, keyed by both, so that training goes on in the same way from a saved
-    epoch.
+    Random numbers are Philox's, keyed by both, so that training goes on in the same way from a
+    saved epoch.
 
     Args:
         count: Number of rows.
@@ -131,8 +139,8 @@ class Order:
 class Epochs:
     """Walks through a data set in epochs of a given number of steps, as Keras's epoch iterator.
 
-    Without `steps` an epoch is the whole set in a new order. With `steps` an epoch goes on where the
-    last one stopped; at the end of the set a new order begins with the next epoch.
+    Without `steps` an epoch is the whole set in a new order. With `steps` an epoch goes on where
+    the last one stopped; at the end of the set a new order begins with the next epoch.
 
     Args:
         batches: Number of batches in the set.
@@ -169,8 +177,8 @@ class Epochs:
             import warnings
 
             warnings.warn(
-                f"The data has only {stop - start} batches left for an epoch of {self.steps} steps, "
-                "which ends early. Give fewer steps_per_epoch or more data.",
+                f"The data has only {stop - start} batches left for an epoch of {self.steps} "
+                "steps, which ends early. Give fewer steps_per_epoch or more data.",
                 stacklevel=4,
             )
         return self._indices, start, stop

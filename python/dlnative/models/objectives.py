@@ -64,7 +64,9 @@ class Objectives:
             *self._metrics(self.metrics, False, names, preds, labels, "metrics"),
             *self._metrics(self.weighted_metrics, True, names, preds, labels, "weighted_metrics"),
         ]
-        self.reported = unique_names(reported, several=len(preds) > 1 and names is not None, outputs=names)
+        self.reported = unique_names(
+            reported, several=len(preds) > 1 and names is not None, outputs=names
+        )
         self.targets = targets
         named = [("loss", self.loss_tracker)]
         named += [(name, metric) for _, metric, _, name in self.reported]
@@ -127,7 +129,7 @@ class Objectives:
 
     @property
     def all_metrics(self):
-        """Every Metric, in the order of `evaluate`: the loss, the metrics, the losses of outputs."""
+        """Every Metric: the loss, the metrics, the losses of outputs (the order of `evaluate`)."""
         trackers = [t.tracker for t in self.targets or () if t.tracker is not None]
         return [self.loss_tracker, *(metric for _, metric, _, _ in self.reported), *trackers]
 
@@ -144,15 +146,17 @@ class Objectives:
         return logs
 
     def in_order(self, logs):
-        """Values of `logs` as `evaluate` returns them: a number, or a list that begins with the loss."""
+        """Values of `logs` as `evaluate` returns them: a number, or a list, the loss first."""
         first = [metric.name for metric in self.all_metrics]
         values = [logs[name] for name in first if name in logs]
         values += [logs[name] for name in sorted(logs) if name not in first]
         return values[0] if len(values) == 1 else values
 
     def direction(self, name):
-        """"up" or "down" for a name in the logs, None where it is not known."""
-        if name == "loss" or any(t.tracker is not None and t.tracker.name == name for t in self.targets or ()):
+        """Which way a name in the logs is better: "up", "down", or None where it is not known."""
+        if name == "loss" or any(
+            t.tracker is not None and t.tracker.name == name for t in self.targets or ()
+        ):
             return "down"
         for _, metric, _, logged in self.reported:
             if logged == name:
@@ -162,10 +166,10 @@ class Objectives:
     # --- checks ----------------------------------------------------------------------------------
 
     def check_differentiable(self, names, preds):
-        """Raises where a loss of the user's cannot be trained with; shapes are those of the outputs."""
+        """Raises where a loss of the user's has no gradient; `preds` are shapes of outputs."""
         given = [self.loss] * len(preds) if is_loss(self.loss) else None
         given = given or per_output(self.loss, names, len(preds), "loss")
-        for loss, pred in zip(given, preds):
+        for loss, pred in zip(given, preds, strict=True):
             if callable(loss) and not isinstance(loss, type):
                 check_gradient(losses.as_loss(loss), pred)
 
@@ -178,7 +182,7 @@ def check_labels_given(what, index, names, labels):
 
 
 def unique_names(reported, several, outputs):
-    """Names in the logs, Keras's way: "output_accuracy"; "accuracy_1" or "weighted_accuracy" if taken."""
+    """Names in the logs as Keras makes them: "head_mae"; if taken "mae_1" or "weighted_mae"."""
     counts, named = {}, []
     for index, metric, weighted, name in reported:
         prefix = f"{outputs[index]}_" if several else ""
@@ -196,7 +200,9 @@ def unique_names(reported, several, outputs):
 
 def is_loss(value):
     """Whether `value` is one loss for all outputs, not a list or dict with one per output."""
-    return not isinstance(value, (list, tuple, dict)) or (isinstance(value, dict) and "class_name" in value)
+    return not isinstance(value, (list, tuple, dict)) or (
+        isinstance(value, dict) and "class_name" in value
+    )
 
 
 def _flat(value):
@@ -211,13 +217,15 @@ def _flat(value):
 
 
 def check_names(loss, metric, weighted_metrics, loss_weights):
-    """Raises for names of losses and metrics that are not known, and for arguments of a wrong type."""
+    """Raises for unknown names of losses and metrics, and for arguments of a wrong type."""
     for entry in [loss] if is_loss(loss) else _flat(loss):
         if not (isinstance(entry, str) and entry.lower() in CROSSENTROPY):
             losses.get(entry)
     for what, given in (("metrics", metric), ("weighted_metrics", weighted_metrics)):
         if given is not None and not isinstance(given, (list, tuple, dict)):
-            raise ValueError(f"{what}: expected a list, or a dict by names of outputs, received {given!r}")
+            raise ValueError(
+                f"{what}: expected a list, or a dict by names of outputs, received {given!r}"
+            )
         for entry in _flat(given):
             if not (isinstance(entry, str) and entry.lower() in ACCURACY):
                 metrics.get(entry)
@@ -227,7 +235,7 @@ def check_names(loss, metric, weighted_metrics, loss_weights):
 
 
 def kind_of_labels(pred, labels):
-    """"binary", "sparse" or "categorical", by the shapes of predictions and labels, as in Keras."""
+    """Which of "binary", "sparse" and "categorical" the shapes mean, as in Keras."""
     if pred[-1] == 1:
         return "binary"
     if len(labels) < len(pred) or labels[-1] == 1:
@@ -295,4 +303,6 @@ def check_gradient(loss, pred):
     except ValueError as error:
         raise ValueError(f"loss '{loss.name}': {error}. As a metric it can be used.") from None
     if grads[0] is None:
-        raise ValueError(f"loss '{loss.name}': it does not depend on the predictions, or only in steps")
+        raise ValueError(
+            f"loss '{loss.name}': it does not depend on the predictions, or only in steps"
+        )

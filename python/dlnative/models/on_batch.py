@@ -1,7 +1,7 @@
 """Single batches: a call of a tiny model has to cost microseconds, so calls are kept ready.
 
-A ready call is found by shapes and dtypes of its arrays. What it leaves out, compared with the first
-call for these shapes, are the checks that shapes and dtypes decide.
+A ready call is found by shapes and dtypes of its arrays. What it leaves out, compared with the
+first call for these shapes, are the checks that shapes and dtypes decide.
 """
 
 from __future__ import annotations
@@ -45,7 +45,17 @@ class BatchCall:
         step: The Step.
     """
 
-    __slots__ = ("both", "classes", "counter", "function", "made", "means", "objectives", "pick", "resets")
+    __slots__ = (
+        "both",
+        "classes",
+        "counter",
+        "function",
+        "made",
+        "means",
+        "objectives",
+        "pick",
+        "resets",
+    )
 
     def __init__(self, model, state, kind, step, classes):
         self.made = state.current()
@@ -56,7 +66,10 @@ class BatchCall:
         self.objectives = state.objectives
         metrics = state.objectives.all_metrics
         self.resets = [metric.reset_state for metric in metrics]
-        plain = all(type(m).result is Mean.result and type(m).reset_state is Mean.reset_state for m in metrics)
+        plain = all(
+            type(m).result is Mean.result and type(m).reset_state is Mean.reset_state
+            for m in metrics
+        )
         self.means = [m.state.value for m in metrics] if plain else None
         self.counter = state.optimizer._counter.value if kind == "train" else None
 
@@ -111,7 +124,11 @@ def run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
     step = state.step(model, kind, rows.count, rows)
     objectives = state.objectives
     if type(x) is np.ndarray and type(y) is np.ndarray and rows.x[0] is x and rows.y[0] is y:
-        _keep(state, (kind, x.shape, y.shape, x.dtype, y.dtype), lambda: _batch_call(model, state, kind, rows, probe))
+        _keep(
+            state,
+            (kind, x.shape, y.shape, x.dtype, y.dtype),
+            lambda: _batch_call(model, state, kind, rows, probe),
+        )
     objectives.reset()
     number = int(state.optimizer.iterations) if kind == "train" else 0
     step.function(*step.pick(flat_arrays(rows)), step=number)
@@ -134,7 +151,12 @@ def _batch_call(model, state, kind, rows, probe):
 
 def keep_prediction(model, state, x, rows, probe):
     """Keeps a ready prediction for the shape of `x` where there can be one."""
-    if type(x) is not np.ndarray or rows.x[0] is not x or probe.structure is not None or rows.count > fitting.DEFAULT_BATCH:
+    if (
+        type(x) is not np.ndarray
+        or rows.x[0] is not x
+        or probe.structure is not None
+        or rows.count > fitting.DEFAULT_BATCH
+    ):
         return
     _keep(
         state,

@@ -9,8 +9,8 @@ def per_output(value, names, count, what, single=None):
     """One entry per output from what the user gave for all of them.
 
     Args:
-        value: For one output the entry itself, or a list or dict with it. For several a list with one
-            entry each, or a dict by the names of outputs; outputs that it leaves out get None.
+        value: For one output the entry itself, or a list or dict with it. For several a list with
+            one entry each, or a dict by the names of outputs; outputs that it leaves out get None.
         names: Names of the outputs, or None where they have none.
         count: Number of outputs.
         what: What the entries are, for messages.
@@ -30,8 +30,8 @@ def per_output(value, names, count, what, single=None):
         if count == 1:
             return [value]
         raise ValueError(
-            f"{what}: the model has {count} outputs{_listed(names)}; give a list with one entry each, or a "
-            f"dict by their names. Received {_describe(value)}."
+            f"{what}: the model has {count} outputs{_listed(names)}; give a list with one entry "
+            f"each, or a dict by their names. Received {_describe(value)}."
         )
     if isinstance(value, dict):
         known = names or [str(i) for i in range(count)]

@@ -213,6 +213,14 @@ class Sequential(Model):
         return self._of_functional("output")
 
     @property
+    def _inputs_struct(self):
+        return self._of_functional("_inputs_struct")
+
+    @property
+    def _outputs_struct(self):
+        return self._of_functional("_outputs_struct")
+
+    @property
     def input_names(self):
         return self._of_functional("input_names")
 

@@ -36,6 +36,10 @@ class TrainerState:
         self._probes = {}
         self._changes = tracking.changes()
 
+    def __getstate__(self):
+        """For copies and pickles: without programs."""
+        return {**self.__dict__, "calls": {}, "_steps": {}, "_probes": {}}
+
     def forget(self):
         """Drops all programs: something in the model has changed."""
         self.calls.clear()
@@ -70,7 +74,9 @@ class TrainerState:
         if found is None:
             graph = Graph(training=None)
             dtypes = iter(model._feed_dtypes((structure,), {}))
-            feeds = nest.map_structure(lambda a: graph.feed((None, *a.shape[1:]), next(dtypes)), structure)
+            feeds = nest.map_structure(
+                lambda a: graph.feed((None, *a.shape[1:]), next(dtypes)), structure
+            )
             found = self._probes[key] = Probe(model, model(feeds))
             self._changes = tracking.changes()  # building the model is no change
         return found
@@ -81,7 +87,13 @@ class TrainerState:
         key = (
             kind,
             batch,
-            repr([None if a is None else a.shape[1:] for part in (rows.x, rows.y, rows.weights) for a in part]),
+            repr(
+                [
+                    None if a is None else a.shape[1:]
+                    for part in (rows.x, rows.y, rows.weights)
+                    for a in part
+                ]
+            ),
             config.current_engine(),
             tuple(id(v) for v in variables),
         )
@@ -141,7 +153,9 @@ def labelled(x, y, sample_weight, class_weight, probe_of):
         raise ValueError("Give sample_weight or class_weight, not both")
     if class_weight is not None:
         if count > 1:
-            raise ValueError(f"class_weight: expected a model with one output, this one has {count}")
+            raise ValueError(
+                f"class_weight: expected a model with one output, this one has {count}"
+            )
         if labels[0] is None:
             raise ValueError("class_weight: expected labels y, received none")
         sample_weight = class_weights(labels[0], class_weight)
@@ -155,7 +169,9 @@ def labelled(x, y, sample_weight, class_weight, probe_of):
         sample_weight = [weight] * count
     weights = [
         None if a is None else as_array(a, "sample_weight" if count == 1 else f"sample_weight[{i}]")
-        for i, a in enumerate(per_output(sample_weight, probe.names, count, "sample_weight", single=_is_array))
+        for i, a in enumerate(
+            per_output(sample_weight, probe.names, count, "sample_weight", single=_is_array)
+        )
     ]
     for i, a in enumerate(labels):
         named.append(("y" if count == 1 else f"y[{i}]", a))
@@ -165,4 +181,6 @@ def labelled(x, y, sample_weight, class_weight, probe_of):
 
 def _is_array(value):
     """One array, also as a list of numbers; not a list or dict of arrays."""
-    return not isinstance(value, dict) and not (isinstance(value, (list, tuple)) and not is_numbers(value))
+    return not isinstance(value, dict) and not (
+        isinstance(value, (list, tuple)) and not is_numbers(value)
+    )

@@ -18,7 +18,15 @@ LARGE_SET, LARGE_BATCH = 2048, 256  # `predict` may choose its batches: larger o
 
 # Attributes of a model that say nothing about what it computes: setting one drops no programs.
 ATTRIBUTES = frozenset(
-    ("history", "loss", "optimizer", "stop_training", "stop_evaluating", "stop_predicting", "_trainer")
+    (
+        "history",
+        "loss",
+        "optimizer",
+        "stop_training",
+        "stop_evaluating",
+        "stop_predicting",
+        "_trainer",
+    )
 )
 
 
@@ -57,10 +65,11 @@ class Trainer:
             optimizer: A name or an Optimizer, see `dlnative.optimizers`.
             loss: A name, a Loss or a function (y_true, y_pred), see `dlnative.losses`. For several
                 outputs a list with one entry each, or a dict by their names; None for no loss.
-            loss_weights: A number, or one per output as for `loss`: factors of the losses in the sum.
-            metrics: List of names, Metrics or functions (y_true, y_pred). For several outputs a list
-                of lists or a dict. "accuracy" becomes the accuracy that fits shapes of labels and
-                predictions, as in Keras.
+            loss_weights: A number, or one per output as for `loss`: factors of the losses in the
+                sum.
+            metrics: List of names, Metrics or functions (y_true, y_pred). For several outputs a
+                list of lists or a dict. "accuracy" becomes the accuracy that fits shapes of labels
+                and predictions, as in Keras.
             weighted_metrics: The same, for metrics that use `sample_weight` and `class_weight`.
             run_eagerly: Only False.
             steps_per_execution: How many batches are run between two calls of batch hooks.
@@ -72,14 +81,15 @@ class Trainer:
             TypeError: An argument of a wrong type.
 
         Differs from Keras: a step is always a compiled program, so `run_eagerly=True` and
-        `jit_compile=False` raise ValueError; `dlnative.engine("numpy")` runs a model op by op. Layers'
-        `trainable` counts at the time of training. A loss of probabilities after a sigmoid or softmax
-        is computed from that activation's input and clips nothing.
+        `jit_compile=False` raise ValueError; `dlnative.engine("numpy")` runs a model op by op.
+        Layers' `trainable` counts at the time of training. A loss of probabilities after a sigmoid
+        or softmax is computed from that activation's input and clips nothing.
         """
         if run_eagerly or jit_compile not in ("auto", True):
             raise ValueError(
-                f"compile: a step is always a compiled program, received run_eagerly={run_eagerly!r}, "
-                f"jit_compile={jit_compile!r}. To run op by op use `with dlnative.engine('numpy'):`."
+                "compile: a step is always a compiled program, received "
+                f"run_eagerly={run_eagerly!r}, jit_compile={jit_compile!r}. To run op by op use "
+                "`with dlnative.engine('numpy'):`."
             )
         steps = checks.check_count("steps_per_execution", steps_per_execution)
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
@@ -119,14 +129,18 @@ class Trainer:
         from ..utils.serialization import deserialize_keras_object
 
         given = {key: deserialize_keras_object(value) for key, value in config.items()}
-        self.compile(**{key: value for key, value in given.items() if key not in ("jit_compile", "run_eagerly")})
+        for name in ("jit_compile", "run_eagerly"):  # in Keras's files; a step is always compiled
+            given.pop(name, None)
+        self.compile(**given)
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
     def _training(self, method):
         """The state of a compiled model; RuntimeError before `compile`."""
         if not self.compiled:
-            raise RuntimeError(f"Call compile(optimizer, loss) before {method}(): the model is not compiled")
+            raise RuntimeError(
+                f"Call compile(optimizer, loss) before {method}(): the model is not compiled"
+            )
         state = self._trainer
         state.refresh()
         return state
@@ -159,7 +173,7 @@ class Trainer:
         return self._trainer.objectives.logs() if self.compiled else {}
 
     def metric_direction(self, name):
-        """"up" or "down": which way a value in the logs is better; None where it is not known."""
+        """Which way a name in the logs is better: "up", "down", or None where it is not known."""
         return self._trainer.objectives.direction(name)
 
     # --- data sets -------------------------------------------------------------------------------
@@ -191,14 +205,14 @@ class Trainer:
         far in `model.history`.
 
         Args:
-            x: Inputs, (samples, ...), of any numeric dtype, also a memory map; a list or dict of them
-                for several inputs. Nothing is copied: batches are converted as they are read.
+            x: Inputs, (samples, ...), of any numeric dtype, also a memory map; a list or dict of
+                them for several inputs. Nothing is copied: batches are converted as they are read.
             y: Labels, (samples, ...); a list or dict of them for several outputs.
             batch_size: Samples per step, 32 by default.
             epochs: The epoch to stop at, counted from 0 (so the number of epochs if `initial_epoch`
                 is 0).
-            verbose: 0 for nothing, 1 (and "auto") for a progress bar and a line per epoch, 2 for the
-                line only.
+            verbose: 0 for nothing, 1 (and "auto") for a progress bar and a line per epoch, 2 for
+                the line only.
             callbacks: List of `dlnative.callbacks.Callback`.
             validation_split: Share of the samples, from the end, that is kept for validation.
             validation_data: (x, y) or (x, y, sample_weight) for validation after each epoch.
@@ -210,7 +224,8 @@ class Trainer:
             validation_steps: Steps of a validation, if it shall not be the whole set.
             validation_batch_size: Samples per step of the validation, `batch_size` by default.
             validation_freq: Validate every so many epochs, or after the epochs listed (from 1).
-            check_finite: Whether a NaN or an infinity in the data raises; the message has the sample.
+            check_finite: Whether a NaN or an infinity in the data raises; the message has the
+                sample.
 
         Returns:
             A `History`: `history.history["loss"]` is the list of the epochs' mean losses.
@@ -220,7 +235,8 @@ class Trainer:
             ValueError: Shapes, values or numbers that do not fit; the message says what would.
             TypeError: Data that are not arrays of numbers, such as generators.
 
-        Differs from Keras: `check_finite` is new; generators and data set objects are not available.
+        Differs from Keras: `check_finite` is new; generators and data set objects are not
+        available.
         """
         state = self._training("fit")
         options = fitting.FitOptions(
@@ -237,7 +253,15 @@ class Trainer:
         )
         with Rollback(self):
             rows, validation = fitting.load(
-                self, state, x, y, sample_weight, class_weight, validation_data, options, check_finite
+                self,
+                state,
+                x,
+                y,
+                sample_weight,
+                class_weight,
+                validation_data,
+                options,
+                check_finite,
             )
         return fitting.fit(self, state, rows, validation, callbacks, options)
 
@@ -292,8 +316,8 @@ class Trainer:
         Args:
             x: Inputs as for `fit`.
             batch_size: Samples per step; it does not matter for the results.
-            verbose: 0 for nothing, 1 for a progress bar and a line, 2 for the line; "auto" shows a bar
-                if it takes longer than half a second.
+            verbose: 0 for nothing, 1 for a progress bar and a line, 2 for the line; "auto" shows a
+                bar if it takes longer than half a second.
             steps: Number of batches, if it shall not be the whole set.
             callbacks: List of `dlnative.callbacks.Callback`.
 
@@ -321,7 +345,10 @@ class Trainer:
             on_batch.keep_prediction(self, state, x, rows, probe)
             batch_size = LARGE_BATCH if rows.count >= LARGE_SET else None
         batch_size = fitting.batch_size_for(rows.count, batch_size, steps)
-        out = [np.empty((rows.count, *shape[1:]), dtype) for shape, dtype in zip(probe.shapes, probe.dtypes)]
+        out = [
+            np.empty((rows.count, *shape[1:]), dtype)
+            for shape, dtype in zip(probe.shapes, probe.dtypes, strict=True)
+        ]
         loader = Pass(rows, batch_size, lambda size: state.step(self, "predict", size, rows), out)
         stop = min(steps or loader.batches, loader.batches)
         count = loader.rows_before(stop)
@@ -348,7 +375,8 @@ class Trainer:
             return_dict: Whether to return {name: value}.
 
         Returns:
-            The loss of the batch before the update, or a list of the loss and the metrics, or a dict.
+            The loss of the batch before the update, or a list of the loss and the metrics, or a
+            dict.
 
         Raises:
             As `fit`, but NaN and infinity are not looked for.

@@ -43,7 +43,9 @@ class Adagrad(Optimizer):
         return self.initial_accumulator_value
 
     def update(self, variable, slots, grad, weight_decay):
-        self._emit("adagrad", variable, slots, grad, epsilon=self.epsilon, weight_decay=weight_decay)
+        self._emit(
+            "adagrad", variable, slots, grad, epsilon=self.epsilon, weight_decay=weight_decay
+        )
 
     def get_config(self):
         return {

@@ -56,7 +56,9 @@ class Adam(Optimizer):
 
     def _slot_variables(self):
         pairs = [self._state[id(p)][name] for p in self._trainable for name in self.slots[:2]]
-        hats = [self._state[id(p)][name] for name in self.active_slots()[2:] for p in self._trainable]
+        hats = [
+            self._state[id(p)][name] for name in self.active_slots()[2:] for p in self._trainable
+        ]
         return pairs + hats
 
     def update(self, variable, slots, grad, weight_decay):

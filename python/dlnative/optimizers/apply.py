@@ -16,22 +16,23 @@ def apply_update(optimizer, grads, parameters):
     if not grads:
         return
     variables = _variables(optimizer, grads, parameters)
-    arrays = []
-    for i, (grad, variable) in enumerate(zip(grads, variables)):
+    arrays, changed = [], []
+    for i, (grad, variable) in enumerate(zip(grads, variables, strict=True)):
         if grad is None:
             continue
         grad = np.asarray(grad)
         if grad.shape != variable.shape or grad.dtype.kind not in "fiub":
             raise ValueError(
-                f"{type(optimizer).__name__}.apply: expected gradient {i} of shape {variable.shape} for "
-                f"'{variable.path}', received {grad.dtype} {grad.shape}"
+                f"{type(optimizer).__name__}.apply: expected gradient {i} of shape "
+                f"{variable.shape} for '{variable.path}', received {grad.dtype} {grad.shape}"
             )
         arrays.append(grad)
+        changed.append(variable)
     if not optimizer.built:
         optimizer.build(variables)
     key = (
         config.current_engine(),
-        tuple(id(v) for v, g in zip(variables, grads) if g is not None),
+        tuple(id(v) for v in changed),
         optimizer.weight_decay,
         optimizer.clipnorm,
         optimizer.clipvalue,
@@ -39,8 +40,7 @@ def apply_update(optimizer, grads, parameters):
     )
     function = optimizer._functions.get(key)
     if function is None:
-        function = _build(optimizer, [v for v, g in zip(variables, grads) if g is not None])
-        optimizer._functions[key] = function
+        function = optimizer._functions[key] = _build(optimizer, changed)
     function(*arrays)
 
 
@@ -49,18 +49,24 @@ def _variables(optimizer, grads, parameters):
     owner = f"{type(optimizer).__name__}.apply"
     if parameters is None:
         if not optimizer.built:
-            raise ValueError(f"{owner}: give the variables in the first call, or call build(variables) before")
+            raise ValueError(
+                f"{owner}: give the variables in the first call, or call build(variables) before"
+            )
         variables = optimizer._trainable
     else:
         variables = [_as_variable(optimizer, owner, p) for p in parameters]
     if len(grads) != len(variables):
-        raise ValueError(f"{owner}: expected {len(variables)} gradients, one per parameter, received {len(grads)}")
+        raise ValueError(
+            f"{owner}: expected {len(variables)} gradients, one per parameter, received "
+            f"{len(grads)}"
+        )
     if optimizer.built:
         for v in variables:
             if id(v) not in optimizer._state:
                 raise ValueError(
-                    f"{owner}: unknown parameter '{v.path}' of shape {v.shape}. The optimizer works on the "
-                    "parameters that it was built with; make a new optimizer for others."
+                    f"{owner}: unknown parameter '{v.path}' of shape {v.shape}. The optimizer "
+                    "works on the parameters that it was built with; make a new optimizer for "
+                    "others."
                 )
     return variables
 
@@ -70,14 +76,20 @@ def _as_variable(optimizer, owner, parameter):
     if isinstance(parameter, Variable):
         return parameter
     if not isinstance(parameter, np.ndarray):
-        raise TypeError(f"{owner}: expected Variables or NumPy arrays, received {type(parameter).__name__}")
+        raise TypeError(
+            f"{owner}: expected Variables or NumPy arrays, received {type(parameter).__name__}"
+        )
     known = optimizer._wrapped.get(id(parameter))
     if known is not None:
         return known[1]
-    if parameter.dtype.name not in FLOATS or not parameter.flags.c_contiguous or not parameter.flags.writeable:
+    if (
+        parameter.dtype.name not in FLOATS
+        or not parameter.flags.c_contiguous
+        or not parameter.flags.writeable
+    ):
         raise TypeError(
-            f"{owner}: expected a writable, contiguous float32 or float64 array, received {parameter.dtype} "
-            f"{parameter.shape} (contiguous: {parameter.flags.c_contiguous}, "
+            f"{owner}: expected a writable, contiguous float32 or float64 array, received "
+            f"{parameter.dtype} {parameter.shape} (contiguous: {parameter.flags.c_contiguous}, "
             f"writable: {parameter.flags.writeable})"
         )
     variable = Variable(np.zeros((), parameter.dtype), name=f"array_{len(optimizer._wrapped)}")

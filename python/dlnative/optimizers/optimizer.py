@@ -30,10 +30,10 @@ class Optimizer:
             three may be given.
         name: Name; the class's in snake case by default.
 
-    Differs from Keras: `use_ema`, `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor` and
-    `gradient_accumulation_steps` are not available and raise TypeError; `learning_rate` is a number
-    (no schedule, no function). The learning rate is kept in float64, and a gradient of None leaves
-    its parameter alone without a warning.
+    Differs from Keras: `use_ema`, `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`
+    and `gradient_accumulation_steps` are not available and raise TypeError; `learning_rate` is a
+    number (no schedule, no function). The learning rate is kept in float64, and a gradient of None
+    leaves its parameter alone without a warning.
     """
 
     slots: tuple[str, ...] = ()
@@ -59,8 +59,9 @@ class Optimizer:
                 check_number(owner, key, value, low=0.0)
         if sum(value is not None for value in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ValueError(
-                f"{owner}: only one of clipnorm, clipvalue and global_clipnorm can be set, received "
-                f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
+                f"{owner}: only one of clipnorm, clipvalue and global_clipnorm can be set, "
+                f"received clipnorm={clipnorm}, clipvalue={clipvalue}, "
+                f"global_clipnorm={global_clipnorm}"
             )
         self.name = name or auto_name(owner)
         self.weight_decay = weight_decay
@@ -77,6 +78,20 @@ class Optimizer:
         self._no_decay = (frozenset(), None)
         self._functions = {}  # for `apply` on arrays: key -> Function
         self._wrapped = {}  # id of a bare array -> (the array, its Variable)
+
+    def __getstate__(self):
+        """For copies and pickles: without programs, and without keys that are addresses."""
+        state = dict(self.__dict__)
+        for name in ("_functions", "_wrapped", "_learning_rate", "_iterations", "_state"):
+            del state[name]
+        return {**state, "_slots": [self._state[id(v)] for v in self._trainable]}
+
+    def __setstate__(self, state):
+        slots = state.pop("_slots")
+        self.__dict__.update(state, _functions={}, _wrapped={})
+        self._learning_rate = Scalar(self._hyper)
+        self._iterations = Scalar(self._counter)
+        self._state = {id(v): kinds for v, kinds in zip(self._trainable, slots, strict=True)}
 
     @property
     def learning_rate(self):
@@ -113,10 +128,10 @@ class Optimizer:
         weights = [np.asarray(w) for w in weights]
         if [w.shape for w in weights] != [v.shape for v in variables]:
             raise ValueError(
-                f"Optimizer '{self.name}': expected arrays of shapes {[v.shape for v in variables]}, "
-                f"received {[w.shape for w in weights]}"
+                f"Optimizer '{self.name}': expected arrays of shapes "
+                f"{[v.shape for v in variables]}, received {[w.shape for w in weights]}"
             )
-        for variable, value in zip(variables, weights):
+        for variable, value in zip(variables, weights, strict=True):
             variable.assign(value)
 
     def build(self, variables):
@@ -129,7 +144,13 @@ class Optimizer:
         place(variables)
         made = {
             name: [
-                _make(self.initial(name), v.dtype, f"{v.path.replace('/', '_')}_{name}", self.name, v.shape)
+                _make(
+                    self.initial(name),
+                    v.dtype,
+                    f"{v.path.replace('/', '_')}_{name}",
+                    self.name,
+                    v.shape,
+                )
                 for v in fresh
             ]
             for name in self.active_slots()
@@ -162,7 +183,11 @@ class Optimizer:
 
     def _decay(self, variable):
         ids, pattern = self._no_decay
-        if self.weight_decay is None or id(variable) in ids or (pattern and pattern.search(variable.name)):
+        if (
+            self.weight_decay is None
+            or id(variable) in ids
+            or (pattern and pattern.search(variable.name))
+        ):
             return 0.0
         return float(self.weight_decay)
 
@@ -177,11 +202,13 @@ class Optimizer:
         Raises:
             ValueError: No gradient is given for any parameter.
         """
-        pairs = [(v, g) for v, g in zip(variables, grads) if g is not None]
+        pairs = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None]
         if not pairs:
-            raise ValueError(f"Optimizer '{self.name}': no parameter has a gradient, so nothing can be trained")
+            raise ValueError(
+                f"Optimizer '{self.name}': no parameter has a gradient, so nothing can be trained"
+            )
         clipped = self._clip([g for _, g in pairs])
-        for (variable, _), grad in zip(pairs, clipped):
+        for (variable, _), grad in zip(pairs, clipped, strict=True):
             self.update(variable, self._state[id(variable)], grad, self._decay(variable))
         for variable, _ in pairs:
             if variable.constraint is not None:
@@ -225,7 +252,8 @@ class Optimizer:
                 later calls may leave them out.
 
         Raises:
-            ValueError: Numbers or shapes do not fit, or a parameter is unknown to a built optimizer.
+            ValueError: Numbers or shapes do not fit, or a parameter is unknown to a built
+                optimizer.
             TypeError: A bare array is not a writable, contiguous float32 or float64 array.
 
         Example:
@@ -260,7 +288,9 @@ class Optimizer:
         return cls(**config)
 
     def __repr__(self):
-        return f"<{type(self).__name__} name={self.name} learning_rate={float(self.learning_rate):g}>"
+        return (
+            f"<{type(self).__name__} name={self.name} learning_rate={float(self.learning_rate):g}>"
+        )
 
 
 def _make(value, dtype, name, owner, shape=None):
@@ -279,9 +309,10 @@ def _make(value, dtype, name, owner, shape=None):
 def check_number(owner, name, value, low=-math.inf, high=math.inf):
     """Raises unless `value` is a finite number in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{owner}: expected a number for {name}, received {value!r} of type {type(value).__name__}")
+        raise TypeError(
+            f"{owner}: expected a number for {name}, received {value!r} of type "
+            f"{type(value).__name__}"
+        )
     if not low <= value <= high or not math.isfinite(value):
         limits = f"[{low:g}, {high:g}]" if math.isfinite(high) else f"{low:g} or greater"
         raise ValueError(f"{owner}: expected {name} in {limits}, received {value!r}")
-
-

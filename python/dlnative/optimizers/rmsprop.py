@@ -19,8 +19,8 @@ class RMSprop(Optimizer):
         centered: Whether to divide by the estimated variance.
         weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
 
-    Reference: Tieleman and Hinton 2012, "Neural Networks for Machine Learning", lecture 6e; centered:
-    Graves 2013, "Generating Sequences With Recurrent Neural Networks", section 2.1.
+    Reference: Tieleman and Hinton 2012, "Neural Networks for Machine Learning", lecture 6e;
+    centered: Graves 2013, "Generating Sequences With Recurrent Neural Networks", section 2.1.
 
     Differs from Keras: see `Optimizer`.
     """
@@ -50,7 +50,11 @@ class RMSprop(Optimizer):
         self.centered = bool(centered)
 
     def active_slots(self):
-        active = {"velocity": True, "momentum": self.momentum > 0, "average_gradient": self.centered}
+        active = {
+            "velocity": True,
+            "momentum": self.momentum > 0,
+            "average_gradient": self.centered,
+        }
         return tuple(name for name in self.slots if active[name])
 
     def _slot_variables(self):

@@ -16,7 +16,9 @@ class Scalar(Variable):
 
     def __init__(self, variable):
         place([variable])
-        super().__init__(variable.value[0], dtype=variable.dtype, name=variable.name, trainable=False)
+        super().__init__(
+            variable.value[0], dtype=variable.dtype, name=variable.name, trainable=False
+        )
         self.path = variable.path
         self._value = variable.value.reshape(())
         self._placed = True

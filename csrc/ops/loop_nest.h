@@ -1,0 +1,72 @@
+// A nest of loops over two arrays, walked as one sequence that may be entered anywhere.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace dlnative {
+
+class LoopNest {
+ public:
+  // Where the two arrays are, in elements.
+  struct Offsets {
+    std::int64_t a = 0;
+    std::int64_t b = 0;
+  };
+  struct Axis {
+    std::int64_t size;
+    Offsets steps;  // from one index to the next
+  };
+
+  static constexpr std::size_t kMaxRank = 64;  // NumPy's limit
+
+  LoopNest() = default;
+  // Outermost first, at most kMaxRank axes.
+  explicit LoopNest(std::vector<Axis> axes) : axes_(std::move(axes)) {
+    for (const Axis& axis : axes_) size_ *= axis.size;
+  }
+
+  std::int64_t size() const { return size_; }
+
+  // Calls f(i, offsets) for i = first, first + 1, ..., first + count - 1.
+  template <class F>
+  void for_each(std::int64_t first, std::int64_t count, F&& f) const {
+    std::array<std::int64_t, kMaxRank> index;
+    Offsets at = seek(first, index.data());
+    for (std::int64_t i = first; i < first + count; ++i) {
+      f(i, at);
+      advance(index.data(), at);
+    }
+  }
+
+ private:
+  Offsets seek(std::int64_t position, std::int64_t* index) const {
+    Offsets at;
+    for (std::size_t i = axes_.size(); i-- > 0;) {
+      index[i] = position % axes_[i].size;
+      position /= axes_[i].size;
+      at.a += index[i] * axes_[i].steps.a;
+      at.b += index[i] * axes_[i].steps.b;
+    }
+    return at;
+  }
+
+  void advance(std::int64_t* index, Offsets& at) const {
+    for (std::size_t i = axes_.size(); i-- > 0;) {
+      const Axis& axis = axes_[i];
+      at.a += axis.steps.a;
+      at.b += axis.steps.b;
+      if (++index[i] < axis.size) return;
+      at.a -= axis.size * axis.steps.a;
+      at.b -= axis.size * axis.steps.b;
+      index[i] = 0;
+    }
+  }
+
+  std::vector<Axis> axes_;
+  std::int64_t size_ = 1;
+};
+
+}  // namespace dlnative

@@ -1,0 +1,249 @@
+"""Layers: what they refuse, in which words, and that nothing has changed afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dlnative import Input, layers, ops
+from dlnative.graph import Graph, apply
+
+CONSTRUCTORS = [
+    (lambda: layers.Dense(0), ValueError, "units of at least 1, received 0"),
+    (lambda: layers.Dense(-3), ValueError, "units of at least 1, received -3"),
+    (lambda: layers.Dense(2.5), TypeError, "units to be an integer, received 2.5"),
+    (lambda: layers.Dense("3"), TypeError, "units to be an integer"),
+    (lambda: layers.Dense(True), TypeError, "units to be an integer"),
+    (lambda: layers.Dense(3, activation="rleu"), ValueError, "Did you mean 'relu'"),
+    (lambda: layers.Dense(3, activation=4), TypeError, "activation"),
+    (lambda: layers.Dense(3, kernel_initializer="he_norml"), ValueError, "'he_normal'"),
+    (lambda: layers.Dense(3, kernel_regularizer="l7"), ValueError, "regularizer"),
+    (lambda: layers.Dense(3, kernel_constraint="non_neg"), ValueError, "kernel_constraint"),
+    (lambda: layers.Dense(3, bias_constraint="non_neg"), ValueError, "bias_constraint"),
+    (lambda: layers.Dense(3, activity_regularizer="l2"), ValueError, "activity_regularizer"),
+    (lambda: layers.Dense(3, activaton="relu"), ValueError, "Did you mean 'activation'"),
+    (lambda: layers.Dense(3, name="a/b"), ValueError, "'/'"),
+    (lambda: layers.Dense(3, name=3), TypeError, "name"),
+    (lambda: layers.Dense(3, trainable="yes"), TypeError, "trainable"),
+    (lambda: layers.Dense(3, dtype="float16"), ValueError, "'float32' or 'float64'"),
+    (lambda: layers.Dense(3, dtype="flaot32"), ValueError, "flaot32"),
+    (lambda: layers.Dense(3, dtype=[1]), TypeError, "dtype"),
+    (lambda: layers.Dropout(1.0), ValueError, r"rate in \[0, 1\), received 1.0"),
+    (lambda: layers.Dropout(-0.1), ValueError, "received -0.1"),
+    (lambda: layers.Dropout(float("nan")), ValueError, "nan"),
+    (lambda: layers.Dropout("half"), TypeError, "rate to be a number"),
+    (lambda: layers.Dropout(0.5, seed=1.5), TypeError, "seed"),
+    (lambda: layers.Dropout(0.5, noise_shape=(0, 1)), ValueError, "noise_shape"),
+    (lambda: layers.Reshape((-2, 3)), ValueError, "target_shape"),
+    (lambda: layers.Reshape((-1, -1)), ValueError, "at most once"),
+    (lambda: layers.Reshape(7), TypeError, "tuple"),
+    (lambda: layers.Reshape((2.5,)), TypeError, "integers"),
+    (lambda: layers.Permute((0, 1)), ValueError, "dims"),
+    (lambda: layers.Flatten(data_format="last"), ValueError, "channels_last"),
+    (lambda: layers.Concatenate(axis=0), ValueError, "batch"),
+    (lambda: layers.Concatenate(axis="x"), TypeError, "integer"),
+    (lambda: layers.Softmax(axis=[1, 2]), ValueError, "one axis"),
+    (lambda: layers.Softmax(axis=1.5), TypeError, "integer"),
+    (lambda: layers.ReLU(max_value=-1.0), ValueError, "max_value"),
+    (lambda: layers.ReLU(negative_slope=-0.1), ValueError, "negative_slope"),
+    (lambda: layers.LeakyReLU(None), TypeError, "negative_slope"),
+    (lambda: layers.Rescaling("a"), TypeError, "scale"),
+    (lambda: layers.Activation("tanhh"), ValueError, "'tanh'"),
+    (lambda: layers.OpLayer("rleu"), ValueError, "'relu'"),
+    (lambda: Input(), ValueError, "expected a shape"),
+    (lambda: Input(784), TypeError, r"write \(784,\)"),
+    (lambda: Input("ab"), TypeError, "integer"),
+    (lambda: Input((0,)), ValueError, "at least 1"),
+    (lambda: Input((-1,)), ValueError, "at least 1"),
+    (lambda: Input((2.5,)), TypeError, "integer"),
+    (lambda: Input((2,), batch_shape=(None, 2)), ValueError, "not both"),
+    (lambda: Input((2,), dtype="string"), ValueError, "dtype"),
+    (lambda: Input((2,), sparse=True), ValueError, "sparse"),
+    (lambda: Input(tensor=np.ones(3)), TypeError, "made by Input"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CONSTRUCTORS)))
+def test_bad_arguments(number):
+    make, error, words = CONSTRUCTORS[number]
+    with pytest.raises(error, match=words):
+        make()
+
+
+CALLS = [
+    (lambda: layers.Dense(3, name="d")(Input((None,))), ValueError, "'d': the last axis"),
+    (lambda: layers.Dense(3, name="d")(np.ones(3)), ValueError, r"'d': expected input of shape"),
+    (lambda: layers.Dense(3, name="d")([Input((2,)), Input((2,))]), TypeError, "a list of 2"),
+    (lambda: layers.Dense(3, name="d")(None), TypeError, "'d': expected one tensor"),
+    (lambda: layers.Dropout(0.5, name="d")({"x": np.ones((2, 2))}), TypeError, "a dict of 1"),
+    (lambda: layers.Dense(3, name="d")("text"), TypeError, "'d': expected numbers"),
+    (lambda: layers.Dense(3, name="d")([["a", "b"]]), TypeError, "'d': expected numbers"),
+    (lambda: layers.Dense(3, name="d")([[1.0], [1.0, 2.0]]), ValueError, "'d': not an array"),
+    (lambda: layers.Dense(3, name="d")(np.array([1 + 2j])), TypeError, "complex"),
+    (
+        lambda: layers.Dense(3, name="d")(layers.Dense(2, name="e")),
+        TypeError,
+        "the layer Dense 'e'",
+    ),
+    (lambda: layers.Reshape((5,), name="r")(Input((4, 4))), ValueError, "'r': cannot give 16"),
+    (lambda: layers.Reshape((-1, 5), name="r")(Input((4, 4))), ValueError, "multiple of 5"),
+    (lambda: layers.Add(name="a")(Input((4,))), ValueError, "'a': expected a list of tensors"),
+    (lambda: layers.Add(name="a")([Input((4,)), Input((5,))]), ValueError, "'a': expected inputs"),
+    (lambda: layers.Subtract(name="s")([Input((4,))] * 3), ValueError, "'s': expected 2 tensors"),
+    (lambda: layers.Concatenate(name="c")(Input((4,))), ValueError, "'c': expected a list"),
+    (
+        lambda: layers.Concatenate(name="c")([Input((4, 2)), Input((5, 2))]),
+        ValueError,
+        "'c': expected inputs that agree except in axis 2",
+    ),
+    (lambda: layers.Concatenate(axis=3)([Input((4,))] * 2), ValueError, "out of range"),
+    (lambda: layers.Softmax(axis=4, name="s")(Input((4,))), ValueError, "'s': .*axis 4"),
+    (lambda: layers.Permute((2, 1), name="p")(Input((4,))), ValueError, "'p': .*3 dimensions"),
+    (lambda: Input((3,)) + Input((4,)), ValueError, "add 'add.*broadcast"),
+    (lambda: ops.matmul(Input((3,)), np.ones((4, 2))), ValueError, "inner sizes differ"),
+    (lambda: Input((3,)) + "a", TypeError, "expected a tensor"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)))
+def test_bad_calls(number):
+    call, error, words = CALLS[number]
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_message_names_layer_shapes_source_and_chain():
+    x = Input((8, 8), name="image")
+    flat = layers.Flatten(name="flatten")(x)
+    head = layers.Dense(10, name="head")
+    head.build((None, 128))
+    with pytest.raises(ValueError, match="Dense 'head'") as caught:
+        head(flat)
+    assert str(caught.value).splitlines() == [
+        "Dense 'head': expected input of shape (batch, 128) to match its kernel (128, 10), "
+        "received (batch, 64) from 'flatten'. Rebuild the model or change the layer before.",
+        "The layers up to here, with their outputs:",
+        "    InputLayer 'image'  (batch, 8, 8)",
+        "    Flatten 'flatten'   (batch, 64)",
+        "  > Dense 'head'        does not fit (batch, 64)",
+    ]
+
+
+def test_dtypes_do_not_mix():
+    x = Input((4,), dtype="float64", name="x")
+    with pytest.raises(
+        ValueError, match="expected float32 input, received float64 from 'x'.*floatx"
+    ):
+        layers.Dense(3)(x)
+    assert layers.Flatten()(x).dtype == "float64"
+    assert layers.Dense(3, dtype="float64")(layers.Dropout(0.5)(x)).dtype == "float64"
+
+
+def test_failed_build_leaves_the_layer_unbuilt():
+    class Broken(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(3)
+            self.parts = []
+
+        def build(self, input_shape):
+            self.w = self.add_weight(shape=(2,))
+            self.parts.append(layers.Dense(4))
+            raise ValueError("no")
+
+        def call(self, x):
+            return x
+
+    layer = Broken()
+    for call in (lambda: layer(Input((3,))), lambda: layer.build((None, 3)), lambda: layer([1.0])):
+        with pytest.raises(ValueError, match="no"):
+            call()
+        assert not layer.built
+        assert layer.weights == []
+        assert layer.parts == []
+        assert not hasattr(layer, "w")
+
+    class Late(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(3)
+
+        def call(self, x):
+            return ops.matmul(self.inner(x), np.ones((7, 7), "float32"))
+
+    late = Late()
+    with pytest.raises(ValueError, match="late"):
+        late(Input((3,)))
+    assert not late.inner.built
+    assert late.inner.weights == []
+
+
+def test_built_layer_takes_no_more_weights():
+    block = layers.Dense(2)
+    block.build((None, 3))
+    with pytest.raises(RuntimeError, match="is built"):
+        block.more = layers.Dense(2)
+    with pytest.raises(RuntimeError, match="is built"):
+        block.add_weight(shape=(2,))
+
+
+def test_missing_super_init():
+    class Forgetful(layers.Layer):
+        def __init__(self):
+            self.units = 3
+
+    with pytest.raises(RuntimeError, match=r"super\(\).__init__"):
+        Forgetful()(Input((3,)))
+
+
+def test_call_must_return_tensors():
+    class Wrong(layers.Layer):
+        def call(self, x):
+            return 3
+
+    with pytest.raises(TypeError, match="'wrong.*must return tensors, it returned int"):
+        Wrong()(Input((3,)))
+    with pytest.raises(NotImplementedError, match="must implement call"):
+        layers.Layer(name="l")(Input((3,)))
+
+
+def test_symbolic_tensor_has_no_values():
+    with pytest.raises(TypeError, match="no values yet"):
+        np.asarray(Input((3,)))
+    with pytest.raises(TypeError, match="truth value"):
+        bool(Input((3,)))
+
+
+def test_input_spec():
+    class Images(layers.Layer):
+        def __init__(self, **spec):
+            super().__init__(name="images")
+            self.input_spec = layers.InputSpec(**spec)
+
+        def call(self, x):
+            return x
+
+    x = Input((8, 3))
+    for good in ({"ndim": 3}, {"min_ndim": 2}, {"axes": {-1: 3}}, {"shape": (None, 8, None)}):
+        Images(**good)(x)
+    for bad, words in (
+        ({"ndim": 4}, "4 dimensions"),
+        ({"min_ndim": 4}, "at least 4"),
+        ({"max_ndim": 2}, "at most 2"),
+        ({"axes": {-1: 4}}, "size 4 of axis -1"),
+        ({"shape": (None, 9, None)}, r"\(batch, 9, None\)"),
+        ({"dtype": "int32"}, "dtype int32"),
+    ):
+        with pytest.raises(ValueError, match=f"'images': expected input with .*{words}"):
+            Images(**bad)(x)
+
+
+def test_tensors_of_models_and_of_running_calls_do_not_mix():
+    graph = Graph(training=False)
+    with pytest.raises(TypeError, match="do not mix"):
+        layers.Add()([Input((3,)), graph.feed((2, 3), "float32")])
+
+
+def test_apply_needs_a_tensor():
+    with pytest.raises(TypeError, match="at least one tensor"):
+        apply("relu", np.ones(3))
