@@ -22,7 +22,7 @@ SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE $(shell find csrc cma
 	-type f ! -name '*.so' ! -name '*.pyc' ! -name '*.md' 2>/dev/null)
 
 # Tools beside the chosen interpreter win over those on PATH.
-tool = $(or $(wildcard $(dir $(PYTHON))$(1)),$(shell command -v $(1) 2>/dev/null))
+tool = $(or $(abspath $(wildcard $(dir $(PYTHON))$(1))),$(shell command -v $(1) 2>/dev/null))
 
 # The jobs below work in the environment of PYTHON as it is, unless that is our own.
 ifeq ($(PYTHON),$(VENV)/bin/python)
@@ -88,15 +88,15 @@ dev: $(call needs,tools)  ## compile the C++ core into the source tree, for PYTH
 	[ -n "$$cmake" ] || { echo "make dev: no cmake found; pip install 'cmake>=3.26'" >&2; exit 1; }; \
 	[ -f $(BUILD_DIR)/CMakeCache.txt ] || generator=$${ninja:+-G Ninja -DCMAKE_MAKE_PROGRAM=$$ninja}; \
 	"$$cmake" -S . -B $(BUILD_DIR) $${generator:-} -DCMAKE_BUILD_TYPE=Release \
-	    -DPython_EXECUTABLE="$$(command -v $(PYTHON))" \
+	    -DPython_EXECUTABLE="$(abspath $(shell command -v $(PYTHON)))" \
 	    -Dpybind11_DIR="$$($(PYTHON) -m pybind11 --cmakedir)" $(CMAKE_ARGS); \
 	"$$cmake" --build $(BUILD_DIR) -j $(JOBS); \
 	rm -f python/dlnative/_core*.so; \
 	cp $(BUILD_DIR)/_core*.so python/dlnative/
 
-ctest: CMAKE_ARGS += -DDLNATIVE_TESTS=ON
+ctest: override CMAKE_ARGS += -DDLNATIVE_TESTS=ON
 ctest: dev  ## the C++ tests
-	"$$(dirname "$(call tool,cmake)")/ctest" --test-dir $(BUILD_DIR) --output-on-failure -j $(JOBS)
+	"$$(dirname "$(call tool,cmake)")/ctest" --test-dir $(BUILD_DIR) --output-on-failure --no-tests=error -j $(JOBS)
 
 bench: $(call needs,bench)  ## every benchmark, against the peers that are installed
 	for script in benchmarks/bench_*.py; do $(PYTHON) "$$script"; done
@@ -107,8 +107,12 @@ lint: $(call needs,dev)  ## ruff, mypy and clang-format, as pre-commit runs them
 	$(PYTHON) -m mypy
 	find csrc -name '*.cpp' -o -name '*.h' | xargs $(call tool,clang-format) --dry-run -Werror
 
-stubs: $(call needs,dev) dev  ## write python/dlnative/_core.pyi from the compiled module
+stubs: $(call needs,dev) dev  ## write python/dlnative/_core.pyi from the compiled module, and check it
 	PYTHONPATH=python $(PYTHON) -m pybind11_stubgen dlnative._core -o python
+	$(PYTHON) -m ruff check --quiet --fix python/dlnative/_core.pyi
+	$(PYTHON) -m ruff format --quiet python/dlnative/_core.pyi
+	PYTHONPATH=python MYPYPATH=python $(PYTHON) -m mypy.stubtest dlnative._core \
+	    --allowlist .ci/stubtest-allowlist
 
 wheel: $(call needs,tools)  ## dist/*.whl, built in isolation as a user would
 	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

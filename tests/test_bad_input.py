@@ -299,6 +299,15 @@ def test_predict(case, method):
         getattr(mlp(), method)(arguments["x"])
 
 
+def test_accuracy_is_not_what_bad_labels_made_of_it():
+    model = mlp()
+    model.compile("sgd", SPARSE, metrics=["accuracy"])
+    with pytest.raises(ValueError, match="looks one-hot"):
+        model.fit(X, ONE_HOT, verbose=0)
+    history = model.fit(X, Y, verbose=0).history
+    assert list(history) == ["accuracy", "loss"]
+
+
 def test_label_out_of_range_after_a_good_batch():
     """The ready call of the same shapes checks labels, too."""
     model = mlp()

@@ -61,6 +61,10 @@ def write_csv(path, header, rows):
     return path
 
 
+def read_csv(path):
+    return [*csv.DictReader(path.read_text().splitlines())]
+
+
 @pytest.fixture
 def blobs(tmp_path):
     """A CSV file of three clouds, sorted by class, far from mean 0 and deviation 1."""
@@ -168,8 +172,8 @@ def test_classification_from_csv(run, blobs, tmp_path):
     predictions = tmp_path / "predictions.csv"
     status, out, _ = run("predict", folder, "--data", blobs, "--out", predictions)
     assert (status, out) == (0, "")
-    rows = [*csv.DictReader(predictions.open())]
-    truth = [row["animal"] for row in csv.DictReader(blobs.open())]
+    rows = read_csv(predictions)
+    truth = [row["animal"] for row in read_csv(blobs)]
     assert [*rows[0]] == ["prediction", "probability"]
     assert np.mean([row["prediction"] == t for row, t in zip(rows, truth, strict=True)]) > 0.95
     assert all(1 / 3 <= float(row["probability"]) <= 1 for row in rows)
@@ -211,7 +215,7 @@ def test_npz_with_images_and_test_set(run, tmp_path):
     arrays = {"x_train": x[:150], "y_train": y[:150], "x_test": x[150:], "y_test": y[150:]}
     np.savez(tmp_path / "images.npz", **arrays)
     data = ["--data", tmp_path / "images.npz"]
-    out = train(run, *data, "--epochs", 20, "--out", tmp_path / "model")
+    out = train(run, *data, "--epochs", 40, "--out", tmp_path / "model")
     assert "150 training samples of shape (5, 5), 50 for testing" in out
     assert words(out, "test         accuracy") > 0.95
     config = json.loads((tmp_path / "model" / "config.json").read_text())
@@ -240,7 +244,7 @@ def test_mnist_reaches_its_accuracy_in_five_epochs(run, data_dir):
 
 def test_history_has_a_row_per_epoch(run, blobs, tmp_path):
     train(run, "--data", blobs, "--epochs", 4, "--out", tmp_path / "model")
-    rows = [*csv.DictReader((tmp_path / "model" / "history.csv").open())]
+    rows = read_csv(tmp_path / "model" / "history.csv")
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} < set(rows[0])
     history = json.loads((tmp_path / "model" / "history.json").read_text())
@@ -434,8 +438,9 @@ def test_interrupt_leaves_no_half_written_files(run, blobs, tmp_path, existing):
 def test_closed_pipe_is_quiet(run, blobs, tmp_path):
     train(run, "--data", blobs, "--epochs", 1, "--out", tmp_path / "model")
     many = write_csv(tmp_path / "many.csv", None, [[1, 2, 3, 4]] * 50_000)
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
-        [*COMMAND, "predict", str(tmp_path / "model"), "--data", str(many)],
+        [*COMMAND, "predict", str(tmp_path / "model"), "--data", str(many)], env=buffered,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout.readline() == "prediction,probability\n"

@@ -179,7 +179,7 @@ def mirror(tmp_path, no_local_copy, monkeypatch):
     served.mkdir()
     sums = {}
     for name, array in small_mnist().items():
-        content = gzip.compress(idx_bytes(array, mtime=0), mtime=0)
+        content = gzip.compress(idx_bytes(array), mtime=0)
         (served / f"{name}.gz").write_bytes(content)
         sums[name] = hashlib.sha256(content).hexdigest()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=served))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import importlib.resources
 import re
@@ -84,6 +85,21 @@ def test_package_is_typed():
     files = importlib.resources.files("dlnative")
     assert files.joinpath("py.typed").is_file()
     assert files.joinpath("_core.pyi").is_file()
+
+
+def test_stub_names_what_the_compiled_module_has():
+    from dlnative import _core
+
+    stub = ast.parse(importlib.resources.files("dlnative").joinpath("_core.pyi").read_text())
+    named = {
+        node.name: {part.name for part in getattr(node, "body", []) if hasattr(part, "name")}
+        for node in stub.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    public = {name for name in vars(_core) if not name.startswith("_")}
+    assert set(named) == public, "run make stubs"
+    methods = {name for name in vars(_core.Program) if not name.startswith("_")}
+    assert named["Program"] - {"__init__"} == methods, "run make stubs"
 
 
 def test_compiled_module_is_small():

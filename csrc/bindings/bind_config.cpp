@@ -63,7 +63,6 @@ void bind_config(py::module_& m) {
   m.def(
       "set_num_threads",
       [](int n) {
-        if (n < 1) throw std::invalid_argument("expected a positive number of threads");
         py::gil_scoped_release release;
         set_num_threads(n);
       },

@@ -1,9 +1,12 @@
 #include "bindings/bindings.h"
+#include "core/parallel.h"
 #include "dispatch/dispatch.h"
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of dlnative.";
-  dlnative::kernel_table();  // an unknown DLNATIVE_ISA fails the import, with the list of what is available
+  // A DLNATIVE_ISA or DLNATIVE_NUM_THREADS that means nothing fails the import and says what would do.
+  dlnative::kernel_table();
+  dlnative::set_num_threads(dlnative::default_num_threads());
   dlnative::bind_config(m);
   dlnative::bind_program(m);
 }

@@ -42,11 +42,12 @@ constexpr std::int64_t kTileColumns = kTileVectors * kLanes<T>;
 DLNATIVE_INLINE std::int64_t min64(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 DLNATIVE_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// kc and mc cut their dimension into equal parts, so that no thin rest remains.
-template <class T>
-DLNATIVE_INLINE std::int64_t equal_part(std::int64_t size, std::int64_t limit, std::int64_t multiple) {
-  const std::int64_t part = ceil_div(size, ceil_div(size, limit));
-  return ceil_div(part, multiple) * multiple;
+// Blocks cut their dimension into equal parts, so that no thin rest remains.
+template <std::int64_t kLimit, std::int64_t kMultiple>
+DLNATIVE_INLINE std::int64_t equal_part(std::int64_t size) {
+  if (size <= kMultiple) return kMultiple;
+  const std::int64_t part = size <= kLimit ? size : ceil_div(size, ceil_div(size, kLimit));
+  return ceil_div(part, kMultiple) * kMultiple;
 }
 
 // What a tile does after its products.
@@ -134,6 +135,18 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
   finish_partial<T>(copy, MR, kWidth, end);
 }
 
+// 0, 1, ..., n - 1 as template arguments (std::integer_sequence would bring in the standard library).
+template <int... kValues>
+struct Sequence {};
+template <int n, int... kValues>
+struct CountingOf : CountingOf<n - 1, n - 1, kValues...> {};
+template <int... kValues>
+struct CountingOf<0, kValues...> {
+  using Type = Sequence<kValues...>;
+};
+template <int n>
+using Counting = typename CountingOf<n>::Type;
+
 template <class T>
 using Tile = void (*)(const T*, std::int64_t, std::int64_t, const T*, std::int64_t, std::int64_t, const TileEnd<T>&);
 
@@ -143,20 +156,28 @@ constexpr int rows_for(int nv) {
   return nv == kTileVectors ? kTileRows : (kTileRows * kTileVectors / nv > 12 ? 12 : kTileRows * kTileVectors / nv);
 }
 
-template <class T, int NV, bool kUnitRow, int MR = 1>
-DLNATIVE_INLINE Tile<T> find_tile_rows(std::int64_t mr) {
-  if constexpr (MR < rows_for(NV)) {
-    if (mr > MR) return find_tile_rows<T, NV, kUnitRow, MR + 1>(mr);
-  }
-  return tile<T, MR, NV, kUnitRow>;
-}
+constexpr int kMaxRows = rows_for(1) > rows_for(2) ? rows_for(1) : rows_for(2);
 
-template <class T, bool kUnitRow, int NV = 1>
-DLNATIVE_INLINE Tile<T> find_tile(std::int64_t mr, int nv) {
-  if constexpr (NV < kTileVectors) {
-    if (nv > NV) return find_tile<T, kUnitRow, NV + 1>(mr, nv);
+// Every tile there is, by [rows - 1].
+template <class T, int NV, bool kUnitRow>
+struct TilesOfWidth {
+  Tile<T> of_rows[kMaxRows];
+
+  template <int... kRows>
+  static constexpr TilesOfWidth make(Sequence<kRows...>) {
+    return {{(kRows < rows_for(NV) ? tile<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV, kUnitRow> : nullptr)...}};
   }
-  return find_tile_rows<T, NV, kUnitRow>(mr);
+};
+
+template <class T, int NV, bool kUnitRow>
+constexpr TilesOfWidth<T, NV, kUnitRow> kTiles = TilesOfWidth<T, NV, kUnitRow>::make(Counting<kMaxRows>{});
+
+template <class T, bool kUnitRow>
+DLNATIVE_INLINE Tile<T> find_tile(std::int64_t rows, int nv) {
+  if (kTileVectors > 1 && nv == kTileVectors) return kTiles<T, kTileVectors, kUnitRow>.of_rows[rows - 1];
+  if (kTileVectors > 2 && nv == 3) return kTiles<T, (kTileVectors > 2 ? 3 : 1), kUnitRow>.of_rows[rows - 1];
+  if (kTileVectors > 2 && nv == 2) return kTiles<T, (kTileVectors > 2 ? 2 : 1), kUnitRow>.of_rows[rows - 1];
+  return kTiles<T, 1, kUnitRow>.of_rows[rows - 1];
 }
 
 // Packs kTileRows rows of A, contiguous along k, into [p][row]: squares are transposed in registers and
@@ -251,19 +272,24 @@ void pack_b_panels(const T* b, std::int64_t rs, std::int64_t cs, std::int64_t kc
 }
 
 // Applies what does not stay in registers to rows [row, row + rows) and n columns of C. `column` is
-// where these columns begin in the arrays of the epilogue.
+// where these columns begin in the arrays of the epilogue. Rows without gaps are done in one call.
 template <class T>
 void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t column, std::int64_t row,
                  std::int64_t rows, std::int64_t n) {
   if (e.activation == nullptr && e.activation_backward == nullptr && e.pre_activation == nullptr) return;
-  for (std::int64_t i = row; i < row + rows; ++i) {
+  std::int64_t calls = rows, size = n;
+  if (ldc == n && (e.saved == nullptr || e.ld_saved == n)) {
+    calls = 1;
+    size = rows * n;
+  }
+  for (std::int64_t i = row; i < row + calls; ++i) {
     T* y = c + i * ldc;
     if (e.pre_activation != nullptr) {
-      __builtin_memcpy(e.pre_activation + i * ldc + column, y, sizeof(T) * static_cast<std::size_t>(n));
+      __builtin_memcpy(e.pre_activation + i * ldc + column, y, sizeof(T) * static_cast<std::size_t>(size));
     }
-    if (e.activation != nullptr) e.activation(y, y, n, e.params);
+    if (e.activation != nullptr) e.activation(y, y, size, e.params);
     if (e.activation_backward != nullptr) {
-      e.activation_backward(y, e.saved + i * e.ld_saved + column, y, n, e.params);
+      e.activation_backward(y, e.saved + i * e.ld_saved + column, y, size, e.params);
     }
   }
 }
@@ -283,9 +309,9 @@ struct Blocking {
   std::int64_t b_elements, a_elements;
 
   Blocking(std::int64_t m, std::int64_t n, std::int64_t k)
-      : kc(equal_part<T>(k > 0 ? k : 1, kBlockK, 4)),
-        mc(equal_part<T>(m > 0 ? m : 1, kBlockM, kTileRows)),
-        nc(equal_part<T>(n > 0 ? n : 1, kBlockN, kTileColumns<T>)),
+      : kc(equal_part<kBlockK, 4>(k)),
+        mc(equal_part<kBlockM, kTileRows>(m)),
+        nc(equal_part<kBlockN, kTileColumns<T>>(n)),
         pack_a(packs_a<T>(m, n)),
         pack_whole_b(m > mc),
         b_elements(kc * (pack_whole_b ? nc : kTileColumns<T>)),
@@ -319,22 +345,23 @@ template <class T>
 void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
   const std::int64_t mr = s.packed_a ? kTileRows : rows_for(s.nv);
   const bool unit_row = s.packed_a || s.rs_a == 1;
-  const std::int64_t tiles = ceil_div(s.mc, mr);
-  const std::int64_t prefetch = ceil_div(s.kc, tiles);  // rows of the next panel per tile
+  // Rows of the next panel of B that are asked for per tile: all of them by the last tile.
+  const std::int64_t ahead = s.next_b != nullptr ? ceil_div(s.kc * mr, s.mc) : 0;
+  const T* next_b = s.next_b;
   Tile<T> run = nullptr;
   std::int64_t run_rows = 0;
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const std::int64_t ir = t * mr;
+  for (std::int64_t ir = 0; ir < s.mc; ir += mr) {
     const std::int64_t rows = min64(mr, s.mc - ir);
     if (rows != run_rows) {
       run = unit_row ? find_tile<T, true>(rows, s.nv) : find_tile<T, false>(rows, s.nv);
       run_rows = rows;
     }
-    if (s.next_b != nullptr) {
-      const std::int64_t last = min64(s.kc, (t + 1) * prefetch);
-      for (std::int64_t p = t * prefetch; p < last; ++p) {
-        __builtin_prefetch(s.next_b + p * s.next_ldb);
-        if (kVectorBytes * kTileVectors > 64) __builtin_prefetch(s.next_b + p * s.next_ldb + 64 / sizeof(T));
+    for (std::int64_t p = 0; p < ahead; ++p, next_b += s.next_ldb) {
+      __builtin_prefetch(next_b);
+      if (kVectorBytes * kTileVectors > 64) {
+        for (int line = 1; line < kVectorBytes * kTileVectors / 64; ++line) {
+          __builtin_prefetch(next_b + line * (64 / static_cast<int>(sizeof(T))));
+        }
       }
     }
     if (s.first_pass && !s.packed_a && s.cs_a == 1) {
@@ -358,8 +385,7 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
 template <class T>
 void block(const GemmBlock<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  const GemmEpilogue<T> no_epilogue{};
-  const GemmEpilogue<T>& e = g.epilogue != nullptr ? *g.epilogue : no_epilogue;
+  const GemmEpilogue<T>& e = *g.epilogue;
   const Blocking<T> size(g.m, g.n, g.k);
   T* packed_b = g.scratch;
   T* packed_a = g.scratch + size.b_elements;

@@ -131,20 +131,22 @@ struct LossKernels {
                           std::int64_t cols, T threshold);
 };
 
-// One step over n contiguous parameters; all scalars are computed by the op in float64 first.
+// One step over n contiguous parameters. All scalars are computed by the op in float64 first, also
+// 1 - beta, which would lose half its digits in float32. param -= decay_rate * param comes first, with
+// decay_rate = weight_decay * learning_rate.
 template <class T>
 struct OptimizerKernels {
-  // velocity may be null (momentum == 0). decay = 1 - weight_decay * learning_rate (1 for none).
+  // velocity may be null (momentum == 0).
   void (*sgd)(T* param, T* velocity, const T* grad, std::int64_t n, T learning_rate, T momentum,
-              bool nesterov, T decay);
+              bool nesterov, T decay_rate);
   void (*adagrad)(T* param, T* accumulator, const T* grad, std::int64_t n, T learning_rate, T epsilon,
-                  T decay);
+                  T decay_rate);
   // momentum_buffer and average_grad may be null.
   void (*rmsprop)(T* param, T* velocity, T* momentum_buffer, T* average_grad, const T* grad,
-                  std::int64_t n, T learning_rate, T rho, T momentum, T epsilon, T decay);
+                  std::int64_t n, T learning_rate, T one_minus_rho, T momentum, T epsilon, T decay_rate);
   // alpha = learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t); vhat may be null (no amsgrad).
-  void (*adam)(T* param, T* m, T* v, T* vhat, const T* grad, std::int64_t n, T alpha, T beta_1,
-               T beta_2, T epsilon, T decay);
+  void (*adam)(T* param, T* m, T* v, T* vhat, const T* grad, std::int64_t n, T alpha, T one_minus_beta_1,
+               T one_minus_beta_2, T epsilon, T decay_rate);
 };
 
 enum class SourceType : int {
@@ -201,7 +203,7 @@ struct GemmBlock {
   std::int64_t rs_a, cs_a, rs_b, cs_b, ldc;
   std::int64_t m, n, k;
   bool accumulate;                  // C += instead of C =
-  const GemmEpilogue<T>* epilogue;  // null: none
+  const GemmEpilogue<T>* epilogue;  // never null
   T* scratch;                       // scratch_elements(m, n, k) values, 64-byte aligned
 };
 

@@ -86,7 +86,7 @@ template <class T>
 struct FirstLanes {
   std::int64_t first, count;
   Vec<T> read(const T* p) const { return load_first(p + first, count); }
-  void write(T* p, Vec<T> v) const { store_tail(p + first, v, count); }
+  void write(T* p, Vec<T> v) const { store_first(p + first, v, count); }
 };
 
 template <class T, class Step>

@@ -4,6 +4,7 @@
 
 #include "core/aligned.h"
 #include "core/parallel.h"
+#include "dispatch/dispatch.h"
 
 namespace dlnative {
 
@@ -13,65 +14,76 @@ namespace {
 constexpr double kSerialFlops = 1.5e6;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+
+// The size of the parts when `size` is cut into about `parts` multiples of `tile`.
+std::int64_t part_size(std::int64_t size, std::int64_t parts, std::int64_t tile) {
+  return std::max(tile, ceil_div(ceil_div(size, parts), tile) * tile);
+}
 
 }  // namespace
 
-GemmSplit split_gemm(std::int64_t m, std::int64_t n, std::int64_t k, int mr, int nr, int threads) {
-  GemmSplit split{m, n, 1};
-  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  if (threads <= 1 || flops < kSerialFlops) return split;
-  // Two tasks per thread even out a thread that is held up, where C is large enough for it.
-  const std::int64_t wanted = flops > 20.0 * kSerialFlops ? 2 * threads : threads;
-  const std::int64_t row_tiles = ceil_div(m, mr), column_tiles = ceil_div(n, nr);
-  // Cut the longer side: each task packs its own share of A and of B.
-  if (m >= n) {
-    const std::int64_t parts = std::min(wanted, row_tiles);
-    split.rows = round_up(ceil_div(m, parts), mr);
-    if (parts < wanted) split.columns = round_up(ceil_div(n, std::min(ceil_div(wanted, parts), column_tiles)), nr);
-  } else {
-    const std::int64_t parts = std::min(wanted, column_tiles);
-    split.columns = round_up(ceil_div(n, parts), nr);
-    if (parts < wanted) split.rows = round_up(ceil_div(m, std::min(ceil_div(wanted, parts), row_tiles)), mr);
+template <class T>
+Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue)
+    : kernels_(kernels<T>().gemm), block_(block), epilogue_(epilogue) {}
+
+template <class T>
+void Gemm<T>::plan(int threads) {
+  threads_ = threads;
+  rows_ = block_.m;
+  columns_ = block_.n;
+  const double flops =
+      2.0 * static_cast<double>(block_.m) * static_cast<double>(block_.n) * static_cast<double>(block_.k);
+  if (threads > 1 && flops >= kSerialFlops) {
+    // Two tasks per thread even out a thread that is held up, where C is large enough for it. The
+    // longer side is cut first: each task packs its own share of A and of B.
+    const std::int64_t wanted = flops > 20.0 * kSerialFlops ? 2 * threads : threads;
+    const bool by_rows = block_.m >= block_.n;
+    std::int64_t& longer = by_rows ? rows_ : columns_;
+    std::int64_t& shorter = by_rows ? columns_ : rows_;
+    const std::int64_t longer_size = longer, shorter_size = shorter;
+    const int longer_tile = by_rows ? kernels_->mr : kernels_->nr, shorter_tile = by_rows ? kernels_->nr : kernels_->mr;
+    longer = part_size(longer_size, wanted, longer_tile);
+    const std::int64_t parts = ceil_div(longer_size, longer);
+    if (parts < wanted) shorter = part_size(shorter_size, ceil_div(wanted, parts), shorter_tile);
   }
-  split.threads = threads;
-  return split;
+  row_tasks_ = rows_ > 0 ? ceil_div(block_.m, rows_) : 0;
+  column_tasks_ = columns_ > 0 ? ceil_div(block_.n, columns_) : 0;
+  scratch_bytes_ = static_cast<std::size_t>(kernels_->scratch_elements(rows_, columns_, block_.k)) * sizeof(T);
 }
 
 template <class T>
-void gemm(const GemmKernels<T>& table, const GemmBlock<T>& g, const GemmSplit& split) {
-  if (g.m <= 0 || g.n <= 0) return;
-  const std::int64_t row_tasks = ceil_div(g.m, split.rows), column_tasks = ceil_div(g.n, split.columns);
-  const std::int64_t scratch =
-      table.scratch_elements(std::min(g.m, split.rows), std::min(g.n, split.columns), g.k);
-  const auto run = [&](std::int64_t task, int) {
-    const std::int64_t i = task / column_tasks * split.rows, j = task % column_tasks * split.columns;
-    GemmBlock<T> part = g;
-    GemmEpilogue<T> epilogue;
-    part.a += i * g.rs_a;
-    part.b += j * g.cs_b;
-    part.c += i * g.ldc + j;
-    part.m = std::min(split.rows, g.m - i);
-    part.n = std::min(split.columns, g.n - j);
-    if (g.epilogue != nullptr) {
-      epilogue = *g.epilogue;
-      if (epilogue.bias != nullptr) epilogue.bias += j;
-      if (epilogue.relu_saved != nullptr) epilogue.relu_saved += i * epilogue.ld_saved + j;
-      if (epilogue.saved != nullptr) epilogue.saved += i * epilogue.ld_saved + j;
-      if (epilogue.pre_activation != nullptr) epilogue.pre_activation += i * g.ldc + j;
-      part.epilogue = &epilogue;
-    }
-    part.scratch = static_cast<T*>(thread_scratch(static_cast<std::size_t>(scratch) * sizeof(T)));
-    table.block(part);
-  };
-  if (row_tasks * column_tasks == 1) {
-    run(0, 0);
+void Gemm<T>::run_task(std::int64_t task) const {
+  const std::int64_t i = task / column_tasks_ * rows_, j = task % column_tasks_ * columns_;
+  GemmBlock<T> part = block_;
+  GemmEpilogue<T> epilogue = epilogue_;
+  part.a += i * part.rs_a;
+  part.b += j * part.cs_b;
+  part.c += i * part.ldc + j;
+  part.m = std::min(rows_, part.m - i);
+  part.n = std::min(columns_, part.n - j);
+  if (epilogue.bias != nullptr) epilogue.bias += j;
+  if (epilogue.relu_saved != nullptr) epilogue.relu_saved += i * epilogue.ld_saved + j;
+  if (epilogue.saved != nullptr) epilogue.saved += i * epilogue.ld_saved + j;
+  if (epilogue.pre_activation != nullptr) epilogue.pre_activation += i * part.ldc + j;
+  part.epilogue = &epilogue;
+  part.scratch = static_cast<T*>(thread_scratch(scratch_bytes_));
+  kernels_->block(part);
+}
+
+template <class T>
+void Gemm<T>::run() {
+  if (threads_ != num_threads()) plan(num_threads());
+  const std::int64_t tasks = row_tasks_ * column_tasks_;
+  if (tasks == 1) {
+    block_.epilogue = &epilogue_;
+    block_.scratch = static_cast<T*>(thread_scratch(scratch_bytes_));
+    kernels_->block(block_);
   } else {
-    parallel_for(row_tasks * column_tasks, split.threads, run);
+    parallel_for(tasks, threads_, [this](std::int64_t task, int) { run_task(task); });
   }
 }
 
-template void gemm(const GemmKernels<float>&, const GemmBlock<float>&, const GemmSplit&);
-template void gemm(const GemmKernels<double>&, const GemmBlock<double>&, const GemmSplit&);
+template class Gemm<float>;
+template class Gemm<double>;
 
 }  // namespace dlnative

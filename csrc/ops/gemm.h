@@ -1,24 +1,37 @@
 // Matrix products over threads: C[m, n] (+)= A[m, k] B[k, n], any strides of A and B.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
 
 namespace dlnative {
 
-// How C is cut into tasks. The bits of C do not depend on it (see GemmBlock).
-struct GemmSplit {
-  std::int64_t rows = 0;     // of C per task
-  std::int64_t columns = 0;
-  int threads = 1;
+// A product with fixed addresses, planned once and run any number of times. C is cut into tasks for
+// the number of threads at hand; its bits do not depend on the cut (see GemmBlock).
+template <class T>
+class Gemm {
+ public:
+  // The fields of `block` but scratch and epilogue, and what happens to C afterwards.
+  Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue);
+
+  void run();
+
+ private:
+  void plan(int threads);
+  void run_task(std::int64_t task) const;
+
+  const GemmKernels<T>* kernels_;
+  GemmBlock<T> block_;
+  GemmEpilogue<T> epilogue_;
+  int threads_ = 0;                   // the number that the plan is for
+  std::int64_t rows_ = 0, columns_ = 0;  // of C per task
+  std::int64_t row_tasks_ = 0, column_tasks_ = 0;
+  std::size_t scratch_bytes_ = 0;     // per task
 };
 
-// One task on one thread below about 1.5 MFLOP; above, pieces of equal size for `threads` threads.
-GemmSplit split_gemm(std::int64_t m, std::int64_t n, std::int64_t k, int mr, int nr, int threads);
-
-// Runs the product with the fields of `g` (its scratch is ignored), on the kernels `table`.
-template <class T>
-void gemm(const GemmKernels<T>& table, const GemmBlock<T>& g, const GemmSplit& split);
+extern template class Gemm<float>;
+extern template class Gemm<double>;
 
 }  // namespace dlnative

@@ -22,41 +22,28 @@ void check_size(const Spec& spec, const Buffer& buffer, std::int64_t size, DType
   check(buffer.size() == size && buffer.dtype == dtype, spec.op, ": an array has a wrong size or dtype");
 }
 
-// A product whose addresses and split are fixed; threads are looked up when it runs.
+// C = op(A) op(B) of dense row-major matrices, op(M) = M or its transpose.
 template <class T>
-struct Product {
-  const GemmKernels<T>* table = kernels<T>().gemm;
+GemmBlock<T> product(const T* a, bool transpose_a, const T* b, bool transpose_b, T* c, std::int64_t m, std::int64_t n,
+                     std::int64_t k) {
   GemmBlock<T> g{};
-  GemmEpilogue<T> epilogue;
-  GemmSplit split;
-  int split_for = 0;
-
-  void run() {
-    if (split_for != num_threads()) {
-      split_for = num_threads();
-      split = split_gemm(g.m, g.n, g.k, table->mr, table->nr, split_for);
-    }
-    g.epilogue = &epilogue;
-    gemm(*table, g, split);
-  }
-};
+  g.a = a;
+  g.b = b;
+  g.c = c;
+  g.rs_a = transpose_a ? 1 : k;
+  g.cs_a = transpose_a ? m : 1;
+  g.rs_b = transpose_b ? 1 : n;
+  g.cs_b = transpose_b ? k : 1;
+  g.ldc = n;
+  g.m = m;
+  g.n = n;
+  g.k = k;
+  return g;
+}
 
 template <class T>
-Product<T> product(const T* a, bool transpose_a, const T* b, bool transpose_b, T* c, std::int64_t m, std::int64_t n,
-                   std::int64_t k) {
-  Product<T> p;
-  p.g.a = a;
-  p.g.b = b;
-  p.g.c = c;
-  p.g.rs_a = transpose_a ? 1 : k;
-  p.g.cs_a = transpose_a ? m : 1;
-  p.g.rs_b = transpose_b ? 1 : n;
-  p.g.cs_b = transpose_b ? k : 1;
-  p.g.ldc = n;
-  p.g.m = m;
-  p.g.n = n;
-  p.g.k = k;
-  return p;
+std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue = {}) {
+  return make_instruction([gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, "gemm");
 }
 
 std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
@@ -69,8 +56,7 @@ std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
         "matmul: shapes or dtypes do not fit");
   return dispatch_floating(a.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    auto p = product<T>(a.as<T>(), ta, b.as<T>(), tb, c.as<T>(), m, n, k);
-    return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+    return make_gemm(product<T>(a.as<T>(), ta, b.as<T>(), tb, c.as<T>(), m, n, k));
   });
 }
 
@@ -90,18 +76,18 @@ std::unique_ptr<Instruction> make_dense(const Spec& spec) {
   }
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    auto p = product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k);
-    if (bias != nullptr) p.epilogue.bias = bias->as<T>();
-    if (keeps_input) p.epilogue.pre_activation = spec.outputs[1].as<T>();
+    GemmEpilogue<T> epilogue;
+    if (bias != nullptr) epilogue.bias = bias->as<T>();
+    if (keeps_input) epilogue.pre_activation = spec.outputs[1].as<T>();
     const std::string name = spec.text("activation", "linear");
     const Activation activation = activation_id(spec, name);
     if (activation == Activation::kRelu && !keeps_input) {
-      p.epilogue.relu = true;
+      epilogue.relu = true;
     } else if (activation != Activation::kLinear) {
-      p.epilogue.activation = kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
-      p.epilogue.params = activation_params(spec, name);
+      epilogue.activation = kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
+      epilogue.params = activation_params(spec, name);
     }
-    return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+    return make_gemm(product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k), epilogue);
   });
 }
 
@@ -116,21 +102,21 @@ std::unique_ptr<Instruction> make_dense_backward_input(const Spec& spec) {
   if (saved != nullptr) check_size(spec, *saved, m * n, kernel.dtype);
   return dispatch_floating(dy.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    auto p = product<T>(dy.as<T>(), false, kernel.as<T>(), true, dx.as<T>(), m, n, k);
+    GemmEpilogue<T> epilogue;
     if (saved != nullptr) {
       const std::string name = spec.text("activation", "linear");
       const Activation activation = activation_id(spec, name);
-      p.epilogue.ld_saved = n;
+      epilogue.ld_saved = n;
       if (activation == Activation::kRelu) {
-        p.epilogue.relu_saved = saved->as<T>();
+        epilogue.relu_saved = saved->as<T>();
       } else {
-        p.epilogue.saved = saved->as<T>();
-        p.epilogue.activation_backward =
+        epilogue.saved = saved->as<T>();
+        epilogue.activation_backward =
             kernels<T>().elementwise->activation_backward[static_cast<int>(activation)];
-        p.epilogue.params = activation_params(spec, name);
+        epilogue.params = activation_params(spec, name);
       }
     }
-    return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+    return make_gemm(product<T>(dy.as<T>(), false, kernel.as<T>(), true, dx.as<T>(), m, n, k), epilogue);
   });
 }
 
@@ -148,14 +134,14 @@ std::unique_ptr<Instruction> make_dense_backward_kernel(const Spec& spec) {
   }
   return dispatch_floating(dy.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    auto p = product<T>(x.as<T>(), true, dy.as<T>(), false, dkernel.as<T>(), m, n, k);
-    if (!with_bias) return make_instruction([p](const StepContext&) mutable { p.run(); }, "gemm");
+    const auto block = product<T>(x.as<T>(), true, dy.as<T>(), false, dkernel.as<T>(), m, n, k);
+    if (!with_bias) return make_gemm(block);
     const T* rows = dy.as<T>();
     T* dbias = spec.outputs[1].as<T>();
     const auto sum_rows = kernels<T>().reduce->sum_rows;
     return make_instruction(
-        [=](const StepContext&) mutable {
-          p.run();
+        [=, gemm = Gemm<T>(block, {})](const StepContext&) mutable {
+          gemm.run();
           sum_rows(rows, n, dbias, k, n, false);
         },
         "gemm");

@@ -65,7 +65,8 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
   for (std::size_t i = 0; i < feeds_.size(); ++i) {
     const std::int64_t position = request.first + s * feed_rows_[i];
     const std::int64_t* indices = request.indices != nullptr ? request.indices + position : nullptr;
-    gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i], feeds_[i]);
+    gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i], feeds_[i],
+                (request.steps - s - 1) * feed_rows_[i]);
   }
   StepContext context;
   context.step = request.step + static_cast<std::uint64_t>(s);

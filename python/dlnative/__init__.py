@@ -25,6 +25,7 @@ _MODULES = (
     "optimizers",
     "random",
     "reference",
+    "regularizers",
     "saving",
     "utils",
 )

@@ -31,13 +31,13 @@ def value_and_grad(model, loss, dtype=None, training=True):
     """
     from . import losses
 
-    loss = losses.get(loss)
+    loss = losses.as_loss(loss)
     cache = {}
 
     def function(x, y):
         evaluation = _evaluation(cache, model, loss, x, y, dtype, training)
         total, *grads = evaluation.run(True)
-        return total.item(), {v.path: g for v, g in zip(evaluation.variables, grads)}
+        return total.item(), dict(zip(evaluation.paths, grads))
 
     return function
 
@@ -47,6 +47,8 @@ class _Evaluation:
 
     def __init__(self, model, loss, x, y, dtype, training):
         self.variables = list(model.trainable_variables)
+        path_of = {id(v): path for path, v in model.variables_by_path().items()}
+        self.paths = [path_of[id(v)] for v in self.variables]
         self.dtype = dtype or (self.variables[0].dtype if self.variables else config.floatx())
         self.shapes = None
         self.functions = {}
@@ -220,9 +222,10 @@ def gradcheck(model, x, y, loss=None, mode="central", epsilon=None, max_params=N
 
     if mode not in ("central", "forward"):
         raise ValueError(f"gradcheck: expected mode 'central' or 'forward', received {mode!r}")
-    loss = losses.get(loss if loss is not None else getattr(model, "loss", None))
+    loss = loss if loss is not None else getattr(model, "loss", None)
     if loss is None:
         raise ValueError("gradcheck: no loss was given, and the model is not compiled with one")
+    loss = losses.as_loss(loss)
     evaluation = _evaluation({}, model, loss, x, y, "float64", training)
     _, *analytic = evaluation.run(True)
     values = [np.array(v.value, dtype="float64") for v in evaluation.fed]
@@ -251,7 +254,7 @@ def gradcheck(model, x, y, loss=None, mode="central", epsilon=None, max_params=N
         else:
             slope = (value_at(i, j, h) - value_at(i, j, -h)) / (2 * h)
         numerical[i].reshape(-1)[j] = slope
-    errors, paths = {}, [v.path for v in evaluation.variables]
+    errors, paths = {}, evaluation.paths
     for path, n, a in zip(paths, numerical, analytic):
         checked = ~np.isnan(n)
         scale = np.maximum(1.0, np.maximum(np.abs(n), np.abs(a)))

@@ -16,42 +16,9 @@ DLNATIVE_INLINE Vec<T> load_upto(const T* p, std::int64_t n) {
   return n >= kLanes<T> ? load(p) : load_first(p, n);
 }
 
-// store_first for n < kLanes<T>. With AVX2 in up to three pieces: a masked store takes 4.2 ns on
-// Zen 3, the pieces 0.8 ns (2026-11).
-#if defined(__AVX2__) && !defined(__AVX512F__)
-DLNATIVE_INLINE void store_tail(float* p, Vec<float> v, std::int64_t n) {
-  __m128 rest = _mm256_castps256_ps128((__m256)v);
-  if ((n & 4) != 0) {
-    _mm_storeu_ps(p, rest);
-    rest = _mm256_extractf128_ps((__m256)v, 1);
-    p += 4;
-  }
-  if ((n & 2) != 0) {
-    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
-    rest = _mm_movehl_ps(rest, rest);
-    p += 2;
-  }
-  if ((n & 1) != 0) _mm_store_ss(p, rest);
-}
-DLNATIVE_INLINE void store_tail(double* p, Vec<double> v, std::int64_t n) {
-  __m128d rest = _mm256_castpd256_pd128((__m256d)v);
-  if ((n & 2) != 0) {
-    _mm_storeu_pd(p, rest);
-    rest = _mm256_extractf128_pd((__m256d)v, 1);
-    p += 2;
-  }
-  if ((n & 1) != 0) _mm_store_sd(p, rest);
-}
-#else
-template <class T>
-DLNATIVE_INLINE void store_tail(T* p, Vec<T> v, std::int64_t n) {
-  store_first(p, v, n);
-}
-#endif
-
 template <class T>
 DLNATIVE_INLINE void store_upto(T* p, Vec<T> v, std::int64_t n) {
-  n >= kLanes<T> ? store(p, v) : store_tail(p, v, n);
+  n >= kLanes<T> ? store(p, v) : store_first(p, v, n);
 }
 
 template <class T>

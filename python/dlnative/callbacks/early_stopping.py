@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
+from typing import Any
 
 from .callback import Callback
 
@@ -31,8 +32,8 @@ class EarlyStopping(Callback):
         >>> model = dlnative.Sequential([dlnative.Input((1,)), dlnative.layers.Dense(1)])
         >>> model.compile(dlnative.optimizers.SGD(learning_rate=0.0), "mse")
         >>> stop = dlnative.callbacks.EarlyStopping(monitor="loss", patience=3)
-        >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=10, verbose=0,
-        callbacks=[stop]) >>> len(history.history["loss"])
+        >>> x, y = np.ones((4, 1)), np.zeros(4)
+        >>> len(model.fit(x, y, epochs=10, verbose=0, callbacks=[stop]).epoch)
         4
     """
 
@@ -59,7 +60,7 @@ class EarlyStopping(Callback):
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
-        self._better = None
+        self._better: Any = None
         self.on_train_begin()
 
     def on_train_begin(self, logs=None):

@@ -159,7 +159,7 @@ def _in_notebook():
     """Whether this process is a notebook's kernel (not IPython in a terminal)."""
     if "ipykernel" not in sys.modules:
         return False
-    from IPython import get_ipython
+    from IPython import get_ipython  # type: ignore[import-not-found]
 
     return type(get_ipython()).__name__ == "ZMQInteractiveShell"
 

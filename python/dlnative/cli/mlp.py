@@ -23,14 +23,14 @@ def build(
     """
     from .. import Input, Sequential, layers
 
-    stack = [Input(task.sample_shape)]
+    stack = [Input(task.sample_shape, name="input")]
     if pixel_range is not None:
-        stack.append(layers.Rescaling(1 / pixel_range))
+        stack.append(layers.Rescaling(1 / pixel_range, name="rescaling"))
     if len(task.sample_shape) > 1:
-        stack.append(layers.Flatten())
-    for units in hidden:
-        stack.append(layers.Dense(units, activation=activation))
+        stack.append(layers.Flatten(name="flatten"))
+    for i, units in enumerate(hidden, 1):
+        stack.append(layers.Dense(units, activation=activation, name=f"hidden_{i}"))
         if dropout:
-            stack.append(layers.Dropout(dropout))
-    stack.append(layers.Dense(task.outputs))
-    return Sequential(stack)
+            stack.append(layers.Dropout(dropout, name=f"dropout_{i}"))
+    stack.append(layers.Dense(task.outputs, name="output"))
+    return Sequential(stack, name="mlp")

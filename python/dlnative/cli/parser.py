@@ -99,6 +99,13 @@ def _train(name: str, commands) -> None:
         help="default: the optimizer's own",
     )
     training.add_argument(
+        "--schedule",
+        choices=["cosine", "constant"],
+        default="cosine",
+        help="of the learning rate: falls along half a cosine from epoch to epoch, or stays "
+        "(default: %(default)s)",
+    )
+    training.add_argument(
         "--validation-split",
         type=_fraction,
         metavar="FRACTION",

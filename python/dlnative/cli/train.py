@@ -58,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
             batch_size=batch_size,
             epochs=options.epochs,
             validation_data=watched,
+            callbacks=_schedule(options.schedule, optimizer, options.epochs),
             verbose=0 if options.quiet else 1,
         )
         seconds = time.perf_counter() - start
@@ -124,6 +125,20 @@ def _make_optimizer(name: str, learning_rate: float | None) -> Any:
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate
     return optimizer
+
+
+def _schedule(name: str, optimizer: Any, epochs: int) -> list:
+    """Callbacks that set the learning rate: ``rate * (1 + cos(pi * epoch / epochs)) / 2``."""
+    from ..callbacks import LambdaCallback
+
+    if name == "constant":
+        return []
+    rate = float(optimizer.learning_rate)
+
+    def set_rate(epoch: int, logs: dict | None = None) -> None:
+        optimizer.learning_rate = rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+    return [LambdaCallback(on_epoch_begin=set_rate)]
 
 
 def _split(source: Source, fraction: float | None, seed: int) -> tuple[Samples, Samples | None]:

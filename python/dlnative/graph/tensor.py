@@ -202,5 +202,6 @@ def _leaf(graph, value, like):
         return value
     if is_variable(value):
         return graph.variable(value)
-    dtype = like.dtype if isinstance(value, (int, float)) else None
-    return graph.constant(value, dtype)
+    # Numbers and floating-point arrays take the dtype of the tensor they meet, as in Keras.
+    floating = isinstance(value, (int, float)) or np.asarray(value).dtype.kind == "f"
+    return graph.constant(value, like.dtype if floating and like.dtype.startswith("float") else None)

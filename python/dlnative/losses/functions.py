@@ -24,6 +24,12 @@ def logits_of(y_pred, activation):
     return node.inputs[0]
 
 
+def takes_class_numbers(function):
+    """Decorator of losses and metrics: labels are class numbers, int32 in a compiled model."""
+    function.sparse_labels = True
+    return function
+
+
 def check_last_axis(name, axis, y_pred):
     if isinstance(axis, bool) or axis not in (-1, len(y_pred.shape) - 1):
         raise ValueError(
@@ -146,19 +152,17 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
 
 def class_numbers(name, y_true, y_pred):
     """Class numbers as int32, (batch, ...); a last axis of size 1 is dropped."""
-    if isinstance(y_true, Tensor):
-        checked = y_true
-    else:
-        checked = as_labels(y_true, None)
-    if len(checked.shape) == len(y_pred.shape) and checked.shape[-1] == 1:
-        checked = reshape(checked, tuple(checked.shape[:-1]))
-    check_sparse(name, checked, y_pred)
-    if isinstance(checked, Tensor):
-        return checked
-    check_class_numbers(checked, y_pred.shape[-1], name)
-    return checked.astype("int32", copy=False)
+    labels = as_labels(y_true, None)
+    if len(labels.shape) == len(y_pred.shape) and labels.shape[-1] == 1:
+        labels = reshape(labels, tuple(labels.shape[:-1]))
+    check_sparse(name, labels, y_pred)
+    if not isinstance(y_true, Tensor):
+        check_class_numbers(labels, y_pred.shape[-1], name)
+        labels = labels.astype("int32", copy=False)
+    return labels
 
 
+@takes_class_numbers
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """loss = -log(p[label]), with p as for `categorical_crossentropy`.
 
@@ -188,6 +192,3 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     if logits is None:
         return run_op("sparse_categorical_cross_entropy", y_pred, labels)
     return run_op("sparse_softmax_cross_entropy", logits, labels)
-
-
-sparse_categorical_crossentropy.sparse_labels = True

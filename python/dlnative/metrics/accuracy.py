@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..graph.tensor import Tensor
 from ..losses.base import as_labels, as_predictions, match_ranks, reshape, run_op
-from ..losses.functions import class_numbers
+from ..losses.functions import class_numbers, takes_class_numbers
 from ..losses.labels import check_one_hot, check_same_shape
 from .base import MeanMetricWrapper
 
@@ -46,14 +46,12 @@ def categorical_accuracy(y_true, y_pred):
     return run_op("categorical_accuracy", y_pred, y_true)
 
 
+@takes_class_numbers
 def sparse_categorical_accuracy(y_true, y_pred):
     """1 where argmax(y_pred) == y_true, else 0: one value per sample, (batch, ...)."""
     y_pred = as_predictions(y_pred)
     labels = class_numbers("sparse_categorical_accuracy", y_true, y_pred)
     return run_op("sparse_categorical_accuracy", y_pred, labels)
-
-
-sparse_categorical_accuracy.sparse_labels = True
 
 
 class Accuracy(MeanMetricWrapper):
@@ -125,8 +123,9 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     Example:
         >>> import dlnative
-        >>> dlnative.metrics.SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95,
-        0.0]]) 0.5
+        >>> metric = dlnative.metrics.SparseCategoricalAccuracy()
+        >>> metric([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0.0]])
+        0.5
     """
 
     _direction = "up"

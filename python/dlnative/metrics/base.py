@@ -27,7 +27,9 @@ class Metric:
         name: Name in logs.
     """
 
-    _direction = None  # "up" or "down": which way is better, for callbacks that compare epochs
+    _direction: str | None = (
+        None  # "up" or "down": which way is better, for callbacks that compare epochs
+    )
 
     def __init__(self, dtype=None, name=None):
         if dtype is not None and dtype not in FLOATS:
@@ -187,7 +189,7 @@ class MeanMetricWrapper(Mean):
         self._fn_kwargs = kwargs
         self.sparse_labels = getattr(fn, "sparse_labels", False)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
         """Adds a batch.
 
         Args:

@@ -59,8 +59,14 @@ def labelled_rows(model, state, x, y, sample_weight=None, class_weight=None):
     if objectives.loss is None and not any(v.regularizer for v in model.trainable_variables):
         raise ValueError("There is no loss to compute: pass `loss` to compile()")
     labels = [None if a is None else a.shape for a in rows.y]
+    resolved = objectives.targets is not None
     objectives.resolve(probe.names, probe.shapes, labels)
-    checks.check_shapes(rows, probe.shapes, probe.dtypes, objectives)
+    try:
+        checks.check_shapes(rows, probe.shapes, probe.dtypes, objectives)
+    except (ValueError, TypeError):
+        if not resolved:  # "accuracy" must not stay what labels that do not fit have made of it
+            objectives.unresolve()
+        raise
     return rows, probe
 
 
@@ -85,7 +91,10 @@ def load(model, state, x, y, sample_weight, class_weight, validation_data, optio
                 "validation_data: expected (x, y) or (x, y, sample_weight), received "
                 f"{type(validation_data).__name__}{size}"
             )
-        return rows, checked(model, state, *validation_data, finite=finite, prefix="validation_")
+        val_x, val_y, weight = (*validation_data, None)[:3]
+        return rows, checked(
+            model, state, val_x, val_y, weight, finite=finite, prefix="validation_"
+        )
     if options.validation_split:
         at = math.floor(rows.count * (1.0 - options.validation_split))
         if at in (0, rows.count):

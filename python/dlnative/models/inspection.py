@@ -39,8 +39,8 @@ class Inspection:
             >>> import dlnative
             >>> model = dlnative.Sequential([dlnative.Input((4,)), dlnative.layers.Dense(3)])
             >>> model.compile("adam", "mse")
-            >>> model.memory_plan(batch_size=32).optimizer_bytes  # two slots, 4 x 3 + 3 parameters
-            152
+            >>> model.memory_plan(batch_size=32).optimizer_bytes  # two slots of 15 parameters, rate, count
+            136
         """
         from .checks import check_count
 

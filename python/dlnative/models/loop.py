@@ -7,6 +7,7 @@ import numpy as np
 from .step import flat_arrays
 
 PAUSE = 0.1  # seconds after which a run returns, for the progress bar and for Ctrl-C
+CHECKED = 1 << 20  # rows that the first run of an epoch may ask for
 
 
 class Pass:
@@ -53,16 +54,21 @@ class Pass:
         """
         done, size = start, self.batch
         full = self.full if stop > self.full else stop
+        limit = max(1, CHECKED // size)
         while done < full:
-            done += self._run_full(
+            asked = min(full - done, limit)
+            ran = self._run_full(
                 self._full_arrays,
                 indices,
                 done * size,
-                full - done,
+                asked,
                 step + done - start,
                 PAUSE,
                 self.out,
             )
+            done += ran
+            # Row numbers are checked before the first step; no more than these steps may need.
+            limit = 2 * ran
             if progress is not None:
                 progress(done)
         if stop > full:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import losses, metrics
 from ..graph.tensor import Graph
 from ..losses.base import LossFunctionWrapper, reduce_values
@@ -41,10 +43,14 @@ class Objectives:
         self.metrics = metrics
         self.weighted_metrics = weighted_metrics
         self.loss_tracker = Mean(name="loss")
-        self.targets = None
+        self.unresolve()
+        check_names(loss, metrics, weighted_metrics, loss_weights)
+
+    def unresolve(self):
+        """Forgets which loss and metric belongs to which output."""
+        self.targets: Any = None
         self.reported = []
         self._logged = None
-        check_names(loss, metrics, weighted_metrics, loss_weights)
 
     # --- resolving -------------------------------------------------------------------------------
 
@@ -183,7 +189,8 @@ def check_labels_given(what, index, names, labels):
 
 def unique_names(reported, several, outputs):
     """Names in the logs as Keras makes them: "head_mae"; if taken "mae_1" or "weighted_mae"."""
-    counts, named = {}, []
+    counts: dict[str, int] = {}
+    named = []
     for index, metric, weighted, name in reported:
         prefix = f"{outputs[index]}_" if several else ""
         name = prefix + metric.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import config
 from ..graph.tensor import Graph
 from ..layers import tracking
@@ -25,9 +27,9 @@ class TrainerState:
     """
 
     def __init__(self):
-        self.optimizer = None
-        self.objectives = None
-        self.arguments = None
+        self.optimizer: Any = None
+        self.objectives: Any = None
+        self.arguments: Any = None
         self.steps_per_execution = 1
         self.seed = 0
         self.epochs = 0

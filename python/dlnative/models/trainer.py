@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import optimizers
@@ -33,10 +35,13 @@ ATTRIBUTES = frozenset(
 class Trainer:
     """What every model can do with data. `Model` inherits it."""
 
+    # What Layer gives, and what `compile` and `fit` set.
+    built: bool
+    trainable_variables: list
     compiled = False
-    history = None
-    loss = None
-    optimizer = None
+    history: Any = None
+    loss: Any = None
+    optimizer: Any = None
     stop_training = stop_evaluating = stop_predicting = False
 
     def __setattr__(self, name, value):

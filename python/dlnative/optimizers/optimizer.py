@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class Optimizer:
         self._iterations = Scalar(self._counter)
         self._trainable = []  # the parameters, in the order of `build`
         self._state = {}  # id of a parameter -> {slot name: Variable}
-        self._no_decay = (frozenset(), None)
+        self._no_decay: Any = (frozenset(), None)
         self._functions = {}  # for `apply` on arrays: key -> Function
         self._wrapped = {}  # id of a bare array -> (the array, its Variable)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..graph.ops.optimizers import UPDATES
 from ..graph.table import ITEMSIZE
-from ..graph.tensor import Node, Tensor
+from ..graph.tensor import Node, Tensor, is_variable
 from ..variables import ALIGNMENT, place
 
 
@@ -21,8 +21,9 @@ def place_variables(graph):
     updates = [n for n in graph.nodes if n.op.name in UPDATES]
     for i in range(max((n.op.grad_index for n in updates), default=0)):
         place([n.inputs[i].source for n in updates if i < n.op.grad_index and n.inputs[i] is not None])
-    place([t.source for t in graph.leaves.values() if getattr(t.source, "trainable", False)])
-    place([t.source for t in graph.leaves.values()])
+    variables = [t.source for t in graph.leaves.values() if is_variable(t.source)]
+    place([v for v in variables if getattr(v, "trainable", False)])
+    place(variables)
 
 
 class FlatTensor(Tensor):

@@ -7,12 +7,13 @@
     Written last; it names the checksum of the weights it belongs to::
 
         {"format": "dlnative-model", "version": 1, "dlnative": "0.1.0",
-         "model": {"class_name": "Sequential", "config": {...}},
+         "model": {"module": "keras", "class_name": "Sequential", "config": {...}, ...},
          "weights": {"file": "weights.safetensors", "sha256": "..."},
          "classes": [...] or null, "preprocessing": {...} or null, "training": {...} or null}
 
-Loading builds the layers named in ``config.json`` from those of this package and runs nothing
-else: there is no pickle, no import by name, no expression to evaluate.
+Loading looks the names in ``config.json`` up among the classes of this package and those that the
+caller has registered, and runs nothing else: there is no pickle, no import by name, no expression
+to evaluate.
 """
 
 from __future__ import annotations
@@ -89,12 +90,16 @@ def save(
     """
     from safetensors.numpy import save as to_bytes
 
+    from ..utils.serialization import serialize_keras_object
+
+    architecture = serialize_keras_object(model)
+    architecture.pop("compile_config", None)
     weights = to_bytes({name: v.numpy() for name, v in _named_variables(model).items()})
     config = {
         "format": _FORMAT,
         "version": _VERSION,
         "dlnative": __version__,
-        "model": {"class_name": type(model).__name__, "config": model.get_config()},
+        "model": architecture,
         "weights": {"file": WEIGHTS, "sha256": hashlib.sha256(weights).hexdigest()},
         "classes": classes,
         "preprocessing": preprocessing,
@@ -184,18 +189,16 @@ def _read_weights(folder: Path, entry: dict) -> dict[str, np.ndarray]:
 
 
 def _build(entry: dict, path: Path) -> Any:
-    from ..models import Model, Sequential
+    from ..models import Model
+    from ..utils.serialization import deserialize_keras_object
 
-    kinds = {"Sequential": Sequential, "Model": Model, "Functional": Model}
-    name = entry.get("class_name")
-    if name not in kinds or not isinstance(entry.get("config"), dict):
-        raise ValueError(
-            f"{path}: expected a model of one of the classes {', '.join(kinds)}, received {name!r}"
-        )
     try:
-        return kinds[name].from_config(entry["config"])
+        model = deserialize_keras_object(entry)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise ValueError(f"{path}: cannot build the model: {error}") from error
+    if not isinstance(model, Model):
+        raise ValueError(f"{path}: expected a model, received {entry.get('class_name')!r}")
+    return model
 
 
 def _named_variables(model: Any) -> dict[str, Any]:

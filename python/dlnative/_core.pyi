@@ -1,0 +1,91 @@
+"""
+The C++ core of dlnative.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import typing
+
+__all__: list[str] = [
+    "Program",
+    "available_isas",
+    "cache_sizes",
+    "compiler",
+    "cpu_name",
+    "default_num_threads",
+    "execute",
+    "fma_peak",
+    "isa",
+    "memory_bandwidth",
+    "num_threads",
+    "op_names",
+    "set_isa",
+    "set_num_threads",
+    "threading",
+]
+
+class Program:
+    def __init__(self, arena_bytes: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def add(
+        self,
+        op: str,
+        inputs: collections.abc.Sequence,
+        outputs: collections.abc.Sequence,
+        attributes: dict,
+        label: str = "",
+        commits: bool = False,
+    ) -> None: ...
+    def add_feed(self, buffer: typing.Any) -> None: ...
+    def add_output(self, buffer: typing.Any) -> None: ...
+    def call(
+        self, arrays: collections.abc.Sequence, step: typing.SupportsInt | typing.SupportsIndex = 0
+    ) -> tuple: ...
+    def profile(self) -> list: ...
+    def run(
+        self,
+        arrays: collections.abc.Sequence,
+        indices: typing.Any,
+        first: typing.SupportsInt | typing.SupportsIndex,
+        steps: typing.SupportsInt | typing.SupportsIndex,
+        step: typing.SupportsInt | typing.SupportsIndex = 0,
+        max_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+        out: typing.Any = None,
+    ) -> int: ...
+    def set_profiling(self, on: bool) -> None: ...
+    @property
+    def arena_bytes(self) -> int: ...
+
+def available_isas() -> list[str]: ...
+def cache_sizes() -> tuple[int, int, int]: ...
+def compiler() -> str: ...
+def cpu_name() -> str: ...
+def default_num_threads() -> int: ...
+def execute(
+    op: str,
+    inputs: collections.abc.Sequence,
+    outputs: collections.abc.Sequence,
+    attributes: dict,
+    step: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> None: ...
+def fma_peak(
+    dtype: str = "float32", seconds: typing.SupportsFloat | typing.SupportsIndex = 0.1
+) -> float:
+    """
+    FLOP/s of fused multiply-adds on registers, one core.
+    """
+
+def isa() -> str: ...
+def memory_bandwidth(
+    bytes: typing.SupportsInt | typing.SupportsIndex = 268435456,
+    seconds: typing.SupportsFloat | typing.SupportsIndex = 0.3,
+) -> float:
+    """
+    Bytes/s read and written by copies on all threads.
+    """
+
+def num_threads() -> int: ...
+def op_names() -> list[str]: ...
+def set_isa(name: str) -> None: ...
+def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+def threading() -> str: ...
