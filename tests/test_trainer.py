@@ -419,6 +419,20 @@ def test_frozen_layers_stay_and_thaw(rng):
     assert_same(first.get_weights(), before)
 
 
+def test_frozen_variables_stay(rng):
+    x, y = classes(rng)
+    model = compiled("adam")
+    model.train_on_batch(x, y)
+    model.fit(x, y, verbose=0)
+    kernel, bias = model.layers[0].variables
+    kernel.trainable = False
+    before = kernel.numpy(), bias.numpy()
+    model.train_on_batch(x, y)
+    model.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(kernel.value, before[0])
+    assert not np.array_equal(bias.value, before[1])
+
+
 def test_interrupted_training_goes_on(rng):
     """What a callback raises leaves the model usable and the history so far."""
     x, y = classes(rng)

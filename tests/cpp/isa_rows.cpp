@@ -201,7 +201,7 @@ void compare_loss(int loss, const LossForm& form, Index rows, Index cols) {
   std::vector<T> pred = reals<T>(n, test.low, test.high, 60);
   std::vector<T> labels = reals<T>(n, 0, 1, 61);
   if (loss == static_cast<int>(Loss::kBinaryCrossEntropy) && n > 4) pred[2] = 0, pred[4] = 1;  // clipped
-  if (loss == static_cast<int>(Loss::kCategoricalCrossEntropy) && cols > 4) pred[2] = 0;
+  if (loss == static_cast<int>(Loss::kCategoricalCrossEntropy) && n > 4 && cols > 4) pred[2] = 0;
   if (loss == static_cast<int>(Loss::kMeanAbsoluteError) && n > 4) pred[2] = labels[2];
   std::vector<std::int32_t> classes = integers<std::int32_t>(rows, 0, static_cast<int>(cols) - 1, 62);
   if (rows > 5) classes[3] = -1, classes[5] = static_cast<std::int32_t>(cols);  // give NaN

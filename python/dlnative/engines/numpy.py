@@ -28,8 +28,9 @@ class NumpyFunction:
             if array.shape != feed.shape:
                 raise ValueError(f"expected an array of shape {feed.shape}, received {array.shape}")
             values[id(feed)] = np.array(array, dtype=feed.dtype)
-        for node in self.nodes:
-            self._run_node(node, values, step)
+        with np.errstate(all="ignore"):  # infinities and NaN are results, as in the native engine
+            for node in self.nodes:
+                self._run_node(node, values, step)
         return tuple(np.array(self._value(t, values)) for t in self.outputs)
 
     def _run_node(self, node, values, step):

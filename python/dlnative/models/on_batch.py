@@ -23,7 +23,9 @@ def ready(model, kind, x, y):
     if state is None or type(x) is not np.ndarray or type(y) is not np.ndarray:
         return None
     call = state.calls.get((kind, x.shape, y.shape, x.dtype, y.dtype))
-    return call if call is not None and call.made == state.current() else None
+    if call is None or call.made != state.current():
+        return None
+    return call if [v.trainable for v in call.variables] == call.trainable else None
 
 
 def ready_prediction(model, x):
@@ -43,6 +45,7 @@ class BatchCall:
         state: Its TrainerState.
         kind: "train" or "test".
         step: The Step.
+        classes: Number of classes where labels are class numbers, else None.
     """
 
     __slots__ = (
@@ -55,6 +58,8 @@ class BatchCall:
         "objectives",
         "pick",
         "resets",
+        "trainable",
+        "variables",
     )
 
     def __init__(self, model, state, kind, step, classes):
@@ -72,6 +77,8 @@ class BatchCall:
         )
         self.means = [m.state.value for m in metrics] if plain else None
         self.counter = state.optimizer._counter.value if kind == "train" else None
+        self.variables = model.variables if kind == "train" else []
+        self.trainable = [v.trainable for v in self.variables]
 
     def __call__(self, x, y):
         if self.classes is not None:

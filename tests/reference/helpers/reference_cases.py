@@ -57,7 +57,7 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
         for axis in (-1, 1):
             call(name, x, axis=axis)
             call(f"{name}_backward", y, x, axis=axis)
-    for name in ("add", "subtract", "multiply", "maximum", "minimum"):
+    for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
         call(name, x, y)
         call(name, x, array(3))
     call("rescale", x, scale=2.0, offset=-1.0)

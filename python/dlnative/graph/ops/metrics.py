@@ -33,7 +33,7 @@ class SparseCategoricalAccuracy(Op):
 
 @register
 class BinaryAccuracy(Op):
-    """The mean over the last axis of (pred > threshold) == (label > threshold)."""
+    """The mean over the last axis of (pred > threshold) == label."""
 
     name = "binary_accuracy"
 
