@@ -27,7 +27,7 @@ constexpr int kTileRows = 6, kTileVectors = 4;
 constexpr std::int64_t kBlockK = 384, kBlockM = 240, kBlockN = 1024;
 #elif defined(__AVX2__)
 constexpr int kTileRows = 6, kTileVectors = 2;
-constexpr std::int64_t kBlockK = 256, kBlockM = 192, kBlockN = 1024;
+constexpr std::int64_t kBlockK = 512, kBlockM = 144, kBlockN = 1024;
 #elif defined(__aarch64__)
 constexpr int kTileRows = 4, kTileVectors = 4;
 constexpr std::int64_t kBlockK = 256, kBlockM = 192, kBlockN = 1024;
@@ -50,6 +50,24 @@ DLNATIVE_INLINE std::int64_t equal_part(std::int64_t size) {
   return ceil_div(part, kMultiple) * kMultiple;
 }
 
+// Rows cut into tiles of at most `limit` rows, as equal as can be: 32 into 6, 6, 5, 5, 5, 5 and not
+// into five times 6 and 2, as a tile of two rows is not faster than one of five.
+class RowCut {
+ public:
+  RowCut(std::int64_t rows, std::int64_t limit) : tiles_(1), rows_(rows), larger_(0) {
+    if (rows > limit) {
+      tiles_ = ceil_div(rows, limit);
+      rows_ = rows / tiles_;
+      larger_ = rows - rows_ * tiles_;
+    }
+  }
+  std::int64_t tiles() const { return tiles_; }
+  std::int64_t rows(std::int64_t tile) const { return tile < larger_ ? rows_ + 1 : rows_; }
+
+ private:
+  std::int64_t tiles_, rows_, larger_;
+};
+
 // What a tile does after its products.
 template <class T>
 struct TileEnd {
@@ -57,6 +75,7 @@ struct TileEnd {
   std::int64_t ldc;
   std::int64_t columns;  // 1 .. NV * lanes
   bool accumulate;
+  bool plain;            // all columns, and neither bias nor relu nor relu_saved
   bool relu;
   const T* bias;         // of this panel, or null
   const T* relu_saved;   // of this tile, or null
@@ -114,6 +133,17 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
     b += ldb;
   }
   constexpr std::int64_t kWidth = NV * kLanes<T>;
+  if (end.plain) {  // most tiles: nothing but C = or C +=
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      T* c = end.c + i * end.ldc;
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        store<T>(c + j * kLanes<T>, end.accumulate ? acc[i][j] + load<T>(c + j * kLanes<T>) : acc[i][j]);
+      }
+    }
+    return;
+  }
   if (end.columns == kWidth) {
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
@@ -180,16 +210,18 @@ DLNATIVE_INLINE Tile<T> find_tile(std::int64_t rows, int nv) {
   return kTiles<T, 1, kUnitRow>.of_rows[rows - 1];
 }
 
-// Packs kTileRows rows of A, contiguous along k, into [p][row]: squares are transposed in registers and
+// Packs up to kTileRows rows of A, contiguous along k, into [p][row]: squares are transposed in registers and
 // stored whole; the lanes past kTileRows are overwritten by the next product, the last one is cut.
 template <class T>
-DLNATIVE_INLINE std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::int64_t kc, T* out) {
+DLNATIVE_INLINE std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::int64_t rows, std::int64_t kc, T* out) {
   std::int64_t p = 0;
   if constexpr (kLanes<T> >= kTileRows) {
     for (; p + 2 * kLanes<T> <= kc; p += kLanes<T>) {
       Vec<T> v[kLanes<T>] = {};
 #pragma GCC unroll 16
-      for (int i = 0; i < kTileRows; ++i) v[i] = load<T>(a + i * rs + p);
+      for (int i = 0; i < kTileRows; ++i) {
+        if (i < rows) v[i] = load<T>(a + i * rs + p);
+      }
       transpose_lanes<T>(v);
 #pragma GCC unroll 16
       for (int l = 0; l < kLanes<T>; ++l) store<T>(out + (p + l) * kTileRows, v[l]);
@@ -198,21 +230,22 @@ DLNATIVE_INLINE std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::in
   return p;
 }
 
-// Packs rows [0, mc) x products [0, kc) of A into panels of kTileRows rows, [p][row].
+// Packs rows [0, mc) x products [0, kc) of A into one panel per tile: value (row, p) at p * kTileRows + row.
 template <class T>
 void pack_a(const T* a, std::int64_t rs, std::int64_t cs, std::int64_t mc, std::int64_t kc, T* out) {
-  for (std::int64_t i = 0; i < mc; i += kTileRows) {
-    const std::int64_t rows = min64(kTileRows, mc - i);
-    const T* from = a + i * rs;
+  const RowCut cut(mc, kTileRows);
+  for (std::int64_t t = 0; t < cut.tiles(); ++t) {
+    const std::int64_t rows = cut.rows(t);
     std::int64_t p = 0;
     if (rs == 1 && rows == kTileRows) {
-      for (; p < kc; ++p) __builtin_memcpy(out + p * kTileRows, from + p * cs, sizeof(T) * kTileRows);
-    } else if (cs == 1 && rows == kTileRows) {
-      p = pack_a_squares<T>(from, rs, kc, out);
+      for (; p < kc; ++p) __builtin_memcpy(out + p * kTileRows, a + p * cs, sizeof(T) * kTileRows);
+    } else if (cs == 1) {
+      p = pack_a_squares<T>(a, rs, rows, kc, out);
     }
     for (; p < kc; ++p) {
-      for (std::int64_t r = 0; r < rows; ++r) out[p * kTileRows + r] = from[r * rs + p * cs];
+      for (std::int64_t r = 0; r < rows; ++r) out[p * kTileRows + r] = a[r * rs + p * cs];
     }
+    a += rows * rs;
     out += kTileRows * kc;
   }
 }
@@ -343,31 +376,27 @@ struct Stripe {
 
 template <class T>
 void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
-  const std::int64_t mr = s.packed_a ? kTileRows : rows_for(s.nv);
+  const RowCut cut(s.mc, s.packed_a ? kTileRows : rows_for(s.nv));
   const bool unit_row = s.packed_a || s.rs_a == 1;
   // Rows of the next panel of B that are asked for per tile: all of them by the last tile.
-  const std::int64_t ahead = s.next_b != nullptr ? ceil_div(s.kc * mr, s.mc) : 0;
+  const std::int64_t ahead = s.next_b != nullptr ? ceil_div(s.kc, cut.tiles()) : 0;
   const T* next_b = s.next_b;
   Tile<T> run = nullptr;
-  std::int64_t run_rows = 0;
-  for (std::int64_t ir = 0; ir < s.mc; ir += mr) {
-    const std::int64_t rows = min64(mr, s.mc - ir);
+  std::int64_t run_rows = 0, ir = 0;
+  for (std::int64_t t = 0; t < cut.tiles(); ++t) {
+    const std::int64_t rows = cut.rows(t);
     if (rows != run_rows) {
       run = unit_row ? find_tile<T, true>(rows, s.nv) : find_tile<T, false>(rows, s.nv);
       run_rows = rows;
     }
     for (std::int64_t p = 0; p < ahead; ++p, next_b += s.next_ldb) {
-      __builtin_prefetch(next_b);
-      if (kVectorBytes * kTileVectors > 64) {
-        for (int line = 1; line < kVectorBytes * kTileVectors / 64; ++line) {
-          __builtin_prefetch(next_b + line * (64 / static_cast<int>(sizeof(T))));
-        }
+      for (int line = 0; line < (kVectorBytes * kTileVectors + 63) / 64; ++line) {
+        __builtin_prefetch(next_b + line * (64 / static_cast<int>(sizeof(T))));
       }
     }
-    if (s.first_pass && !s.packed_a && s.cs_a == 1) {
-      const std::int64_t next_rows = min64(mr, s.mc - ir - mr);
-      for (std::int64_t i = 0; i < next_rows; ++i) {
-        const T* row = s.a + (ir + mr + i) * s.rs_a;
+    if (s.first_pass && !s.packed_a && s.cs_a == 1 && t + 1 < cut.tiles()) {
+      for (std::int64_t i = 0; i < cut.rows(t + 1); ++i) {
+        const T* row = s.a + (ir + rows + i) * s.rs_a;
         for (std::int64_t p = 0; p < s.kc; p += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(row + p);
       }
     }
@@ -375,10 +404,11 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
     for (std::int64_t i = 0; i < rows; ++i) __builtin_prefetch(end.c + i * end.ldc, 1);
     if (s.relu_saved != nullptr) end.relu_saved = s.relu_saved + ir * end.ld_saved;
     if (s.packed_a) {
-      run(s.a + ir * s.kc, 1, kTileRows, s.b, s.ldb, s.kc, end);
+      run(s.a + t * kTileRows * s.kc, 1, kTileRows, s.b, s.ldb, s.kc, end);
     } else {
       run(s.a + ir * s.rs_a, s.rs_a, s.cs_a, s.b, s.ldb, s.kc, end);
     }
+    ir += rows;
   }
 }
 
@@ -435,6 +465,7 @@ void block(const GemmBlock<T>& g) {
           end.bias = last && e.bias != nullptr ? e.bias + jc + jr : nullptr;
           end.relu_saved = nullptr;
           end.ld_saved = e.ld_saved;
+          end.plain = columns == s.nv * kLanes<T> && !end.relu && end.bias == nullptr && !(last && e.relu_saved != nullptr);
           s.c = g.c + ic * g.ldc + jc + jr;
           s.relu_saved = last && e.relu_saved != nullptr ? e.relu_saved + ic * e.ld_saved + jc + jr : nullptr;
           run_stripe(s, end);

@@ -95,27 +95,30 @@ DLNATIVE_INLINE Vec<T> power_of_two(Bits<T> n, int offset = 0) {
   return from_bits<T>((n << kShift) + ((kBias + static_cast<Word>(offset)) << kShift));
 }
 
-// exp(x): the exponent of 1 + t plus n. At n = 128 (1024), where 2^n itself would overflow, 1 + t
-// is below 1 and the sum still is a finite number's exponent. Error: float32 1.00 / 1.04, float64
-// 1.01 / 1.04 ulp.
+// 2^n (1 + t), where that is a normal number (else, and for NaN, anything): n is added to the
+// exponent of 1 + t. No product with 2^n can then overflow (at n = 128 or 1024, where 1 + t < 1) or
+// lose t to flushing.
+template <class T>
+DLNATIVE_INLINE Vec<T> exp_of_parts(const ExpParts<T>& parts) {
+  return from_bits<T>(to_bits<T>(1 + parts.t) + (parts.n << FloatFormat<T>::kMantissaBits));
+}
+
+// exp(x).
+// Error: float32 1.00 / 1.04, float64 1.01 / 1.04 ulp.
 template <class T>
 DLNATIVE_INLINE Vec<T> vexp(Vec<T> x) {
   using C = ExpConstants<T>;
-  const ExpParts<T> parts = exp_parts<T>(x);
-  const Bits<T> exponent = parts.n << FloatFormat<T>::kMantissaBits;
-  Vec<T> y = from_bits<T>(to_bits<T>(1 + parts.t) + exponent);
+  Vec<T> y = exp_of_parts<T>(exp_parts<T>(x));
   y = x <= C::kOverflow ? y : x + infinity<T>();  // infinity, or the NaN of x
   return x < C::kUnderflow ? Vec<T>{} : y;
 }
 
-// exp(x - tail) for x <= 0 and 0 <= tail <= 0.06: three operations cheaper, and the rounding error
-// of an argument that is a sum can be carried along. Error as for vexp.
+// exp(x - tail) for x <= 0 and 0 <= tail <= 0.06: cheaper by the check for overflow, and the
+// rounding error of an argument that is a sum can be carried along. Error as for vexp.
 template <class T>
 DLNATIVE_INLINE Vec<T> vexp_nonpositive(Vec<T> x, Vec<T> tail = Vec<T>{}) {
-  const ExpParts<T> parts = exp_parts<T>(x, tail);
-  const Vec<T> scale = power_of_two<T>(parts.n);
-  const Vec<T> y = scale + scale * parts.t;
-  return x < ExpConstants<T>::kUnderflow ? Vec<T>{} : y;
+  const Vec<T> y = exp_of_parts<T>(exp_parts<T>(x, tail));
+  return x >= ExpConstants<T>::kUnderflow ? y : at_least<T>(x, 0);  // 0, or the NaN of x
 }
 
 // expm1(x) = 2^n t + (2^n - 1) for x <= 0. 2^n t is exact, so there is one rounding after that of
