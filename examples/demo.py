@@ -14,6 +14,7 @@ import time
 
 import matplotlib
 import numpy as np
+from tqdm import tqdm
 
 import dlnative as keras
 from dlnative import layers
@@ -38,13 +39,16 @@ def main(picture: str = "demo.png") -> None:
     model = make_model()
 
     start = time.perf_counter()
-    history = model.fit(
-        x_train,
-        y_train,
-        batch_size=BATCH_SIZE,
-        epochs=EPOCHS,
-        validation_data=(x_test, y_test),
-    ).history
+    with tqdm(total=EPOCHS, unit="epoch", disable=None) as bar:
+        history = model.fit(
+            x_train,
+            y_train,
+            batch_size=BATCH_SIZE,
+            epochs=EPOCHS,
+            validation_data=(x_test, y_test),
+            callbacks=[show_in(bar)],
+            verbose=0,
+        ).history
     seconds = time.perf_counter() - start
 
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
@@ -52,11 +56,20 @@ def main(picture: str = "demo.png") -> None:
     draw(history, x_test, y_test, logits.argmax(axis=1), picture)
 
     steps = EPOCHS * -(-len(x_train) // BATCH_SIZE)
-    print()
     print(f"test accuracy   {accuracy:.2%} of {len(x_test)} digits, loss {loss:.3f}")
     print(f"speed           {EPOCHS * len(x_train) / seconds:,.0f} samples/s")
     print(f"training step   {seconds / steps * 1e6:.0f} microseconds, batch {BATCH_SIZE}")
     print(f"picture         {picture}")
+
+
+def show_in(bar: tqdm) -> keras.callbacks.Callback:
+    """A callback that moves the bar; `verbose=1` would print a line per epoch instead."""
+
+    def on_epoch_end(epoch: int, logs: dict[str, float]) -> None:
+        bar.set_postfix(loss=f"{logs['loss']:.3f}", test=f"{logs['val_accuracy']:.1%}")
+        bar.update()
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
 
 
 def make_model() -> keras.Model:

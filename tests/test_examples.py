@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import dlnative
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 README = ROOT / "README.md"
+PACKAGES = Path(dlnative.__file__).resolve().parent.parent  # PYTHONPATH may be relative
 
 
 def test_demo_reaches_its_accuracy_and_draws(tmp_path):
     result = subprocess.run(
         [sys.executable, EXAMPLES / "demo.py"],
         cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PACKAGES)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -47,7 +47,7 @@ CopyRowsOp::CopyRowsOp(std::int64_t rows, std::int64_t row_bytes, std::int64_t s
 }
 
 void CopyRowsOp::run(const void* from, void* to) const {
-  if (from == to || row_bytes_ == 0) return;
+  if (row_bytes_ == 0 || (from == to && stride_to_ == stride_from_)) return;
   const char* source = static_cast<const char*>(from);
   char* target = static_cast<char*>(to);
   if (rows_ == 1) {

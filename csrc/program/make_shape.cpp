@@ -66,6 +66,7 @@ std::unique_ptr<Instruction> make_slice(const Spec& spec) {
         ": expected 0 <= start <= stop <= ", split.size, ", received ", start, " and ", stop);
   const std::int64_t kept = stop - start;
   const Buffer& y = required_output(spec, 0, "y", split.outer * kept * split.inner, x.dtype);
+  check(x.data != y.data || y.size() == 0, spec.op, ": cannot run in place");
   const std::int64_t unit = split.inner * dtype_size(x.dtype);
   const CopyRowsOp op(split.outer, kept * unit, kept * unit, split.size * unit);
   return make_instruction([op, from = x.as<char>() + start * unit,
@@ -76,7 +77,11 @@ std::unique_ptr<Instruction> make_transpose(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& y = required_output(spec, 0, "y", x.size(), x.dtype);
   check(x.data != y.data || x.size() == 0, spec.op, ": cannot run in place");
-  const TransposeOp op(x.shape, spec.integers("axes"), dtype_size(x.dtype));
+  std::vector<std::int64_t> axes = spec.integers("axes");
+  for (std::int64_t& axis : axes) {
+    if (axis < 0) axis += static_cast<std::int64_t>(x.shape.size());
+  }
+  const TransposeOp op(x.shape, axes, dtype_size(x.dtype));
   return make_instruction(
       [op, from = x.data, to = y.data](const StepContext&) { op.run(from, to); });
 }

@@ -3,15 +3,16 @@
 //   compare_isas [topic ...]     all topics, or some of: elementwise optimizers conversions
 //                                reductions softmax losses gemm
 //
-// Calls every function of every KernelTable, in float32 and float64, with sizes that straddle vectors
-// and tiles. Three things are checked:
+// Calls every function of every KernelTable, in float32 and float64, with sizes that straddle
+// vectors and tiles. Three things are checked:
 //   - results agree with baseline's: to the bit where kernels do the same operations in the same
-//     order (conversions, dropout, relu, extrema, integers), else within isa_harness.h's `rounding`;
+//     order (conversions, dropout, relu, extrema, integers), else within isa_harness.h's
+//     `rounding`;
 //   - memory outside of the arrays is neither read nor written, inputs stay as they are;
 //   - results do not depend on how a kernel's range is cut, to the bit, where that is promised.
-// Prints a line per failure, then a line per instruction set. The digest there covers the bits of all
-// results: it is the same wherever one set runs on correct hardware, or in an emulator.
-// Returns 0 if nothing failed. Takes about as long as a compilation of one file.
+// Prints a line per failure, then a line per instruction set. The digest there covers the bits of
+// all results: it is the same wherever one set runs on correct hardware, or in an emulator. Returns
+// 0 if nothing failed. Takes about as long as a compilation of one file.
 //
 // For an instruction set that is not at hand: link with -static, boot a small Linux in an emulator
 // that has it (Bochs for AVX-512), and run this there.
@@ -37,9 +38,12 @@ struct Topic {
 };
 
 constexpr Topic kTopics[] = {
-    {"elementwise", isa_test::compare_elementwise}, {"optimizers", isa_test::compare_optimizers},
-    {"conversions", isa_test::compare_conversions}, {"reductions", isa_test::compare_reductions},
-    {"softmax", isa_test::compare_softmax},         {"losses", isa_test::compare_losses},
+    {"elementwise", isa_test::compare_elementwise},
+    {"optimizers", isa_test::compare_optimizers},
+    {"conversions", isa_test::compare_conversions},
+    {"reductions", isa_test::compare_reductions},
+    {"softmax", isa_test::compare_softmax},
+    {"losses", isa_test::compare_losses},
     {"gemm", isa_test::compare_gemm},
 };
 

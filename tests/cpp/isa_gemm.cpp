@@ -27,13 +27,15 @@ struct Matrix {
 
 // Puts rows x cols `values` into memory; leading dimensions have a gap, and the gaps are NaN.
 template <class T>
-Matrix<T> place(Call& c, const std::vector<T>& values, Index rows, Index cols, Layout layout, Index gap) {
+Matrix<T> place(Call& c, const std::vector<T>& values, Index rows, Index cols, Layout layout,
+                Index gap) {
   if (layout == Layout::kRows) return {c.input(values, rows, cols, cols + gap), cols + gap, 1};
   if (layout == Layout::kColumns) {
     std::vector<T> turned(values.size());
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < cols; ++j) {
-        turned[static_cast<std::size_t>(j * rows + i)] = values[static_cast<std::size_t>(i * cols + j)];
+        turned[static_cast<std::size_t>(j * rows + i)] =
+            values[static_cast<std::size_t>(i * cols + j)];
       }
     }
     return {c.input(turned, cols, rows, rows + gap), 1, rows + gap};
@@ -58,8 +60,10 @@ constexpr Epilogue kEpilogues[] = {
     {" bias relu_saved", true, false, true, false, kNone, kNone},
     {" pre_activation", true, false, false, true, kNone, kNone},
     {" activation", true, false, false, false, static_cast<int>(Activation::kLeakyRelu), kNone},
-    {" pre_activation activation", true, false, false, true, static_cast<int>(Activation::kSigmoid), kNone},
-    {" activation_backward", false, false, false, false, kNone, static_cast<int>(Activation::kLeakyRelu)},
+    {" pre_activation activation", true, false, false, true, static_cast<int>(Activation::kSigmoid),
+     kNone},
+    {" activation_backward", false, false, false, false, kNone,
+     static_cast<int>(Activation::kLeakyRelu)},
 };
 constexpr int kEpilogueCount = sizeof(kEpilogues) / sizeof(kEpilogues[0]);
 
@@ -79,7 +83,12 @@ struct Case {
   std::vector<T> a, b, c, bias, saved;
 
   Case(Shape s, Layout of_a, Layout of_b, const Epilogue& e, bool accumulates, Data kind)
-      : shape(s), layout_a(of_a), layout_b(of_b), epilogue(&e), accumulate(accumulates), data(kind) {
+      : shape(s),
+        layout_a(of_a),
+        layout_b(of_b),
+        epilogue(&e),
+        accumulate(accumulates),
+        data(kind) {
     const auto make = [kind](Index size, std::uint64_t seed) {
       return kind == Data::kReals ? reals<T>(size, -1, 1, seed) : integers<T>(size, -4, 4, seed);
     };
@@ -99,16 +108,19 @@ struct Case {
 
   std::string name() const {
     const char* letters = "rcs";  // rows, columns, strided
-    return std::string(type_name<T>()) + " gemm m=" + std::to_string(shape.m) + " n=" +
-           std::to_string(shape.n) + " k=" + std::to_string(shape.k) + " " +
+    return std::string(type_name<T>()) + " gemm m=" + std::to_string(shape.m) +
+           " n=" + std::to_string(shape.n) + " k=" + std::to_string(shape.k) + " " +
            letters[static_cast<int>(layout_a)] + letters[static_cast<int>(layout_b)] +
-           (data == Data::kIntegers ? " exact" : data == Data::kReals ? "" : " special") +
+           (data == Data::kIntegers ? " exact"
+            : data == Data::kReals  ? ""
+                                    : " special") +
            (accumulate ? " accumulate" : "") + epilogue->name;
   }
 
   Bound bound() const {
     // Integer sums are exact, but exp is not.
-    if (data != Data::kReals && epilogue->activation != static_cast<int>(Activation::kSigmoid)) return kExact;
+    if (data != Data::kReals && epilogue->activation != static_cast<int>(Activation::kSigmoid))
+      return kExact;
     return rounding<T>(std::sqrt(static_cast<double>(shape.k)) + 1);
   }
 
@@ -122,7 +134,8 @@ struct Case {
     const Matrix<T> left = place(call, a, m, k, layout_a, gap);
     const Matrix<T> right = place(call, b, k, n, layout_b, 2 - gap);
     T* result = call.output(c, m, n, ldc);
-    const Index scratch_size = kernels.gemm->scratch_elements(std::min(rows, m), std::min(cols, n), k);
+    const Index scratch_size =
+        kernels.gemm->scratch_elements(std::min(rows, m), std::min(cols, n), k);
     T* scratch = call.scratch<T>(scratch_size);
     const Epilogue& e = *epilogue;
     const T* added = e.bias ? call.input(bias) : nullptr;
@@ -136,10 +149,12 @@ struct Case {
         if (added != nullptr) epilogue_here.bias = added + j;
         epilogue_here.relu = e.relu;
         if (e.relu_saved) epilogue_here.relu_saved = kept + i * ld_saved + j;
-        if (e.activation != kNone) epilogue_here.activation = kernels.elementwise->activation_forward[e.activation];
+        if (e.activation != kNone)
+          epilogue_here.activation = kernels.elementwise->activation_forward[e.activation];
         if (pre != nullptr) epilogue_here.pre_activation = pre + i * ldc + j;
         if (e.activation_backward != kNone) {
-          epilogue_here.activation_backward = kernels.elementwise->activation_backward[e.activation_backward];
+          epilogue_here.activation_backward =
+              kernels.elementwise->activation_backward[e.activation_backward];
           epilogue_here.saved = kept + i * ld_saved + j;
         }
         epilogue_here.ld_saved = ld_saved;
@@ -169,9 +184,10 @@ struct Case {
             [this](Call& call, const KernelTable& table) { run(call, table, shape.m, shape.n); });
   }
   void compare_blocks(Index rows, Index cols) const {
-    compare_parts(name() + " blocks of " + std::to_string(rows) + " x " + std::to_string(cols),
-                  [this](Call& call, const KernelTable& table) { run(call, table, shape.m, shape.n); },
-                  [=](Call& call, const KernelTable& table) { run(call, table, rows, cols); });
+    compare_parts(
+        name() + " blocks of " + std::to_string(rows) + " x " + std::to_string(cols),
+        [this](Call& call, const KernelTable& table) { run(call, table, shape.m, shape.n); },
+        [=](Call& call, const KernelTable& table) { run(call, table, rows, cols); });
   }
 };
 
@@ -189,7 +205,8 @@ void compare_shapes() {
             // The largest ones have a third of the layouts each.
             const int layouts = static_cast<int>(a) + static_cast<int>(b) + shapes;
             if (m * n * k > 1000000 && layouts % 3 != 0) continue;
-            Case<T>({m, n, k}, a, b, kEpilogues[turn % kEpilogueCount], turn / kEpilogueCount % 2 == 1,
+            Case<T>({m, n, k}, a, b, kEpilogues[turn % kEpilogueCount],
+                    turn / kEpilogueCount % 2 == 1,
                     turn / 3 % 2 == 0 ? Data::kIntegers : Data::kReals)
                 .compare_all();
           }
@@ -202,7 +219,8 @@ void compare_shapes() {
 // Every epilogue with every layout, on a few shapes.
 template <class T>
 void compare_epilogues() {
-  for (const Shape shape : {Shape{1, 17, 33}, Shape{7, 65, 33}, Shape{13, 64, 2}, Shape{6, 130, 40}}) {
+  for (const Shape shape :
+       {Shape{1, 17, 33}, Shape{7, 65, 33}, Shape{13, 64, 2}, Shape{6, 130, 40}}) {
     for (const Layout a : kLayouts) {
       for (const Layout b : kLayouts) {
         for (const Epilogue& e : kEpilogues) {
@@ -216,13 +234,14 @@ void compare_epilogues() {
   }
 }
 
-// Shapes beyond the blocks of all tables: A packed (7 panels of B: 448 columns with AVX-512), several
-// blocks of rows (192, 240), of products (256, 384) and of columns (1024).
+// Shapes beyond the blocks of all tables: A packed (7 panels of B: 448 columns with AVX-512),
+// several blocks of rows (192, 240), of products (256, 384) and of columns (1024).
 template <class T>
 void compare_large() {
   int turn = 0;
-  for (const Shape shape : {Shape{5, 449, 40}, Shape{6, 448, 70}, Shape{13, 470, 400}, Shape{250, 449, 20},
-                            Shape{13, 1100, 33}, Shape{245, 1030, 7}, Shape{260, 449, 390}, Shape{3, 20, 1200}}) {
+  for (const Shape shape :
+       {Shape{5, 449, 40}, Shape{6, 448, 70}, Shape{13, 470, 400}, Shape{250, 449, 20},
+        Shape{13, 1100, 33}, Shape{245, 1030, 7}, Shape{260, 449, 390}, Shape{3, 20, 1200}}) {
     for (const Layout a : kLayouts) {
       for (const Layout b : kLayouts) {
         if (shape.m * shape.n * shape.k > 10000000 && a != b) continue;
@@ -248,12 +267,15 @@ void compare_cuts() {
       }
     }
   }
-  const Case<T> deep({25, 70, 800}, Layout::kRows, Layout::kRows, kEpilogues[1], true, Data::kReals);
+  const Case<T> deep({25, 70, 800}, Layout::kRows, Layout::kRows, kEpilogues[1], true,
+                     Data::kReals);
   deep.compare_blocks(4, 33);
-  const Case<T> packed({13, 470, 50}, Layout::kRows, Layout::kColumns, kEpilogues[1], false, Data::kReals);
+  const Case<T> packed({13, 470, 50}, Layout::kRows, Layout::kColumns, kEpilogues[1], false,
+                       Data::kReals);
   packed.compare_blocks(13, 65);
   packed.compare_blocks(2, 470);
-  const Case<T> tall({241, 70, 50}, Layout::kColumns, Layout::kRows, kEpilogues[3], false, Data::kReals);
+  const Case<T> tall({241, 70, 50}, Layout::kColumns, Layout::kRows, kEpilogues[3], false,
+                     Data::kReals);
   tall.compare_blocks(31, 70);
 }
 

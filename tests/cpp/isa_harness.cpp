@@ -63,7 +63,8 @@ std::vector<double> run(Score& score, const std::string& name, const Body& body)
   std::snprintf(running, sizeof(running), "%s %s", score.table->isa, name.c_str());
   Call call;
   {
-    const dlnative::FpModeGuard mode(dlnative::fp_mode() | (flush_denormals ? dlnative::kFlushBits : 0));
+    const dlnative::FpModeGuard mode(dlnative::fp_mode() |
+                                     (flush_denormals ? dlnative::kFlushBits : 0));
     body(call, *score.table);
   }
   const std::string trouble = call.finish();
@@ -80,7 +81,8 @@ std::string number(double value) {
 
 // In parts of the bound: 0 for equal values, more than 1 for a failure.
 double deviation(double got, double expected, const Bound& bound) {
-  if (std::isnan(got) || std::isnan(expected)) return std::isnan(got) == std::isnan(expected) ? 0 : 1e300;
+  if (std::isnan(got) || std::isnan(expected))
+    return std::isnan(got) == std::isnan(expected) ? 0 : 1e300;
   if (got == expected) return std::signbit(got) == std::signbit(expected) ? 0 : 1e300;
   if (std::isinf(got) || std::isinf(expected)) return 1e300;
   const double allowed = bound.relative * std::fabs(expected) + bound.absolute;
@@ -144,7 +146,8 @@ std::string Call::finish() {
       const unsigned char* row = a.begin + static_cast<std::size_t>(r * a.ld) * a.item;
       for (Index c = 0; c < a.cols; ++c) result(a.read(row + static_cast<std::size_t>(c) * a.item));
       const std::size_t used = static_cast<std::size_t>(a.cols) * a.item;
-      if (r + 1 < a.rows && !all_bits_set(row + used, static_cast<std::size_t>(a.ld) * a.item - used)) {
+      if (r + 1 < a.rows &&
+          !all_bits_set(row + used, static_cast<std::size_t>(a.ld) * a.item - used)) {
         trouble += which + "written in the gap after row " + std::to_string(r) + "; ";
       }
     }
@@ -179,7 +182,8 @@ void compare(const std::string& name, const Bound& bound, const Body& body) {
 void compare_parts(const std::string& name, const Body& whole, const Body& parts) {
   for (Score& score : scores()) {
     const std::vector<double> expected = run(score, name, whole);
-    compare_results(score, name + " in parts", kExact, run(score, name + " in parts", parts), expected);
+    compare_results(score, name + " in parts", kExact, run(score, name + " in parts", parts),
+                    expected);
   }
 }
 

@@ -1,10 +1,10 @@
 // What compare_isas needs: guarded memory, made-up data, and the comparison of kernel tables.
 //
-// A test is a body, a function that makes its arrays with a Call and calls kernels of the table it is
-// given. Every body runs once per table. Arrays end where a page begins that may not be touched, and
-// begin after a margin of NaNs: a kernel that reads or writes past an array's end is stopped by the
-// machine, one that writes before it or into the gaps of a matrix is found out afterwards, and what
-// it reads there spoils its result.
+// A test is a body, a function that makes its arrays with a Call and calls kernels of the table it
+// is given. Every body runs once per table. Arrays end where a page begins that may not be touched,
+// and begin after a margin of NaNs: a kernel that reads or writes past an array's end is stopped by
+// the machine, one that writes before it or into the gaps of a matrix is found out afterwards, and
+// what it reads there spoils its result.
 #pragma once
 
 #include <cstddef>
@@ -65,13 +65,36 @@ std::vector<T> integers(Index n, int low, int high, std::uint64_t seed) {
 template <class T>
 std::vector<T> special_values(Index n, std::uint64_t seed) {
   using Limits = std::numeric_limits<T>;
-  const T table[] = {
-      Limits::quiet_NaN(), Limits::infinity(), Limits::max(),   Limits::min(), Limits::denorm_min(),
-      Limits::min() / 2,   Limits::epsilon(),  T(0),            T(1),          T(1e-3),
-      T(0.549),            T(0.5493),          T(3),            T(6),          T(10),
-      T(15),               T(20),              T(30),           T(39),         T(80),
-      T(87.3365),          T(88.7228),         T(88.73),        T(103.9),      T(708.396),
-      T(709.782),          T(709.783),         T(745.1),        T(1e10),       Limits::max() / 2};
+  const T table[] = {Limits::quiet_NaN(),
+                     Limits::infinity(),
+                     Limits::max(),
+                     Limits::min(),
+                     Limits::denorm_min(),
+                     Limits::min() / 2,
+                     Limits::epsilon(),
+                     T(0),
+                     T(1),
+                     T(1e-3),
+                     T(0.549),
+                     T(0.5493),
+                     T(3),
+                     T(6),
+                     T(10),
+                     T(15),
+                     T(20),
+                     T(30),
+                     T(39),
+                     T(80),
+                     T(87.3365),
+                     T(88.7228),
+                     T(88.73),
+                     T(103.9),
+                     T(708.396),
+                     T(709.782),
+                     T(709.783),
+                     T(745.1),
+                     T(1e10),
+                     Limits::max() / 2};
   constexpr std::uint64_t kCount = sizeof(table) / sizeof(table[0]);
   Random random(seed);
   std::vector<T> values(static_cast<std::size_t>(n));
@@ -81,6 +104,20 @@ std::vector<T> special_values(Index n, std::uint64_t seed) {
     if ((r & 4) != 0) v = -v;
   }
   return values;
+}
+
+// Sizes around the lanes of all vectors and their multiples.
+inline constexpr Index kSizes[] = {0,  1,  2,  3,  4,  5,  7,  8,  9,   15,
+                                   16, 17, 31, 32, 33, 63, 64, 65, 100, 257};
+inline constexpr Index kLargest = 257;
+
+inline std::string sized(const std::string& name, Index n) {
+  return name + " n=" + std::to_string(n);
+}
+
+template <class T>
+std::vector<T> first(const std::vector<T>& values, Index n) {
+  return std::vector<T>(values.begin(), values.begin() + n);
 }
 
 // --- one call ------------------------------------------------------------------------------------
@@ -127,7 +164,8 @@ class Call {
   // Aligned to 64 bytes; its contents do not matter.
   template <class T>
   T* scratch(Index n) {
-    return reinterpret_cast<T*>(place(sizeof(T), n, 64 - static_cast<std::size_t>(n) * sizeof(T) % 64).begin);
+    return reinterpret_cast<T*>(
+        place(sizeof(T), n, 64 - static_cast<std::size_t>(n) * sizeof(T) % 64).begin);
   }
   void result(double value) { results_.push_back(value); }
 
@@ -139,8 +177,8 @@ class Call {
   struct Array {
     unsigned char* begin;
     std::size_t item, shift;
-    Index rows, cols, ld;              // rows == 1 for an array without gaps
-    std::vector<unsigned char> original;  // of an input
+    Index rows, cols, ld;                  // rows == 1 for an array without gaps
+    std::vector<unsigned char> original;   // of an input
     double (*read)(const unsigned char*);  // of an output
     std::size_t bytes() const {
       return rows * cols == 0 ? 0 : item * static_cast<std::size_t>((rows - 1) * ld + cols);

@@ -14,8 +14,8 @@ using dlnative::Loss;
 using dlnative::LossArgs;
 
 // The last ones are beyond the blocks of sums (2048) and those of extrema.
-constexpr Index kSizes[] = {0,  1,  2,  3,  7,   8,   9,   15,  16,  17,   31,   32,  33,
-                            63, 64, 65, 100, 127, 128, 129, 257, 2047, 2048, 2049, 4500};
+constexpr Index kLengths[] = {0,  1,  2,  3,   7,   8,   9,   15,  16,   17,   31,   32,  33,
+                              63, 64, 65, 100, 127, 128, 129, 257, 2047, 2048, 2049, 4500};
 
 std::string sized(const std::string& name, Index rows, Index cols) {
   return name + " rows=" + std::to_string(rows) + " cols=" + std::to_string(cols);
@@ -23,12 +23,12 @@ std::string sized(const std::string& name, Index rows, Index cols) {
 
 template <class T>
 void compare_sums() {
-  for (const Index n : kSizes) {
+  for (const Index n : kLengths) {
     for (const bool whole : {true, false}) {
       const auto x = whole ? integers<T>(n, -9, 9, 40) : reals<T>(n, -1, 1, 40);
       const auto y = whole ? integers<T>(n, -9, 9, 41) : reals<T>(n, -1, 1, 41);
-      const std::string name = std::string(type_name<T>()) + (whole ? " exact " : " ") + "sums n=" +
-                               std::to_string(n);
+      const std::string name =
+          std::string(type_name<T>()) + (whole ? " exact " : " ") + "sums n=" + std::to_string(n);
       compare(name, whole ? kExact : rounding<T>(static_cast<double>(n)),
               [&](Call& c, const KernelTable& table) {
                 const auto& reduce = *table.get<T>().reduce;
@@ -51,16 +51,20 @@ void compare_extrema() {
     c.result(static_cast<double>(reduce.min(x, n)));
     c.result(static_cast<double>(reduce.argmax(x, n)));
   };
-  for (const Index n : kSizes) {
+  for (const Index n : kLengths) {
     if (n == 0) continue;  // has no extremum
     const std::string name = std::string(type_name<T>()) + " extrema n=" + std::to_string(n);
     const std::vector<T> inputs[] = {
-        reals<T>(n, -1, 1, 42),     reals<T>(n, 1, 2, 43),         reals<T>(n, -2, -1, 44),
-        integers<T>(n, 1, 3, 45),   std::vector<T>(static_cast<std::size_t>(n), -kInfinity),
+        reals<T>(n, -1, 1, 42),
+        reals<T>(n, 1, 2, 43),
+        reals<T>(n, -2, -1, 44),
+        integers<T>(n, 1, 3, 45),
+        std::vector<T>(static_cast<std::size_t>(n), -kInfinity),
         special_values<T>(n, 46),
     };
     for (const std::vector<T>& input : inputs) {
-      compare(name, kExact, [&](Call& c, const KernelTable& table) { extrema(c, table, c.input(input), n); });
+      compare(name, kExact,
+              [&](Call& c, const KernelTable& table) { extrema(c, table, c.input(input), n); });
     }
     compare(name + " at every place", kExact, [&](Call& c, const KernelTable& table) {
       T* x = c.output(inputs[0]);
@@ -80,20 +84,24 @@ void compare_extrema() {
 template <class T>
 void compare_sum_rows() {
   for (const Index rows : {0, 1, 2, 3, 4, 5, 7, 9, 30, 255, 256, 257, 600}) {
-    for (const Index cols : {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 255, 256, 257, 300}) {
+    for (const Index cols :
+         {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 255, 256, 257, 300}) {
       if (rows > 30 && cols > 65) continue;
       for (const bool whole : {true, false}) {
-        const auto x = whole ? integers<T>(rows * cols, -9, 9, 47) : reals<T>(rows * cols, -1, 1, 47);
+        const auto x =
+            whole ? integers<T>(rows * cols, -9, 9, 47) : reals<T>(rows * cols, -1, 1, 47);
         const auto out = integers<T>(cols, -9, 9, 48);
         const Index gap = (rows + cols) % 2 * 5;
         for (const bool accumulate : {false, true}) {
-          compare(sized(std::string(type_name<T>()) + (accumulate ? " accumulate" : "") + " sum_rows", rows, cols),
-                  whole ? kExact : rounding<T>(static_cast<double>(rows)),
-                  [&](Call& c, const KernelTable& table) {
-                    const T* from = c.input(x, rows, cols, cols + gap);
-                    T* to = accumulate ? c.output(out) : c.output<T>(cols);
-                    table.get<T>().reduce->sum_rows(from, cols + gap, to, rows, cols, accumulate);
-                  });
+          compare(
+              sized(std::string(type_name<T>()) + (accumulate ? " accumulate" : "") + " sum_rows",
+                    rows, cols),
+              whole ? kExact : rounding<T>(static_cast<double>(rows)),
+              [&](Call& c, const KernelTable& table) {
+                const T* from = c.input(x, rows, cols, cols + gap);
+                T* to = accumulate ? c.output(out) : c.output<T>(cols);
+                table.get<T>().reduce->sum_rows(from, cols + gap, to, rows, cols, accumulate);
+              });
         }
       }
     }
@@ -104,7 +112,8 @@ void compare_sum_rows() {
 
 constexpr Index kRows[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33};
 // 1030 and 2100 are beyond the 128 vectors of a partial sum.
-constexpr Index kColumns[] = {1, 2, 3, 4, 7, 8, 9, 10, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 100, 257, 1030, 2100};
+constexpr Index kColumns[] = {1,  2,  3,  4,  7,  8,  9,  10,  15,  16,   17,  24,
+                              31, 32, 33, 48, 63, 64, 65, 100, 257, 1030, 2100};
 
 template <class T>
 void compare_softmax_of() {
@@ -200,10 +209,12 @@ void compare_loss(int loss, const LossForm& form, Index rows, Index cols) {
   const Index n = rows * cols;
   std::vector<T> pred = reals<T>(n, test.low, test.high, 60);
   std::vector<T> labels = reals<T>(n, 0, 1, 61);
-  if (loss == static_cast<int>(Loss::kBinaryCrossEntropy) && n > 4) pred[2] = 0, pred[4] = 1;  // clipped
+  if (loss == static_cast<int>(Loss::kBinaryCrossEntropy) && n > 4)
+    pred[2] = 0, pred[4] = 1;  // clipped
   if (loss == static_cast<int>(Loss::kCategoricalCrossEntropy) && n > 4 && cols > 4) pred[2] = 0;
   if (loss == static_cast<int>(Loss::kMeanAbsoluteError) && n > 4) pred[2] = labels[2];
-  std::vector<std::int32_t> classes = integers<std::int32_t>(rows, 0, static_cast<int>(cols) - 1, 62);
+  std::vector<std::int32_t> classes =
+      integers<std::int32_t>(rows, 0, static_cast<int>(cols) - 1, 62);
   if (rows > 5) classes[3] = -1, classes[5] = static_cast<std::int32_t>(cols);  // give NaN
   const auto dloss = reals<T>(rows, -1, 1, 63), weight = reals<T>(rows, 0, 1, 64);
   compare(sized(std::string(type_name<T>()) + " " + test.name, rows, cols),
@@ -248,14 +259,16 @@ void compare_accuracies() {
       std::vector<T> pred = integers<T>(n, 0, 9, 70);
       if (n > 20) pred[13] = std::numeric_limits<T>::quiet_NaN();
       const auto labels = integers<T>(n, 0, 1, 71);
-      const auto classes = integers<std::int32_t>(rows, 0, static_cast<int>(std::min<Index>(cols, 3)) - 1, 72);
+      const auto classes =
+          integers<std::int32_t>(rows, 0, static_cast<int>(std::min<Index>(cols, 3)) - 1, 72);
       compare(sized(std::string(type_name<T>()) + " accuracies", rows, cols), kExact,
               [&](Call& c, const KernelTable& table) {
                 const auto& loss = *table.get<T>().loss;
                 const T* p = c.input(pred);
                 const T* t = c.input(labels);
                 loss.categorical_accuracy(p, t, c.output<T>(rows), rows, cols);
-                loss.sparse_categorical_accuracy(p, c.input(classes), c.output<T>(rows), rows, cols);
+                loss.sparse_categorical_accuracy(p, c.input(classes), c.output<T>(rows), rows,
+                                                 cols);
                 loss.binary_accuracy(p, t, c.output<T>(rows), rows, cols, T(4));
               });
     }

@@ -1,10 +1,10 @@
 // The vector vocabulary: one width-neutral vector on compiler vector extensions.
 //
-// Vec<T> holds kLanes<T> values and knows + - * / and comparisons lane by lane (they yield Mask<T>),
-// `mask ? a : b` selects. a * b + c contracts to a fused multiply-add where the machine has one
-// (-ffp-contract=fast is stated for kernel files). Everything here has internal linkage: a kernel
-// file is compiled once per instruction set, and one function under two flags must never meet in the
-// linker.
+// Vec<T> holds kLanes<T> values and knows + - * / and comparisons lane by lane (they yield
+// Mask<T>); `mask ? a : b` selects. a * b + c contracts to a fused multiply-add where the machine
+// has one (-ffp-contract=fast is stated for kernel files). Everything here has internal linkage: a
+// kernel file is compiled once per instruction set, and one function under two flags must never
+// meet in the linker.
 #pragma once
 
 #include <cstddef>
@@ -90,7 +90,8 @@ DLNATIVE_INLINE void store_first(double* p, Vec<double> v, std::int64_t n) {
 }
 #elif defined(__AVX2__)
 DLNATIVE_INLINE __m256i first_lanes_32(std::int64_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 DLNATIVE_INLINE __m256i first_lanes_64(std::int64_t n) {
   return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
