@@ -43,7 +43,7 @@ template <class T>
 struct BinaryCrossEntropyWithLogits {
   static void eval(Vec<T> x, Vec<T> t, Vec<T>& value, Vec<T>& slope) {
     const Vec<T> e = vexp_nonpositive<T>(-vabs<T>(x));
-    value = (at_least<T>(x, T(0)) - x * t) + vlog1p<T>(e);
+    value = (at_least<T>(x, T(0)) - x * t) + vlog1p_unit<T>(e);
     slope = (x < T(0) ? e : broadcast(T(1))) / (1 + e) - t;
   }
 };
