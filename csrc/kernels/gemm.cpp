@@ -412,9 +412,48 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
   }
 }
 
+// What becomes of a panel of C that begins at (row, column), after this block of products.
+template <class T>
+DLNATIVE_INLINE TileEnd<T> panel_end(const GemmBlock<T>& g, std::int64_t column, std::int64_t columns,
+                                     std::int64_t width, bool first, bool last) {
+  const GemmEpilogue<T>& e = *g.epilogue;
+  TileEnd<T> end;
+  end.c = g.c + column;
+  end.ldc = g.ldc;
+  end.columns = columns;
+  end.accumulate = g.accumulate || !first;
+  end.relu = last && e.relu;
+  end.bias = last && e.bias != nullptr ? e.bias + column : nullptr;
+  end.relu_saved = last && e.relu_saved != nullptr ? e.relu_saved + column : nullptr;
+  end.ld_saved = e.ld_saved;
+  end.plain = columns == width && !end.relu && end.bias == nullptr && end.relu_saved == nullptr;
+  return end;
+}
+
+// A product that is one tile: a step of a very small net is made of these.
+template <class T>
+void single_tile(const GemmBlock<T>& g, int nv) {
+  const std::int64_t width = nv * kLanes<T>;
+  const T* b = g.b;
+  std::int64_t ldb = g.rs_b;
+  if (g.cs_b != 1 || g.n != width) {
+    pack_b(b, g.rs_b, g.cs_b, g.k, g.n, width, g.scratch);
+    b = g.scratch;
+    ldb = width;
+  }
+  const TileEnd<T> end = panel_end(g, 0, g.n, width, true, true);
+  const Tile<T> run = g.rs_a == 1 ? find_tile<T, true>(g.m, nv) : find_tile<T, false>(g.m, nv);
+  run(g.a, g.rs_a, g.cs_a, b, ldb, g.k, end);
+  finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
+}
+
 template <class T>
 void block(const GemmBlock<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
+  if (g.n <= kTileColumns<T> && g.k <= kBlockK) {
+    const int nv = static_cast<int>(ceil_div(g.n, kLanes<T>));
+    if (g.m <= rows_for(nv)) return single_tile(g, nv);
+  }
   const GemmEpilogue<T>& e = *g.epilogue;
   const Blocking<T> size(g.m, g.n, g.k);
   T* packed_b = g.scratch;
@@ -457,17 +496,9 @@ void block(const GemmBlock<T>& g) {
             s.b = b_block + jr;
             s.ldb = g.rs_b;
           }
-          TileEnd<T> end;
-          end.ldc = g.ldc;
-          end.columns = columns;
-          end.accumulate = g.accumulate || pc > 0;
-          end.relu = last && e.relu;
-          end.bias = last && e.bias != nullptr ? e.bias + jc + jr : nullptr;
-          end.relu_saved = nullptr;
-          end.ld_saved = e.ld_saved;
-          end.plain = columns == s.nv * kLanes<T> && !end.relu && end.bias == nullptr && !(last && e.relu_saved != nullptr);
-          s.c = g.c + ic * g.ldc + jc + jr;
-          s.relu_saved = last && e.relu_saved != nullptr ? e.relu_saved + ic * e.ld_saved + jc + jr : nullptr;
+          const TileEnd<T> end = panel_end(g, jc + jr, columns, s.nv * kLanes<T>, pc == 0, last);
+          s.c = end.c + ic * g.ldc;
+          s.relu_saved = end.relu_saved != nullptr ? end.relu_saved + ic * e.ld_saved : nullptr;
           run_stripe(s, end);
         }
         if (last) finish_rows(e, g.c + jc, g.ldc, jc, ic, s.mc, nc);
