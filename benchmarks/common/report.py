@@ -273,7 +273,8 @@ class Report:
         return {
             "format": 1,
             "benchmark": self.benchmark,
-            "arguments": vars(self.arguments),
+            # Where an interpreter lies says nothing to anybody else.
+            "arguments": {k: v for k, v in vars(self.arguments).items() if k != "peers_python"},
             "machine": self.machine,
             "libraries": self.libraries,
             "missing": self.missing,
