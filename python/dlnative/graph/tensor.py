@@ -168,6 +168,11 @@ class Spec:
         self.dtype = dtype
 
 
+def symbolic_apply(name, inputs, attributes):
+    """Applies an op to symbolic tensors. The layers, which make such tensors, put theirs here."""
+    raise TypeError(f"{name}: a symbolic tensor that no layer has made")
+
+
 def is_variable(value):
     """True for Variables and for anything else that says that it is graph state."""
     return getattr(value, "is_graph_variable", False)
@@ -191,9 +196,7 @@ def apply(name, *inputs, **attributes):
     if like is None:
         raise TypeError(f"{name}: expected at least one tensor, received {[type(v).__name__ for v in inputs]}")
     if graph is None:
-        from ..layers.op_layer import apply_symbolic
-
-        return apply_symbolic(name, inputs, attributes)
+        return symbolic_apply(name, inputs, attributes)
     return graph.apply(op, tuple(_leaf(graph, value, like) for value in inputs), attributes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import Tensor, apply, table
+from ..graph import tensor as graph_tensor
 from ..naming import auto_name, unknown
 from ..variables import Variable
 from . import messages
@@ -89,3 +90,6 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return tuple(_plain(item) for item in value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+graph_tensor.symbolic_apply = apply_symbolic
