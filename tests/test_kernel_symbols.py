@@ -66,7 +66,9 @@ def problems(isa, path):
             found.append(f"{name} is {'defined' if defined else 'needed'}")
         elif defined and visibility != "HIDDEN":
             found.append(f"{name} is {visibility.lower()}, not hidden")
-    if any(re.search(r"\.(init_array|ctors)\b", line) for line in readelf("--section-headers", path)):
+    if any(
+        re.search(r"\.(init_array|ctors)\b", line) for line in readelf("--section-headers", path)
+    ):
         found.append("static constructors")
     return found
 
@@ -101,7 +103,12 @@ def test_the_check_finds_a_weak_a_foreign_and_a_visible_symbol(tmp_path):
     target = tmp_path / "bad.o"
     subprocess.run([compiler, "-c", str(source), "-o", str(target)], check=True)
     found = problems("avx2", target)
-    for expected in ("twice.* is weak", "visible.* is default", "foreign.* is defined",
-                     "_Znw.* is needed", "static constructors"):
+    for expected in (
+        "twice.* is weak",
+        "visible.* is default",
+        "foreign.* is defined",
+        "_Znw.* is needed",
+        "static constructors",
+    ):
         assert any(re.search(expected, line) for line in found), (expected, found)
     assert not any("6hidden" in line for line in found)

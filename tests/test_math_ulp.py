@@ -11,11 +11,28 @@ from dlnative import ops
 
 # Where the method or the answer changes: 0, the smallest numbers, ln2 / 2 and its odd multiples, where
 # the integer part of x / ln2 steps; tanh's and sigmoid's changes of method; overflow and underflow.
-THRESHOLDS = np.concatenate([
-    [0.0, 1.2e-38, 1e-30, 1.0, 0.549, 0.5493061, 10.0, 9.01, 16.28, 16.64, 17.33, 20.0, 40.0, 80.0],
-    [87.33654, 88.02969, 88.37626, 88.72283, 88.7229, 103.3, 104.0, 1e30],
-    (np.arange(-128, 129) + 0.5) * np.log(2.0),
-])
+THRESHOLDS = np.concatenate(
+    [
+        [
+            0.0,
+            1.2e-38,
+            1e-30,
+            1.0,
+            0.549,
+            0.5493061,
+            10.0,
+            9.01,
+            16.28,
+            16.64,
+            17.33,
+            20.0,
+            40.0,
+            80.0,
+        ],
+        [87.33654, 88.02969, 88.37626, 88.72283, 88.7229, 103.3, 104.0, 1e30],
+        (np.arange(-128, 129) + 0.5) * np.log(2.0),
+    ]
+)
 
 
 def sigmoid(x):
@@ -80,16 +97,23 @@ def test_float32_within_4_ulp_over_all_floats(isa, floats, op, exact, bound):
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="needs a type wider than float64")
 @pytest.mark.parametrize(
     "op, exact",
-    [(ops.exponential, np.exp), (ops.tanh, np.tanh), (ops.sigmoid, sigmoid), (ops.softplus, softplus)],
+    [
+        (ops.exponential, np.exp),
+        (ops.tanh, np.tanh),
+        (ops.sigmoid, sigmoid),
+        (ops.softplus, softplus),
+    ],
 )
 def test_float64_within_4_ulp(isa, rng, op, exact):
-    x = np.concatenate([
-        rng.uniform(-1, 1, 50000),
-        rng.uniform(-40, 40, 50000),
-        rng.uniform(-760, 760, 50000),
-        rng.choice([-1.0, 1.0], 20000) * np.exp2(rng.uniform(-300, 0, 20000)),
-        [0.0, -0.0, np.inf, -np.inf, np.nan, 709.78, 709.79, -708.39, -708.4, -745.2],
-    ])
+    x = np.concatenate(
+        [
+            rng.uniform(-1, 1, 50000),
+            rng.uniform(-40, 40, 50000),
+            rng.uniform(-760, 760, 50000),
+            rng.choice([-1.0, 1.0], 20000) * np.exp2(rng.uniform(-300, 0, 20000)),
+            [0.0, -0.0, np.inf, -np.inf, np.nan, 709.78, 709.79, -708.39, -708.4, -745.2],
+        ]
+    )
     with np.errstate(all="ignore"):
         expected = exact(x.astype(np.longdouble))
     assert ulps(op(x), expected).max() <= 4.0
@@ -98,10 +122,15 @@ def test_float64_within_4_ulp(isa, rng, op, exact):
 def test_gelu_keeps_its_digits_in_the_lower_tail(isa):
     """x Phi(x) at x << 0, where 1 + erf(x / sqrt 2) cancels; values of Phi from 40-digit arithmetic."""
     x = np.array([-1.0, -3.0, -5.0, -8.0, -12.0])
-    cdf = np.array([
-        0.15865525393145705141, 1.3498980316300945267e-3, 2.8665157187919391167e-7,
-        6.2209605742717841235e-16, 1.7764821120776789977e-33,
-    ])
+    cdf = np.array(
+        [
+            0.15865525393145705141,
+            1.3498980316300945267e-3,
+            2.8665157187919391167e-7,
+            6.2209605742717841235e-16,
+            1.7764821120776789977e-33,
+        ]
+    )
     for dtype, bound in (("float32", 8.0), ("float64", 10.0)):
         y = ops.gelu(x.astype(dtype))
         assert (np.abs(y / (x * cdf) - 1) <= bound * np.finfo(dtype).eps).all()

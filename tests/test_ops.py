@@ -34,17 +34,34 @@ def test_the_table_is_complete():
 
 
 ACTIVATION_CASES = [
-    ("linear", {}), ("relu", {}), ("relu", {"max_value": 1.5}), ("relu", {"negative_slope": 0.1, "threshold": 0.5}),
-    ("leaky_relu", {}), ("leaky_relu", {"negative_slope": 0.01}), ("elu", {}), ("elu", {"alpha": 0.5}), ("selu", {}),
-    ("gelu", {}), ("gelu", {"approximate": True}), ("silu", {}), ("sigmoid", {}), ("hard_sigmoid", {}), ("tanh", {}),
-    ("softplus", {}), ("softsign", {}), ("exponential", {}), ("step", {}),
+    ("linear", {}),
+    ("relu", {}),
+    ("relu", {"max_value": 1.5}),
+    ("relu", {"negative_slope": 0.1, "threshold": 0.5}),
+    ("leaky_relu", {}),
+    ("leaky_relu", {"negative_slope": 0.01}),
+    ("elu", {}),
+    ("elu", {"alpha": 0.5}),
+    ("selu", {}),
+    ("gelu", {}),
+    ("gelu", {"approximate": True}),
+    ("silu", {}),
+    ("sigmoid", {}),
+    ("hard_sigmoid", {}),
+    ("tanh", {}),
+    ("softplus", {}),
+    ("softsign", {}),
+    ("exponential", {}),
+    ("step", {}),
 ]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name, attributes", ACTIVATION_CASES)
 def test_activations(isa, rng, name, attributes, dtype):
-    special = np.array([0.0, -0.0, 1e-20, -1e-20, 1e4, -1e4, np.inf, -np.inf, np.nan, 30, -30, 88, -88])
+    special = np.array(
+        [0.0, -0.0, 1e-20, -1e-20, 1e4, -1e4, np.inf, -np.inf, np.nan, 30, -30, 88, -88]
+    )
     for n in SIZES:
         x = np.concatenate([3 * rng.standard_normal(n), special[: n // 4]]).astype(dtype)
         dy = rng.standard_normal(x.size).astype(dtype)
@@ -52,12 +69,20 @@ def test_activations(isa, rng, name, attributes, dtype):
             expected = getattr(reference, name)(x.astype("float64"), **attributes)
             y = getattr(ops, name)(x, **attributes)
             # gelu and silu cancel near their zeros: the unit is that of their terms.
-            close(y, expected, dtype, 8, scale=1e-2 if name in ("gelu", "silu", "elu", "selu") else 0.0)
+            close(
+                y,
+                expected,
+                dtype,
+                8,
+                scale=1e-2 if name in ("gelu", "silu", "elu", "selu") else 0.0,
+            )
             finite = np.isfinite(x) & (np.abs(x) < 1e3)
             x, dy = x[finite], dy[finite]
             y = getattr(ops, name)(x, **attributes)
             saved = x if ACTIVATIONS[name].saves_of(attributes) == "input" else y
-            exact = getattr(reference, name + "_backward")(dy.astype("float64"), saved.astype("float64"), **attributes)
+            exact = getattr(reference, name + "_backward")(
+                dy.astype("float64"), saved.astype("float64"), **attributes
+            )
             dx = getattr(ops, name + "_backward")(dy, saved, **attributes)
             # gelu' has the term x (1 + 0.13 x^2) (1 - tanh^2), whose last factor has an absolute error.
             condition = 1 + np.abs(x) + 0.2 * np.abs(x) ** 3 if name == "gelu" else 1.0
@@ -65,23 +90,43 @@ def test_activations(isa, rng, name, attributes, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape, axis", [((4, 10), -1), ((3, 1), -1), ((5, 7), 0), ((2, 33, 4), 1), ((6, 1000), 1), ((0, 3), -1)])
+@pytest.mark.parametrize(
+    "shape, axis",
+    [((4, 10), -1), ((3, 1), -1), ((5, 7), 0), ((2, 33, 4), 1), ((6, 1000), 1), ((0, 3), -1)],
+)
 def test_softmax(isa, rng, shape, axis, dtype):
     x = (5 * rng.standard_normal(shape)).astype(dtype)
     dy = rng.standard_normal(shape).astype(dtype)
     n = shape[axis]
     for name in ("softmax", "log_softmax"):
         y = getattr(ops, name)(x, axis=axis)
-        close(y, getattr(reference, name)(x.astype("float64"), axis=axis), dtype, 8 + n, scale=1.0 if "log" in name else 0)
+        close(
+            y,
+            getattr(reference, name)(x.astype("float64"), axis=axis),
+            dtype,
+            8 + n,
+            scale=1.0 if "log" in name else 0,
+        )
         dx = getattr(ops, name + "_backward")(dy, y, axis=axis)
-        exact = getattr(reference, name + "_backward")(dy.astype("float64"), y.astype("float64"), axis=axis)
+        exact = getattr(reference, name + "_backward")(
+            dy.astype("float64"), y.astype("float64"), axis=axis
+        )
         close(dx, exact, dtype, 8 + n, scale=np.abs(dy).sum(axis=axis, keepdims=True) if n else 0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "minimum"])
 @pytest.mark.parametrize(
-    "a, b", [((17,), (17,)), ((4, 5), (5,)), ((4, 5), (4, 1)), ((3, 1, 7), (2, 1)), ((), (9,)), ((2, 33), ()), ((0, 3), (3,))]
+    "a, b",
+    [
+        ((17,), (17,)),
+        ((4, 5), (5,)),
+        ((4, 5), (4, 1)),
+        ((3, 1, 7), (2, 1)),
+        ((), (9,)),
+        ((2, 33), ()),
+        ((0, 3), (3,)),
+    ],
 )
 def test_binary(isa, rng, name, a, b, dtype):
     x, y = rng.standard_normal(a).astype(dtype), rng.standard_normal(b).astype(dtype)
@@ -90,7 +135,17 @@ def test_binary(isa, rng, name, a, b, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape, axis", [((17,), None), ((4, 9), 0), ((4, 9), -1), ((3, 4, 5), (0, 2)), ((3, 4, 5), 1), ((1, 1000), None)])
+@pytest.mark.parametrize(
+    "shape, axis",
+    [
+        ((17,), None),
+        ((4, 9), 0),
+        ((4, 9), -1),
+        ((3, 4, 5), (0, 2)),
+        ((3, 4, 5), 1),
+        ((1, 1000), None),
+    ],
+)
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_reductions(isa, rng, shape, axis, keepdims, dtype):
     x = rng.standard_normal(shape).astype(dtype)
@@ -106,12 +161,17 @@ def test_reductions(isa, rng, shape, axis, keepdims, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shapes(rng, dtype):
-    x, y = rng.standard_normal((3, 4, 5)).astype(dtype), rng.standard_normal((3, 2, 5)).astype(dtype)
+    x, y = (
+        rng.standard_normal((3, 4, 5)).astype(dtype),
+        rng.standard_normal((3, 2, 5)).astype(dtype),
+    )
     assert (ops.concatenate(x, y, axis=1) == np.concatenate([x, y], 1)).all()
     assert (ops.concatenate(x, x, axis=-1) == np.concatenate([x, x], -1)).all()
     assert (ops.slice(x, axis=1, start=1, stop=3) == x[:, 1:3]).all()
     assert (ops.transpose(x, axes=(2, 0, 1)) == x.transpose(2, 0, 1)).all()
-    assert (ops.broadcast_to(x[:, :1], shape=(3, 4, 5)) == np.broadcast_to(x[:, :1], (3, 4, 5))).all()
+    assert (
+        ops.broadcast_to(x[:, :1], shape=(3, 4, 5)) == np.broadcast_to(x[:, :1], (3, 4, 5))
+    ).all()
     assert (ops.reshape(x, shape=(12, 5)) == x.reshape(12, 5)).all()
     assert (ops.rescale(x, scale=2.0, offset=-1.0) == x * x.dtype.type(2) - x.dtype.type(1)).all()
 
@@ -128,7 +188,11 @@ def test_losses(isa, rng, name, rows, classes, dtype):
     if op.sparse:
         labels = rng.integers(0, classes, rows).astype("int32")
     else:
-        labels = ops.softmax(rng.standard_normal((rows, classes)).astype(dtype)) if "mean" not in name else pred + 1
+        labels = (
+            ops.softmax(rng.standard_normal((rows, classes)).astype(dtype))
+            if "mean" not in name
+            else pred + 1
+        )
     wide = labels if op.sparse else labels.astype("float64")
     weight = rng.random(rows).astype(dtype)
     for attributes in [{}, {"label_smoothing": 0.1}] if op.smoothing else [{}]:
@@ -138,13 +202,23 @@ def test_losses(isa, rng, name, rows, classes, dtype):
         close(losses, exact, dtype, 8 + 2 * classes, scale=size)
         dloss = rng.standard_normal(rows).astype(dtype)
         dpred = getattr(ops, name + "_backward")(dloss, pred, labels, **attributes)
-        exact_d = getattr(reference, name + "_backward")(dloss.astype("float64"), pred.astype("float64"), wide, **attributes)
+        exact_d = getattr(reference, name + "_backward")(
+            dloss.astype("float64"), pred.astype("float64"), wide, **attributes
+        )
         spread = np.abs(exact_d).max(axis=-1, keepdims=True) + np.abs(dloss)[:, None]
         close(dpred, exact_d, dtype, 16 + 2 * classes, scale=spread)
         for w in (None, weight):
-            total, d = getattr(ops, name + "_with_gradient")(pred, labels, w, scale=0.5, **attributes)
+            total, d = getattr(ops, name + "_with_gradient")(
+                pred, labels, w, scale=0.5, **attributes
+            )
             rows_weight = np.ones(rows) if w is None else w.astype("float64")
-            close(total, 0.5 * (exact * rows_weight).sum(), dtype, 8 + 2 * classes + rows, scale=rows * size)
+            close(
+                total,
+                0.5 * (exact * rows_weight).sum(),
+                dtype,
+                8 + 2 * classes + rows,
+                scale=rows * size,
+            )
             seed = (0.5 * rows_weight).astype(dtype)
             again = getattr(ops, name + "_backward")(seed, pred, labels, **attributes)
             close(d, again, dtype, 4, scale=np.abs(again).max())
@@ -174,7 +248,8 @@ def test_accuracies(isa, rng, dtype):
         assert (ops.sparse_categorical_accuracy(pred, sparse) == expected).all()
         assert (ops.categorical_accuracy(pred, one_hot) == expected).all()
         assert np.allclose(
-            ops.binary_accuracy(pred, one_hot, threshold=0.25), reference.binary_accuracy(pred, one_hot, threshold=0.25)
+            ops.binary_accuracy(pred, one_hot, threshold=0.25),
+            reference.binary_accuracy(pred, one_hot, threshold=0.25),
         )
 
 
@@ -184,21 +259,30 @@ def test_optimizers(isa, rng, n, dtype):
     """Five steps of each optimizer with each option."""
     hyper, iterations = np.array([0.01]), np.array([0], "int64")
     cases = [
-        ("sgd", {}, [0]), ("sgd", {"momentum": 0.9}, [1]), ("sgd", {"momentum": 0.9, "nesterov": True}, [1]),
-        ("sgd", {"weight_decay": 0.1}, [0]), ("adagrad", {}, [1]), ("rmsprop", {"rho": 0.9}, [1, 0, 0]),
-        ("rmsprop", {"rho": 0.9, "momentum": 0.8, "centered": True}, [1, 1, 1]), ("adam", {}, [1, 1, 0]),
+        ("sgd", {}, [0]),
+        ("sgd", {"momentum": 0.9}, [1]),
+        ("sgd", {"momentum": 0.9, "nesterov": True}, [1]),
+        ("sgd", {"weight_decay": 0.1}, [0]),
+        ("adagrad", {}, [1]),
+        ("rmsprop", {"rho": 0.9}, [1, 0, 0]),
+        ("rmsprop", {"rho": 0.9, "momentum": 0.8, "centered": True}, [1, 1, 1]),
+        ("adam", {}, [1, 1, 0]),
         ("adam", {"amsgrad": True, "weight_decay": 0.01}, [1, 1, 1]),
     ]
     for name, attributes, slots in cases:
         width = {"sgd": 1, "adagrad": 1, "rmsprop": 3, "adam": 3}[name]
         slots = (slots + [0] * width)[:width]
-        state = [rng.standard_normal(n).astype(dtype)] + [np.zeros(n, dtype) if s else None for s in slots]
+        state = [rng.standard_normal(n).astype(dtype)] + [
+            np.zeros(n, dtype) if s else None for s in slots
+        ]
         wide = [None if s is None else s.astype("float64") for s in state]
         for t in range(5):
             grad = rng.standard_normal(n).astype(dtype)
             iterations[0] = t
             getattr(ops, name)(*state, grad, hyper, iterations, **attributes)
-            new = getattr(reference, name)(*wide, grad.astype("float64"), hyper, iterations, **attributes)
+            new = getattr(reference, name)(
+                *wide, grad.astype("float64"), hyper, iterations, **attributes
+            )
             new = [v for v in (new if isinstance(new, tuple) else (new,)) if v is not None]
             it = iter(new)
             wide = [None if s is None else next(it) for s in wide]
@@ -241,7 +325,9 @@ def test_clipping(isa, rng):
     assert np.allclose(ops.scale_by_global_norm(g, total, limit=1.0), g / total, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name, n", [("tanh", 300_000), ("softmax", 3_000), ("sum", 500_001), ("gelu", 200_003)])
+@pytest.mark.parametrize(
+    "name, n", [("tanh", 300_000), ("softmax", 3_000), ("sum", 500_001), ("gelu", 200_003)]
+)
 def test_same_bits_for_any_number_of_threads(threads, rng, name, n):
     x = rng.standard_normal((n, 11) if name == "softmax" else n).astype("float32")
     results = set()

@@ -8,9 +8,26 @@ from dlnative import ops, reference
 DTYPES = ("float32", "float64")
 # Tile edges of every instruction set: 1, lanes +- 1, tile + 1, primes, several blocks of k, empty.
 SHAPES = [
-    (1, 1, 1), (1, 10, 784), (2, 3, 1), (4, 8, 2), (5, 16, 7), (6, 15, 31), (7, 17, 64), (12, 33, 65),
-    (13, 64, 129), (31, 63, 5), (37, 101, 53), (25, 130, 257), (193, 31, 300), (200, 257, 513), (1, 300, 700),
-    (300, 1, 40), (0, 5, 3), (5, 0, 3), (3, 4, 0), (241, 1030, 9),
+    (1, 1, 1),
+    (1, 10, 784),
+    (2, 3, 1),
+    (4, 8, 2),
+    (5, 16, 7),
+    (6, 15, 31),
+    (7, 17, 64),
+    (12, 33, 65),
+    (13, 64, 129),
+    (31, 63, 5),
+    (37, 101, 53),
+    (25, 130, 257),
+    (193, 31, 300),
+    (200, 257, 513),
+    (1, 300, 700),
+    (300, 1, 40),
+    (0, 5, 3),
+    (5, 0, 3),
+    (3, 4, 0),
+    (241, 1030, 9),
 ]
 
 
@@ -30,7 +47,10 @@ def draw(rng, shape, dtype):
 def test_matmul(isa, rng, m, n, k, ta, tb, dtype):
     a, b = draw(rng, (m, k), dtype), draw(rng, (k, n), dtype)
     c = ops.matmul(
-        np.ascontiguousarray(a.T) if ta else a, np.ascontiguousarray(b.T) if tb else b, transpose_a=ta, transpose_b=tb
+        np.ascontiguousarray(a.T) if ta else a,
+        np.ascontiguousarray(b.T) if tb else b,
+        transpose_a=ta,
+        transpose_b=tb,
     )
     a64, b64 = a.astype("float64"), b.astype("float64")
     assert c.shape == (m, n) and c.dtype == dtype
@@ -38,7 +58,9 @@ def test_matmul(isa, rng, m, n, k, ta, tb, dtype):
     assert (np.abs(c - exact) <= bound(a64, b64, dtype)).all()
 
 
-@pytest.mark.parametrize("m, n, k", [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784)])
+@pytest.mark.parametrize(
+    "m, n, k", [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784)]
+)
 def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
     a, b = draw(rng, (m, k), "float32"), draw(rng, (k, n), "float32")
     results = []
@@ -50,22 +72,40 @@ def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "gelu", "leaky_relu"])
-@pytest.mark.parametrize("shape, units", [((4, 3), 5), ((2, 3, 7), 17), ((130, 65), 33), ((1, 784), 10), ((0, 4), 3)])
+@pytest.mark.parametrize(
+    "shape, units", [((4, 3), 5), ((2, 3, 7), 17), ((130, 65), 33), ((1, 784), 10), ((0, 4), 3)]
+)
 def test_dense(isa, rng, shape, units, activation, dtype):
-    x, kernel, bias = draw(rng, shape, dtype), draw(rng, (shape[-1], units), dtype), draw(rng, (units,), dtype)
+    x, kernel, bias = (
+        draw(rng, shape, dtype),
+        draw(rng, (shape[-1], units), dtype),
+        draw(rng, (units,), dtype),
+    )
     y = ops.dense(x, kernel, bias, activation=activation)
     z = reference.dense(*(v.astype("float64") for v in (x, kernel, bias)))
     expected = z if activation is None else getattr(reference, activation)(z)
     # Every activation here has a slope of at most 1.2, and rounds its result by a few ulp.
-    tolerance = 1.2 * (bound(np.abs(x.reshape(-1, shape[-1]).astype("float64")), np.abs(kernel.astype("float64")), dtype)
-                       + np.finfo(dtype).eps * np.abs(bias)).reshape(expected.shape)
-    assert (np.abs(y - expected) <= tolerance + 8 * np.finfo(dtype).eps * np.abs(expected) + 1e-30).all()
+    tolerance = 1.2 * (
+        bound(
+            np.abs(x.reshape(-1, shape[-1]).astype("float64")),
+            np.abs(kernel.astype("float64")),
+            dtype,
+        )
+        + np.finfo(dtype).eps * np.abs(bias)
+    ).reshape(expected.shape)
+    assert (
+        np.abs(y - expected) <= tolerance + 8 * np.finfo(dtype).eps * np.abs(expected) + 1e-30
+    ).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fused_equals_unfused(isa, rng, dtype):
     """The epilogue's activations have the bits of the ops."""
-    x, kernel, bias = draw(rng, (37, 53), dtype), draw(rng, (53, 29), dtype), draw(rng, (29,), dtype)
+    x, kernel, bias = (
+        draw(rng, (37, 53), dtype),
+        draw(rng, (53, 29), dtype),
+        draw(rng, (29,), dtype),
+    )
     z = ops.dense(x, kernel, bias)
     for name in ("relu", "tanh", "sigmoid", "elu", "softplus", "silu", "gelu", "hard_sigmoid"):
         assert (ops.dense(x, kernel, bias, activation=name) == getattr(ops, name)(z)).all(), name
@@ -87,18 +127,25 @@ def test_relu_keeps_nan_and_zero(isa):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows, m, n", [(1, 3, 2), (4, 2, 8), (130, 65, 33), (33, 784, 10)])
 def test_backward(isa, rng, rows, m, n, dtype):
-    x, dy, kernel = draw(rng, (rows, m), dtype), draw(rng, (rows, n), dtype), draw(rng, (m, n), dtype)
+    x, dy, kernel = (
+        draw(rng, (rows, m), dtype),
+        draw(rng, (rows, n), dtype),
+        draw(rng, (m, n), dtype),
+    )
     x64, dy64, kernel64 = (v.astype("float64") for v in (x, dy, kernel))
     dkernel, dbias = ops.dense_backward_kernel(x, dy, bias=True)
     assert (np.abs(dkernel - x64.T @ dy64) <= bound(x64.T, dy64, dtype)).all()
     assert (np.abs(dbias - dy64.sum(0)) <= bound(np.ones((1, rows)), dy64, dtype)).all()
-    assert (dkernel == ops.dense_backward_kernel(x, dy)).all() and (dbias == ops.bias_backward(dy)).all()
+    assert (dkernel == ops.dense_backward_kernel(x, dy)).all() and (
+        dbias == ops.bias_backward(dy)
+    ).all()
     dx = ops.dense_backward_input(dy, kernel)
     assert (np.abs(dx - dy64 @ kernel64.T) <= bound(dy64, kernel64.T, dtype)).all()
 
 
 def test_margins_are_not_read(isa, rng):
     """NaN around the operands must not reach the result."""
+
     def framed(shape):
         whole = np.full((shape[0] + 2, shape[1]), np.nan, "float32")
         whole[1:-1] = rng.standard_normal(shape)

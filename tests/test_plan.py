@@ -13,7 +13,9 @@ from dlnative.plan.fuse import Schedule, live_nodes
 from dlnative.variables import Variable
 
 
-def mlp_step(rng, dtype="float64", batch=8, units=(5, 7, 3), activation="tanh", optimizer="adam", seed=0):
+def mlp_step(
+    rng, dtype="float64", batch=8, units=(5, 7, 3), activation="tanh", optimizer="adam", seed=0
+):
     """One training step of an MLP; returns (graph, outputs, variables, gradients)."""
     rng = np.random.default_rng(seed)
     graph = Graph(training=True)
@@ -21,7 +23,9 @@ def mlp_step(rng, dtype="float64", batch=8, units=(5, 7, 3), activation="tanh", 
     labels = graph.feed((batch,), "int32", "y")
     variables = []
     for i, n in enumerate(units[1:]):
-        kernel = Variable(rng.standard_normal((h.shape[-1], n)) / 2, dtype, f"kernel{i}", path=f"{i}/kernel")
+        kernel = Variable(
+            rng.standard_normal((h.shape[-1], n)) / 2, dtype, f"kernel{i}", path=f"{i}/kernel"
+        )
         bias = Variable(rng.standard_normal(n) / 2, dtype, f"bias{i}", path=f"{i}/bias")
         variables += [kernel, bias]
         graph.scope = f"dense{i}"
@@ -36,7 +40,9 @@ def mlp_step(rng, dtype="float64", batch=8, units=(5, 7, 3), activation="tanh", 
     hyper, iterations = Variable([0.1], "float64", "lr"), Variable([0], "int64", "iterations")
     for v, leaf, g in zip(variables, leaves, grads):
         slots = {"adam": 3, "sgd": 1}[optimizer]
-        state = [Variable(np.zeros(v.shape), dtype, f"slot{i}") for i in range(min(slots, 2))] + [None] * (slots - 2)
+        state = [Variable(np.zeros(v.shape), dtype, f"slot{i}") for i in range(min(slots, 2))] + [
+            None
+        ] * (slots - 2)
         if optimizer == "sgd":
             state = [None]
         apply(optimizer, leaf, *state, g, hyper, iterations)
@@ -58,8 +64,14 @@ def test_fusion_of_a_step(rng):
     schedule = fuse(graph, outputs)
     flatten_updates(schedule)
     assert names(schedule) == [
-        "dense", "dense", "sparse_softmax_cross_entropy_with_gradient", "dense_backward_kernel",
-        "dense_backward_input", "dense_backward_kernel", "adam", "increment",
+        "dense",
+        "dense",
+        "sparse_softmax_cross_entropy_with_gradient",
+        "dense_backward_kernel",
+        "dense_backward_input",
+        "dense_backward_kernel",
+        "adam",
+        "increment",
     ]
     assert schedule.nodes[0].attributes["activation"] == "tanh"
     assert schedule.nodes[4].attributes["activation"] == "tanh"
@@ -71,7 +83,9 @@ def test_the_input_gradient_of_the_first_layer_is_not_computed(rng):
     assert sum(n.op.name == "dense_backward_input" for n in live_nodes(graph.nodes, outputs)) == 2
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "silu", "softplus", "elu", "hard_sigmoid"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", "relu", "gelu", "silu", "softplus", "elu", "hard_sigmoid"]
+)
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_engines_agree_step_by_step(rng, activation, optimizer):
     x, y = rng.standard_normal((64, 5)), rng.integers(0, 3, 64)
@@ -98,18 +112,43 @@ def test_many_steps_in_one_call_are_the_same_steps(rng):
         function = engines.build(graph, outputs, engine="native")
         order = np.arange(64)[::-1].copy()
         for c in range(calls):
-            assert function.run([x, y], np.concatenate([order, order]), c * 128 // calls, 16 // calls) == 16 // calls
+            assert (
+                function.run([x, y], np.concatenate([order, order]), c * 128 // calls, 16 // calls)
+                == 16 // calls
+            )
         results.append(b"".join(v.numpy().tobytes() for v in variables))
     assert len(set(results)) == 1
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "bool",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+    ],
+)
 def test_feeds_take_any_dtype_and_strides(rng, dtype):
     graph = Graph()
     x = graph.feed((3, 4, 2), "float32")
     function = engines.build(graph, [apply("rescale", x, scale=2.0)], engine="native")
     data = (rng.random((10, 4, 2)) * 2).astype(dtype)
-    for view in (data, data[::-1], np.asfortranarray(data), np.repeat(data, 2, axis=2)[:, :, ::2], data.transpose(0, 1, 2)):
+    for view in (
+        data,
+        data[::-1],
+        np.asfortranarray(data),
+        np.repeat(data, 2, axis=2)[:, :, ::2],
+        data.transpose(0, 1, 2),
+    ):
         out = np.empty((3, 4, 2), "float32")
         indices = np.array([7, 0, 3])
         function.run([view], indices, 0, 1, out=[out])
@@ -120,7 +159,14 @@ def test_rows_that_do_not_exist_are_refused(rng):
     graph = Graph()
     function = engines.build(graph, [apply("relu", graph.feed((3, 2), "float32"))], engine="native")
     data = np.zeros((5, 2))
-    for indices, first, steps in [(None, 0, 2), (None, 3, 1), (np.array([0, 1, 5]), 0, 1), (np.array([0, -1, 2]), 0, 1), (np.array([0]), 0, 1), (None, -1, 1)]:
+    for indices, first, steps in [
+        (None, 0, 2),
+        (None, 3, 1),
+        (np.array([0, 1, 5]), 0, 1),
+        (np.array([0, -1, 2]), 0, 1),
+        (np.array([0]), 0, 1),
+        (None, -1, 1),
+    ]:
         with pytest.raises(ValueError):
             function.run([data], indices, first, steps)
     with pytest.raises(ValueError, match="shape of a row"):
@@ -136,7 +182,10 @@ def overlaps(plan):
         (a.name, b.name)
         for i, a in enumerate(s)
         for b in s[i + 1 :]
-        if a.start <= b.end and b.start <= a.end and a.offset < b.offset + b.bytes and b.offset < a.offset + a.bytes
+        if a.start <= b.end
+        and b.start <= a.end
+        and a.offset < b.offset + b.bytes
+        and b.offset < a.offset + a.bytes
     ]
 
 
@@ -175,7 +224,22 @@ def random_graph(draw, graph, x, w):
     """A DAG of 2 to 12 nodes over tensors of one shape."""
     tensors = [x, apply("dense", x, w)]
     for _ in range(draw(st.integers(1, 10))):
-        kind = draw(st.sampled_from(["tanh", "sigmoid", "gelu", "softplus", "add", "multiply", "subtract", "dense", "concat", "softmax"]))
+        kind = draw(
+            st.sampled_from(
+                [
+                    "tanh",
+                    "sigmoid",
+                    "gelu",
+                    "softplus",
+                    "add",
+                    "multiply",
+                    "subtract",
+                    "dense",
+                    "concat",
+                    "softmax",
+                ]
+            )
+        )
         a = draw(st.sampled_from(tensors))
         b = draw(st.sampled_from(tensors))
         if kind in ("add", "multiply", "subtract"):
@@ -201,7 +265,10 @@ def test_random_graphs(data):
     graph = Graph()
     x, kernel = graph.feed((2, 3), "float64"), graph.feed((3, 3), "float64")
     y = random_graph(data.draw, graph, x, kernel)
-    dx, dw = (g if g is not None else t * 0.0 for g, t in zip(gradients(graph, y, [x, kernel]), [x, kernel]))
+    dx, dw = (
+        g if g is not None else t * 0.0
+        for g, t in zip(gradients(graph, y, [x, kernel]), [x, kernel])
+    )
     outputs = [y, dx, dw]
     native = engines.build(graph, outputs, engine="native")
     assert not overlaps(native.memory)

@@ -55,8 +55,12 @@ class _Evaluation:
         for with_gradients in (False, True):
             graph = Graph(training=training)
             feeds = [graph.feed(a.shape, self.dtype) for a in x]
-            labels = [graph.feed(a.shape, "int32" if a.dtype.kind in "iu" else self.dtype) for a in y]
-            cast = [v for v in model.variables if v.dtype != self.dtype and v.dtype.startswith("float")]
+            labels = [
+                graph.feed(a.shape, "int32" if a.dtype.kind in "iu" else self.dtype) for a in y
+            ]
+            cast = [
+                v for v in model.variables if v.dtype != self.dtype and v.dtype.startswith("float")
+            ]
             self.fed = list(self.variables) + [v for v in cast if not v.trainable]
             for v in self.fed:
                 graph.leaves[id(v)] = graph.feed(v.shape, self.dtype, v.path)
@@ -66,7 +70,9 @@ class _Evaluation:
             if with_gradients:
                 leaves = [graph.variable(v) for v in self.variables]
                 for v, leaf, g in zip(self.variables, leaves, gradients(graph, total, leaves)):
-                    outputs.append(graph.constant(np.zeros(v.shape, self.dtype)) if g is None else g)
+                    outputs.append(
+                        graph.constant(np.zeros(v.shape, self.dtype)) if g is None else g
+                    )
             self.functions[with_gradients] = engines.build(graph, outputs)
 
     def bind(self, x, y):
@@ -91,7 +97,11 @@ def _total(loss, labels, prediction):
 
 
 def _batch(data, name):
-    arrays = list(data) if isinstance(data, (list, tuple)) and all(hasattr(a, "shape") for a in data) else [data]
+    arrays = (
+        list(data)
+        if isinstance(data, (list, tuple)) and all(hasattr(a, "shape") for a in data)
+        else [data]
+    )
     arrays = [np.asarray(a) for a in arrays]
     for a in arrays:
         if a.dtype.kind not in "biuf":
@@ -129,7 +139,9 @@ def vjp(function, *inputs, training=False):
         array([1., 1., 1.])
     """
     arrays = [np.asarray(a) for a in inputs]
-    arrays = [a if a.dtype.name in ("float32", "float64") else a.astype(config.floatx()) for a in arrays]
+    arrays = [
+        a if a.dtype.name in ("float32", "float64") else a.astype(config.floatx()) for a in arrays
+    ]
     if getattr(function, "built", True) is False:
         function(arrays[0] if len(arrays) == 1 else arrays)
     is_layer = hasattr(function, "trainable_variables")
@@ -147,7 +159,9 @@ def vjp(function, *inputs, training=False):
     results = list(result) if isinstance(result, (list, tuple)) else [result]
     for t in results:
         if not isinstance(t, Tensor):
-            raise TypeError(f"vjp: expected a function that returns tensors, received {type(t).__name__}")
+            raise TypeError(
+                f"vjp: expected a function that returns tensors, received {type(t).__name__}"
+            )
     outputs = engines.build(graph, results)(*arrays)
 
     def pullback(*cotangents):
@@ -156,7 +170,9 @@ def vjp(function, *inputs, training=False):
         weights = [np.asarray(c, dtype=o.dtype) for c, o in zip(cotangents, outputs)]
         for w, o in zip(weights, outputs):
             if w.shape != o.shape:
-                raise ValueError(f"vjp: expected a cotangent of shape {o.shape}, received {w.shape}")
+                raise ValueError(
+                    f"vjp: expected a cotangent of shape {o.shape}, received {w.shape}"
+                )
         backward = Graph(training=training)
         feeds, result = trace(backward)
         results = list(result) if isinstance(result, (list, tuple)) else [result]
@@ -195,7 +211,9 @@ class GradcheckResult:
         return f"<GradcheckResult max_error={self.max_error:.3g} evaluations={self.evaluations}>"
 
 
-def gradcheck(model, x, y, loss=None, mode="central", epsilon=None, max_params=None, seed=0, training=False):
+def gradcheck(
+    model, x, y, loss=None, mode="central", epsilon=None, max_params=None, seed=0, training=False
+):
     """Compares backpropagation with numerical gradients, in float64.
 
     Forward differences, (L(w + h e_i) - L(w)) / h, take N + 1 evaluations of the loss for N
@@ -261,5 +279,9 @@ def gradcheck(model, x, y, loss=None, mode="central", epsilon=None, max_params=N
         error = np.where(np.isfinite(a), np.abs(n - a) / scale, np.inf)[checked]
         errors[path] = float(error.max()) if error.size else 0.0
     return GradcheckResult(
-        max(errors.values(), default=0.0), errors, evaluations, dict(zip(paths, numerical)), dict(zip(paths, analytic))
+        max(errors.values(), default=0.0),
+        errors,
+        evaluations,
+        dict(zip(paths, numerical)),
+        dict(zip(paths, analytic)),
     )

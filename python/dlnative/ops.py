@@ -70,11 +70,17 @@ def compute(op, inputs, attributes, out=None):
         the arrays given for the state are overwritten.
     """
     arrays = _arrays(op, inputs)
-    specs = op.infer(*(None if a is None else Tensor(a.shape, a.dtype.name) for a in arrays), **attributes)
+    specs = op.infer(
+        *(None if a is None else Tensor(a.shape, a.dtype.name) for a in arrays), **attributes
+    )
     single = isinstance(specs, Spec)
     specs = (specs,) if single else specs
-    if out is not None and (not single or out.shape != specs[0].shape or out.dtype != specs[0].dtype):
-        raise ValueError(f"{op.name}: expected out of shape {specs[0].shape} and dtype {specs[0].dtype}")
+    if out is not None and (
+        not single or out.shape != specs[0].shape or out.dtype != specs[0].dtype
+    ):
+        raise ValueError(
+            f"{op.name}: expected out of shape {specs[0].shape} and dtype {specs[0].dtype}"
+        )
     if "sparse" in op.name:
         _check_classes(op, arrays)
     if config.current_engine() == "numpy" and not op.writes:
@@ -87,7 +93,13 @@ def compute(op, inputs, attributes, out=None):
     from .engines.native import native_attributes
 
     outputs = [np.empty(s.shape, s.dtype) for s in specs] if out is None else [out]
-    _core.execute(op.name, arrays, outputs, native_attributes(op.name, arrays, attributes), attributes.get("step") or 0)
+    _core.execute(
+        op.name,
+        arrays,
+        outputs,
+        native_attributes(op.name, arrays, attributes),
+        attributes.get("step") or 0,
+    )
     if not outputs:
         return None
     return outputs[0] if single else tuple(outputs)
@@ -106,9 +118,14 @@ def _arrays(op, inputs):
         arrays.append(value)
     if op.writes:
         for i in op.writes:
-            if arrays[i] is not None and not (arrays[i].flags.c_contiguous and arrays[i].flags.writeable):
+            if arrays[i] is not None and not (
+                arrays[i].flags.c_contiguous and arrays[i].flags.writeable
+            ):
                 raise ValueError(f"{op.name}: expected a contiguous writable array as input {i}")
-        return [a if a is None or i in op.writes else np.ascontiguousarray(a) for i, a in enumerate(arrays)]
+        return [
+            a if a is None or i in op.writes else np.ascontiguousarray(a)
+            for i, a in enumerate(arrays)
+        ]
     floats = {a.dtype.name for a in arrays if a is not None and a.dtype.name in _FLOATS and a.ndim}
     floats = floats or {a.dtype.name for a in arrays if a is not None and a.dtype.name in _FLOATS}
     dtype = "float64" if "float64" in floats else "float32" if floats else config.floatx()
@@ -129,4 +146,6 @@ def _check_classes(op, arrays):
     classes = arrays[at - 1].shape[-1]
     low, high = arrays[at].min(), arrays[at].max()
     if low < 0 or high >= classes:
-        raise ValueError(f"{op.name}: expected labels in [0, {classes}), received {low if low < 0 else high}")
+        raise ValueError(
+            f"{op.name}: expected labels in [0, {classes}), received {low if low < 0 else high}"
+        )

@@ -16,7 +16,9 @@ def test_arithmetic() -> None:
     np.testing.assert_array_equal(reference.add(a, b), [5, -5, INF, NAN])
     np.testing.assert_array_equal(reference.subtract(a, b), [-3, 1, INF, NAN])
     np.testing.assert_array_equal(reference.multiply(a, b), [4, 6, INF, NAN])
-    np.testing.assert_array_equal(reference.divide(row := np.array([1.0, 3.0]), 2 * row), [0.5, 0.5])
+    np.testing.assert_array_equal(
+        reference.divide(row := np.array([1.0, 3.0]), 2 * row), [0.5, 0.5]
+    )
     np.testing.assert_array_equal(reference.maximum(a, b), [4, -2, INF, NAN])
     np.testing.assert_array_equal(reference.minimum(a, b), [1, -3, 1, NAN])
     np.testing.assert_array_equal(reference.rescale(a, scale=3.0, offset=0.5)[:3], [3.5, -5.5, INF])

@@ -31,7 +31,9 @@ class NativeFunction:
         for feed in graph.feeds:
             self.program.add_feed(self._buffer(feed))
         self.instructions = [
-            n for n in self.schedule.nodes if not (n.op.view and id(n.inputs[0]) in self.memory.places)
+            n
+            for n in self.schedule.nodes
+            if not (n.op.view and id(n.inputs[0]) in self.memory.places)
         ]
         for node in self.instructions:
             self.program.add(

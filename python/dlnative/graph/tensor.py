@@ -23,9 +23,21 @@ class Tensor:
         name: For messages.
     """
 
-    __slots__ = ("shape", "dtype", "graph", "node", "index", "source", "history", "name", "__weakref__")
+    __slots__ = (
+        "__weakref__",
+        "dtype",
+        "graph",
+        "history",
+        "index",
+        "name",
+        "node",
+        "shape",
+        "source",
+    )
 
-    def __init__(self, shape, dtype, graph=None, node=None, index=0, source=None, history=None, name=None):
+    def __init__(
+        self, shape, dtype, graph=None, node=None, index=0, source=None, history=None, name=None
+    ):
         self.shape = tuple(shape)
         self.dtype = dtype
         self.graph = graph
@@ -99,7 +111,7 @@ class Feed:
 class Node:
     """One op applied to tensors. `scope` names the layer it belongs to."""
 
-    __slots__ = ("op", "inputs", "attributes", "outputs", "scope")
+    __slots__ = ("attributes", "inputs", "op", "outputs", "scope")
 
     def __init__(self, op, inputs, attributes, scope):
         self.op = op
@@ -137,7 +149,9 @@ class Graph:
         """The tensor of a Variable or of a named state array (one per graph)."""
         tensor = self.leaves.get(id(variable))
         if tensor is None:
-            tensor = Tensor(variable.shape, str(variable.dtype), self, source=variable, name=variable.name)
+            tensor = Tensor(
+                variable.shape, str(variable.dtype), self, source=variable, name=variable.name
+            )
             self.leaves[id(variable)] = tensor
         return tensor
 
@@ -161,7 +175,7 @@ class Graph:
 class Spec:
     """Shape and dtype: what a shape rule returns for one output."""
 
-    __slots__ = ("shape", "dtype")
+    __slots__ = ("dtype", "shape")
 
     def __init__(self, shape, dtype):
         self.shape = tuple(shape)
@@ -194,7 +208,9 @@ def apply(name, *inputs, **attributes):
             like = value if like is None else like
             graph = value.graph if graph is None else graph
     if like is None:
-        raise TypeError(f"{name}: expected at least one tensor, received {[type(v).__name__ for v in inputs]}")
+        raise TypeError(
+            f"{name}: expected at least one tensor, received {[type(v).__name__ for v in inputs]}"
+        )
     if graph is None:
         return symbolic_apply(name, inputs, attributes)
     return graph.apply(op, tuple(_leaf(graph, value, like) for value in inputs), attributes)
@@ -207,4 +223,6 @@ def _leaf(graph, value, like):
         return graph.variable(value)
     # Numbers and floating-point arrays take the dtype of the tensor they meet, as in Keras.
     floating = isinstance(value, (int, float)) or np.asarray(value).dtype.kind == "f"
-    return graph.constant(value, like.dtype if floating and like.dtype.startswith("float") else None)
+    return graph.constant(
+        value, like.dtype if floating and like.dtype.startswith("float") else None
+    )

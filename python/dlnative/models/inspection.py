@@ -104,7 +104,14 @@ class Inspection:
         nodes = step.function.instructions
         return Profile(
             [
-                (label, node.op.name, algorithm, seconds / runs, node.op.flops(node), node.op.bytes(node))
+                (
+                    label,
+                    node.op.name,
+                    algorithm,
+                    seconds / runs,
+                    node.op.flops(node),
+                    node.op.bytes(node),
+                )
                 for (label, algorithm, seconds, runs), node in zip(entries, nodes)
             ],
             peak,
@@ -144,7 +151,9 @@ def _planned_step(model, batch):
     probe = state.probe(model, rows.structure)
     given = state.objectives
     labels = [
-        None if loss is None else _zeros(shape[:-1] if getattr(loss, "sparse_labels", False) else shape, batch)
+        None
+        if loss is None
+        else _zeros(shape[:-1] if getattr(loss, "sparse_labels", False) else shape, batch)
         for loss, shape in zip(_losses(given, probe), probe.shapes)
     ]
     objectives = Objectives(given.loss, given.loss_weights, given.metrics, given.weighted_metrics)
@@ -172,7 +181,10 @@ def table(header, rows):
     lines = [header, *rows]
     widths = [max(len(row[i]) for row in lines) for i in range(len(header))]
     return "\n".join(
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths))
+        )
         for row in lines
     )
 
@@ -202,7 +214,10 @@ class MemoryReport:
         return self.arena_bytes + self.variable_bytes + self.optimizer_bytes
 
     def __str__(self):
-        rows = [(name, f"{size:,}", f"{offset:,}", f"{start}", f"{end}") for name, size, offset, start, end in self.rows]
+        rows = [
+            (name, f"{size:,}", f"{offset:,}", f"{start}", f"{end}")
+            for name, size, offset, start, end in self.rows
+        ]
         return "\n".join(
             [
                 f"{self.kind} step of {self.batch_size} rows",
@@ -249,6 +264,9 @@ class Profile:
             for layer, op, algorithm, seconds, flops, size in self.rows
         ]
         header = ("instruction", "algorithm", "us", "%", "GFLOP/s", "% of peak", "GB/s")
-        return table(header, cells) + f"\nstep: {1e6 * self.seconds:.1f} us, peak {self.peak / 1e9:.0f} GFLOP/s"
+        return (
+            table(header, cells)
+            + f"\nstep: {1e6 * self.seconds:.1f} us, peak {self.peak / 1e9:.0f} GFLOP/s"
+        )
 
     __repr__ = __str__

@@ -48,7 +48,9 @@ def gradients(graph, output, tensors, cotangent=None):
             continue
         if not node.op.differentiable:
             where = f" of layer '{node.scope}'" if node.scope else ""
-            raise ValueError(f"op '{node.op.name}'{where} has no gradient: it cannot be trained through")
+            raise ValueError(
+                f"op '{node.op.name}'{where} has no gradient: it cannot be trained through"
+            )
         graph.scope = node.scope
         for tensor, need, dx in zip(node.inputs, needs, node.op.gradient(node, *dys, needs=needs)):
             if need and dx is not None:

@@ -20,7 +20,9 @@ def place_variables(graph):
     """
     updates = [n for n in graph.nodes if n.op.name in UPDATES]
     for i in range(max((n.op.grad_index for n in updates), default=0)):
-        place([n.inputs[i].source for n in updates if i < n.op.grad_index and n.inputs[i] is not None])
+        place(
+            [n.inputs[i].source for n in updates if i < n.op.grad_index and n.inputs[i] is not None]
+        )
     variables = [t.source for t in graph.leaves.values() if is_variable(t.source)]
     place([v for v in variables if getattr(v, "trainable", False)])
     place(variables)
@@ -47,7 +49,10 @@ def flatten_updates(schedule):
         grad_index = first.op.grad_index
         size, parts = 0, []
         for node in run:
-            offset = _distance(first.inputs[0].source, node.inputs[0].source) // ITEMSIZE[first.inputs[0].dtype]
+            offset = (
+                _distance(first.inputs[0].source, node.inputs[0].source)
+                // ITEMSIZE[first.inputs[0].dtype]
+            )
             parts.append((node.inputs[grad_index], offset))
             size = offset + node.inputs[0].size
         if any(id(t) in taken for t, _ in parts):
@@ -56,10 +61,17 @@ def flatten_updates(schedule):
         grad = FlatTensor((size,), first.inputs[0].dtype, name="gradients")
         grad.parts = parts
         inputs = [
-            None if t is None else Tensor((size,), t.dtype, source=_span(t.source.value, size), name=t.name)
+            None
+            if t is None
+            else Tensor((size,), t.dtype, source=_span(t.source.value, size), name=t.name)
             for t in first.inputs[:grad_index]
         ]
-        merged = Node(first.op, (*inputs, grad, *first.inputs[grad_index + 1 :]), first.attributes, "optimizer")
+        merged = Node(
+            first.op,
+            (*inputs, grad, *first.inputs[grad_index + 1 :]),
+            first.attributes,
+            "optimizer",
+        )
         schedule.replace(merged, run[:-1], at=run[-1])
 
 
@@ -90,7 +102,9 @@ def _continues(before, node):
     for a, b in zip(before.inputs[:grad_index], node.inputs[:grad_index]):
         if (a is None) != (b is None):
             return False
-        if a is not None and (a.dtype != node.inputs[0].dtype or _distance(a.source, b.source) != step):
+        if a is not None and (
+            a.dtype != node.inputs[0].dtype or _distance(a.source, b.source) != step
+        ):
             return False
     return True
 

@@ -82,7 +82,12 @@ def _node(name, inputs, outputs, attributes, scope):
 
 def _is_one(tensor):
     source = tensor.source
-    return tensor.node is None and getattr(source, "shape", None) == () and hasattr(source, "item") and source.item() == 1.0
+    return (
+        tensor.node is None
+        and getattr(source, "shape", None) == ()
+        and hasattr(source, "item")
+        and source.item() == 1.0
+    )
 
 
 def _loss_with_gradient(schedule):
@@ -128,7 +133,9 @@ def _dense_activation(schedule):
         attributes = {**node.attributes, **activation.attributes, "activation": activation.op.name}
         results = [activation.outputs[0]]
         if rest:
-            if [u.op.name if u is not None else "" for u in rest] != [activation.op.name + "_backward"]:
+            if [u.op.name if u is not None else "" for u in rest] != [
+                activation.op.name + "_backward"
+            ]:
                 continue
             attributes["pre_activation"] = True
             results.append(z)
@@ -162,10 +169,18 @@ def _backward_bias(schedule):
         if node.op.name != "dense_backward_kernel" or node.attributes.get("bias"):
             continue
         dbias = sums.pop(id(node.inputs[1]), None)
-        if dbias is None or node.inputs[0].ndim != 2 and dbias.inputs[0].ndim != node.inputs[1].ndim:
+        if (
+            dbias is None
+            or (node.inputs[0].ndim != 2
+            and dbias.inputs[0].ndim != node.inputs[1].ndim)
+        ):
             continue
         merged = _node(
-            "dense_backward_kernel", node.inputs, (*node.outputs, *dbias.outputs), {"bias": True}, node.scope
+            "dense_backward_kernel",
+            node.inputs,
+            (*node.outputs, *dbias.outputs),
+            {"bias": True},
+            node.scope,
         )
         first, second = sorted((node, dbias), key=schedule.nodes.index)
         schedule.replace(merged, (second,), at=first)

@@ -15,7 +15,7 @@ from .flatten import FlatTensor
 class Storage:
     """A piece of the arena that one or several tensors live in."""
 
-    __slots__ = ("bytes", "start", "end", "offset", "name", "tensors", "pinned")
+    __slots__ = ("bytes", "end", "name", "offset", "pinned", "start", "tensors")
 
     def __init__(self, size, name):
         self.bytes = -(-size // ALIGNMENT) * ALIGNMENT
@@ -144,7 +144,9 @@ def _place(storages):
         if s.start is None:  # nothing in it is computed
             s.start = s.end
         offset = 0
-        for other in sorted((p for p in placed if p.start <= s.end and s.start <= p.end), key=lambda p: p.offset):
+        for other in sorted(
+            (p for p in placed if p.start <= s.end and s.start <= p.end), key=lambda p: p.offset
+        ):
             if offset + s.bytes <= other.offset:
                 break
             offset = max(offset, other.offset + other.bytes)

@@ -48,7 +48,9 @@ class ActivationBackwardOp(Op):
         check_attributes(self.name, attributes, self.forward.defaults)
         check_same_dtype(self.name, dy, saved)
         if dy.shape != saved.shape:
-            raise ValueError(f"{self.name}: expected dy of shape {saved.shape}, received {dy.shape}")
+            raise ValueError(
+                f"{self.name}: expected dy of shape {saved.shape}, received {dy.shape}"
+            )
         return same(dy)
 
 
@@ -65,7 +67,9 @@ class StepOp(ActivationOp):
 def check_attributes(name, attributes, defaults):
     for key in attributes:
         if key not in defaults:
-            raise TypeError(f"{name}: unexpected argument {key!r}; expected {sorted(defaults) or 'none'}")
+            raise TypeError(
+                f"{name}: unexpected argument {key!r}; expected {sorted(defaults) or 'none'}"
+            )
 
 
 ACTIVATIONS = {

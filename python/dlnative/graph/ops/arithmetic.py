@@ -53,17 +53,28 @@ class BinaryOp(Op):
 
 
 def _multiply_gradient(dy, a, b, needs):
-    return apply("multiply", dy, b) if needs[0] else None, apply("multiply", dy, a) if needs[1] else None
+    return apply("multiply", dy, b) if needs[0] else None, apply("multiply", dy, a) if needs[
+        1
+    ] else None
 
 
 def _divide_gradient(dy, a, b, needs):
     da = apply("divide", dy, b)
-    db = apply("rescale", apply("divide", apply("multiply", da, a), b), scale=-1.0) if needs[1] else None
+    db = (
+        apply("rescale", apply("divide", apply("multiply", da, a), b), scale=-1.0)
+        if needs[1]
+        else None
+    )
     return da if needs[0] else None, db
 
 
 add(BinaryOp("add", lambda dy, a, b, needs: (dy, dy)))
-add(BinaryOp("subtract", lambda dy, a, b, needs: (dy, apply("rescale", dy, scale=-1.0) if needs[1] else None)))
+add(
+    BinaryOp(
+        "subtract",
+        lambda dy, a, b, needs: (dy, apply("rescale", dy, scale=-1.0) if needs[1] else None),
+    )
+)
 add(BinaryOp("multiply", _multiply_gradient))
 add(BinaryOp("divide", _divide_gradient))
 add(BinaryOp("maximum"))

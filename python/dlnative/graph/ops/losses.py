@@ -18,7 +18,9 @@ class LossOp(Op):
             if key != "label_smoothing" or not self.smoothing:
                 raise TypeError(f"{name}: unexpected argument {key!r}")
         if pred.ndim < 1:
-            raise ValueError(f"{name}: expected predictions of at least one dimension, received {pred.shape}")
+            raise ValueError(
+                f"{name}: expected predictions of at least one dimension, received {pred.shape}"
+            )
         if self.sparse:
             if labels.dtype != "int32":
                 raise ValueError(f"{name}: expected int32 labels, received {labels.dtype}")
@@ -30,7 +32,9 @@ class LossOp(Op):
             return
         check_same_dtype(name, pred, labels)
         if labels.shape != pred.shape:
-            raise ValueError(f"{name}: expected labels of shape {pred.shape}, received {labels.shape}")
+            raise ValueError(
+                f"{name}: expected labels of shape {pred.shape}, received {labels.shape}"
+            )
 
     def infer(self, pred, labels, **attributes):
         self.check(self.name, pred, labels, attributes)
@@ -54,7 +58,9 @@ class LossBackwardOp(Op):
     def infer(self, dloss, pred, labels, **attributes):
         self.forward.check(self.name, pred, labels, attributes)
         if dloss.shape != pred.shape[:-1]:
-            raise ValueError(f"{self.name}: expected dloss of shape {pred.shape[:-1]}, received {dloss.shape}")
+            raise ValueError(
+                f"{self.name}: expected dloss of shape {pred.shape[:-1]}, received {dloss.shape}"
+            )
         return same(pred)
 
     def flops(self, node):
@@ -73,7 +79,9 @@ class LossWithGradientOp(Op):
     def infer(self, pred, labels, weight=None, scale=1.0, **attributes):
         self.forward.check(self.name, pred, labels, attributes)
         if weight is not None and weight.shape != pred.shape[:-1]:
-            raise ValueError(f"{self.name}: expected a weight of shape {pred.shape[:-1]}, received {weight.shape}")
+            raise ValueError(
+                f"{self.name}: expected a weight of shape {pred.shape[:-1]}, received {weight.shape}"
+            )
         return Spec((), pred.dtype), same(pred)
 
     def flops(self, node):
@@ -103,7 +111,9 @@ for _op in LOSSES.values():
 def _check_weight(name, losses, weight):
     check_same_dtype(name, losses, weight)
     if weight is not None and weight.shape != losses.shape:
-        raise ValueError(f"{name}: expected a weight of shape {losses.shape}, received {weight.shape}")
+        raise ValueError(
+            f"{name}: expected a weight of shape {losses.shape}, received {weight.shape}"
+        )
 
 
 @register
@@ -117,9 +127,9 @@ class WeightedSum(Op):
         return Spec((), losses.dtype)
 
     def gradient(self, node, dtotal, needs):
-        return (apply("weighted_sum_backward", dtotal, *node.inputs, **node.attributes),) + (None,) * (
-            len(node.inputs) - 1
-        )
+        return (apply("weighted_sum_backward", dtotal, *node.inputs, **node.attributes),) + (
+            None,
+        ) * (len(node.inputs) - 1)
 
 
 @register

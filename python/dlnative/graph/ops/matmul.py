@@ -21,7 +21,9 @@ class Matmul(Op):
     def infer(self, a, b, transpose_a=False, transpose_b=False):
         check_same_dtype(self.name, a, b)
         if a.ndim != 2 or b.ndim != 2:
-            raise ValueError(f"matmul: expected two matrices, received shapes {a.shape} and {b.shape}")
+            raise ValueError(
+                f"matmul: expected two matrices, received shapes {a.shape} and {b.shape}"
+            )
         m, k = a.shape[::-1] if transpose_a else a.shape
         k2, n = b.shape[::-1] if transpose_b else b.shape
         if k != k2:
@@ -71,14 +73,18 @@ class Dense(Op):
         if activation is not None and activation not in ACTIVATIONS:
             raise ValueError(f"dense: unknown activation {activation!r}")
         if kernel.ndim != 2:
-            raise ValueError(f"dense: expected a kernel of shape (in, out), received {kernel.shape}")
+            raise ValueError(
+                f"dense: expected a kernel of shape (in, out), received {kernel.shape}"
+            )
         if x.ndim < 2 or x.shape[-1] != kernel.shape[0]:
             raise ValueError(
                 f"dense: expected input of shape (batch, {kernel.shape[0]}) to match the kernel "
                 f"{kernel.shape}, received {x.shape}"
             )
         if bias is not None and bias.shape != kernel.shape[1:]:
-            raise ValueError(f"dense: expected a bias of shape {kernel.shape[1:]}, received {bias.shape}")
+            raise ValueError(
+                f"dense: expected a bias of shape {kernel.shape[1:]}, received {bias.shape}"
+            )
         y = Spec(x.shape[:-1] + (kernel.shape[1],), x.dtype)
         return (y, y) if pre_activation else y
 

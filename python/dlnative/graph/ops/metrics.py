@@ -13,7 +13,9 @@ class CategoricalAccuracy(Op):
     def infer(self, pred, labels):
         check_same_dtype(self.name, pred, labels)
         if pred.shape != labels.shape:
-            raise ValueError(f"{self.name}: expected labels of shape {pred.shape}, received {labels.shape}")
+            raise ValueError(
+                f"{self.name}: expected labels of shape {pred.shape}, received {labels.shape}"
+            )
         return Spec(pred.shape[:-1], pred.dtype)
 
 
@@ -40,5 +42,7 @@ class BinaryAccuracy(Op):
     def infer(self, pred, labels, threshold=0.5):
         check_same_dtype(self.name, pred, labels)
         if pred.shape != labels.shape:
-            raise ValueError(f"{self.name}: expected labels of shape {pred.shape}, received {labels.shape}")
+            raise ValueError(
+                f"{self.name}: expected labels of shape {pred.shape}, received {labels.shape}"
+            )
         return Spec(pred.shape[:-1], pred.dtype)

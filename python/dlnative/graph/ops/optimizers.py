@@ -31,9 +31,13 @@ class UpdateOp(Op):
         check_same_dtype(self.name, *arrays)
         for t in arrays:
             if t.shape != param.shape:
-                raise ValueError(f"{self.name}: expected arrays of shape {param.shape}, received {t.shape}")
+                raise ValueError(
+                    f"{self.name}: expected arrays of shape {param.shape}, received {t.shape}"
+                )
         if grad is None or inputs[-2].dtype != "float64" or inputs[-1].dtype != "int64":
-            raise ValueError(f"{self.name}: expected a gradient, float64 hyper and int64 iterations")
+            raise ValueError(
+                f"{self.name}: expected a gradient, float64 hyper and int64 iterations"
+            )
         return ()
 
     def flops(self, node):

@@ -17,7 +17,9 @@ class ReductionOp(Op):
     def infer(self, x, axis=None, keepdims=False):
         axes = normalize_axes(self.name, axis, x.ndim)
         if self.name in ("max", "min") and any(x.shape[a] == 0 for a in axes):
-            raise ValueError(f"{self.name}: an empty axis has no extremum, received shape {x.shape}")
+            raise ValueError(
+                f"{self.name}: an empty axis has no extremum, received shape {x.shape}"
+            )
         return Spec(reduced_shape(x.shape, axes, keepdims), x.dtype)
 
     def flops(self, node):

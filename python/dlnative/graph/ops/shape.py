@@ -70,7 +70,9 @@ class Slice(_MoveOp):
     def infer(self, x, axis, start, stop):
         axis = normalize_axis(self.name, axis, x.ndim)
         if not 0 <= start <= stop <= x.shape[axis]:
-            raise ValueError(f"slice: [{start}:{stop}] is out of range for axis {axis} of {x.shape}")
+            raise ValueError(
+                f"slice: [{start}:{stop}] is out of range for axis {axis} of {x.shape}"
+            )
         return Spec(x.shape[:axis] + (stop - start,) + x.shape[axis + 1 :], x.dtype)
 
     def gradient(self, node, dy, needs):

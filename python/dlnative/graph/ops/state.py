@@ -31,7 +31,9 @@ class Increment(StateOp):
 
     def infer(self, counter):
         if counter.shape != (1,) or counter.dtype != "int64":
-            raise ValueError(f"increment: expected an int64 counter of shape (1,), received {counter}")
+            raise ValueError(
+                f"increment: expected an int64 counter of shape (1,), received {counter}"
+            )
         return ()
 
 
@@ -44,7 +46,9 @@ class AccumulateMean(StateOp):
 
     def infer(self, state, values, weight=None):
         if state.shape != (2,) or state.dtype != "float64":
-            raise ValueError(f"accumulate_mean: expected a float64 state of shape (2,), received {state}")
+            raise ValueError(
+                f"accumulate_mean: expected a float64 state of shape (2,), received {state}"
+            )
         if weight is not None and weight.shape != values.shape:
             raise ValueError(
                 f"accumulate_mean: expected a weight of shape {values.shape}, received {weight.shape}"
