@@ -214,6 +214,20 @@ struct GemmKernels {
   std::int64_t (*scratch_elements)(std::int64_t m, std::int64_t n, std::int64_t k);
 };
 
+// Topics with a header of their own, kernels/<topic>_kernels.h.
+template <class T>
+struct ConvKernels;
+template <class T>
+struct DepthwiseKernels;
+template <class T>
+struct PoolKernels;
+template <class T>
+struct NormKernels;
+template <class T>
+struct SpatialKernels;
+template <class T>
+struct AugmentKernels;
+
 template <class T>
 struct Kernels {
   const ElementwiseKernels<T>* elementwise;
@@ -223,6 +237,12 @@ struct Kernels {
   const OptimizerKernels<T>* optimizer;
   const ConvertKernels<T>* convert;
   const GemmKernels<T>* gemm;
+  const ConvKernels<T>* conv;
+  const DepthwiseKernels<T>* depthwise;
+  const PoolKernels<T>* pool;
+  const NormKernels<T>* norm;
+  const SpatialKernels<T>* spatial;
+  const AugmentKernels<T>* augment;
 };
 
 struct KernelTable {

@@ -13,6 +13,12 @@ void register_loss(Registry& registry);
 void register_metrics(Registry& registry);
 void register_optimizer(Registry& registry);
 void register_state(Registry& registry);
+void register_conv(Registry& registry);
+void register_depthwise(Registry& registry);
+void register_pool(Registry& registry);
+void register_norm(Registry& registry);
+void register_spatial(Registry& registry);
+void register_augment(Registry& registry);
 
 const Registry& registry() {
   static const Registry instance = [] {
@@ -27,6 +33,12 @@ const Registry& registry() {
     register_metrics(r);
     register_optimizer(r);
     register_state(r);
+    register_conv(r);
+    register_depthwise(r);
+    register_pool(r);
+    register_norm(r);
+    register_spatial(r);
+    register_augment(r);
     return r;
   }();
   return instance;

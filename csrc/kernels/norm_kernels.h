@@ -1,0 +1,12 @@
+// Normalisation: the contract between ops and kernels.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace dlnative {
+
+template <class T>
+struct NormKernels {
+};
+
+}  // namespace dlnative

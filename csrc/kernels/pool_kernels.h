@@ -1,0 +1,12 @@
+// Pooling: the contract between ops and kernels.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace dlnative {
+
+template <class T>
+struct PoolKernels {
+};
+
+}  // namespace dlnative

@@ -1,0 +1,12 @@
+// Padding, cropping and resizing of images: the contract between ops and kernels.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace dlnative {
+
+template <class T>
+struct SpatialKernels {
+};
+
+}  // namespace dlnative
