@@ -179,11 +179,8 @@ def main() -> None:
     parser = make_parser(__doc__, rounds=7, round_seconds=0.1)
     add_threads(parser)
     parser.add_argument("--parts", default=",".join(PARTS), help="default: %(default)s")
-    arguments = parse(parser)
-    parts = arguments.parts.split(",")
-    unknown = [part for part in parts if part not in PARTS]
-    if unknown:
-        parser.error(f"--parts: choose from {', '.join(PARTS)}, received {', '.join(unknown)}")
+    arguments = parse(parser, parts=PARTS)
+    parts = arguments.parts
     report = Report("bench_overhead", arguments)
     with Stage(arguments, arguments.threads[0], PEERS, peer_threads=1) as stage:
         report.describe(stage)

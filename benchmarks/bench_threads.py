@@ -14,9 +14,8 @@ from typing import Any
 from common.arguments import make_parser, parse
 from common.machine import usable_cpus
 from common.models import mlp, training_spec, training_steps
-from common.report import Case, Report
-from common.stage import Stage
-from common.timer import compare
+from common.report import Report
+from common.stage import Stage, compare_threads
 
 WIDTHS = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024]
 CUBES = [8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024]
@@ -49,25 +48,6 @@ def work() -> list[tuple[str, str, dict[str, Any], int]]:
     return cases
 
 
-def run(name: str, kind: str, spec: dict[str, Any], units: int, one: Stage, many: Stage) -> Case:
-    """Times one case with a single thread and with all."""
-    arguments = many.arguments
-    ours = arguments.ours
-    variants = many.described[ours]["variants"][kind]
-    theirs = one.prepare(ours, kind, variants[0], spec, "one thread")
-    subject = many.prepare(ours, kind, variants[0], spec, f"{many.threads} threads")
-    comparison = compare(
-        subject,
-        [theirs],
-        rounds=arguments.rounds,
-        round_seconds=arguments.round_seconds,
-        settle=arguments.settle,
-    )
-    subject.release()
-    theirs.release()
-    return Case(name, many.threads, comparison, units)
-
-
 def main() -> None:
     """Runs the benchmark."""
     processors = len(usable_cpus())
@@ -85,7 +65,7 @@ def main() -> None:
         report.describe(many)
         for name, kind, spec, units in work():
             if many.selected(name):
-                case = run(name, kind, spec, units, one, many)
+                case = compare_threads(name, kind, spec, one, many, units=units)
                 report.add(case, wide=["one thread"])
                 ratio = case.comparison.ratio("one thread")
                 report.target(f"{name}: one thread's time", ratio, NOISE, at_least=True)

@@ -27,13 +27,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     from workers.base import serve
 
-    serve(
-        lambda: importlib.import_module(f"workers.{arguments.name}_worker").Worker(
-            arguments.threads
-        ),
-        sys.stdin,
-        answers,
-    )
+    module = f"workers.{arguments.name.replace('-', '_')}_worker"
+    serve(lambda: importlib.import_module(module).Worker(arguments.threads), sys.stdin, answers)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,30 @@ def data_dir() -> Path:
         if any(folder.glob("train-images*")):
             return folder
     pytest.skip("needs the MNIST files: name their folder in DLNATIVE_DATA (see docs/data.md)")
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory) -> Path:
+    """A folder with a folder per class of 1000 JPEG files each: the test images of CIFAR-10.
+
+    They come from cifar10-jpeg.tar.gz in $DLNATIVE_DATA, or in shared data.
+    """
+    root = os.environ.get("DLNATIVE_DATA")
+    folders = [Path(root)] if root else []
+    folders.append(ROOT.parent / "shared" / "data")
+    for folder in folders:
+        archive = folder / "cifar10-jpeg.tar.gz"
+        if archive.is_file():
+            break
+    else:
+        pytest.skip("needs cifar10-jpeg.tar.gz: name its folder in DLNATIVE_DATA")
+    place = tmp_path_factory.mktemp("photographs")
+    with tarfile.open(archive) as contents:
+        for member in contents:
+            if member.name.startswith("train"):  # sorted: nothing of the test set follows
+                break
+            contents.extract(member, place, filter="data")
+    return place / "test"
 
 
 @pytest.fixture

@@ -333,7 +333,7 @@ def test_the_two_engines_agree(run, blobs, tmp_path):
         (["train", "--data", "digits", "--activation", "rellu"], "relu"),
         (["train", "--data", "digits", "--data-dir", "x"], "--data-dir goes with --data mnist"),
         (["train", "--data", "digits", "--target", "x"], "--target goes with a CSV file"),
-        (["train", "--data", "digit"], "expected digits, mnist, FILE.csv or FILE.npz"),
+        (["train", "--data", "digit"], "expected digits, mnist, cifar10, FILE.csv, FILE.npz"),
         (["train", "--data", "none.csv"], "none.csv: no such file"),
         (["train", "--data", "none.npz"], "none.npz: no such file"),
         (["train", "--data", "mnist", "--data-dir", "none"], "there is none at none"),

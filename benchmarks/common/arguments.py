@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
 from common.machine import usable_cpus
 
-PEERS = ["numpy", "torch", "jax", "keras", "sklearn"]
+PEERS = ["numpy", "torch", "jax", "keras", "keras-tf", "sklearn", "onnxruntime"]
 
 
 def make_parser(
@@ -32,6 +33,18 @@ def make_parser(
         default=os.environ.get("DLNATIVE_PEERS_PYTHON", sys.executable),
         help="interpreter that has the peers installed (default: DLNATIVE_PEERS_PYTHON, else this)",
     )
+    add(
+        "--tf-python",
+        metavar="PATH",
+        default=os.environ.get("DLNATIVE_TF_PYTHON", ""),
+        help="interpreter that has Keras and TensorFlow (default: DLNATIVE_TF_PYTHON, else peers')",
+    )
+    add(
+        "--skip",
+        metavar="TEXT",
+        default="",
+        help="leave out the peers' modes whose label contains one of these, as 'compiled,scan'",
+    )
     add("--ours", default="dlnative", help="library the ratios are for (default: %(default)s)")
     add("--rounds", type=int, default=rounds, help="rounds of each case (default: %(default)s)")
     add(
@@ -54,15 +67,28 @@ def make_parser(
     return parser
 
 
-def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parses the command line; `--quick` shortens the rounds, `--peers` becomes a list."""
+def parse(
+    parser: argparse.ArgumentParser, parts: Sequence[str] = ()
+) -> argparse.Namespace:
+    """Parses the command line; `--quick` shortens the rounds, lists of names become lists.
+
+    Args:
+        parser: A parser of `make_parser`.
+        parts: The parts that `--parts` may name, for a parser that has this option.
+    """
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.round_seconds = 2, 0.02
+    arguments.skip = [text for text in arguments.skip.split(",") if text]
     arguments.peers = [name for name in arguments.peers.split(",") if name]
     unknown = [name for name in arguments.peers if name not in PEERS]
     if unknown:
         parser.error(f"--peers: choose from {', '.join(PEERS)}, received {', '.join(unknown)}")
+    if parts:
+        arguments.parts = arguments.parts.split(",")
+        unknown = [part for part in arguments.parts if part not in parts]
+        if unknown:
+            parser.error(f"--parts: choose from {', '.join(parts)}, received {', '.join(unknown)}")
     return arguments
 
 
@@ -80,6 +106,8 @@ def interpreter_for(name: str, arguments: argparse.Namespace) -> str:
     """Returns the interpreter a library runs in.
 
     dlnative and NumPy run in this one: NumPy is what dlnative's users have at hand. The others
-    run in the peers' interpreter.
+    run in the peers' interpreter, TensorFlow in another if there is one.
     """
+    if name == "keras-tf" and arguments.tf_python:
+        return str(arguments.tf_python)
     return sys.executable if name in ("dlnative", "numpy") else str(arguments.peers_python)

@@ -1,16 +1,18 @@
 """The models and data sets of the benchmarks, as plain data that travels to every worker.
 
 A model is a list of layer descriptions; each worker builds it with its own library's means. Adding
-a kind of layer means one branch in `forward_macs` and in `parameter_shapes` here, and one in each
-worker that supports it; a worker that does not says so, and the table shows the gap.
+a kind of layer means one branch in `common/shapes.py` and one in each worker that supports it; a
+worker that does not says so, and the table shows the gap. Convolutional networks are described in
+`common/networks.py`.
 
 Data sets are named by their shape and a seed, and drawn alike in every worker (`workers/data.py`).
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+from common.shapes import parameters
 
 # PyTorch adds epsilon to the corrected square root of v, Keras and scikit-learn to the plain one.
 # At Keras's default of 1e-7 that moves the loss of the first epoch by up to 3 %, at 1e-10 by 1 %.
@@ -56,6 +58,7 @@ def training_spec(
     batch: int,
     optimizer: str = "adam",
     learning_rate: float = 1e-3,
+    momentum: float = 0.0,
     epochs: int = 1,
 ) -> dict[str, Any]:
     """Describes a training run, to be timed over `epochs` epochs.
@@ -64,8 +67,9 @@ def training_spec(
         model: The model's description.
         samples: Number of samples; a multiple of `batch`, so that all do the same steps.
         batch: Samples in a step.
-        optimizer: "adam" (beta 0.9 and 0.999, `ADAM_EPSILON`) or "sgd" (no momentum).
+        optimizer: "adam" (beta 0.9 and 0.999, `ADAM_EPSILON`) or "sgd".
         learning_rate: The learning rate.
+        momentum: Momentum of "sgd".
         epochs: Epochs in one timed repetition.
     """
     if samples % batch:
@@ -76,6 +80,7 @@ def training_spec(
         "batch": batch,
         "optimizer": optimizer,
         "learning_rate": learning_rate,
+        "momentum": momentum,
         "epochs": epochs,
         "seed": 1,
     }
@@ -86,25 +91,13 @@ def training_steps(spec: dict[str, Any]) -> int:
     return int(spec["epochs"] * spec["samples"] // spec["batch"])
 
 
-def parameter_shapes(model: Model) -> list[tuple[int, ...]]:
-    """Returns the shapes of kernel and bias of each layer in turn, kernels as (in, out)."""
-    shapes: list[tuple[int, ...]] = []
-    width = math.prod(model["input"])
-    for layer in model["layers"]:
-        if layer["kind"] != "dense":
-            raise ValueError(f"unknown kind of layer: {layer['kind']!r}.")
-        shapes += [(width, layer["units"]), (layer["units"],)]
-        width = layer["units"]
-    return shapes
-
-
 def forward_macs(model: Model) -> list[int]:
     """Returns the multiply-adds of each layer for one sample."""
-    return [math.prod(shape) for shape in parameter_shapes(model) if len(shape) > 1]
+    return [parameter.macs for parameter in parameters(model) if parameter.macs]
 
 
 def step_flops(model: Model, batch: int) -> int:
-    """Returns the floating-point operations in the matrix products of one training step.
+    """Returns the floating-point operations in the products and convolutions of a training step.
 
     Forward, kernel gradient and input gradient cost the same; the first layer needs no input
     gradient.

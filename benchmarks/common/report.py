@@ -6,8 +6,9 @@ JSON, format 1:
     libraries   for each number of threads: versions, threads and facts of every library; for
                 dlnative the facts are instruction set, compiler and flags
     ceilings    FMA peak of one core by dtype (FLOP/s) and memory bandwidth (bytes/s)
-    cases       name, threads, units, flops, checks, and for each library best, median, all seconds
-                (of one unit), repetitions, and ratio and ratio_of_best to ours
+    cases       name, threads, units, flops, bytes moved, note, checks, and for each library best,
+                median, all seconds (of one unit), repetitions, peak memory in bytes, and ratio and
+                ratio_of_best to ours
     figures     single measured values
     targets     text, value, bound, met
     missing     libraries that did not take part, with the reason
@@ -24,9 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from common.machine import BENCHMARKS, describe_machine
-from common.timer import Comparison, Timing
-
-PEAK = "FMA peak"
+from common.timer import BANDWIDTH, CEILINGS, Comparison, Timing
 
 
 @dataclass
@@ -39,6 +38,9 @@ class Case:
         comparison: The times of whole repetitions.
         units: Steps in one repetition.
         flops: Floating-point operations of one step, if they matter.
+        moved: Bytes that one step reads and writes, if they matter.
+        note: How our library did it.
+        memory: Peak memory of libraries in bytes, where it was measured.
         checks: The number each library computed to show that it did the work.
         disagreeing: Libraries whose number differs from ours.
         gaps: Libraries that could not do it, with the reason.
@@ -49,6 +51,9 @@ class Case:
     comparison: Comparison
     units: int = 1
     flops: float | None = None
+    moved: float | None = None
+    note: str = ""
+    memory: dict[str, int] = field(default_factory=dict)
     checks: dict[str, float] = field(default_factory=dict)
     disagreeing: list[str] = field(default_factory=list)
     gaps: dict[str, str] = field(default_factory=dict)
@@ -59,26 +64,37 @@ class Case:
         return self.comparison.ours.median / self.units
 
     @property
+    def ceiling(self) -> str | None:
+        """What of the machine bounds this case, if it was measured."""
+        return next((label for label in CEILINGS if self.has(label)), None)
+
+    @property
     def share(self) -> float | None:
-        """The share of the FMA peak that we reach, median over the rounds."""
-        return self.comparison.ratio(PEAK) if self.has(PEAK) else None
+        """The share of the ceiling that we reach, median over the rounds."""
+        return self.comparison.ratio(self.ceiling) if self.ceiling else None
 
     @property
     def share_of_best(self) -> float | None:
-        """The share of the best peak that we reach in our best time.
+        """The share of the best ceiling that we reach in our best time.
 
-        The peak of a turn is the best of many short loops, our time the mean of all repetitions,
+        The ceiling of a turn is the best of many short loops, our time the mean of all repetitions,
         so on a machine that is not quiet this is the juster of the two shares.
         """
-        return self.comparison.ratio_of_best(PEAK) if self.has(PEAK) else None
+        return self.comparison.ratio_of_best(self.ceiling) if self.ceiling else None
+
+    def rate(self, seconds: float) -> str:
+        """Formats the rate of work when one unit takes so many seconds."""
+        if self.flops and self.ceiling != BANDWIDTH:
+            return f"{self.flops / seconds / 1e9:.1f} GF/s"
+        return f"{self.moved / seconds / 1e9:.1f} GB/s" if self.moved else ""
 
     def has(self, label: str) -> bool:
         """Returns whether the subject with this label was timed."""
         return any(timing.label == label for timing in self.comparison.others)
 
     def peers(self) -> list[Timing]:
-        """Returns the timings of the other libraries, fastest first, without the FMA peak."""
-        peers = [timing for timing in self.comparison.others if timing.label != PEAK]
+        """Returns the timings of the other libraries, fastest first, without the ceilings."""
+        peers = [timing for timing in self.comparison.others if timing.label not in CEILINGS]
         return sorted(peers, key=lambda timing: timing.median)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +109,8 @@ class Case:
                 "seconds": seconds,
                 "repetitions": timing.repetitions,
             }
+            if timing.label in self.memory:
+                result["peak_memory"] = self.memory[timing.label]
             if timing.ratios:
                 result["ratio"] = self.comparison.ratio(timing.label)
                 result["ratio_of_best"] = self.comparison.ratio_of_best(timing.label)
@@ -104,6 +122,8 @@ class Case:
             "threads": self.threads,
             "units": self.units,
             "flops": self.flops,
+            "moved": self.moved,
+            "note": self.note,
             "ours": entry(self.comparison.ours),
             "others": [entry(timing) for timing in self.comparison.others],
             "checks": self.checks,
@@ -203,33 +223,32 @@ class Report:
             print(f"{'':4}{label}: DIFFERENT RESULT {case.checks[label]:.6g}, ours {ours:.6g}")
 
     def _print_rows(self, case: Case) -> None:
+        memory = f"{'peak MB':>10}" if case.memory else ""
         print(f"\n{case.name}")
         print(
-            f"{'':4}{'':28}{'best':>10}{'median':>10}{'GFLOP/s':>10}{'ratio':>9}{'of best':>9}",
+            f"{'':4}{'':28}{'best':>10}{'median':>10}{'rate':>12}{'ratio':>9}{'of best':>9}{memory}",
         )
         timings = [case.comparison.ours, *case.comparison.others]
         for timing in sorted(timings, key=lambda timing: timing.median):
-            rate = ""
-            if case.flops:
-                rate = f"{case.flops * case.units / timing.median / 1e9:.1f}"
             ratios = ["", ""]
             if timing.ratios:
                 ratio = case.comparison.ratio(timing.label)
                 best = case.comparison.ratio_of_best(timing.label)
                 ratios = [f"{ratio:.2f}", f"{best:.2f}"]
+            peak = case.memory.get(timing.label)
+            memory = f"{peak / 1e6:10.0f}" if peak is not None else ""
             print(
                 f"{'':4}{timing.label:28}{show_seconds(timing.best / case.units):>10}"
-                f"{show_seconds(timing.median / case.units):>10}{rate:>10}"
-                f"{ratios[0]:>9}{ratios[1]:>9}",
+                f"{show_seconds(timing.median / case.units):>10}"
+                f"{case.rate(timing.median / case.units):>12}{ratios[0]:>9}{ratios[1]:>9}{memory}",
                 flush=True,
             )
 
     def _print_row(self, case: Case, columns: list[str]) -> None:
         if self._columns != columns:
             self._columns = columns
-            heads = "".join(f"{'/ ' + label:>14}" for label in columns)
-            print(f"\n{'case':44}{'median':>10}{'GFLOP/s':>9}{'of peak':>9}{'of best':>9}{heads}")
-        rate = f"{case.flops / case.seconds / 1e9:.1f}" if case.flops else ""
+            heads = "".join(f"{'/ ' + label:>{max(14, len(label) + 4)}}" for label in columns)
+            print(f"\n{'case':52}{'median':>10}{'rate':>12}{'share':>8}{'of best':>9}{heads}")
         shares = [
             f"{share:.3f}" if share is not None else ""
             for share in (case.share, case.share_of_best)
@@ -237,9 +256,10 @@ class Report:
         ratios = ""
         for label in columns:
             ratio = f"{case.comparison.ratio(label):.2f}" if case.has(label) else "-"
-            ratios += f"{ratio:>14}"
+            ratios += f"{ratio:>{max(14, len(label) + 4)}}"
         print(
-            f"{case.name:44}{show_seconds(case.seconds):>10}{rate:>9}{shares[0]:>9}{shares[1]:>9}{ratios}",
+            f"{case.name:52}{show_seconds(case.seconds):>10}{case.rate(case.seconds):>12}"
+            f"{shares[0]:>8}{shares[1]:>9}{ratios}  {case.note}".rstrip(),
             flush=True,
         )
 
@@ -274,7 +294,7 @@ class Report:
             "format": 1,
             "benchmark": self.benchmark,
             # Where an interpreter lies says nothing to anybody else.
-            "arguments": {k: v for k, v in vars(self.arguments).items() if k != "peers_python"},
+            "arguments": {k: v for k, v in vars(self.arguments).items() if "python" not in k},
             "machine": self.machine,
             "libraries": self.libraries,
             "missing": self.missing,

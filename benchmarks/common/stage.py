@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from common.arguments import interpreter_for
 from common.report import Case
-from common.subjects import CeilingSubject, TaskSubject, WorkerError, WorkerProcess
+from common.subjects import (
+    BandwidthSubject,
+    PeakSubject,
+    TaskSubject,
+    WorkerError,
+    WorkerProcess,
+)
 from common.timer import Subject, compare
+
+# For single operations: the C library then keeps the memory of results for the next, so that
+# peers do not pay for fresh pages in every call. Only we give our results a place beforehand.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30)}
 
 
 class Stage:
@@ -20,6 +31,7 @@ class Stage:
         peers: Names of the peers that can do the benchmark's tasks.
         peer_threads: Threads for the peers, if they do best with another number than ours.
         pin: Whether processes of one thread are bound to a processor.
+        environment: Environment variables for the peers.
 
     Attributes:
         described: What each worker said of itself, by name.
@@ -34,27 +46,31 @@ class Stage:
         *,
         peer_threads: int | None = None,
         pin: bool = True,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.arguments = arguments
         self.threads = threads
+        self.pin = pin
+        self.environment = environment or {}
         self.workers: dict[str, WorkerProcess] = {}
         self.described: dict[str, dict[str, Any]] = {}
         self.missing: dict[str, str] = {}
         try:
-            self.start(arguments.ours, threads, pin)
+            self.start(arguments.ours, threads)
             if arguments.ours in self.missing:
                 raise SystemExit(f"{arguments.ours}: {self.missing[arguments.ours]}")
             for name in peers:
                 if name in arguments.peers and name != arguments.ours:
-                    self.start(name, peer_threads or threads, pin)
+                    self.start(name, peer_threads or threads)
         except BaseException:
             self.close()
             raise
 
-    def start(self, name: str, threads: int, pin: bool) -> None:
+    def start(self, name: str, threads: int) -> None:
         """Starts a worker, or notes why it is missing."""
         python = interpreter_for(name, self.arguments)
-        worker = WorkerProcess(name, python, threads, pin=pin)
+        environment = {} if name == self.arguments.ours else self.environment
+        worker = WorkerProcess(name, python, threads, pin=self.pin, environment=environment)
         try:
             self.described[name] = worker.request(do="describe")
             self.workers[name] = worker
@@ -93,10 +109,13 @@ class Stage:
         *,
         units: int = 1,
         flops: float | None = None,
+        moved: float | None = None,
         dtype: str = "float32",
         ours_variant: str | None = None,
         peers: list[str] | None = None,
         tolerance: float = 1e-3,
+        rounds: int | None = None,
+        also_ran: float = math.inf,
     ) -> Case:
         """Times one task on all libraries.
 
@@ -106,10 +125,13 @@ class Stage:
             spec: Its parameters.
             units: Steps in one repetition; the report shows times of one step.
             flops: Floating-point operations of one step; adds the FMA peak to the comparison.
+            moved: Bytes that one step reads and writes; adds the bandwidth to the comparison.
             dtype: The type the peak is measured in.
             ours_variant: Which of our variants of the task to run; default: the first.
             peers: Take these peers only.
             tolerance: Relative difference of the checks up to which results agree.
+            rounds: Number of rounds, if not that of the command line.
+            also_ran: See `common/timer.py`.
 
         Returns:
             The times; libraries that failed are in its `gaps`.
@@ -121,32 +143,65 @@ class Stage:
         variants = self.described[ours_name]["variants"].get(kind, [""])
         ours = self.prepare(ours_name, kind, ours_variant or variants[0], spec, ours_name)
         subjects, gaps = [], {}
-        for peer in self.workers:
-            if peer == ours_name or (peers is not None and peer not in peers):
-                continue
-            variants = self.described[peer]["variants"].get(kind, [])
-            for variant in variants:
-                label = f"{peer} {variant}" if len(variants) > 1 else peer
-                try:
-                    subjects.append(self.prepare(peer, kind, variant, spec, label))
-                except WorkerError as error:
-                    gaps[label] = str(error)
-        others: list[Subject] = list(subjects)
-        if flops is not None and self.query("fma_peak", dtype=dtype, seconds=0.001):
-            worker = self.workers[ours_name]
-            others.insert(0, CeilingSubject(worker, dtype, flops * units, self.threads))
+        for peer, variant, label in self.modes(kind, peers):
+            try:
+                subjects.append(self.prepare(peer, kind, variant, spec, label))
+            except WorkerError as error:
+                gaps[label] = str(error)
         comparison = compare(
             ours,
-            others,
-            rounds=self.arguments.rounds,
+            [*self.ceilings(units, flops, moved, dtype), *subjects],
+            rounds=rounds or self.arguments.rounds,
             round_seconds=self.arguments.round_seconds,
             settle=self.arguments.settle,
+            also_ran=also_ran,
         )
         disagreeing = [s.label for s in subjects if differs(s.check, ours.check, tolerance)]
         checks = {s.label: s.check for s in [ours, *subjects] if s.check is not None}
         for subject in [ours, *subjects]:
             subject.release()
-        return Case(name, self.threads, comparison, units, flops, checks, disagreeing, gaps)
+        return Case(
+            name,
+            self.threads,
+            comparison,
+            units=units,
+            flops=flops,
+            moved=moved,
+            note=ours.note,
+            checks=checks,
+            disagreeing=disagreeing,
+            gaps=gaps,
+        )
+
+    def modes(self, kind: str, peers: list[str] | None = None) -> list[tuple[str, str, str]]:
+        """Returns library, variant and label of every mode of the peers that does a task.
+
+        Args:
+            kind: The kind of task.
+            peers: Take these peers only.
+        """
+        found = []
+        for peer in self.workers:
+            if peer == self.arguments.ours or (peers is not None and peer not in peers):
+                continue
+            variants = self.described[peer]["variants"].get(kind, [])
+            for variant in variants:
+                label = f"{peer} {variant}" if len(variants) > 1 else peer
+                if not any(text in label for text in self.arguments.skip):
+                    found.append((peer, variant, label))
+        return found
+
+    def ceilings(
+        self, units: int, flops: float | None, moved: float | None, dtype: str
+    ) -> list[Subject]:
+        """Returns the ceilings of the machine that our worker can measure."""
+        worker = self.workers[self.arguments.ours]
+        found: list[Subject] = []
+        if flops is not None and self.query("fma_peak", dtype=dtype, seconds=0.001):
+            found.append(PeakSubject(worker, dtype, flops * units, self.threads))
+        if moved is not None and self.query("memory_bandwidth", bytes=1 << 20, seconds=0.001):
+            found.append(BandwidthSubject(worker, moved * units))
+        return found
 
     def prepare(
         self, name: str, kind: str, variant: str, spec: dict[str, Any], label: str
@@ -154,7 +209,28 @@ class Stage:
         """Prepares a task in a worker."""
         worker = self.workers[name]
         answer = worker.request(do="prepare", kind=kind, variant=variant, spec=spec)
-        return TaskSubject(label, worker, answer["key"], answer["check"])
+        return TaskSubject(label, worker, answer["key"], answer["check"], answer["note"])
+
+    def peak_memory(self, name: str, kind: str, variant: str, spec: dict[str, Any]) -> int:
+        """Returns the memory a task needs at most, beyond that of the imported library.
+
+        A process of its own prepares the task, which for training is a first epoch, and repeats it
+        once.
+
+        Raises:
+            WorkerError: The library cannot do it.
+        """
+        python = interpreter_for(name, self.arguments)
+        worker = WorkerProcess(name, python, self.threads, pin=self.pin)
+        try:
+            worker.request(do="describe")
+            before = worker.request(do="query", name="peak_memory", spec={})["bytes"]
+            key = worker.request(do="prepare", kind=kind, variant=variant, spec=spec)["key"]
+            worker.request(do="measure", key=key, repetitions=1)
+            after = worker.request(do="query", name="peak_memory", spec={})["bytes"]
+        finally:
+            worker.close()
+        return int(after - before)
 
 
 def differs(value: float | None, expected: float | None, tolerance: float) -> bool:
@@ -162,3 +238,39 @@ def differs(value: float | None, expected: float | None, tolerance: float) -> bo
     if value is None or expected is None:
         return False
     return not abs(value - expected) <= tolerance * max(abs(value), abs(expected))
+
+
+def compare_threads(
+    name: str,
+    kind: str,
+    spec: dict[str, Any],
+    one: Stage,
+    many: Stage,
+    *,
+    units: int = 1,
+) -> Case:
+    """Times one task of our library with a single thread and with several.
+
+    Args:
+        name: The case's name in the report.
+        kind: The kind of task.
+        spec: Its parameters.
+        one: A stage of one thread, like `many` not bound to a processor.
+        many: A stage of several threads; the case counts as its own.
+        units: Steps in one repetition.
+    """
+    arguments = many.arguments
+    ours = arguments.ours
+    variants = many.described[ours]["variants"][kind]
+    theirs = one.prepare(ours, kind, variants[0], spec, "one thread")
+    subject = many.prepare(ours, kind, variants[0], spec, f"{many.threads} threads")
+    comparison = compare(
+        subject,
+        [theirs],
+        rounds=arguments.rounds,
+        round_seconds=arguments.round_seconds,
+        settle=arguments.settle,
+    )
+    subject.release()
+    theirs.release()
+    return Case(name, many.threads, comparison, units)

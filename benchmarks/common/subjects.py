@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.machine import BENCHMARKS, usable_cpus
+from common.timer import BANDWIDTH, PEAK
 
 THREAD_VARIABLES = (
     "DLNATIVE_NUM_THREADS",
@@ -120,6 +121,7 @@ class TaskSubject:
     worker: WorkerProcess
     key: int
     check: float | None
+    note: str = ""
 
     def measure(self, repetitions: int) -> float:
         answer = self.worker.request(do="measure", key=self.key, repetitions=repetitions)
@@ -131,7 +133,7 @@ class TaskSubject:
 
 
 @dataclass
-class CeilingSubject:
+class PeakSubject:
     """The time the machine's FMA peak would need, as if it were a library.
 
     The peak of one core is measured in our own worker's process at every turn, and multiplied by
@@ -143,10 +145,34 @@ class CeilingSubject:
     flops: float
     threads: int
     seconds: float = 0.02
-    label: str = "FMA peak"
+    label: str = PEAK
 
     def measure(self, repetitions: int) -> float:
         answer = self.worker.request(
             do="query", name="fma_peak", spec={"dtype": self.dtype, "seconds": self.seconds}
         )
         return self.flops / (float(answer["flops_per_second"]) * self.threads)
+
+
+@dataclass
+class BandwidthSubject:
+    """The time that copying as many bytes would need, as if it were a library.
+
+    Copies of `size` bytes, larger than any cache, run on all threads of our own worker's process
+    at every turn; bytes read and bytes written both count. The time over ours is the share of the
+    memory bandwidth that we reach.
+    """
+
+    worker: WorkerProcess
+    bytes: float
+    size: int = 96 << 20
+    seconds: float = 0.05
+    label: str = BANDWIDTH
+
+    def measure(self, repetitions: int) -> float:
+        answer = self.worker.request(
+            do="query",
+            name="memory_bandwidth",
+            spec={"bytes": self.size, "seconds": self.seconds},
+        )
+        return self.bytes / float(answer["bytes_per_second"])

@@ -20,6 +20,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
+# The labels of subjects that stand for what the machine can do.
+PEAK = "FMA peak"
+BANDWIDTH = "bandwidth"
+CEILINGS = (PEAK, BANDWIDTH)
+
+
 class Subject(Protocol):
     """Something that can be timed."""
 
@@ -37,12 +43,14 @@ class Timing:
         label: The subject's name.
         repetitions: Repetitions within a round.
         seconds: Mean seconds of one repetition, one entry for each turn.
+        trial: Seconds of one repetition before the rounds.
         ratios: This subject's seconds over ours just before, one entry for each round; empty for
             ours.
     """
 
     label: str
     repetitions: int
+    trial: float = 0.0
     seconds: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
 
@@ -84,8 +92,8 @@ class Comparison:
         raise KeyError(label)
 
 
-def calibrate(subject: Subject, round_seconds: float) -> int:
-    """Returns how many repetitions fill a round.
+def calibrate(subject: Subject, round_seconds: float) -> tuple[int, float]:
+    """Returns how many repetitions fill a round, and the seconds of one.
 
     The first estimate comes from a single repetition, whose time for a short task is mostly the
     clock and cold caches, so it is refined until a trial takes a quarter of the round.
@@ -95,14 +103,14 @@ def calibrate(subject: Subject, round_seconds: float) -> int:
         round_seconds: Wanted length of a round in seconds.
 
     Returns:
-        A number of repetitions, at least 1.
+        A number of repetitions, at least 1, and the seconds of one in the last trial.
     """
     repetitions = 1
     while True:
         seconds = subject.measure(repetitions)
         elapsed = seconds * repetitions
         if elapsed >= round_seconds / 4:
-            return max(1, math.ceil(round_seconds / seconds))
+            return max(1, math.ceil(round_seconds / seconds)), seconds
         growth = round_seconds / max(elapsed, 1e-9)
         repetitions = math.ceil(repetitions * min(growth, 50.0))
 
@@ -114,6 +122,7 @@ def compare(
     rounds: int = 7,
     round_seconds: float = 0.1,
     settle: float = 0.04,
+    also_ran: float = math.inf,
 ) -> Comparison:
     """Times ours against others in interleaved rounds.
 
@@ -125,6 +134,8 @@ def compare(
         settle: Pause in seconds before each turn. Worker threads of the subject before go on
             spinning for a while (OpenBLAS: 2**26 clock ticks, about 27 ms at 2.45 GHz) and would
             take a core from the next.
+        also_ran: Others that before the rounds took more than this many times as long as the
+            fastest of the others are timed in the first two rounds only.
 
     Returns:
         The times of every turn and the ratios of every round.
@@ -138,14 +149,17 @@ def compare(
 
     def start(subject: Subject) -> Timing:
         time.sleep(settle)
-        return Timing(subject.label, calibrate(subject, round_seconds))
+        return Timing(subject.label, *calibrate(subject, round_seconds))
 
     ours_timing = start(ours)
     timings = [start(subject) for subject in others]
-    for _ in range(rounds):
+    limit = also_ran * min((t.trial for t in timings if t.label not in CEILINGS), default=math.inf)
+    for index in range(rounds):
         if not others:
             turn(ours, ours_timing)
         for subject, timing in zip(others, timings, strict=True):
+            if index >= 2 and timing.trial > limit and timing.label not in CEILINGS:
+                continue
             ours_seconds = turn(ours, ours_timing)
             timing.ratios.append(turn(subject, timing) / ours_seconds)
     return Comparison(ours_timing, timings)

@@ -3,7 +3,7 @@
 Requests and answers are JSON objects, one a line:
 
     {"do": "describe"}                                    -> versions, threads, variants of tasks
-    {"do": "prepare", "kind", "variant", "spec"}          -> {"key", "check"}
+    {"do": "prepare", "kind", "variant", "spec"}          -> {"key", "check", "note"}
     {"do": "measure", "key", "repetitions"}               -> {"seconds"}  mean of one repetition
     {"do": "release", "key"}                              -> {}
     {"do": "query", "name", "spec"}                       -> whatever the worker's query returns
@@ -17,12 +17,16 @@ Kinds of task:
     train_on_batch  one update on one batch that is already in memory
     predict         the outputs for one row, as a NumPy array
     start           build a model, compile it, train one epoch: all a user waits for
+    train_images    as `train`, for convolutional networks
+    infer           the outputs for a batch of images, from NumPy arrays to a NumPy array
+    conv, pool, norm  one operation of `common/operations.py` on tensors that stay where they are
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +34,12 @@ from typing import Any, ClassVar, Protocol, TextIO
 
 import numpy as np
 
+from workers.data import magnitude
+
 Spec = dict[str, Any]
+
+# A repetition of this many seconds needs no other before it to warm the caches.
+LONG = 0.25
 
 
 class Unsupported(Exception):
@@ -49,11 +58,13 @@ class Task:
         run: One repetition; its result is complete when it returns.
         reset: Called before each round, untimed.
         check: A number all libraries must agree on, which shows that they did the same work.
+        note: How it is done, for the table.
     """
 
     run: Callable[[], object]
     reset: Callable[[], None] = nothing
     check: float | None = None
+    note: str = ""
 
 
 class Trainer(Protocol):
@@ -72,11 +83,19 @@ class Trainer(Protocol):
         """Computes the outputs for the first row as a NumPy array."""
 
 
+class Predictor(Protocol):
+    """A model and images, ready to predict."""
+
+    def predict(self) -> Any:
+        """Returns the outputs for all images as a NumPy array."""
+
+
 class BaseWorker:
     """The tasks that are alike for all libraries.
 
-    A worker's module has a class `Worker` derived from this one. It overrides `trainer` or
-    `prepare_matmul` or both, and says in `variants` which of its modes take part in which kind.
+    A worker's module has a class `Worker` derived from this one. It overrides some of `trainer`,
+    `predictor`, `prepare_matmul` and `prepare_operation`, and says in `variants` which of its modes
+    take part in which kind.
     """
 
     variants: ClassVar[dict[str, list[str]]] = {}
@@ -96,15 +115,44 @@ class BaseWorker:
         """Builds a model with its data."""
         raise Unsupported("no training")
 
+    def predictor(self, spec: Spec, variant: str) -> Predictor:
+        """Builds a model for inference with its images."""
+        raise Unsupported("no inference")
+
+    def prepare_operation(self, spec: Spec, variant: str) -> Task:
+        """Prepares an operation of `common/operations.py`."""
+        raise Unsupported("no single operations")
+
+    def prepare_conv(self, spec: Spec, variant: str) -> Task:
+        return self.prepare_operation(spec, variant)
+
+    def prepare_pool(self, spec: Spec, variant: str) -> Task:
+        return self.prepare_operation(spec, variant)
+
+    def prepare_norm(self, spec: Spec, variant: str) -> Task:
+        return self.prepare_operation(spec, variant)
+
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         """Prepares a product; `spec` has m, n, k, dtype, transpose_a, transpose_b, seed."""
         raise Unsupported("no matmul")
 
     def prepare_train(self, spec: Spec, variant: str) -> Task:
-        """Prepares training; the check is the loss of one epoch in the data's own order."""
+        """Prepares training; the check is the loss of one epoch in the data's own order.
+
+        A trainer whose timed mode differs a little from what all agree on has a `check` of its own.
+        """
         trainer = self.trainer(spec, variant)
-        check = trainer.fit(1, shuffle=False)
+        check = trainer.check() if hasattr(trainer, "check") else trainer.fit(1, shuffle=False)
         return Task(lambda: trainer.fit(spec["epochs"], shuffle=True), trainer.restore, check)
+
+    def prepare_train_images(self, spec: Spec, variant: str) -> Task:
+        return self.prepare_train(spec, variant)
+
+    def prepare_infer(self, spec: Spec, variant: str) -> Task:
+        """Prepares predictions; the check is the mean absolute output."""
+        predictor = self.predictor(spec, variant)
+        own = getattr(predictor, "check", None)
+        return Task(predictor.predict, check=own() if own else magnitude(predictor.predict()))
 
     def prepare_train_on_batch(self, spec: Spec, variant: str) -> Task:
         """Prepares single updates."""
@@ -123,18 +171,30 @@ class BaseWorker:
     def released(self) -> None:
         """Called after a task was dropped."""
 
+    def query_peak_memory(self) -> dict[str, int]:
+        """Returns the most physical memory this process has held so far."""
+        import resource  # not everywhere
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {"bytes": peak * (1 if sys.platform == "darwin" else 1024)}
+
 
 def measure(task: Task, repetitions: int) -> float:
     """Returns the mean seconds of one repetition, after one that is not timed.
 
-    The garbage collector stays off meanwhile, for every library alike.
+    A repetition so long that cold caches do not matter is timed from the first. The garbage
+    collector stays off meanwhile, for every library alike.
     """
     task.reset()
-    task.run()
     gc.collect()
     gc.disable()
     try:
         run = task.run
+        begin = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - begin
+        if seconds >= LONG and repetitions == 1:
+            return seconds
         begin = time.perf_counter()
         for _ in range(repetitions):
             run()
@@ -169,7 +229,7 @@ class Server:
         task = getattr(self.worker, f"prepare_{kind}")(spec, variant)
         self.next_key += 1
         self.tasks[self.next_key] = task
-        return {"key": self.next_key, "check": task.check}
+        return {"key": self.next_key, "check": task.check, "note": task.note}
 
     def do_measure(self, key: int, repetitions: int) -> dict[str, Any]:
         return {"seconds": measure(self.tasks[key], repetitions)}

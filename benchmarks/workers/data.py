@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common.models import Model, parameter_shapes
+from common.models import Model
+from common.shapes import parameters
 
 Array = NDArray[Any]
 
@@ -35,9 +37,9 @@ def factors(spec: dict[str, Any]) -> tuple[Array, Array]:
     return a, b
 
 
-def matmul_check(product: Array) -> float:
-    """Returns the mean absolute value of a product, in float64."""
-    return float(np.mean(np.abs(product), dtype=np.float64))
+def magnitude(result: Any) -> float:
+    """Returns the mean absolute value of a result, in float64: what all libraries agree on."""
+    return float(np.mean(np.abs(np.asarray(result)), dtype=np.float64))
 
 
 def dataset(spec: dict[str, Any]) -> tuple[Array, Array]:
@@ -68,14 +70,57 @@ def dataset(spec: dict[str, Any]) -> tuple[Array, Array]:
     return x, labels
 
 
-def initial_weights(model: Model) -> list[Array]:
-    """Draws kernels and biases: Glorot uniform and zero, float32, kernels as (in, out)."""
+def initial_weights(model: Model, moving: str = "fresh") -> list[Array]:
+    """Draws the parameters in the order of the model's description, float32, shaped as in Keras.
+
+    Args:
+        model: The model's description.
+        moving: "fresh" for moving means of 0 and variances of 1, or "random" for such as training
+            leaves, so that nobody may leave them out.
+
+    Returns:
+        Kernels Glorot uniform, biases and betas 0, gammas 1, and the moving statistics.
+    """
     generator = np.random.default_rng(7)
     weights = []
-    for shape in parameter_shapes(model):
-        if len(shape) == 1:
-            weights.append(np.zeros(shape, np.float32))
-            continue
-        limit = np.sqrt(6.0 / (shape[0] + shape[-1]))
-        weights.append(generator.uniform(-limit, limit, shape).astype(np.float32))
+    for parameter in parameters(model):
+        shape = parameter.shape
+        if parameter.role == "kernel":
+            field = math.prod(shape[:-2])
+            limit = np.sqrt(6.0 / (field * (shape[-2] + shape[-1])))
+            weights.append(generator.uniform(-limit, limit, shape).astype(np.float32))
+        elif parameter.role.startswith("moving") and moving == "random":
+            weights.append(generator.uniform(0.5, 1.5, shape).astype(np.float32))
+        else:
+            ones = parameter.role in ("gamma", "moving_variance")
+            weights.append(np.full(shape, float(ones), np.float32))
     return weights
+
+
+def operation_arrays(spec: dict[str, Any]) -> dict[str, Array]:
+    """Draws what an operation of `common/operations.py` needs, in float32.
+
+    Returns:
+        x, dy and, shaped like y, a residual; a kernel (height, width, in, out) for convolutions;
+        gamma, beta, mean and variance of the channels, the last two those of x over the batch; all
+        centred on 0 but gamma, and x, whose mean is 0.25.
+    """
+    generator = np.random.default_rng(spec["seed"])
+
+    def draw(shape: list[int], centre: float = 0.0) -> Array:
+        values = generator.random(shape, dtype=np.float32)
+        values += np.float32(centre - 0.5)
+        return values
+
+    arrays = {"x": draw(spec["x"], 0.25), "dy": draw(spec["y"])}
+    if "kernel" in spec:
+        arrays["kernel"] = draw(spec["kernel"])
+    elif spec["op"] != "pooling":
+        channels = spec["x"][-1:]
+        arrays["gamma"], arrays["beta"] = draw(channels, 1.0), draw(channels)
+        axes = tuple(range(len(spec["x"]) - 1))
+        arrays["mean"] = arrays["x"].mean(axes, dtype=np.float64).astype(np.float32)
+        arrays["variance"] = arrays["x"].var(axes, dtype=np.float64).astype(np.float32)
+        if spec["residual"]:
+            arrays["residual"] = draw(spec["y"])
+    return arrays

@@ -14,9 +14,21 @@ import numpy as np
 import dlnative
 from dlnative import _core
 from workers.allocations import allocation_count, heap_bytes, resident_bytes
-from workers.base import BaseWorker, Spec, Task
-from workers.data import dataset, factors, matmul_check
-from workers.keras_worker import KerasTrainer
+from workers.base import BaseWorker, Spec, Task, Unsupported
+from workers.data import dataset, factors, magnitude
+from workers.dlnative_operations import operation
+from workers.keras_networks import KerasPredictor, KerasTrainer, build
+
+
+def build_ours(model: Spec) -> Any:
+    """Builds a network by `dlnative.applications` where there is one, else layer by layer."""
+    known = model.get("application")
+    if known is None:
+        return build(dlnative, model)
+    maker = getattr(dlnative.applications, known["name"], None)
+    if maker is None:
+        raise Unsupported(f"no applications.{known['name']}")
+    return maker(input_shape=tuple(known["input_shape"]), classes=known["classes"])
 
 
 class Worker(BaseWorker):
@@ -24,7 +36,12 @@ class Worker(BaseWorker):
 
     variants: ClassVar = {
         "matmul": ["ops.matmul"],
+        "conv": ["program"],
+        "pool": ["program"],
+        "norm": ["program"],
         "train": ["fit"],
+        "train_images": ["fit"],
+        "infer": ["predict_on_batch", "predict"],
         "train_on_batch": ["train_on_batch"],
         "predict": ["predict", "predict_on_batch"],
         "start": ["fit"],
@@ -50,7 +67,13 @@ class Worker(BaseWorker):
         }
 
     def trainer(self, spec: Spec, variant: str) -> KerasTrainer:
-        return KerasTrainer(dlnative, spec, variant)
+        return KerasTrainer(dlnative, spec, variant, build_ours(spec["model"]))
+
+    def predictor(self, spec: Spec, variant: str) -> KerasPredictor:
+        return KerasPredictor(dlnative, spec, variant, build_ours(spec["model"]))
+
+    def prepare_operation(self, spec: Spec, variant: str) -> Task:
+        return operation(spec)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         a, b = factors(spec)
@@ -59,7 +82,7 @@ class Worker(BaseWorker):
             "transpose_b": spec["transpose_b"],
         }
         product = np.asarray(dlnative.ops.matmul(a, b, **options))
-        check = matmul_check(product)
+        check = magnitude(product)
         if "out" in inspect.signature(dlnative.ops.matmul).parameters:
             options["out"] = product
         return Task(lambda: dlnative.ops.matmul(a, b, **options), check=check)

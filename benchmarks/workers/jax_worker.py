@@ -9,45 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from common.models import ADAM_EPSILON
-from workers.base import BaseWorker, Spec, Task, Unsupported
-from workers.data import dataset, factors, initial_weights, matmul_check
-
-ACTIVATIONS = {
-    "linear": lambda x: x,
-    "relu": jax.nn.relu,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-}
-
-
-def make_loss(model: Spec) -> Any:
-    """Returns loss(parameters, x, y) for a model's description."""
-    for layer in model["layers"]:
-        if layer["kind"] != "dense":
-            raise Unsupported(f"layer {layer['kind']}")
-
-    def logits(parameters: list[Any], x: Any) -> Any:
-        for i, layer in enumerate(model["layers"]):
-            x = x @ parameters[2 * i] + parameters[2 * i + 1]
-            x = ACTIVATIONS[layer["activation"]](x)
-        return x
-
-    def loss(parameters: list[Any], x: Any, y: Any) -> Any:
-        z = logits(parameters, x)
-        if model["loss"] == "sparse_softmax_cross_entropy":
-            chosen = jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=-1)
-            return -chosen.mean()
-        return jnp.mean(jnp.maximum(z, 0) - z * y + jnp.log1p(jnp.exp(-jnp.abs(z))))
-
-    return logits, loss
+from common.models import ADAM_EPSILON, Model
+from common.shapes import parameters
+from workers.base import BaseWorker, Spec, Task
+from workers.data import Array, dataset, factors, initial_weights, magnitude
+from workers.jax_networks import make_logits, make_loss
+from workers.jax_operations import operation
 
 
 def make_update(spec: Spec) -> Any:
     """Returns update(parameters, gradients, moments, t), hand-written."""
-    rate = spec["learning_rate"]
+    rate, momentum = spec["learning_rate"], spec["momentum"]
 
     def sgd(parameters: Any, gradients: Any, moments: Any, t: Any) -> Any:
+        if momentum:
+            (velocity,) = moments
+            gradients = jax.tree.map(lambda v, g: momentum * v + g, velocity, gradients)
+            moments = (gradients,)
         return jax.tree.map(lambda p, g: p - rate * g, parameters, gradients), moments
 
     def adam(parameters: Any, gradients: Any, moments: Any, t: Any) -> Any:
@@ -63,24 +41,43 @@ def make_update(spec: Spec) -> Any:
     return {"sgd": sgd, "adam": adam}[spec["optimizer"]]
 
 
+def count_moments(spec: Spec) -> int:
+    """Returns how many arrays like the parameters the optimizer keeps."""
+    return 2 if spec["optimizer"] == "adam" else int(spec["momentum"] > 0)
+
+
+def split(model: Model, weights: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Returns the trainable parameters and the moving statistics, as new JAX arrays."""
+    parts: tuple[list[Any], list[Any]] = ([], [])
+    for parameter, value in zip(parameters(model), weights, strict=True):
+        parts[0 if parameter.trainable else 1].append(jnp.array(value))
+    return parts
+
+
 class JaxTrainer:
-    """State is (parameters, moments, t, sum of losses); rows are gathered inside the step."""
+    """State is (parameters, moving statistics, moments, t, sum of losses).
+
+    Rows are gathered inside the step.
+    """
 
     def __init__(self, spec: Spec, variant: str) -> None:
         x, y = dataset(spec)
+        self.spec = spec
         self.variant = variant
         self.batch = spec["batch"]
         self.x, self.y = jnp.asarray(x), jnp.asarray(y)
         self.initial = initial_weights(spec["model"])
         self.generator = np.random.default_rng(3)
-        logits, loss = make_loss(spec["model"])
+        loss, logits = make_loss(spec["model"]), make_logits(spec["model"])
         update = make_update(spec)
 
         def step(state: Any, x: Any, y: Any, rows: Any) -> Any:
-            parameters, moments, t, total = state
-            value, gradients = jax.value_and_grad(loss)(parameters, x[rows], y[rows])
+            parameters, moving, moments, t, total = state
+            (value, moving), gradients = jax.value_and_grad(loss, has_aux=True)(
+                parameters, moving, x[rows], y[rows]
+            )
             parameters, moments = update(parameters, gradients, moments, t + 1)
-            return parameters, moments, t + 1, total + value
+            return parameters, moving, moments, t + 1, total + value
 
         def epoch(state: Any, x: Any, y: Any, order: Any) -> Any:
             def body(state: Any, rows: Any) -> Any:
@@ -95,32 +92,45 @@ class JaxTrainer:
         self.restore()
 
     def restore(self) -> None:
-        def zeros() -> list[Any]:
-            return [jnp.zeros_like(w) for w in self.initial]
-
-        parameters = [jnp.array(w) for w in self.initial]
-        self.state = (parameters, (zeros(), zeros()), jnp.float32(0), jnp.float32(0))
+        weights, moving = split(self.spec["model"], self.initial)
+        moments = tuple(
+            [jnp.zeros_like(w) for w in weights] for _ in range(count_moments(self.spec))
+        )
+        self.state = (weights, moving, moments, jnp.float32(0), jnp.float32(0))
 
     def fit(self, epochs: int, shuffle: bool) -> float:
         samples = len(self.x)
         for _ in range(epochs):
             order = self.generator.permutation(samples) if shuffle else np.arange(samples)
             order = order.reshape(-1, self.batch).astype(np.int32)
-            self.state = (*self.state[:3], jnp.float32(0))
+            self.state = (*self.state[:4], jnp.float32(0))
             if self.variant == "scan":
                 self.state = self.run_epoch(self.state, self.x, self.y, order)
             else:
                 for rows in order:
                     self.state = self.run_step(self.state, self.x, self.y, rows)
         jax.block_until_ready(self.state)
-        return float(self.state[3]) * self.batch / samples
+        return float(self.state[4]) * self.batch / samples
 
     def train_on_batch(self) -> object:
         self.state = self.run_step(self.state, self.x, self.y, self.first_rows)
         return jax.block_until_ready(self.state)
 
     def predict(self) -> object:
-        return np.asarray(self.run_forward(self.state[0], self.x[:1]))
+        return np.asarray(self.run_forward(self.state[0], self.state[1], self.x[:1]))
+
+
+class JaxPredictor:
+    """A jit call for inference."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.x = dataset(spec)[0]
+        weights = initial_weights(spec["model"], spec["moving"])
+        self.weights, self.moving = split(spec["model"], weights)
+        self.forward = jax.jit(make_logits(spec["model"]))
+
+    def predict(self) -> Array:
+        return np.asarray(self.forward(self.weights, self.moving, self.x))
 
 
 class Worker(BaseWorker):
@@ -128,7 +138,12 @@ class Worker(BaseWorker):
 
     variants: ClassVar = {
         "matmul": ["jit"],
+        "conv": ["jit"],
+        "pool": ["jit"],
+        "norm": ["jit"],
         "train": ["jit", "scan"],
+        "train_images": ["jit", "scan"],
+        "infer": ["jit"],
         "train_on_batch": ["jit"],
         "predict": ["jit"],
         "start": ["jit"],
@@ -142,6 +157,12 @@ class Worker(BaseWorker):
     def trainer(self, spec: Spec, variant: str) -> JaxTrainer:
         return JaxTrainer(spec, variant)
 
+    def predictor(self, spec: Spec, variant: str) -> JaxPredictor:
+        return JaxPredictor(spec)
+
+    def prepare_operation(self, spec: Spec, variant: str) -> Task:
+        return operation(spec)
+
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         jax.config.update("jax_enable_x64", spec["dtype"] == "float64")
         a, b = (jnp.asarray(array) for array in factors(spec))
@@ -154,5 +175,5 @@ class Worker(BaseWorker):
 
         return Task(
             lambda: product(a, b).block_until_ready(),
-            check=matmul_check(np.asarray(product(a, b))),
+            check=magnitude(np.asarray(product(a, b))),
         )

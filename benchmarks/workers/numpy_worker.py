@@ -8,7 +8,7 @@ import numpy as np
 import threadpoolctl
 
 from workers.base import BaseWorker, Spec, Task
-from workers.data import factors, matmul_check
+from workers.data import factors, magnitude
 
 
 class Worker(BaseWorker):
@@ -36,4 +36,4 @@ class Worker(BaseWorker):
         left = a.T if spec["transpose_a"] else a
         right = b.T if spec["transpose_b"] else b
         out = np.matmul(left, right)
-        return Task(lambda: np.matmul(left, right, out=out), check=matmul_check(out))
+        return Task(lambda: np.matmul(left, right, out=out), check=magnitude(out))

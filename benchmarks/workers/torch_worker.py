@@ -1,4 +1,4 @@
-"""PyTorch: eager with its default and its fused optimizer, compiled, and on oneDNN."""
+"""PyTorch: both layouts of images, eager and compiled, with its fused optimizers, on oneDNN."""
 
 from __future__ import annotations
 
@@ -11,39 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 from common.models import ADAM_EPSILON
-from workers.base import BaseWorker, Spec, Task, Unsupported
-from workers.data import dataset, factors, initial_weights, matmul_check
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}
-
-
-class OneDnnLinear(nn.Linear):
-    """A linear layer by oneDNN, where PyTorch would take MKL.
-
-    MKL is held back to AVX2 on processors that are not Intel's; where those have AVX-512, this
-    may be the faster way.
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.linear(x.to_mkldnn(), self.weight, self.bias).to_dense()
-
-
-def build(model: Spec, linear: type[nn.Linear]) -> nn.Sequential:
-    """Builds the model as nn.Sequential; nn.Linear keeps its kernel as (out, in)."""
-    layers: list[nn.Module] = []
-    width = int(np.prod(model["input"]))
-    for layer in model["layers"]:
-        if layer["kind"] != "dense":
-            raise Unsupported(f"layer {layer['kind']}")
-        layers.append(linear(width, layer["units"]))
-        if layer["activation"] != "linear":
-            layers.append(ACTIVATIONS[layer["activation"]]())
-        width = layer["units"]
-    return nn.Sequential(*layers)
+from workers.base import BaseWorker, Spec, Task
+from workers.data import Array, dataset, factors, initial_weights, magnitude
+from workers.torch_networks import Network, OneDnnLinear
+from workers.torch_operations import operation
 
 
 class TorchTrainer:
@@ -52,38 +23,51 @@ class TorchTrainer:
     def __init__(self, spec: Spec, variant: str) -> None:
         x, y = dataset(spec)
         self.batch = spec["batch"]
-        self.x = torch.from_numpy(x)
+        linear = OneDnnLinear if variant == "onednn" else nn.Linear
+        self.network = Network(spec["model"], variant.startswith("NHWC"), linear)
+        self.x = self.network.images(x)
         self.y = torch.from_numpy(y)
-        self.net = build(spec["model"], OneDnnLinear if variant == "onednn" else nn.Linear)
-        self.initial = [
-            torch.from_numpy(w.T.copy() if w.ndim == 2 else w)
-            for w in initial_weights(spec["model"])
-        ]
+        self.initial = initial_weights(spec["model"])
         self.restore()
         if spec["model"]["loss"] == "sparse_softmax_cross_entropy":
             self.y = self.y.long()
             loss_function = functional.cross_entropy
         else:
             loss_function = functional.binary_cross_entropy_with_logits
+        module = self.network.module
 
         def forward(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-            return loss_function(self.net(x), y)
+            return loss_function(module(x), y)
 
-        compiled = variant == "compiled"
-        self.forward = torch.compile(forward, dynamic=False) if compiled else forward
+        self.eager: Callable[..., torch.Tensor] = forward
+        self.forward = self.eager
+        if variant.endswith("compiled"):
+            self.forward = torch.compile(forward, dynamic=False)
         fused = None if variant == "eager" else True
         rate = spec["learning_rate"]
         if spec["optimizer"] == "adam":
             self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
-                self.net.parameters(), rate, eps=ADAM_EPSILON, fused=fused
+                module.parameters(), rate, eps=ADAM_EPSILON, fused=fused
             )
         else:
-            self.optimizer = torch.optim.SGD(self.net.parameters(), rate, fused=fused)
+            self.optimizer = torch.optim.SGD(
+                module.parameters(), rate, momentum=spec["momentum"], fused=fused
+            )
 
     def restore(self) -> None:
-        with torch.no_grad():
-            for parameter, value in zip(self.net.parameters(), self.initial, strict=True):
-                parameter.copy_(value)
+        self.network.load(self.initial)
+
+    def check(self) -> float:
+        """Trains one epoch as Keras pads, eagerly; where there is no such difference, as timed."""
+        if not self.network.set_exact(True):
+            return self.fit(1, shuffle=False)
+        timed, self.forward = self.forward, self.eager
+        loss = self.fit(1, shuffle=False)
+        self.network.set_exact(False)
+        self.forward = timed
+        self.restore()
+        self.train_on_batch()
+        return loss
 
     def step(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
@@ -99,15 +83,46 @@ class TorchTrainer:
             order = torch.randperm(samples) if shuffle else torch.arange(samples)
             total.zero_()
             for rows in order.split(self.batch):
-                total += self.step(self.x.index_select(0, rows), self.y.index_select(0, rows))
+                x = self.network.batch(self.x.index_select(0, rows))
+                total += self.step(x, self.y.index_select(0, rows))
         return float(total) * self.batch / samples
 
     def train_on_batch(self) -> object:
-        return self.step(self.x[: self.batch], self.y[: self.batch]).item()
+        x = self.network.batch(self.x[: self.batch])
+        return self.step(x, self.y[: self.batch]).item()
 
     @torch.inference_mode()
     def predict(self) -> object:
-        return self.net(self.x[:1]).numpy()
+        return self.network.module(self.network.batch(self.x[:1])).numpy()
+
+
+class TorchPredictor:
+    """A network for inference: eager, or compiled with its weights as constants."""
+
+    def __init__(self, spec: Spec, variant: str) -> None:
+        self.x = dataset(spec)[0]
+        self.network = Network(spec["model"], variant.startswith("NHWC"))
+        self.network.load(initial_weights(spec["model"], spec["moving"]))
+        self.eager: Callable[[torch.Tensor], torch.Tensor] = self.network.module.eval()
+        self.forward = self.eager
+        if variant.endswith("compiled"):
+            self.forward = torch.compile(self.eager, dynamic=False, options={"freezing": True})
+
+    def check(self) -> float:
+        """Predicts as Keras pads."""
+        timed, self.forward = self.forward, self.eager
+        self.network.set_exact(True)
+        value = magnitude(self.predict())
+        self.network.set_exact(False)
+        self.forward = timed
+        self.predict()
+        return value
+
+    @torch.no_grad()
+    def predict(self) -> Array:
+        # The images are given as everybody has them, so NCHW pays for its own order.
+        x = self.network.batch(self.network.images(self.x))
+        return self.forward(x).numpy()
 
 
 class Worker(BaseWorker):
@@ -115,9 +130,14 @@ class Worker(BaseWorker):
 
     variants: ClassVar = {
         "matmul": ["matmul"],
+        "conv": ["NHWC", "NCHW"],
+        "pool": ["NHWC", "NCHW"],
+        "norm": ["NHWC", "NCHW", "NHWC compiled"],
         "train": ["eager", "fused", "compiled", "onednn"],
+        "train_images": ["NHWC", "NCHW", "NHWC compiled", "NCHW compiled"],
         "train_on_batch": ["fused"],
         "predict": ["eager"],
+        "infer": ["NHWC", "NCHW", "NHWC compiled", "NCHW compiled"],
         "start": ["fused"],
     }
 
@@ -138,12 +158,18 @@ class Worker(BaseWorker):
     def trainer(self, spec: Spec, variant: str) -> TorchTrainer:
         return TorchTrainer(spec, variant)
 
+    def predictor(self, spec: Spec, variant: str) -> TorchPredictor:
+        return TorchPredictor(spec, variant)
+
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         a, b = (torch.from_numpy(array) for array in factors(spec))
         left = a.t() if spec["transpose_a"] else a
         right = b.t() if spec["transpose_b"] else b
         out = torch.matmul(left, right)
-        return Task(lambda: torch.matmul(left, right, out=out), check=matmul_check(out.numpy()))
+        return Task(lambda: torch.matmul(left, right, out=out), check=magnitude(out.numpy()))
+
+    def prepare_operation(self, spec: Spec, variant: str) -> Task:
+        return operation(spec, variant)
 
     def released(self) -> None:
         torch.compiler.reset()

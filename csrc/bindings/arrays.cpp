@@ -91,6 +91,18 @@ RowSource row_source(const py::array& array) {
   return source;
 }
 
+namespace {
+
+bool holds_float(const py::handle& values) {
+  if (!PyTuple_Check(values.ptr()) && !PyList_Check(values.ptr())) return false;
+  for (const auto& value : py::reinterpret_borrow<py::sequence>(values)) {
+    if (PyFloat_Check(value.ptr())) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::map<std::string, Attribute> attributes_of(const py::dict& dict) {
   std::map<std::string, Attribute> attributes;
   for (const auto& item : dict) {
@@ -107,6 +119,8 @@ std::map<std::string, Attribute> attributes_of(const py::dict& dict) {
       attributes[name] = value.cast<double>();
     } else if (py::isinstance<py::str>(value)) {
       attributes[name] = value.cast<std::string>();
+    } else if (holds_float(value)) {
+      attributes[name] = value.cast<std::vector<double>>();
     } else {
       attributes[name] = value.cast<std::vector<std::int64_t>>();
     }

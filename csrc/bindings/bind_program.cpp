@@ -48,11 +48,12 @@ class PyProgram {
   void add_output(const py::handle& value) { program_.add_output(buffer(value)); }
 
   std::int64_t run(const py::sequence& arrays, const py::object& indices, std::int64_t first, std::int64_t steps,
-                   std::uint64_t step, double max_seconds, const py::object& out) {
+                   std::uint64_t step, double max_seconds, const py::object& out, std::uint64_t epoch) {
     RunRequest request;
     request.first = first;
     request.steps = steps;
     request.step = step;
+    request.epoch = epoch;
     request.max_seconds = max_seconds;
     set_feeds(request, arrays);
     py::array_t<std::int64_t, py::array::c_style> rows;
@@ -73,10 +74,12 @@ class PyProgram {
     return execute(request);
   }
 
-  // One step on whole arrays; returns a tuple of new arrays.
+  // One step on whole arrays; returns a tuple of new arrays. Samples are numbered by their rows, and
+  // the number of the step stands for the epoch.
   py::tuple call(const py::sequence& arrays, std::uint64_t step) {
     RunRequest request;
     request.step = step;
+    request.epoch = step;
     set_feeds(request, arrays);
     check_rows(request, {});
     py::tuple results(program_.outputs().size());
@@ -191,7 +194,8 @@ void bind_program(py::module_& m) {
       .def("add_feed", &PyProgram::add_feed, py::arg("buffer"))
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
       .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"), py::arg("steps"),
-           py::arg("step") = 0, py::arg("max_seconds") = 0.0, py::arg("out") = py::none())
+           py::arg("step") = 0, py::arg("max_seconds") = 0.0, py::arg("out") = py::none(),
+           py::arg("epoch") = 0)
       .def("call", &PyProgram::call, py::arg("arrays"), py::arg("step") = 0)
       .def("set_profiling", &PyProgram::set_profiling, py::arg("on"))
       .def("profile", &PyProgram::profile)

@@ -70,6 +70,7 @@ class Scratch {
 };
 
 thread_local Scratch scratch;
+thread_local Scratch shared;
 
 }  // namespace
 
@@ -88,6 +89,10 @@ AlignedBuffer::~AlignedBuffer() {
 
 void* thread_scratch(std::size_t bytes) {
   return scratch.get(bytes);
+}
+
+void* region_scratch(std::size_t bytes) {
+  return shared.get(bytes);
 }
 
 }  // namespace dlnative

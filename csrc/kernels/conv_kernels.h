@@ -1,12 +1,81 @@
 // Convolution: the contract between ops and kernels.
+//
+// Both products read one operand where it lies, through a table of offsets, so that strides, dilation,
+// padding and groups are the table's business and no copy of the input is made.
 #pragma once
 
 #include "kernels/kernel_table.h"
 
 namespace dlnative {
 
+// Y[i, j] = sum over taps t and channels p of X_t,i[p] B[t, p, j]: a batch-reduce product (Georganas et
+// al., 2020, "Harnessing deep learning via a single building block"). i counts pixels.
+template <class T>
+struct TapProduct {
+  const T* x;
+  // Where the channels of tap t of pixel i begin, from x on: rows[((i / tile_rows) * taps + t) *
+  // tile_rows + i % tile_rows], negative where the tap lies in the padding.
+  const std::int32_t* rows;
+  const T* zeros;  // `channels` zeros
+  const T* b;      // as `pack` wrote it
+  T* y;
+  const std::int32_t* out;  // where the row of pixel i begins, from y on, or null: i * ldy
+  std::int64_t ldy;
+  std::int64_t pixels, taps, channels, n;
+  // Arrays of the epilogue that are indexed like C begin where y begins, and their rows lie as y's do.
+  const GemmEpilogue<T>* epilogue;
+};
+
+// Weights of the taps as the product reads them: value (p, j) of tap t at w[taps[t] + p * rs + j * cs],
+// times scale[j] where scale is not null.
+template <class T>
+struct TapWeights {
+  const T* w;
+  const std::int32_t* taps;
+  std::int64_t count, channels, n, rs, cs;
+  const T* scale;
+};
+
+// D[t, c, j] (+)= sum over pixels i of X_t,i[c] dY[i, j]: the gradient of the weights.
+template <class T>
+struct TapGradient {
+  const T* x;
+  const std::int32_t* rows;  // from x on: rows[t * ldrows + i], negative in the padding
+  std::int64_t ldrows;
+  const T* zeros;  // `channels` zeros
+  const T* dy;     // row of pixel i at dy + i * lddy
+  std::int64_t lddy;
+  T* d;            // (t, c, j) at d + t * tap_stride + c * ldd + j
+  std::int64_t tap_stride, ldd;
+  std::int64_t pixels, taps, channels, n;
+  bool accumulate;
+  T* scratch;      // gradient_scratch(pixels, n) values, 64-byte aligned
+};
+
+// Rows of windows side by side, for few channels: out[i, r * length + l] = image[pixels[i] + runs[r] + l].
+// Reads and writes up to a vector past the ends.
+template <class T>
+struct WindowRows {
+  const T* image;
+  const std::int32_t* pixels;
+  std::int64_t count;
+  const std::int32_t* runs;
+  std::int64_t run_count, length;
+  T* out;
+};
+
 template <class T>
 struct ConvKernels {
+  int tile_rows;                   // of the table of a TapProduct
+  int panel;                       // columns of a full panel of packed weights
+  std::int64_t (*packed_elements)(std::int64_t taps, std::int64_t channels, std::int64_t n);
+  // Packs columns [first, first + columns) of all n; `first` is a multiple of `panel`. `out` is where
+  // column 0 begins.
+  void (*pack)(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns, T* out);
+  void (*product)(const TapProduct<T>& product);
+  std::int64_t (*gradient_scratch)(std::int64_t pixels, std::int64_t n);
+  void (*gradient)(const TapGradient<T>& gradient);
+  void (*gather)(const WindowRows<T>& rows);
 };
 
 }  // namespace dlnative

@@ -23,29 +23,6 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
-// Applies what does not stay in registers to rows [row, row + rows) and n columns of C. `column` is
-// where these columns begin in the arrays of the epilogue. Rows without gaps are done in one call.
-template <class T>
-void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t column, std::int64_t row,
-                 std::int64_t rows, std::int64_t n) {
-  if (e.activation == nullptr && e.activation_backward == nullptr && e.pre_activation == nullptr) return;
-  std::int64_t calls = rows, size = n;
-  if (ldc == n && (e.saved == nullptr || e.ld_saved == n)) {
-    calls = 1;
-    size = rows * n;
-  }
-  for (std::int64_t i = row; i < row + calls; ++i) {
-    T* y = c + i * ldc;
-    if (e.pre_activation != nullptr) {
-      __builtin_memcpy(e.pre_activation + i * ldc + column, y, sizeof(T) * static_cast<std::size_t>(size));
-    }
-    if (e.activation != nullptr) e.activation(y, y, size, e.params);
-    if (e.activation_backward != nullptr) {
-      e.activation_backward(y, e.saved + i * e.ld_saved + column, y, size, e.params);
-    }
-  }
-}
-
 // Columns from which on packing A pays: 7 panels of B share the packed copy.
 template <class T>
 DLNATIVE_INLINE bool packs_a(std::int64_t m, std::int64_t n) {
@@ -139,6 +116,7 @@ DLNATIVE_INLINE TileEnd<T> panel_end(const GemmBlock<T>& g, std::int64_t column,
   TileEnd<T> end;
   end.c = g.c + column;
   end.ldc = g.ldc;
+  end.rows = nullptr;
   end.columns = columns;
   end.accumulate = g.accumulate || !first;
   end.relu = last && e.relu;

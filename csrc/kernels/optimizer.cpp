@@ -62,7 +62,9 @@ DLNATIVE_INLINE Vec<double> square_root(Vec<double> x) {
 // The value of a product as it is when rounded, out of reach of contraction.
 template <class V>
 DLNATIVE_INLINE V rounded(V product) {
-#if defined(__AVX512F__)
+#if defined(DLNATIVE_EMULATED_AVX512)  // 64 bytes fit no register
+  asm("" : "+m"(product));
+#elif defined(__AVX512F__)
   asm("" : "+v"(product));
 #elif defined(__x86_64__)
   asm("" : "+x"(product));

@@ -55,6 +55,14 @@ std::vector<std::int64_t> Spec::integers(const std::string& name) const {
   wrong_type(*this, name, "a list of integers");
 }
 
+std::vector<double> Spec::reals(const std::string& name) const {
+  const Attribute* a = find(*this, name);
+  if (a == nullptr) return {};
+  if (const auto* v = std::get_if<std::vector<double>>(a)) return *v;
+  if (const auto* v = std::get_if<std::vector<std::int64_t>>(a)) return {v->begin(), v->end()};
+  wrong_type(*this, name, "a list of numbers");
+}
+
 const Buffer* Spec::input(std::size_t index) const {
   if (index >= inputs.size() || inputs[index].data == nullptr) return nullptr;
   return &inputs[index];

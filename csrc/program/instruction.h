@@ -13,11 +13,13 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/samples.h"
 #include "kernels/kernel_table.h"
 
 namespace dlnative {
 
-using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                               std::vector<double>>;
 
 struct Spec {
   std::string op;
@@ -31,6 +33,7 @@ struct Spec {
   double real(const std::string& name, double fallback) const;
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<std::int64_t> integers(const std::string& name) const;
+  std::vector<double> reals(const std::string& name) const;
   bool has(const std::string& name) const;  // present and not None
   const Buffer* input(std::size_t index) const;  // null where absent or past the end
 };
@@ -38,6 +41,7 @@ struct Spec {
 // What changes from step to step.
 struct StepContext {
   std::uint64_t step = 0;  // global training step: the counter of random numbers
+  Samples samples;         // and, for augmentation, epoch and samples
 };
 
 class Instruction {

@@ -1,9 +1,224 @@
-// Convolution: factories.
+// Convolution, its transpose and the parts of its gradient: factories.
+//
+// Each direction has a list of algorithms in order of preference; the first that accepts the shape wins
+// and is named in profiles.
+#include <algorithm>
+#include <limits>
+
+#include "dispatch/dispatch.h"
+#include "ops/conv.h"
+#include "ops/gemm.h"
+#include "program/activation_attributes.h"
 #include "program/instruction.h"
+#include "program/spec_checks.h"
+#include "program/window_attributes.h"
 
 namespace dlnative {
 
+namespace {
+
+// Below this many channels the register tile would spend its time on changing taps.
+constexpr std::int64_t kFewChannels = 8;
+
+ConvShape shape_of(const Spec& spec, const Window& window, std::int64_t filters, std::int64_t groups) {
+  ConvShape shape;
+  shape.window = window;
+  shape.filters = filters;
+  shape.groups = groups;
+  check(groups > 0 && window.channels % groups == 0 && filters % groups == 0, spec.op, ": groups=", groups,
+        " do not divide the channels");
+  // Tables hold 32-bit offsets within an image, or a few that are small.
+  const std::int64_t largest = std::max({shape.image() * shape.channels(), shape.places() * filters,
+                                         shape.taps() * shape.group_channels() * filters});
+  check(largest <= std::numeric_limits<std::int32_t>::max() / 2, spec.op, ": an image or a kernel of ", largest,
+        " values is too large");
+  return shape;
+}
+
+std::vector<std::int64_t> taps_of(const std::vector<std::int64_t>& kernel_shape) {
+  return {kernel_shape.begin(), kernel_shape.end() - 2};
+}
+
+// The product alone: 1 x 1 windows on every pixel, or one window that is the whole image.
+bool is_dense(const ConvShape& shape) {
+  const WindowAxis h = shape.window.h, w = shape.window.w;
+  if (shape.groups != 1 || shape.padded()) return false;
+  if (shape.taps() == 1) return h.stride == 1 && w.stride == 1;
+  return shape.places() == 1 && h.window == h.in && w.window == w.in && h.dilation == 1 && w.dilation == 1;
+}
+
+bool is_narrow(const ConvShape& shape) { return shape.groups == 1 && shape.channels() < kFewChannels; }
+
+template <class T>
+std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue) {
+  return make_instruction([gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, "gemm");
+}
+
+template <class Conv>
+std::unique_ptr<Instruction> make_running(Conv conv, const char* algorithm) {
+  return make_instruction([conv = std::move(conv)](const StepContext&) mutable { conv.run(); }, algorithm);
+}
+
+// Activation, or the gradient of one at `saved`, into the epilogue.
+template <class T>
+void set_activation(const Spec& spec, const Buffer* saved, bool keeps_input, GemmEpilogue<T>& epilogue) {
+  const std::string name = spec.text("activation", "linear");
+  const Activation activation = activation_id(spec, name);
+  const auto index = static_cast<std::size_t>(activation);
+  const ElementwiseKernels<T>& elementwise = *kernels<T>().elementwise;
+  if (saved != nullptr) {
+    if (activation == Activation::kRelu) {
+      epilogue.relu_saved = saved->as<T>();
+    } else {
+      epilogue.saved = saved->as<T>();
+      epilogue.activation_backward = elementwise.activation_backward[index];
+      epilogue.params = activation_params(spec, name);
+    }
+  } else if (activation == Activation::kRelu && !keeps_input) {
+    epilogue.relu = true;
+  } else if (activation != Activation::kLinear) {
+    epilogue.activation = elementwise.activation_forward[index];
+    epilogue.params = activation_params(spec, name);
+  }
+}
+
+// y = activation(x * kernel + bias), and what the planner adds: inputs mean, variance, gamma, beta of a
+// normalisation with constant statistics; with `moments`, the last output receives those of each image.
+std::unique_ptr<Instruction> make_conv(const Spec& spec) {
+  const Buffer& x = required_input(spec, 0, "x");
+  const Buffer& kernel = required_input(spec, 1, "kernel");
+  check(kernel.shape.size() == x.shape.size() && x.shape.size() >= 3, spec.op, ": kernel or x has a wrong rank");
+  const Window window = read_window(spec, x.shape, taps_of(kernel.shape));
+  const ConvShape shape = shape_of(spec, window, kernel.shape.back(), spec.integer("groups", 1));
+  const std::int64_t filters = shape.filters, rows = shape.batch() * shape.places();
+  check_buffer(spec, x, "x", shape.batch() * shape.image() * shape.channels(), x.dtype);
+  check_buffer(spec, kernel, "kernel", shape.taps() * shape.group_channels() * filters, x.dtype);
+  const Buffer* bias = optional_input(spec, 2, "bias", filters, x.dtype);
+  const Buffer* mean = optional_input(spec, 3, "mean", filters, x.dtype);
+  const Buffer* variance = optional_input(spec, 4, "variance", filters, x.dtype);
+  const Buffer* gamma = optional_input(spec, 5, "gamma", filters, x.dtype);
+  const Buffer* beta = optional_input(spec, 6, "beta", filters, x.dtype);
+  check((mean == nullptr) == (variance == nullptr), spec.op, ": expected mean and variance, or neither");
+  const Buffer& y = required_output(spec, 0, "y", rows * filters, x.dtype);
+  const bool keeps_input = spec.flag("pre_activation", false), wants_moments = spec.flag("moments", false);
+  return dispatch_floating(x.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
+    using T = decltype(zero);
+    ConvExtras<T> extras;
+    extras.epilogue.bias = data_or_null<T>(bias);
+    set_activation<T>(spec, nullptr, keeps_input, extras.epilogue);
+    if (keeps_input) {
+      extras.epilogue.pre_activation = required_output(spec, 1, "the pre-activation", y.size(), x.dtype).as<T>();
+    }
+    if (wants_moments) {
+      extras.moments =
+          required_output(spec, keeps_input ? 2 : 1, "moments", shape.batch() * 2 * filters, x.dtype).as<T>();
+    }
+    extras.mean = data_or_null<T>(mean);
+    extras.variance = data_or_null<T>(variance);
+    extras.gamma = data_or_null<T>(gamma);
+    extras.beta = data_or_null<T>(beta);
+    extras.epsilon = spec.real("epsilon", 1e-3);
+    const T *from = x.as<T>(), *weights = kernel.as<T>();
+    if (is_dense(shape) && !wants_moments && variance == nullptr) {
+      const std::int64_t k = shape.taps() * shape.channels();
+      return make_gemm(GemmBlock<T>{from, weights, y.as<T>(), k, 1, filters, 1, filters, rows, filters, k, false, nullptr, nullptr},
+                       extras.epilogue);
+    }
+    if (is_narrow(shape)) return make_running(GatheredConv<T>::forward(shape, from, weights, y.as<T>(), extras), "gathered");
+    return make_running(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), "direct");
+  });
+}
+
+// The adjoint; `from` is shaped like y, `result` like x.
+std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& shape, const Buffer& from,
+                                          const Buffer& kernel, const Buffer& result, const Buffer* bias,
+                                          const Buffer* saved) {
+  const bool keeps_input = spec.flag("pre_activation", false);
+  return dispatch_floating(from.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
+    using T = decltype(zero);
+    ConvExtras<T> extras;
+    extras.epilogue.bias = data_or_null<T>(bias);
+    set_activation<T>(spec, saved, keeps_input, extras.epilogue);
+    if (keeps_input) {
+      extras.epilogue.pre_activation = required_output(spec, 1, "the pre-activation", result.size(), from.dtype).as<T>();
+    }
+    if (is_dense(shape)) {
+      const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
+      const std::int64_t rows = shape.batch() * shape.places();
+      extras.epilogue.ld_saved = n;
+      if (shape.taps() == 1 || bias == nullptr) {  // a bias per channel repeats within a row of several taps
+        return make_gemm(GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n, rows, n, k, false, nullptr, nullptr},
+                         extras.epilogue);
+      }
+    }
+    return make_running(
+        DirectConv<T>::backward_input(shape, from.as<T>(), kernel.as<T>(), result.as<T>(), extras),
+        shape.window.h.stride > 1 || shape.window.w.stride > 1 ? "direct phases" : "direct");
+  });
+}
+
+std::unique_ptr<Instruction> make_conv_backward_input(const Spec& spec) {
+  const Buffer& dy = required_input(spec, 0, "dy");
+  const Buffer& kernel = required_input(spec, 1, "kernel");
+  check(kernel.shape.size() >= 3 && !spec.outputs.empty(), spec.op, ": expected a kernel and one output");
+  const std::vector<std::int64_t>& image = spec.outputs[0].shape;
+  check(image.size() == kernel.shape.size(), spec.op, ": kernel and output differ in rank");
+  const Window window = read_window(spec, image, taps_of(kernel.shape));
+  const ConvShape shape = shape_of(spec, window, kernel.shape.back(), spec.integer("groups", 1));
+  const std::int64_t size = shape.batch() * shape.image() * shape.channels();
+  check_buffer(spec, dy, "dy", shape.batch() * shape.places() * shape.filters, dy.dtype);
+  check_buffer(spec, kernel, "kernel", shape.taps() * shape.group_channels() * shape.filters, dy.dtype);
+  const Buffer& dx = required_output(spec, 0, "dx", size, dy.dtype);
+  const Buffer* saved = optional_input(spec, 2, "saved", size, dy.dtype);
+  return make_adjoint(spec, shape, dy, kernel, dx, nullptr, saved);
+}
+
+std::unique_ptr<Instruction> make_conv_transpose(const Spec& spec) {
+  const Buffer& x = required_input(spec, 0, "x");
+  const Buffer& kernel = required_input(spec, 1, "kernel");
+  check(kernel.shape.size() == x.shape.size() && x.shape.size() >= 3 && !spec.outputs.empty(), spec.op,
+        ": kernel or x has a wrong rank");
+  const Window window = read_transposed_window(spec, x.shape, spec.outputs[0].shape, taps_of(kernel.shape));
+  const ConvShape shape = shape_of(spec, window, kernel.shape.back(), 1);
+  check_buffer(spec, x, "x", shape.batch() * shape.places() * shape.filters, x.dtype);
+  check_buffer(spec, kernel, "kernel", shape.taps() * shape.channels() * shape.filters, x.dtype);
+  const Buffer* bias = optional_input(spec, 2, "bias", shape.channels(), x.dtype);
+  const Buffer& y = required_output(spec, 0, "y", shape.batch() * shape.image() * shape.channels(), x.dtype);
+  return make_adjoint(spec, shape, x, kernel, y, bias, nullptr);
+}
+
+std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {
+  const Buffer& x = required_input(spec, 0, "x");
+  const Buffer& dy = required_input(spec, 1, "dy");
+  check(x.shape.size() >= 3 && dy.shape.size() == x.shape.size(), spec.op, ": x or dy has a wrong rank");
+  const Window window = read_window(spec, x.shape, spec.integers("kernel_size"));
+  const ConvShape shape = shape_of(spec, window, dy.shape.back(), spec.integer("groups", 1));
+  check_buffer(spec, x, "x", shape.batch() * shape.image() * shape.channels(), x.dtype);
+  check_buffer(spec, dy, "dy", shape.batch() * shape.places() * shape.filters, x.dtype);
+  const Buffer& dkernel =
+      required_output(spec, 0, "dkernel", shape.taps() * shape.group_channels() * shape.filters, x.dtype);
+  const Buffer* dbias = spec.flag("bias", false) ? &required_output(spec, 1, "dbias", shape.filters, x.dtype) : nullptr;
+  return dispatch_floating(x.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
+    using T = decltype(zero);
+    T* sums = data_or_null<T>(dbias);
+    if (is_narrow(shape)) {
+      return make_running(GatheredConv<T>::gradient(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), "gathered");
+    }
+    return make_running(ConvGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), "direct");
+  });
+}
+
+}  // namespace
+
 void register_conv(Registry& registry);
-void register_conv(Registry&) {}
+void register_conv(Registry& registry) {
+  for (const char* name : {"conv1d", "conv2d"}) {
+    const std::string op = name;
+    registry.add(op, make_conv);
+    registry.add(op + "_backward_input", make_conv_backward_input);
+    registry.add(op + "_backward_kernel", make_conv_backward_kernel);
+    registry.add(op + "_transpose", make_conv_transpose);
+  }
+}
 
 }  // namespace dlnative

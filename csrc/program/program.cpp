@@ -70,6 +70,12 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
   }
   StepContext context;
   context.step = request.step + static_cast<std::uint64_t>(s);
+  context.samples.epoch = request.epoch;
+  if (!feeds_.empty()) {
+    context.samples.rows = feed_rows_[0];
+    context.samples.first = request.first + s * feed_rows_[0];
+    if (request.indices != nullptr) context.samples.numbers = request.indices + context.samples.first;
+  }
   run_instructions(context, request.poll);
   for (std::size_t i = 0; i < request.outputs.size(); ++i) {
     const Buffer& source = outputs_[i];

@@ -23,6 +23,7 @@ struct RunRequest {
   std::int64_t first = 0;                // position of the first step's first row
   std::int64_t steps = 1;
   std::uint64_t step = 0;                // number of the first step, for random masks
+  std::uint64_t epoch = 0;               // for augmentation, with the numbers of the rows
   double max_seconds = 0.0;              // stop after this time (0: no limit); at least one step is run
   std::vector<RowTarget> outputs;        // one per output, or empty
   std::function<void()> poll;            // called at least every 50 ms between instructions; may throw

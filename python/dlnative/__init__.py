@@ -10,6 +10,7 @@ from ._version import __version__
 # importing NumPy and `dlnative --help` costs nothing of it.
 _MODULES = (
     "activations",
+    "applications",
     "callbacks",
     "config",
     "data",

@@ -135,6 +135,7 @@ def _arrays(op, inputs):
 def _converted(op, i, array, dtype):
     if "sparse" in op.name and i > 0 and array.dtype.kind in "iu":
         dtype = "int32"
+    dtype = getattr(op, "input_dtypes", {}).get(i, dtype)
     return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
 
 

@@ -28,6 +28,14 @@
 #include "dispatch/dispatch.h"
 #include "isa_harness.h"
 
+#if defined(DLNATIVE_HAVE_avx512_emulated)
+namespace dlnative {
+namespace avx512_emulated {
+extern const KernelTable table;
+}
+}  // namespace dlnative
+#endif
+
 namespace {
 
 using isa_test::Score;
@@ -71,14 +79,20 @@ int main(int argc, char** argv) {
 
   const std::vector<std::string> isas = dlnative::available_isas();  // best first
   std::vector<Score>& scores = isa_test::scores();
-  std::printf("%s:", dlnative::cpu_name().c_str());
+  const auto add_table = [&scores](const dlnative::KernelTable& table) {
+    Score score;
+    score.table = &table;
+    scores.push_back(score);
+  };
   for (auto isa = isas.rbegin(); isa != isas.rend(); ++isa) {
     dlnative::set_isa(*isa);
-    Score score;
-    score.table = &dlnative::kernel_table();
-    scores.push_back(score);
-    std::printf(" %s", isa->c_str());
+    add_table(dlnative::kernel_table());
   }
+#if defined(DLNATIVE_HAVE_avx512_emulated)
+  if (dlnative::cpu_features().avx2) add_table(dlnative::avx512_emulated::table);
+#endif
+  std::printf("%s:", dlnative::cpu_name().c_str());
+  for (const Score& score : scores) std::printf(" %s", score.table->isa);
   std::printf("\n");
 
   for (const Topic& topic : kTopics) {

@@ -1,4 +1,5 @@
 // Conversions of stored types, and the search for values that are not finite.
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <limits>
@@ -84,6 +85,65 @@ void compare_conversions_to() {
   compare_conversion<T>(SourceType::kFloat64, "float64", any_reals<double>());
 }
 
+// The nearest T, ties to even, rounded in integers: no conversion of the machine takes part that
+// could round, let alone twice.
+template <class T>
+double nearest(std::uint64_t magnitude) {
+  constexpr int kDigits = std::numeric_limits<T>::digits;
+  int shift = 0;
+  while (magnitude >> shift >> kDigits != 0) ++shift;
+  if (shift == 0) return static_cast<double>(magnitude);
+  std::uint64_t kept = magnitude >> shift;
+  const std::uint64_t rest = magnitude - (kept << shift), half = std::uint64_t{1} << (shift - 1);
+  if (rest > half || (rest == half && kept % 2 != 0)) ++kept;
+  return std::ldexp(static_cast<double>(kept), shift);  // at most 53 bits: exact
+}
+
+// Integers of every length, two thirds of them at a tie of T or one beside it.
+template <class T, class S>
+std::vector<S> integers_near_ties() {
+  constexpr int kDigits = std::numeric_limits<T>::digits;
+  Random random(33);
+  std::vector<S> values;
+  while (values.size() < 3000) {
+    std::uint64_t bits = random.next();
+    const auto length = static_cast<int>(random.next() % std::numeric_limits<S>::digits) + 1;
+    if (length > kDigits && values.size() % 3 != 0) {
+      const std::uint64_t last = std::uint64_t{1} << (63 - kDigits);  // half a unit, at the top
+      const std::uint64_t step = std::uint64_t{1} << (64 - length);
+      bits = ((bits | std::uint64_t{1} << 63) & ~(2 * last - 1)) + last +
+             (random.next() % 3 - 1) * step;
+    }
+    bits >>= 64 - length;
+    values.push_back(static_cast<S>(std::is_signed_v<S> && random.next() % 2 != 0 ? ~bits : bits));
+  }
+  return values;
+}
+
+template <class T, class S>
+void compare_with_nearest(SourceType type, const char* source) {
+  const std::vector<S> values = integers_near_ties<T, S>();
+  std::vector<double> expected;
+  for (const S value : values) {
+    const auto bits = static_cast<std::uint64_t>(value);
+    expected.push_back(value < 0 ? -nearest<T>(0 - bits) : nearest<T>(bits));
+  }
+  const auto n = static_cast<Index>(values.size());
+  compare_exact(std::string(source) + " to the nearest " + type_name<T>(), expected,
+                [&](Call& c, const KernelTable& table) {
+                  convert_kernels<T>(table).convert[static_cast<int>(type)](c.input(values),
+                                                                            c.output<T>(n), n);
+                });
+}
+
+template <class T>
+void compare_integers_with_nearest() {
+  compare_with_nearest<T, std::int32_t>(SourceType::kInt32, "int32");
+  compare_with_nearest<T, std::uint32_t>(SourceType::kUInt32, "uint32");
+  compare_with_nearest<T, std::int64_t>(SourceType::kInt64, "int64");
+  compare_with_nearest<T, std::uint64_t>(SourceType::kUInt64, "uint64");
+}
+
 template <class T>
 void compare_all_finite() {
   const T bad_values[] = {std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity(),
@@ -112,6 +172,8 @@ void compare_conversions() {
   compare_conversions_to<float>();
   compare_conversions_to<double>();
   compare_conversions_to<std::int32_t>();
+  compare_integers_with_nearest<float>();
+  compare_integers_with_nearest<double>();
   compare_all_finite<float>();
   compare_all_finite<double>();
 }

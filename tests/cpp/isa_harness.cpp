@@ -179,6 +179,12 @@ void compare(const std::string& name, const Bound& bound, const Body& body) {
   }
 }
 
+void compare_exact(const std::string& name, const std::vector<double>& expected, const Body& body) {
+  for (Score& score : scores()) {
+    compare_results(score, name, kExact, run(score, name, body), expected);
+  }
+}
+
 void compare_parts(const std::string& name, const Body& whole, const Body& parts) {
   for (Score& score : scores()) {
     const std::vector<double> expected = run(score, name, whole);

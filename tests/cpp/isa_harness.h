@@ -7,6 +7,7 @@
 // what it reads there spoils its result.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -120,6 +121,9 @@ std::vector<T> first(const std::vector<T>& values, Index n) {
   return std::vector<T>(values.begin(), values.begin() + n);
 }
 
+// Whether bodies run with denormals flushed to zero, as programs do.
+extern bool flush_denormals;
+
 // --- one call ------------------------------------------------------------------------------------
 
 class Call {
@@ -188,6 +192,11 @@ class Call {
   static double read_as(const unsigned char* from) {
     T value;
     std::memcpy(&value, from, sizeof(T));
+    if constexpr (std::is_floating_point_v<T>) {
+      // With flushing, some instructions pass a denormal on and others make it zero.
+      if (flush_denormals && std::fpclassify(value) == FP_SUBNORMAL)
+        value = std::copysign(T(0), value);
+    }
     return static_cast<double>(value);
   }
   template <class T>
@@ -241,6 +250,9 @@ using Body = std::function<void(Call&, const KernelTable&)>;
 // The body on every table; its results must agree with those of baseline.
 void compare(const std::string& name, const Bound& bound, const Body& body);
 
+// The body on every table, baseline's too; its results must be the expected ones to the bit.
+void compare_exact(const std::string& name, const std::vector<double>& expected, const Body& body);
+
 // Both bodies on every table; a table's results of `parts` must be those of `whole` to the bit.
 void compare_parts(const std::string& name, const Body& whole, const Body& parts);
 
@@ -256,9 +268,6 @@ struct Score {
 
 // The tables to compare; baseline comes first.
 std::vector<Score>& scores();
-
-// Whether bodies run with denormals flushed to zero, as programs do.
-extern bool flush_denormals;
 
 // The table and test that run now, for a signal handler.
 const char* running_name();

@@ -64,13 +64,17 @@ template <class T>
 struct TileEnd {
   T* c;
   std::int64_t ldc;
-  std::int64_t columns;  // 1 .. NV * lanes
+  const std::int32_t* rows;  // where each row of C begins, from c on, or null: at multiples of ldc
+  std::int64_t columns;      // 1 .. NV * lanes
   bool accumulate;
   bool plain;            // all columns, and neither bias nor relu nor relu_saved
   bool relu;
   const T* bias;         // of this panel, or null
-  const T* relu_saved;   // of this tile, or null
+  const T* relu_saved;   // of this tile, or null; with `rows` its rows lie as those of C do
   std::int64_t ld_saved;
+
+  std::int64_t row(std::int64_t i) const { return rows != nullptr ? rows[i] : i * ldc; }
+  std::int64_t saved_row(std::int64_t i) const { return rows != nullptr ? rows[i] : i * ld_saved; }
 };
 
 template <class T>
@@ -89,15 +93,75 @@ __attribute__((noinline)) void finish_partial(const T* tile, std::int64_t rows, 
   for (std::int64_t i = 0; i < rows; ++i, tile += width) {
     for (std::int64_t j = 0; j < end.columns; j += kLanes<T>) {
       const std::int64_t n = min64(kLanes<T>, end.columns - j);
-      T* c = end.c + i * end.ldc + j;
+      T* c = end.c + end.row(i) + j;
       Vec<T> v = load<T>(tile + j);
       if (end.accumulate) v += load_first(c, n);
       if (end.bias != nullptr) v += load_first(end.bias + j, n);
       if (end.relu) v = v > Vec<T>{} ? v : (v != v ? v : Vec<T>{});
       if (end.relu_saved != nullptr) {
-        v = load_first(end.relu_saved + i * end.ld_saved + j, n) > Vec<T>{} ? v : Vec<T>{};
+        v = load_first(end.relu_saved + end.saved_row(i) + j, n) > Vec<T>{} ? v : Vec<T>{};
       }
       store_first(c, v, n);
+    }
+  }
+}
+
+// What follows the last product of a tile.
+template <class T, int MR, int NV>
+DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& end) {
+  constexpr std::int64_t kWidth = NV * kLanes<T>;
+  if (end.plain) {  // most tiles: nothing but C = or C +=
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      T* c = end.c + end.row(i);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        store<T>(c + j * kLanes<T>, end.accumulate ? acc[i][j] + load<T>(c + j * kLanes<T>) : acc[i][j]);
+      }
+    }
+    return;
+  }
+  if (end.columns == kWidth) {
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      const std::int64_t row = end.row(i), saved = end.saved_row(i);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        const int at = j * kLanes<T>;
+        T* c = end.c + row + at;
+        store<T>(c, finish_vector<T>(acc[i][j], end, c, end.bias + at, end.relu_saved + saved + at));
+      }
+    }
+    return;
+  }
+  alignas(64) T copy[MR * kWidth];
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) store<T>(copy + i * kWidth + j * kLanes<T>, acc[i][j]);
+  }
+  finish_partial<T>(copy, MR, kWidth, end);
+}
+
+// Applies what does not stay in registers to rows [row, row + rows) and n columns of C. `column` is
+// where these columns begin in the arrays of the epilogue. Rows without gaps are done in one call.
+template <class T>
+void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t column, std::int64_t row,
+                 std::int64_t rows, std::int64_t n) {
+  if (e.activation == nullptr && e.activation_backward == nullptr && e.pre_activation == nullptr) return;
+  std::int64_t calls = rows, size = n;
+  if (ldc == n && (e.saved == nullptr || e.ld_saved == n)) {
+    calls = 1;
+    size = rows * n;
+  }
+  for (std::int64_t i = row; i < row + calls; ++i) {
+    T* y = c + i * ldc;
+    if (e.pre_activation != nullptr) {
+      __builtin_memcpy(e.pre_activation + i * ldc + column, y, sizeof(T) * static_cast<std::size_t>(size));
+    }
+    if (e.activation != nullptr) e.activation(y, y, size, e.params);
+    if (e.activation_backward != nullptr) {
+      e.activation_backward(y, e.saved + i * e.ld_saved + column, y, size, e.params);
     }
   }
 }
@@ -123,37 +187,7 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
     a += cs_a;
     b += ldb;
   }
-  constexpr std::int64_t kWidth = NV * kLanes<T>;
-  if (end.plain) {  // most tiles: nothing but C = or C +=
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      T* c = end.c + i * end.ldc;
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) {
-        store<T>(c + j * kLanes<T>, end.accumulate ? acc[i][j] + load<T>(c + j * kLanes<T>) : acc[i][j]);
-      }
-    }
-    return;
-  }
-  if (end.columns == kWidth) {
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) {
-        const int at = j * kLanes<T>;
-        T* c = end.c + i * end.ldc + at;
-        store<T>(c, finish_vector<T>(acc[i][j], end, c, end.bias + at, end.relu_saved + i * end.ld_saved + at));
-      }
-    }
-    return;
-  }
-  alignas(64) T copy[MR * kWidth];
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) store<T>(copy + i * kWidth + j * kLanes<T>, acc[i][j]);
-  }
-  finish_partial<T>(copy, MR, kWidth, end);
+  finish_tile<T, MR, NV>(acc, end);
 }
 
 // 0, 1, ..., n - 1 as template arguments (std::integer_sequence would bring in the standard library).

@@ -24,7 +24,9 @@
 #define DLNATIVE_VECTOR_BYTES 16
 #endif
 
+#ifndef DLNATIVE_INLINE
 #define DLNATIVE_INLINE static inline __attribute__((always_inline))
+#endif
 
 namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {

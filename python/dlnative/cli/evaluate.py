@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> None:
     configure(options)
     saved = load(options.folder)
     task = task_of(saved, options.folder)
-    samples = read_samples(options.data, options.data_dir, task.columns)
+    samples = read_samples(options, task)
     task.compile(saved.model)
     figures = task.measure(saved.model, samples.x, samples.y, options.data)
     print(f"{describe(figures)} ({len(samples.x)} samples)")

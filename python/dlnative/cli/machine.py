@@ -11,7 +11,7 @@ def configure(options: argparse.Namespace) -> None:
     """Sets engine and threads as the options say."""
     from .. import config
 
-    if options.engine is not None:
+    if getattr(options, "engine", None) is not None:  # profile is about the native engine
         config.set_engine(options.engine)
     if options.threads is not None:
         config.set_num_threads(options.threads)

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from .._version import __version__
+from . import arguments
 
 __all__ = ["build_parser"]
 
 _DATA_HELP = (
-    "digits, mnist, or a file: FILE.csv (a row per sample, one column the target) or FILE.npz "
-    "(arrays x_train, y_train and perhaps x_test, y_test; or x, y)"
+    "digits, mnist, cifar10, a folder of images (DIR/CLASS/*.jpg, or DIR/train/CLASS/*.jpg and "
+    "DIR/test/...), FILE.csv (a row per sample, one column the target) or FILE.npz (arrays "
+    "x_train, y_train and perhaps x_test, y_test; or x, y)"
 )
 
 
@@ -55,34 +57,29 @@ def _train(name: str, commands) -> None:
         help="default: classification for targets that are integers or names",
     )
     command.add_argument("--out", metavar="DIR", help="where to write the trained model")
-
-    model = command.add_argument_group("model")
-    model.add_argument("--model", choices=["mlp"], default="mlp", help="default: %(default)s")
-    model.add_argument(
-        "--hidden",
-        type=_sizes,
-        default="512,256",
-        metavar="N,N,...",
-        help='units of the hidden layers, or "none" (default: %(default)s)',
+    images = _add_images(command)
+    images.add_argument(
+        "--image-size",
+        type=arguments.image_size,
+        metavar="N|HxW",
+        help="folder: resize all images to this (default: as they are, all of one size)",
     )
-    model.add_argument(
-        "--activation", default="relu", help="of the hidden layers (default: %(default)s)"
+    images.add_argument("--color-mode", choices=["rgb", "grayscale"], help="folder: default: rgb")
+    images.add_argument(
+        "--augment",
+        type=arguments.augmentations,
+        metavar="NAME[=AMOUNT],...",
+        help=f"change the images at random while training: {', '.join(arguments.AUGMENTATIONS)}",
     )
-    model.add_argument(
-        "--dropout",
-        type=_fraction,
-        default=0.2,
-        metavar="RATE",
-        help="after each hidden layer (default: %(default)s)",
-    )
+    _add_model(command, "mlp")
 
     training = command.add_argument_group("training")
     training.add_argument(
-        "--epochs", type=_positive, default=10, metavar="N", help="default: %(default)s"
+        "--epochs", type=arguments.positive, default=10, metavar="N", help="default: %(default)s"
     )
     training.add_argument(
         "--batch-size",
-        type=_positive,
+        type=arguments.positive,
         metavar="N",
         help="default: 128, and 32 for less than 10 000 samples",
     )
@@ -94,7 +91,7 @@ def _train(name: str, commands) -> None:
     )
     training.add_argument(
         "--learning-rate",
-        type=_positive_number,
+        type=arguments.positive_number,
         metavar="RATE",
         help="default: the optimizer's own",
     )
@@ -107,29 +104,79 @@ def _train(name: str, commands) -> None:
     )
     training.add_argument(
         "--validation-split",
-        type=_fraction,
+        type=arguments.fraction,
         metavar="FRACTION",
         help="share of the training samples to watch instead of train on "
         "(default: 0.1 for files without a test set, else 0)",
     )
-    training.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: %(default)s")
+    training.add_argument(
+        "--seed", type=arguments.seed, default=0, metavar="N", help="default: %(default)s"
+    )
     training.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def _evaluate(name: str, commands) -> None:
     command = _add(commands, name, "measure a trained model on labelled data")
-    command.add_argument("folder", metavar="DIR", help="what train --out wrote")
+    command.add_argument("folder", metavar="MODEL", help="the folder that train --out wrote")
     _add_data(command, f"{_DATA_HELP}; where there is a test set, that is used")
+    _add_images(command)
 
 
 def _predict(name: str, commands) -> None:
-    command = _add(commands, name, "write a trained model's predictions as CSV")
-    command.add_argument("folder", metavar="DIR", help="what train --out wrote")
-    _add_data(command, f"{_DATA_HELP}; targets may be absent")
-    command.add_argument("--out", metavar="FILE", help="default: standard output")
+    command = _add(commands, name, "print a trained model's predictions")
+    command.add_argument("folder", metavar="MODEL", help="the folder that train --out wrote")
     command.add_argument(
-        "--probabilities", action="store_true", help="classification: a column per class too"
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="image files: the three likeliest classes of each",
     )
+    _add_data(command, f"{_DATA_HELP}; targets may be absent; written as CSV", required=False)
+    _add_images(command)
+    command.add_argument(
+        "--out", metavar="FILE", help="where to write CSV (default: standard output)"
+    )
+    command.add_argument(
+        "--probabilities", action="store_true", help="classification: CSV with a column per class"
+    )
+
+
+def _profile(name: str, commands) -> None:
+    command = _add(commands, name, "show where the time of a step goes, per op")
+    command.add_argument(
+        "folder", nargs="?", metavar="MODEL", help="the folder that train --out wrote"
+    )
+    _add_model(command, None)
+    command.add_argument(
+        "--input-shape",
+        type=arguments.shape,
+        metavar="N,N,...",
+        help="with --model: the shape of one sample, such as 32,32,3",
+    )
+    command.add_argument(
+        "--classes",
+        type=arguments.positive,
+        metavar="N",
+        help="with --model: number of classes (default: 10)",
+    )
+    command.add_argument(
+        "--batch-size",
+        type=arguments.positive,
+        default=128,
+        metavar="N",
+        help="default: %(default)s",
+    )
+    command.add_argument(
+        "--steps",
+        type=arguments.positive,
+        default=20,
+        metavar="N",
+        help="steps to measure (default: %(default)s)",
+    )
+    command.add_argument(
+        "--inference", action="store_true", help="a step of predict instead of one of training"
+    )
+    _add_threads(command.add_argument_group("machine"))
 
 
 _COMMANDS: dict[str, Callable] = {
@@ -137,6 +184,7 @@ _COMMANDS: dict[str, Callable] = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "profile": _profile,
 }
 
 
@@ -146,46 +194,63 @@ def _add(commands, name: str, summary: str) -> argparse.ArgumentParser:
     )
 
 
-def _add_data(command: argparse.ArgumentParser, data_help: str) -> None:
-    command.add_argument("--data", required=True, metavar="DATA", help=data_help)
-    command.add_argument("--data-dir", metavar="DIR", help="mnist: the folder with the IDX files")
+def _add_data(command: argparse.ArgumentParser, data_help: str, required: bool = True) -> None:
+    command.add_argument("--data", required=required, metavar="DATA", help=data_help)
+    command.add_argument(
+        "--data-dir", metavar="DIR", help="mnist, cifar10: the folder with the files"
+    )
     machine = command.add_argument_group("machine")
     machine.add_argument(
         "--engine", choices=["native", "numpy"], help="default: native, the C++ core"
     )
-    machine.add_argument(
+    _add_threads(machine)
+
+
+def _add_threads(group) -> None:
+    group.add_argument(
         "--threads",
-        type=_positive,
+        type=arguments.positive,
         metavar="N",
         help="default: what the machine allows, see dlnative info",
     )
 
 
-def _positive(text: str) -> int:
-    return _number(text, int, lambda n: n > 0, "a positive integer")
+def _add_images(command: argparse.ArgumentParser):
+    images = command.add_argument_group("images")
+    images.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="folder: leave out images that cannot be read, and name them",
+    )
+    images.add_argument(
+        "--cache-dir",
+        metavar="DIR",
+        help="folder: where decoded images are kept (default: ~/.cache/dlnative/images)",
+    )
+    return images
 
 
-def _seed(text: str) -> int:
-    return _number(text, int, lambda n: 0 <= n < 2**63, "an integer from 0 to 2**63 - 1")
-
-
-def _positive_number(text: str) -> float:
-    return _number(text, float, lambda n: 0 < n < float("inf"), "a positive number")
-
-
-def _fraction(text: str) -> float:
-    return _number(text, float, lambda n: 0 <= n < 1, "a number from 0 up to, not including, 1")
-
-
-def _number(text: str, kind: Callable, accept: Callable, expected: str):
-    try:
-        number = kind(text)
-    except ValueError:
-        number = None
-    if number is None or not accept(number):
-        raise argparse.ArgumentTypeError(f"expected {expected}, received {text!r}")
-    return number
-
-
-def _sizes(text: str) -> list[int]:
-    return [] if text == "none" else [_positive(size) for size in text.split(",")]
+def _add_model(command: argparse.ArgumentParser, default: str | None) -> None:
+    model = command.add_argument_group("model")
+    names = ", ".join(arguments.MODELS)
+    model.add_argument(
+        "--model",
+        choices=arguments.MODELS,
+        default=default,
+        metavar="NAME",
+        help=f"{names} (default: %(default)s)" if default else names,
+    )
+    model.add_argument(
+        "--hidden",
+        type=arguments.sizes,
+        metavar="N,N,...",
+        help='mlp: units of the hidden layers, or "none" (default: 512,256)',
+    )
+    model.add_argument("--activation", help="mlp: of the hidden layers (default: relu)")
+    model.add_argument(
+        "--dropout",
+        type=arguments.fraction,
+        metavar="RATE",
+        help="mlp: after each hidden layer (default: 0.2); lenet, vgg6: before dense layers "
+        "(default: 0)",
+    )

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..data import Columns, Table, read_csv, read_npz
+from ..data import Columns, ImageFormat, Images, Table, decode, read_csv, read_npz
+from .archives import from_arrays, inputs_of
+from .image_files import read_folder
+from .samples import Samples, hold_out
+from .task import Task
 
-__all__ = ["Samples", "Source", "read_inputs", "read_samples", "read_source"]
+__all__ = ["Source", "read_inputs", "read_samples", "read_source"]
 
-_BUILT_IN = {"digits": 16, "mnist": 255}  # and the largest value of a pixel
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Inputs and targets of one set.
-
-    Attributes:
-        x: Inputs of shape ``(n, ...)``, n at least 1, numeric.
-        y: Targets of shape ``(n,)``: integers, floats, or strings as they stand in the file.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
+_BUILT_IN = {"digits": 16, "mnist": 255, "cifar10": 255}  # and the largest value of a pixel
+_DOWNLOADED = ("mnist", "cifar10")
+_VALIDATION = ("validation", "val")  # names of a folder beside train
+_SHARE = 0.1  # that becomes the validation set of a source without a test set
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,90 +28,129 @@ class Source:
 
     Attributes:
         train: The training set, with targets.
+        validation: The samples to watch while training, if any.
         test: The test set, where the source has one.
         columns: Which columns of a CSV file these are.
+        images: How files become images, for a folder of them.
         pixel_range: The largest value of a pixel, for images in uint8.
     """
 
     train: Samples
+    validation: Samples | None
     test: Samples | None = None
     columns: Columns | None = None
+    images: ImageFormat | None = None
     pixel_range: int | None = None
 
+    @property
+    def targets(self) -> np.ndarray:
+        """The targets of the training and the validation samples."""
+        parts = [self.train, self.validation]
+        return np.concatenate([part.y for part in parts if part is not None])
 
-def read_source(data: str, data_dir: str | None, target: str | None) -> Source:
-    """Reads a training set and, where there is one, the test set that goes with it.
+
+def read_source(options: argparse.Namespace) -> Source:
+    """Reads a training set, and the validation and test sets that go with it.
 
     Args:
-        data: The argument of ``--data``.
-        data_dir: The argument of ``--data-dir``.
-        target: The argument of ``--target``.
+        options: `data`, `data_dir`, `target`, the options of images, `validation_split`, `seed`.
 
     Raises:
         ValueError, FileNotFoundError: If the data cannot be read; the message names the file.
     """
-    kind = _kind(data, data_dir, target)
+    kind = _kind(options)
+    if kind == "folder":
+        return _read_image_source(options)
+    columns = test = pixel_range = None
     if kind == "csv":
-        table = read_csv(data, target)
-        return Source(_samples(table), columns=table.columns)
-    if kind in _BUILT_IN:
-        train, test = _load_built_in(kind, data_dir)
-        return Source(train, test, pixel_range=_BUILT_IN[kind])
-    arrays = read_npz(data)
-    suffix = "_train" if "x_train" in arrays else ""
-    train_set = _from_arrays(arrays, f"x{suffix}", f"y{suffix}", data)
-    test_set = _from_arrays(arrays, "x_test", "y_test", data) if "x_test" in arrays else None
-    pixel_range = 255 if train_set.x.dtype == np.uint8 else None
-    return Source(train_set, test_set, pixel_range=pixel_range)
+        table = read_csv(options.data, options.target)
+        train, columns = _samples(table), table.columns
+    elif kind in _BUILT_IN:
+        train, test = _load_built_in(kind, options.data_dir)
+        pixel_range = _BUILT_IN[kind]
+    else:
+        arrays = read_npz(options.data)
+        suffix = "_train" if "x_train" in arrays else ""
+        train = from_arrays(arrays, f"x{suffix}", f"y{suffix}", options.data)
+        if "x_test" in arrays:
+            test = from_arrays(arrays, "x_test", "y_test", options.data)
+        pixel_range = 255 if train.x.dtype == np.uint8 else None
+    train, validation = hold_out(train, _share(options, test is not None), options.seed)
+    return Source(train, validation, test, columns=columns, pixel_range=pixel_range)
 
 
-def read_samples(data: str, data_dir: str | None, columns: Columns | None) -> Samples:
+def read_samples(options: argparse.Namespace, task: Task) -> Samples:
     """Reads one set with targets, the test set where there are two.
 
     Args:
-        data: The argument of ``--data``.
-        data_dir: The argument of ``--data-dir``.
-        columns: The columns of the CSV file the model was trained on.
+        options: `data`, `data_dir`, and the options of folders of images.
+        task: That of the model: it knows the columns of its CSV file and the size of its images.
 
     Raises:
         ValueError, FileNotFoundError: If the data cannot be read; the message names the file.
     """
-    kind = _kind(data, data_dir, None)
+    kind = _kind(options)
     if kind == "csv":
-        return _samples(read_csv(data, columns=_known(columns, data)))
+        return _samples(read_csv(options.data, columns=_known(task.columns, options.data)))
     if kind in _BUILT_IN:
-        return _load_built_in(kind, data_dir)[1]
-    arrays = read_npz(data)
+        return _load_built_in(kind, options.data_dir)[1]
+    if kind == "folder":
+        images = _read_test_images(options, task)
+        return Samples(task.take_pixels(images.x), _names(images))
+    arrays = read_npz(options.data)
     suffix = "_test" if "x_test" in arrays else ""
-    return _from_arrays(arrays, f"x{suffix}", f"y{suffix}", data)
+    return from_arrays(arrays, f"x{suffix}", f"y{suffix}", options.data)
 
 
-def read_inputs(data: str, data_dir: str | None, columns: Columns | None) -> np.ndarray:
-    """Reads the inputs of one set, which need not have targets; otherwise as `read_samples`."""
-    kind = _kind(data, data_dir, None)
+def read_inputs(options: argparse.Namespace, task: Task) -> tuple[np.ndarray, list[str] | None]:
+    """Reads inputs, which need not have targets, and their files; otherwise as `read_samples`."""
+    kind = _kind(options)
     if kind == "csv":
-        return read_csv(data, columns=_known(columns, data), with_target=False).features
+        columns = _known(task.columns, options.data)
+        return read_csv(options.data, columns=columns, with_target=False).features, None
     if kind in _BUILT_IN:
-        return _load_built_in(kind, data_dir)[1].x
-    arrays = read_npz(data)
-    return _inputs(arrays, "x_test" if "x_test" in arrays else "x", data)
+        return _load_built_in(kind, options.data_dir)[1].x, None
+    if kind == "folder":
+        images = _read_test_images(options, task)
+        return task.take_pixels(images.x), images.files
+    arrays = read_npz(options.data)
+    return inputs_of(arrays, "x_test" if "x_test" in arrays else "x", options.data), None
 
 
-def _kind(data: str, data_dir: str | None, target: str | None) -> str:
-    suffix = Path(data).suffix.lower()
+def _kind(options: argparse.Namespace) -> str:
+    """Tells what ``--data`` names, and refuses options that go with something else."""
+    data, suffix = options.data, Path(options.data).suffix.lower()
     if data in _BUILT_IN:
         kind = data
+    elif Path(data).is_dir():
+        kind = "folder"
     elif suffix in (".csv", ".tsv", ".txt"):
         kind = "csv"
     elif suffix == ".npz":
         kind = "npz"
     else:
-        raise ValueError(f"--data: expected digits, mnist, FILE.csv or FILE.npz, received {data!r}")
-    if data_dir is not None and kind != "mnist":
-        raise ValueError(f"--data-dir goes with --data mnist, not with --data {data}")
-    if target is not None and kind != "csv":
-        raise ValueError(f"--target goes with a CSV file, not with --data {data}")
+        raise ValueError(
+            f"--data: expected {', '.join(_BUILT_IN)}, FILE.csv, FILE.npz or a folder of images, "
+            f"received {data!r}"
+        )
+    for name, kinds, what in (
+        ("data_dir", _DOWNLOADED, "--data mnist or cifar10"),
+        ("target", ("csv",), "a CSV file"),
+        ("image_size", ("folder",), "a folder of images"),
+        ("color_mode", ("folder",), "a folder of images"),
+        ("skip_broken", ("folder",), "a folder of images"),
+        ("cache_dir", ("folder",), "a folder of images"),
+    ):
+        if getattr(options, name, None) and kind not in kinds:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} goes with {what}, not with --data {data}")
     return kind
+
+
+def _share(options: argparse.Namespace, has_test: bool) -> float:
+    if options.validation_split is not None:
+        return options.validation_split
+    return 0.0 if has_test else _SHARE
 
 
 def _known(columns: Columns | None, data: str) -> Columns:
@@ -131,52 +165,63 @@ def _samples(table: Table) -> Samples:
 
 
 def _load_built_in(kind: str, data_dir: str | None) -> tuple[Samples, Samples]:
-    from ..datasets import digits, mnist
+    from ..datasets import cifar10, digits, mnist
 
     if kind == "digits":
         train, test = digits.load_data()
-    else:
+    elif kind == "mnist":
         train, test = mnist.load_data() if data_dir is None else mnist.load_data(data_dir)
+    else:
+        sets = cifar10.load_data(data_dir)
+        train, test = ((x, decode(y, [*cifar10.CLASS_NAMES])) for x, y in sets)
     return Samples(*train), Samples(*test)
 
 
-def _from_arrays(arrays: dict[str, np.ndarray], x_name: str, y_name: str, path: str) -> Samples:
-    """Checks and returns two arrays of an archive."""
-    x = _inputs(arrays, x_name, path)
-    y = _array(arrays, y_name, path)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.shape != x.shape[:1] or y.dtype.kind not in "biufU":
-        raise ValueError(
-            f"{path}: expected {y_name!r} to hold numbers or strings, shape ({len(x)},) as "
-            f"{x_name!r} has {len(x)} samples, received {y.dtype} of shape {y.shape}"
-        )
-    _check_finite(y, y_name, path)
-    return Samples(x, y)
+def _read_image_source(options: argparse.Namespace) -> Source:
+    """Reads ``DIR/<class>/*``, or ``DIR/train/<class>/*`` and what stands beside it."""
+    root = Path(options.data)
+    wanted = ImageFormat(options.image_size, options.color_mode or "rgb")
+    has_parts = (root / "train").is_dir()
+    parts = {name: root / name for name in ("test", *_VALIDATION) if (root / name).is_dir()}
+    test = validation = None
+    if has_parts and "test" in parts:
+        test = _labelled(read_folder(parts["test"], wanted, options))
+    for name in _VALIDATION:
+        if has_parts and validation is None and name in parts:
+            validation = _labelled(read_folder(parts[name], wanted, options))
+    share = 0.0 if validation is not None else _share(options, test is not None)
+    images = read_folder(
+        root / "train" if has_parts else root,
+        wanted,
+        options,
+        validation_split=share,
+        seed=options.seed,
+    )
+    if isinstance(images, Images):
+        train = _labelled(images)
+    else:
+        train, validation = (_labelled(part) for part in images)
+    height, width = train.x.shape[1:3]
+    exact = ImageFormat((height, width), wanted.color_mode)
+    return Source(train, validation, test, images=exact, pixel_range=255)
 
 
-def _inputs(arrays: dict[str, np.ndarray], name: str, path: str) -> np.ndarray:
-    x = _array(arrays, name, path)
-    if x.dtype.kind not in "biuf" or x.ndim < 2 or x.size == 0:
-        raise ValueError(
-            f"{path}: expected {name!r} to hold numbers, shape (samples, ...) and not empty, "
-            f"received {x.dtype} of shape {x.shape}"
-        )
-    _check_finite(x, name, path)
-    return x
+def _read_test_images(options: argparse.Namespace, task: Task) -> Images:
+    if task.images is None:
+        raise ValueError(f"{options.data}: the model was not trained on images")
+    root = Path(options.data)
+    if (root / "train").is_dir() and (root / "test").is_dir():
+        root = root / "test"
+    images = read_folder(root, task.images, options)
+    assert isinstance(images, Images)  # no split was asked for
+    return images
 
 
-def _array(arrays: dict[str, np.ndarray], name: str, path: str) -> np.ndarray:
-    if name not in arrays:
-        raise ValueError(
-            f"{path}: expected an array {name!r}, received {', '.join(arrays) or 'none'}"
-        )
-    return arrays[name]
+def _labelled(images: Images | tuple[Images, Images]) -> Samples:
+    assert isinstance(images, Images)
+    return Samples(images.x, _names(images))
 
 
-def _check_finite(array: np.ndarray, name: str, path: str) -> None:
-    if array.dtype.kind != "f":
-        return
-    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-    if bad.any():
-        raise ValueError(f"{path}: {name!r} has NaN or infinity in sample {int(bad.argmax())}")
+def _names(images: Images) -> np.ndarray:
+    """The names of the classes, which mean the same in every folder, as numbers do not."""
+    return decode(images.y, images.class_names)

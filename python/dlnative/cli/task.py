@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Columns, Standardizer, decode, encode
+from ..data import Columns, ImageFormat, Standardizer, decode, encode
 from ..saving import SavedModel
 
 __all__ = ["Classification", "Regression", "Task", "describe", "task_of"]
@@ -27,11 +27,15 @@ class Task:
         sample_shape: The shape of one input.
         inputs: The standardisation of the inputs, if any.
         columns: The columns of the CSV file, if it was one.
+        images: How files become images that the model takes, if the samples are such.
+        pixel_range: The largest value of a pixel, if the inputs are pixels.
     """
 
     sample_shape: tuple[int, ...]
     inputs: Standardizer | None
     columns: Columns | None
+    images: ImageFormat | None
+    pixel_range: int | None
 
     kind = ""
 
@@ -48,6 +52,13 @@ class Task:
                 f"trained on, received {x.shape[1:]}"
             )
         return x if self.inputs is None else self.inputs.apply(x)
+
+    def take_pixels(self, x: np.ndarray) -> np.ndarray:
+        """Returns what was read with `images` in the shape and the range of the samples."""
+        x = x.reshape(len(x), *self.sample_shape)
+        if self.pixel_range in (None, 255):
+            return x
+        return np.rint(x * (self.pixel_range / 255)).astype(np.uint8)
 
     def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
         """Returns what the loss takes, or raises ValueError if a target does not belong."""
@@ -73,6 +84,8 @@ class Task:
             "sample_shape": list(self.sample_shape),
             "inputs": self.inputs and self.inputs.get_config(),
             "columns": self.columns and self.columns.get_config(),
+            "images": self.images and self.images.get_config(),
+            "pixel_range": self.pixel_range,
         }
 
 
@@ -180,13 +193,18 @@ def task_of(saved: SavedModel, folder: str) -> Classification | Regression:
     """
     config = saved.preprocessing or {}
     try:
-        shape = tuple(config["sample_shape"])
-        inputs = config["inputs"] and Standardizer.from_config(config["inputs"])
-        columns = config["columns"] and Columns(**config["columns"])
+        common = {
+            "sample_shape": tuple(config["sample_shape"]),
+            "inputs": config["inputs"] and Standardizer.from_config(config["inputs"]),
+            "columns": config["columns"] and Columns(**config["columns"]),
+            # Not in folders that were written before there were images.
+            "images": config.get("images") and ImageFormat(**config["images"]),
+            "pixel_range": config.get("pixel_range"),
+        }
         if config["task"] == Regression.kind:
-            return Regression(shape, inputs, columns, Standardizer.from_config(config["targets"]))
+            return Regression(**common, targets=Standardizer.from_config(config["targets"]))
         if config["task"] == Classification.kind and saved.classes:
-            return Classification(shape, inputs, columns, saved.classes)
+            return Classification(**common, classes=saved.classes)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder}: not written by dlnative train: {error!r}") from error
     raise ValueError(f"{folder}: not written by dlnative train: it has no task")

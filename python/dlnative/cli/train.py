@@ -12,13 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..data import Standardizer, infer_task, learn_classes
 from ..saving import save
+from .image_files import format_of
 from .machine import configure
-from .mlp import build
-from .sources import Samples, Source, read_source
+from .networks import build, resolve
+from .sources import Source, read_source
 from .task import Classification, Regression, Task, describe
 
 __all__ = ["run"]
@@ -34,10 +33,11 @@ def run(options: argparse.Namespace) -> None:
     """
     configure(options)
     optimizer = _make_optimizer(options.optimizer, options.learning_rate)
-    source = read_source(options.data, options.data_dir, options.target)
-    train, validation = _split(source, options.validation_split, options.seed)
-    task = _make_task(source, train, options.task)
-    model = _make_model(task, source, options)
+    resolve(options)
+    source = read_source(options)
+    train, validation = source.train, source.validation
+    task = _make_task(source, options.task)
+    model = _make_model(task, options)
     task.compile(model, optimizer)
     x = task.encode_inputs(train.x, options.data)
     y = task.encode_targets(train.y, options.data)
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     batch_size = options.batch_size or (32 if len(x) < _SMALL else 128)
     folder = _Folder(options.out)
     try:
-        _print_start(options.data, task, source, train, validation, model)
+        _print_start(options, task, source, model)
         start = time.perf_counter()
         history = model.fit(
             x,
@@ -141,43 +141,29 @@ def _schedule(name: str, optimizer: Any, epochs: int) -> list:
     return [LambdaCallback(on_epoch_begin=set_rate)]
 
 
-def _split(source: Source, fraction: float | None, seed: int) -> tuple[Samples, Samples | None]:
-    """Takes a random share of the training set for validation, whatever the file's order."""
-    if fraction is None:
-        fraction = 0.1 if source.test is None else 0.0
-    samples = source.train
-    total = len(samples.x)
-    count = round(total * fraction)
-    if count == 0:
-        return samples, None
-    if count == total:
-        raise ValueError(f"--validation-split {fraction} leaves nothing of {total} samples")
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(total)
-    # In the file's order on both sides: training shuffles for itself.
-    held_out, kept = np.sort(order[:count]), np.sort(order[count:])
-    return (
-        Samples(samples.x[kept], samples.y[kept]),
-        Samples(samples.x[held_out], samples.y[held_out]),
-    )
-
-
-def _make_task(source: Source, train: Samples, wanted: str | None) -> Classification | Regression:
-    shape = train.x.shape[1:]
-    inputs = Standardizer.fit(train.x) if source.pixel_range is None else None
-    if (wanted or infer_task(source.train.y)) == Regression.kind:
-        targets = Standardizer.fit(Regression.numbers(train.y, "the training set"))
-        return Regression(shape, inputs, source.columns, targets)
-    classes = learn_classes(source.train.y)
+def _make_task(source: Source, wanted: str | None) -> Classification | Regression:
+    x = source.train.x
+    common: dict[str, Any] = {
+        "sample_shape": x.shape[1:],
+        "inputs": Standardizer.fit(x) if source.pixel_range is None else None,
+        "columns": source.columns,
+        "images": source.images if source.pixel_range is None else format_of(x.shape[1:]),
+        "pixel_range": source.pixel_range,
+    }
+    if (wanted or infer_task(source.targets)) == Regression.kind:
+        numbers = Regression.numbers(source.train.y, "the training set")
+        return Regression(**common, targets=Standardizer.fit(numbers))
+    classes = learn_classes(source.targets)
     if len(classes) < 2:
         raise ValueError(f"the targets are all {classes[0]!r}: there is nothing to tell apart")
-    return Classification(shape, inputs, source.columns, classes)
+    return Classification(**common, classes=classes)
 
 
-def _make_model(task: Task, source: Source, options: argparse.Namespace) -> Any:
+def _make_model(task: Task, options: argparse.Namespace) -> Any:
     from .. import config
 
     config.set_seed(options.seed)
-    return build(task, options.hidden, options.activation, options.dropout, source.pixel_range)
+    return build(task, options, options.augment)
 
 
 def _arguments(options: argparse.Namespace) -> dict:
@@ -185,23 +171,15 @@ def _arguments(options: argparse.Namespace) -> dict:
     return {name: value for name, value in vars(options).items() if name not in ignored}
 
 
-def _print_start(
-    data: str,
-    task: Task,
-    source: Source,
-    train: Samples,
-    validation: Samples | None,
-    model: Any,
-) -> None:
-    parts = [f"{len(train.x)} training samples of shape {task.sample_shape}"]
-    if validation is not None:
-        parts.append(f"{len(validation.x)} for validation")
-    if source.test is not None:
-        parts.append(f"{len(source.test.x)} for testing")
-    print(f"data         {data}: {', '.join(parts)}")
+def _print_start(options: argparse.Namespace, task: Task, source: Source, model: Any) -> None:
+    parts = [f"{len(source.train.x)} training samples of shape {task.sample_shape}"]
+    for samples, purpose in ((source.validation, "validation"), (source.test, "testing")):
+        if samples is not None:
+            parts.append(f"{len(samples.x)} for {purpose}")
+    print(f"data         {options.data}: {', '.join(parts)}")
     goal = f"{task.outputs} classes" if isinstance(task, Classification) else "one number"
     print(f"task         {task.kind}, {goal}")
-    print(f"model        mlp, {model.count_params()} parameters", flush=True)
+    print(f"model        {options.model}, {model.count_params()} parameters", flush=True)
 
 
 def _print_results(epochs: int, results: dict) -> None:

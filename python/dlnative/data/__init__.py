@@ -1,8 +1,10 @@
-"""Users' own files: tables (CSV) and archives (NPZ), and what is done to them before training.
+"""Users' own files: tables, archives, folders of images, and what is done to them before training.
 
 Every error names the file, and the line and column where there are such.
 """
 
+from .image_folder import Images, image_folder
+from .images import ImageFormat, read_image
 from .labels import decode, encode, infer_task, learn_classes
 from .npz import read_npz
 from .standardizer import Standardizer
@@ -10,12 +12,16 @@ from .table import Columns, Table, read_csv
 
 __all__ = [
     "Columns",
+    "ImageFormat",
+    "Images",
     "Standardizer",
     "Table",
     "decode",
     "encode",
+    "image_folder",
     "infer_task",
     "learn_classes",
     "read_csv",
+    "read_image",
     "read_npz",
 ]

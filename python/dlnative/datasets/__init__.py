@@ -1,4 +1,4 @@
-"""Data sets to try things on: handwritten digits, MNIST and toy problems.
+"""Data sets to try things on: handwritten digits, MNIST, CIFAR-10 and toy problems.
 
 Every ``load_data`` returns ``(x_train, y_train), (x_test, y_test)`` as Keras does.
 
@@ -12,6 +12,6 @@ Example:
     [0, 1, 1, 0]
 """
 
-from . import digits, mnist, toy
+from . import cifar10, digits, mnist, toy
 
-__all__ = ["digits", "mnist", "toy"]
+__all__ = ["cifar10", "digits", "mnist", "toy"]

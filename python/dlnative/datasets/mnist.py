@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..data import read_npz
+from ..data.cache import cache_folder
 from . import idx
+from .download import data_folders, retrieve
 
 __all__ = ["load_data"]
 
@@ -74,19 +76,13 @@ def load_data(path: str | os.PathLike[str] = _KERAS_DEFAULT) -> _Split:
             f"mnist.load_data: expected a folder with the four IDX files or an .npz file, "
             f"and there is none at {path}"
         )
-    root = os.environ.get("DLNATIVE_DATA")
-    for folder in [Path(root) / "mnist", Path(root)] if root else []:
+    for folder in data_folders("mnist"):
         if any(_find(folder, name) for name in _FILES):
             return _read_folder(folder)
-    folder = _cache()
+    folder = cache_folder("mnist")
     if not all(_find(folder, name) for name in _FILES):
         _download(folder)
     return _read_folder(folder)
-
-
-def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "dlnative" / "mnist"
 
 
 def _find(folder: Path, name: str) -> Path | None:
@@ -127,25 +123,5 @@ def _checked(arrays: list[np.ndarray], source: Path) -> _Split:
 
 
 def _download(folder: Path) -> None:
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            "mnist.load_data: no local copy was found, and downloading needs pooch: "
-            "pip install 'dlnative[datasets]'; or pass the folder that has the files, "
-            "or name it in DLNATIVE_DATA"
-        ) from error
     for name, sha256 in _FILES.items():
-        failures: list[str] = []
-        for mirror in _MIRRORS:
-            try:
-                pooch.retrieve(
-                    f"{mirror}{name}.gz", f"sha256:{sha256}", fname=f"{name}.gz", path=folder
-                )
-                break
-            except OSError as error:  # requests' exceptions are OSErrors
-                failures.append(f"{mirror}: {error}")
-        else:
-            raise ConnectionError(
-                f"mnist.load_data: cannot download {name}.gz: {'; '.join(failures)}"
-            )
+        retrieve("mnist", f"{name}.gz", sha256, _MIRRORS, folder)

@@ -57,10 +57,13 @@ class NativeFunction:
         return source if isinstance(source, np.ndarray) else source.value
 
     def __call__(self, *arrays, step=0):
-        """One run on whole arrays, one per feed; returns a tuple of new arrays."""
+        """One run on whole arrays, one per feed; returns a tuple of new arrays.
+
+        For augmentation the rows are samples 0, 1, ... of epoch `step`.
+        """
         return self._call(arrays, step)
 
-    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None):
+    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None, epoch=0):
         """Runs up to `steps` steps over rows of data sets in one call, without the GIL.
 
         Args:
@@ -72,11 +75,13 @@ class NativeFunction:
             step: Number of the first step, for random masks.
             max_seconds: Stop after this time; at least one step is run.
             out: None, or one array per output that receives the rows of each step at their position.
+            epoch: Number of the epoch, for augmentation, which is a function of it and of the
+                numbers of the rows.
 
         Returns:
             How many steps were run.
         """
-        return self._run(arrays, indices, first, steps, step, max_seconds or 0.0, out)
+        return self._run(arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch)
 
 
 def native_attributes(name, inputs, attributes):

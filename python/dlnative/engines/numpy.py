@@ -21,8 +21,13 @@ class NumpyFunction:
 
     def __call__(self, *arrays, step=0):
         """One run on whole arrays, one per feed; returns a tuple of new arrays."""
+        return self._step(arrays, step, step, None)
+
+    def _step(self, arrays, step, epoch, samples):
         if len(arrays) != len(self.feeds):
             raise ValueError(f"expected {len(self.feeds)} arrays, received {len(arrays)}")
+        if samples is None:
+            samples = np.arange(self.feeds[0].shape[0] if self.feeds else 0)
         values = {}
         for feed, array in zip(self.feeds, arrays):
             if array.shape != feed.shape:
@@ -30,14 +35,15 @@ class NumpyFunction:
             values[id(feed)] = np.array(array, dtype=feed.dtype)
         with np.errstate(all="ignore"):  # infinities and NaN are results, as in the native engine
             for node in self.nodes:
-                self._run_node(node, values, step)
+                self._run_node(node, values, step, epoch, samples)
         return tuple(np.array(self._value(t, values)) for t in self.outputs)
 
-    def _run_node(self, node, values, step):
+    def _run_node(self, node, values, step, epoch, samples):
         inputs = [None if t is None else self._value(t, values) for t in node.inputs]
         attributes = node.attributes
-        if node.op.random:
-            attributes = {"step": step, **{k: v for k, v in attributes.items() if v is not None}}
+        if node.op.random or node.op.per_sample:
+            given = {"step": step} if node.op.random else {"epoch": epoch, "samples": samples}
+            attributes = {**given, **{k: v for k, v in attributes.items() if v is not None}}
         results = node.op.reference(*inputs, **attributes)
         if node.op.writes:
             written = [i for i in node.op.writes if inputs[i] is not None]
@@ -57,16 +63,19 @@ class NumpyFunction:
         source = tensor.source
         return source if isinstance(source, np.ndarray) else source.value
 
-    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None):
+    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None, epoch=0):
         """Runs up to `steps` steps; see NativeFunction.run."""
         start = time.monotonic()
         for s in range(steps):
-            batch = []
+            batch, samples = [], None
             for feed, array in zip(self.feeds, arrays):
                 rows = feed.shape[0]
                 span = slice(first + s * rows, first + (s + 1) * rows)
                 batch.append(np.asarray(array[span if indices is None else indices[span]]))
-            results = self(*batch, step=step + s)
+                if samples is None:
+                    numbers = np.arange(span.start, span.stop)
+                    samples = numbers if indices is None else np.asarray(indices)[span]
+            results = self._step(batch, step + s, epoch, samples)
             for target, result in zip(out or (), results):
                 rows = result.shape[0]
                 target[first + s * rows : first + (s + 1) * rows] = result

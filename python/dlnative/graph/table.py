@@ -23,6 +23,7 @@ class Op:
         saves: For activations, "output" or "input": what the gradient rule needs.
         view: True where the output is the input's memory under another shape.
         random: True where the result depends on the number of the training step.
+        per_sample: True where it depends on the epoch and on the numbers of the samples.
     """
 
     name = ""
@@ -31,6 +32,7 @@ class Op:
     saves = None
     view = False
     random = False
+    per_sample = False
 
     def infer(self, *inputs, **attributes):
         """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""

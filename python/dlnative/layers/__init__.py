@@ -1,7 +1,9 @@
 """Layers: the parts that models are made of."""
 
 from .activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
+from .depthwise import DepthwiseConv2D, SeparableConv2D, SeparableConvolution2D
 from .input_spec import InputSpec
 from .layer import Layer
 from .merging import (
@@ -17,9 +19,34 @@ from .merging import (
     subtract,
 )
 from .op_layer import OpLayer
+from .pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AvgPool1D,
+    AvgPool2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
 from .preprocessing import Rescaling
 from .regularization import Dropout
 from .reshaping import Flatten, Permute, Reshape
+from .spatial import Cropping2D, UpSampling2D, ZeroPadding2D
+from .transposed_convolution import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+)
 
 __all__ = [
     "Input",
@@ -29,6 +56,17 @@ __all__ = [
     "Dense",
     "Activation",
     "Identity",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "DepthwiseConv2D",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
     "ELU",
     "LeakyReLU",
     "PReLU",
@@ -38,6 +76,25 @@ __all__ = [
     "Flatten",
     "Permute",
     "Reshape",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "Cropping2D",
+    "UpSampling2D",
+    "ZeroPadding2D",
     "Rescaling",
     "Add",
     "Average",

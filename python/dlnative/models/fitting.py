@@ -135,7 +135,10 @@ def fit(model, state, rows, validation, callbacks, options):
     size = batch_size_for(rows.count, options.batch_size, options.steps_per_epoch)
     train = Pass(rows, size, lambda n: state.step(model, "train", n, rows))
     order = Order(rows.count, train.batch, options.shuffle, state.seed)
-    epochs = Epochs(train.batches, order, options.steps_per_epoch, state.epochs)
+    number = state.epochs
+    if options.steps_per_epoch is None:  # a model that was loaded goes on as the saved one would
+        number = max(number, options.initial_epoch)
+    epochs = Epochs(train.batches, order, options.steps_per_epoch, number)
     tester = None
     if validation is not None:
         validation_size = options.validation_batch_size or options.batch_size
@@ -178,14 +181,16 @@ def fit(model, state, rows, validation, callbacks, options):
 
 
 def _epoch_runner(model, state, train, callbacks):
-    """Function (indices, start, stop) that runs the steps of one epoch."""
+    """Function (indices, start, stop, epoch) that runs the steps of one epoch."""
     counter = state.optimizer._counter.value
     objectives = state.objectives
     if not callbacks.has_batch_hooks("train"):
         if not callbacks.shows_progress:
-            return lambda indices, start, stop: train.run(indices, start, stop, int(counter[0]))
+            return lambda indices, start, stop, epoch: train.run(
+                indices, start, stop, int(counter[0]), epoch
+            )
 
-        def run_shown(indices, start, stop):
+        def run_shown(indices, start, stop, epoch):
             before = train.rows_before(start)
 
             def progress(done):
@@ -193,11 +198,11 @@ def _epoch_runner(model, state, train, callbacks):
                     done - start, train.rows_before(done) - before, objectives.logs()
                 )
 
-            train.run(indices, start, stop, int(counter[0]), progress)
+            train.run(indices, start, stop, int(counter[0]), epoch, progress)
 
         return run_shown
 
-    def run_hooked(indices, start, stop):
+    def run_hooked(indices, start, stop, epoch):
         before = train.rows_before(start)
 
         def end(batch):
@@ -212,6 +217,7 @@ def _epoch_runner(model, state, train, callbacks):
             start,
             stop,
             int(counter[0]),
+            epoch,
             callbacks.on_train_batch_begin,
             end,
             state.steps_per_execution,
@@ -234,7 +240,7 @@ def test(model, state, loader, stop, callbacks, shows):
                 return model.stop_evaluating
 
             loader.run_hooked(
-                None, 0, stop, 0, callbacks.on_test_batch_begin, end, state.steps_per_execution
+                None, 0, stop, 0, 0, callbacks.on_test_batch_begin, end, state.steps_per_execution
             )
         else:
             progress = None
@@ -243,7 +249,7 @@ def test(model, state, loader, stop, callbacks, shows):
                 def progress(done):
                     callbacks.on_progress(done, loader.rows_before(done), objectives.logs())
 
-            loader.run(None, 0, stop, 0, progress)
+            loader.run(None, 0, stop, progress=progress)
         logs = objectives.logs()
         callbacks.on_test_end(logs)
     finally:
@@ -266,7 +272,14 @@ def predict(model, state, loader, stop, callbacks, probe):
                 return model.stop_predicting
 
             loader.run_hooked(
-                None, 0, stop, 0, callbacks.on_predict_batch_begin, end, state.steps_per_execution
+                None,
+                0,
+                stop,
+                0,
+                0,
+                callbacks.on_predict_batch_begin,
+                end,
+                state.steps_per_execution,
             )
         else:
             progress = None
@@ -275,7 +288,7 @@ def predict(model, state, loader, stop, callbacks, probe):
                 def progress(done):
                     callbacks.on_progress(done, loader.rows_before(done), None)
 
-            loader.run(None, 0, stop, 0, progress)
+            loader.run(None, 0, stop, progress=progress)
         callbacks.on_predict_end()
     finally:
         callbacks.close()

@@ -42,7 +42,7 @@ class Pass:
         """Number of rows in the batches before one."""
         return min(batch * self.batch, self.count)
 
-    def run(self, indices, start, stop, step=0, progress=None):
+    def run(self, indices, start, stop, step=0, epoch=0, progress=None):
         """Runs batches `start` to `stop`.
 
         Args:
@@ -50,6 +50,7 @@ class Pass:
             start: The first batch.
             stop: The batch after the last.
             step: Number of the first step, for random masks.
+            epoch: Number of the epoch, for augmentation.
             progress: Function of a number of batches, called at least every `PAUSE` seconds.
         """
         done, size = start, self.batch
@@ -65,6 +66,7 @@ class Pass:
                 step + done - start,
                 PAUSE,
                 self.out,
+                epoch,
             )
             done += ran
             # Row numbers are checked before the first step; no more than these steps may need.
@@ -72,13 +74,14 @@ class Pass:
             if progress is not None:
                 progress(done)
         if stop > full:
+            last = step + full - start
             self._run_rest(
-                self._rest_arrays, indices, full * size, 1, step + full - start, None, self.out
+                self._rest_arrays, indices, full * size, 1, last, None, self.out, epoch
             )
             if progress is not None:
                 progress(stop)
 
-    def run_hooked(self, indices, start, stop, step, begin, end, together=1):
+    def run_hooked(self, indices, start, stop, step, epoch, begin, end, together=1):
         """Runs batches `start` to `stop` with a call of `begin` and `end` around each.
 
         Args:
@@ -93,7 +96,7 @@ class Pass:
         while done < stop:
             upto = min(done + together, stop)
             begin(done - start)
-            self.run(indices, done, upto, step + done - start)
+            self.run(indices, done, upto, step + done - start, epoch)
             last, done = done, upto
             if end(last - start + together - 1):
                 break
@@ -168,11 +171,11 @@ class Epochs:
         return self.steps or self.batches
 
     def next(self):
-        """(indices, first batch, batch after the last) of the next epoch."""
+        """(indices, first batch, batch after the last, number of the order) of the next epoch."""
         if self.steps is None:
             indices = self.order.indices(self.number)
             self.number += 1
-            return indices, 0, self.batches
+            return indices, 0, self.batches, self.number - 1
         if self.position == 0:
             self._indices = self.order.indices(self.number)
             self.number += 1
@@ -187,4 +190,4 @@ class Epochs:
                 "steps, which ends early. Give fewer steps_per_epoch or more data.",
                 stacklevel=4,
             )
-        return self._indices, start, stop
+        return self._indices, start, stop, self.number - 1

@@ -1,1 +1,210 @@
-"""Random changes of images."""
+"""Random changes of images that keep their labels, and the resized window of inference.
+
+A random change is a function of (seed, op_id, epoch, number of the sample in the data set). Inside a
+program the epoch and the numbers come from the step; the attributes `epoch` and `samples` name them
+where an op is used alone.
+"""
+
+from ..table import Op, register, same
+from ..tensor import Spec, apply
+
+FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+INTERPOLATIONS = ("nearest", "bilinear")
+PADDING_MODES = ("constant", "reflect")
+
+
+def check_images(name, x):
+    if x.ndim != 4:
+        raise ValueError(
+            f"{name}: expected images of shape (batch, height, width, channels), received {x.shape}"
+        )
+    if None in x.shape[1:]:
+        raise ValueError(f"{name}: expected a known height and width, received {x.shape}")
+
+
+def _check_choice(name, argument, value, known):
+    if value not in known:
+        raise ValueError(f"{name}: expected {argument} to be one of {known}, received {value!r}")
+
+
+def _check_range(name, argument, values, low=float("-inf")):
+    if len(values) != 2 or not values[0] <= values[1] or not low < values[0]:
+        above = "" if low == float("-inf") else f" above {low:g}"
+        raise ValueError(
+            f"{name}: expected {argument} to be two numbers in order{above}, received {values}"
+        )
+
+
+class _PerSample(Op):
+    per_sample = True
+
+    def gradient(self, node, dy, needs):
+        raise NotImplementedError(
+            f"{self.name} has no gradient: it belongs in front of the first layer with weights"
+        )
+
+
+@register
+class RandomFlip(_PerSample):
+    """Each image is mirrored with probability 1/2, in one or both directions at once."""
+
+    name = "random_flip"
+
+    def infer(self, x, mode=FLIPS[2], seed=0, op_id=0, epoch=None, samples=None):
+        check_images(self.name, x)
+        _check_choice(self.name, "mode", mode, FLIPS)
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        return (apply(self.name, dy, **node.attributes),)
+
+    def flops(self, node):
+        return 0
+
+
+@register
+class RandomCrop(_PerSample):
+    """A window at a random place of each image, which may be padded first."""
+
+    name = "random_crop"
+
+    def infer(
+        self,
+        x,
+        height,
+        width,
+        padding=(0, 0, 0, 0),
+        padding_mode="constant",
+        fill_value=0.0,
+        seed=0,
+        op_id=0,
+        epoch=None,
+        samples=None,
+    ):
+        check_images(self.name, x)
+        _check_choice(self.name, "padding_mode", padding_mode, PADDING_MODES)
+        if len(padding) != 4 or min(padding) < 0:
+            raise ValueError(
+                f"random_crop: expected padding (top, bottom, left, right), received {padding}"
+            )
+        top, bottom, left, right = padding
+        rows, columns = x.shape[1] + top + bottom, x.shape[2] + left + right
+        if height < 1 or width < 1 or height > rows or width > columns:
+            raise ValueError(
+                f"random_crop: a window of {height} x {width} does not fit into {x.shape} with "
+                f"padding {tuple(padding)}"
+            )
+        if padding_mode == "reflect" and (
+            max(top, bottom) >= x.shape[1] or max(left, right) >= x.shape[2]
+        ):
+            raise ValueError(
+                f"random_crop: a mirrored padding must be smaller than the image, received padding "
+                f"{tuple(padding)} for {x.shape}"
+            )
+        return Spec((x.shape[0], height, width, x.shape[3]), x.dtype)
+
+    def flops(self, node):
+        return 0
+
+
+@register
+class RandomAffine(_PerSample):
+    """Each image is zoomed and rotated about its middle, then shifted."""
+
+    name = "random_affine"
+
+    def infer(
+        self,
+        x,
+        height_shift=(0.0, 0.0),
+        width_shift=(0.0, 0.0),
+        rotation=(0.0, 0.0),
+        height_zoom=(1.0, 1.0),
+        width_zoom=None,
+        fill_mode="reflect",
+        fill_value=0.0,
+        interpolation="bilinear",
+        seed=0,
+        op_id=0,
+        epoch=None,
+        samples=None,
+    ):
+        check_images(self.name, x)
+        _check_range(self.name, "height_shift", height_shift)
+        _check_range(self.name, "width_shift", width_shift)
+        _check_range(self.name, "rotation", rotation)
+        _check_range(self.name, "height_zoom", height_zoom, 0.0)
+        if width_zoom is not None:
+            _check_range(self.name, "width_zoom", width_zoom, 0.0)
+        _check_choice(self.name, "fill_mode", fill_mode, FILL_MODES)
+        _check_choice(self.name, "interpolation", interpolation, INTERPOLATIONS)
+        return same(x)
+
+    def flops(self, node):
+        nearest = node.attributes.get("interpolation") == "nearest"
+        return 0 if nearest else 9 * node.outputs[0].size
+
+
+class _ValueOp(_PerSample):
+    inplace = {0: 0}
+
+    def infer(
+        self,
+        x,
+        factor,
+        value_range=(0.0, 255.0),
+        seed=0,
+        op_id=0,
+        epoch=None,
+        samples=None,
+    ):
+        check_images(self.name, x)
+        _check_range(self.name, "factor", factor)
+        _check_range(self.name, "value_range", value_range)
+        return same(x)
+
+
+@register
+class RandomBrightness(_ValueOp):
+    """y = clip(x + d (high - low), low, high); d is drawn from `factor` for each image."""
+
+    name = "random_brightness"
+
+    def flops(self, node):
+        return 3 * node.outputs[0].size
+
+
+@register
+class RandomContrast(_ValueOp):
+    """y = clip((x - mean) f + mean, low, high); f is drawn from `factor` for each image."""
+
+    name = "random_contrast"
+
+    def flops(self, node):
+        return 6 * node.outputs[0].size
+
+
+@register
+class CropResize2D(Op):
+    """The window (top, left, height, width) of each image as height x width pixels."""
+
+    name = "crop_resize2d"
+
+    def infer(self, x, window, height, width):
+        check_images(self.name, x)
+        top, left, rows, columns = window
+        if (
+            min(top, left) < 0
+            or min(rows, columns, height, width) < 1
+            or top + rows > x.shape[1]
+            or left + columns > x.shape[2]
+        ):
+            raise ValueError(
+                f"crop_resize2d: cannot make {height} x {width} pixels of the window "
+                f"{tuple(window)} (top, left, height, width) of {x.shape}"
+            )
+        return Spec((x.shape[0], height, width, x.shape[3]), x.dtype)
+
+    def flops(self, node):
+        return 9 * node.outputs[0].size

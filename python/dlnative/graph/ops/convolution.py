@@ -1,1 +1,375 @@
-"""Convolutions."""
+"""Convolutions in one and two dimensions, their transposes, and the parts of their gradients.
+
+Channels come last: images (batch, length, channels) or (batch, height, width, channels), kernels
+(length, in / groups, out) or (height, width, in / groups, out). Kernels are not flipped.
+"""
+
+import math
+
+from ..table import Op, add, check_same_dtype
+from ..tensor import Spec, apply
+from ..window import AXES, slide, slide_transposed
+from .activations import ACTIVATIONS, check_attributes
+
+# Attributes that say where the taps lie; every op of a family takes the same.
+GEOMETRY = ("strides", "padding", "dilation_rate")
+
+
+def geometry_of(attributes, *more):
+    """Those attributes of a node that its backward ops need, too."""
+    return {k: attributes[k] for k in (*GEOMETRY, *more) if k in attributes}
+
+
+def check_rank(op, name, tensor, rank):
+    """ValueError unless `tensor` is a batch of images with channels."""
+    if tensor.ndim != rank + 2:
+        raise ValueError(
+            f"{op}: expected '{name}' of shape (batch, {', '.join(AXES[rank])}, channels), received "
+            f"{tensor.shape}"
+        )
+
+
+def check_kernel(op, kernel, rank, channels):
+    """ValueError unless `kernel` has the axes (..., *channels), whose names are for the message."""
+    if kernel.ndim != rank + 2 or 0 in kernel.shape:
+        taps = "kernel_length" if rank == 1 else "kernel_height, kernel_width"
+        raise ValueError(
+            f"{op}: expected a kernel of shape ({taps}, {channels}) without empty axes, received "
+            f"{kernel.shape}"
+        )
+
+
+def check_groups(op, groups, channels_in, channels_out, kernel_in=None):
+    """ValueError unless `groups` cut both kinds of channels, and the kernel has those of one group."""
+    if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
+        raise ValueError(f"{op}: expected groups to be a positive integer, received {groups!r}")
+    if channels_in % groups or channels_out % groups:
+        kind, count = (
+            ("input", channels_in) if channels_in % groups else ("output", channels_out)
+        )
+        raise ValueError(
+            f"{op}: groups={groups} do not divide the {count} {kind} channels. Choose groups that "
+            f"divide {channels_in} and {channels_out}."
+        )
+    if kernel_in is not None and kernel_in * groups != channels_in:
+        of_groups = f" in {groups} groups" if groups > 1 else ""
+        raise ValueError(
+            f"{op}: expected input with {kernel_in * groups} channels to match the kernel's "
+            f"{kernel_in}{of_groups}, received {channels_in} channels"
+        )
+
+
+def check_bias(op, bias, channels):
+    if bias is not None and bias.shape != (channels,):
+        raise ValueError(f"{op}: expected a bias of shape ({channels},), received {bias.shape}")
+
+
+def check_activation(op, activation, attributes):
+    """ValueError or TypeError unless it is known, and the attributes are those it has."""
+    if activation is not None and activation not in ACTIVATIONS:
+        raise ValueError(f"{op}: unknown activation {activation!r}")
+    check_attributes(op, attributes, ACTIVATIONS[activation].defaults if activation else {})
+
+
+def check_not_fused(node):
+    if node.attributes.get("activation") not in (None, "linear"):
+        raise NotImplementedError(
+            f"{node.op.name}: the gradient is taken before activations are fused"
+        )
+
+
+def check_image_shape(op, input_shape, rank):
+    if not isinstance(input_shape, (tuple, list)) or len(input_shape) != rank + 2:
+        raise ValueError(
+            f"{op}: expected input_shape (batch, {', '.join(AXES[rank])}, channels), received "
+            f"{input_shape!r}"
+        )
+
+
+def check_cotangent(op, dy, expected):
+    """ValueError unless dy has the shape of the forward op's output; the batch may be open."""
+    if dy.ndim != len(expected) or any(
+        a is not None and b is not None and a != b for a, b in zip(dy.shape, expected)
+    ):
+        raise ValueError(f"{op}: expected dy of shape {expected}, received {dy.shape}")
+
+
+def epilogue_flops(node):
+    """Bias and activation, where the node has them."""
+    size = node.outputs[0].size
+    activation = node.attributes.get("activation")
+    flops = size if len(node.inputs) > 2 and node.inputs[2] is not None else 0
+    return flops + (ACTIVATIONS[activation].flops_per_element * size if activation else 0)
+
+
+class Convolution(Op):
+    """y[b, o, j] = activation(sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]).
+
+    o and t stand for one index per spatial axis. With `groups`, input and output channels are cut
+    into so many parts, and part g of the output sees part g of the input. With `pre_activation` the
+    op has a second output, the value before the activation, for activations whose gradient needs it.
+    """
+
+    def __init__(self, rank):
+        self.rank = rank
+        self.name = f"conv{rank}d"
+
+    def infer(
+        self,
+        x,
+        kernel,
+        bias=None,
+        strides=None,
+        padding="valid",
+        dilation_rate=None,
+        groups=1,
+        activation=None,
+        pre_activation=False,
+        **attributes,
+    ):
+        check_same_dtype(self.name, x, kernel, bias)
+        check_activation(self.name, activation, attributes)
+        check_rank(self.name, "x", x, self.rank)
+        check_kernel(self.name, kernel, self.rank, "channels_in / groups, channels_out")
+        out = kernel.shape[-1]
+        check_groups(self.name, groups, x.shape[-1], out, kernel.shape[-2])
+        check_bias(self.name, bias, out)
+        sizes, _ = slide(
+            self.name,
+            x.shape[1:-1],
+            kernel.shape[:-2],
+            (1,) * self.rank if strides is None else strides,
+            padding,
+            dilation_rate,
+        )
+        y = Spec((x.shape[0], *sizes, out), x.dtype)
+        return (y, y) if pre_activation else y
+
+    def gradient(self, node, dy, needs):
+        check_not_fused(node)
+        x, kernel = node.inputs[:2]
+        geometry = geometry_of(node.attributes, "groups")
+        return (
+            apply(f"{self.name}_backward_input", dy, kernel, input_shape=x.shape, **geometry)
+            if needs[0]
+            else None,
+            apply(
+                f"{self.name}_backward_kernel", x, dy, kernel_size=kernel.shape[:-2], **geometry
+            )
+            if needs[1]
+            else None,
+            apply("bias_backward", dy) if len(needs) > 2 and needs[2] else None,
+        )
+
+    def flops(self, node):
+        taps = math.prod(node.inputs[1].shape[:-1])
+        return 2 * node.outputs[0].size * taps + epilogue_flops(node)
+
+
+class ConvolutionBackwardInput(Op):
+    """dx[b, o s + t d - before, c] = sum over o, t, j of dy[b, o, j] kernel[t, c, j].
+
+    The exact adjoint of the convolution. With `activation`, times its derivative at `saved`.
+    """
+
+    def __init__(self, rank):
+        self.rank = rank
+        self.forward = f"conv{rank}d"
+        self.name = f"{self.forward}_backward_input"
+
+    def infer(
+        self,
+        dy,
+        kernel,
+        saved=None,
+        input_shape=None,
+        strides=None,
+        padding="valid",
+        dilation_rate=None,
+        groups=1,
+        activation=None,
+        **attributes,
+    ):
+        check_same_dtype(self.name, dy, kernel, saved)
+        check_activation(self.name, activation, attributes)
+        check_image_shape(self.name, input_shape, self.rank)
+        check_kernel(self.name, kernel, self.rank, "channels_in / groups, channels_out")
+        out = kernel.shape[-1]
+        check_groups(self.name, groups, input_shape[-1], out, kernel.shape[-2])
+        sizes, _ = slide(
+            self.name,
+            input_shape[1:-1],
+            kernel.shape[:-2],
+            (1,) * self.rank if strides is None else strides,
+            padding,
+            dilation_rate,
+        )
+        check_cotangent(self.name, dy, (input_shape[0], *sizes, out))
+        if saved is not None:
+            check_cotangent(f"{self.name} ('saved')", saved, tuple(input_shape))
+        return Spec((dy.shape[0], *input_shape[1:]), dy.dtype)
+
+    def gradient(self, node, ddx, needs):
+        """dx is linear in dy and in the kernel: its gradients are the other two of the family."""
+        check_not_fused(node)
+        dy, kernel = node.inputs[:2]
+        geometry = geometry_of(node.attributes, "groups")
+        return (
+            apply(self.forward, ddx, kernel, **geometry) if needs[0] else None,
+            apply(
+                f"{self.forward}_backward_kernel",
+                ddx,
+                dy,
+                kernel_size=kernel.shape[:-2],
+                **geometry,
+            )
+            if needs[1]
+            else None,
+            None,
+        )[: len(needs)]
+
+    def flops(self, node):
+        dy, kernel = node.inputs[:2]
+        return 2 * dy.size * math.prod(kernel.shape[:-1])
+
+
+class ConvolutionBackwardKernel(Op):
+    """dkernel[t, c, j] = sum over b, o of x[b, o s + t d - before, c] dy[b, o, j].
+
+    With `bias`, a second output: dbias, the sum of dy over all axes but the last.
+    """
+
+    def __init__(self, rank):
+        self.rank = rank
+        self.forward = f"conv{rank}d"
+        self.name = f"{self.forward}_backward_kernel"
+
+    def infer(
+        self,
+        x,
+        dy,
+        kernel_size=None,
+        strides=None,
+        padding="valid",
+        dilation_rate=None,
+        groups=1,
+        bias=False,
+    ):
+        check_same_dtype(self.name, x, dy)
+        check_rank(self.name, "x", x, self.rank)
+        check_rank(self.name, "dy", dy, self.rank)
+        check_groups(self.name, groups, x.shape[-1], dy.shape[-1])
+        sizes, _ = slide(
+            self.name,
+            x.shape[1:-1],
+            kernel_size,
+            (1,) * self.rank if strides is None else strides,
+            padding,
+            dilation_rate,
+        )
+        check_cotangent(self.name, dy, (x.shape[0], *sizes, dy.shape[-1]))
+        dkernel = Spec((*kernel_size, x.shape[-1] // groups, dy.shape[-1]), x.dtype)
+        return (dkernel, Spec((dy.shape[-1],), x.dtype)) if bias else dkernel
+
+    def gradient(self, node, ddkernel, ddbias=None, *, needs):
+        if ddbias is not None:
+            raise NotImplementedError(f"{self.name}: the gradient is taken before sums are fused")
+        x, dy = node.inputs
+        geometry = geometry_of(node.attributes, "groups")
+        return (
+            apply(
+                f"{self.forward}_backward_input", dy, ddkernel, input_shape=x.shape, **geometry
+            )
+            if needs[0]
+            else None,
+            apply(self.forward, x, ddkernel, **geometry) if needs[1] else None,
+        )
+
+    def flops(self, node):
+        dy = node.inputs[1]
+        return 2 * dy.size * math.prod(node.outputs[0].shape[:-1])
+
+
+class ConvolutionTranspose(Op):
+    """y[b, i s + t d - before, j] = activation(sum over i, t, c of x[b, i, c] kernel[t, j, c] + bias[j]).
+
+    The adjoint of a convolution from y's pixels to x's, whose kernel has y's channels as input.
+    Sizes and `before` as in Keras 3: see `graph/window.py`. Explicit padding crops the result.
+    """
+
+    def __init__(self, rank):
+        self.rank = rank
+        self.forward = f"conv{rank}d"
+        self.name = f"{self.forward}_transpose"
+
+    def _slide(
+        self, x, kernel, strides=None, padding="valid", output_padding=None, dilation_rate=None
+    ):
+        strides = (1,) * self.rank if strides is None else strides
+        return slide_transposed(
+            self.name,
+            x.shape[1:-1],
+            kernel.shape[:-2],
+            strides,
+            padding,
+            output_padding,
+            dilation_rate,
+        )
+
+    def infer(
+        self,
+        x,
+        kernel,
+        bias=None,
+        strides=None,
+        padding="valid",
+        output_padding=None,
+        dilation_rate=None,
+        activation=None,
+        pre_activation=False,
+        **attributes,
+    ):
+        check_same_dtype(self.name, x, kernel, bias)
+        check_activation(self.name, activation, attributes)
+        check_rank(self.name, "x", x, self.rank)
+        check_kernel(self.name, kernel, self.rank, "channels_out, channels_in")
+        if x.shape[-1] != kernel.shape[-1]:
+            raise ValueError(
+                f"{self.name}: expected input with {kernel.shape[-1]} channels to match the kernel "
+                f"{kernel.shape}, received {x.shape}"
+            )
+        check_bias(self.name, bias, kernel.shape[-2])
+        sizes, _ = self._slide(x, kernel, strides, padding, output_padding, dilation_rate)
+        y = Spec((x.shape[0], *sizes, kernel.shape[-2]), x.dtype)
+        return (y, y) if pre_activation else y
+
+    def gradient(self, node, dy, needs):
+        check_not_fused(node)
+        x, kernel = node.inputs[:2]
+        geometry = geometry_of(node.attributes)
+        extra = node.attributes.get("output_padding")
+        _, pads = self._slide(x, kernel, output_padding=extra, **geometry)
+        geometry["padding"] = pads
+        return (
+            apply(self.forward, dy, kernel, **geometry) if needs[0] else None,
+            apply(
+                f"{self.forward}_backward_kernel", dy, x, kernel_size=kernel.shape[:-2], **geometry
+            )
+            if needs[1]
+            else None,
+            apply("bias_backward", dy) if len(needs) > 2 and needs[2] else None,
+        )
+
+    def flops(self, node):
+        x, kernel = node.inputs[:2]
+        return 2 * x.size * math.prod(kernel.shape[:-1]) + epilogue_flops(node)
+
+
+for _rank in AXES:
+    for _family in (
+        Convolution,
+        ConvolutionBackwardInput,
+        ConvolutionBackwardKernel,
+        ConvolutionTranspose,
+    ):
+        add(_family(_rank))

@@ -1,1 +1,344 @@
-"""Normalisation."""
+"""Batch, layer and group normalisation over the last axis or axes, and moving averages.
+
+y = (x - mean) / sqrt(variance + epsilon) * gamma + beta; an absent gamma counts as 1, an absent
+beta as 0. Where statistics come from and what the gradients are, the oracle says.
+"""
+
+import math
+
+import numpy as np
+
+from ..table import Op, check_same_dtype, register, same
+from ..tensor import Spec, apply
+from .state import StateOp
+
+
+def channels_of(name, x):
+    """The size of the last axis; ValueError where there is no axis before it."""
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected x of shape (batch, ..., channels), received {x.shape}")
+    if x.shape[-1] is None:
+        raise ValueError(f"{name}: the number of channels must be known, received {x.shape}")
+    return x.shape[-1]
+
+
+def check_arrays(name, x, shape, **arrays):
+    """ValueError unless every array is absent or has `shape` and the dtype of `x`."""
+    check_same_dtype(name, x, *arrays.values())
+    for key, array in arrays.items():
+        if array is not None and array.shape != tuple(shape):
+            raise ValueError(
+                f"{name}: expected {key} of shape {tuple(shape)} for x of shape {x.shape}, "
+                f"received {array.shape}"
+            )
+
+
+def check_epsilon(name, epsilon):
+    if not epsilon >= 0.0:
+        raise ValueError(f"{name}: expected epsilon of at least 0, received {epsilon}")
+
+
+def check_activation(name, activation):
+    if activation not in (None, "relu"):
+        raise ValueError(f"{name}: expected activation None or 'relu', received {activation!r}")
+
+
+def check_dy(name, dy, x):
+    check_same_dtype(name, dy, x)
+    if dy.shape != x.shape:
+        raise ValueError(f"{name}: expected dy of shape {x.shape}, received {dy.shape}")
+
+
+def input_or_none(node, index):
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def placed(parts, needs):
+    """One gradient per input: parts[i] at index i where it is needed, else None."""
+    return tuple(parts.get(i) if need else None for i, need in enumerate(needs))
+
+
+@register
+class BatchNorm(Op):
+    """y = act((x - mean) / sqrt(variance + epsilon) * gamma + beta + residual) per channel.
+
+    The statistics are given and count as constants: inference, and training of a frozen layer.
+    """
+
+    name = "batch_norm"
+    inplace = {0: 0}
+
+    def infer(
+        self,
+        x,
+        mean,
+        variance,
+        gamma=None,
+        beta=None,
+        residual=None,
+        epsilon=1e-3,
+        activation=None,
+    ):
+        shape = (channels_of(self.name, x),)
+        check_arrays(self.name, x, shape, mean=mean, variance=variance, gamma=gamma, beta=beta)
+        check_arrays(self.name, x, x.shape, residual=residual)
+        check_epsilon(self.name, epsilon)
+        check_activation(self.name, activation)
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        x, mean, variance = node.inputs[:3]
+        gamma = input_or_none(node, 3)
+        epsilon = node.attributes.get("epsilon", 1e-3)
+        if node.attributes.get("activation") == "relu":
+            dy = apply("relu_backward", dy, node.outputs[0])
+        parts = {5: dy}
+        if any(needs[3:5]):
+            parts[0], parts[3], parts[4] = apply(
+                "batch_norm_backward", dy, x, mean, variance, gamma, epsilon=epsilon
+            )
+        elif needs[0]:  # dy is scaled as x is: without sums, and without reading x
+            zero = dy.graph.constant(np.zeros(mean.shape), dy.dtype)
+            parts[0] = apply("batch_norm", dy, zero, variance, gamma, epsilon=epsilon)
+        return placed(parts, needs)
+
+    def flops(self, node):
+        return 4 * node.outputs[0].size
+
+
+@register
+class BatchNormBackward(Op):
+    """dx, dgamma and dbeta of batch_norm, in one pass."""
+
+    name = "batch_norm_backward"
+    inplace = {0: 0}
+
+    def infer(self, dy, x, mean, variance, gamma=None, epsilon=1e-3):
+        shape = (channels_of(self.name, x),)
+        check_dy(self.name, dy, x)
+        check_arrays(self.name, x, shape, mean=mean, variance=variance, gamma=gamma)
+        check_epsilon(self.name, epsilon)
+        return same(x), Spec(shape, x.dtype), Spec(shape, x.dtype)
+
+    def flops(self, node):
+        return 5 * node.inputs[1].size
+
+
+@register
+class BatchNormTraining(Op):
+    """batch_norm with the batch's own statistics: y, mean and (biased) variance.
+
+    `moments` (blocks, 2, channels) are mean and sum of squared deviations of blocks of equally many
+    rows, from whoever wrote x; then only their merging is left of the statistics.
+    """
+
+    name = "batch_norm_training"
+    inplace = {0: 0}
+
+    def infer(
+        self,
+        x,
+        gamma=None,
+        beta=None,
+        residual=None,
+        moments=None,
+        epsilon=1e-3,
+        activation=None,
+    ):
+        shape = (channels_of(self.name, x),)
+        check_arrays(self.name, x, shape, gamma=gamma, beta=beta)
+        check_arrays(self.name, x, x.shape, residual=residual)
+        check_epsilon(self.name, epsilon)
+        check_activation(self.name, activation)
+        if moments is not None:
+            self._check_moments(x, moments)
+        return same(x), Spec(shape, x.dtype), Spec(shape, x.dtype)
+
+    def _check_moments(self, x, moments):
+        check_same_dtype(self.name, x, moments)
+        if moments.ndim != 3 or moments.shape[1:] != (2, x.shape[-1]):
+            raise ValueError(
+                f"{self.name}: expected moments of shape (blocks, 2, {x.shape[-1]}), "
+                f"received {moments.shape}"
+            )
+        if None in x.shape or None in moments.shape:
+            return
+        rows, blocks = math.prod(x.shape[:-1]), moments.shape[0]
+        if blocks < 1 or rows % blocks:
+            raise ValueError(
+                f"{self.name}: expected moments of blocks of equally many rows, received "
+                f"{blocks} blocks for {rows} rows"
+            )
+
+    def gradient(self, node, dy, dmean, dvariance, needs):
+        if dy is None or dmean is not None or dvariance is not None:
+            raise ValueError(
+                f"{self.name}: mean and variance have no gradient. Use them for moving averages "
+                "only, or take dlnative.ops.mean of x."
+            )
+        x, gamma = node.inputs[0], input_or_none(node, 1)
+        y, mean, variance = node.outputs
+        activation = node.attributes.get("activation")
+        residual = len(needs) > 3 and needs[3]
+        grads = apply(
+            "batch_norm_training_backward",
+            dy,
+            x,
+            mean,
+            variance,
+            gamma,
+            y if activation else None,
+            epsilon=node.attributes.get("epsilon", 1e-3),
+            activation=activation,
+            residual=residual,
+        )
+        return placed(dict(enumerate(grads)), needs)
+
+    def flops(self, node):
+        return 8 * node.outputs[0].size
+
+
+@register
+class BatchNormTrainingBackward(Op):
+    """dx, dgamma and dbeta of batch_norm_training; `residual`: and the residual's gradient."""
+
+    name = "batch_norm_training_backward"
+    # Every element is read before anything is written in its place.
+    inplace = {0: 0, 3: 1}
+
+    def infer(
+        self,
+        dy,
+        x,
+        mean,
+        variance,
+        gamma=None,
+        saved=None,
+        epsilon=1e-3,
+        activation=None,
+        residual=False,
+    ):
+        shape = (channels_of(self.name, x),)
+        check_dy(self.name, dy, x)
+        check_arrays(self.name, x, shape, mean=mean, variance=variance, gamma=gamma)
+        check_arrays(self.name, x, x.shape, saved=saved)
+        check_epsilon(self.name, epsilon)
+        check_activation(self.name, activation)
+        if (saved is None) != (activation is None):
+            raise ValueError(f"{self.name}: expected 'saved', the output, with an activation only")
+        specs = (same(x), Spec(shape, x.dtype), Spec(shape, x.dtype))
+        return (*specs, same(x)) if residual else specs
+
+    def flops(self, node):
+        return 9 * node.inputs[1].size
+
+
+@register
+class MovingAverage(StateOp):
+    """state = state * momentum + value * (1 - momentum)"""
+
+    name = "moving_average"
+    writes = (0,)
+
+    def infer(self, state, value, momentum=0.99):
+        check_same_dtype(self.name, state, value)
+        if state.shape != value.shape:
+            raise ValueError(
+                f"moving_average: expected a value of shape {state.shape}, received {value.shape}"
+            )
+        if not 0.0 <= momentum <= 1.0:
+            raise ValueError(f"moving_average: expected momentum in [0, 1], received {momentum}")
+        return ()
+
+    def flops(self, node):
+        return 3 * node.inputs[0].size
+
+
+class SampleNormOp(Op):
+    """Normalisation within a sample. `inner` gives the shape of gamma and checks the attributes."""
+
+    def infer(self, x, gamma=None, beta=None, epsilon=1e-3, **attributes):
+        shape = self.inner(self.name, x, **attributes)
+        check_arrays(self.name, x, shape, gamma=gamma, beta=beta)
+        check_epsilon(self.name, epsilon)
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        grads = apply(
+            self.name + "_backward", dy, node.inputs[0], input_or_none(node, 1), **node.attributes
+        )
+        return placed(dict(enumerate(grads)), needs)
+
+    def flops(self, node):
+        return 8 * node.outputs[0].size
+
+
+class SampleNormBackwardOp(Op):
+    """dx, dgamma and dbeta; the statistics are computed again."""
+
+    inplace = {0: 0}
+
+    def infer(self, dy, x, gamma=None, epsilon=1e-3, **attributes):
+        shape = self.inner(self.name, x, **attributes)
+        check_dy(self.name, dy, x)
+        check_arrays(self.name, x, shape, gamma=gamma)
+        check_epsilon(self.name, epsilon)
+        return same(x), Spec(shape, x.dtype), Spec(shape, x.dtype)
+
+    def flops(self, node):
+        return 16 * node.inputs[1].size
+
+
+def normalized_shape(name, x, axes=1):
+    """The last `axes` axes of x, over which layer_norm takes its statistics."""
+    if isinstance(axes, bool) or not isinstance(axes, int) or not 1 <= axes < x.ndim:
+        raise ValueError(
+            f"{name}: expected axes, the number of last axes, in [1, {x.ndim}) for x of shape "
+            f"{x.shape}, received {axes}"
+        )
+    if None in x.shape[-axes:]:
+        raise ValueError(f"{name}: the last {axes} sizes must be known, received {x.shape}")
+    return x.shape[-axes:]
+
+
+def grouped_channels(name, x, groups=32):
+    """(channels,), which `groups` must divide."""
+    channels = channels_of(name, x)
+    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
+        raise ValueError(f"{name}: expected groups of at least 1, received {groups}")
+    if channels % groups:
+        raise ValueError(
+            f"{name}: expected a number of channels that is a multiple of {groups} groups, "
+            f"received {channels} in {x.shape}"
+        )
+    return (channels,)
+
+
+@register
+class LayerNorm(SampleNormOp):
+    """Every sample over its last `axes` axes; gamma and beta have their shape."""
+
+    name = "layer_norm"
+    inplace = {0: 0}
+    inner = staticmethod(normalized_shape)
+
+
+@register
+class LayerNormBackward(SampleNormBackwardOp):
+    name = "layer_norm_backward"
+    inner = staticmethod(normalized_shape)
+
+
+@register
+class GroupNorm(SampleNormOp):
+    """Every sample over all inner axes and each of `groups` groups of neighbouring channels."""
+
+    name = "group_norm"
+    inplace = {0: 0}
+    inner = staticmethod(grouped_channels)
+
+
+@register
+class GroupNormBackward(SampleNormBackwardOp):
+    name = "group_norm_backward"
+    inner = staticmethod(grouped_channels)

@@ -1,1 +1,108 @@
-"""Padding, cropping and resizing of images."""
+"""Padding, cropping and resizing of images (batch, height, width, channels)."""
+
+from ..table import Op, register
+from ..tensor import Spec, apply
+from ..window import check_sizes
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+
+
+class SpatialOp(Op):
+    def check_image(self, shape):
+        if len(shape) != 4 or None in shape[1:]:
+            raise ValueError(
+                f"{self.name}: expected images of shape (batch, height, width, channels), received "
+                f"{tuple(shape)}"
+            )
+
+
+@register
+class ZeroPad2D(SpatialOp):
+    """Zeros around images: `padding` = (top, bottom, left, right) rows and columns of them."""
+
+    name = "zero_pad2d"
+
+    def infer(self, x, padding):
+        self.check_image(x.shape)
+        top, bottom, left, right = check_sizes(self.name, "padding", padding, 4, least=0)
+        batch, height, width, channels = x.shape
+        return Spec((batch, height + top + bottom, width + left + right, channels), x.dtype)
+
+    def gradient(self, node, dy, needs):
+        return (apply("crop2d", dy, cropping=node.attributes["padding"]),)
+
+    def flops(self, node):
+        return 0
+
+
+@register
+class Crop2D(SpatialOp):
+    """Images without their outer rows and columns: `cropping` = (top, bottom, left, right)."""
+
+    name = "crop2d"
+
+    def infer(self, x, cropping):
+        self.check_image(x.shape)
+        top, bottom, left, right = check_sizes(self.name, "cropping", cropping, 4, least=0)
+        batch, height, width, channels = x.shape
+        kept = height - top - bottom, width - left - right
+        if min(kept) < 1:
+            raise ValueError(
+                f"{self.name}: cropping {tuple(cropping)} (top, bottom, left, right) leaves "
+                f"nothing of images of shape {tuple(x.shape)}. Crop less, or use larger images."
+            )
+        return Spec((batch, *kept, channels), x.dtype)
+
+    def gradient(self, node, dy, needs):
+        return (apply("zero_pad2d", dy, padding=node.attributes["cropping"]),)
+
+    def flops(self, node):
+        return 0
+
+
+class Upsample(SpatialOp):
+    def out_shape(self, shape, size, interpolation):
+        self.check_image(shape)
+        size = check_sizes(self.name, "size", size, 2)
+        if interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"{self.name}: expected interpolation to be one of {INTERPOLATIONS}, received "
+                f"{interpolation!r}"
+            )
+        batch, height, width, channels = shape
+        return batch, height * size[0], width * size[1], channels
+
+    def flops(self, node):
+        taps = {"nearest": 0, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
+        large = max(node.inputs[0].size, node.outputs[0].size)
+        return large * 4 * taps[node.attributes.get("interpolation", "nearest")]
+
+
+@register
+class Upsample2D(Upsample):
+    """Images `size` = (rows, columns) times as large, by an interpolation."""
+
+    name = "upsample2d"
+
+    def infer(self, x, size=(2, 2), interpolation="nearest"):
+        return Spec(self.out_shape(x.shape, size, interpolation), x.dtype)
+
+    def gradient(self, node, dy, needs):
+        shape = node.inputs[0].shape
+        return (apply("upsample2d_backward", dy, input_shape=shape, **node.attributes),)
+
+
+@register
+class Upsample2DBackward(Upsample):
+    """The adjoint of upsample2d: dx[i] = sum over o of dy[o] * (weight of x[i] in y[o])."""
+
+    name = "upsample2d_backward"
+
+    def infer(self, dy, input_shape, size=(2, 2), interpolation="nearest"):
+        expected = self.out_shape(input_shape, size, interpolation)
+        if dy.shape != expected:
+            raise ValueError(
+                f"{self.name}: expected dy of shape {expected} for an input of shape "
+                f"{tuple(input_shape)}, received {dy.shape}"
+            )
+        return Spec(input_shape, dy.dtype)

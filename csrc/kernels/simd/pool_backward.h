@@ -1,0 +1,150 @@
+// The gradients of pooling, as rows of pixels that gather from the windows they are in: every pixel
+// is written once, and its sum has the order of the windows.
+#pragma once
+
+#include "kernels/simd/bytes.h"
+#include "kernels/simd/pool_max.h"
+
+namespace dlnative {
+namespace DLNATIVE_ISA_NAMESPACE {
+namespace {
+
+// What the window at offset `at` gives to its pixels, in max pooling with indices.
+template <class T, bool kSaved>
+struct MaxCotangents {
+  static constexpr bool kScaled = false;
+  struct Value {
+    Vec<T> dy;
+    Mask<T> where;
+    DLNATIVE_INLINE Vec<T> at(const Value& v, std::int64_t position) {
+      return v.where == static_cast<Lane<T>>(position) ? v.dy : Vec<T>{};
+    }
+  };
+
+  T scale(std::int64_t, std::int64_t) const { return 1; }
+
+  template <bool kNarrow>
+  Value load(std::int64_t at, std::int64_t channels, T) const {
+    Value v;
+    v.dy = load_pixel<kNarrow>(dy + at, channels, dy + size);
+    if constexpr (kSaved) {
+      v.dy = load_pixel<kNarrow>(saved + at, channels, saved + size) > 0 ? v.dy : Vec<T>{};
+    }
+    const bool cut = kNarrow && size - at < kLanes<T>;
+    v.where = cut ? load_first_bytes<T>(indices + at, channels) : Bytes<T>::load(indices + at);
+    return v;
+  }
+
+  // The first n lanes; the others are zero.
+  Value load_upto(std::int64_t at, std::int64_t n, T) const {
+    Value v;
+    v.dy = DLNATIVE_ISA_NAMESPACE::load_upto(dy + at, n);
+    if constexpr (kSaved) {
+      v.dy = DLNATIVE_ISA_NAMESPACE::load_upto(saved + at, n) > 0 ? v.dy : Vec<T>{};
+    }
+    v.where = n < kLanes<T> ? load_first_bytes<T>(indices + at, n) : Bytes<T>::load(indices + at);
+    return v;
+  }
+
+  const T* dy;
+  const std::uint8_t* indices;
+  const T* saved;
+  std::int64_t size;  // of each of these arrays
+};
+
+// The same in average pooling.
+template <class T>
+struct AverageCotangents {
+  static constexpr bool kScaled = true;  // scale() depends on the window
+  struct Value {
+    Vec<T> share;
+    DLNATIVE_INLINE Vec<T> at(const Value& v, std::int64_t) { return v.share; }
+  };
+
+  T scale(std::int64_t p, std::int64_t q) const {
+    const Taps h = Taps::of(p * shape.stride_h - shape.top, shape.window_h, shape.in_h);
+    const Taps w = Taps::of(q * shape.stride_w - shape.left, shape.window_w, shape.in_w);
+    return T(1) / static_cast<T>(h.count() * w.count());
+  }
+
+  template <bool kNarrow>
+  Value load(std::int64_t at, std::int64_t channels, T scale) const {
+    return {load_pixel<kNarrow>(dy + at, channels, dy + size) * scale};
+  }
+
+  Value load_upto(std::int64_t at, std::int64_t n, T scale) const {
+    return {DLNATIVE_ISA_NAMESPACE::load_upto(dy + at, n) * scale};
+  }
+
+  const T* dy;
+  const PoolShape& shape;
+  std::int64_t size;
+};
+
+// Row iy of an image for disjoint windows. `windows` is the offset of the image's first window.
+template <class T, bool kNarrow, class Cotangents>
+void disjoint_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
+                  std::int64_t iy, T* dx) {
+  using Value = typename Cotangents::Value;
+  const std::int64_t p = (iy + s.top) / s.stride_h;
+  const std::int64_t tap = iy + s.top - p * s.stride_h;
+  const T* end = dx + s.in_w * s.channels;
+  if (p >= s.out_h || tap >= s.window_h) return fill_zero(dx, s.in_w * s.channels);
+  std::int64_t at = windows + p * s.out_w * s.channels;
+  for (std::int64_t q = 0; q < s.out_w; ++q, at += s.channels) {
+    const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
+    const T scale = cotangents.scale(p, q);
+    const std::int64_t first = tap * s.window_w + w.begin;
+    T* const pixels = dx + (w.start + w.begin) * s.channels;
+    const auto write = [&](std::int64_t c, std::int64_t count) {
+      const Value value = cotangents.template load<kNarrow>(at + c, s.channels, scale);
+      T* pixel = pixels + c;
+      for (std::int64_t i = 0; i < count; ++i, pixel += s.channels) {
+        store_pixel<kNarrow>(pixel, Value::at(value, first + i), s.channels, end);
+      }
+    };
+    if (w.count() == 2) {
+      for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) { write(c, 2); });
+    } else {
+      for_each_vector<T, kNarrow, 1>(s.channels,
+                                     [&](auto, std::int64_t c) { write(c, w.count()); });
+    }
+    const std::int64_t after = w.start + w.end;
+    const std::int64_t next = q + 1 < s.out_w ? smaller(w.start + s.stride_w, s.in_w) : s.in_w;
+    if (next > after) fill_zero(dx + after * s.channels, (next - after) * s.channels);
+  }
+}
+
+// Row iy of an image for any windows.
+template <class T, bool kNarrow, class Cotangents>
+void overlapping_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
+                     std::int64_t iy, T* dx) {
+  using Value = typename Cotangents::Value;
+  const T* end = dx + s.in_w * s.channels;
+  const std::int64_t reach = iy + s.top;
+  const std::int64_t p_begin =
+      reach < s.window_h ? 0 : smaller((reach - s.window_h) / s.stride_h + 1, s.out_h);
+  const std::int64_t p_end = smaller(reach / s.stride_h + 1, s.out_h);
+  std::int64_t q_begin = 0, q_end = 0;
+  for (std::int64_t ix = 0; ix < s.in_w; ++ix) {
+    while (q_begin < s.out_w && q_begin * s.stride_w - s.left + s.window_w <= ix) ++q_begin;
+    while (q_end < s.out_w && q_end * s.stride_w - s.left <= ix) ++q_end;
+    for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) {
+      Vec<T> sum{};
+      for (std::int64_t p = p_begin; p < p_end; ++p) {
+        const std::int64_t row = (reach - p * s.stride_h) * s.window_w + ix + s.left;
+        for (std::int64_t q = q_begin; q < q_end; ++q) {
+          const std::int64_t at = windows + (p * s.out_w + q) * s.channels + c;
+          const Value value =
+              cotangents.template load<kNarrow>(at, s.channels, cotangents.scale(p, q));
+          sum += Value::at(value, row - q * s.stride_w);
+        }
+      }
+      store_pixel<kNarrow>(dx + ix * s.channels + c, sum, s.channels, end);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace DLNATIVE_ISA_NAMESPACE
+}  // namespace dlnative

@@ -1,0 +1,406 @@
+#include "ops/conv.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/aligned.h"
+#include "core/parallel.h"
+#include "dispatch/dispatch.h"
+#include "kernels/norm_kernels.h"
+#include "ops/chunks.h"
+
+namespace dlnative {
+
+namespace {
+
+// Pixels of small images that share one table, so that few tiles are cut short.
+constexpr std::int64_t kTablePixels = 256;
+// A second thread costs a few microseconds to wake; this much work takes 15 to 30.
+constexpr double kSerialFlops = 1.5e6;
+// Packed weights of this size are cut among threads rather than read by all of them.
+constexpr std::int64_t kLargeWeights = std::int64_t{1} << 20;
+// Partial sums of the gradient, over all parts.
+constexpr std::int64_t kPartialBytes = std::int64_t{4} << 20;
+constexpr std::int64_t kMostParts = 16;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t round_up(std::int64_t a, std::int64_t multiple) { return ceil_div(a, multiple) * multiple; }
+
+// Images per table.
+std::int64_t images_together(std::int64_t batch, std::int64_t pixels) {
+  return std::max<std::int64_t>(1, std::min(batch, kTablePixels / std::max<std::int64_t>(pixels, 1)));
+}
+
+}  // namespace
+
+template <class T>
+void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* bias) {
+  for (std::int64_t j = 0; j < filters; ++j) {
+    const double inverse = 1.0 / std::sqrt(static_cast<double>(e.variance[j]) + e.epsilon);
+    const double factor = inverse * (e.gamma != nullptr ? static_cast<double>(e.gamma[j]) : 1.0);
+    const double before = e.epilogue.bias != nullptr ? static_cast<double>(e.epilogue.bias[j]) : 0.0;
+    const double after = e.beta != nullptr ? static_cast<double>(e.beta[j]) : 0.0;
+    scale[j] = static_cast<T>(factor);
+    bias[j] = static_cast<T>((before - static_cast<double>(e.mean[j])) * factor + after);
+  }
+}
+
+template void fold_batch_norm<float>(const ConvExtras<float>&, std::int64_t, float*, float*);
+template void fold_batch_norm<double>(const ConvExtras<double>&, std::int64_t, double*, double*);
+
+bool ConvShape::padded() const {
+  for (const WindowAxis* axis : {&window.h, &window.w}) {
+    if (axis->before > 0 || axis->first(axis->out - 1) + axis->span() > axis->in) return true;
+  }
+  return false;
+}
+
+double ConvShape::flops() const {
+  return 2.0 * static_cast<double>(batch() * places()) * static_cast<double>(taps() * group_channels()) *
+         static_cast<double>(filters);
+}
+
+template <class T>
+DirectConv<T>::DirectConv(const ConvShape& shape, const T* in, const T* kernel, T* result,
+                          const ConvExtras<T>& extras)
+    : kernels_(kernels<T>().conv), shape_(shape), in_(in), kernel_(kernel), result_(result), extras_(extras) {}
+
+// Adds the pixels (row0 + i * row_step, column0 + j * column_step) of the result. reach(row, column, tap)
+// gives the pixel of the input that a tap reads, -1 for padding, or -2 where the tap is none of this phase's.
+template <class T>
+template <class Reach>
+void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int64_t row_step,
+                              std::int64_t column_step, Reach reach) {
+  Phase phase;
+  const std::int64_t rows = ceil_div(result_height_ - row0, row_step);
+  const std::int64_t columns = ceil_div(result_width_ - column0, column_step);
+  phase.pixels = rows * columns;
+  std::vector<std::int64_t> taps;
+  for (std::int64_t t = 0; t < shape_.taps(); ++t) {
+    if (reach(row0, column0, t) == -2) continue;
+    taps.push_back(t);
+    phase.taps.push_back(static_cast<std::int32_t>(t * shape_.group_channels() * shape_.filters));
+  }
+  const std::int64_t count = static_cast<std::int64_t>(taps.size()), tile = kernels_->tile_rows;
+  const std::int64_t pixels = together_ * phase.pixels;
+  const bool all = row_step == 1 && column_step == 1;
+  phase.rows.assign(static_cast<std::size_t>(round_up(pixels, tile) * count), -1);
+  if (!all) phase.out.resize(static_cast<std::size_t>(pixels));
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    const std::int64_t image = i / phase.pixels, within = i % phase.pixels;
+    const std::int64_t row = row0 + within / columns * row_step, column = column0 + within % columns * column_step;
+    if (!all) {
+      phase.out[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(
+          ((image * result_height_ + row) * result_width_ + column) * result_channels_);
+    }
+    for (std::int64_t t = 0; t < count; ++t) {
+      const std::int64_t pixel = reach(row, column, taps[static_cast<std::size_t>(t)]);
+      if (pixel < 0) continue;
+      phase.rows[static_cast<std::size_t>((i / tile * count + t) * tile + i % tile)] =
+          static_cast<std::int32_t>((image * in_pixels_ + pixel) * in_channels_);
+    }
+  }
+  phases_.push_back(std::move(phase));
+}
+
+template <class T>
+void DirectConv<T>::finish_phases() {
+  for (Phase& phase : phases_) {
+    phase.packed_at = packed_;
+    packed_ += kernels_->packed_elements(static_cast<std::int64_t>(phase.taps.size()), channels_, columns_);
+  }
+  packed_ = round_up(packed_, static_cast<std::int64_t>(kAlignment));
+  zeros_.assign(static_cast<std::size_t>(channels_), T(0));
+}
+
+template <class T>
+DirectConv<T> DirectConv<T>::forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
+                                     const ConvExtras<T>& extras) {
+  DirectConv conv(shape, x, kernel, y, extras);
+  const WindowAxis h = shape.window.h, w = shape.window.w;
+  conv.in_pixels_ = h.in * w.in;
+  conv.in_channels_ = shape.channels();
+  conv.result_height_ = h.out;
+  conv.result_width_ = w.out;
+  conv.result_channels_ = shape.filters;
+  conv.channels_ = shape.group_channels();
+  conv.columns_ = shape.group_filters();
+  conv.together_ = images_together(shape.batch(), h.out * w.out);
+  if (h.out * w.out > 0) {
+    conv.add_phase(0, 0, 1, 1, [&](std::int64_t row, std::int64_t column, std::int64_t t) -> std::int64_t {
+      const std::int64_t i = h.first(row) + t / w.window * h.dilation;
+      const std::int64_t j = w.first(column) + t % w.window * w.dilation;
+      return i < 0 || i >= h.in || j < 0 || j >= w.in ? -1 : i * w.in + j;
+    });
+  }
+  conv.finish_phases();
+  return conv;
+}
+
+template <class T>
+DirectConv<T> DirectConv<T>::backward_input(const ConvShape& shape, const T* dy, const T* kernel, T* dx,
+                                            const ConvExtras<T>& extras) {
+  DirectConv conv(shape, dy, kernel, dx, extras);
+  const WindowAxis h = shape.window.h, w = shape.window.w;
+  conv.backward_ = true;
+  conv.in_pixels_ = h.out * w.out;
+  conv.in_channels_ = shape.filters;
+  conv.result_height_ = h.in;
+  conv.result_width_ = w.in;
+  conv.result_channels_ = shape.channels();
+  conv.channels_ = shape.group_filters();
+  conv.columns_ = shape.group_channels();
+  conv.together_ = images_together(shape.batch(), h.in * w.in);
+  // The place whose tap reads a pixel: (pixel + before - tap * dilation) / stride, where that is whole.
+  const auto place = [](const WindowAxis& a, std::int64_t pixel, std::int64_t tap) -> std::int64_t {
+    const std::int64_t at = pixel + a.before - tap * a.dilation;
+    if (at % a.stride != 0) return -2;
+    return at < 0 || at / a.stride >= a.out ? -1 : at / a.stride;
+  };
+  for (std::int64_t i = 0; i < std::min(h.stride, h.in); ++i) {
+    for (std::int64_t j = 0; j < std::min(w.stride, w.in); ++j) {
+      conv.add_phase(i, j, h.stride, w.stride,
+                     [&](std::int64_t row, std::int64_t column, std::int64_t t) -> std::int64_t {
+                       const std::int64_t o = place(h, row, t / w.window), p = place(w, column, t % w.window);
+                       return o == -2 || p == -2 ? -2 : o == -1 || p == -1 ? -1 : o * w.out + p;
+                     });
+    }
+  }
+  conv.finish_phases();
+  return conv;
+}
+
+template <class T>
+void DirectConv<T>::plan(int threads) {
+  planned_for_ = threads_ = threads;
+  tasks_ = 0;
+  const std::int64_t batches = ceil_div(shape_.batch(), together_);
+  const std::int64_t tables = static_cast<std::int64_t>(phases_.size()) * shape_.groups * batches;
+  const double flops = shape_.flops();
+  const std::int64_t wanted = threads == 1 || flops < kSerialFlops ? 1 : flops > 20.0 * kSerialFlops ? 4 * threads : threads;
+  if (wanted == 1) threads_ = 1;  // too little work for a second thread
+  for (Phase& phase : phases_) {
+    const std::int64_t pixels = std::min(together_, shape_.batch()) * phase.pixels;
+    std::int64_t parts = tables > 0 ? ceil_div(wanted, tables) : 1;
+    phase.pixel_part = round_up(std::max<std::int64_t>(pixels, 1), kernels_->tile_rows);
+    phase.column_part = round_up(columns_, kernels_->panel);
+    const bool large = packed_ * static_cast<std::int64_t>(sizeof(T)) > kLargeWeights;
+    if (large || extras_.moments != nullptr) {
+      phase.column_part = round_up(ceil_div(columns_, parts), kernels_->panel);
+      parts = ceil_div(parts, ceil_div(columns_, phase.column_part));
+    }
+    if (parts > 1 && extras_.moments == nullptr) {  // moments are those of whole images
+      phase.pixel_part = round_up(std::max<std::int64_t>(ceil_div(pixels, parts), 4 * kernels_->tile_rows), kernels_->tile_rows);
+    }
+    phase.pixel_parts = std::max<std::int64_t>(ceil_div(pixels, phase.pixel_part), 1);
+    phase.column_parts = ceil_div(columns_, phase.column_part);
+    phase.first_task = tasks_;
+    tasks_ += shape_.groups * batches * phase.pixel_parts * phase.column_parts;
+  }
+}
+
+template <class T>
+void DirectConv<T>::pack_weights(T* packed, T* scale, T* bias) const {
+  const std::int64_t filters = shape_.filters;
+  if (extras_.variance != nullptr) fold_batch_norm(extras_, filters, scale, bias);
+  // A task packs one panel of one phase and group.
+  const std::int64_t panels = ceil_div(columns_, kernels_->panel);
+  const std::int64_t phases = static_cast<std::int64_t>(phases_.size());
+  const int threads = packed_ * shape_.groups > (std::int64_t{1} << 17) ? num_threads() : 1;
+  parallel_for(shape_.groups * phases * panels, threads, [&](std::int64_t task, int) {
+    const std::int64_t panel = task % panels, group = task / panels / phases;
+    const Phase& phase = phases_[static_cast<std::size_t>(task / panels % phases)];
+    TapWeights<T> weights{};
+    weights.w = kernel_ + group * shape_.group_filters();
+    weights.taps = phase.taps.data();
+    weights.count = static_cast<std::int64_t>(phase.taps.size());
+    weights.channels = channels_;
+    weights.n = columns_;
+    weights.rs = backward_ ? 1 : filters;
+    weights.cs = backward_ ? filters : 1;
+    weights.scale = extras_.variance != nullptr ? scale + group * shape_.group_filters() : nullptr;
+    const std::int64_t first = panel * kernels_->panel;
+    kernels_->pack(weights, first, std::min<std::int64_t>(kernels_->panel, columns_ - first),
+                   packed + group * packed_ + phase.packed_at);
+  });
+}
+
+template <class T>
+void DirectConv<T>::run_task(std::int64_t task, const T* packed, const T* bias) const {
+  std::size_t p = phases_.size() - 1;
+  while (phases_[p].first_task > task) --p;
+  const Phase& phase = phases_[p];
+  task -= phase.first_task;
+  const std::int64_t batches = ceil_div(shape_.batch(), together_);
+  const std::int64_t column = task % phase.column_parts;
+  task /= phase.column_parts;
+  const std::int64_t pixel = task % phase.pixel_parts;
+  task /= phase.pixel_parts;
+  run_images(phase, task / batches, task % batches * together_, pixel * phase.pixel_part,
+             column * phase.column_part, packed, bias);
+}
+
+template <class T>
+void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int64_t first_image,
+                               std::int64_t pixel, std::int64_t column, const T* packed, const T* bias) const {
+  const std::int64_t images = std::min(together_, shape_.batch() - first_image);
+  const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size());
+  const std::int64_t result_pixels = result_height_ * result_width_;
+  TapProduct<T> product{};
+  product.pixels = std::min(phase.pixel_part, images * phase.pixels - pixel);
+  if (product.pixels <= 0) return;
+  product.n = std::min(phase.column_part, columns_ - column);
+  product.x = in_ + first_image * in_pixels_ * in_channels_ + group * channels_;
+  product.rows = phase.rows.data() + pixel * taps;
+  product.zeros = zeros_.data();
+  product.b = packed + group * packed_ + phase.packed_at + column * taps * channels_;
+  std::int64_t at = first_image * result_pixels * result_channels_ + group * columns_ + column;
+  if (phase.out.empty()) {
+    at += pixel * result_channels_;
+  } else {
+    product.out = phase.out.data() + pixel;
+  }
+  product.y = result_ + at;
+  product.ldy = result_channels_;
+  product.taps = taps;
+  product.channels = channels_;
+  GemmEpilogue<T> epilogue = extras_.epilogue;
+  if (bias != nullptr) epilogue.bias = bias;
+  if (epilogue.bias != nullptr) epilogue.bias += group * columns_ + column;
+  if (epilogue.relu_saved != nullptr) epilogue.relu_saved += at;
+  if (epilogue.saved != nullptr) epilogue.saved += at;
+  if (epilogue.pre_activation != nullptr) epilogue.pre_activation += at;
+  epilogue.ld_saved = result_channels_;
+  product.epilogue = &epilogue;
+  kernels_->product(product);
+  if (extras_.moments == nullptr) return;
+  for (std::int64_t i = 0; i < images; ++i) {
+    T* moments = extras_.moments + (first_image + i) * 2 * result_channels_ + group * columns_ + column;
+    kernels<T>().norm->channel_moments(result_ + at + i * result_pixels * result_channels_, result_channels_,
+                                       phase.pixels, product.n, moments, moments + result_channels_);
+  }
+}
+
+template <class T>
+void DirectConv<T>::run() {
+  if (planned_for_ != num_threads()) plan(num_threads());
+  if (tasks_ == 0) return;
+  const std::int64_t filters = extras_.variance != nullptr ? round_up(shape_.filters, 16) : 0;
+  T* packed = static_cast<T*>(
+      region_scratch(static_cast<std::size_t>(packed_ * shape_.groups + 2 * filters) * sizeof(T)));
+  T* scale = packed + packed_ * shape_.groups;
+  T* bias = filters > 0 ? scale + filters : nullptr;
+  pack_weights(packed, scale, bias);
+  parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
+}
+
+template <class T>
+ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias)
+    : kernels_(kernels<T>().conv), shape_(shape), x_(x), dy_(dy), dkernel_(dkernel), dbias_(dbias) {
+  const WindowAxis h = shape.window.h, w = shape.window.w;
+  const std::int64_t places = shape.places();
+  together_ = images_together(shape.batch(), places);
+  const std::int64_t pixels = together_ * places;
+  rows_.assign(static_cast<std::size_t>(shape.taps() * pixels), -1);
+  for (std::int64_t t = 0; t < shape.taps(); ++t) {
+    for (std::int64_t i = 0; i < pixels; ++i) {
+      const std::int64_t image = i / places, place = i % places;
+      const std::int64_t row = h.first(place / w.out) + t / w.window * h.dilation;
+      const std::int64_t column = w.first(place % w.out) + t % w.window * w.dilation;
+      if (row < 0 || row >= h.in || column < 0 || column >= w.in) continue;
+      rows_[static_cast<std::size_t>(t * pixels + i)] =
+          static_cast<std::int32_t>(((image * h.in + row) * w.in + column) * shape.channels());
+    }
+  }
+  zeros_.assign(static_cast<std::size_t>(shape.group_channels()), T(0));
+  // As many parts as the partial sums allow, then columns.
+  const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
+  const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
+  splits_ = std::clamp<std::int64_t>(std::min(kPartialBytes / std::max<std::int64_t>(bytes, 1), batches), 1, kMostParts);
+  if (shape.flops() < 4.0 * kSerialFlops) splits_ = 1;
+  batches_per_split_ = ceil_div(batches, splits_);
+  splits_ = ceil_div(batches, batches_per_split_);
+  column_part_ = round_up(ceil_div(shape.group_filters(), ceil_div(kMostParts / 2, splits_ * shape.groups)),
+                          kernels_->panel);
+  column_parts_ = std::max<std::int64_t>(ceil_div(shape.group_filters(), column_part_), 1);
+}
+
+template <class T>
+std::int64_t ConvGradient<T>::partial_elements() const {
+  return round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16) + round_up(shape_.filters, 16);
+}
+
+template <class T>
+void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
+  const std::int64_t column = task % column_parts_ * column_part_;
+  task /= column_parts_;
+  const std::int64_t group = task % shape_.groups, split = task / shape_.groups;
+  const std::int64_t columns = std::min(column_part_, shape_.group_filters() - column);
+  const std::int64_t at = group * shape_.group_filters() + column, places = shape_.places();
+  T* dkernel = partial == nullptr ? dkernel_ : partial + split * partial_elements();
+  T* dbias = partial == nullptr ? dbias_ : dkernel + round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16);
+  const auto scratch = static_cast<std::size_t>(kernels_->gradient_scratch(together_ * places, columns));
+  TapGradient<T> g{};
+  g.zeros = zeros_.data();
+  g.rows = rows_.data();
+  g.ldrows = together_ * places;
+  g.lddy = shape_.filters;
+  g.d = dkernel + at;
+  g.ldd = shape_.filters;
+  g.tap_stride = shape_.group_channels() * shape_.filters;
+  g.taps = shape_.taps();
+  g.channels = shape_.group_channels();
+  g.n = columns;
+  g.scratch = static_cast<T*>(thread_scratch(scratch * sizeof(T)));
+  const std::int64_t first = split * batches_per_split_ * together_;
+  const std::int64_t last = std::min(shape_.batch(), first + batches_per_split_ * together_);
+  for (std::int64_t image = first; image < last; image += together_) {
+    g.pixels = std::min(together_, last - image) * places;
+    g.x = x_ + image * shape_.image() * shape_.channels() + group * shape_.group_channels();
+    g.dy = dy_ + image * places * shape_.filters + at;
+    g.accumulate = image > first;
+    kernels_->gradient(g);
+    if (dbias_ != nullptr) {
+      kernels<T>().reduce->sum_rows(g.dy, g.lddy, dbias + at, g.pixels, columns, g.accumulate);
+    }
+  }
+}
+
+template <class T>
+void ConvGradient<T>::run() {
+  const std::int64_t size = shape_.taps() * shape_.group_channels() * shape_.filters;
+  if (shape_.batch() * shape_.places() == 0) {
+    std::fill(dkernel_, dkernel_ + size, T(0));
+    if (dbias_ != nullptr) std::fill(dbias_, dbias_ + shape_.filters, T(0));
+    return;
+  }
+  T* partial = nullptr;
+  if (splits_ > 1) {
+    partial = static_cast<T*>(region_scratch(static_cast<std::size_t>(splits_ * partial_elements()) * sizeof(T)));
+  }
+  const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
+  parallel_for(splits_ * shape_.groups * column_parts_, threads,
+               [&](std::int64_t task, int) { run_task(task, partial); });
+  if (splits_ == 1) return;
+  sum_parts(partial, splits_, partial_elements(), size, dkernel_);
+  if (dbias_ != nullptr) sum_parts(partial + round_up(size, 16), splits_, partial_elements(), shape_.filters, dbias_);
+}
+
+template <class T>
+void sum_parts(const T* parts, std::int64_t count, std::int64_t stride, std::int64_t size, T* out) {
+  const auto add = kernels<T>().elementwise->binary[static_cast<int>(Binary::kAdd)];
+  for_each_chunk(size, kChunk, threads_for(0.3 * static_cast<double>(count * size)),
+                 [&](std::int64_t begin, std::int64_t n) {
+                   add(parts + begin, parts + stride + begin, out + begin, n);
+                   for (std::int64_t s = 2; s < count; ++s) add(out + begin, parts + s * stride + begin, out + begin, n);
+                 });
+}
+
+template class DirectConv<float>;
+template class DirectConv<double>;
+template class ConvGradient<float>;
+template class ConvGradient<double>;
+template void sum_parts<float>(const float*, std::int64_t, std::int64_t, std::int64_t, float*);
+template void sum_parts<double>(const double*, std::int64_t, std::int64_t, std::int64_t, double*);
+
+}  // namespace dlnative

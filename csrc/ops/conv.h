@@ -1,0 +1,173 @@
+// Convolution over threads: y from x, dx from dy, and dkernel from both, each with fixed addresses,
+// planned once and run any number of times.
+//
+// Images are channels-last, kernels (taps, channels / groups, filters). Each direction has an ordered
+// list of algorithms (program/make_conv.cpp); the classes here are the algorithms. Their bits do not
+// depend on the number of threads: a product is cut into pixels and columns of the result only, and
+// the sums of the gradient into parts whose number follows from the shapes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/conv_kernels.h"
+#include "kernels/kernel_table.h"
+#include "ops/window.h"
+
+namespace dlnative {
+
+struct ConvShape {
+  Window window;  // from x to y
+  std::int64_t filters = 0;
+  std::int64_t groups = 1;
+
+  std::int64_t batch() const { return window.batch; }
+  std::int64_t channels() const { return window.channels; }
+  std::int64_t group_channels() const { return window.channels / groups; }
+  std::int64_t group_filters() const { return filters / groups; }
+  std::int64_t taps() const { return window.h.window * window.w.window; }
+  std::int64_t image() const { return window.h.in * window.w.in; }    // pixels of x
+  std::int64_t places() const { return window.h.out * window.w.out; }  // pixels of y
+  bool padded() const;  // a tap lies outside of the image
+  double flops() const;
+};
+
+// What a convolution may do besides: all of it for an image that was just computed.
+template <class T>
+struct ConvExtras {
+  GemmEpilogue<T> epilogue;  // saved and pre_activation are shaped like the result
+  T* moments = nullptr;      // (batch, 2, filters): per image its mean and sum of squared deviations
+  // y is normalised with these: the weights are scaled while they are packed, the rest is a bias.
+  const T* mean = nullptr;
+  const T* variance = nullptr;
+  const T* gamma = nullptr;
+  const T* beta = nullptr;
+  double epsilon = 0.0;
+};
+
+// What normalisation by e.mean and e.variance makes of the weights, y = scale (w * x) + bias, per filter.
+template <class T>
+void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* bias);
+
+// Pixels of the result times the taps that reach them; the inner loop is the register tile of matrix
+// products over the channels of one tap after the other. Both directions, any strides, dilation,
+// padding and groups. A strided dx falls into phases, of which each sees only the taps that meet it.
+template <class T>
+class DirectConv {
+ public:
+  static DirectConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y, const ConvExtras<T>& extras);
+  static DirectConv backward_input(const ConvShape& shape, const T* dy, const T* kernel, T* dx,
+                                   const ConvExtras<T>& extras);
+
+  void run();
+
+ private:
+  // Pixels of the result that the same taps reach, in `together` images at a time.
+  struct Phase {
+    std::vector<std::int32_t> taps;  // where each begins in the kernel
+    std::vector<std::int32_t> rows;  // see TapProduct
+    std::vector<std::int32_t> out;   // likewise; empty where the pixels are all there are, in order
+    std::int64_t pixels = 0;         // per image
+    std::int64_t packed_at = 0;      // in the packed weights of a group
+    // How it is cut for the threads at hand.
+    std::int64_t pixel_part = 0, pixel_parts = 0, column_part = 0, column_parts = 0, first_task = 0;
+  };
+
+  DirectConv(const ConvShape& shape, const T* in, const T* kernel, T* result, const ConvExtras<T>& extras);
+  template <class Reach>
+  void add_phase(std::int64_t row0, std::int64_t column0, std::int64_t row_step, std::int64_t column_step,
+                 Reach reach);
+  void finish_phases();
+  void plan(int threads);
+  void pack_weights(T* packed, T* scale, T* bias) const;
+  void run_task(std::int64_t task, const T* packed, const T* bias) const;
+  void run_images(const Phase& phase, std::int64_t group, std::int64_t first_image, std::int64_t pixel,
+                  std::int64_t column, const T* packed, const T* bias) const;
+
+  const ConvKernels<T>* kernels_;
+  ConvShape shape_;
+  const T* in_;
+  const T* kernel_;
+  T* result_;
+  ConvExtras<T> extras_;
+  bool backward_ = false;
+  std::int64_t in_pixels_ = 0, in_channels_ = 0;            // of an image, all groups
+  std::int64_t result_height_ = 0, result_width_ = 0, result_channels_ = 0;
+  std::int64_t channels_ = 0, columns_ = 0;                 // of a group
+  std::int64_t together_ = 1;                               // images per table
+  std::int64_t packed_ = 0;                                 // elements per group
+  std::vector<Phase> phases_;
+  std::vector<T> zeros_;
+  int planned_for_ = 0, threads_ = 0;
+  std::int64_t tasks_ = 0;
+};
+
+// dkernel, and dbias where it is not null.
+template <class T>
+class ConvGradient {
+ public:
+  ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+
+  void run();
+
+ private:
+  void run_task(std::int64_t task, T* partial) const;
+  std::int64_t partial_elements() const;
+
+  const ConvKernels<T>* kernels_;
+  ConvShape shape_;
+  const T* x_;
+  const T* dy_;
+  T* dkernel_;
+  T* dbias_;
+  std::vector<std::int32_t> rows_;
+  std::vector<T> zeros_;
+  std::int64_t together_ = 1;
+  std::int64_t splits_ = 1, batches_per_split_ = 1;
+  std::int64_t column_part_ = 0, column_parts_ = 1;  // of the filters of a group
+};
+
+// Few channels: windows are written side by side, some hundred pixels at a time, and multiplied.
+// No groups.
+template <class T>
+class GatheredConv {
+ public:
+  static GatheredConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y, const ConvExtras<T>& extras);
+  // dkernel, and dbias where it is not null.
+  static GatheredConv gradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+
+  void run();
+
+ private:
+  GatheredConv(const ConvShape& shape, const T* x);
+  void run_forward();
+  void run_gradient();
+  template <class F>
+  void for_each_block(std::int64_t image, std::int64_t first_row, std::int64_t rows, T* scratch, F&& f) const;
+  void pad(std::int64_t image, std::int64_t first_row, std::int64_t rows, T* to) const;
+  std::int64_t gather_elements() const;  // of scratch
+
+  const ConvKernels<T>* kernels_;
+  const GemmKernels<T>* gemm_;
+  ConvShape shape_;
+  const T* x_;
+  const T* kernel_ = nullptr;
+  T* y_ = nullptr;
+  ConvExtras<T> extras_;
+  const T* dy_ = nullptr;
+  T* dkernel_ = nullptr;
+  T* dbias_ = nullptr;
+  std::int64_t k_;             // values of a window
+  std::int64_t width_;         // pixels of a padded row
+  std::int64_t band_;          // rows of y whose windows are padded at a time
+  std::vector<std::int32_t> runs_;
+  std::int64_t run_length_;
+  std::int64_t splits_ = 1;
+};
+
+// out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.
+template <class T>
+void sum_parts(const T* parts, std::int64_t count, std::int64_t stride, std::int64_t size, T* out);
+
+}  // namespace dlnative

@@ -1,0 +1,205 @@
+// Batch, group and layer normalisation, and their gradients.
+//
+// Rows are channels-last: x is [rows, channels]. Statistics are taken in one read: blocks of at
+// most 256 rows give mean and sum of squared deviations per channel, and blocks are merged in
+// float64 in their order. Blocks and tasks are cut by the problem's size only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/norm_kernels.h"
+#include "ops/chunks.h"
+
+namespace dlnative {
+
+// How a matrix is cut: blocks of rows and, where rows are long, panels of columns. Neighbouring
+// blocks of short rows make one task.
+class RowBlocks {
+ public:
+  static constexpr std::int64_t kRows = 256;
+  static constexpr std::int64_t kColumns = 1024;
+
+  RowBlocks(std::int64_t rows, std::int64_t cols, std::int64_t block_rows = kRows,
+            std::int64_t panel = kColumns);
+
+  std::int64_t blocks() const { return blocks_; }  // at least 1
+  std::int64_t block_rows() const { return block_rows_; }
+  std::int64_t last_rows() const { return rows_ - (blocks_ - 1) * block_rows_; }
+
+  // f(block, its first row, its rows, first column, columns), each block and panel once.
+  template <class F>
+  void for_each_block(int threads, F&& f) const {
+    parallel_for(tasks_ * panels_, threads, [&](std::int64_t task, int) {
+      const std::int64_t column = task % panels_ * panel_;
+      const std::int64_t first = task / panels_ * group_;
+      for (std::int64_t b = first; b < std::min(first + group_, blocks_); ++b) {
+        f(b, b * block_rows_, b + 1 < blocks_ ? block_rows_ : last_rows(), column,
+          std::min(panel_, cols_ - column));
+      }
+    });
+  }
+
+ private:
+  std::int64_t rows_, cols_, block_rows_, panel_;
+  std::int64_t blocks_, group_, tasks_, panels_;
+};
+
+// Parameters of a map, one value per channel.
+template <class T>
+struct ChannelScale {
+  explicit ChannelScale(std::int64_t channels)
+      : mean(static_cast<std::size_t>(channels)), scale(mean), offset(mean), slope(mean) {}
+  std::vector<T> mean, scale, offset, slope;
+};
+
+// [rows, channels] and what all ops over channels need. Threads are given per call, so that many
+// small matrices (the samples of group normalisation) can be shared out whole.
+template <class T>
+class ChannelPasses {
+ public:
+  ChannelPasses(std::int64_t rows, std::int64_t channels);
+
+  std::int64_t rows() const { return rows_; }
+  std::int64_t channels() const { return channels_; }
+  // Elements of the scratch that `moments` and `product_sums` need.
+  std::int64_t scratch_size() const { return blocks_.blocks() * 2 * channels_; }
+
+  // mean and m2 (sum of squared deviations) per channel.
+  void moments(const T* x, double* mean, double* m2, double* scratch, int threads) const;
+  // sums[c] of g = saved > 0 ? dy : 0 and sums[channels + c] of g * (x - mean).
+  // With dx (then saved is null): also dx = dy * scale.
+  void product_sums(const T* dy, const T* x, const T* saved, const T* mean, double* sums,
+                    double* scratch, int threads, const T* scale = nullptr, T* dx = nullptr) const;
+  void normalize(const T* x, const T* residual, T* y, const T* mean, const T* scale,
+                 const T* offset, bool relu, int threads) const;
+  void backward(const T* dy, const T* x, const T* saved, T* dx, T* dresidual, const T* mean,
+                const T* a, const T* b, const T* d, int threads) const;
+
+ private:
+  template <class F>
+  void for_each_rows(int threads, F&& f) const;
+
+  const NormKernels<T>* kernels_;
+  std::int64_t rows_, channels_;
+  RowBlocks blocks_;
+  std::int64_t chunk_rows_;  // of a task of a map
+};
+
+// y = act((x - mean) / sqrt(variance + epsilon) * gamma + beta + residual). gamma, beta and
+// residual may be null; y may be x or residual.
+template <class T>
+class BatchNormOp {
+ public:
+  BatchNormOp(std::int64_t rows, std::int64_t channels, double epsilon, bool relu);
+
+  // With the statistics given.
+  void run(const T* x, const T* mean, const T* variance, const T* gamma, const T* beta,
+           const T* residual, T* y);
+  // With those of x, which are written to mean and variance. `moments` (may be null) has mean and
+  // sum of squared deviations of `blocks` blocks of equally many rows: [blocks, 2, channels].
+  void run_training(const T* x, const T* gamma, const T* beta, const T* residual, const T* moments,
+                    std::int64_t blocks, T* y, T* mean, T* variance);
+
+ private:
+  void set_scale(std::int64_t c, double mean, double variance, const T* gamma, const T* beta);
+
+  const NormKernels<T>* kernels_;
+  ChannelPasses<T> passes_;
+  double epsilon_;
+  bool relu_;
+  int threads_;
+  ChannelScale<T> map_;
+  std::vector<double> mean_, m2_, scratch_;
+};
+
+// dgamma = sum(g * xhat), dbeta = sum(g), with g = saved > 0 ? dy : 0, or dy where saved is null.
+// Statistics given: dx = dy * gamma * inverse (one pass; no saved, no dresidual). Those of x:
+// dx = gamma * inverse * (g - mean(g) - xhat * mean(g * xhat)), in two passes, and dresidual = g.
+// dx may be dy; dresidual (may be null) may be x. gamma may be null.
+template <class T>
+class BatchNormBackwardOp {
+ public:
+  BatchNormBackwardOp(std::int64_t rows, std::int64_t channels, double epsilon);
+
+  void run(const T* dy, const T* x, const T* mean, const T* variance, const T* gamma, T* dx,
+           T* dgamma, T* dbeta);
+  void run_training(const T* dy, const T* x, const T* mean, const T* variance, const T* gamma,
+                    const T* saved, T* dx, T* dgamma, T* dbeta, T* dresidual);
+
+ private:
+  ChannelPasses<T> passes_;
+  double epsilon_;
+  int threads_;
+  ChannelScale<T> map_;
+  std::vector<double> inverse_, sums_, scratch_;
+};
+
+// x [samples, rows, channels]; statistics over the rows and over channels / groups channels.
+// y may be x, dx may be dy; gamma and beta may be null.
+template <class T>
+class GroupNormOp {
+ public:
+  GroupNormOp(std::int64_t samples, std::int64_t rows, std::int64_t channels, std::int64_t groups,
+              double epsilon);
+
+  void forward(const T* x, const T* gamma, const T* beta, T* y);
+  void backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta);
+
+ private:
+  // What one sample needs while it is worked on.
+  struct Sample {
+    Sample(std::int64_t channels, std::int64_t scratch_size)
+        : map(channels),
+          statistics(static_cast<std::size_t>(4 * channels)),
+          scratch(static_cast<std::size_t>(scratch_size)) {}
+    ChannelScale<T> map;
+    std::vector<double> statistics;  // mean, m2 of channels; then mean, inverse of their groups
+    std::vector<double> scratch;
+  };
+  template <class F>
+  void for_each_sample(F&& f);
+  void group_statistics(const T* x, Sample& sample, int threads) const;
+
+  ChannelPasses<T> passes_;
+  std::int64_t samples_, groups_;
+  double epsilon_;
+  int threads_;
+  std::vector<Sample> scratch_;  // one per sample
+  std::vector<double> sums_;     // [samples, 2, channels]
+  std::vector<double> total_;    // [2, channels]
+};
+
+// x [rows, cols]; statistics per row. y may be x, dx may be dy; gamma and beta may be null.
+template <class T>
+class LayerNormOp {
+ public:
+  LayerNormOp(std::int64_t rows, std::int64_t cols, double epsilon);
+
+  void forward(const T* x, const T* gamma, const T* beta, T* y) const;
+  void backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta);
+
+ private:
+  // Rows of up to this many values are differentiated whole, a few at a time, in the cache.
+  static constexpr std::int64_t kWholeRow = 4096;
+
+  const Kernels<T>* kernels_;
+  std::int64_t rows_, cols_;
+  double epsilon_;
+  int threads_;
+  RowBlocks blocks_;
+  std::vector<T> ones_, zeros_;  // in the place of gamma and beta
+  std::vector<T> partial_;       // [2, blocks, cols] of dgamma and dbeta
+  std::vector<RowGradient<T>> gradients_;
+};
+
+extern template class BatchNormOp<float>;
+extern template class BatchNormOp<double>;
+extern template class BatchNormBackwardOp<float>;
+extern template class BatchNormBackwardOp<double>;
+extern template class GroupNormOp<float>;
+extern template class GroupNormOp<double>;
+extern template class LayerNormOp<float>;
+extern template class LayerNormOp<double>;
+
+}  // namespace dlnative

@@ -1,0 +1,97 @@
+#include "ops/pool.h"
+
+#include <algorithm>
+
+#include "core/checks.h"
+#include "dispatch/dispatch.h"
+#include "ops/chunks.h"
+
+namespace dlnative {
+
+namespace {
+
+constexpr double kElementCost = 0.12;  // nanoseconds per float32 in cache
+
+PoolShape shape_of(const Window& window) {
+  check(window.h.dilation == 1 && window.w.dilation == 1, "pooling: expected no dilation");
+  for (const WindowAxis* axis : {&window.h, &window.w}) {
+    check(axis->before < axis->window && axis->after < axis->window,
+          "pooling: expected less padding than the window of ", axis->window, ", received ",
+          axis->before, " and ", axis->after);
+  }
+  return {window.batch,    window.channels, window.h.in,     window.w.in,
+          window.h.out,    window.w.out,    window.h.window, window.w.window,
+          window.h.stride, window.w.stride, window.h.before, window.w.before};
+}
+
+}  // namespace
+
+template <class T>
+PoolOp<T>::PoolOp(const Window& window) : kernels_(kernels<T>().pool), shape_(shape_of(window)) {
+  const double pixels = static_cast<double>(shape_.in_h) * static_cast<double>(shape_.in_w);
+  const double taps = static_cast<double>(shape_.out_h * shape_.window_h) *
+                      static_cast<double>(shape_.out_w * shape_.window_w);
+  work_ = std::max(pixels, taps) * static_cast<double>(shape_.batch * shape_.channels);
+}
+
+template <class T>
+template <class F>
+void PoolOp<T>::for_each_piece(std::int64_t rows, F&& f) const {
+  if (rows == 0 || shape_.channels == 0) return;
+  const double row = std::max(work_ / static_cast<double>(rows), 1.0);
+  const auto piece = std::max<std::int64_t>(1, static_cast<std::int64_t>(kChunk / row));
+  const double cost = kElementCost * static_cast<double>(sizeof(T) / sizeof(float));
+  for_each_chunk(rows, piece, threads_for(work_ * cost), f);
+}
+
+template <class T>
+void PoolOp<T>::max(const T* x, T* y, std::uint8_t* indices, bool relu) const {
+  for_each_piece(shape_.batch * shape_.out_h, [&](std::int64_t first, std::int64_t rows) {
+    kernels_->max(shape_, x, y, indices, relu, first, rows);
+  });
+}
+
+template <class T>
+void PoolOp<T>::max_backward_indices(const T* dy, const std::uint8_t* indices, const T* saved,
+                                     T* dx) const {
+  for_each_piece(shape_.batch * shape_.in_h, [&](std::int64_t first, std::int64_t rows) {
+    kernels_->max_backward_indices(shape_, dy, indices, saved, dx, first, rows);
+  });
+}
+
+template <class T>
+void PoolOp<T>::max_backward(const T* dy, const T* x, T* dx) const {
+  if (shape_.disjoint()) {
+    for_each_piece(shape_.batch * shape_.out_h, [&](std::int64_t first, std::int64_t rows) {
+      kernels_->max_backward(shape_, dy, x, dx, first, rows);
+    });
+    return;
+  }
+  for_each_piece(shape_.batch, [&](std::int64_t first, std::int64_t images) {
+    kernels_->max_backward_images(shape_, dy, x, dx, first, images);
+  });
+}
+
+template <class T>
+void PoolOp<T>::average(const T* x, T* y) const {
+  for_each_piece(shape_.batch * shape_.out_h, [&](std::int64_t first, std::int64_t rows) {
+    kernels_->average(shape_, x, y, first, rows);
+  });
+}
+
+template <class T>
+void PoolOp<T>::average_backward(const T* dy, T* dx) const {
+  for_each_piece(shape_.batch * shape_.in_h, [&](std::int64_t first, std::int64_t rows) {
+    kernels_->average_backward(shape_, dy, dx, first, rows);
+  });
+}
+
+template <class T>
+const char* PoolOp<T>::algorithm() const {
+  return shape_.disjoint() ? "disjoint windows" : "overlapping windows";
+}
+
+template class PoolOp<float>;
+template class PoolOp<double>;
+
+}  // namespace dlnative

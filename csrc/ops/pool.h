@@ -1,0 +1,43 @@
+// Pooling of images and its gradients: cuts the rows of pixels over threads.
+//
+// x is [batch, h.in, w.in, channels], y [batch, h.out, w.out, channels]; no two arrays overlap.
+// Each array is read and written once. The cut depends on the shape alone.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/pool_kernels.h"
+#include "ops/window.h"
+
+namespace dlnative {
+
+template <class T>
+class PoolOp {
+ public:
+  // std::invalid_argument: dilation, or a window that may lie in the padding alone.
+  explicit PoolOp(const Window& window);
+
+  // indices may be null: one byte per window, of at most 256 positions. `relu` is applied to y.
+  void max(const T* x, T* y, std::uint8_t* indices, bool relu) const;
+  // saved may be null: dy counts where saved > 0.
+  void max_backward_indices(const T* dy, const std::uint8_t* indices, const T* saved, T* dx) const;
+  void max_backward(const T* dy, const T* x, T* dx) const;
+  void average(const T* x, T* y) const;
+  void average_backward(const T* dy, T* dx) const;
+
+  const char* algorithm() const;
+
+ private:
+  // Calls f(first row, rows) for pieces of `rows` rows.
+  template <class F>
+  void for_each_piece(std::int64_t rows, F&& f) const;
+
+  const PoolKernels<T>* kernels_;
+  PoolShape shape_;
+  double work_;  // values that are looked at, or pixels, whichever are more
+};
+
+extern template class PoolOp<float>;
+extern template class PoolOp<double>;
+
+}  // namespace dlnative

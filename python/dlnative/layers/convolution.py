@@ -1,0 +1,310 @@
+"""What all convolutions have in common; Conv1D and Conv2D."""
+
+from __future__ import annotations
+
+from .. import activations, initializers, regularizers
+from ..graph import apply
+from ..graph.window import slide
+from ..variables import Variable
+from . import messages
+from .core import positive_integer
+from .geometry import (
+    check_channels_last,
+    check_images,
+    check_strides_or_dilation,
+    standardize_padding,
+    standardize_sizes,
+    with_hint,
+)
+from .layer import UnaryLayer
+from .weights import reject_constraint
+
+
+class Convolution(UnaryLayer):
+    """Base of the convolutions: where the kernel slides, and the options of each weight.
+
+    Attributes:
+        rank: Number of spatial axes.
+        parts: Words for the kernels, as in the arguments "<word>_initializer".
+        paddings: Names of the paddings that are known.
+    """
+
+    rank = 2
+    parts: tuple[str, ...] = ("kernel",)
+    paddings: tuple[str, ...] = ("valid", "same")
+    kernel: Variable
+    bias: Variable | None
+
+    def _set_geometry(self, kernel_size, strides, padding, data_format, dilation_rate):
+        self.kernel_size = standardize_sizes(self, "kernel_size", kernel_size, self.rank)
+        self.strides = standardize_sizes(self, "strides", strides, self.rank)
+        self.padding = standardize_padding(self, padding, self.paddings)
+        self.data_format = check_channels_last(self, data_format, self.rank)
+        self.dilation_rate = standardize_sizes(self, "dilation_rate", dilation_rate, self.rank)
+
+    def _set_weights(self, activation, use_bias, **options):
+        """Resolves activation, initializers and regularizers; constraints are refused."""
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.bias = None
+        for part in (*self.parts, "bias"):
+            initializer = initializers.get(options[f"{part}_initializer"])
+            regularizer = regularizers.get(options[f"{part}_regularizer"])
+            setattr(self, f"{part}_initializer", initializer)
+            setattr(self, f"{part}_regularizer", regularizer)
+            reject_constraint(self, f"{part}_constraint", options[f"{part}_constraint"])
+
+    def _add_part(self, part, shape, name=None):
+        return self.add_weight(
+            shape=shape,
+            initializer=getattr(self, f"{part}_initializer"),
+            regularizer=getattr(self, f"{part}_regularizer"),
+            name=name or part,
+        )
+
+    @property
+    def _taps(self):
+        """The attributes of the op that say where the kernel slides."""
+        return {
+            "strides": self.strides,
+            "padding": self._op_padding(),
+            "dilation_rate": self.dilation_rate,
+        }
+
+    def _op_padding(self):
+        return self.padding
+
+    def _output_sizes(self, sizes):
+        """Spatial sizes of the output; ValueError where the kernel does not fit."""
+        padding = self._op_padding()
+        return slide(
+            messages.describe(self),
+            sizes,
+            self.kernel_size,
+            self.strides,
+            padding,
+            self.dilation_rate,
+        )[0]
+
+    def _check(self, shape, channels=None, source=""):
+        """ValueError unless the layer fits on images of a shape, batch first.
+
+        Args:
+            shape: Shape of the input.
+            channels: Channels that the built kernel has, None before.
+            source: Where the input comes from.
+        """
+        check_images(self, shape, self.rank, source)
+        if channels is not None and shape[-1] != channels:
+            raise ValueError(
+                f"{messages.describe(self)}: expected input with {channels} channels to match its "
+                f"kernel, received {messages.format_shape(shape)}{source}. Rebuild the model or "
+                "change the layer before."
+            )
+        try:
+            self._output_sizes(shape[1:-1])
+        except ValueError as error:
+            raise with_hint(error, shape, self.rank) from None
+
+    def _apply(self, op, inputs, kernel, **attributes):
+        """The op with this layer's bias, if it has one, and its activation."""
+        operands = (kernel,) if self.bias is None else (kernel, self.bias)
+        return self.activation(apply(op, inputs, *operands, **attributes))
+
+    def get_config(self):
+        config = {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+        }
+        for part in (*self.parts, "bias"):
+            initializer = getattr(self, f"{part}_initializer")
+            regularizer = getattr(self, f"{part}_regularizer")
+            config[f"{part}_initializer"] = initializers.serialize(initializer)
+            config[f"{part}_regularizer"] = regularizers.serialize(regularizer)
+            config[f"{part}_constraint"] = None
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for option in ("lora_rank", "lora_alpha", "quantization_config"):  # Keras writes None
+            if config.get(option, 0) is None:
+                del config[option]
+        return super().from_config(config)
+
+
+class Conv(Convolution):
+    """Base of Conv1D and Conv2D."""
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding="valid",
+        data_format=None,
+        dilation_rate=1,
+        groups=1,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = positive_integer(self, "filters", filters)
+        self.groups = positive_integer(self, "groups", groups)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"{messages.describe(self)}: expected groups that divide the filters, received "
+                f"groups={self.groups} and filters={self.filters}"
+            )
+        self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
+        check_strides_or_dilation(self)
+        self._set_weights(
+            activation,
+            use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+
+    def build(self, input_shape):
+        self._check(input_shape)
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(
+                f"{messages.describe(self)}: expected groups that divide the channels, received "
+                f"groups={self.groups} and input {messages.format_shape(input_shape)} of "
+                f"{channels} channels. Choose groups that divide {channels} and {self.filters}."
+            )
+        self.kernel = self._add_part(
+            "kernel", (*self.kernel_size, channels // self.groups, self.filters)
+        )
+        if self.use_bias:
+            self.bias = self._add_part("bias", (self.filters,))
+
+    def _op_padding(self):
+        if self.padding != "causal":
+            return self.padding
+        return (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
+
+    def call(self, inputs):
+        channels = self.kernel.shape[-2] * self.groups
+        self._check(inputs.shape, channels, messages.source(inputs))
+        op = f"conv{self.rank}d"
+        return self._apply(op, inputs, self.kernel, groups=self.groups, **self._taps)
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "groups": self.groups}
+
+
+class Conv1D(Conv):
+    """y[o, j] = activation(sum over t, c of x[o s + t d - before, c] kernel[t, c, j] + bias[j])
+
+    Place o of the output, tap t of the kernel, stride s, dilation d; `before` pixels of zeros are
+    in front of the sequence.
+
+    Shapes: x (batch, length, in), kernel (kernel_size, in / groups, filters), bias (filters,),
+    y (batch, new length, filters).
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Taps of the kernel.
+        strides: Distance of the places.
+        padding: "valid" for none; "same" for ceil(length / strides) places, with the odd zero
+            after the sequence; "causal" for zeros in front only, so that no place sees what comes
+            after it.
+        data_format: "channels_last" or None.
+        dilation_rate: Distance of the taps.
+        groups: Parts that the channels are cut into; each sees its own part of the input.
+        activation: See `activations.get`; linear by default.
+        use_bias: Whether to add a bias.
+        kernel_initializer, bias_initializer: See `initializers.get`.
+        kernel_regularizer, bias_regularizer: See `regularizers.get`.
+        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: A size is not an integer.
+        ValueError: A size below 1, an unknown name, "channels_first", groups that do not divide
+            filters and channels, strides and dilation both above 1, a kernel that is larger than
+            the padded input, or an option that must be None.
+
+    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
+    available; only the batch size may be None.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Conv1D
+        >>> layer = Conv1D(1, 2, padding="causal", kernel_initializer="ones")
+        >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
+        array([1., 3., 5.], dtype=float32)
+    """
+
+    rank = 1
+    paddings = ("valid", "same", "causal")
+
+
+class Conv2D(Conv):
+    """y[o, j] = activation(sum over t, c of x[o s + t d - before, c] kernel[t, c, j] + bias[j])
+
+    Place o of the output and tap t of the kernel are a row and a column each, as are stride s,
+    dilation d, and the `before` pixels of zeros above and left of the image. The kernel is not
+    flipped.
+
+    Shapes: x (batch, height, width, in), kernel (kernel_height, kernel_width, in / groups, filters),
+    bias (filters,), y (batch, new height, new width, filters).
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Rows and columns of the kernel; one integer for both.
+        strides: Distances of the places.
+        padding: "valid" for none; "same" for ceil(size / stride) places per axis, with the odd
+            pixel of zeros below and right of the image.
+        data_format: "channels_last" or None.
+        dilation_rate: Distances of the taps.
+        groups: Parts that the channels are cut into; each sees its own part of the input.
+        activation: See `activations.get`; linear by default.
+        use_bias: Whether to add a bias.
+        kernel_initializer, bias_initializer: See `initializers.get`.
+        kernel_regularizer, bias_regularizer: See `regularizers.get`.
+        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: A size is not an integer.
+        ValueError: A size below 1, an unknown name, "channels_first", groups that do not divide
+            filters and channels, strides and dilation both above 1, a kernel that is larger than
+            the padded input, or an option that must be None.
+
+    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
+    available; only the batch size may be None.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Conv2D
+        >>> layer = Conv2D(8, 3, strides=2, padding="same", activation="relu")
+        >>> layer(np.ones((2, 28, 28, 1))).shape
+        (2, 14, 14, 8)
+        >>> [w.shape for w in layer.weights]
+        [(3, 3, 1, 8), (8,)]
+    """
+
+
+Convolution1D = Conv1D
+Convolution2D = Conv2D

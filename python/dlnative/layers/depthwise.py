@@ -1,0 +1,205 @@
+"""DepthwiseConv2D and SeparableConv2D."""
+
+from __future__ import annotations
+
+from ..graph import apply
+from . import messages
+from .convolution import Convolution
+from .core import positive_integer
+
+
+class DepthwiseConv2D(Convolution):
+    """y[o, c M + m] = activation(sum over t of x[o s + t d - before, c] kernel[t, c, m] + bias)
+
+    Every channel has M = `depth_multiplier` filters of its own; channels do not mix. Place o and tap
+    t are a row and a column each, see Conv2D.
+
+    Shapes: x (batch, height, width, in), kernel (kernel_height, kernel_width, in, M),
+    bias (in * M,), y (batch, new height, new width, in * M).
+
+    Args:
+        kernel_size: Rows and columns of the kernel; one integer for both.
+        strides: Distances of the places.
+        padding: "valid" or "same", see Conv2D.
+        depth_multiplier: Filters per channel.
+        data_format: "channels_last" or None.
+        dilation_rate: Distances of the taps.
+        activation: See `activations.get`; linear by default.
+        use_bias: Whether to add a bias.
+        depthwise_initializer, bias_initializer: See `initializers.get`.
+        depthwise_regularizer, bias_regularizer: See `regularizers.get`.
+        activity_regularizer, depthwise_constraint, bias_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: A size is not an integer.
+        ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
+            the padded input, or an option that must be None.
+
+    Differs from Keras: constraints, `activity_regularizer` and "channels_first" are not available;
+    only the batch size may be None.
+
+    Example:
+        >>> from dlnative.layers import DepthwiseConv2D, Input
+        >>> DepthwiseConv2D(3, depth_multiplier=2)(Input((8, 8, 5))).shape
+        (None, 6, 6, 10)
+    """
+
+    parts = ("depthwise",)
+
+    def __init__(
+        self,
+        kernel_size,
+        strides=(1, 1),
+        padding="valid",
+        depth_multiplier=1,
+        data_format=None,
+        dilation_rate=(1, 1),
+        activation=None,
+        use_bias=True,
+        depthwise_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        depthwise_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        depthwise_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
+        self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
+        self._set_weights(
+            activation,
+            use_bias,
+            depthwise_initializer=depthwise_initializer,
+            bias_initializer=bias_initializer,
+            depthwise_regularizer=depthwise_regularizer,
+            bias_regularizer=bias_regularizer,
+            depthwise_constraint=depthwise_constraint,
+            bias_constraint=bias_constraint,
+        )
+
+    def build(self, input_shape):
+        self._check(input_shape)
+        shape = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
+        self.kernel = self._add_part("depthwise", shape, name="kernel")
+        if self.use_bias:
+            self.bias = self._add_part("bias", (input_shape[-1] * self.depth_multiplier,))
+
+    def call(self, inputs):
+        self._check(inputs.shape, self.kernel.shape[-2], messages.source(inputs))
+        return self._apply("depthwise_conv2d", inputs, self.kernel, **self._taps)
+
+    def get_config(self):
+        return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
+
+
+class SeparableConv2D(Convolution):
+    """y = activation(pointwise(depthwise(x)) + bias)
+
+    Each channel is filtered on its own, then a 1x1 convolution mixes the channels: about a tenth of
+    the work of Conv2D with a 3x3 kernel.
+
+    Shapes: x (batch, height, width, in), depthwise kernel (kernel_height, kernel_width, in, M),
+    pointwise kernel (1, 1, in * M, filters), bias (filters,), y (batch, new height, new width,
+    filters), where M = `depth_multiplier`.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Rows and columns of the depthwise kernel; one integer for both.
+        strides: Distances of the places of the depthwise kernel.
+        padding: "valid" or "same", see Conv2D.
+        data_format: "channels_last" or None.
+        dilation_rate: Distances of the taps of the depthwise kernel.
+        depth_multiplier: Depthwise filters per channel.
+        activation: See `activations.get`; linear by default.
+        use_bias: Whether to add a bias.
+        depthwise_initializer, pointwise_initializer, bias_initializer: See `initializers.get`.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer: See `regularizers.get`.
+        activity_regularizer: Must be None.
+        depthwise_constraint, pointwise_constraint, bias_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: A size is not an integer.
+        ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
+            the padded input, or an option that must be None.
+
+    Differs from Keras: as DepthwiseConv2D.
+
+    Reference:
+        Chollet 2017, "Xception: deep learning with depthwise separable convolutions".
+
+    Example:
+        >>> from dlnative.layers import Input, SeparableConv2D
+        >>> layer = SeparableConv2D(16, 3, padding="same")
+        >>> layer(Input((8, 8, 5))).shape
+        (None, 8, 8, 16)
+        >>> [w.shape for w in layer.weights]
+        [(3, 3, 5, 1), (1, 1, 5, 16), (16,)]
+    """
+
+    parts = ("depthwise", "pointwise")
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=(1, 1),
+        padding="valid",
+        data_format=None,
+        dilation_rate=(1, 1),
+        depth_multiplier=1,
+        activation=None,
+        use_bias=True,
+        depthwise_initializer="glorot_uniform",
+        pointwise_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        depthwise_regularizer=None,
+        pointwise_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        depthwise_constraint=None,
+        pointwise_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = positive_integer(self, "filters", filters)
+        self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
+        self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
+        self._set_weights(
+            activation,
+            use_bias,
+            depthwise_initializer=depthwise_initializer,
+            pointwise_initializer=pointwise_initializer,
+            bias_initializer=bias_initializer,
+            depthwise_regularizer=depthwise_regularizer,
+            pointwise_regularizer=pointwise_regularizer,
+            bias_regularizer=bias_regularizer,
+            depthwise_constraint=depthwise_constraint,
+            pointwise_constraint=pointwise_constraint,
+            bias_constraint=bias_constraint,
+        )
+
+    def build(self, input_shape):
+        self._check(input_shape)
+        depthwise = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
+        pointwise = (1, 1, input_shape[-1] * self.depth_multiplier, self.filters)
+        self.depthwise_kernel = self._add_part("depthwise", depthwise, name="depthwise_kernel")
+        self.pointwise_kernel = self._add_part("pointwise", pointwise, name="pointwise_kernel")
+        if self.use_bias:
+            self.bias = self._add_part("bias", (self.filters,))
+
+    def call(self, inputs):
+        self._check(inputs.shape, self.depthwise_kernel.shape[-2], messages.source(inputs))
+        filtered = apply("depthwise_conv2d", inputs, self.depthwise_kernel, **self._taps)
+        return self._apply("conv2d", filtered, self.pointwise_kernel)
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "filters": self.filters, "depth_multiplier": self.depth_multiplier}
+
+
+SeparableConvolution2D = SeparableConv2D

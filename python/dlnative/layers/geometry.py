@@ -1,0 +1,118 @@
+"""Arguments of the layers that slide windows over images: sizes, padding, data format, rank."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph.window import AXES
+from ..naming import unknown
+from . import messages
+
+# The order of axes that puts channels last, for the remedies in messages.
+TO_CHANNELS_LAST = {1: "x.transpose(0, 2, 1)", 2: "x.transpose(0, 2, 3, 1)"}
+
+
+def standardize_sizes(layer, argument, value, rank, least=1):
+    """An integer, or one per spatial axis, as a tuple of `rank` integers.
+
+    Raises:
+        TypeError: Not an integer, or a tuple with something that is none.
+        ValueError: A tuple of another length, or a size below `least`.
+    """
+    wanted = "an integer" if rank == 1 else f"an integer or a tuple of {rank} integers"
+    if _is_integer(value):
+        value = (value,) * rank
+    if not isinstance(value, (tuple, list)) or not all(_is_integer(n) for n in value):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected {argument} to be {wanted}, received {value!r}"
+        )
+    if len(value) != rank:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} to be {wanted}, received {value!r}"
+        )
+    if min(value) < least:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} of at least {least}, "
+            f"received {tuple(value)}"
+        )
+    return tuple(int(n) for n in value)
+
+
+def standardize_padding(layer, padding, known=("valid", "same")):
+    """The name of a padding in lower case; ValueError unless it is one of `known`."""
+    name = padding.lower() if isinstance(padding, str) else padding
+    if name not in known:
+        error = unknown("padding", padding, known)
+        raise ValueError(f"{messages.describe(layer)}: {error}")
+    return name
+
+
+def check_channels_last(layer, data_format, rank=2):
+    """ "channels_last", also for None; ValueError for anything else, with what to do instead."""
+    if data_format in (None, "channels_last"):
+        return "channels_last"
+    if data_format == "channels_first":
+        raise ValueError(
+            f"{messages.describe(layer)}: data_format='channels_first' is not available: channels "
+            f"are the last axis everywhere. Transpose the data once, {TO_CHANNELS_LAST[rank]}, give "
+            "Input that shape, and leave data_format out."
+        )
+    error = unknown("data_format", data_format, ("channels_last", "channels_first"))
+    raise ValueError(f"{messages.describe(layer)}: {error}")
+
+
+def check_strides_or_dilation(layer):
+    """ValueError where `strides` and `dilation_rate` are both above 1, as in Keras."""
+    if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
+        raise ValueError(
+            f"{messages.describe(layer)}: strides above 1 do not go with a dilation_rate above 1, "
+            f"received strides={layer.strides} and dilation_rate={layer.dilation_rate}. "
+            "Leave one of them at 1."
+        )
+
+
+def check_images(layer, shape, rank, source=""):
+    """ValueError unless `shape` is that of a batch of images, with known sizes and channels.
+
+    Args:
+        layer: The layer that is called, for messages.
+        shape: Shape of its input, the batch first.
+        rank: Number of spatial axes.
+        source: Where the input comes from, see `messages.source`.
+    """
+    expected = f"(batch, {', '.join(AXES[rank])}, channels)"
+    received = f"received {messages.format_shape(shape)}{source}"
+    if len(shape) == rank + 1:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected input of shape {expected}, {received}. If the "
+            "channels are missing, add an axis of one channel: x[..., None], or a Reshape layer."
+        )
+    if len(shape) != rank + 2:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected input of shape {expected}, {received}. "
+            "Reshape it, or put the layer before those that change its rank, such as Flatten."
+        )
+    for name, size in zip((*AXES[rank], "channels"), shape[1:], strict=True):
+        if size is None:
+            raise ValueError(
+                f"{messages.describe(layer)}: only the batch size may be open, but the input's "
+                f"{name} is: {received}. Give Input a full shape."
+            )
+        if size < 1:
+            raise ValueError(
+                f"{messages.describe(layer)}: expected input with a {name} of at least 1, "
+                f"{received}"
+            )
+
+
+def with_hint(error, shape, rank):
+    """`error` with a word on transposing, if the shape looks like one of channels first."""
+    if shape[1] in (1, 3) and shape[-1] > 4 and len(error.args) == 1:
+        error.args = (
+            f"{error.args[0]} If axis 1 holds the channels, transpose: {TO_CHANNELS_LAST[rank]}.",
+        )
+    return error
+
+
+def _is_integer(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))

@@ -1,0 +1,280 @@
+"""Pooling: the largest or the mean value of windows, or of whole images."""
+
+from __future__ import annotations
+
+from ..graph import apply
+from ..graph.window import slide
+from . import messages
+from .geometry import (
+    check_channels_last,
+    check_images,
+    standardize_padding,
+    standardize_sizes,
+    with_hint,
+)
+from .layer import UnaryLayer
+
+
+class Pooling(UnaryLayer):
+    """Base of the layers that pool windows.
+
+    Attributes:
+        rank: Number of spatial axes.
+        mode: "max" or "avg".
+    """
+
+    rank = 2
+    mode = "max"
+
+    def __init__(
+        self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs
+    ):
+        super().__init__(name=name, **kwargs)
+        self.pool_size = standardize_sizes(self, "pool_size", pool_size, self.rank)
+        strides = self.pool_size if strides is None else strides
+        self.strides = standardize_sizes(self, "strides", strides, self.rank)
+        self.padding = standardize_padding(self, padding)
+        self.data_format = check_channels_last(self, data_format, self.rank)
+
+    def call(self, inputs):
+        shape = inputs.shape
+        check_images(self, shape, self.rank, messages.source(inputs))
+        window = {"strides": self.strides, "padding": self.padding}
+        try:
+            slide(messages.describe(self), shape[1:-1], self.pool_size, what="pool", **window)
+        except ValueError as error:
+            error.args = (
+                f"{error.args[0]} Received {messages.format_shape(shape)}"
+                f"{messages.source(inputs)}.",
+            )
+            raise with_hint(error, shape, self.rank) from None
+        return apply(f"{self.mode}_pool{self.rank}d", inputs, pool_size=self.pool_size, **window)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "padding": self.padding,
+            "strides": self.strides,
+            "data_format": self.data_format,
+        }
+
+
+class MaxPooling1D(Pooling):
+    """The largest value of each window: y[o] = max over t of x[o * strides + t].
+
+    Shapes: (batch, length, channels) to (batch, out length, channels), with
+    out = (length - pool_size) // strides + 1 for padding "valid" and ceil(length / strides) for
+    "same". Padding is never the largest value; NaN is. The gradient goes to the first maximum.
+
+    Args:
+        pool_size: Length of the window.
+        strides: Step from window to window; `pool_size` by default.
+        padding: "valid", or "same", which centres the windows, the odd pixel of padding at the end.
+        data_format: None or "channels_last".
+        name: Name of the layer.
+        **kwargs: `dtype`.
+
+    Raises:
+        TypeError: A size that is no integer.
+        ValueError: A size below 1, an unknown padding, data_format="channels_first"; when called,
+            input of another rank, or shorter than the window.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import MaxPooling1D
+        >>> MaxPooling1D(2)(np.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)).ravel()
+        array([3., 2.], dtype=float32)
+    """
+
+    rank = 1
+
+    def __init__(
+        self, pool_size=2, strides=None, padding="valid", data_format=None, name=None, **kwargs
+    ):
+        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+
+
+class MaxPooling2D(Pooling):
+    """The largest value of each window: y[p, q] = max over i, j of x[p s + i, q s' + j].
+
+    Shapes: (batch, height, width, channels) to (batch, out height, out width, channels), per axis
+    out = (size - pool_size) // strides + 1 for padding "valid" and ceil(size / strides) for "same".
+    Padding is never the largest value; NaN is. The gradient goes to the first maximum, row by row.
+
+    Args:
+        pool_size: An integer, or (height, width) of the window.
+        strides: An integer, or the steps (rows, columns); `pool_size` by default.
+        padding: "valid", or "same", which centres the windows, odd pixels of padding at the end.
+        data_format: None or "channels_last".
+        name: Name of the layer.
+        **kwargs: `dtype`.
+
+    Raises:
+        TypeError: A size that is no integer.
+        ValueError: A size below 1, an unknown padding, data_format="channels_first"; when called,
+            input of another rank, or smaller than the window.
+
+    Example:
+        >>> from dlnative.layers import Input, MaxPooling2D
+        >>> MaxPooling2D()(Input((28, 28, 32))).shape
+        (None, 14, 14, 32)
+    """
+
+    def __init__(
+        self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, name=None, **kwargs
+    ):
+        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+
+
+class AveragePooling1D(Pooling):
+    """The mean value of each window; padding does not count.
+
+    Shapes, arguments and errors are those of `MaxPooling1D`, but `pool_size` must be given.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import AveragePooling1D
+        >>> AveragePooling1D(2)(np.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)).ravel()
+        array([2., 1.], dtype=float32)
+    """
+
+    rank = 1
+    mode = "avg"
+
+
+class AveragePooling2D(Pooling):
+    """The mean value of each window; padding does not count.
+
+    Shapes, arguments and errors are those of `MaxPooling2D`, but `pool_size` must be given.
+
+    Example:
+        >>> from dlnative.layers import AveragePooling2D, Input
+        >>> AveragePooling2D(3, strides=2, padding="same")(Input((7, 7, 8))).shape
+        (None, 4, 4, 8)
+    """
+
+    mode = "avg"
+
+
+class GlobalPooling(UnaryLayer):
+    """Base of the layers that pool whole images.
+
+    Args:
+        data_format: None or "channels_last".
+        keepdims: Whether the spatial axes stay, with size 1.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ValueError: data_format="channels_first"; when called, input of another rank.
+    """
+
+    rank = 2
+
+    def __init__(self, data_format=None, keepdims=False, **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = check_channels_last(self, data_format, self.rank)
+        self.keepdims = bool(keepdims)
+
+    def call(self, inputs):
+        check_images(self, inputs.shape, self.rank, messages.source(inputs))
+        return self._pool(inputs)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_format": self.data_format,
+            "keepdims": self.keepdims,
+        }
+
+
+class GlobalMax(GlobalPooling):
+    def _pool(self, inputs):
+        y = apply(f"max_pool{self.rank}d", inputs, pool_size=inputs.shape[1:-1])
+        if self.keepdims:
+            return y
+        return apply("reshape", y, shape=(inputs.shape[0], inputs.shape[-1]))
+
+
+class GlobalAverage(GlobalPooling):
+    def _pool(self, inputs):
+        axes = tuple(range(1, self.rank + 1))
+        return apply("mean", inputs, axis=axes, keepdims=self.keepdims)
+
+
+class GlobalMaxPooling1D(GlobalMax):
+    """The largest value of each channel: y[c] = max over t of x[t, c].
+
+    Shapes: (batch, length, channels) to (batch, channels), or (batch, 1, channels) with `keepdims`.
+
+    Args:
+        data_format: None or "channels_last".
+        keepdims: Whether the axis stays, with size 1.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ValueError: data_format="channels_first"; when called, input of another rank.
+
+    Example:
+        >>> from dlnative.layers import GlobalMaxPooling1D, Input
+        >>> GlobalMaxPooling1D()(Input((10, 8))).shape
+        (None, 8)
+    """
+
+    rank = 1
+
+
+class GlobalMaxPooling2D(GlobalMax):
+    """The largest value of each channel of each image.
+
+    Shapes: (batch, height, width, channels) to (batch, channels), or (batch, 1, 1, channels) with
+    `keepdims`. Arguments and errors are those of `GlobalMaxPooling1D`.
+
+    Example:
+        >>> from dlnative.layers import GlobalMaxPooling2D, Input
+        >>> GlobalMaxPooling2D(keepdims=True)(Input((4, 4, 8))).shape
+        (None, 1, 1, 8)
+    """
+
+
+class GlobalAveragePooling1D(GlobalAverage):
+    """The mean value of each channel: y[c] = mean over t of x[t, c].
+
+    Shapes: (batch, length, channels) to (batch, channels), or (batch, 1, channels) with `keepdims`.
+    Arguments and errors are those of `GlobalMaxPooling1D`.
+
+    Differs from Keras: masks are not available.
+
+    Example:
+        >>> from dlnative.layers import GlobalAveragePooling1D, Input
+        >>> GlobalAveragePooling1D()(Input((10, 8))).shape
+        (None, 8)
+    """
+
+    rank = 1
+
+
+class GlobalAveragePooling2D(GlobalAverage):
+    """The mean value of each channel of each image.
+
+    Shapes: (batch, height, width, channels) to (batch, channels), or (batch, 1, 1, channels) with
+    `keepdims`. Arguments and errors are those of `GlobalMaxPooling1D`.
+
+    Source: Lin et al. 2013, "Network In Network", section 3.2.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import GlobalAveragePooling2D
+        >>> GlobalAveragePooling2D()(np.arange(8.0).reshape(1, 2, 2, 2))
+        array([[3., 4.]], dtype=float32)
+    """
+
+
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D

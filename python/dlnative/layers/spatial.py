@@ -1,0 +1,160 @@
+"""Layers that put a frame around images, cut one off, or enlarge them."""
+
+from __future__ import annotations
+
+from ..graph import apply
+from ..graph.ops.spatial import INTERPOLATIONS
+from ..naming import unknown
+from . import messages
+from .geometry import check_channels_last, check_images, standardize_sizes
+from .layer import UnaryLayer
+
+
+def standardize_sides(layer, argument, value):
+    """An integer, (rows, columns) or ((top, bottom), (left, right)) as the last of these.
+
+    Raises:
+        TypeError: Something else.
+        ValueError: A wrong number of entries, or one below 0.
+    """
+    if not isinstance(value, (tuple, list)):
+        value = (value, value)
+    if len(value) != 2:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} to be an integer, (rows, columns) or "
+            f"((top, bottom), (left, right)), received {value!r}"
+        )
+    return tuple(standardize_sizes(layer, argument, side, 2, least=0) for side in value)
+
+
+class ZeroPadding2D(UnaryLayer):
+    """Zeros around images.
+
+    Shapes: (batch, height, width, channels) to (batch, top + height + bottom, left + width + right,
+    channels).
+
+    Args:
+        padding: Rows and columns of zeros: an integer for all sides, (rows, columns) for opposite
+            sides, or ((top, bottom), (left, right)).
+        data_format: None or "channels_last".
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: An entry of `padding` that is no integer.
+        ValueError: A negative entry, or a wrong number of them; data_format="channels_first"; when
+            called, input of another rank.
+
+    Example:
+        >>> from dlnative.layers import Input, ZeroPadding2D
+        >>> ZeroPadding2D(((1, 0), (2, 3)))(Input((4, 4, 8))).shape
+        (None, 5, 9, 8)
+    """
+
+    def __init__(self, padding=(1, 1), data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = check_channels_last(self, data_format)
+        self.padding = standardize_sides(self, "padding", padding)
+
+    def call(self, inputs):
+        check_images(self, inputs.shape, 2, messages.source(inputs))
+        return apply("zero_pad2d", inputs, padding=(*self.padding[0], *self.padding[1]))
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
+
+
+class Cropping2D(UnaryLayer):
+    """Images without their outer rows and columns.
+
+    Shapes: (batch, height, width, channels) to (batch, height - top - bottom, width - left - right,
+    channels).
+
+    Args:
+        cropping: Rows and columns to drop: an integer for all sides, (rows, columns) for opposite
+            sides, or ((top, bottom), (left, right)).
+        data_format: None or "channels_last".
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: An entry of `cropping` that is no integer.
+        ValueError: A negative entry, or a wrong number of them; data_format="channels_first"; when
+            called, input of another rank, or so small that nothing would be left.
+
+    Example:
+        >>> from dlnative.layers import Cropping2D, Input
+        >>> Cropping2D(((2, 2), (4, 4)))(Input((28, 28, 3))).shape
+        (None, 24, 20, 3)
+    """
+
+    def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = check_channels_last(self, data_format)
+        self.cropping = standardize_sides(self, "cropping", cropping)
+
+    def call(self, inputs):
+        shape, source = inputs.shape, messages.source(inputs)
+        check_images(self, shape, 2, source)
+        for axis, size, sides in zip(("height", "width"), shape[1:3], self.cropping, strict=True):
+            if sum(sides) >= size:
+                raise ValueError(
+                    f"{messages.describe(self)}: cropping {self.cropping} leaves nothing of the "
+                    f"{axis} {size} of its input, received {messages.format_shape(shape)}{source}. "
+                    "Crop less, or use larger images."
+                )
+        return apply("crop2d", inputs, cropping=(*self.cropping[0], *self.cropping[1]))
+
+    def get_config(self):
+        return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
+
+
+class UpSampling2D(UnaryLayer):
+    """Images `size` times as large.
+
+    Output pixel o lies at (o + 1/2) / size - 1/2 of the input (half-pixel centres). "nearest"
+    repeats each pixel size[0] x size[1] times; "bilinear", "bicubic" (Keys, a = -1/2), "lanczos3"
+    and "lanczos5" weigh the pixels around, at the border those that exist.
+
+    Shapes: (batch, height, width, channels) to (batch, size[0] * height, size[1] * width,
+    channels).
+
+    Args:
+        size: An integer, or the factors (of height, of width).
+        data_format: None or "channels_last".
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: A factor that is no integer.
+        ValueError: A factor below 1, an unknown interpolation, data_format="channels_first"; when
+            called, input of another rank.
+
+    Source: Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import UpSampling2D
+        >>> UpSampling2D((1, 2), interpolation="bilinear")(np.array([[[[0.0], [1.0]]]])).ravel()
+        array([0.  , 0.25, 0.75, 1.  ], dtype=float32)
+    """
+
+    def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = check_channels_last(self, data_format)
+        self.size = standardize_sizes(self, "size", size, 2)
+        name = interpolation.lower() if isinstance(interpolation, str) else interpolation
+        if name not in INTERPOLATIONS:
+            error = unknown("interpolation", interpolation, INTERPOLATIONS)
+            raise ValueError(f"{messages.describe(self)}: {error}")
+        self.interpolation = name
+
+    def call(self, inputs):
+        check_images(self, inputs.shape, 2, messages.source(inputs))
+        return apply("upsample2d", inputs, size=self.size, interpolation=self.interpolation)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "data_format": self.data_format,
+            "interpolation": self.interpolation,
+        }

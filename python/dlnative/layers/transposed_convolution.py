@@ -1,0 +1,162 @@
+"""Conv1DTranspose and Conv2DTranspose."""
+
+from __future__ import annotations
+
+from ..graph.window import slide_transposed
+from . import messages
+from .convolution import Convolution
+from .core import positive_integer
+from .geometry import check_strides_or_dilation, standardize_sizes
+
+
+class ConvTranspose(Convolution):
+    """Base of Conv1DTranspose and Conv2DTranspose."""
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding="valid",
+        output_padding=None,
+        data_format=None,
+        dilation_rate=1,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = positive_integer(self, "filters", filters)
+        self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
+        check_strides_or_dilation(self)
+        self.output_padding = None
+        if output_padding is not None:
+            extra = standardize_sizes(self, "output_padding", output_padding, self.rank, least=0)
+            if any(o >= s for o, s in zip(extra, self.strides, strict=True)):
+                raise ValueError(
+                    f"{messages.describe(self)}: expected output_padding below the strides, "
+                    f"received output_padding={extra} and strides={self.strides}"
+                )
+            self.output_padding = extra
+        self._set_weights(
+            activation,
+            use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+
+    def _output_sizes(self, sizes):
+        return slide_transposed(
+            messages.describe(self),
+            sizes,
+            self.kernel_size,
+            self.strides,
+            self.padding,
+            self.output_padding,
+            self.dilation_rate,
+        )[0]
+
+    def build(self, input_shape):
+        self._check(input_shape)
+        self.kernel = self._add_part("kernel", (*self.kernel_size, self.filters, input_shape[-1]))
+        if self.use_bias:
+            self.bias = self._add_part("bias", (self.filters,))
+
+    def call(self, inputs):
+        self._check(inputs.shape, self.kernel.shape[-1], messages.source(inputs))
+        op = f"conv{self.rank}d_transpose"
+        more = {} if self.output_padding is None else {"output_padding": self.output_padding}
+        return self._apply(op, inputs, self.kernel, **more, **self._taps)
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "filters": self.filters, "output_padding": self.output_padding}
+
+
+class Conv1DTranspose(ConvTranspose):
+    """y[i s + t d - before, j] = activation(sum over i, t, c of x[i, c] kernel[t, j, c] + bias[j])
+
+    The adjoint of Conv1D: it grows a sequence by the factor `strides`.
+
+    Shapes: x (batch, length, in), kernel (kernel_size, filters, in), bias (filters,),
+    y (batch, new length, filters).
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Taps of the kernel.
+        strides: Distance between the places that neighbours of the input write to.
+        padding: "valid" or "same".
+        output_padding: Pixels more at the end of the output, below `strides`; see Conv2DTranspose.
+        data_format: "channels_last" or None.
+        dilation_rate: Distance of the taps.
+        activation: See `activations.get`; linear by default.
+        use_bias: Whether to add a bias.
+        kernel_initializer, bias_initializer: See `initializers.get`.
+        kernel_regularizer, bias_regularizer: See `regularizers.get`.
+        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError, ValueError: As for Conv1D, and an `output_padding` that is not below `strides`.
+
+    Differs from Keras: as Conv1D.
+
+    Example:
+        >>> from dlnative.layers import Conv1DTranspose, Input
+        >>> Conv1DTranspose(4, 3, strides=2, padding="same")(Input((10, 2))).shape
+        (None, 20, 4)
+    """
+
+    rank = 1
+
+
+class Conv2DTranspose(ConvTranspose):
+    """y[i s + t d - before, j] = activation(sum over i, t, c of x[i, c] kernel[t, j, c] + bias[j])
+
+    The adjoint of Conv2D, also called deconvolution: it grows images by the factor `strides`.
+
+    Shapes: x (batch, height, width, in), kernel (kernel_height, kernel_width, filters, in),
+    bias (filters,), y (batch, new height, new width, filters). With n pixels, stride s, and
+    e = (kernel size - 1) dilation + 1, the new size is (n - 1) s + max(e, s) for "valid" and n s for
+    "same"; with `output_padding` o it is (n - 1) s + e + o and (n - 1) s + e % 2 + o.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Rows and columns of the kernel; one integer for both.
+        strides: Distances between the places that neighbours of the input write to.
+        padding: "valid" or "same".
+        output_padding: Pixels more at the end of each axis, below `strides`.
+        data_format: "channels_last" or None.
+        dilation_rate: Distances of the taps.
+        activation: See `activations.get`; linear by default.
+        use_bias: Whether to add a bias.
+        kernel_initializer, bias_initializer: See `initializers.get`.
+        kernel_regularizer, bias_regularizer: See `regularizers.get`.
+        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError, ValueError: As for Conv2D, and an `output_padding` that is not below `strides`.
+
+    Differs from Keras: as Conv2D.
+
+    Example:
+        >>> from dlnative.layers import Conv2DTranspose, Input
+        >>> Conv2DTranspose(4, 3, strides=2)(Input((7, 7, 8))).shape
+        (None, 15, 15, 4)
+    """
+
+
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
