@@ -1,14 +1,16 @@
-"""Trains a small network on the handwritten digits of scikit-learn and draws what came out.
+"""Trains a small convolutional network on handwritten digits and draws what came out.
 
     make demo
     python examples/demo.py [picture.png]
 
-It prints the test accuracy and the speed of training, and writes a picture: the curves of loss
-and accuracy, and a grid of test digits in which every mistake is framed.
+The digits are scikit-learn's. It prints the test accuracy and the speed of training, and writes a
+picture: the curves of loss and accuracy, the filters that the first layer has learned, and a grid
+of test digits in which every mistake is framed.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -25,7 +27,8 @@ import matplotlib.pyplot as plt
 
 EPOCHS = 40
 BATCH_SIZE = 32
-ROWS, COLUMNS = 7, 10
+LEARNING_RATE = 0.002
+ROWS, COLUMNS = 5, 10
 
 INK = "#1f2933"
 PALE = "#9aa5b1"
@@ -46,14 +49,15 @@ def main(picture: str = "demo.png") -> None:
             batch_size=BATCH_SIZE,
             epochs=EPOCHS,
             validation_data=(x_test, y_test),
-            callbacks=[show_in(bar)],
+            callbacks=[show_in(bar), anneal(model.optimizer)],
             verbose=0,
         ).history
     seconds = time.perf_counter() - start
 
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     logits = model.predict(x_test, verbose=0)
-    draw(history, x_test, y_test, logits.argmax(axis=1), picture)
+    filters = model.get_layer("conv1").get_weights()[0]
+    draw(history, filters, x_test, y_test, logits.argmax(axis=1), picture)
 
     steps = EPOCHS * -(-len(x_train) // BATCH_SIZE)
     print(f"test accuracy   {accuracy:.2%} of {len(x_test)} digits, loss {loss:.3f}")
@@ -72,21 +76,32 @@ def show_in(bar: tqdm) -> keras.callbacks.Callback:
     return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
 
 
+def anneal(optimizer: keras.optimizers.Optimizer) -> keras.callbacks.Callback:
+    """A callback that lowers the learning rate along half a cosine, epoch by epoch."""
+
+    def on_epoch_begin(epoch: int, logs: dict[str, float] | None = None) -> None:
+        optimizer.learning_rate = LEARNING_RATE * (1 + math.cos(math.pi * epoch / EPOCHS)) / 2
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=on_epoch_begin)
+
+
 def make_model() -> keras.Model:
     keras.config.set_seed(0)
     model = keras.Sequential(
         [
             layers.Input((8, 8)),
             layers.Rescaling(1 / 16),
+            layers.Reshape((8, 8, 1)),
+            layers.Conv2D(16, 3, padding="same", activation="relu", name="conv1"),
+            layers.Conv2D(32, 3, padding="same", activation="relu", name="conv2"),
+            layers.MaxPooling2D(2),
+            layers.Dropout(0.4),
             layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dropout(0.2),
-            layers.Dense(64, activation="relu"),
             layers.Dense(10),
         ]
     )
     model.compile(
-        optimizer="adam",
+        optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -95,6 +110,7 @@ def make_model() -> keras.Model:
 
 def draw(
     history: dict[str, list[float]],
+    filters: np.ndarray,
     images: np.ndarray,
     labels: np.ndarray,
     predictions: np.ndarray,
@@ -116,9 +132,11 @@ def draw(
     )
     figure = plt.figure(figsize=(13.5, 7), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
-    curves, grid = figure.subfigures(1, 2, width_ratios=[1, 1.7], wspace=0.04)
+    curves, right = figure.subfigures(1, 2, width_ratios=[1, 1.7], wspace=0.04)
+    above, below = right.subfigures(2, 1, height_ratios=[1, 2.1], hspace=0.04)
     draw_curves(curves, history)
-    draw_grid(grid, images, labels, predictions)
+    draw_filters(above, filters)
+    draw_grid(below, images, labels, predictions)
     figure.savefig(picture, dpi=120)
     plt.close(figure)
 
@@ -147,6 +165,23 @@ def draw_curves(figure, history: dict[str, list[float]]) -> None:
     below.set_ylabel("accuracy, %")
     below.set_xlabel("epoch")
     below.set_xlim(1, len(epochs))
+
+
+def draw_filters(figure, filters: np.ndarray) -> None:
+    """Draws filters of shape (3, 3, 1, n), all in one scale: red adds, blue takes away."""
+    count = filters.shape[-1]
+    figure.suptitle(
+        f"the {count} filters of the first layer, 3x3 weights each", fontsize=14, weight="bold"
+    )
+    limit = np.abs(filters).max()
+    for i, axes in enumerate(figure.subplots(2, count // 2).flat):
+        shown = axes.imshow(filters[:, :, 0, i], cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axes.set(xticks=[], yticks=[])
+        axes.grid(False)
+        for spine in axes.spines.values():
+            spine.set(visible=True, color="#e4e7eb")
+    bar = figure.colorbar(shown, ax=figure.axes, shrink=0.9, pad=0.02)
+    bar.outline.set_visible(False)
 
 
 def draw_grid(figure, images: np.ndarray, labels: np.ndarray, predictions: np.ndarray) -> None:

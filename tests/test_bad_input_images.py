@@ -293,9 +293,11 @@ def test_bad_images_leave_the_model_as_it_was(case, engine):
 def write(path, size=8, broken=False):
     image = pytest.importorskip("PIL.Image")
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.fromarray(np.full((size, size), 9, "uint8")).save(path)
+    pixels = np.random.Generator(np.random.PCG64(0)).integers(0, 255, (size, size), "uint8")
+    image.fromarray(pixels).save(path)
     if broken:
-        path.write_bytes(path.read_bytes()[:-20])
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
     return path
 
 

@@ -77,7 +77,7 @@ def draw(rng, shape, dtype):
 
 
 def check(result, exact, magnitude, count, dtype, extra=0.0):
-    """|fl(sum of K products) - exact| <= (K + 2) u sum |a b| (Higham 2002, section 3.1), twice that."""
+    """|fl(sum of K products) - exact| <= (K + 2) u sum |a b| (Higham 2002, 3.1), times 2."""
     limit = 2 * (count + 2) * np.finfo(dtype).eps / 2 * magnitude + np.finfo(dtype).tiny
     assert result.dtype == dtype and result.shape == exact.shape
     assert (np.abs(result - exact) <= limit + extra).all()
@@ -216,9 +216,7 @@ def test_fused_equals_unfused(isa, rng, case, dtype):
     for name in ("relu", "tanh", "gelu", "leaky_relu"):
         expected = getattr(ops, name)(z)
         assert (native(x, kernel, bias, activation=name, **attributes) == expected).all(), name
-        y, before = native(
-            x, kernel, bias, activation=name, pre_activation=True, **attributes
-        )
+        y, before = native(x, kernel, bias, activation=name, pre_activation=True, **attributes)
         assert (y == expected).all() and (before == z).all(), name
     dy, saved = draw(rng, z.shape, dtype), draw(rng, image, dtype)
     backward = getattr(ops, f"{op}_backward_input")
@@ -294,7 +292,11 @@ def gradients(op, inputs, attributes, dy_shape, rng):
 
 
 RULES = [
-    ("conv2d", ((1, 5, 4, 2), (3, 2, 1, 4), (4,)), {"strides": (2, 1), "padding": "same", "groups": 2}),
+    (
+        "conv2d",
+        ((1, 5, 4, 2), (3, 2, 1, 4), (4,)),
+        {"strides": (2, 1), "padding": "same", "groups": 2},
+    ),
     ("conv1d", ((2, 6, 2), (3, 2, 3), (3,)), {"dilation_rate": (2,), "padding": (2, 1)}),
     (
         "conv2d_backward_input",
@@ -374,7 +376,9 @@ def test_against_torch(rng):
     ]:
         torch.manual_seed(int(rng.integers(1 << 30)))
         x = torch.randn(2, channels_in, 13, 12, requires_grad=True)
-        kernel = torch.randn(channels_out, channels_in // groups, window, window, requires_grad=True)
+        kernel = torch.randn(
+            channels_out, channels_in // groups, window, window, requires_grad=True
+        )
         y = torch.nn.functional.conv2d(x, kernel, None, stride, pad, dilation, groups)
         dy = torch.randn_like(y)
         y.backward(dy)
@@ -387,9 +391,7 @@ def test_against_torch(rng):
         weights = kernel.detach().permute(2, 3, 1, 0).numpy()
         close = {"rtol": 1e-4, "atol": 1e-3}
         np.testing.assert_allclose(ops.conv2d(nchw(x), weights, **attributes), nchw(y), **close)
-        dx = ops.conv2d_backward_input(
-            nchw(dy), weights, input_shape=nchw(x).shape, **attributes
-        )
+        dx = ops.conv2d_backward_input(nchw(dy), weights, input_shape=nchw(x).shape, **attributes)
         np.testing.assert_allclose(dx, nchw(x.grad), **close)
         dkernel = ops.conv2d_backward_kernel(
             nchw(x), nchw(dy), kernel_size=(window, window), **attributes
@@ -436,7 +438,10 @@ def test_against_keras(rng):
     ):
         if extra is not None and extra >= stride:
             continue
-        x, kernel = draw(rng, (2, size, size + 1, 6), "float32"), draw(rng, (window, window, 5, 6), "float32")
+        x, kernel = (
+            draw(rng, (2, size, size + 1, 6), "float32"),
+            draw(rng, (window, window, 5, 6), "float32"),
+        )
         extras = None if extra is None else (extra, extra)
         expected = keras.ops.conv_transpose(
             x, kernel, (stride, stride), padding, extras, "channels_last"
@@ -445,7 +450,11 @@ def test_against_keras(rng):
             x, kernel, strides=(stride, stride), padding=padding, output_padding=extras
         )
         np.testing.assert_allclose(
-            y, np.asarray(expected), rtol=1e-4, atol=1e-4, err_msg=str((window, stride, padding, extra))
+            y,
+            np.asarray(expected),
+            rtol=1e-4,
+            atol=1e-4,
+            err_msg=str((window, stride, padding, extra)),
         )
 
 
@@ -456,7 +465,10 @@ def image(*shape):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: ops.conv2d(image(4, 4, 3), np.zeros((5, 3, 3, 8))), "its height is 5, the input's is 4"),
+        (
+            lambda: ops.conv2d(image(4, 4, 3), np.zeros((5, 3, 3, 8))),
+            "its height is 5, the input's is 4",
+        ),
         (
             lambda: ops.conv2d(
                 image(4, 4, 3), np.zeros((3, 3, 3, 8)), padding=(0, 0, 1, 0), dilation_rate=(1, 3)
@@ -476,7 +488,10 @@ def image(*shape):
             lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), groups=2),
             "expected input with 8 channels to match the kernel's 4 in 2 groups, received 4",
         ),
-        (lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), groups=0), "groups to be a positive"),
+        (
+            lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), groups=0),
+            "groups to be a positive",
+        ),
         (lambda: ops.conv2d(image(4, 4), np.zeros((1, 1, 4, 8))), "expected 'x' of shape"),
         (lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 4, 8))), "expected a kernel of shape"),
         (lambda: ops.conv2d(image(4, 4, 4), np.zeros((0, 1, 4, 8))), "without empty axes"),
@@ -485,7 +500,10 @@ def image(*shape):
             lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), np.zeros(4)),
             r"expected a bias of shape \(8,\), received \(4,\)",
         ),
-        (lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), strides=2), "'strides' to be a tuple"),
+        (
+            lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), strides=2),
+            "'strides' to be a tuple",
+        ),
         (
             lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), padding=(1, 1)),
             "'padding' to be a tuple of 4 integers",

@@ -9,8 +9,8 @@ from dlnative.graph import table
 DTYPES = ("float32", "float64")
 ACTIVATIONS = (None, "relu", "tanh", "gelu", "leaky_relu")
 
-# (batch, height, width, channels, multiplier, kernel, strides, padding, dilation rate): blocks of 8,
-# 4, 2 and 1 pixels, vectors and parts of vectors of channels, rows of taps in and out of the image.
+# (batch, height, width, channels, multiplier, kernel, strides, padding, dilation rate): blocks of
+# pixels and single ones, one vector of channels, two, and parts, taps in and out of the image.
 CASES = [
     (1, 7, 7, 16, 1, (3, 3), (1, 1), "same", (1, 1)),
     (2, 9, 21, 33, 1, (3, 3), (1, 1), "valid", (1, 1)),
@@ -38,7 +38,7 @@ def draw(rng, shape, dtype):
 
 
 def check(result, exact, magnitude, count, dtype, extra=0.0):
-    """|fl(sum of K products) - exact| <= (K + 2) u sum |a b| (Higham 2002, section 3.1), twice that."""
+    """|fl(sum of K products) - exact| <= (K + 2) u sum |a b| (Higham 2002, 3.1), times 2."""
     limit = 2 * (count + 2) * np.finfo(dtype).eps / 2 * magnitude + np.finfo(dtype).tiny
     assert result.dtype == dtype and result.shape == exact.shape
     assert (np.abs(result - exact) <= limit + extra).all()
@@ -169,13 +169,9 @@ def test_margins_are_not_read(isa, rng):
             y = ops.depthwise_conv2d(x, kernel, **attributes)
             dy = framed(*y.shape)
             assert np.isfinite(y).all()
-            dx = ops.depthwise_conv2d_backward_input(
-                dy, kernel, input_shape=x.shape, **attributes
-            )
+            dx = ops.depthwise_conv2d_backward_input(dy, kernel, input_shape=x.shape, **attributes)
             assert np.isfinite(dx).all()
-            dkernel = ops.depthwise_conv2d_backward_kernel(
-                x, dy, kernel_size=(3, 3), **attributes
-            )
+            dkernel = ops.depthwise_conv2d_backward_kernel(x, dy, kernel_size=(3, 3), **attributes)
             assert np.isfinite(dkernel).all()
 
 
@@ -190,9 +186,7 @@ def test_against_torch(rng):
         attributes = {"strides": strides, "padding": padding, "dilation_rate": dilation}
         x = torch.randn(batch, channels, height, width, requires_grad=True)
         kernel = torch.randn(channels * multiplier, 1, *window, requires_grad=True)
-        y = torch.nn.functional.conv2d(
-            x, kernel, None, strides, pads, dilation, groups=channels
-        )
+        y = torch.nn.functional.conv2d(x, kernel, None, strides, pads, dilation, groups=channels)
         dy = torch.randn_like(y)
         y.backward(dy)
         x_ours = np.ascontiguousarray(x.detach().permute(0, 2, 3, 1).numpy())

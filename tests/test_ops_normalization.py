@@ -142,8 +142,8 @@ def test_an_outlier_in_the_first_row(isa, rng):
     x[0] = 1e4
     _, mean, variance = ops.batch_norm_training(x)
     mean_, variance_ = (s[0] for s in statistics(x.astype("float64"), 0))
-    np.testing.assert_allclose(mean, mean_, rtol=1e-5)
-    np.testing.assert_allclose(variance, variance_, rtol=1e-4)
+    assert (np.abs(mean - mean_) <= 1e-5 * np.sqrt(variance_)).all()
+    np.testing.assert_allclose(variance, variance_, rtol=1e-3)
 
 
 def backward_bound(rows, *terms):
@@ -245,21 +245,20 @@ def check_sample_norm(x, dy, gamma, beta, y, grads, axes, outer, dtype):
     n = math.prod(x.shape[a] for a in axes)
     # Sums of a few accumulators: n / 16 additions in a row and a tree, in blocks.
     roundings = (min(n, 2048) / 16 + 32) * unit(dtype)
-    bound = roundings * (np.abs(gamma) * (1 + np.abs(xhat)) + np.abs(beta))
-    bound = bound + 4 * U64 * np.abs(mean(x) * gamma) / deviation
+    shift = 4 * U64 * np.abs(mean(x)) / deviation  # of xhat, as the mean is rounded
+    bound = roundings * (np.abs(gamma) * (1 + np.abs(xhat)) + np.abs(beta)) + shift * np.abs(gamma)
     assert_within(y, y_.reshape(y.shape), bound.reshape(y.shape) + 1e-30)
     g = dy * gamma
     dx = (g - mean(g) - xhat * mean(g * xhat)) / deviation
     sizes = np.abs(g) + mean(np.abs(g)) + (1 + np.abs(xhat)) * (1 + mean(np.abs(g * xhat)))
-    assert_within(
-        grads[0], dx.reshape(y.shape), (4 * roundings * sizes / deviation).reshape(y.shape) + 1e-30
-    )
+    bound = (4 * roundings + shift) * sizes / deviation
+    assert_within(grads[0], dx.reshape(y.shape), bound.reshape(y.shape) + 1e-30)
     rows = math.prod(x.shape[a] for a in outer)
     for result, terms in ((grads[1], dy * xhat), (grads[2], dy)):
         expected = terms.sum(axis=outer).reshape(result.shape)
-        size = (np.abs(terms) + np.abs(dy)).sum(axis=outer).reshape(result.shape)
-        bound = (backward_bound(rows, size) * unit(dtype) + roundings * size) + 1e-30
-        assert_within(result, expected, bound)
+        size = np.abs(terms) + np.abs(dy)
+        summed = (backward_bound(rows, size) * unit(dtype) + (roundings + shift) * size).sum(axis=outer)
+        assert_within(result, expected, summed.reshape(result.shape) + 1e-30)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -9,7 +9,7 @@ from dlnative import engines
 from dlnative.graph import Graph, apply
 from dlnative.plan import fuse, gradients, plan_memory
 from dlnative.plan.flatten import FlatTensor, flatten_updates, place_variables
-from dlnative.plan.fuse import Schedule, live_nodes
+from dlnative.plan.schedule import Schedule, live_nodes
 from dlnative.variables import Variable
 
 

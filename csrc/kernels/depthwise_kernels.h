@@ -32,7 +32,8 @@ template <class T>
 struct DepthwiseKernels {
   // y = sum over the taps of x * k, for every pixel of every run; then + bias per channel (may be
   // null), then ReLU if asked to.
-  void (*correlate)(const DepthwiseRow& row, const T* x, const T* k, T* y, const T* bias, bool relu);
+  void (*correlate)(const DepthwiseRow& row, const T* x, const T* k, T* y, const T* bias,
+                    bool relu);
   // k += sum over the pixels of all runs of x * y.
   void (*accumulate)(const DepthwiseRow& row, const T* x, const T* y, T* k);
   // y[i, c * multiplier + m] = x[i, c], and x[i, c] = sum over m of y[i, c * multiplier + m].

@@ -45,9 +45,10 @@ DepthwiseGeometry::DepthwiseGeometry(const Window& window, std::int64_t channels
   products_ = vertical * horizontal * channels;
 }
 
-// Place o of the output meets pixel o s - before + t d of the input under tap t. From the input's side,
-// pixel i meets place (i + before - t d) / s under those taps t for which this is a whole number: every
-// (s / gcd(d, s))-th. They are listed from the last one on, so that the places ascend.
+// Place o of the output meets pixel o s - before + t d of the input under tap t. From the input's
+// side, pixel i meets place (i + before - t d) / s under those taps t for which this is a whole
+// number: every (s / gcd(d, s))-th. They are listed from the last one on, so that the places
+// ascend.
 DepthwiseGeometry::Axis DepthwiseGeometry::make_axis(const WindowAxis& a, Target target) {
   Axis axis;
   const bool forward = target == Target::kOutput;
@@ -73,7 +74,8 @@ DepthwiseGeometry::Axis DepthwiseGeometry::make_axis(const WindowAxis& a, Target
       place.tap += axis.tap_step;
       --place.taps;
     }
-    while (place.taps > 0 && place.first + (place.taps - 1) * axis.source_step >= pixels) --place.taps;
+    while (place.taps > 0 && place.first + (place.taps - 1) * axis.source_step >= pixels)
+      --place.taps;
     axis.places.push_back(place.taps > 0 ? place : Place{0, 0, 0});
   }
   return axis;
@@ -145,7 +147,8 @@ std::int64_t task_rows(const DepthwiseGeometry& geometry) {
 
 // Calls f(image, rows) for the bands that target rows [begin, end) of all images consist of.
 template <class F>
-void for_each_band(std::int64_t begin, std::int64_t end, std::int64_t height, std::int64_t most, F&& f) {
+void for_each_band(std::int64_t begin, std::int64_t end, std::int64_t height, std::int64_t most,
+                   F&& f) {
   while (begin < end) {
     const std::int64_t image = begin / height, row = begin % height;
     const std::int64_t rows = std::min(std::min(end - begin, height - row), most);
@@ -172,8 +175,8 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Window& window, std::int64_t
       threads_(threads_for(static_cast<double>(geometry_.products() * images_) * kProductTime<T>)) {
   if (multiplier == 1) return;
   const std::int64_t stride = expands_ ? window.h.stride : 1;
-  const std::int64_t bytes =
-      (expands_ ? geometry_.source_row() : geometry_.target_row()) * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t bytes = (expands_ ? geometry_.source_row() : geometry_.target_row()) *
+                             static_cast<std::int64_t>(sizeof(T));
   const std::int64_t fitting = (kBandBytes / bytes - (expands_ ? window.h.span() : 0)) / stride;
   chunk_ = std::max<std::int64_t>(1, std::min(chunk_, fitting));
 }
@@ -214,13 +217,13 @@ void DepthwiseCorrelation<T>::band(const T* source, const T* kernel, T* target, 
     std::int64_t first, weight;
     const DepthwiseRow row = geometry_.row(o, first, weight);
     T* y = to + (o - rows.begin) * target_row;
-    kernels_->depthwise->correlate(row, row.rows > 0 ? from + (first - origin) : from, kernel + weight,
-                                   y, epilogue_.bias, epilogue_.relu);
+    kernels_->depthwise->correlate(row, row.rows > 0 ? from + (first - origin) : from,
+                                   kernel + weight, y, epilogue_.bias, epilogue_.relu);
     finish(y, offset + (o - rows.begin) * target_row);
   }
   if (contracts_) {
-    kernels_->depthwise->contract(to, target + offset / multiplier_, count * target_row / multiplier_,
-                                  multiplier_);
+    kernels_->depthwise->contract(to, target + offset / multiplier_,
+                                  count * target_row / multiplier_, multiplier_);
   }
 }
 
@@ -249,9 +252,9 @@ DepthwiseBackwardKernel<T>::DepthwiseBackwardKernel(const Window& window, std::i
   const auto wanted = static_cast<std::int64_t>(std::min(time / kTaskTime, double{kMaxParts}));
   parts_ = std::max<std::int64_t>(1, std::min(wanted, total));
   const std::int64_t bytes = geometry_.source_row() * static_cast<std::int64_t>(sizeof(T));
-  band_ = multiplier == 1 ? geometry_.height()
-                          : std::max<std::int64_t>(
-                                1, (kBandBytes / bytes - window.h.span()) / window.h.stride);
+  band_ = multiplier == 1
+              ? geometry_.height()
+              : std::max<std::int64_t>(1, (kBandBytes / bytes - window.h.span()) / window.h.stride);
   if (parts_ > 1) partial_.resize(static_cast<std::size_t>(parts_ * kernel_size_));
 }
 
@@ -260,27 +263,27 @@ void DepthwiseBackwardKernel<T>::part(const T* x, const T* dy, std::int64_t begi
                                       T* sums) const {
   const std::int64_t y_row = geometry_.target_row(), x_row = geometry_.source_row();
   std::fill(sums, sums + kernel_size_, T(0));
-  for_each_band(begin, end, geometry_.height(), band_,
-                [&](std::int64_t image, DepthwiseGeometry::Band rows) {
-    const T* from = x + image * source_height_ * x_row;
-    std::int64_t origin = 0;
-    if (multiplier_ > 1) {
-      const DepthwiseGeometry::Band met = geometry_.source_rows(rows);
-      const std::int64_t n = (met.end - met.begin) * x_row;
-      T* expanded = static_cast<T*>(thread_scratch(static_cast<std::size_t>(n) * sizeof(T)));
-      const T* first = x + (image * source_height_ + met.begin) * (x_row / multiplier_);
-      kernels_->depthwise->expand(first, expanded, n / multiplier_, multiplier_);
-      from = expanded;
-      origin = met.begin * x_row;
-    }
-    for (std::int64_t o = rows.begin; o < rows.end; ++o) {
-      std::int64_t first, weight;
-      const DepthwiseRow row = geometry_.row(o, first, weight);
-      if (row.rows == 0) continue;
-      const T* y = dy + (image * geometry_.height() + o) * y_row;
-      kernels_->depthwise->accumulate(row, from + (first - origin), y, sums + weight);
-    }
-  });
+  for_each_band(
+      begin, end, geometry_.height(), band_, [&](std::int64_t image, DepthwiseGeometry::Band rows) {
+        const T* from = x + image * source_height_ * x_row;
+        std::int64_t origin = 0;
+        if (multiplier_ > 1) {
+          const DepthwiseGeometry::Band met = geometry_.source_rows(rows);
+          const std::int64_t n = (met.end - met.begin) * x_row;
+          T* expanded = static_cast<T*>(thread_scratch(static_cast<std::size_t>(n) * sizeof(T)));
+          const T* first = x + (image * source_height_ + met.begin) * (x_row / multiplier_);
+          kernels_->depthwise->expand(first, expanded, n / multiplier_, multiplier_);
+          from = expanded;
+          origin = met.begin * x_row;
+        }
+        for (std::int64_t o = rows.begin; o < rows.end; ++o) {
+          std::int64_t first, weight;
+          const DepthwiseRow row = geometry_.row(o, first, weight);
+          if (row.rows == 0) continue;
+          const T* y = dy + (image * geometry_.height() + o) * y_row;
+          kernels_->depthwise->accumulate(row, from + (first - origin), y, sums + weight);
+        }
+      });
 }
 
 template <class T>
@@ -288,7 +291,8 @@ void DepthwiseBackwardKernel<T>::run(const T* x, const T* dy, T* dkernel) {
   const std::int64_t total = images_ * geometry_.height();
   if (parts_ == 1) return part(x, dy, 0, total, dkernel);
   parallel_for(parts_, threads_, [&](std::int64_t task, int) {
-    part(x, dy, task * total / parts_, (task + 1) * total / parts_, partial_.data() + task * kernel_size_);
+    part(x, dy, task * total / parts_, (task + 1) * total / parts_,
+         partial_.data() + task * kernel_size_);
   });
   kernels_->reduce->sum_rows(partial_.data(), kernel_size_, dkernel, parts_, kernel_size_, false);
 }

@@ -14,8 +14,8 @@
 
 namespace dlnative {
 
-// Which pixels and taps meet: for every row and column of a target image (y, or dx), the first pixel
-// of the source (x, or dy) and the first tap inside of it, and how many follow.
+// Which pixels and taps meet: for every row and column of a target image (y, or dx), the first
+// pixel of the source (x, or dy) and the first tap inside of it, and how many follow.
 class DepthwiseGeometry {
  public:
   enum class Target { kOutput, kInput };
@@ -26,7 +26,7 @@ class DepthwiseGeometry {
   std::int64_t height() const { return static_cast<std::int64_t>(rows_.places.size()); }
   std::int64_t target_row() const { return target_row_; }  // elements of a row of pixels
   std::int64_t source_row() const { return source_row_; }
-  std::int64_t products() const { return products_; }      // per image
+  std::int64_t products() const { return products_; }  // per image
 
   struct Band {
     std::int64_t begin, end;
@@ -44,8 +44,9 @@ class DepthwiseGeometry {
   };
   struct Axis {
     std::vector<Place> places;
-    std::int64_t source_step, tap_step;       // from a tap to the next
-    std::int64_t place_step, neighbour_step;  // from a place to one that meets the same taps further on
+    std::int64_t source_step, tap_step;  // from a tap to the next
+    std::int64_t place_step,
+        neighbour_step;  // from a place to one that meets the same taps further on
   };
   static Axis make_axis(const WindowAxis& axis, Target target);
   void make_runs();
@@ -80,8 +81,8 @@ class DepthwiseCorrelation {
   int threads_;
 };
 
-// dkernel = sum over images and pixels of x dy. The rows of dy are cut into parts by the size of the
-// problem, and the sums of the parts are added in their order.
+// dkernel = sum over images and pixels of x dy. The rows of dy are cut into parts by the size of
+// the problem, and the sums of the parts are added in their order.
 template <class T>
 class DepthwiseBackwardKernel {
  public:

@@ -1,7 +1,7 @@
 // Windows that slide over images: the geometry of convolution and pooling.
 //
-// Along one axis, tap t of place o reads pixel o * stride + t * dilation - before; pixels outside of
-// the image are padding. A one-dimensional op is one of images of height 1.
+// Along one axis, tap t of place o reads pixel o * stride + t * dilation - before; pixels outside
+// of the image are padding. A one-dimensional op is one of images of height 1.
 #pragma once
 
 #include <algorithm>

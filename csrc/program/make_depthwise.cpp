@@ -30,8 +30,8 @@ std::int64_t output_size(const Window& window, std::int64_t multiplier) {
 Window window_of(const Spec& spec, const std::vector<std::int64_t>& image, const Buffer& kernel) {
   const std::vector<std::int64_t>& k = kernel.shape;
   check(k.size() == 4 && k[3] > 0 && image.size() == 4 && image[3] == k[2], spec.op,
-        ": expected a kernel (height, width, channels, multiplier) that fits images of shape ", image,
-        ", received ", k);
+        ": expected a kernel (height, width, channels, multiplier) that fits images of shape ",
+        image, ", received ", k);
   return read_window(spec, image, {k[0], k[1]});
 }
 
@@ -55,15 +55,14 @@ std::unique_ptr<Instruction> make_forward(const Spec& spec) {
     if (activation == Activation::kRelu && !keeps_input) {
       epilogue.relu = true;
     } else if (activation != Activation::kLinear) {
-      epilogue.activation = kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
+      epilogue.activation =
+          kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
       epilogue.params = activation_params(spec, name);
     }
     const DepthwiseCorrelation<T> op(window, multiplier, Target::kOutput, epilogue);
-    return make_instruction(
-        [op, from = x.as<T>(), weights = kernel.as<T>(), to = y.as<T>()](const StepContext&) {
-          op.run(from, weights, to);
-        },
-        algorithm_of(window));
+    return make_instruction([op, from = x.as<T>(), weights = kernel.as<T>(),
+                             to = y.as<T>()](const StepContext&) { op.run(from, weights, to); },
+                            algorithm_of(window));
   });
 }
 
@@ -79,11 +78,9 @@ std::unique_ptr<Instruction> make_backward_input(const Spec& spec) {
   return dispatch_floating(dy.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     const DepthwiseCorrelation<T> op(window, multiplier, Target::kInput, {});
-    return make_instruction(
-        [op, from = dy.as<T>(), weights = kernel.as<T>(), to = dx.as<T>()](const StepContext&) {
-          op.run(from, weights, to);
-        },
-        algorithm_of(window));
+    return make_instruction([op, from = dy.as<T>(), weights = kernel.as<T>(),
+                             to = dx.as<T>()](const StepContext&) { op.run(from, weights, to); },
+                            algorithm_of(window));
   });
 }
 
@@ -105,9 +102,8 @@ std::unique_ptr<Instruction> make_backward_kernel(const Spec& spec) {
     T* weights = dkernel.as<T>();
     DepthwiseBackwardKernel<T> op(window, multiplier);
     if (!with_bias) {
-      return make_instruction(
-          [=](const StepContext&) mutable { op.run(image, gradient, weights); },
-          algorithm_of(window));
+      return make_instruction([=](const StepContext&) mutable { op.run(image, gradient, weights); },
+                              algorithm_of(window));
     }
     ReduceOp<T> sum(Reduction::kSum, spec.op, {channels == 0 ? 0 : size / channels, channels}, {0});
     T* dbias = spec.outputs[1].as<T>();

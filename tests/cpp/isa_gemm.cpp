@@ -195,7 +195,7 @@ struct Case {
 template <class T>
 void compare_shapes() {
   int turn = 0, shapes = 0;
-  for (const Index m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 25, 241}) {
+  for (const Index m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 25, 241}) {
     for (const Index n : {1, 7, 8, 9, 10, 15, 16, 17, 31, 33, 48, 63, 64, 65, 130}) {
       for (const Index k : {0, 1, 2, 7, 33, 385}) {
         ++shapes;

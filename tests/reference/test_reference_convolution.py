@@ -198,7 +198,9 @@ def test_transposed_gradients(
     assert spec.shape == y.shape
     from dlnative.graph.window import slide, slide_transposed
 
-    sizes, pads = slide_transposed("t", x.shape[1:-1], (window, window), **attributes_of(attributes))
+    sizes, pads = slide_transposed(
+        "t", x.shape[1:-1], (window, window), **attributes_of(attributes)
+    )
     assert sizes == y.shape[1:-1]
     geometry = {"strides": (stride, stride), "padding": pads, "dilation_rate": (dilation, dilation)}
     back = slide("c", sizes, (window, window), (stride, stride), pads, (dilation, dilation))
@@ -269,9 +271,7 @@ def test_conv_against_keras(keras: ModuleType, geometry: tuple[Any, ...]) -> Non
     np.testing.assert_allclose(y, np.asarray(expected), rtol=1e-10, atol=1e-10)
     if len(sizes) == 2 and strides[0] == strides[1]:
         kernel = rng.standard_normal((*window, 2 * groups, 2))
-        expected = keras.ops.depthwise_conv(
-            x, kernel, strides, padding, "channels_last", dilation
-        )
+        expected = keras.ops.depthwise_conv(x, kernel, strides, padding, "channels_last", dilation)
         y = reference.depthwise_conv2d(
             x, kernel, strides=strides, padding=padding, dilation_rate=dilation
         )

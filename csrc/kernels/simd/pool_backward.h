@@ -63,8 +63,12 @@ struct AverageCotangents {
 
   T scale(std::int64_t p, std::int64_t q) const {
     const Taps h = Taps::of(p * shape.stride_h - shape.top, shape.window_h, shape.in_h);
-    const Taps w = Taps::of(q * shape.stride_w - shape.left, shape.window_w, shape.in_w);
-    return T(1) / static_cast<T>(h.count() * w.count());
+    return T(1) / static_cast<T>(h.count() * columns(q));
+  }
+
+  // Pixels of window q along a row.
+  std::int64_t columns(std::int64_t q) const {
+    return Taps::of(q * shape.stride_w - shape.left, shape.window_w, shape.in_w).count();
   }
 
   template <bool kNarrow>

@@ -162,9 +162,9 @@ void add_windows(const PoolShape& s, const Cotangents& cotangents, std::int64_t 
   for (std::int64_t next; begin < end; begin = next) {
     const T scale = cotangents.scale(p, begin);
     next = end;
-    if constexpr (Cotangents::kScaled) {
-      for (next = begin + 1; next < end && cotangents.scale(p, next) == scale; ++next) {
-      }
+    if constexpr (Cotangents::kScaled) {  // as far as windows have equally many pixels
+      const std::int64_t columns = cotangents.columns(begin);
+      for (next = begin + 1; next < end && cotangents.columns(next) == columns;) ++next;
     }
     const std::int64_t size = (next - begin) * s.channels;
     add_line(cotangents, windows + (p * s.out_w + begin) * s.channels, size, scale, position, dx);
@@ -219,9 +219,10 @@ template <class T, bool kNarrow, class Cotangents>
 void backward_rows(const PoolShape& s, const Cotangents& cotangents, T* dx, std::int64_t first,
                    std::int64_t rows) {
   const bool fits = s.stride_w * s.channels <= kPlanes;
-  const auto row = s.disjoint() && !(kNarrow && fits) ? disjoint_row<T, kNarrow, Cotangents>
-                   : fits || s.stride_w == 1          ? line_row<T, kNarrow, Cotangents>
-                                                      : overlapping_row<T, kNarrow, Cotangents>;
+  const auto row = s.disjoint() && !(kNarrow && fits && 2 * s.channels < kLanes<T>)
+                       ? disjoint_row<T, kNarrow, Cotangents>
+                   : fits || s.stride_w == 1 ? line_row<T, kNarrow, Cotangents>
+                                             : overlapping_row<T, kNarrow, Cotangents>;
   for (std::int64_t r = first; r < first + rows; ++r) {
     const std::int64_t windows = r / s.in_h * s.out_h * s.out_w * s.channels;
     row(s, cotangents, windows, r % s.in_h, dx + r * s.in_w * s.channels);

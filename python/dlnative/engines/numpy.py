@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from ..plan.flatten import place_variables
-from ..plan.fuse import live_nodes
+from ..plan.schedule import live_nodes
 
 
 class NumpyFunction:

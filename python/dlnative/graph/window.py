@@ -73,8 +73,8 @@ def slide(op, sizes, window, strides, padding, dilation=None, what="kernel"):
         (sizes of the output, flat tuple of explicit padding).
 
     Raises:
-        ValueError: An attribute has a wrong length or range, a size is open, or the window is larger
-            than the padded input.
+        ValueError: An attribute has a wrong length or range, a size is open, or the window is
+            larger than the padded input.
     """
     rank = len(sizes)
     dilation = check_sizes(op, "dilation_rate", (1,) * rank if dilation is None else dilation, rank)
@@ -84,8 +84,8 @@ def slide(op, sizes, window, strides, padding, dilation=None, what="kernel"):
     for axis, n in zip(AXES[rank], sizes):
         if n is None:
             raise ValueError(
-                f"{op}: expected a fixed {axis}, received {tuple(sizes)}. Only the batch size may be "
-                f"open: give the full input shape."
+                f"{op}: expected a fixed {axis}, received {tuple(sizes)}. Only the batch size may "
+                f"be open: give the full input shape."
             )
         if n == 0:
             raise ValueError(f"{op}: expected a {axis} of at least 1, received {tuple(sizes)}")
@@ -110,8 +110,8 @@ def slide(op, sizes, window, strides, padding, dilation=None, what="kernel"):
 def slide_transposed(op, sizes, window, strides, padding, output_padding=None, dilation=None):
     """The image that a window writes to when convolution is run backwards: transposed convolution.
 
-    Place i, tap t writes pixel i s + t d - before, so this is the adjoint of a convolution that maps
-    `out` pixels to n with padding (before, after). As in Keras 3, with o the output padding:
+    Place i, tap t writes pixel i s + t d - before, so this is the adjoint of a convolution that
+    maps `out` pixels to n with padding (before, after). As in Keras 3, with o the output padding:
 
         padding    o       out                       before
         "valid"    None    (n - 1) s + max(e, s)     0
@@ -134,7 +134,7 @@ def slide_transposed(op, sizes, window, strides, padding, output_padding=None, d
     window = check_sizes(op, "kernel_size", window, rank)
     strides = check_sizes(op, "strides", strides, rank)
     check_padding(op, padding, rank)
-    extra = [None] * rank
+    extra: tuple[int | None, ...] = (None,) * rank
     if output_padding is not None:
         extra = check_sizes(op, "output_padding", output_padding, rank, least=0)
         if any(o >= s for o, s in zip(extra, strides)):
@@ -160,9 +160,9 @@ def slide_transposed(op, sizes, window, strides, padding, output_padding=None, d
             before, out = max(e // 2 - (o + 1) // 2, 0), (n - 1) * s + e % 2 + o
         if out < 1:
             raise ValueError(
-                f"{op}: the output's {AXES[rank][i]} would be {out} for input sizes {tuple(sizes)}, "
-                f"kernel size {tuple(window)}, strides {tuple(strides)} and padding {padding!r}. Use "
-                f"less padding, larger strides or larger images."
+                f"{op}: the output's {AXES[rank][i]} would be {out} for input sizes "
+                f"{tuple(sizes)}, kernel size {tuple(window)}, strides {tuple(strides)} and "
+                f"padding {padding!r}. Use less padding, larger strides or larger images."
             )
         result.append(out)
         pads += [before, max((n - 1) * s + e - before - out, 0)]

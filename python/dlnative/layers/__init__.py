@@ -1,6 +1,15 @@
 """Layers: the parts that models are made of."""
 
 from .activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from .augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
 from .depthwise import DepthwiseConv2D, SeparableConv2D, SeparableConvolution2D
@@ -38,7 +47,7 @@ from .pooling import (
     MaxPooling2D,
 )
 from .preprocessing import Rescaling
-from .regularization import Dropout
+from .regularization import Dropout, SpatialDropout1D, SpatialDropout2D
 from .reshaping import Flatten, Permute, Reshape
 from .spatial import Cropping2D, UpSampling2D, ZeroPadding2D
 from .transposed_convolution import (
@@ -73,6 +82,15 @@ __all__ = [
     "ReLU",
     "Softmax",
     "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "Flatten",
     "Permute",
     "Reshape",

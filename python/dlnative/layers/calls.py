@@ -194,12 +194,11 @@ def call_symbolic(layer, args, kwargs):
 
 def call_on_arrays(layer, args, kwargs):
     """Computes the layer on arrays; the program is kept for the next call of the same shapes."""
-    training = kwargs.get("training")
     args = tuple(_to_arrays(layer, value) for value in args)
     arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
-    run, structure, used = _program(layer, args, kwargs, arrays)
+    run, structure, used, draws = _program(layer, args, kwargs, arrays)
     step = 0
-    if training:
+    if draws:
         step = layer.__dict__.get("_eager_steps", 0)
         layer.__dict__["_eager_steps"] = step + 1
     results = iter(run(*[arrays[i] for i in used], step=step) if run else ())
@@ -257,7 +256,8 @@ def _compile(layer, args, kwargs):
     )
     computed = [t for t in nest.flatten(structure) if t.node is not None]
     run = engines.build(graph, computed) if computed else None
-    return run, structure, range(len(graph.feeds))
+    draws = any(node.op.random or node.op.per_sample for node in graph.nodes)
+    return run, structure, range(len(graph.feeds)), draws
 
 
 def _signature(value):

@@ -1,4 +1,4 @@
-"""Layers that are active in training only."""
+"""Layers that drop values in training only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy as np
 from .. import random
 from ..graph import apply
 from . import messages
+from .geometry import check_channels_last
+from .input_spec import InputSpec
 from .layer import UnaryLayer
 
 
@@ -102,3 +104,92 @@ class Dropout(UnaryLayer):
             "seed": self.seed,
             "noise_shape": self.noise_shape,
         }
+
+
+class _SpatialDropout(Dropout):
+    """Dropout of whole feature maps: the mask has one value for each sample and channel."""
+
+    _rank = 1
+
+    def __init__(self, rate, seed=None, **kwargs):
+        noise_shape = (None, *(1,) * self._rank, None)
+        super().__init__(rate, noise_shape=noise_shape, seed=seed, **kwargs)
+        self.input_spec = InputSpec(ndim=self._rank + 2)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("noise_shape")
+        return config
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """In training: each feature map (all steps of one channel of one sample) is 0 with probability
+    `rate`, else divided by 1 - rate. Otherwise: y = x.
+
+    Neighbouring steps of a convolution's output are alike, so that dropping single values hides
+    little; whole maps do.
+
+    Shapes: (batch, steps, channels), the same out.
+
+    Args:
+        rate: Share of feature maps to drop, in [0, 1).
+        seed: An integer, or None for one from the global stream.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `rate` is not a number, `seed` not an integer.
+        ValueError: `rate` is not in [0, 1).
+
+    Differs from Keras: a rate of 1 is refused.
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional networks", section
+        3.2.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import SpatialDropout1D
+        >>> y = SpatialDropout1D(0.5, seed=1)(np.ones((2, 3, 4)), training=True)
+        >>> bool((y == y[:, :1]).all())
+        True
+    """
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """In training: each feature map (one channel of one image) is 0 with probability `rate`, else
+    divided by 1 - rate. Otherwise: y = x.
+
+    Shapes: (batch, height, width, channels), the same out.
+
+    Args:
+        rate: Share of feature maps to drop, in [0, 1).
+        data_format: None or "channels_last".
+        seed: An integer, or None for one from the global stream.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `rate` is not a number, `seed` not an integer.
+        ValueError: `rate` is not in [0, 1), or `data_format` is "channels_first".
+
+    Differs from Keras: a rate of 1 is refused.
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional networks", section
+        3.2.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import SpatialDropout2D
+        >>> y = SpatialDropout2D(0.5, seed=1)(np.ones((2, 3, 3, 4)), training=True)
+        >>> bool((y == y[:, :1, :1]).all())
+        True
+    """
+
+    _rank = 2
+
+    def __init__(self, rate, data_format=None, seed=None, **kwargs):
+        super().__init__(rate, seed=seed, **kwargs)
+        self.data_format = check_channels_last(self, data_format)
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}

@@ -1,7 +1,7 @@
 """Convolution in one and two dimensions: forward, transposed, and the gradients of its parts.
 
 Shape legend, with (height, width) for 2D and (length) for 1D in the place of "...": images ``x``
-(batch, ..., in), ``y`` and ``dy`` (batch, ..., out), ``kernel`` (kernel sizes ..., in / groups, out),
+(batch, ..., in), ``y`` and ``dy`` (batch, ..., out), ``kernel`` (taps ..., in / groups, out) and
 ``bias`` (out,). Transposed convolution maps ``in`` to ``out`` with a kernel (..., out, in). Kernels
 are not flipped (it is a cross-correlation), as everywhere in deep learning.
 
@@ -13,84 +13,14 @@ Dtypes: float32 or float64, the same for all arrays of a call.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Union
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ._arrays import Array, as_array, check_shape
+from ._taps import Padding, Taps
 from .matmul import _activation, bias_backward
-
-Padding = Union[str, Sequence[int]]
-Pads = list[tuple[int, int]]
-
-
-class Taps:
-    """Which pixels of a padded image the taps of a kernel meet.
-
-    Attributes:
-        pads: (before, after) per axis; "same" gives ceil(size / stride) places and puts the odd
-            pixel after the image, as in Keras.
-        places: How often the kernel fits into the padded image, per axis.
-    """
-
-    def __init__(
-        self,
-        op: str,
-        sizes: Sequence[int],
-        kernel_size: Sequence[int],
-        strides: Sequence[int] | None,
-        padding: Padding,
-        dilation_rate: Sequence[int] | None,
-    ) -> None:
-        rank = len(sizes)
-        self.sizes = tuple(sizes)
-        self.kernel_size = tuple(kernel_size)
-        self.strides = (1,) * rank if strides is None else tuple(strides)
-        self.dilation = (1,) * rank if dilation_rate is None else tuple(dilation_rate)
-        extents = [d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation)]
-        if padding == "valid":
-            self.pads: Pads = [(0, 0)] * rank
-        elif padding == "same":
-            self.pads = []
-            for size, extent, stride in zip(sizes, extents, self.strides):
-                covered = (size - 1) // stride * stride + extent
-                missing = max(covered - size, 0)
-                self.pads.append((missing // 2, missing - missing // 2))
-        else:
-            numbers = [int(p) for p in padding]
-            self.pads = [(numbers[2 * i], numbers[2 * i + 1]) for i in range(rank)]
-        self.places = tuple(
-            (size + before + after - extent) // stride + 1
-            for size, (before, after), extent, stride in zip(
-                sizes, self.pads, extents, self.strides
-            )
-        )
-        if min(self.places) < 1:
-            raise ValueError(
-                f"{op}: expected a kernel that fits into the padded image, received kernel size "
-                f"{self.kernel_size} for sizes {self.sizes} and padding {padding!r}."
-            )
-
-    def pad(self, x: Array) -> Array:
-        """The images with a border of zeros."""
-        return np.pad(x, [(0, 0), *self.pads, (0, 0)])
-
-    def crop(self, padded: Array) -> Array:
-        """The images without their border: the adjoint of ``pad``."""
-        inside = tuple(
-            slice(before, before + size) for size, (before, _) in zip(self.sizes, self.pads)
-        )
-        return np.array(padded[(slice(None), *inside)])
-
-    def __iter__(self) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-        """Each tap's index in the kernel, and the slice of a padded batch that it meets."""
-        for tap in np.ndindex(self.kernel_size):
-            met = tuple(
-                slice(t * d, t * d + (places - 1) * s + 1, s)
-                for t, d, places, s in zip(tap, self.dilation, self.places, self.strides)
-            )
-            yield tap, (slice(None), *met)
 
 
 def _groups(op: str, groups: int, channels_in: int, channels_out: int) -> list[tuple[slice, slice]]:
@@ -235,7 +165,9 @@ def _transpose(
     for tap, met in taps:
         scattered[met] += x @ kernel[tap].T
     for axis in range(rank):
-        of_axis = padding if isinstance(padding, str) else (padding[2 * axis], padding[2 * axis + 1])
+        of_axis = (
+            padding if isinstance(padding, str) else (padding[2 * axis], padding[2 * axis + 1])
+        )
         first, size = _transposed_size(
             x.shape[axis + 1],
             extents[axis],
@@ -250,9 +182,7 @@ def _transpose(
             )
         zeros = [(0, 0)] * x.ndim
         zeros[axis + 1] = (0, max(first + size - full[axis], 0))
-        scattered = np.take(
-            np.pad(scattered, zeros), np.arange(first, first + size), axis=axis + 1
-        )
+        scattered = np.take(np.pad(scattered, zeros), np.arange(first, first + size), axis=axis + 1)
     return scattered
 
 
@@ -270,9 +200,9 @@ def conv1d(
 ) -> Array | tuple[Array, Array]:
     """Convolution over one axis: ``x`` (batch, length, in), ``kernel`` (taps, in / groups, out).
 
-    ``y[b, o, j] = activation(sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j])``.
-    See ``conv2d``; here ``strides`` and ``dilation_rate`` are tuples of one number, and explicit
-    padding is (left, right).
+    ``z[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]``, and
+    ``y = activation(z)``. See ``conv2d``; here ``strides`` and ``dilation_rate`` are tuples of one
+    number, and explicit padding is (left, right).
     """
     z = _convolution("conv1d", x, kernel, strides, padding, dilation_rate, groups)
     return _finish("conv1d", z, bias, activation, pre_activation, attributes)
@@ -290,14 +220,15 @@ def conv2d(
     pre_activation: bool = False,
     **attributes: Any,
 ) -> Array | tuple[Array, Array]:
-    """Convolution of images: ``x`` (batch, height, width, in), ``kernel`` (kh, kw, in / groups, out).
+    """Convolution of images: ``x`` (batch, height, width, in), ``kernel`` (kh, kw, in/groups, out).
 
-    ``y[b, o, j] = activation(sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j])``,
-    where o and t stand for a row and a column, s for the strides, d for the dilation rate, and pixels
-    outside of the image are zero. Padding is "valid" (none), "same" (ceil(size / stride) pixels come
-    out, the odd pixel of padding goes below and to the right) or (top, bottom, left, right). With
-    ``groups``, part g of the output channels sees part g of the input channels. ``attributes`` are
-    those of the activation. With ``pre_activation`` the result is ``(y, z)``, ``z`` before it.
+    ``z[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]``, and
+    ``y = activation(z)``, where o and t stand for a row and a column, s for the strides, d for the
+    dilation rate, and pixels outside of the image are zero. Padding is "valid" (none), "same"
+    (ceil(size / stride) pixels come out, the odd pixel of padding goes below and to the right) or
+    (top, bottom, left, right). With ``groups``, part g of the output channels sees part g of the
+    input channels. ``attributes`` are those of the activation. With ``pre_activation`` the result
+    is ``(y, z)``.
 
     Raises:
         ValueError: The kernel does not fit the channels or the padded image, or there is no
@@ -368,11 +299,12 @@ def conv1d_backward_kernel(
     groups: int = 1,
     bias: bool = False,
 ) -> Array | tuple[Array, Array]:
-    """Gradient of ``conv1d`` for its kernel, (taps, in / groups, out): see ``conv2d_backward_kernel``."""
+    """Gradient of ``conv1d`` for its kernel, of shape (taps, in / groups, out).
+
+    See ``conv2d_backward_kernel``.
+    """
     op = "conv1d_backward_kernel"
-    return _backward_kernel(
-        op, x, dy, kernel_size, strides, padding, dilation_rate, groups, bias
-    )
+    return _backward_kernel(op, x, dy, kernel_size, strides, padding, dilation_rate, groups, bias)
 
 
 def conv2d_backward_kernel(
@@ -387,13 +319,11 @@ def conv2d_backward_kernel(
 ) -> Array | tuple[Array, Array]:
     """Gradient of ``conv2d`` for its kernel, of shape (kh, kw, in / groups, out).
 
-    ``dkernel[t, c, j] = sum over b, o of x[b, o s + t d - before, c] dy[b, o, j]``. With ``bias`` the
-    result is ``(dkernel, bias_backward(dy))``.
+    ``dkernel[t, c, j] = sum over b, o of x[b, o s + t d - before, c] dy[b, o, j]``. With ``bias``
+    the result is ``(dkernel, bias_backward(dy))``.
     """
     op = "conv2d_backward_kernel"
-    return _backward_kernel(
-        op, x, dy, kernel_size, strides, padding, dilation_rate, groups, bias
-    )
+    return _backward_kernel(op, x, dy, kernel_size, strides, padding, dilation_rate, groups, bias)
 
 
 def conv1d_transpose(
@@ -408,7 +338,10 @@ def conv1d_transpose(
     pre_activation: bool = False,
     **attributes: Any,
 ) -> Array | tuple[Array, Array]:
-    """Transposed convolution over one axis, ``kernel`` (taps, out, in): see ``conv2d_transpose``."""
+    """Transposed convolution over one axis, with a kernel (taps, out, in).
+
+    See ``conv2d_transpose``.
+    """
     z = _transpose("conv1d_transpose", x, kernel, strides, padding, output_padding, dilation_rate)
     return _finish("conv1d_transpose", z, bias, activation, pre_activation, attributes)
 
@@ -432,7 +365,7 @@ def conv2d_transpose(
 
     - "valid": (n - 1) s + max(e, s), or (n - 1) s + e + output_padding, and before = 0;
     - "same": n s, or (n - 1) s + e % 2 + output_padding, with the same pixels as Keras 3;
-    - (top, bottom, left, right): (n - 1) s + e + output_padding without so many pixels of the border.
+    - (top, bottom, left, right): (n - 1) s + e + output_padding, less so many pixels of the border.
 
     Raises:
         ValueError: The kernel does not fit the channels, or nothing would come out.

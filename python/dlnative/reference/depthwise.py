@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ._arrays import Array, check_shape
-from .convolution import Padding, Taps, _finish
+from ._taps import Padding, Taps
+from .convolution import _finish
 from .matmul import bias_backward
 
 
@@ -35,9 +36,10 @@ def depthwise_conv2d(
 ) -> Array | tuple[Array, Array]:
     """Convolution of each channel on its own.
 
-    ``y[b, o, c M + m] = activation(sum over t of x[b, o s + t d - before, c] kernel[t, c, m] + bias)``,
-    where o and t stand for a row and a column and M is the multiplier. Strides, padding and dilation
-    as in ``conv2d``. With ``pre_activation`` the result is ``(y, z)``, ``z`` before the activation.
+    ``z[b, o, c M + m] = sum over t of x[b, o s + t d - before, c] kernel[t, c, m] + bias[c M + m]``
+    and ``y = activation(z)``, where o and t stand for a row and a column and M is the multiplier.
+    Strides, padding and dilation as in ``conv2d``, and so is ``pre_activation``: then the result is
+    ``(y, z)``.
 
     Raises:
         ValueError: The kernel does not fit the channels or the padded image, or there is no
@@ -65,7 +67,8 @@ def depthwise_conv2d_backward_input(
 ) -> Array:
     """Gradient of ``depthwise_conv2d`` for ``x``, of shape ``input_shape``.
 
-    ``dx[b, i, c] = sum over o, t, m of dy[b, o, c M + m] kernel[t, c, m] where o s + t d - before = i``.
+    ``dx[b, i, c] = sum over o, t, m of dy[b, o, c M + m] kernel[t, c, m]``, where i is the pixel
+    ``o s + t d - before``.
     """
     op = "depthwise_conv2d_backward_input"
     taps = Taps(op, input_shape[1:-1], kernel.shape[:2], strides, padding, dilation_rate)

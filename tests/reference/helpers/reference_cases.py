@@ -89,6 +89,30 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
     call("bias_backward", dy)
     call("dropout", x, rate=0.5, seed=1, op_id=2)
 
+    image, filters, beta = array(batch, 5, 4, 2), array(3, 2, 2, 6), array(6)
+    half = {"strides": (2, 1), "padding": "same"}
+    call("conv2d", image, filters)
+    call("conv2d", image, filters, beta, activation="gelu", pre_activation=True, **half)
+    call("conv2d", image, array(2, 3, 1, 6), dilation_rate=(2, 1), groups=2)
+    call("conv1d", image[:, 0], filters[0], beta, padding=(1, 0), activation="tanh")
+    call("conv2d_transpose", image, array(3, 2, 5, 2), array(5), activation="relu", **half)
+    call("conv1d_transpose", image[:, 0], array(3, 5, 2), strides=(3,), output_padding=(1,))
+    places = array(batch, 3, 4, 6)
+    call("conv2d_backward_input", places, filters, input_shape=image.shape, **half)
+    call(
+        "conv2d_backward_input",
+        *(places, filters, image),
+        **{"input_shape": image.shape, "activation": "sigmoid", **half},
+    )
+    call("conv2d_backward_kernel", image, places, kernel_size=(3, 2), bias=True, **half)
+    call("conv1d_backward_input", places[:, 0], filters[0], input_shape=(batch, 5, 2))
+    call("conv1d_backward_kernel", array(batch, 5, 2), places[:, 0], kernel_size=(2,))
+    filters = array(3, 2, 2, 3)
+    call("depthwise_conv2d", image, filters, beta, activation="elu", alpha=0.5, **half)
+    call("depthwise_conv2d", image, filters, pre_activation=True)
+    call("depthwise_conv2d_backward_input", places, filters, input_shape=image.shape, **half)
+    call("depthwise_conv2d_backward_kernel", image, places, kernel_size=(3, 2), bias=True, **half)
+
     labels = rng.integers(0, 3, batch)
     losses = [(name, y, attributes) for name, attributes in DENSE_LOSSES.items()]
     losses += [(name, labels.astype(np.int32), {}) for name in SPARSE_LOSSES]

@@ -24,8 +24,8 @@ def check_rank(op, name, tensor, rank):
     """ValueError unless `tensor` is a batch of images with channels."""
     if tensor.ndim != rank + 2:
         raise ValueError(
-            f"{op}: expected '{name}' of shape (batch, {', '.join(AXES[rank])}, channels), received "
-            f"{tensor.shape}"
+            f"{op}: expected '{name}' of shape (batch, {', '.join(AXES[rank])}, channels), "
+            f"received {tensor.shape}"
         )
 
 
@@ -40,13 +40,11 @@ def check_kernel(op, kernel, rank, channels):
 
 
 def check_groups(op, groups, channels_in, channels_out, kernel_in=None):
-    """ValueError unless `groups` cut both kinds of channels, and the kernel has those of one group."""
+    """ValueError unless `groups` divide all channels, and the kernel has those of one group."""
     if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
         raise ValueError(f"{op}: expected groups to be a positive integer, received {groups!r}")
     if channels_in % groups or channels_out % groups:
-        kind, count = (
-            ("input", channels_in) if channels_in % groups else ("output", channels_out)
-        )
+        kind, count = ("input", channels_in) if channels_in % groups else ("output", channels_out)
         raise ValueError(
             f"{op}: groups={groups} do not divide the {count} {kind} channels. Choose groups that "
             f"divide {channels_in} and {channels_out}."
@@ -103,11 +101,12 @@ def epilogue_flops(node):
 
 
 class Convolution(Op):
-    """y[b, o, j] = activation(sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]).
+    """y[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j].
 
     o and t stand for one index per spatial axis. With `groups`, input and output channels are cut
-    into so many parts, and part g of the output sees part g of the input. With `pre_activation` the
-    op has a second output, the value before the activation, for activations whose gradient needs it.
+    into so many parts, and part g of the output sees part g of the input. With `activation`, y is
+    its value; with `pre_activation`, the op has the sum as a second output, for activations whose
+    gradient needs it.
     """
 
     def __init__(self, rank):
@@ -153,9 +152,7 @@ class Convolution(Op):
             apply(f"{self.name}_backward_input", dy, kernel, input_shape=x.shape, **geometry)
             if needs[0]
             else None,
-            apply(
-                f"{self.name}_backward_kernel", x, dy, kernel_size=kernel.shape[:-2], **geometry
-            )
+            apply(f"{self.name}_backward_kernel", x, dy, kernel_size=kernel.shape[:-2], **geometry)
             if needs[1]
             else None,
             apply("bias_backward", dy) if len(needs) > 2 and needs[2] else None,
@@ -277,9 +274,7 @@ class ConvolutionBackwardKernel(Op):
         x, dy = node.inputs
         geometry = geometry_of(node.attributes, "groups")
         return (
-            apply(
-                f"{self.forward}_backward_input", dy, ddkernel, input_shape=x.shape, **geometry
-            )
+            apply(f"{self.forward}_backward_input", dy, ddkernel, input_shape=x.shape, **geometry)
             if needs[0]
             else None,
             apply(self.forward, x, ddkernel, **geometry) if needs[1] else None,
@@ -291,10 +286,11 @@ class ConvolutionBackwardKernel(Op):
 
 
 class ConvolutionTranspose(Op):
-    """y[b, i s + t d - before, j] = activation(sum over i, t, c of x[b, i, c] kernel[t, j, c] + bias[j]).
+    """y[b, i s + t d - before, j] = sum over i, t, c of x[b, i, c] kernel[t, j, c] + bias[j].
 
     The adjoint of a convolution from y's pixels to x's, whose kernel has y's channels as input.
     Sizes and `before` as in Keras 3: see `graph/window.py`. Explicit padding crops the result.
+    `activation` and `pre_activation` as in the convolution.
     """
 
     def __init__(self, rank):

@@ -38,10 +38,10 @@ def _check_channels(op, channels, kernel):
 
 @register
 class DepthwiseConv2D(Op):
-    """y[b, o, c M + m] = activation(sum over t of x[b, o s + t d - before, c] kernel[t, c, m] + bias).
+    """y[b, o, c M + m] = sum over t of x[b, o s + t d - before, c] kernel[t, c, m] + bias[c M + m].
 
-    o and t stand for a row and a column, M is the multiplier. With `pre_activation` the op has a
-    second output, the value before the activation.
+    o and t stand for a row and a column, M is the multiplier. With `activation`, y is its value;
+    with `pre_activation`, the op has the sum as a second output.
     """
 
     name = "depthwise_conv2d"
@@ -102,9 +102,7 @@ class DepthwiseConv2DBackwardInput(Op):
         check_kernel(self.name, kernel, 2, _KERNEL)
         _check_channels(self.name, input_shape[-1], kernel)
         sizes = _sizes(self.name, input_shape, kernel.shape[:2], strides, padding, dilation_rate)
-        check_cotangent(
-            self.name, dy, (input_shape[0], *sizes, kernel.shape[2] * kernel.shape[3])
-        )
+        check_cotangent(self.name, dy, (input_shape[0], *sizes, kernel.shape[2] * kernel.shape[3]))
         return Spec((dy.shape[0], *input_shape[1:]), dy.dtype)
 
     def gradient(self, node, ddx, needs):

@@ -1,0 +1,527 @@
+"""Random changes of images that keep their labels, in training only.
+
+They run inside the training program. What happens to an image is a function of the layer's seed,
+the number of the epoch and the number of the sample in the data set: it does not depend on the
+batch size, on shuffling, or on threads, and a run that is continued with `initial_epoch` goes on
+as if it had not stopped. `train_on_batch` and calls on arrays number the rows of their batch, and
+each call counts as an epoch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import random
+from ..graph import apply
+from ..graph.ops.augmentation import FILL_MODES, FLIPS, INTERPOLATIONS, PADDING_MODES
+from ..naming import unknown
+from . import messages
+from .geometry import check_channels_last, standardize_sizes
+from .layer import UnaryLayer
+
+
+class _RandomImageLayer(UnaryLayer):
+    """Base of the random layers: seed, data format, and images with or without a batch axis."""
+
+    def __init__(self, seed=None, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
+            raise TypeError(
+                f"{messages.describe(self)}: expected seed to be an integer, received {seed!r}"
+            )
+        self.seed = None if seed is None else int(seed)
+        self.data_format = check_channels_last(self, data_format)
+        self._draw_seed = random.next_seed() if seed is None else int(seed) % 2**64
+
+    def call(self, inputs, training=True):
+        if inputs.ndim == 4 and None not in inputs.shape[1:]:
+            return self._transformed(inputs, training)
+        if inputs.ndim == 3 and None not in inputs.shape:  # one image
+            x = apply("reshape", inputs, shape=(1, *inputs.shape))
+            y = self._transformed(x, training)
+            return inputs if y is x else apply("reshape", y, shape=y.shape[1:])
+        hint = ". Images need an axis for their channels, if only of size 1"
+        raise ValueError(
+            f"{messages.describe(self)}: expected images of shape (batch, height, width, channels) "
+            f"with a known height and width, received {messages.format_shape(inputs.shape)}"
+            f"{messages.source(inputs)}{hint if inputs.ndim == 3 else ''}"
+        )
+
+    def _transformed(self, images, training):
+        return self._draw(images) if training else images
+
+    def _draw(self, images):
+        raise NotImplementedError
+
+    def _apply(self, op, images, **attributes):
+        # A layer that is used twice in one graph, and two layers of one seed, draw independently.
+        uses = sum(
+            node.op.name == op and node.attributes["seed"] == self._draw_seed
+            for node in images.graph.nodes
+        )
+        return apply(op, images, seed=self._draw_seed, op_id=uses, **attributes)
+
+    def _choice(self, argument, value, known):
+        if value not in known:
+            error = unknown(argument, value, known)
+            raise ValueError(f"{messages.describe(self)}: {error}")
+        return value
+
+    def _pair(self, argument, value, low, high, ordered=True):
+        """A factor as (lower, upper); one number f stands for (-|f|, |f|).
+
+        Raises:
+            TypeError: Neither a number nor two.
+            ValueError: Not within [low, high].
+        """
+        single = _is_number(value)
+        values = (-abs(value), abs(value)) if single else value
+        if not isinstance(values, (tuple, list)) or not all(_is_number(v) for v in values):
+            raise TypeError(
+                f"{messages.describe(self)}: expected {argument} to be a number or two numbers, "
+                f"received {value!r}"
+            )
+        given = (value,) if single else values
+        if len(values) != 2 or not all(low <= v <= high for v in given):
+            raise ValueError(
+                f"{messages.describe(self)}: expected {argument} to be a number or two numbers in "
+                f"[{low:g}, {high:g}], received {value!r}"
+            )
+        values = tuple(max(float(v), low) for v in values)
+        return tuple(sorted(values)) if ordered else values
+
+    def _limits(self, value_range):
+        """value_range as two floats in order."""
+        if (
+            not isinstance(value_range, (tuple, list))
+            or len(value_range) != 2
+            or not all(_is_number(v) for v in value_range)
+        ):
+            raise ValueError(
+                f"{messages.describe(self)}: expected value_range to be two numbers, received "
+                f"{value_range!r}"
+            )
+        return tuple(sorted(float(v) for v in value_range))
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed, "data_format": self.data_format}
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+class RandomFlip(_RandomImageLayer):
+    """In training each image is mirrored with probability 1/2. Otherwise: y = x.
+
+    Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
+
+    Args:
+        mode: "horizontal" (left to right), "vertical" (top to bottom), or
+            "horizontal_and_vertical": one draw decides about both, a half turn, as in Keras; for
+            independent flips use two layers.
+        seed: An integer, or None for one from the global stream.
+        data_format: None or "channels_last".
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `seed` is not an integer.
+        ValueError: An unknown mode, or `data_format` is "channels_first".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomFlip
+        >>> x = np.arange(3.0).reshape(1, 1, 3, 1)
+        >>> flip = RandomFlip("horizontal", seed=0)
+        >>> sorted({tuple(flip(x, training=True).flatten().tolist()) for _ in range(20)})
+        [(0.0, 1.0, 2.0), (2.0, 1.0, 0.0)]
+    """
+
+    def __init__(self, mode="horizontal_and_vertical", seed=None, data_format=None, **kwargs):
+        super().__init__(seed, data_format, **kwargs)
+        self.mode = self._choice("mode", mode, FLIPS)
+
+    def _draw(self, images):
+        return self._apply("random_flip", images, mode=self.mode)
+
+    def get_config(self):
+        return {**super().get_config(), "mode": self.mode}
+
+
+class RandomCrop(_RandomImageLayer):
+    """In training a window of `height` x `width` at a random place of each image. Otherwise the
+    largest window in the middle that has this aspect ratio, resized where its size differs.
+
+    With padding=4 and the size of the images, this is the augmentation of He et al. for CIFAR:
+    shifts by up to 4 pixels; outside of training it is then the identity.
+
+    Shapes: (batch, height_in, width_in, channels) to (batch, height, width, channels), or the same
+    without batch.
+
+    Args:
+        height: Rows of the window.
+        width: Columns of the window.
+        seed: An integer, or None for one from the global stream.
+        data_format: None or "channels_last".
+        padding: Pixels added on each side before a window is drawn.
+        padding_mode: "constant" for zeros, "reflect" for the image mirrored at its edge pixel.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `seed` or a size is not an integer.
+        ValueError: A size below 1, a padding below 0, an unknown padding mode, or `data_format` is
+            "channels_first".
+
+    Differs from Keras: each image has a place of its own, in Keras a batch has one place; `padding`
+    is new; the window is taken in inference too, as Keras documents it. Images that are too small
+    are resized in training also.
+
+    Reference:
+        He et al. 2016, "Deep residual learning for image recognition", section 4.2.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomCrop
+        >>> RandomCrop(24, 24)(np.zeros((2, 32, 32, 3)), training=True).shape
+        (2, 24, 24, 3)
+    """
+
+    def __init__(
+        self,
+        height,
+        width,
+        seed=None,
+        data_format=None,
+        name=None,
+        padding=0,
+        padding_mode="constant",
+        **kwargs,
+    ):
+        super().__init__(seed, data_format, name=name, **kwargs)
+        (self.height,) = standardize_sizes(self, "height", height, 1)
+        (self.width,) = standardize_sizes(self, "width", width, 1)
+        (self.padding,) = standardize_sizes(self, "padding", padding, 1, least=0)
+        self.padding_mode = self._choice("padding_mode", padding_mode, PADDING_MODES)
+
+    def _transformed(self, images, training):
+        rows, columns = images.shape[1:3]
+        fits = rows + 2 * self.padding >= self.height and columns + 2 * self.padding >= self.width
+        if training and fits:
+            return self._apply(
+                "random_crop",
+                images,
+                height=self.height,
+                width=self.width,
+                padding=(self.padding,) * 4,
+                padding_mode=self.padding_mode,
+            )
+        # The window of the target's aspect ratio, in whole pixels as Keras counts them.
+        height = max(min(rows, columns * self.height // self.width), 1)
+        width = max(min(columns, rows * self.width // self.height), 1)
+        top, left = (rows - height) // 2, (columns - width) // 2
+        if (height, width) != (self.height, self.width):
+            window = (top, left, height, width)
+            return apply(
+                "crop_resize2d", images, window=window, height=self.height, width=self.width
+            )
+        if (height, width) == (rows, columns):
+            return images
+        cropping = (top, rows - height - top, left, columns - width - left)
+        return apply("crop2d", images, cropping=cropping)
+
+    def get_config(self):
+        config = {**super().get_config(), "height": self.height, "width": self.width}
+        if self.padding:  # Keras does not know these two
+            config.update(padding=self.padding, padding_mode=self.padding_mode)
+        return config
+
+
+class _RandomAffineLayer(_RandomImageLayer):
+    """Base of shift, rotation and zoom: what lies outside of the image, and between its pixels."""
+
+    def __init__(self, fill_mode, interpolation, seed, fill_value, data_format, **kwargs):
+        super().__init__(seed, data_format, **kwargs)
+        self.fill_mode = self._choice("fill_mode", fill_mode, FILL_MODES)
+        self.interpolation = self._choice("interpolation", interpolation, INTERPOLATIONS)
+        self.fill_value = float(fill_value)
+
+    def _affine(self, images, **ranges):
+        return self._apply(
+            "random_affine",
+            images,
+            fill_mode=self.fill_mode,
+            fill_value=self.fill_value,
+            interpolation=self.interpolation,
+            **ranges,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "fill_mode": self.fill_mode,
+            "interpolation": self.interpolation,
+            "fill_value": self.fill_value,
+        }
+
+
+class RandomTranslation(_RandomAffineLayer):
+    """In training each image is shifted by a random part of its size. Otherwise: y = x.
+
+    Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
+
+    Args:
+        height_factor: Range of the shift downwards as a share of the height, two numbers in
+            [-1, 1]; f stands for (-f, f).
+        width_factor: Range of the shift to the right as a share of the width, likewise.
+        fill_mode: What lies outside of an image a b c: "reflect" b a|a b c|c b, "constant" for
+            `fill_value`, "nearest" a a|a b c|c c, "wrap" b c|a b c|a b.
+        interpolation: "bilinear" or "nearest".
+        seed: An integer, or None for one from the global stream.
+        fill_value: See `fill_mode`.
+        data_format: None or "channels_last".
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: A factor is not a number or two, `seed` not an integer.
+        ValueError: A factor outside of [-1, 1], an unknown mode, or `data_format` is
+            "channels_first".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomTranslation
+        >>> shift = RandomTranslation(0, (0.5, 0.5), fill_mode="constant")
+        >>> shift(np.arange(4.0).reshape(1, 1, 4, 1), training=True).flatten().tolist()
+        [0.0, 0.0, 0.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        height_factor,
+        width_factor,
+        fill_mode="reflect",
+        interpolation="bilinear",
+        seed=None,
+        fill_value=0.0,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        self._height_range = self._pair("height_factor", height_factor, -1.0, 1.0)
+        self._width_range = self._pair("width_factor", width_factor, -1.0, 1.0)
+
+    def _draw(self, images):
+        return self._affine(
+            images, height_shift=self._height_range, width_shift=self._width_range
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "height_factor": self.height_factor,
+            "width_factor": self.width_factor,
+        }
+
+
+class RandomRotation(_RandomAffineLayer):
+    """In training each image is rotated about its middle by a random angle. Otherwise: y = x.
+
+    Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
+
+    Args:
+        factor: Range of the angle in turns (0.25 is a right angle), two numbers in [-1, 1];
+            positive is counter-clockwise; f stands for (-f, f).
+        fill_mode, interpolation, seed, fill_value, data_format: See `RandomTranslation`.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `factor` is not a number or two, `seed` not an integer.
+        ValueError: `factor` outside of [-1, 1], an unknown mode, or `data_format` is
+            "channels_first".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomRotation
+        >>> turn = RandomRotation((0.25, 0.25))
+        >>> turn(np.arange(4.0).reshape(2, 2, 1), training=True)[..., 0]
+        array([[1., 3.],
+               [0., 2.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        factor,
+        fill_mode="reflect",
+        interpolation="bilinear",
+        seed=None,
+        fill_value=0.0,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.factor = self._pair("factor", factor, -1.0, 1.0)
+
+    def _draw(self, images):
+        return self._affine(images, rotation=self.factor)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class RandomZoom(_RandomAffineLayer):
+    """In training each image is made smaller or larger about its middle. Otherwise: y = x.
+
+    Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
+
+    Args:
+        height_factor: Range of f for rows, two numbers in (-1, 1]: the image shows 1 + f of its
+            rows, so 0.5 zooms out and -0.5 zooms in; f stands for (-f, f).
+        width_factor: Range for columns; None for the f of the rows, which keeps the aspect ratio.
+        fill_mode, interpolation, seed, fill_value, data_format: See `RandomTranslation`.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: A factor is not a number or two, `seed` not an integer.
+        ValueError: A factor outside of (-1, 1], an unknown mode, or `data_format` is
+            "channels_first".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomZoom
+        >>> zoom = RandomZoom(0, (-0.5, -0.5))
+        >>> zoom(np.arange(5.0).reshape(1, 1, 5, 1), training=True).flatten().tolist()
+        [1.0, 1.5, 2.0, 2.5, 3.0]
+    """
+
+    def __init__(
+        self,
+        height_factor,
+        width_factor=None,
+        fill_mode="reflect",
+        interpolation="bilinear",
+        seed=None,
+        fill_value=0.0,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        self._height_range = self._zooms("height_factor", height_factor)
+        self._width_range = (
+            None if width_factor is None else self._zooms("width_factor", width_factor)
+        )
+
+    def _zooms(self, argument, factor):
+        lower, upper = self._pair(argument, factor, -1.0, 1.0)
+        if lower <= -1.0:
+            raise ValueError(
+                f"{messages.describe(self)}: expected {argument} in (-1, 1], received {factor!r}: "
+                "-1 would enlarge the image without end"
+            )
+        return 1.0 + lower, 1.0 + upper
+
+    def _draw(self, images):
+        return self._affine(images, height_zoom=self._height_range, width_zoom=self._width_range)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "height_factor": self.height_factor,
+            "width_factor": self.width_factor,
+        }
+
+
+class RandomBrightness(_RandomImageLayer):
+    """In training: y = clip(x + d (high - low), low, high), one d for each image. Otherwise: y = x.
+
+    Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
+
+    Args:
+        factor: Range of d, two numbers in [-1, 1]; f stands for (-f, f).
+        value_range: (low, high): the range of the values.
+        seed: An integer, or None for one from the global stream.
+        **kwargs: `name`, `dtype`, `data_format`.
+
+    Raises:
+        TypeError: `factor` is not a number or two, `seed` not an integer.
+        ValueError: `factor` outside of [-1, 1], or `value_range` is not two numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomBrightness
+        >>> lighter = RandomBrightness((0.5, 0.5), value_range=(0, 1))
+        >>> lighter(np.full((1, 1, 1), 0.25), training=True).item()
+        0.75
+    """
+
+    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.factor = self._pair("factor", factor, -1.0, 1.0)
+        self.value_range = self._limits(value_range)
+
+    def _draw(self, images):
+        return self._apply(
+            "random_brightness", images, factor=self.factor, value_range=self.value_range
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor, "value_range": self.value_range}
+
+
+class RandomContrast(_RandomImageLayer):
+    """In training: y = clip((x - mean) f + mean, low, high), one f for each image, the mean that of
+    a channel of the image. Otherwise: y = x.
+
+    Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
+
+    Args:
+        factor: (lower, upper), two numbers up to 1: f is drawn from [1 - lower, 1 + upper]; one
+            number c in [0, 1] stands for (c, c).
+        value_range: (low, high): the range of the values.
+        seed: An integer, or None for one from the global stream.
+        **kwargs: `name`, `dtype`, `data_format`.
+
+    Raises:
+        TypeError: `factor` is not a number or two, `seed` not an integer.
+        ValueError: `factor` outside of [0, 1] or, as a pair, of [-1, 1] or empty; `value_range` is
+            not two numbers.
+
+    Differs from Keras: one number c means [1 - c, 1 + c], as Keras documents it; Keras 3 draws from
+    [1, 1 + c]. A pair is not sorted.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomContrast
+        >>> flatter = RandomContrast((0.5, -0.5))
+        >>> flatter(np.array([10.0, 30.0]).reshape(1, 2, 1), training=True).flatten().tolist()
+        [15.0, 25.0]
+    """
+
+    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        if _is_number(factor):
+            if not 0.0 <= factor <= 1.0:
+                raise ValueError(
+                    f"{messages.describe(self)}: expected factor in [0, 1], received {factor!r}"
+                )
+            factor = (factor, factor)
+        lower, upper = self._pair("factor", factor, -1.0, 1.0, ordered=False)
+        if 1.0 - lower > 1.0 + upper:
+            raise ValueError(
+                f"{messages.describe(self)}: factor={factor!r} leaves nothing between 1 - lower "
+                f"and 1 + upper"
+            )
+        self.factor = lower, upper
+        self.value_range = self._limits(value_range)
+
+    def _draw(self, images):
+        lower, upper = self.factor
+        factor = (1.0 - lower, 1.0 + upper)
+        return self._apply(
+            "random_contrast", images, factor=factor, value_range=self.value_range
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor, "value_range": self.value_range}

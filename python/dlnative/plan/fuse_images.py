@@ -1,0 +1,201 @@
+"""Fusions around convolution: normalisation, residual sums, ReLU and pooling."""
+
+from __future__ import annotations
+
+import math
+
+from ..graph.ops.pooling import MAX_INDEXED_WINDOW
+from ..graph.tensor import Tensor
+from .schedule import merged_node
+
+CONVOLUTIONS = ("conv1d", "conv2d")
+
+
+def max_pool_indices(schedule):
+    """Pooling notes in one byte where each maximum stood; ReLU goes behind it.
+
+    max(relu(z)) = relu(max(z)), and both pass a gradient to the first maximum only, and only where
+    it is positive: with ReLU behind the pooling, what is kept for the backward pass is the pooled
+    image and the bytes.
+    """
+    for pool in schedule.each("max_pool1d", "max_pool2d"):
+        x, y = pool.inputs[0], pool.outputs[0]
+        backward = [u for u in schedule.used_by(x) if _is(u, pool.op.name + "_backward")]
+        if len(backward) != 1 or math.prod(pool.attributes["pool_size"]) > MAX_INDEXED_WINDOW:
+            continue
+        backward = backward[0]
+        window = {k: v for k, v in backward.attributes.items() if v is not None}
+        if backward.inputs[1] is not x or any(
+            pool.attributes.get(k, v) != v for k, v in window.items()
+        ):
+            continue
+        indices = Tensor(y.shape, "uint8", name="indices")
+        window["input_shape"] = x.shape
+        relu = schedule.producer(x)
+        gradient = schedule.only_user(backward.outputs[0])
+        behind = (
+            _is_plain_relu(relu)
+            and _is(gradient, "relu_backward")
+            and gradient.inputs == (backward.outputs[0], x)
+            and len(schedule.used_by(x)) == 3
+        )
+        attributes = {**pool.attributes, "indices": True}
+        source, result, saved, dropped = x, backward.outputs[0], (), ()
+        if behind:
+            attributes["activation"] = window["activation"] = "relu"
+            source, result, saved = relu.inputs[0], gradient.outputs[0], (y,)
+            dropped = (relu,)
+        schedule.replace(
+            merged_node(pool.op.name, (source,), (y, indices), attributes, pool.scope),
+            dropped,
+            at=pool,
+        )
+        schedule.replace(
+            merged_node(
+                backward.op.name + "_indices",
+                (backward.inputs[0], indices, *saved),
+                (result,),
+                window,
+                pool.scope,
+            ),
+            (backward,) if behind else (),
+            at=gradient if behind else backward,
+        )
+
+
+def normalize_add_relu(schedule):
+    """Batch normalisation, a residual sum and ReLU in one pass, forwards and backwards."""
+    for node in schedule.each("batch_norm", "batch_norm_training"):
+        y = node.outputs[0]
+        user = schedule.only_user(y)
+        if node.attributes.get("activation"):
+            continue
+        add = residual = relu = None
+        if _is(user, "add") and user.inputs[0].shape == user.inputs[1].shape:
+            add = user
+            residual = add.inputs[1] if add.inputs[0] is y else add.inputs[0]
+            if residual is y:
+                continue
+            user = schedule.only_user(add.outputs[0])
+        if _is_plain_relu(user):
+            relu = user
+        if add is None and relu is None:
+            continue
+        _merge_normalization(schedule, node, add, residual, relu)
+
+
+def _merge_normalization(schedule, node, add, residual, relu):
+    training = node.op.name == "batch_norm_training"
+    last = relu or add
+    result = last.outputs[0]
+    at = 3 if training else 5  # where the op takes the residual
+    inputs = [*node.inputs, *[None] * 6][: 5 if training else 6]
+    if inputs[at] is not None:
+        return
+    inputs[at] = residual
+    attributes = dict(node.attributes)
+    if relu is not None:
+        attributes["activation"] = "relu"
+    if training and relu is not None and not _merge_backward(schedule, node, add, result):
+        return
+    merged = merged_node(
+        node.op.name, inputs, (result, *node.outputs[1:]), attributes, node.scope
+    )
+    schedule.replace(merged, [n for n in (node, add) if n not in (None, last)], at=last)
+
+
+def _merge_backward(schedule, node, add, result):
+    """The gradient of ReLU inside that of the normalisation; False where that cannot be done."""
+    masks = [u for u in schedule.used_by(result) if _is(u, "relu_backward")]
+    if not masks:
+        return True
+    mask = masks[0]
+    if len(masks) > 1 or mask.inputs[1] is not result:
+        return False
+    masked = mask.outputs[0]
+    users = schedule.used_by(masked)
+    backward = [
+        u
+        for u in users
+        if _is(u, "batch_norm_training_backward")
+        and u.inputs[0] is masked
+        and u.inputs[2] is node.outputs[1]
+    ]
+    if len(backward) != 1 or (add is None and len(users) != 1):
+        return False
+    backward = backward[0]
+    others = len(users) > 1
+    merged = merged_node(
+        backward.op.name,
+        (mask.inputs[0], *[*backward.inputs[1:], None][:4], result),
+        (*backward.outputs, masked) if others else backward.outputs,
+        {**backward.attributes, "activation": "relu", "residual": others},
+        backward.scope,
+    )
+    schedule.replace(merged, (mask,), at=backward)
+    return True
+
+
+def convolution_moments(schedule):
+    """Statistics for a normalisation are taken of each image while it is in the cache."""
+    for node in schedule.each("batch_norm_training"):
+        x = node.inputs[0]
+        conv = schedule.producer(x)
+        inputs = [*node.inputs, *[None] * 5][:5]
+        if not _is(conv, *CONVOLUTIONS) or len(conv.outputs) > 1 or inputs[4] is not None:
+            continue
+        if conv.attributes.get("activation"):
+            continue
+        moments = Tensor((x.shape[0], 2, x.shape[-1]), x.dtype, name="moments")
+        schedule.replace(
+            merged_node(
+                conv.op.name,
+                conv.inputs,
+                (x, moments),
+                {**conv.attributes, "moments": True},
+                conv.scope,
+            ),
+            (),
+            at=conv,
+        )
+        schedule.replace(
+            merged_node(
+                node.op.name, (*inputs[:4], moments), node.outputs, node.attributes, node.scope
+            ),
+            (),
+            at=node,
+        )
+
+
+def fold_batch_norm(schedule):
+    """Normalisation with constant statistics scales the weights of the convolution before it."""
+    for node in schedule.each("batch_norm"):
+        x = node.inputs[0]
+        conv = schedule.producer(x)
+        inputs = [*node.inputs, *[None] * 6][:6]
+        if not _is(conv, *CONVOLUTIONS) or schedule.only_user(x) is not node:
+            continue
+        if inputs[5] is not None:  # a residual is added after the normalisation
+            continue
+        if conv.attributes.get("activation") or len(conv.outputs) > 1:
+            continue
+        bias = conv.inputs[2] if len(conv.inputs) > 2 else None
+        attributes = {**conv.attributes, "epsilon": node.attributes.get("epsilon", 1e-3)}
+        if node.attributes.get("activation"):
+            attributes["activation"] = node.attributes["activation"]
+        merged = merged_node(
+            conv.op.name,
+            (*conv.inputs[:2], bias, *inputs[1:5]),
+            node.outputs,
+            attributes,
+            conv.scope,
+        )
+        schedule.replace(merged, (conv,), at=node)
+
+
+def _is(node, *names):
+    return node is not None and node.op.name in names
+
+
+def _is_plain_relu(node):
+    return _is(node, "relu") and not any(v not in (None, 0, 0.0) for v in node.attributes.values())
