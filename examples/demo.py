@@ -161,7 +161,7 @@ def draw_curves(figure, history: dict[str, list[float]]) -> None:
             va="center",
             weight="bold",
         )
-    below.set_ylim(80, 100.8)
+    below.set_ylim(90, 100.4)
     below.set_ylabel("accuracy, %")
     below.set_xlabel("epoch")
     below.set_xlim(1, len(epochs))

@@ -81,3 +81,38 @@ def threads():
     before = config.num_threads()
     yield config.set_num_threads
     config.set_num_threads(before)
+
+
+@pytest.fixture
+def run(capsys):
+    """Returns a function that runs a command line in this process: status, stdout, stderr."""
+
+    from dlnative.cli import main
+
+    def call(*arguments):
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as exit:
+            status = exit.code
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture
+def fails(run, tmp_path, monkeypatch):
+    """Returns a function that runs a command that must fail with one line; returns that line."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        before = sorted(tmp_path.rglob("*"))
+        status, out, err = run(*arguments)
+        assert status == 2
+        assert out == ""
+        assert err.startswith("dlnative: error: ")
+        assert err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before, "it left files behind"
+        return err
+
+    return call

@@ -13,43 +13,9 @@ import time
 import numpy as np
 import pytest
 
-from dlnative.cli import main
 from dlnative.datasets import toy
 
 COMMAND = [sys.executable, "-m", "dlnative"]
-
-
-@pytest.fixture
-def run(capsys):
-    """Returns a function that runs a command in this process: status, stdout, stderr."""
-
-    def call(*arguments):
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as exit:
-            status = exit.code
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
-
-
-@pytest.fixture
-def fails(run, tmp_path, monkeypatch):
-    """Returns a function that runs a command that must fail with one line; returns that line."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        before = sorted(tmp_path.rglob("*"))
-        status, out, err = run(*arguments)
-        assert status == 2
-        assert out == ""
-        assert err.startswith("dlnative: error: ")
-        assert err.count("\n") == 1
-        assert sorted(tmp_path.rglob("*")) == before, "it left files behind"
-        return err
-
-    return call
 
 
 def write_csv(path, header, rows):
@@ -104,7 +70,6 @@ def words(text: str, name: str) -> float:
 def test_help_loads_nothing_heavy(arguments):
     code = f"""
 import sys
-from dlnative.cli import main
 try:
     main({arguments!r})
 except SystemExit as exit:

@@ -90,7 +90,7 @@ def test_residual_block(rng, dtype, projection, channels):
     ops = names(function)
     # ReLU, the residual sum and their gradients are parts of the normalisations.
     assert not {"relu", "relu_backward"} & set(ops)
-    assert ops.count("add") == 1  # of the two gradients of x
+    assert "add" not in ops  # nor are the two gradients of x added in a pass of their own
     assert all(
         n.attributes.get("moments") for n in function.schedule.nodes if n.op.name == "conv2d"
     )

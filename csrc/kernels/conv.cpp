@@ -202,7 +202,7 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
     TileEnd<T> end;
     end.ldc = g.ldy;
     end.columns = min64(width, g.n - j);
-    end.accumulate = !first;
+    end.accumulate = g.accumulate || !first;
     end.relu = last && e.relu;
     end.bias = last && e.bias != nullptr ? e.bias + j : nullptr;
     end.ld_saved = g.ldy;

@@ -22,6 +22,7 @@ struct TapProduct {
   const std::int32_t* out;  // where the row of pixel i begins, from y on, or null: i * ldy
   std::int64_t ldy;
   std::int64_t pixels, taps, channels, n;
+  bool accumulate;  // Y += instead of Y =
   // Arrays of the epilogue that are indexed like C begin where y begins, and their rows lie as y's do.
   const GemmEpilogue<T>* epilogue;
 };

@@ -9,8 +9,8 @@
 //   pixels shared   for 3 taps of stride 1, 6 weights and 12 pixels for 24 products
 //
 // and adds the products in the same order in both ways. Half a line of 8 neighbours would share
-// weights better, but takes 1.8 times as long for 512 channels, whose pixels evict each other before
-// the other half of their lines is used (Zen 3, 2026-11).
+// weights better, but takes 1.8 times as long for 512 channels, whose pixels evict each other
+// before the other half of their lines is used (Zen 3, 2026-11).
 #include "kernels/depthwise_kernels.h"
 #include "kernels/simd/vec.h"
 
@@ -202,17 +202,27 @@ void all_channels(const Work& work, const DepthwiseRow& row, const DepthwiseRun&
   if (c < row.channels) work.template vectors<kPixels, 1, true, S>(row, run, c);
 }
 
-// The pixels of one run in blocks, and the rest one by one.
+// The pixels of one run in blocks; five are left as three and two, since a single pixel has the
+// weights to itself.
 template <class T, class S, class Work>
 DLNATIVE_INLINE void blocks_of_run(const Work& work, const DepthwiseRow& row, DepthwiseRun run) {
   while (run.pixels > 0) {
-    const bool block = run.pixels >= kBlockPixels;
-    if (block) {
+    std::int64_t done = 1;
+    if (kBlockPixels > 4 && run.pixels >= kBlockPixels) {
+      done = kBlockPixels;
       all_channels<T, kBlockPixels, S>(work, row, run);
+    } else if (run.pixels >= 4 && run.pixels != 5) {
+      done = 4;
+      all_channels<T, 4, S>(work, row, run);
+    } else if (run.pixels >= 3) {
+      done = 3;
+      all_channels<T, 3, S>(work, row, run);
+    } else if (run.pixels == 2) {
+      done = 2;
+      all_channels<T, 2, S>(work, row, run);
     } else {
       all_channels<T, 1, TapByTap>(work, row, run);
     }
-    const std::int64_t done = block ? kBlockPixels : 1;
     run.pixels -= done;
     run.y += done * row.y_pixel;
     run.x += done * row.x_pixel;

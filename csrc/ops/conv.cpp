@@ -264,6 +264,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   product.ldy = result_channels_;
   product.taps = taps;
   product.channels = channels_;
+  product.accumulate = extras_.addend != nullptr;
   GemmEpilogue<T> epilogue = extras_.epilogue;
   if (bias != nullptr) epilogue.bias = bias;
   if (epilogue.bias != nullptr) epilogue.bias += group * columns_ + column;
@@ -291,6 +292,10 @@ void DirectConv<T>::run() {
   T* scale = packed + packed_ * shape_.groups;
   T* bias = filters > 0 ? scale + filters : nullptr;
   pack_weights(packed, scale, bias);
+  if (extras_.addend != nullptr && extras_.addend != result_) {
+    const std::int64_t size = shape_.batch() * result_height_ * result_width_ * result_channels_;
+    std::copy(extras_.addend, extras_.addend + size, result_);
+  }
   parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
 }
 

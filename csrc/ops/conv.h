@@ -37,6 +37,7 @@ struct ConvShape {
 template <class T>
 struct ConvExtras {
   GemmEpilogue<T> epilogue;  // saved and pre_activation are shaped like the result
+  const T* addend = nullptr;  // shaped like the result, perhaps the result itself: added before the epilogue
   T* moments = nullptr;      // (batch, 2, filters): per image its mean and sum of squared deviations
   // y is normalised with these: the weights are scaled while they are packed, the rest is a bias.
   const T* mean = nullptr;

@@ -129,25 +129,26 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   });
 }
 
-// The adjoint; `from` is shaped like y, `result` like x.
+// The adjoint; `from` is shaped like y, `result` like x. The planner may have it add to `addend`.
 std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& shape, const Buffer& from,
                                           const Buffer& kernel, const Buffer& result, const Buffer* bias,
-                                          const Buffer* saved) {
+                                          const Buffer* saved, const Buffer* addend) {
   const bool keeps_input = spec.flag("pre_activation", false);
   return dispatch_floating(from.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
     using T = decltype(zero);
     ConvExtras<T> extras;
     extras.epilogue.bias = data_or_null<T>(bias);
+    extras.addend = data_or_null<T>(addend);
     set_activation<T>(spec, saved, keeps_input, extras.epilogue);
     if (keeps_input) {
       extras.epilogue.pre_activation = required_output(spec, 1, "the pre-activation", result.size(), from.dtype).as<T>();
     }
-    if (is_dense(shape)) {
+    if (is_dense(shape) && (addend == nullptr || extras.addend == result.as<T>())) {
       const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
       const std::int64_t rows = shape.batch() * shape.places();
       extras.epilogue.ld_saved = n;
       if (shape.taps() == 1 || bias == nullptr) {  // a bias per channel repeats within a row of several taps
-        return make_gemm(GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n, rows, n, k, false, nullptr, nullptr},
+        return make_gemm(GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n, rows, n, k, addend != nullptr, nullptr, nullptr},
                          extras.epilogue);
       }
     }
@@ -170,7 +171,8 @@ std::unique_ptr<Instruction> make_conv_backward_input(const Spec& spec) {
   check_buffer(spec, kernel, "kernel", shape.taps() * shape.group_channels() * shape.filters, dy.dtype);
   const Buffer& dx = required_output(spec, 0, "dx", size, dy.dtype);
   const Buffer* saved = optional_input(spec, 2, "saved", size, dy.dtype);
-  return make_adjoint(spec, shape, dy, kernel, dx, nullptr, saved);
+  const Buffer* addend = optional_input(spec, 3, "addend", size, dy.dtype);
+  return make_adjoint(spec, shape, dy, kernel, dx, nullptr, saved, addend);
 }
 
 std::unique_ptr<Instruction> make_conv_transpose(const Spec& spec) {
@@ -184,7 +186,7 @@ std::unique_ptr<Instruction> make_conv_transpose(const Spec& spec) {
   check_buffer(spec, kernel, "kernel", shape.taps() * shape.channels() * shape.filters, x.dtype);
   const Buffer* bias = optional_input(spec, 2, "bias", shape.channels(), x.dtype);
   const Buffer& y = required_output(spec, 0, "y", shape.batch() * shape.image() * shape.channels(), x.dtype);
-  return make_adjoint(spec, shape, x, kernel, y, bias, nullptr);
+  return make_adjoint(spec, shape, x, kernel, y, bias, nullptr, nullptr);
 }
 
 std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {

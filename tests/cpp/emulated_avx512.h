@@ -119,6 +119,29 @@ inline __m512i set1_epi64(long long value) {
   return I64::where(0xff, [value](int) { return std::int64_t{value}; }).as<__m512i>();
 }
 
+// Bytes to integers and back; what does not fit in a byte loses its upper bits.
+inline __m512i maskz_cvtepu8_epi32(__mmask16 mask, __m128i v) {
+  const auto x = Lanes<std::uint8_t, 16>::of(v);
+  return I32::where(mask, [&x](int i) { return std::int32_t{x.at[i]}; }).as<__m512i>();
+}
+inline __m512i maskz_cvtepu8_epi64(__mmask8 mask, __m128i v) {
+  const auto x = Lanes<std::uint8_t, 16>::of(v);
+  return I64::where(mask, [&x](int i) { return std::int64_t{x.at[i]}; }).as<__m512i>();
+}
+template <class L>
+__m128i low_bytes(unsigned mask, __m512i v) {
+  const L x = L::of(v);
+  return Lanes<std::uint8_t, 16>::where(
+             mask, [&x](int i) { return static_cast<std::uint8_t>(x.at[i] & 0xff); })
+      .template as<__m128i>();
+}
+inline __m128i maskz_cvtepi32_epi8(__mmask16 mask, __m512i v) {
+  return low_bytes<I32>(mask, v);
+}
+inline __m128i maskz_cvtepi64_epi8(__mmask8 mask, __m512i v) {
+  return low_bytes<I64>(mask, v);
+}
+
 // --- lanes ---------------------------------------------------------------------------------------
 
 // The sign bits.
@@ -171,6 +194,10 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #undef _mm512_maskz_sqrt_ps
 #undef _mm512_maskz_sqrt_pd
 #undef _mm512_maskz_cvtps_pd
+#undef _mm512_maskz_cvtepu8_epi32
+#undef _mm512_maskz_cvtepu8_epi64
+#undef _mm512_maskz_cvtepi32_epi8
+#undef _mm512_maskz_cvtepi64_epi8
 #undef _mm512_maskz_mul_epu32
 #undef _mm512_set1_epi64
 #undef _mm512_movepi32_mask
@@ -186,6 +213,10 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #define _mm512_maskz_sqrt_ps emulated_avx512::maskz_sqrt_ps
 #define _mm512_maskz_sqrt_pd emulated_avx512::maskz_sqrt_pd
 #define _mm512_maskz_cvtps_pd emulated_avx512::maskz_cvtps_pd
+#define _mm512_maskz_cvtepu8_epi32 emulated_avx512::maskz_cvtepu8_epi32
+#define _mm512_maskz_cvtepu8_epi64 emulated_avx512::maskz_cvtepu8_epi64
+#define _mm512_maskz_cvtepi32_epi8 emulated_avx512::maskz_cvtepi32_epi8
+#define _mm512_maskz_cvtepi64_epi8 emulated_avx512::maskz_cvtepi64_epi8
 #define _mm512_maskz_mul_epu32 emulated_avx512::maskz_mul_epu32
 #define _mm512_set1_epi64 emulated_avx512::set1_epi64
 #define _mm512_movepi32_mask emulated_avx512::movepi32_mask

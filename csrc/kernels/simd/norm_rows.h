@@ -7,6 +7,7 @@
 
 #include "kernels/norm_kernels.h"
 #include "kernels/simd/lanes.h"
+#include "kernels/simd/transpose.h"
 #include "kernels/simd/vec.h"
 
 namespace dlnative {
@@ -82,14 +83,67 @@ DLNATIVE_INLINE void row_sums(std::int64_t n, double& first, double& second, F f
   }
 }
 
-// xhat = (x - mean) * inverse + shift
-template <class T>
-struct RowScale {
-  T mean, inverse, shift;
-};
+// Rows of at most this length are taken kLanes<T> at a time, so that what follows the sums (a
+// square root, divisions) is done once for all of them. On Zen 3 (2026-11) a row of 64 float32 then
+// takes TIME_A ns instead of TIME_B.
+constexpr std::int64_t kShortRow = 256;
 
 template <class T>
-DLNATIVE_INLINE RowScale<T> row_scale(const T* x, std::int64_t n, double epsilon) {
+DLNATIVE_INLINE std::int64_t rows_at_once(std::int64_t cols) {
+  return cols <= kShortRow ? kLanes<T> : 1;
+}
+
+// Lane r of the result is the sum of the lanes of v[r].
+template <class T>
+DLNATIVE_INLINE Vec<T> sums_of_rows(Vec<T> (&v)[kLanes<T>]) {
+  transpose_lanes<T>(v);
+#pragma GCC unroll 4
+  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i) v[i] += v[i + half];
+  }
+  return v[0];
+}
+
+// One entry per row: xhat = (x - mean) * inverse + shift.
+template <class T>
+struct RowScales {
+  alignas(64) T mean[kLanes<T>];
+  alignas(64) T inverse[kLanes<T>];
+  alignas(64) T shift[kLanes<T>];
+};
+
+// Deviations are taken from the row's first value, as in channel_moments.
+template <class T>
+DLNATIVE_INLINE void short_row_scales(const T* x, std::int64_t ld, std::int64_t rows,
+                                      std::int64_t cols, T epsilon, RowScales<T>& scales) {
+  Vec<T> sums[kLanes<T>] = {};
+  Vec<T> squares[kLanes<T>] = {};
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const T* row = x + r * ld;
+    const T first = scales.mean[r] = row[0];
+    Vec<T> sum{}, square{};
+    for_each_vector<T>(cols, [&](std::int64_t c, auto lanes) {
+      const Vec<T> d = lanes.template keep<T>(lanes.template get<T>(row + c) - first);
+      sum += d;
+      square += d * d;
+    });
+    sums[r] = sum;
+    squares[r] = square;
+  }
+  const T count = static_cast<T>(cols);
+  const Vec<T> rest = sums_of_rows<T>(sums) / count;
+  const Vec<T> variance = sums_of_rows<T>(squares) / count - rest * rest;
+  store<T>(scales.inverse, at_least<T>(variance, 0) + epsilon);
+  for (int r = 0; r < kLanes<T>; ++r) {
+    scales.inverse[r] = T(1) / static_cast<T>(__builtin_sqrt(scales.inverse[r]));
+  }
+  store<T>(scales.shift, -rest * load(scales.inverse));
+}
+
+template <class T>
+DLNATIVE_INLINE void long_row_scale(const T* x, std::int64_t n, double epsilon,
+                                    RowScales<T>& scales) {
   const double count = static_cast<double>(n);
   double sum, squares;
   row_sums<T>(n, sum, squares, [&](std::int64_t i, auto lanes, Vec<T>& a, Vec<T>&) {
@@ -104,40 +158,91 @@ DLNATIVE_INLINE RowScale<T> row_scale(const T* x, std::int64_t n, double epsilon
   const double rest = sum / count;
   const double variance = squares / count - rest * rest;
   const double inverse = 1.0 / __builtin_sqrt((variance < 0.0 ? 0.0 : variance) + epsilon);
-  return {mean, static_cast<T>(inverse), static_cast<T>(-rest * inverse)};
+  scales.mean[0] = mean;
+  scales.inverse[0] = static_cast<T>(inverse);
+  scales.shift[0] = static_cast<T>(-rest * inverse);
+}
+
+// The statistics of at most rows_at_once rows.
+template <class T>
+DLNATIVE_INLINE void row_scales(const T* x, std::int64_t ld, std::int64_t rows, std::int64_t cols,
+                                double epsilon, RowScales<T>& scales) {
+  if (cols <= kShortRow) {
+    short_row_scales(x, ld, rows, cols, static_cast<T>(epsilon), scales);
+  } else {
+    long_row_scale(x, cols, epsilon, scales);
+  }
 }
 
 template <class T>
 void row_norm(const RowNormArgs<T>& args) {
-  for (std::int64_t r = 0; r < args.rows; ++r) {
-    const T* x = args.x + r * args.cols;
-    T* y = args.y + r * args.cols;
-    const RowScale<T> row = row_scale(x, args.cols, args.epsilon);
-    for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) {
-      const Vec<T> xhat = (lanes.template get<T>(x + c) - row.mean) * row.inverse + row.shift;
-      lanes.template put<T>(y + c, xhat * lanes.template get<T>(args.gamma + c) +
-                                       lanes.template get<T>(args.beta + c));
-    });
+  const std::int64_t step = rows_at_once<T>(args.cols);
+  RowScales<T> scales;
+  for (std::int64_t first = 0; first < args.rows; first += step) {
+    const std::int64_t rows = args.rows - first < step ? args.rows - first : step;
+    row_scales(args.x + first * args.cols, args.cols, rows, args.cols, args.epsilon, scales);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const T* x = args.x + (first + r) * args.cols;
+      T* y = args.y + (first + r) * args.cols;
+      const T mean = scales.mean[r], inverse = scales.inverse[r], shift = scales.shift[r];
+      for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) {
+        const Vec<T> xhat = (lanes.template get<T>(x + c) - mean) * inverse + shift;
+        lanes.template put<T>(y + c, xhat * lanes.template get<T>(args.gamma + c) +
+                                         lanes.template get<T>(args.beta + c));
+      });
+    }
   }
+}
+
+// sum[r] = sum of g and along[r] = sum of g * xhat of row r, both divided by the row's length.
+template <class T>
+DLNATIVE_INLINE void row_products(const RowNormBackwardArgs<T>& args, std::int64_t first,
+                                  std::int64_t rows, const RowScales<T>& scales, T* sum, T* along) {
+  const auto add = [&](std::int64_t r, std::int64_t i, auto lanes, Vec<T>& a, Vec<T>& b) {
+    const std::int64_t at = (first + r) * args.ld + i;
+    const Vec<T> g = lanes.template get<T>(args.dy + at) * lanes.template get<T>(args.gamma + i);
+    const Vec<T> d = lanes.template get<T>(args.x + at) - scales.mean[r];
+    a += g;
+    b += g * (d * scales.inverse[r] + scales.shift[r]);
+  };
+  if (args.cols <= kShortRow) {
+    Vec<T> sums[kLanes<T>] = {};
+    Vec<T> products[kLanes<T>] = {};
+    for (std::int64_t r = 0; r < rows; ++r) {
+      Vec<T> a{}, b{};
+      for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) { add(r, c, lanes, a, b); });
+      sums[r] = a;
+      products[r] = b;
+    }
+    const T count = static_cast<T>(args.cols);
+    store<T>(sum, sums_of_rows<T>(sums) / count);
+    store<T>(along, sums_of_rows<T>(products) / count);
+    return;
+  }
+  double a, b;
+  row_sums<T>(args.cols, a, b, [&](std::int64_t i, auto lanes, Vec<T>& to_a, Vec<T>& to_b) {
+    add(0, i, lanes, to_a, to_b);
+  });
+  sum[0] = static_cast<T>(a / static_cast<double>(args.cols));
+  along[0] = static_cast<T>(b / static_cast<double>(args.cols));
 }
 
 // dx = inverse * (g - mean(g) - xhat * mean(g * xhat))
 template <class T>
 void row_gradients(const RowNormBackwardArgs<T>& args) {
-  const double count = static_cast<double>(args.cols);
-  for (std::int64_t r = 0; r < args.rows; ++r) {
-    const T* x = args.x + r * args.ld;
-    const T* dy = args.dy + r * args.ld;
-    const RowScale<T> row = row_scale(x, args.cols, args.epsilon);
-    double sum, products;
-    row_sums<T>(args.cols, sum, products, [&](std::int64_t i, auto lanes, Vec<T>& a, Vec<T>& b) {
-      const Vec<T> g = lanes.template get<T>(dy + i) * lanes.template get<T>(args.gamma + i);
-      a += g;
-      b += g * ((lanes.template get<T>(x + i) - row.mean) * row.inverse + row.shift);
-    });
-    const double inverse = row.inverse, along = inverse * (products / count);
-    args.gradients[r] = {row.mean, row.inverse, row.shift, static_cast<T>(-inverse * along),
-                         static_cast<T>(-inverse * (sum / count) - row.shift * along)};
+  const std::int64_t step = rows_at_once<T>(args.cols);
+  RowScales<T> scales;
+  alignas(64) T sum[kLanes<T>];
+  alignas(64) T along[kLanes<T>];
+  for (std::int64_t first = 0; first < args.rows; first += step) {
+    const std::int64_t rows = args.rows - first < step ? args.rows - first : step;
+    row_scales(args.x + first * args.ld, args.ld, rows, args.cols, args.epsilon, scales);
+    row_products(args, first, rows, scales, sum, along);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const T inverse = scales.inverse[r], shift = scales.shift[r];
+      args.gradients[first + r] = {scales.mean[r], inverse, shift, -inverse * inverse * along[r],
+                                   -inverse * (sum[r] + shift * along[r])};
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 // whatever the number of channels. With a stride the pixels that a tap reads are first moved next
 // to each other.
 //
-// This is the way for pixels narrower than a vector, and for the gradient of overlapping windows.
+// This is the way for pixels narrower than a vector, and for the gradients of overlapping windows.
 #pragma once
 
 #include "kernels/simd/pool_backward.h"
@@ -201,15 +201,19 @@ void line_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t win
       }
     }
     if (stride == 1) return;
-    for (std::int64_t i = 0; i < count; ++i) {
-      for (std::int64_t r = 0; r < stride; ++r) {
-        const std::int64_t ix = (u + i) * stride + r - s.left;
-        if (ix < 0 || ix >= s.in_w) continue;
-        const T* from = planes + r * plane + i * s.channels;
-        T* pixel = dx + ix * s.channels;
-        for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) {
-          store_pixel<kNarrow>(pixel + c, load(from + c), s.channels, dx + line);
-        });
+    // Back from planes to pixels, from left to right.
+    const std::int64_t begin = larger(u * stride - s.left, 0);
+    const std::int64_t end = smaller((u + count) * stride - s.left, s.in_w);
+    std::int64_t r = (begin + s.left) % stride, from = (begin + s.left) / stride - u;
+    for (std::int64_t ix = begin; ix < end; ++ix) {
+      const T* value = planes + r * plane + from * s.channels;
+      T* pixel = dx + ix * s.channels;
+      for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) {
+        store_pixel<kNarrow>(pixel + c, load(value + c), s.channels, dx + line);
+      });
+      if (++r == stride) {
+        r = 0;
+        ++from;
       }
     }
   }
@@ -218,11 +222,10 @@ void line_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t win
 template <class T, bool kNarrow, class Cotangents>
 void backward_rows(const PoolShape& s, const Cotangents& cotangents, T* dx, std::int64_t first,
                    std::int64_t rows) {
-  const bool fits = s.stride_w * s.channels <= kPlanes;
-  const auto row = s.disjoint() && !(kNarrow && fits && 2 * s.channels < kLanes<T>)
-                       ? disjoint_row<T, kNarrow, Cotangents>
-                   : fits || s.stride_w == 1 ? line_row<T, kNarrow, Cotangents>
-                                             : overlapping_row<T, kNarrow, Cotangents>;
+  const bool fits = s.stride_w == 1 || s.stride_w * s.channels <= kPlanes;
+  const auto row = s.disjoint() ? disjoint_row<T, kNarrow, Cotangents>
+                   : fits       ? line_row<T, kNarrow, Cotangents>
+                                : overlapping_row<T, kNarrow, Cotangents>;
   for (std::int64_t r = first; r < first + rows; ++r) {
     const std::int64_t windows = r / s.in_h * s.out_h * s.out_w * s.channels;
     row(s, cotangents, windows, r % s.in_h, dx + r * s.in_w * s.channels);

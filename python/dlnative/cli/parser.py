@@ -113,6 +113,7 @@ def _train(name: str, commands) -> None:
         "--seed", type=arguments.seed, default=0, metavar="N", help="default: %(default)s"
     )
     training.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_machine(command)
 
 
 def _evaluate(name: str, commands) -> None:
@@ -120,6 +121,7 @@ def _evaluate(name: str, commands) -> None:
     command.add_argument("folder", metavar="MODEL", help="the folder that train --out wrote")
     _add_data(command, f"{_DATA_HELP}; where there is a test set, that is used")
     _add_images(command)
+    _add_machine(command)
 
 
 def _predict(name: str, commands) -> None:
@@ -139,6 +141,7 @@ def _predict(name: str, commands) -> None:
     command.add_argument(
         "--probabilities", action="store_true", help="classification: CSV with a column per class"
     )
+    _add_machine(command)
 
 
 def _profile(name: str, commands) -> None:
@@ -176,7 +179,7 @@ def _profile(name: str, commands) -> None:
     command.add_argument(
         "--inference", action="store_true", help="a step of predict instead of one of training"
     )
-    _add_threads(command.add_argument_group("machine"))
+    _add_machine(command, engine=False)
 
 
 _COMMANDS: dict[str, Callable] = {
@@ -199,15 +202,15 @@ def _add_data(command: argparse.ArgumentParser, data_help: str, required: bool =
     command.add_argument(
         "--data-dir", metavar="DIR", help="mnist, cifar10: the folder with the files"
     )
+
+
+def _add_machine(command: argparse.ArgumentParser, engine: bool = True) -> None:
     machine = command.add_argument_group("machine")
+    if engine:
+        machine.add_argument(
+            "--engine", choices=["native", "numpy"], help="default: native, the C++ core"
+        )
     machine.add_argument(
-        "--engine", choices=["native", "numpy"], help="default: native, the C++ core"
-    )
-    _add_threads(machine)
-
-
-def _add_threads(group) -> None:
-    group.add_argument(
         "--threads",
         type=arguments.positive,
         metavar="N",

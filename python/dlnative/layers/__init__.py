@@ -1,15 +1,8 @@
 """Layers: the parts that models are made of."""
 
 from .activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
-from .augmentation import (
-    RandomBrightness,
-    RandomContrast,
-    RandomCrop,
-    RandomFlip,
-    RandomRotation,
-    RandomTranslation,
-    RandomZoom,
-)
+from .affine_augmentation import RandomRotation, RandomTranslation, RandomZoom
+from .augmentation import RandomBrightness, RandomContrast, RandomCrop, RandomFlip
 from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
 from .depthwise import DepthwiseConv2D, SeparableConv2D, SeparableConvolution2D
@@ -27,6 +20,7 @@ from .merging import (
     multiply,
     subtract,
 )
+from .normalization import BatchNormalization, GroupNormalization, LayerNormalization
 from .op_layer import OpLayer
 from .pooling import (
     AveragePooling1D,
@@ -82,6 +76,9 @@ __all__ = [
     "ReLU",
     "Softmax",
     "Dropout",
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "RandomBrightness",

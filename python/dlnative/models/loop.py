@@ -75,9 +75,7 @@ class Pass:
                 progress(done)
         if stop > full:
             last = step + full - start
-            self._run_rest(
-                self._rest_arrays, indices, full * size, 1, last, None, self.out, epoch
-            )
+            self._run_rest(self._rest_arrays, indices, full * size, 1, last, None, self.out, epoch)
             if progress is not None:
                 progress(stop)
 

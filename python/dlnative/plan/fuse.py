@@ -14,6 +14,7 @@ from .fuse_images import (
     fold_batch_norm,
     max_pool_indices,
     normalize_add_relu,
+    sum_of_gradients,
 )
 from .schedule import Schedule, live_nodes, merged_node
 
@@ -45,6 +46,7 @@ def fuse(graph, outputs):
         fold_batch_norm,
         product_activation,
         backward_activation,
+        sum_of_gradients,
         backward_bias,
     ):
         fusion(schedule)

@@ -167,6 +167,31 @@ def convolution_moments(schedule):
         )
 
 
+def sum_of_gradients(schedule):
+    """The gradient of an image that was used twice: the convolution adds its part to the other."""
+    for node in schedule.each("add"):
+        a, b = node.inputs
+        if a.shape != b.shape or a is b:
+            continue
+        for part, other in ((a, b), (b, a)):
+            conv = schedule.producer(part)
+            if (
+                _is(conv, *(f"{name}_backward_input" for name in CONVOLUTIONS))
+                and len(conv.inputs) == 2
+                and schedule.only_user(part) is node
+                and other.node is not None
+            ):
+                merged = merged_node(
+                    conv.op.name,
+                    (*conv.inputs, None, other),
+                    node.outputs,
+                    conv.attributes,
+                    conv.scope,
+                )
+                schedule.replace(merged, (conv,), at=node)
+                break
+
+
 def fold_batch_norm(schedule):
     """Normalisation with constant statistics scales the weights of the convolution before it."""
     for node in schedule.each("batch_norm"):

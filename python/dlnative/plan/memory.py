@@ -7,6 +7,8 @@ memory management for deep neural net inference", greedy by size).
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..graph.table import nbytes
 from ..variables import ALIGNMENT
 from .flatten import FlatTensor
@@ -120,9 +122,10 @@ def _aliased(node, k, i, places, last_use, schedule):
     if node.op.view:
         source = node.inputs[0]
         return source if id(source) in places else None
-    if k not in node.op.inplace:
+    index = node.op.inplace.get(k)
+    if index is None or index >= len(node.inputs):
         return None
-    source = node.inputs[node.op.inplace[k]]
+    source = node.inputs[index]
     if source is None or id(source) not in places:
         return None
     storage, within = places[id(source)]
@@ -131,24 +134,29 @@ def _aliased(node, k, i, places, last_use, schedule):
     # Everything that lives in that storage must be dead after this node, and be read here once.
     if any(last_use.get(id(t), -1) > i for t in storage.tensors):
         return None
-    others = [t for j, t in enumerate(node.inputs) if j != node.op.inplace[k] and t is not None]
+    others = [t for j, t in enumerate(node.inputs) if j != index and t is not None]
     if any(id(t) in places and places[id(t)][0] is storage for t in others):
         return None
     return source
 
 
 def _place(storages):
+    """Gives every piece its offset, the largest first."""
     storages.sort(key=lambda s: -s.bytes)
-    placed = []
     for s in storages:
         if s.start is None:  # nothing in it is computed
             s.start = s.end
-        offset = 0
-        for other in sorted(
-            (p for p in placed if p.start <= s.end and s.start <= p.end), key=lambda p: p.offset
-        ):
-            if offset + s.bytes <= other.offset:
-                break
-            offset = max(offset, other.offset + other.bytes)
-        s.offset = offset
-        placed.append(s)
+    starts, ends, sizes = (
+        np.array([getattr(s, name) for s in storages], np.int64) for name in ("start", "end", "bytes")
+    )
+    offsets = np.zeros_like(sizes)
+    for i, s in enumerate(storages):
+        # Pieces that live at the same time, by offset, and how far those up to each one reach.
+        alive = np.flatnonzero((starts[:i] <= s.end) & (ends[:i] >= s.start))
+        alive = alive[np.argsort(offsets[alive], kind="stable")]
+        reach = np.maximum.accumulate(offsets[alive] + sizes[alive])
+        free_from = np.concatenate(([0], reach))
+        free_to = np.append(offsets[alive], np.iinfo(np.int64).max)
+        first = np.argmax(free_to - free_from >= s.bytes)
+        s.offset = int(free_from[first])
+        offsets[i] = s.offset

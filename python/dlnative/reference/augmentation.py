@@ -110,8 +110,8 @@ def random_crop(
     """A window of ``height x width`` pixels at a random place of each image.
 
     With ``rows + 1`` places for its top the window begins at row
-    ``floor(word_0 * (rows + 1) / 2^32)``, and the same with word 1 for its left edge. With a padding
-    of 4 and the height and width of ``x``, this is the augmentation of He et al. for CIFAR.
+    ``floor(word_0 * (rows + 1) / 2^32)``, and the same with word 1 for its left edge. With a
+    padding of 4 and the height and width of ``x``, this is the augmentation of He et al. for CIFAR.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2.
 
@@ -315,9 +315,7 @@ def random_contrast(
     return y
 
 
-def crop_resize2d(
-    x: Array, *, window: tuple[int, int, int, int], height: int, width: int
-) -> Array:
+def crop_resize2d(x: Array, *, window: tuple[int, int, int, int], height: int, width: int) -> Array:
     """The window ``(top, left, rows, columns)`` of each image as ``height x width`` pixels.
 
     Pixel i of the result is read at ``(i + 0.5) * rows / height - 0.5`` of the window, and linearly
@@ -333,10 +331,10 @@ def crop_resize2d(
         An array ``(batch, height, width, channels)``.
     """
     top, left, rows, columns = window
-    v = _units(rows / height) * np.arange(height) + _units(0.5 * (rows / height) - 0.5)
-    u = _units(columns / width) * np.arange(width) + _units(0.5 * (columns / width) - 0.5)
-    v, u = np.meshgrid(v, u, indexing="ij")
+    i, j = np.indices((height, width))
+    v = _units(rows / height) * i + _units(0.5 * (rows / height) - 0.5)
+    u = _units(columns / width) * j + _units(0.5 * (columns / width) - 0.5)
     y = np.empty((x.shape[0], height, width, x.shape[3]), dtype=x.dtype)
-    for i, image in enumerate(x[:, top : top + rows, left : left + columns]):
-        y[i] = _read(image, v, u, "bilinear", "nearest", 0.0)
+    for n, image in enumerate(x[:, top : top + rows, left : left + columns]):
+        y[n] = _read(image, v, u, "bilinear", "nearest", 0.0)
     return y

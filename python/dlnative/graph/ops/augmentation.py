@@ -1,8 +1,8 @@
 """Random changes of images that keep their labels, and the resized window of inference.
 
-A random change is a function of (seed, op_id, epoch, number of the sample in the data set). Inside a
-program the epoch and the numbers come from the step; the attributes `epoch` and `samples` name them
-where an op is used alone.
+A random change is a function of (seed, op_id, epoch, number of the sample in the data set). Inside
+a program the epoch and the numbers come from the step; the attributes `epoch` and `samples` name
+them where an op is used alone.
 """
 
 from ..table import Op, register, same

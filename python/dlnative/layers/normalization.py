@@ -1,0 +1,490 @@
+"""Batch, layer and group normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import initializers, regularizers
+from ..graph import apply
+from ..variables import Variable
+from . import messages
+from .input_spec import InputSpec
+from .layer import UnaryLayer
+from .weights import reject_constraint
+
+
+class _Normalization(UnaryLayer):
+    """What the normalisations share: epsilon, the scale gamma and the offset beta."""
+
+    def __init__(
+        self,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.epsilon = self._number("epsilon", epsilon)
+        if not self.epsilon >= 0.0:
+            raise ValueError(
+                f"{messages.describe(self)}: expected epsilon of at least 0, received {epsilon}"
+            )
+        self.center = bool(center)
+        self.scale = bool(scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        reject_constraint(self, "beta_constraint", beta_constraint)
+        reject_constraint(self, "gamma_constraint", gamma_constraint)
+        self.supports_masking = True
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
+
+    def _number(self, argument, value):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise TypeError(
+                f"{messages.describe(self)}: expected {argument} to be a number, received {value!r}"
+            )
+        return float(value)
+
+    def _integer(self, argument, value):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(
+                f"{messages.describe(self)}: expected {argument} to be an integer, "
+                f"received {value!r}"
+            )
+        return int(value)
+
+    def _position(self, axis, shape):
+        """`axis` counted from the front; ValueError where the input has no such axis, or the batch
+        is there."""
+        received = f"received {messages.format_shape(shape)}"
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(
+                f"{messages.describe(self)}: axis {axis} is out of range for the input, {received}"
+            )
+        if axis % len(shape) == 0:
+            raise ValueError(
+                f"{messages.describe(self)}: axis {axis} is the batch; expected an axis of the "
+                f"samples, {received}"
+            )
+        if shape[axis] is None:
+            raise ValueError(
+                f"{messages.describe(self)}: the size of axis {axis} must be known, {received}. "
+                "Give Input a full shape."
+            )
+        return axis % len(shape)
+
+    def _add_scale(self, shape):
+        """Creates gamma and beta, as far as they are wanted."""
+        if self.scale:
+            self.gamma = self.add_weight(
+                shape=shape,
+                initializer=self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                name="gamma",
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                shape=shape,
+                initializer=self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                name="beta",
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": None,
+            "gamma_constraint": None,
+        }
+
+
+class BatchNormalization(_Normalization):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, per channel.
+
+    In training, mean and variance are those of the batch, over all axes but `axis`, and the moving
+    statistics follow them: `moving = momentum * moving + (1 - momentum) * batch`. Otherwise, and in
+    a layer with `trainable=False`, they are the moving statistics. The variance is the biased one
+    (divided by the number of elements n) in both places.
+
+    Shapes: x and y (batch, ..., channels); gamma, beta, moving_mean and moving_variance (channels,),
+    in this order in `weights`.
+
+    Args:
+        axis: The axis of the channels. The last is the fast one; others are transposed there and
+            back.
+        momentum: Share of the moving statistics that a step keeps, in [0, 1].
+        epsilon: Added to the variance, at least 0.
+        center: Whether there is a beta.
+        scale: Whether there is a gamma.
+        beta_initializer, gamma_initializer: See `initializers.get`.
+        moving_mean_initializer, moving_variance_initializer: See `initializers.get`.
+        beta_regularizer, gamma_regularizer: See `regularizers.get`.
+        beta_constraint, gamma_constraint: Must be None.
+        renorm, renorm_clipping, renorm_momentum: `renorm` must be False; the others have no effect.
+        synchronized: Must be False.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: An argument of the wrong type.
+        ValueError: A number out of its range, or an option that is not available; when called, an
+            input without that axis, or a mask.
+
+    Differs from Keras: constraints, masks, `renorm` and `synchronized` are not available. From
+    `torch.nn.BatchNorm2d`: its momentum is the share that is replaced (0.1 there is 0.9 here), its
+    epsilon is 1e-5, and its moving variance is unbiased, n / (n - 1) times the one kept here.
+
+    Reference:
+        Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing
+        internal covariate shift".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import BatchNormalization
+        >>> layer = BatchNormalization(momentum=0.9)
+        >>> x = np.array([[1.0, 10.0], [3.0, 30.0]])
+        >>> layer(x, training=True).round(2)
+        array([[-1., -1.],
+               [ 1.,  1.]], dtype=float32)
+        >>> layer.moving_mean.numpy()
+        array([0.2, 2. ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        renorm=False,
+        renorm_clipping=None,
+        renorm_momentum=0.99,
+        synchronized=False,
+        **kwargs,
+    ):
+        super().__init__(
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+            **kwargs,
+        )
+        for option, value in (("renorm", renorm), ("synchronized", synchronized)):
+            if value:
+                raise ValueError(
+                    f"{messages.describe(self)}: {option}={value} is not available; leave it False"
+                )
+        self.axis = self._integer("axis", axis)
+        self.momentum = self._number("momentum", momentum)
+        if not 0.0 <= self.momentum <= 1.0:
+            raise ValueError(
+                f"{messages.describe(self)}: expected momentum in [0, 1], received {momentum}"
+            )
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.renorm_clipping = renorm_clipping
+        self.renorm_momentum = renorm_momentum
+        self.moving_mean: Variable
+        self.moving_variance: Variable
+
+    def build(self, input_shape):
+        position = self._position(self.axis, input_shape)
+        shape = (input_shape[position],)
+        self._add_scale(shape)
+        self.moving_mean = self.add_weight(
+            shape=shape,
+            initializer=self.moving_mean_initializer,
+            trainable=False,
+            name="moving_mean",
+        )
+        self.moving_variance = self.add_weight(
+            shape=shape,
+            initializer=self.moving_variance_initializer,
+            trainable=False,
+            name="moving_variance",
+        )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
+
+    def call(self, inputs, training=None, mask=None):
+        if mask is not None:
+            raise ValueError(
+                f"{messages.describe(self)}: masks are not available; expected mask None"
+            )
+        x = _move_axes_last(inputs, (self.axis,))
+        if training and self.trainable:
+            y, mean, variance = apply(
+                "batch_norm_training", x, self.gamma, self.beta, epsilon=self.epsilon
+            )
+            for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                apply("moving_average", state, value, momentum=self.momentum)
+        else:
+            y = apply(
+                "batch_norm",
+                x,
+                self.moving_mean,
+                self.moving_variance,
+                self.gamma,
+                self.beta,
+                epsilon=self.epsilon,
+            )
+        return _move_axes_back(y, (self.axis,))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+            "renorm": False,
+            "renorm_clipping": self.renorm_clipping,
+            "renorm_momentum": self.renorm_momentum,
+            "synchronized": False,
+        }
+
+
+class LayerNormalization(_Normalization):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, per sample over `axis`.
+
+    Shapes: x and y (batch, ...); gamma and beta have the sizes of the axes in `axis`. Mean and
+    (biased) variance are over these axes, for every index of the others.
+
+    Args:
+        axis: An axis or several. The last ones are fast; others are transposed there and back.
+        epsilon: Added to the variance, at least 0 (`torch.nn.LayerNorm`: 1e-5).
+        center: Whether there is a beta.
+        scale: Whether there is a gamma.
+        beta_initializer, gamma_initializer: See `initializers.get`.
+        beta_regularizer, gamma_regularizer: See `regularizers.get`.
+        beta_constraint, gamma_constraint: Must be None.
+        rms_scaling: Must be False.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: An argument of the wrong type.
+        ValueError: `epsilon` below 0, an axis that is named twice, or an option that is not
+            available; when called, an input without that axis.
+
+    Differs from Keras: constraints and the deprecated `rms_scaling` are not available. `axis` stays
+    as it was given when the layer is built.
+
+    Reference:
+        Ba, Kiros and Hinton 2016, "Layer normalization".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import LayerNormalization
+        >>> LayerNormalization()(np.array([[1.0, 3.0], [20.0, 60.0]])).round(2)
+        array([[-1.,  1.],
+               [-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        rms_scaling=False,
+        **kwargs,
+    ):
+        super().__init__(
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+            **kwargs,
+        )
+        if rms_scaling:
+            raise ValueError(
+                f"{messages.describe(self)}: rms_scaling=True is not available; Keras deprecates "
+                "it because it divides by the standard deviation, not by the root mean square"
+            )
+        if isinstance(axis, (list, tuple)):
+            self.axis = [self._integer("every axis", a) for a in axis]
+            if not self.axis:
+                raise ValueError(f"{messages.describe(self)}: expected at least one axis")
+        else:
+            self.axis = self._integer("axis", axis)
+
+    def _axes(self, shape):
+        """The axes of the statistics, counted from the front, in their order."""
+        given = self.axis if isinstance(self.axis, list) else [self.axis]
+        axes = sorted(self._position(axis, shape) for axis in given)
+        if len(set(axes)) < len(axes):
+            raise ValueError(
+                f"{messages.describe(self)}: axis {self.axis} names an axis twice for an input of "
+                f"shape {messages.format_shape(shape)}"
+            )
+        return tuple(axes)
+
+    def build(self, input_shape):
+        axes = self._axes(input_shape)
+        self._add_scale(tuple(input_shape[axis] for axis in axes))
+        self.input_spec = InputSpec(
+            ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes}
+        )
+
+    def call(self, inputs):
+        axes = self._axes(inputs.shape)
+        x = _move_axes_last(inputs, axes)
+        y = apply("layer_norm", x, self.gamma, self.beta, axes=len(axes), epsilon=self.epsilon)
+        return _move_axes_back(y, axes)
+
+    def get_config(self):
+        axis = list(self.axis) if isinstance(self.axis, list) else self.axis
+        return {**super().get_config(), "axis": axis, "rms_scaling": False}
+
+
+class GroupNormalization(_Normalization):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, per sample and group of channels.
+
+    The channels are cut into `groups` of neighbours; mean and (biased) variance are over a group's
+    channels and all axes between the batch and the channels. One group is layer normalisation over
+    the whole sample with a gamma per channel, as many groups as channels instance normalisation.
+
+    Shapes: x and y (batch, ..., channels), gamma and beta (channels,).
+
+    Args:
+        groups: How many groups, a divisor of the number of channels; -1 for one per channel.
+        axis: The axis of the channels. The last is the fast one; others are transposed there and
+            back.
+        epsilon: Added to the variance, at least 0 (`torch.nn.GroupNorm`: 1e-5).
+        center: Whether there is a beta.
+        scale: Whether there is a gamma.
+        beta_initializer, gamma_initializer: See `initializers.get`.
+        beta_regularizer, gamma_regularizer: See `regularizers.get`.
+        beta_constraint, gamma_constraint: Must be None.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Raises:
+        TypeError: An argument of the wrong type.
+        ValueError: `groups` is below 1 and not -1, `epsilon` below 0, or an option that is not
+            available; when called, an input without that axis, or `groups` that do not divide its
+            size.
+
+    Differs from Keras: constraints are not available. `groups=-1` stays as it was given when the
+    layer is built.
+
+    Reference:
+        Wu and He 2018, "Group normalization".
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import GroupNormalization
+        >>> GroupNormalization(groups=2)(np.array([[1.0, 3.0, 20.0, 60.0]])).round(2)
+        array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        groups=32,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+            **kwargs,
+        )
+        self.groups = self._integer("groups", groups)
+        if self.groups < 1 and self.groups != -1:
+            raise ValueError(
+                f"{messages.describe(self)}: expected groups of at least 1, or -1 for one per "
+                f"channel, received {groups}"
+            )
+        self.axis = self._integer("axis", axis)
+
+    def build(self, input_shape):
+        channels = input_shape[self._position(self.axis, input_shape)]
+        if channels % self.groups:
+            raise ValueError(
+                f"{messages.describe(self)}: expected a number of channels that is a multiple of "
+                f"{self.groups} groups, received {channels} in {messages.format_shape(input_shape)}"
+                ". Choose groups that divide it, or -1 for one per channel."
+            )
+        self._add_scale((channels,))
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+
+    def call(self, inputs):
+        x = _move_axes_last(inputs, (self.axis,))
+        groups = x.shape[-1] if self.groups == -1 else self.groups
+        y = apply("group_norm", x, self.gamma, self.beta, groups=groups, epsilon=self.epsilon)
+        return _move_axes_back(y, (self.axis,))
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups, "axis": self.axis}
+
+
+def _order(ndim, axes):
+    """All axes, those in `axes` last."""
+    moved = [axis % ndim for axis in axes]
+    return (*(i for i in range(ndim) if i not in moved), *moved)
+
+
+def _move_axes_last(x, axes):
+    order = _order(x.ndim, axes)
+    return x if order == tuple(range(x.ndim)) else apply("transpose", x, axes=order)
+
+
+def _move_axes_back(y, axes):
+    order = _order(y.ndim, axes)
+    if order == tuple(range(y.ndim)):
+        return y
+    return apply("transpose", y, axes=tuple(order.index(i) for i in range(y.ndim)))
