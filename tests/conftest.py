@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +89,6 @@ def threads():
 @pytest.fixture
 def run(capsys):
     """Returns a function that runs a command line in this process: status, stdout, stderr."""
-
     from dlnative.cli import main
 
     def call(*arguments):
@@ -116,3 +118,27 @@ def fails(run, tmp_path, monkeypatch):
         return err
 
     return call
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def serve():
+    """Returns a function that serves a folder on this machine and returns its address."""
+    running = []
+
+    def start(folder: Path) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=folder))
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_address[1]}/"
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -70,6 +70,7 @@ def words(text: str, name: str) -> float:
 def test_help_loads_nothing_heavy(arguments):
     code = f"""
 import sys
+from dlnative.cli import main
 try:
     main({arguments!r})
 except SystemExit as exit:

@@ -1,8 +1,9 @@
 """Convolutions and a whole ResNet-20 against Keras (on JAX) and PyTorch: the same numbers.
 
-Layers are compared within twice the rounding error of a sum of products in float32. Of training,
-float64 is compared tightly with PyTorch's; in float32, where rounding errors grow from step to step
-for everyone, ours must stay as close to the float64 run as the peer's own float32 run does.
+Layers are compared within twice the rounding error of a sum of products in float32. Training in
+float64 is compared tightly with PyTorch's. In float32, a rounding error may turn a ReLU on or off,
+and the difference grows from there on, whoever makes it; so runs may differ by as much as float64
+runs do from initial weights that are changed by the size of float32's errors.
 """
 
 from __future__ import annotations
@@ -236,21 +237,17 @@ def torch_padding(layer, sizes):
 
 # --- ResNet-20 ------------------------------------------------------------------------------------
 
-STEPS, BATCH, SIDE, RATE, MOMENTUM = 20, 8, 16, 0.05, 0.9
-OPTIONS = [{"shortcut": "A"}, {"shortcut": "B"}]
+STEPS, BATCH, SIDE, RATE, MOMENTUM = 20, 8, 16, 0.003, 0.9
+SNAPSHOTS = (1, STEPS)  # steps after which runs are compared
+NOISE = 32 * EPS  # about what 20 layers in float32 differ by from float64
 
 
 class Run:
-    """What came of training.
-
-    Attributes:
-        losses: Loss of each step.
-        weights: Values by the path of the variable; moving statistics among them.
-    """
+    """What came of training: the loss of each step, and values by the path of the variable."""
 
     def __init__(self, losses, weights):
         self.losses = np.array(losses, "float64")
-        self.weights = {path: np.asarray(value, "float64") for path, value in weights.items()}
+        self.weights = {path: np.array(value, "float64") for path, value in weights.items()}
 
     def distance(self, other):
         """Largest difference of the losses and, relative to each variable's size, of the values."""
@@ -261,82 +258,102 @@ class Run:
         return found
 
 
-def data():
+def follow(step, weights):
+    """Runs the steps on batch after batch; a Run for each of SNAPSHOTS.
+
+    Args:
+        step: A function (images, labels) -> loss.
+        weights: A function () -> values of all variables by path.
+    """
     x = values(STEPS * BATCH, SIDE, SIDE, 3, seed=3)
-    return x, np.arange(STEPS * BATCH) * 7 % 10
+    y = np.arange(STEPS * BATCH) * 7 % 10
+    losses, runs = [], {}
+    for i in range(0, len(x), BATCH):
+        losses.append(step(x[i : i + BATCH], y[i : i + BATCH]))
+        if len(losses) in SNAPSHOTS:
+            runs[len(losses)] = Run(losses, weights())
+    return runs
 
 
-def resnet(options, dtype):
-    """ResNet-20 on small images; the same initial values in both dtypes."""
+def resnet(shortcut, dtype="float32"):
+    """ResNet-20 on small images, from the same values in both dtypes."""
     before = dlnative.config.floatx()
     dlnative.config.set_floatx(dtype)
     try:
         dlnative.utils.set_random_seed(5)
-        return applications.resnet20((SIDE, SIDE, 3), **options)
+        return applications.resnet20((SIDE, SIDE, 3), shortcut=shortcut)
     finally:
         dlnative.config.set_floatx(before)
 
 
-def initial(options):
-    return {path: v.numpy() for path, v in resnet(options, "float32").variables_by_path().items()}
+@functools.lru_cache(maxsize=None)
+def initial(shortcut):
+    return {path: v.numpy() for path, v in resnet(shortcut).variables_by_path().items()}
 
 
-def train_ours(options, dtype):
-    model = resnet(options, dtype)
-    for path, value in initial(options).items():
-        model.variables_by_path()[path].assign(value)
+@functools.lru_cache(maxsize=None)
+def train_ours(engine, shortcut, dtype, noise=None):
+    """A run of ours; `noise` is a seed for relative changes of NOISE in the initial weights."""
+    model = resnet(shortcut, dtype)
+    variables = model.variables_by_path()
+    for number, (path, value) in enumerate(initial(shortcut).items()):
+        change = 0.0 if noise is None else NOISE * values(*value.shape, seed=(noise, number))
+        variables[path].assign(value.astype("float64") * (1.0 + change))
     optimizer = dlnative.optimizers.SGD(RATE, momentum=MOMENTUM)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
-    x, y = data()
-    losses = []
-    for i in range(0, len(x), BATCH):
+    with dlnative.engine(engine):
+        return follow(
+            one_step(model), lambda: {path: v.numpy() for path, v in variables.items()}
+        )
+
+
+def one_step(model):
+    """The step of a compiled model of Keras or ours; its metrics begin anew each time."""
+
+    def step(x, y):
         model.reset_metrics()
-        losses.append(np.ravel(model.train_on_batch(x[i : i + BATCH], y[i : i + BATCH]))[0])
-    return Run(losses, {path: v.numpy() for path, v in model.variables_by_path().items()})
+        return np.ravel(model.train_on_batch(x, y))[0]
+
+    return step
 
 
-def train_keras(keras, options):
+@functools.lru_cache(maxsize=None)
+def train_keras(keras, shortcut):
     """The same model, made by Keras from our configuration."""
-    model = keras.Model.from_config(resnet(options, "float32").get_config())
-    by_path = {path_of(v): v for v in model.variables}
-    start = initial(options)
-    assert set(by_path) == set(start)
-    for path, v in by_path.items():
+    model = keras.Model.from_config(resnet(shortcut).get_config())
+    variables = {"/".join(v.path.split("/")[-2:]): v for v in model.variables}
+    start = initial(shortcut)
+    assert set(variables) == set(start)
+    for path, v in variables.items():
         v.assign(start[path])
     optimizer = keras.optimizers.SGD(RATE, momentum=MOMENTUM)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
-    x, y = data()
-    losses = []
-    for i in range(0, len(x), BATCH):
-        model.reset_metrics()
-        losses.append(np.ravel(model.train_on_batch(x[i : i + BATCH], y[i : i + BATCH]))[0])
-    return Run(losses, {path: np.asarray(v) for path, v in by_path.items()})
+    return follow(
+        one_step(model), lambda: {path: np.asarray(v) for path, v in variables.items()}
+    )
 
 
-def path_of(variable):
-    return "/".join(variable.path.split("/")[-2:])
-
-
-def train_torch(torch, options, dtype):
+@functools.lru_cache(maxsize=None)
+def train_torch(torch, shortcut, dtype):
     """A plain loop over torch.nn.functional with PyTorch's own SGD."""
-    start = {path: torch.tensor(v).to(getattr(torch, dtype)) for path, v in initial(options).items()}
-    weights = {p: t for p, t in start.items() if "/moving_" not in p}
-    moving = {p: t for p, t in start.items() if "/moving_" in p}
+    kind = getattr(torch, dtype)
+    start = {path: torch.tensor(v).to(kind) for path, v in initial(shortcut).items()}
+    weights = {path: t for path, t in start.items() if "/moving_" not in path}
+    moving = {path: t for path, t in start.items() if "/moving_" in path}
     for t in weights.values():
         t.requires_grad_(True)
     optimizer = torch.optim.SGD(weights.values(), lr=RATE, momentum=MOMENTUM)
-    x, y = data()
-    losses = []
-    for i in range(0, len(x), BATCH):
-        images = torch.tensor(x[i : i + BATCH]).to(getattr(torch, dtype)).movedim(-1, 1)
-        labels = torch.tensor(y[i : i + BATCH])
-        logits = torch_resnet(torch, weights, moving, images, options["shortcut"])
-        loss = torch.nn.functional.cross_entropy(logits, labels)
+
+    def step(x, y):
+        images = torch.tensor(x).to(kind).movedim(-1, 1)
+        logits = torch_resnet(torch, weights, moving, images, shortcut)
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(y))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-    return Run(losses, {p: t.detach().numpy() for p, t in {**weights, **moving}.items()})
+        return loss.item()
+
+    return follow(step, lambda: {path: t.detach().numpy() for path, t in start.items()})
 
 
 def torch_resnet(torch, weights, moving, x, shortcut):
@@ -371,33 +388,40 @@ def torch_resnet(torch, weights, moving, x, shortcut):
     return features @ weights["predictions/kernel"] + weights["predictions/bias"]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: o["shortcut"])
-def test_resnet20_in_float64_is_that_of_pytorch(torch, engine, options):
-    """Losses, weights and moving statistics of 20 steps."""
-    ours, theirs = train_ours(options, "float64"), train_torch(torch, options, "float64")
-    for name, distance in ours.distance(theirs).items():
-        assert distance < 1e-9, name
-    assert theirs.losses[-1] != pytest.approx(theirs.losses[0], rel=0.05)
+@pytest.mark.parametrize(
+    ("engine", "shortcut"), [("native", "A"), ("native", "B"), ("numpy", "A")]
+)
+def test_resnet20_in_float64_is_that_of_pytorch(torch, engine, shortcut):
+    """Losses, weights and moving statistics after each of SNAPSHOTS."""
+    if engine == "native":
+        pytest.importorskip("dlnative._core")
+    ours, theirs = train_ours(engine, shortcut, "float64"), train_torch(torch, shortcut, "float64")
+    for steps in SNAPSHOTS:
+        for name, distance in ours[steps].distance(theirs[steps]).items():
+            assert distance < 1e-9, (steps, name)
+    assert theirs[STEPS].losses[-1] < 0.9 * theirs[STEPS].losses[0]  # something has been learned
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: o["shortcut"])
-def test_resnet20_in_float32_is_as_near_as_that_of_pytorch(torch, engine, options):
-    exact = train_torch(torch, options, "float64")
-    check_near(train_ours(options, "float32"), train_torch(torch, options, "float32"), exact)
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_resnet20_in_float32_is_that_of_pytorch(torch, shortcut):
+    check_runs(train_torch(torch, shortcut, "float32"), shortcut)
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: o["shortcut"])
-def test_resnet20_in_float32_is_as_near_as_that_of_keras(keras, engine, options):
-    with dlnative.engine("numpy"):
-        exact = train_ours(options, "float64")
-    check_near(train_ours(options, "float32"), train_keras(keras, options), exact)
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_resnet20_in_float32_is_that_of_keras(keras, shortcut):
+    check_runs(train_keras(keras, shortcut), shortcut)
 
 
-def check_near(ours, theirs, exact):
-    """Ours may be at most four times as far from the exact run as the peer's, and never far."""
-    distance, other = ours.distance(exact), theirs.distance(exact)
-    typical = np.median(list(other.values()))
-    for name in other:
-        allowed = 4 * max(other[name], typical)
-        assert distance[name] <= allowed, (name, distance[name], other[name], typical)
-    assert max(other.values()) < 0.1  # else the comparison would say nothing
+def check_runs(theirs, shortcut):
+    """Ours in float32 may differ from theirs by what float64 differs by under NOISE, and as much."""
+    pytest.importorskip("dlnative._core")
+    ours = train_ours("native", shortcut, "float32")
+    exact = train_ours("native", shortcut, "float64")
+    noisy = [train_ours("native", shortcut, "float64", seed) for seed in range(4)]
+    for steps, largest in zip(SNAPSHOTS, (1e-5, 5e-2), strict=True):
+        distances = [run[steps].distance(exact[steps]) for run in noisy]
+        bounds = {name: max(d[name] for d in distances) for name in distances[0]}
+        typical = np.median(list(bounds.values()))
+        assert typical < largest  # else the comparison would say nothing
+        for name, distance in ours[steps].distance(theirs[steps]).items():
+            assert distance <= 4 * max(bounds[name], typical), (steps, name)

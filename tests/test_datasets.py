@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import os
-import pickle
 import struct
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dlnative.datasets import cifar10, digits, idx, mnist, pickles, toy
+from dlnative.datasets import digits, idx, mnist, toy
 
 NAMES = (
     "train-images-idx3-ubyte",
@@ -168,25 +162,8 @@ def test_mnist_archive_never_unpickles(tmp_path):
 # --- download -------------------------------------------------------------------------------------
 
 
-class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format, *args):
-        pass
-
-
-@contextlib.contextmanager
-def serving(folder: Path):
-    """Serves a folder on this machine; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=folder))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 @pytest.fixture
-def mirror(tmp_path, no_local_copy, monkeypatch):
+def mirror(tmp_path, no_local_copy, monkeypatch, serve):
     """A mirror on this machine that serves four small files; returns its folder."""
     import hashlib
 
@@ -197,10 +174,10 @@ def mirror(tmp_path, no_local_copy, monkeypatch):
         content = gzip.compress(idx_bytes(array), mtime=0)
         (served / f"{name}.gz").write_bytes(content)
         sums[name] = hashlib.sha256(content).hexdigest()
-    with serving(served) as url:
-        monkeypatch.setattr(mnist, "_MIRRORS", (f"{url}gone/", url))
-        monkeypatch.setattr(mnist, "_FILES", sums)
-        yield served
+    url = serve(served)
+    monkeypatch.setattr(mnist, "_MIRRORS", (f"{url}gone/", url))
+    monkeypatch.setattr(mnist, "_FILES", sums)
+    return served
 
 
 def test_mnist_downloads_once_from_the_first_mirror_that_works(mirror, no_local_copy):
@@ -358,270 +335,3 @@ def test_points_lie_where_the_formulas_say():
 def test_toy_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-# --- CIFAR-10 -------------------------------------------------------------------------------------
-
-BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
-
-
-def small_cifar10() -> dict[str, tuple[np.ndarray, list[int]]]:
-    """Two images per batch, colours last, and their labels."""
-    generator = np.random.Generator(np.random.PCG64(0))
-    return {
-        name: (generator.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8), [i, 9 - i])
-        for i, name in enumerate(BATCHES)
-    }
-
-
-def planes(images: np.ndarray) -> np.ndarray:
-    """The layout of the files: all of red, all of green, all of blue."""
-    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(len(images), 3072)
-
-
-def write_binary(root: Path) -> Path:
-    root.mkdir(parents=True)
-    for name, (images, labels) in small_cifar10().items():
-        records = np.concatenate([np.array(labels, np.uint8)[:, None], planes(images)], axis=1)
-        (root / f"{name}.bin").write_bytes(records.tobytes())
-    (root / "batches.meta.txt").write_text("\n".join(cifar10.CLASS_NAMES))
-    return root
-
-
-def write_pickled(root: Path, protocol: int = 2) -> Path:
-    root.mkdir(parents=True)
-    for name, (images, labels) in small_cifar10().items():
-        batch = {
-            b"batch_label": b"training batch",
-            b"labels": labels,
-            b"data": planes(images),
-            b"filenames": [b"one.png", b"two.png"],
-        }
-        (root / name).write_bytes(pickle.dumps(batch, protocol))
-    return root
-
-
-def python_2_batch() -> bytes:
-    """A batch written opcode by opcode as Python 2 and the NumPy of 2009 did."""
-    pixels = bytes(range(256)) * 12
-    return (
-        b"\x80\x02}(U\x0bbatch_labelU\x09batch oneU\x06labels](K\x03eU\x04data"
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
-        b"(K\x01K\x01M\x00\x0c\x86cnumpy\ndtype\n(U\x02u1K\x00K\x01tR"
-        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
-        b"T\x00\x0c\x00\x00" + pixels + b"tbu."
-    )
-
-
-def assert_small_cifar10(loaded: tuple) -> None:
-    batches = [*small_cifar10().values()]
-    (x_train, y_train), (x_test, y_test) = loaded
-    np.testing.assert_array_equal(x_train, np.concatenate([x for x, _ in batches[:5]]))
-    np.testing.assert_array_equal(y_train, np.concatenate([y for _, y in batches[:5]]))
-    np.testing.assert_array_equal(x_test, batches[5][0])
-    np.testing.assert_array_equal(y_test, batches[5][1])
-    assert {a.dtype for a in (x_train, y_train, x_test, y_test)} == {np.dtype(np.uint8)}
-    assert x_train.flags.c_contiguous and x_test.flags.c_contiguous
-
-
-@pytest.fixture
-def no_local_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Runs load_data with an empty cache, no DLNATIVE_DATA and no mirror; returns the cache."""
-    monkeypatch.delenv("DLNATIVE_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(cifar10, "_MIRRORS", ())
-    return tmp_path / "cache" / "dlnative" / "cifar10"
-
-
-def test_cifar10_binary(tmp_path):
-    write_binary(tmp_path / "cifar-10-batches-bin")
-    assert_small_cifar10(cifar10.load_data(tmp_path / "cifar-10-batches-bin"))
-    assert_small_cifar10(cifar10.load_data(str(tmp_path)))
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_cifar10_python(tmp_path, protocol):
-    write_pickled(tmp_path / "cifar-10-batches-py", protocol)
-    assert_small_cifar10(cifar10.load_data(tmp_path / "cifar-10-batches-py"))
-    assert_small_cifar10(cifar10.load_data(tmp_path))
-
-
-def test_cifar10_as_python_2_pickled_it(tmp_path):
-    root = write_pickled(tmp_path / "py")
-    assert pickle.loads(python_2_batch(), encoding="bytes")[b"data"].shape == (1, 3072)
-    (root / "test_batch").write_bytes(python_2_batch())
-    _, (x, y) = cifar10.load_data(root)
-    assert y.tolist() == [3]
-    assert planes(x).tobytes() == bytes(range(256)) * 12
-
-
-def test_cifar10_from_the_environment(tmp_path, no_local_cifar10, monkeypatch):
-    write_binary(tmp_path / "data" / "cifar10" / "cifar-10-batches-bin")
-    for folder in (tmp_path / "data", tmp_path / "data" / "cifar10"):
-        monkeypatch.setenv("DLNATIVE_DATA", str(folder))
-        assert_small_cifar10(cifar10.load_data())
-
-
-def test_cifar10_missing_things_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected a folder with data_batch_1.bin .*none"):
-        cifar10.load_data(tmp_path / "none")
-    root = write_binary(tmp_path / "bin")
-    (root / "data_batch_2.bin").unlink()
-    (root / "test_batch.bin").unlink()
-    with pytest.raises(FileNotFoundError, match=r"missing data_batch_2\.bin, test_batch\.bin"):
-        cifar10.load_data(root)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "received 0 bytes"),
-        (bytes(3073 + 3072), "received 6145 bytes, which is 2.00 images"),
-        (bytes(5000), "truncated or not CIFAR-10.*1.63 images"),
-        (bytes(3073) + b"\x0a" + bytes(3072), "labels from 0 to 9, received 10 for image 1"),
-    ],
-)
-def test_cifar10_broken_binary_files(tmp_path, content, message):
-    root = write_binary(tmp_path / "bin")
-    (root / "data_batch_4.bin").write_bytes(content)
-    with pytest.raises(ValueError, match=message) as caught:
-        cifar10.load_data(root)
-    assert str(root / "data_batch_4.bin") in str(caught.value)
-
-
-def batch(**changes) -> bytes:
-    whole = {"data": np.zeros((2, 3072), np.uint8), "labels": [0, 1]}
-    return pickle.dumps({k: v for k, v in (whole | changes).items() if v is not None}, 4)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "damaged, or not plain data"),
-        (b"no pickle", "damaged, or not plain data"),
-        (batch()[:-500], "damaged, or not plain data"),
-        (pickle.dumps([1, 2]), "expected a dictionary, received list"),
-        (batch(data=None), "expected 'data' of uint8"),
-        (batch(data=np.zeros((2, 3072))), "expected 'data' of uint8"),
-        (batch(data=np.zeros((2, 3000), np.uint8)), r"shape \(n, 3072\)"),
-        (batch(labels=None), "'labels' to be a list of integers"),
-        (batch(labels=[0, "1"]), "'labels' to be a list of integers"),
-        (batch(labels=[0, 1, 2]), "2 images and 3 labels"),
-        (batch(labels=[0, -1]), "received -1 for image 1"),
-        (batch(labels=None, fine_labels=[0, 99]), "this is CIFAR-100"),
-    ],
-)
-def test_cifar10_broken_python_files(tmp_path, content, message):
-    root = write_pickled(tmp_path / "py")
-    (root / "data_batch_3").write_bytes(content)
-    with pytest.raises(ValueError, match=message) as caught:
-        cifar10.load_data(root)
-    assert str(root / "data_batch_3") in str(caught.value)
-
-
-class Evil:
-    """An object whose pickle runs a command when it is loaded the usual way."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (os.system, (f"touch {self.path}",))
-
-
-def recipe(function, *arguments):
-    """An object whose pickle calls a function."""
-    return type("Recipe", (), {"__reduce__": lambda self: (function, arguments)})()
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickles_run_nothing(tmp_path, protocol):
-    path = tmp_path / "evil"
-    for content in (Evil(tmp_path / "done"), {"data": [Evil(tmp_path / "done")]}):
-        path.write_bytes(pickle.dumps(content, protocol))
-        with pytest.raises(ValueError, match=f"names {os.system.__module__}.system, which is not"):
-            pickles.read(path)
-    assert not (tmp_path / "done").exists()
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (recipe(eval, "1"), "names (builtins|__builtin__).eval"),
-        (recipe(np.fromfile, "x"), "fromfile"),
-        (recipe(np.dtype, "O"), "dtype 'O' is not one of numbers"),
-        (recipe(np.dtype, "V8"), "dtype 'V8' is not one of numbers"),
-        (np.array([{}], object), "dtype 'O8' is not one of numbers"),
-        (np.zeros(2, [("a", "i4")]), "is not one of numbers"),
-        (Path("x"), "names pathlib"),
-        (complex(1, 2), "complex"),
-    ],
-)
-def test_pickles_hold_plain_data_only(tmp_path, value, message):
-    path = tmp_path / "file"
-    path.write_bytes(pickle.dumps({"data": value}))
-    with pytest.raises(ValueError, match=message):
-        pickles.read(path)
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("dtype", ["u1", ">i2", "f4", "?", "f8"])
-def test_pickles_of_arrays(tmp_path, protocol, dtype):
-    path = tmp_path / "file"
-    rows = np.arange(6).reshape(2, 3).astype(dtype)
-    value = {"c": rows, "f": np.asfortranarray(rows), "e": rows[:0], "l": [b"a", "b", 1, None]}
-    path.write_bytes(pickle.dumps(value, protocol))
-    loaded = pickles.read(path)
-    for name in "cfe":
-        np.testing.assert_array_equal(loaded[name], value[name])
-        assert loaded[name].dtype == np.dtype(dtype)
-    assert loaded["l"] == value["l"]
-
-
-def test_pickles_of_the_wrong_length(tmp_path):
-    content = pickle.dumps(np.zeros(300, np.uint8), 2).replace(b"M,\x01\x85", b"M\xff\x7f\x85")
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ValueError, match="300 bytes for an array of shape .32767,."):
-        pickles.read(tmp_path / "file")
-    with pytest.raises(FileNotFoundError, match="no such file"):
-        pickles.read(tmp_path / "none")
-
-
-@pytest.fixture
-def cifar10_mirror(tmp_path, no_local_cifar10, monkeypatch):
-    """A mirror on this machine that serves a small archive; returns its folder."""
-    import hashlib
-    import tarfile
-
-    served = tmp_path / "mirror"
-    served.mkdir()
-    write_binary(tmp_path / "packed" / "cifar-10-batches-bin")
-    with tarfile.open(served / "cifar-10-binary.tar.gz", "w:gz") as archive:
-        archive.add(tmp_path / "packed" / "cifar-10-batches-bin", "cifar-10-batches-bin")
-    content = (served / "cifar-10-binary.tar.gz").read_bytes()
-    with serving(served) as url:
-        monkeypatch.setattr(cifar10, "_MIRRORS", (f"{url}gone/", url))
-        monkeypatch.setattr(cifar10, "_SHA256", hashlib.sha256(content).hexdigest())
-        yield served
-
-
-def test_cifar10_downloads_once(cifar10_mirror, no_local_cifar10):
-    assert_small_cifar10(cifar10.load_data())
-    assert [file.name for file in no_local_cifar10.iterdir()] == ["cifar-10-batches-bin"]
-    (cifar10_mirror / "cifar-10-binary.tar.gz").unlink()
-    assert_small_cifar10(cifar10.load_data())
-
-
-def test_cifar10_wrong_checksum_leaves_nothing(cifar10_mirror, no_local_cifar10):
-    (cifar10_mirror / "cifar-10-binary.tar.gz").write_bytes(b"something else")
-    with pytest.raises(ValueError, match="hash"):
-        cifar10.load_data()
-    assert [*no_local_cifar10.iterdir()] == []
-
-
-def test_cifar10_without_network_or_pooch(no_local_cifar10, monkeypatch):
-    with pytest.raises(ConnectionError, match="cifar10.load_data: cannot download"):
-        cifar10.load_data()
-    monkeypatch.setitem(__import__("sys").modules, "pooch", None)
-    with pytest.raises(ImportError, match=r"cifar10.load_data: .*dlnative\[datasets\]"):
-        cifar10.load_data()

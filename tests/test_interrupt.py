@@ -22,9 +22,12 @@ def ready():
 
 def stopped():
     print("stopped", time.monotonic(), flush=True)
+
+least = 2  # steps until the interrupt
 """
 
-# A long epoch of tiny steps, many tiny epochs, large steps, and an evaluation.
+# A long epoch of tiny steps, many tiny epochs, large steps, a step of seconds that has to be left
+# between two of its instructions, and an evaluation.
 PROGRAMS = {
     "long epoch": """
         stack = [layers.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1)]
@@ -48,6 +51,19 @@ PROGRAMS = {
         x, y = np.random.rand(4096, 512).astype("float32"), np.random.rand(4096, 1)
         run = lambda: model.fit(x, y, batch_size=2048, epochs=10**6, verbose=0)
     """,
+    "long step": """
+        stack = [layers.Dense(512, activation="relu") for _ in range(24)]
+        model = dlnative.Sequential([layers.Input((512,)), *stack, layers.Dense(1)])
+        x, y = np.random.rand(4096, 512).astype("float32"), np.random.rand(4096, 1)
+        least = 1
+        def run():
+            before = model.get_weights()
+            try:
+                model.fit(x, y, batch_size=4096, epochs=10**6, verbose=0)
+            finally:
+                if int(model.optimizer.iterations) == 1:
+                    assert all(map(np.array_equal, before, model.get_weights()))
+    """,
     "evaluate": """
         model = dlnative.Sequential([layers.Input((2,)), layers.Dense(8), layers.Dense(1)])
         repeat = np.lib.stride_tricks.as_strided
@@ -68,7 +84,7 @@ except KeyboardInterrupt:
 steps = int(model.optimizer.iterations)
 weights = model.get_weights()
 assert all(np.isfinite(w).all() for w in weights)
-assert "loss" in model.history.history or steps > 1
+assert "loss" in model.history.history or steps >= least
 model.fit(x[:4], y[:4], epochs=2, batch_size=4, verbose=0)
 assert int(model.optimizer.iterations) == steps + 2
 assert len(model.history.history["loss"]) == 2

@@ -382,7 +382,7 @@ def test_maps_agree_with_keras(rng, name, arguments, interpolation, fill_mode):
         ("RandomBrightness", {"factor": (0.3, 0.3)}),
         ("RandomBrightness", {"factor": (-0.4, -0.4), "value_range": (-1.0, 300.0)}),
         ("RandomContrast", {"factor": (-0.3, 0.3)}),
-        ("RandomCrop", {"height": 14, "width": 17}),
+        ("RandomCrop", {"height": 20, "width": 26}),
         ("RandomCrop", {"height": 10, "width": 13}),
     ],
 )
@@ -392,6 +392,15 @@ def test_values_agree_with_keras(rng, name, arguments):
     expected = np.array(getattr(keras.layers, name)(**arguments)(x, training=True))
     y = getattr(layers, name)(**arguments)(x, training=True)
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(14, 17), (4, 9), (10, 5), (1, 1), (3, 31)])
+def test_the_middle_agrees_with_smart_resize(rng, size):
+    """What Keras documents for RandomCrop in inference; its layer returns its input."""
+    keras = pytest.importorskip("keras")
+    x = rng.uniform(0, 255, (2, 10, 13, 3)).astype("float32")
+    expected = keras.preprocessing.image.smart_resize(x, size)
+    np.testing.assert_allclose(RandomCrop(*size)(x, training=False), expected, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -65,19 +65,19 @@ def network(name: str, image: tuple[int, int, int], layers: list[Layer], applica
         "input": list(image),
         "layers": layers,
         "loss": LOSS,
-        "application": {"name": application, "input_shape": list(image), "classes": 10},
+        "application": application,
     }
 
 
 def lenet() -> Model:
-    """Two 5x5 convolutions of 32 and 64 filters and two dense layers, on 28x28."""
+    """Two 5x5 convolutions of 32 and 64 filters and a dense layer of 512, on 28x28."""
     layers = [
         conv(32, 5, activation="relu"),
         pool("max_pool"),
         conv(64, 5, activation="relu"),
         pool("max_pool"),
         FLATTEN,
-        dense(1024, "relu"),
+        dense(512, "relu"),
         dense(10),
     ]
     return network("lenet", (28, 28, 1), layers, "lenet")
@@ -108,48 +108,60 @@ def vgg6() -> Model:
     return network("vgg6", (32, 32, 3), layers, "vgg6")
 
 
-def block(filters: int, strides: int, project: bool) -> Layer:
-    """Describes two 3x3 convolutions with their shortcut, a 1x1 convolution where shapes change."""
+def enlarge(filters: int, strides: int) -> Layer:
+    """Describes a shortcut without weights: every second pixel, and channels of zeros appended."""
+    return {"kind": "enlarge", "filters": filters, "strides": strides}
+
+
+def block(filters: int, strides: int, shortcut: str) -> Layer:
+    """Describes two 3x3 convolutions with their shortcut.
+
+    Args:
+        filters: Filters of both.
+        strides: Strides of the first.
+        shortcut: "" where shapes do not change, else "A", without weights, or "B", a 1x1
+            convolution.
+    """
     body = [
         conv(filters, 3, strides, bias=False),
         batch_norm("relu"),
         conv(filters, 3, bias=False),
         batch_norm(),
     ]
-    shortcut = [conv(filters, 1, strides, bias=False), batch_norm()] if project else []
-    return {"kind": "residual", "body": body, "shortcut": shortcut, "activation": "relu"}
+    other: list[Layer] = []
+    if shortcut == "A":
+        other = [enlarge(filters, strides)]
+    elif shortcut == "B":
+        other = [conv(filters, 1, strides, bias=False), batch_norm()]
+    return {"kind": "residual", "body": body, "shortcut": other, "activation": "relu"}
 
 
-def residual_network(
-    name: str, stages: tuple[int, ...], blocks: int, application: str = ""
-) -> Model:
+def residual_network(name: str, stages: tuple[int, ...], blocks: int, shortcut: str) -> Model:
     """Describes a residual network on 32x32 with a 3x3 convolution in front.
 
     Args:
-        name: Name in the tables.
+        name: Name in the tables and of the function of `dlnative.applications`.
         stages: Filters of each stage; from one to the next images halve.
         blocks: Blocks of a stage.
-        application: The function of `dlnative.applications`; default: the name.
+        shortcut: "A" or "B", for the blocks where images halve.
     """
     layers = [conv(stages[0], 3, bias=False), batch_norm("relu")]
-    width = stages[0]
     for stage, filters in enumerate(stages):
         for i in range(blocks):
-            strides = 2 if stage > 0 and i == 0 else 1
-            layers.append(block(filters, strides, strides > 1 or filters != width))
-            width = filters
+            halve = stage > 0 and i == 0
+            layers.append(block(filters, 2 if halve else 1, shortcut if halve else ""))
     layers += [GLOBAL_AVERAGE, dense(10)]
-    return network(name, (32, 32, 3), layers, application or name)
+    return network(name, (32, 32, 3), layers, name)
 
 
 def cifar_resnet(depth: int) -> Model:
     """The ResNet for CIFAR with 16, 32 and 64 filters; `depth` is 6 n + 2."""
-    return residual_network(f"resnet{depth}", (16, 32, 64), (depth - 2) // 6)
+    return residual_network(f"resnet{depth}", (16, 32, 64), (depth - 2) // 6, "A")
 
 
 def resnet18() -> Model:
     """ResNet-18 with the stem for small images."""
-    return residual_network("resnet18", (64, 128, 256, 512), 2)
+    return residual_network("resnet18", (64, 128, 256, 512), 2, "B")
 
 
 def networks() -> dict[str, Model]:

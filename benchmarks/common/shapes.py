@@ -83,6 +83,9 @@ def follow(
             shape = (shape[-1],)
         elif kind == "flatten":
             shape = (math.prod(shape),)
+        elif kind == "enlarge":
+            height, width = (-(-n // layer["strides"]) for n in shape[:2])
+            shape = (height, width, layer["filters"])
         elif kind == "residual":
             body = follow(layer["body"], shape, found)
             shortcut = follow(layer["shortcut"], shape, found)

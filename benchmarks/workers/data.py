@@ -90,7 +90,8 @@ def initial_weights(model: Model, moving: str = "fresh") -> list[Array]:
             limit = np.sqrt(6.0 / (field * (shape[-2] + shape[-1])))
             weights.append(generator.uniform(-limit, limit, shape).astype(np.float32))
         elif parameter.role.startswith("moving") and moving == "random":
-            weights.append(generator.uniform(0.5, 1.5, shape).astype(np.float32))
+            centre = float(parameter.role == "moving_variance")
+            weights.append(generator.uniform(centre - 0.2, centre + 0.2, shape).astype(np.float32))
         else:
             ones = parameter.role in ("gamma", "moving_variance")
             weights.append(np.full(shape, float(ones), np.float32))

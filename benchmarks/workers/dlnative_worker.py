@@ -14,21 +14,21 @@ import numpy as np
 import dlnative
 from dlnative import _core
 from workers.allocations import allocation_count, heap_bytes, resident_bytes
-from workers.base import BaseWorker, Spec, Task, Unsupported
+from workers.base import BaseWorker, Spec, Task
 from workers.data import dataset, factors, magnitude
 from workers.dlnative_operations import operation
 from workers.keras_networks import KerasPredictor, KerasTrainer, build
 
 
 def build_ours(model: Spec) -> Any:
-    """Builds a network by `dlnative.applications` where there is one, else layer by layer."""
-    known = model.get("application")
-    if known is None:
+    """Builds a network by `dlnative.applications` where it has one, else layer by layer."""
+    if "application" not in model:
         return build(dlnative, model)
-    maker = getattr(dlnative.applications, known["name"], None)
-    if maker is None:
-        raise Unsupported(f"no applications.{known['name']}")
-    return maker(input_shape=tuple(known["input_shape"]), classes=known["classes"])
+    return getattr(dlnative.applications, model["application"])(
+        input_shape=tuple(model["input"]),
+        classes=model["layers"][-1]["units"],
+        classifier_activation=None,
+    )
 
 
 class Worker(BaseWorker):

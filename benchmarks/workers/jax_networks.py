@@ -71,6 +71,10 @@ class Pass:
             return x.mean((1, 2))
         if kind == "flatten":
             return x.reshape(x.shape[0], -1)
+        if kind == "enlarge":
+            pixels = x[:, :: layer["strides"], :: layer["strides"]]
+            zeros = layer["filters"] - x.shape[-1]
+            return jnp.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, zeros)))
         if kind == "residual":
             return self.sequence(layer["body"], x) + self.sequence(layer["shortcut"], x)
         if kind == "activation":

@@ -27,6 +27,11 @@ def connect(api: Any, layers: Iterable[dict[str, Any]], x: Any) -> Any:
     for layer in layers:
         if layer["kind"] == "residual":
             x = [connect(api, layer[branch], x) for branch in ("body", "shortcut")]
+        elif layer["kind"] == "enlarge":
+            zeros = layer["filters"] - x.shape[-1]
+            pixels = x[:, :: layer["strides"], :: layer["strides"], :]
+            x = api.ops.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, zeros)))
+            continue
         for made in make(api, layer):
             x = made(x)
     return x

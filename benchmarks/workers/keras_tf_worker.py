@@ -20,6 +20,7 @@ class Worker(keras_worker.Worker):
 
     def __init__(self, threads: int) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ["KERAS_BACKEND"] = self.backend  # TensorFlow imports Keras
         import tensorflow
 
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads)

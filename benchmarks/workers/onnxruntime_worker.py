@@ -93,6 +93,8 @@ class GraphWriter:
         if kind == "flatten":
             self.flattened, self.shape = self.shape, (math.prod(self.shape),)
             return self.node("Flatten", [x])
+        if kind == "enlarge":
+            return self.enlarge(layer, x)
         if kind == "residual":
             before = self.shape
             body = self.sequence(layer["body"], x)
@@ -101,6 +103,17 @@ class GraphWriter:
         if kind == "activation":
             return x
         raise Unsupported(f"layer {kind}")
+
+    def enlarge(self, layer: dict[str, Any], x: str) -> str:
+        """Adds a choice of pixels and the appending of channels of zeros."""
+        channels, height, width = self.shape
+        strides, filters = layer["strides"], layer["filters"]
+        numbers = ([0, 0], [height, width], [2, 3], [strides] * 2)
+        inputs = [self.constant(np.array(values, np.int64)) for values in numbers]
+        pixels = self.node("Slice", [x, *inputs])
+        pads = self.constant(np.array([0, 0, 0, 0, 0, filters - channels, 0, 0], np.int64))
+        self.shape = (filters, -(-height // strides), -(-width // strides))
+        return self.node("Pad", [pixels, pads])
 
     def window(self, layer: dict[str, Any], size: int) -> dict[str, list[int]]:
         """Returns the attributes of a window, with Keras's padding, and follows the shape."""

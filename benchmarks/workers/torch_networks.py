@@ -75,6 +75,19 @@ class GlobalAverage(nn.Module):
         return x.mean((2, 3))
 
 
+class Enlarge(nn.Module):
+    """Every `strides`-th pixel, and channels of zeros appended."""
+
+    def __init__(self, strides: int, channels: int) -> None:
+        super().__init__()
+        self.strides = strides
+        self.channels = channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pixels = x[:, :, :: self.strides, :: self.strides]
+        return functional.pad(pixels, (0, 0, 0, 0, 0, self.channels))
+
+
 class Residual(nn.Module):
     """body(x) + shortcut(x), then ReLU."""
 
@@ -159,6 +172,10 @@ class Network:
         elif kind == "flatten":
             module = Flatten(self.channels_last)
             self.flattened, self.shape = self.shape, (math.prod(self.shape),)
+        elif kind == "enlarge":
+            strides, filters = layer["strides"], layer["filters"]
+            module = Enlarge(strides, filters - self.shape[0])
+            self.shape = (filters, *(-(-n // strides) for n in self.shape[1:]))
         elif kind == "residual":
             before = self.shape
             body = self.sequence(layer["body"])

@@ -208,13 +208,14 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
     end.ld_saved = g.ldy;
     const T* saved = last && e.relu_saved != nullptr ? e.relu_saved + j : nullptr;
     end.plain = end.columns == width && !end.relu && end.bias == nullptr && saved == nullptr;
-    for (std::int64_t i = begin; i < stop; i += kTileRows) {
+    for (std::int64_t i = begin; i < stop; i += g.tile) {
       const std::int64_t at = g.out != nullptr ? 0 : i * g.ldy;
       end.c = g.y + at + j;
       end.rows = g.out != nullptr ? g.out + i : nullptr;
       end.relu_saved = saved != nullptr ? saved + at : nullptr;
-      tiles[min64(kTileRows, stop - i) - 1](g.x + r.channel, g.rows + i * g.taps + r.tap * kTileRows, g.zeros, b,
-                                            r.taps, r.channels, g.channels * width, end);
+      const std::int32_t* rows = g.rows + (i / g.tile * g.taps + r.tap) * kTileRows;
+      tiles[min64(g.tile, stop - i) - 1](g.x + r.channel, rows, g.zeros, b, r.taps, r.channels, g.channels * width,
+                                         end);
     }
   }
 }
@@ -233,7 +234,7 @@ template <class T>
 void product(const TapProduct<T>& g) {
   // As many pixels at a time as keep their input close.
   const std::int64_t bytes = g.channels * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t block = ceil_div(equal_part<1 << 12, kTileRows>(kBlockBytes / (bytes > 0 ? bytes : 1) + 1), kTileRows) * kTileRows;
+  const std::int64_t block = ceil_div(min64(1 << 12, kBlockBytes / (bytes > 0 ? bytes : 1) + 1), g.tile) * g.tile;
   // Products per round, so that a panel of the weights stays in the first-level cache.
   constexpr std::int64_t kRound = kBlockK + kBlockK / 4;
   const std::int64_t taps_per_round = g.channels > 0 && g.channels <= kRound ? kRound / g.channels : 1;
@@ -295,15 +296,34 @@ void gradient(const TapGradient<T>& g) {
 }
 
 template <class T>
-void gather(const WindowRows<T>& g) {
-  T* out = g.out;
-  for (std::int64_t i = 0; i < g.count; ++i) {
-    const T* window = g.image + g.pixels[i];
-    for (std::int64_t r = 0; r < g.run_count; ++r, out += g.length) {
-      const T* run = window + g.runs[r];
-      for (std::int64_t l = 0; l < g.length; l += kLanes<T>) store<T>(out + l, load<T>(run + l));
+void planar(const PlanarProduct<T>& g) {
+  const GemmEpilogue<T>& e = *g.epilogue;
+  for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
+    const int nv = panel_vectors<T>(j, g.n);
+    const std::int64_t width = nv * kLanes<T>;
+    const GradientTile<T>* tiles = gradient_tiles<T>(nv);
+    const RowCut cut(g.columns, rows_for(nv));
+    TileEnd<T> end;
+    end.ldc = g.ldy;
+    end.rows = nullptr;
+    end.columns = min64(width, g.n - j);
+    end.accumulate = false;
+    end.relu = e.relu;
+    end.bias = e.bias != nullptr ? e.bias + j : nullptr;
+    end.ld_saved = g.ldy;
+    end.plain = end.columns == width && !end.relu && end.bias == nullptr && e.relu_saved == nullptr;
+    for (std::int64_t r = 0; r < g.rows; ++r) {
+      std::int64_t i = 0;
+      for (std::int64_t t = 0; t < cut.tiles(); ++t) {
+        const std::int64_t at = (r * g.columns + i) * g.ldy + j;
+        end.c = g.y + at;
+        end.relu_saved = e.relu_saved != nullptr ? e.relu_saved + at : nullptr;
+        tiles[cut.rows(t) - 1](g.x + r * g.row_step + i, g.offsets, g.x, g.b + j * g.k, g.k, end);
+        i += cut.rows(t);
+      }
     }
   }
+  finish_rows(e, g.y, g.ldy, 0, 0, g.rows * g.columns, g.n);
 }
 
 }  // namespace
@@ -313,11 +333,11 @@ extern const ConvKernels<double> conv_f64;
 const ConvKernels<float> conv_f32 = {kTileRows,        static_cast<int>(kTileColumns<float>),
                                      packed_elements<float>, pack<float>,
                                      product<float>,   gradient_scratch<float>,
-                                     gradient<float>,  gather<float>};
+                                     gradient<float>,  planar<float>};
 const ConvKernels<double> conv_f64 = {kTileRows,        static_cast<int>(kTileColumns<double>),
                                       packed_elements<double>, pack<double>,
                                       product<double>,  gradient_scratch<double>,
-                                      gradient<double>, gather<double>};
+                                      gradient<double>, planar<double>};
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

@@ -13,8 +13,8 @@ namespace dlnative {
 template <class T>
 struct TapProduct {
   const T* x;
-  // Where the channels of tap t of pixel i begin, from x on: rows[((i / tile_rows) * taps + t) *
-  // tile_rows + i % tile_rows], negative where the tap lies in the padding.
+  // Where the channels of tap t of pixel i begin, from x on: rows[((i / tile) * taps + t) * tile_rows +
+  // i % tile], negative where the tap lies in the padding.
   const std::int32_t* rows;
   const T* zeros;  // `channels` zeros
   const T* b;      // as `pack` wrote it
@@ -22,7 +22,8 @@ struct TapProduct {
   const std::int32_t* out;  // where the row of pixel i begins, from y on, or null: i * ldy
   std::int64_t ldy;
   std::int64_t pixels, taps, channels, n;
-  bool accumulate;  // Y += instead of Y =
+  std::int64_t tile;  // pixels of a tile, at most tile_rows; fewer where that gives equal tiles
+  bool accumulate;    // Y += instead of Y =
   // Arrays of the epilogue that are indexed like C begin where y begins, and their rows lie as y's do.
   const GemmEpilogue<T>* epilogue;
 };
@@ -53,16 +54,18 @@ struct TapGradient {
   T* scratch;      // gradient_scratch(pixels, n) values, 64-byte aligned
 };
 
-// Rows of windows side by side, for few channels: out[i, r * length + l] = image[pixels[i] + runs[r] + l].
-// Reads and writes up to a vector past the ends.
+// Y[r, i, j] = sum over p of x[r * row_step + i + offsets[p]] B[p, j]: neighbouring pixels i of a row r
+// lie side by side in x, which holds planes of one channel each.
 template <class T>
-struct WindowRows {
-  const T* image;
-  const std::int32_t* pixels;
-  std::int64_t count;
-  const std::int32_t* runs;
-  std::int64_t run_count, length;
-  T* out;
+struct PlanarProduct {
+  const T* x;
+  std::int64_t row_step;
+  const std::int32_t* offsets;  // not negative
+  std::int64_t k;
+  const T* b;  // as `pack` wrote it, one tap of k channels
+  T* y;        // pixel (r, i) at y + (r * columns + i) * ldy
+  std::int64_t ldy, rows, columns, n;
+  const GemmEpilogue<T>* epilogue;  // as in TapProduct
 };
 
 template <class T>
@@ -76,7 +79,7 @@ struct ConvKernels {
   void (*product)(const TapProduct<T>& product);
   std::int64_t (*gradient_scratch)(std::int64_t pixels, std::int64_t n);
   void (*gradient)(const TapGradient<T>& gradient);
-  void (*gather)(const WindowRows<T>& rows);
+  void (*planar)(const PlanarProduct<T>& product);
 };
 
 }  // namespace dlnative

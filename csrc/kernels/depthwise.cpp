@@ -144,16 +144,20 @@ struct Correlate {
       correlate_row<T, kPixels, kVectors, kPart, S>(row, run.taps, x + run.x + c + i * row.x_row,
                                                     k + run.k + c + i * row.k_row, n, sums);
     }
+    if (bias != nullptr || relu) {
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        const Vec<T> shift =
+            bias != nullptr ? read<T, kPart>(bias + c + v * kLanes<T>, n) : Vec<T>{};
+        const T low = relu ? T(0) : -infinity<T>();
+#pragma GCC unroll 8
+        for (int p = 0; p < kPixels; ++p) sums[p][v] = at_least<T>(sums[p][v] + shift, low);
+      }
+    }
     T* to = y + run.y + c;
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
-      for (int v = 0; v < kVectors; ++v) {
-        const int at = v * kLanes<T>;
-        Vec<T> value = sums[p][v];
-        if (bias != nullptr) value += read<T, kPart>(bias + c + at, n);
-        if (relu) value = at_least<T>(value, 0);
-        write<T, kPart>(to + at, value, n);
-      }
+      for (int v = 0; v < kVectors; ++v) write<T, kPart>(to + v * kLanes<T>, sums[p][v], n);
       to += row.y_pixel;
     }
   }
@@ -189,7 +193,11 @@ constexpr int kBlockPixels = 8 / kBlockVectors;
 
 // All channels of kPixels pixels.
 template <class T, int kPixels, class S, class Work>
-void all_channels(const Work& work, const DepthwiseRow& row, const DepthwiseRun& run) {
+void all_channels(const Work& of_row, const DepthwiseRow& a_row, const DepthwiseRun& a_run) {
+  // Copies stay in registers; what the references name could be overwritten by any store to y.
+  const Work work = of_row;
+  const DepthwiseRow row = a_row;
+  const DepthwiseRun run = a_run;
   constexpr std::int64_t kStep = kBlockVectors * kLanes<T>;
   std::int64_t c = 0;
   for (; c + kStep <= row.channels; c += kStep) {

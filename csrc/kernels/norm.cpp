@@ -9,6 +9,7 @@
 
 #include "kernels/norm_kernels.h"
 #include "kernels/simd/norm_rows.h"
+#include "kernels/simd/stream.h"
 #include "kernels/simd/vec.h"
 
 namespace dlnative {
@@ -165,9 +166,17 @@ void merge_moments(const T* moments, std::int64_t blocks, std::int64_t block_row
 
 // --- maps ---------------------------------------------------------------------------------------
 
-template <bool kResidual, bool kRelu, class T>
-void normalize_as(const NormalizeArgs<T>& args) {
-  const Joined<T> joined(args.cols, args.rows, args.cols);
+template <bool kStream, class T, class Lanes>
+DLNATIVE_INLINE void write(Lanes lanes, T* p, Vec<T> v) {
+  if constexpr (kStream && Lanes::whole) {
+    stream(p, v);
+  } else {
+    lanes.template put<T>(p, v);
+  }
+}
+
+template <bool kStream, bool kResidual, bool kRelu, class T>
+void normalize_as(const NormalizeArgs<T>& args, const Joined<T>& joined) {
   alignas(64) T space[3][kPanel];
   const T* mean = repeat(args.mean, joined, space[0]);
   const T* scale = repeat(args.scale, joined, space[1]);
@@ -182,18 +191,28 @@ void normalize_as(const NormalizeArgs<T>& args) {
       Vec<T> y = (lanes.template get<T>(args.x + i) - m) * s + o;
       if constexpr (kResidual) y += lanes.template get<T>(args.residual + i);
       if constexpr (kRelu) y = at_least<T>(y, 0);
-      lanes.template put<T>(args.y + i, y);
+      write<kStream, T>(lanes, args.y + i, y);
     }
   });
 }
 
+template <bool kStream, class T>
+void normalize_to(const NormalizeArgs<T>& args, const Joined<T>& joined) {
+  if (args.residual != nullptr) {
+    args.relu ? normalize_as<kStream, true, true>(args, joined)
+              : normalize_as<kStream, true, false>(args, joined);
+  } else {
+    args.relu ? normalize_as<kStream, false, true>(args, joined)
+              : normalize_as<kStream, false, false>(args, joined);
+  }
+}
+
 template <class T>
 void normalize(const NormalizeArgs<T>& args) {
-  if (args.residual != nullptr) {
-    args.relu ? normalize_as<true, true>(args) : normalize_as<true, false>(args);
-  } else {
-    args.relu ? normalize_as<false, true>(args) : normalize_as<false, false>(args);
-  }
+  const Joined<T> joined(args.cols, args.rows, args.cols);
+  if (!args.stream || !can_stream(args.y, joined.ld)) return normalize_to<false>(args, joined);
+  normalize_to<true>(args, joined);
+  finish_streaming();
 }
 
 template <bool kMasked, bool kDx, class T>
@@ -241,9 +260,8 @@ void product_sums(const ProductSumArgs<T>& args) {
   }
 }
 
-template <bool kMasked, bool kResidual, class T>
-void backward_as(const NormBackwardArgs<T>& args) {
-  const Joined<T> joined(args.cols, args.rows, args.cols);
+template <bool kStream, bool kMasked, bool kResidual, class T>
+void backward_as(const NormBackwardArgs<T>& args, const Joined<T>& joined) {
   alignas(64) T space[4][kPanel];
   const T* mean = repeat(args.mean, joined, space[0]);
   const T* a = repeat(args.a, joined, space[1]);
@@ -258,19 +276,32 @@ void backward_as(const NormBackwardArgs<T>& args) {
       Vec<T> g = lanes.template get<T>(args.dy + i);
       const Vec<T> x = lanes.template get<T>(args.x + i);
       if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
-      lanes.template put<T>(args.dx + i, g * va + ((x - vm) * vb + vd));
-      if constexpr (kResidual) lanes.template put<T>(args.dresidual + i, g);
+      write<kStream, T>(lanes, args.dx + i, g * va + ((x - vm) * vb + vd));
+      if constexpr (kResidual) write<kStream, T>(lanes, args.dresidual + i, g);
     }
   });
 }
 
+template <bool kStream, class T>
+void backward_to(const NormBackwardArgs<T>& args, const Joined<T>& joined) {
+  if (args.saved != nullptr) {
+    args.dresidual != nullptr ? backward_as<kStream, true, true>(args, joined)
+                              : backward_as<kStream, true, false>(args, joined);
+  } else {
+    args.dresidual != nullptr ? backward_as<kStream, false, true>(args, joined)
+                              : backward_as<kStream, false, false>(args, joined);
+  }
+}
+
 template <class T>
 void backward(const NormBackwardArgs<T>& args) {
-  if (args.saved != nullptr) {
-    args.dresidual != nullptr ? backward_as<true, true>(args) : backward_as<true, false>(args);
-  } else {
-    args.dresidual != nullptr ? backward_as<false, true>(args) : backward_as<false, false>(args);
+  const Joined<T> joined(args.cols, args.rows, args.cols);
+  if (!args.stream || !can_stream(args.dx, joined.ld) ||
+      (args.dresidual != nullptr && !can_stream(args.dresidual, joined.ld))) {
+    return backward_to<false>(args, joined);
   }
+  backward_to<true>(args, joined);
+  finish_streaming();
 }
 
 template <class T>

@@ -22,6 +22,7 @@ struct NormalizeArgs {
   const T* scale;
   const T* offset;
   bool relu;
+  bool stream;  // y is too large for the caches
 };
 
 // With g = saved > 0 ? dy : 0, or dy where `saved` is null: sum_g[c] = sum of g over the rows and
@@ -54,6 +55,7 @@ struct NormBackwardArgs {
   const T* a;
   const T* b;
   const T* d;
+  bool stream;  // dx and dresidual are too large for the caches
 };
 
 // Rows that are normalised one by one (layer normalisation), [rows, cols] without gaps:

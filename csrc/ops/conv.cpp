@@ -263,6 +263,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   product.y = result_ + at;
   product.ldy = result_channels_;
   product.taps = taps;
+  product.tile = kernels_->tile_rows;
   product.channels = channels_;
   product.accumulate = extras_.addend != nullptr;
   GemmEpilogue<T> epilogue = extras_.epilogue;

@@ -129,28 +129,27 @@ class ConvGradient {
   std::int64_t column_part_ = 0, column_parts_ = 1;  // of the filters of a group
 };
 
-// Few channels: windows are written side by side, some hundred pixels at a time, and multiplied.
-// No groups.
+// Few channels, no groups: each image, padded, is taken apart into planes of one channel (and, where
+// the stride is w, of every w-th column), so that neighbouring pixels of the result read neighbouring
+// values. Channels times taps are one sum.
 template <class T>
-class GatheredConv {
+class PlanarConv {
  public:
-  static GatheredConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y, const ConvExtras<T>& extras);
+  static PlanarConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y, const ConvExtras<T>& extras);
   // dkernel, and dbias where it is not null.
-  static GatheredConv gradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+  static PlanarConv gradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
 
   void run();
 
  private:
-  GatheredConv(const ConvShape& shape, const T* x);
+  PlanarConv(const ConvShape& shape, const T* x);
   void run_forward();
   void run_gradient();
-  template <class F>
-  void for_each_block(std::int64_t image, std::int64_t first_row, std::int64_t rows, T* scratch, F&& f) const;
-  void pad(std::int64_t image, std::int64_t first_row, std::int64_t rows, T* to) const;
-  std::int64_t gather_elements() const;  // of scratch
+  void run_part(std::int64_t part, T* partial) const;
+  // The planes that rows [first_row, first_row + rows) of y read.
+  void fill_planes(std::int64_t image, std::int64_t first_row, std::int64_t rows, T* planes) const;
 
   const ConvKernels<T>* kernels_;
-  const GemmKernels<T>* gemm_;
   ConvShape shape_;
   const T* x_;
   const T* kernel_ = nullptr;
@@ -159,12 +158,15 @@ class GatheredConv {
   const T* dy_ = nullptr;
   T* dkernel_ = nullptr;
   T* dbias_ = nullptr;
-  std::int64_t k_;             // values of a window
-  std::int64_t width_;         // pixels of a padded row
-  std::int64_t band_;          // rows of y whose windows are padded at a time
-  std::vector<std::int32_t> runs_;
-  std::int64_t run_length_;
-  std::int64_t splits_ = 1;
+  std::int64_t k_;                    // taps times channels
+  std::int64_t line_;                 // values of a row of a plane
+  std::int64_t band_;                 // rows of y whose planes are made at a time
+  std::int64_t plane_, planes_;       // values of one plane for a band, and of all
+  std::vector<std::int32_t> offsets_; // of each of the k values, in its plane
+  std::vector<std::int32_t> rows_;    // of the gradient: see TapProduct
+  std::vector<std::int32_t> lines_;   // where the rows of dy begin
+  std::int64_t tile_ = 0;
+  std::int64_t parts_ = 1;            // of the gradient's sum
 };
 
 // out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.

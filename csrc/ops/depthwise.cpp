@@ -101,6 +101,15 @@ void DepthwiseGeometry::make_runs() {
       next = place.first + columns_.neighbour_step;
     }
   }
+  for (const DepthwiseRun& run : runs_) {
+    if (run.pixels > 1) {
+      wide_runs_.push_back(run);
+      continue;
+    }
+    for (std::int64_t group = 2; group <= kGroup; ++group) {
+      column_runs_[group - 2].push_back({run.y, run.x, run.k, group, run.taps});
+    }
+  }
 }
 
 DepthwiseGeometry::Band DepthwiseGeometry::source_rows(Band target) const {
@@ -115,14 +124,31 @@ DepthwiseGeometry::Band DepthwiseGeometry::source_rows(Band target) const {
   return band;
 }
 
-DepthwiseRow DepthwiseGeometry::row(std::int64_t o, std::int64_t& source,
-                                    std::int64_t& weight) const {
+// Rows from o on, at most kGroup, that meet the same taps one neighbour further on each.
+std::int64_t DepthwiseGeometry::group_size(std::int64_t o, std::int64_t end) const {
+  if (rows_.place_step != 1 || column_runs_[0].empty()) return 1;
+  const Place& first = rows_.places[static_cast<std::size_t>(o)];
+  std::int64_t group = 1;
+  for (; group < std::min(kGroup, end - o); ++group) {
+    const Place& place = rows_.places[static_cast<std::size_t>(o + group)];
+    if (place.taps != first.taps || place.tap != first.tap ||
+        place.first != first.first + group * rows_.neighbour_step) {
+      break;
+    }
+  }
+  return group;
+}
+
+DepthwiseGeometry::Piece DepthwiseGeometry::piece(std::int64_t o,
+                                                  const std::vector<DepthwiseRun>& runs) const {
   const Place& place = rows_.places[static_cast<std::size_t>(o)];
-  source = place.first * source_row_;
-  weight = place.tap * kernel_width_ * channels_;
-  DepthwiseRow row;
-  row.runs = runs_.data();
-  row.run_count = static_cast<std::int64_t>(runs_.size());
+  Piece piece;
+  piece.o = o;
+  piece.source = place.first * source_row_;
+  piece.weight = place.tap * kernel_width_ * channels_;
+  DepthwiseRow& row = piece.row;
+  row.runs = runs.data();
+  row.run_count = static_cast<std::int64_t>(runs.size());
   row.rows = place.taps;
   row.channels = channels_;
   row.y_pixel = columns_.place_step * channels_;
@@ -131,7 +157,16 @@ DepthwiseRow DepthwiseGeometry::row(std::int64_t o, std::int64_t& source,
   row.x_tap = columns_.source_step * channels_;
   row.k_row = rows_.tap_step * kernel_width_ * channels_;
   row.k_tap = columns_.tap_step * channels_;
-  return row;
+  return piece;
+}
+
+// The single pixels of rows o to o + group - 1.
+DepthwiseGeometry::Piece DepthwiseGeometry::columns_piece(std::int64_t o,
+                                                          std::int64_t group) const {
+  Piece columns = piece(o, column_runs_[group - 2]);
+  columns.row.y_pixel = target_row_;
+  columns.row.x_pixel = rows_.neighbour_step * source_row_;
+  return columns;
 }
 
 namespace {
@@ -181,16 +216,13 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Window& window, std::int64_t
   chunk_ = std::max<std::int64_t>(1, std::min(chunk_, fitting));
 }
 
-// What remains of the epilogue, for a row of the target that is still in cache.
+// What remains of the epilogue, for n elements of the target that are still in cache.
 template <class T>
-void DepthwiseCorrelation<T>::finish(T* row, std::int64_t offset) const {
+void DepthwiseCorrelation<T>::finish(T* rows, std::int64_t offset, std::int64_t n) const {
   if (epilogue_.pre_activation != nullptr) {
-    std::memcpy(epilogue_.pre_activation + offset, row,
-                static_cast<std::size_t>(geometry_.target_row()) * sizeof(T));
+    std::memcpy(epilogue_.pre_activation + offset, rows, static_cast<std::size_t>(n) * sizeof(T));
   }
-  if (epilogue_.activation != nullptr) {
-    epilogue_.activation(row, row, geometry_.target_row(), epilogue_.params);
-  }
+  if (epilogue_.activation != nullptr) epilogue_.activation(rows, rows, n, epilogue_.params);
 }
 
 template <class T>
@@ -213,14 +245,13 @@ void DepthwiseCorrelation<T>::band(const T* source, const T* kernel, T* target, 
   } else if (contracts_) {
     to = static_cast<T*>(thread_scratch(static_cast<std::size_t>(count * target_row) * sizeof(T)));
   }
-  for (std::int64_t o = rows.begin; o < rows.end; ++o) {
-    std::int64_t first, weight;
-    const DepthwiseRow row = geometry_.row(o, first, weight);
-    T* y = to + (o - rows.begin) * target_row;
-    kernels_->depthwise->correlate(row, row.rows > 0 ? from + (first - origin) : from,
-                                   kernel + weight, y, epilogue_.bias, epilogue_.relu);
-    finish(y, offset + (o - rows.begin) * target_row);
-  }
+  geometry_.for_each_piece(rows, [&](const DepthwiseGeometry::Piece& piece) {
+    kernels_->depthwise->correlate(piece.row,
+                                   piece.row.rows > 0 ? from + (piece.source - origin) : from,
+                                   kernel + piece.weight, to + (piece.o - rows.begin) * target_row,
+                                   epilogue_.bias, epilogue_.relu);
+  });
+  finish(to, offset, count * target_row);
   if (contracts_) {
     kernels_->depthwise->contract(to, target + offset / multiplier_,
                                   count * target_row / multiplier_, multiplier_);
@@ -276,13 +307,12 @@ void DepthwiseBackwardKernel<T>::part(const T* x, const T* dy, std::int64_t begi
           from = expanded;
           origin = met.begin * x_row;
         }
-        for (std::int64_t o = rows.begin; o < rows.end; ++o) {
-          std::int64_t first, weight;
-          const DepthwiseRow row = geometry_.row(o, first, weight);
-          if (row.rows == 0) continue;
-          const T* y = dy + (image * geometry_.height() + o) * y_row;
-          kernels_->depthwise->accumulate(row, from + (first - origin), y, sums + weight);
-        }
+        geometry_.for_each_piece(rows, [&](const DepthwiseGeometry::Piece& piece) {
+          if (piece.row.rows == 0) return;
+          const T* y = dy + (image * geometry_.height() + piece.o) * y_row;
+          kernels_->depthwise->accumulate(piece.row, from + (piece.source - origin), y,
+                                          sums + piece.weight);
+        });
       });
 }
 

@@ -34,9 +34,23 @@ class DepthwiseGeometry {
   // Rows of the source that rows [begin, end) of the target meet; empty where there is none.
   Band source_rows(Band target) const;
 
-  // Row `o` of the target, and where its first source row and its first weight lie: `source` counts
-  // from the first row of the image.
-  DepthwiseRow row(std::int64_t o, std::int64_t& source, std::int64_t& weight) const;
+  // What a kernel does in one call: `row` of the target's row `o`, or of a column of pixels that
+  // begins there. Its first row of the source begins at `source`, counted from the image, its
+  // first weight at `weight`.
+  struct Piece {
+    DepthwiseRow row;
+    std::int64_t o, source, weight;
+  };
+  // Calls f(piece) for the pieces that rows [begin, end) of the target consist of.
+  template <class F>
+  void for_each_piece(Band rows, F&& f) const {
+    for (std::int64_t o = rows.begin; o < rows.end;) {
+      const std::int64_t group = group_size(o, rows.end);
+      for (std::int64_t i = 0; i < group; ++i) f(piece(o + i, group > 1 ? wide_runs_ : runs_));
+      if (group > 1) f(columns_piece(o, group));
+      o += group;
+    }
+  }
 
  private:
   struct Place {
@@ -45,14 +59,20 @@ class DepthwiseGeometry {
   struct Axis {
     std::vector<Place> places;
     std::int64_t source_step, tap_step;  // from a tap to the next
-    std::int64_t place_step,
-        neighbour_step;  // from a place to one that meets the same taps further on
+    // From a place to the next that may meet the same taps, in the target and in the source.
+    std::int64_t place_step, neighbour_step;
   };
+  static constexpr std::int64_t kGroup = 4;
   static Axis make_axis(const WindowAxis& axis, Target target);
   void make_runs();
+  std::int64_t group_size(std::int64_t o, std::int64_t end) const;
+  Piece piece(std::int64_t o, const std::vector<DepthwiseRun>& runs) const;
+  Piece columns_piece(std::int64_t o, std::int64_t group) const;
 
   Axis rows_, columns_;
-  std::vector<DepthwiseRun> runs_;
+  // All runs of a row; those of several pixels; and the single pixels, such as those of a border,
+  // as runs of 2, 3 and 4 pixels down their columns, since a single pixel is slow work.
+  std::vector<DepthwiseRun> runs_, wide_runs_, column_runs_[kGroup - 1];
   std::int64_t channels_, kernel_width_;
   std::int64_t target_row_, source_row_, products_ = 0;
 };
@@ -69,7 +89,7 @@ class DepthwiseCorrelation {
  private:
   void band(const T* source, const T* kernel, T* target, std::int64_t image,
             DepthwiseGeometry::Band rows) const;
-  void finish(T* row, std::int64_t offset) const;
+  void finish(T* rows, std::int64_t offset, std::int64_t n) const;
 
   const Kernels<T>* kernels_;
   DepthwiseGeometry geometry_;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "dispatch/cpu.h"
 #include "dispatch/dispatch.h"
 
 namespace dlnative {
@@ -15,6 +16,15 @@ constexpr double kElementTime = sizeof(T) == 4 ? 0.2 : 0.4;
 template <class T>
 int threads_of(std::int64_t elements, int arrays) {
   return threads_for(static_cast<double>(elements) * arrays * kElementTime<T>);
+}
+
+// Whether what a pass writes is out of the caches before anybody can read it: x and y together fill
+// the last one.
+template <class T>
+bool too_large_to_cache(std::int64_t elements) {
+  const CacheSizes& caches = cache_sizes();
+  const std::int64_t last = std::max(caches.l2, caches.l3);
+  return elements * static_cast<std::int64_t>(sizeof(T)) > last / 2;
 }
 
 std::size_t size(std::int64_t n) {
@@ -52,12 +62,13 @@ RowBlocks::RowBlocks(std::int64_t rows, std::int64_t cols, std::int64_t block_ro
 // --- passes over channels -----------------------------------------------------------------------
 
 template <class T>
-ChannelPasses<T>::ChannelPasses(std::int64_t rows, std::int64_t channels)
+ChannelPasses<T>::ChannelPasses(std::int64_t rows, std::int64_t channels, std::int64_t matrices)
     : kernels_(kernels<T>().norm),
       rows_(rows),
       channels_(channels),
       blocks_(rows, channels),
-      chunk_rows_(std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(channels, 1))) {
+      chunk_rows_(std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(channels, 1))),
+      stream_(too_large_to_cache<T>(matrices * rows * channels)) {
   // Whole multiples of the rows that kernels take together.
   if (chunk_rows_ > 64) chunk_rows_ = chunk_rows_ / 64 * 64;
 }
@@ -109,7 +120,7 @@ void ChannelPasses<T>::normalize(const T* x, const T* residual, T* y, const T* m
                                  const T* offset, bool relu, int threads) const {
   for_each_rows(threads, [&](std::int64_t at, std::int64_t rows) {
     kernels_->normalize({x + at, residual != nullptr ? residual + at : nullptr, y + at, rows,
-                         channels_, mean, scale, offset, relu});
+                         channels_, mean, scale, offset, relu, stream_});
   });
 }
 
@@ -120,7 +131,7 @@ void ChannelPasses<T>::backward(const T* dy, const T* x, const T* saved, T* dx, 
   for_each_rows(threads, [&](std::int64_t at, std::int64_t rows) {
     kernels_->backward({dy + at, x + at, saved != nullptr ? saved + at : nullptr, dx + at,
                         dresidual != nullptr ? dresidual + at : nullptr, rows, channels_, mean, a,
-                        b, d});
+                        b, d, stream_});
   });
 }
 
@@ -237,7 +248,7 @@ void BatchNormBackwardOp<T>::run_training(const T* dy, const T* x, const T* mean
 template <class T>
 GroupNormOp<T>::GroupNormOp(std::int64_t samples, std::int64_t rows, std::int64_t channels,
                             std::int64_t groups, double epsilon)
-    : passes_(rows, channels),
+    : passes_(rows, channels, samples),
       samples_(samples),
       groups_(groups),
       epsilon_(epsilon),

@@ -58,7 +58,8 @@ struct ChannelScale {
 template <class T>
 class ChannelPasses {
  public:
-  ChannelPasses(std::int64_t rows, std::int64_t channels);
+  // One of `matrices` of this shape, which are worked on one after the other.
+  ChannelPasses(std::int64_t rows, std::int64_t channels, std::int64_t matrices = 1);
 
   std::int64_t rows() const { return rows_; }
   std::int64_t channels() const { return channels_; }
@@ -84,6 +85,7 @@ class ChannelPasses {
   std::int64_t rows_, channels_;
   RowBlocks blocks_;
   std::int64_t chunk_rows_;  // of a task of a map
+  bool stream_;
 };
 
 // y = act((x - mean) / sqrt(variance + epsilon) * gamma + beta + residual). gamma, beta and

@@ -124,7 +124,7 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
       return make_gemm(GemmBlock<T>{from, weights, y.as<T>(), k, 1, filters, 1, filters, rows, filters, k, false, nullptr, nullptr},
                        extras.epilogue);
     }
-    if (is_narrow(shape)) return make_running(GatheredConv<T>::forward(shape, from, weights, y.as<T>(), extras), "gathered");
+    if (is_narrow(shape)) return make_running(PlanarConv<T>::forward(shape, from, weights, y.as<T>(), extras), "planar");
     return make_running(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), "direct");
   });
 }
@@ -204,7 +204,7 @@ std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {
     using T = decltype(zero);
     T* sums = data_or_null<T>(dbias);
     if (is_narrow(shape)) {
-      return make_running(GatheredConv<T>::gradient(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), "gathered");
+      return make_running(PlanarConv<T>::gradient(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), "planar");
     }
     return make_running(ConvGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), "direct");
   });

@@ -51,7 +51,10 @@ std::int64_t Program::run(const RunRequest& request) {
     const Clock::time_point step_start = slow_ || done == 0 ? Clock::now() : start;
     run_step(request, done);
     ++done;
-    if (done == 1) slow_ = slow_ || seconds_since(step_start) > kPollSeconds;
+    if (done == 1) {
+      slow_ = (slow_ && timed_) || seconds_since(step_start) > kPollSeconds;
+      timed_ = true;
+    }
     // A step of a tiny model takes less than 1 us, reading the clock 25 ns: look every 16 steps.
     if (request.max_seconds > 0.0 && (slow_ || (done & 15) == 0 || done == 1) &&
         seconds_since(start) >= request.max_seconds) {

@@ -73,7 +73,9 @@ class Program {
   std::vector<Buffer> outputs_;
   std::mutex mutex_;
   bool profiling_ = false;
-  bool slow_ = false;  // a step takes long enough that signals are looked for between instructions
+  // A step takes long enough that signals are looked for between instructions. So may the first one.
+  bool slow_ = true;
+  bool timed_ = false;
 };
 
 }  // namespace dlnative

@@ -51,6 +51,7 @@ class Program:
         step: typing.SupportsInt | typing.SupportsIndex = 0,
         max_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0,
         out: typing.Any = None,
+        epoch: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> int: ...
     def set_profiling(self, on: bool) -> None: ...
     @property

@@ -85,6 +85,28 @@ struct AverageCotangents {
   std::int64_t size;
 };
 
+// Pixels in window q's part of a row, and those up to the next window, which get zeros.
+template <class T, bool kNarrow, class Cotangents>
+DLNATIVE_INLINE void disjoint_window(const PoolShape& s, const Cotangents& cotangents,
+                                     std::int64_t at, std::int64_t p, std::int64_t q,
+                                     std::int64_t tap, T* dx) {
+  using Value = typename Cotangents::Value;
+  const T* end = dx + s.in_w * s.channels;
+  const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
+  const T scale = cotangents.scale(p, q);
+  const std::int64_t first = tap * s.window_w + w.begin;
+  for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) {
+    const Value value = cotangents.template load<kNarrow>(at + c, s.channels, scale);
+    T* pixel = dx + (w.start + w.begin) * s.channels + c;
+    for (std::int64_t i = 0; i < w.count(); ++i, pixel += s.channels) {
+      store_pixel<kNarrow>(pixel, Value::at(value, first + i), s.channels, end);
+    }
+  });
+  const std::int64_t after = w.start + w.end;
+  const std::int64_t next = q + 1 < s.out_w ? smaller(w.start + s.stride_w, s.in_w) : s.in_w;
+  if (next > after) fill_zero(dx + after * s.channels, (next - after) * s.channels);
+}
+
 // Row iy of an image for disjoint windows. `windows` is the offset of the image's first window.
 template <class T, bool kNarrow, class Cotangents>
 void disjoint_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
@@ -92,31 +114,30 @@ void disjoint_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t
   using Value = typename Cotangents::Value;
   const std::int64_t p = (iy + s.top) / s.stride_h;
   const std::int64_t tap = iy + s.top - p * s.stride_h;
-  const T* end = dx + s.in_w * s.channels;
   if (p >= s.out_h || tap >= s.window_h) return fill_zero(dx, s.in_w * s.channels);
-  std::int64_t at = windows + p * s.out_w * s.channels;
-  for (std::int64_t q = 0; q < s.out_w; ++q, at += s.channels) {
-    const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
-    const T scale = cotangents.scale(p, q);
-    const std::int64_t first = tap * s.window_w + w.begin;
-    T* const pixels = dx + (w.start + w.begin) * s.channels;
-    const auto write = [&](std::int64_t c, std::int64_t count) {
-      const Value value = cotangents.template load<kNarrow>(at + c, s.channels, scale);
-      T* pixel = pixels + c;
-      for (std::int64_t i = 0; i < count; ++i, pixel += s.channels) {
-        store_pixel<kNarrow>(pixel, Value::at(value, first + i), s.channels, end);
-      }
-    };
-    if (w.count() == 2) {
-      for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) { write(c, 2); });
-    } else {
-      for_each_vector<T, kNarrow, 1>(s.channels,
-                                     [&](auto, std::int64_t c) { write(c, w.count()); });
+  const std::int64_t at = windows + p * s.out_w * s.channels;
+  std::int64_t q = 0;
+  const auto general = [&](std::int64_t q_end) {
+    for (; q < q_end; ++q) {
+      disjoint_window<T, kNarrow>(s, cotangents, at + q * s.channels, p, q, tap, dx);
     }
-    const std::int64_t after = w.start + w.end;
-    const std::int64_t next = q + 1 < s.out_w ? smaller(w.start + s.stride_w, s.in_w) : s.in_w;
-    if (next > after) fill_zero(dx + after * s.channels, (next - after) * s.channels);
+  };
+  // Pairs of pixels, the most common window: all but the first and the last without bounds.
+  if (s.window_w == 2 && s.stride_w == 2 && s.out_w > 2) {
+    general(1);
+    const T* end = dx + s.in_w * s.channels;
+    const T scale = cotangents.scale(p, q);
+    for (; q < s.out_w - 1; ++q) {
+      T* pair = dx + (2 * q - s.left) * s.channels;
+      for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) {
+        const Value value =
+            cotangents.template load<kNarrow>(at + q * s.channels + c, s.channels, scale);
+        store_pixel<kNarrow>(pair + c, Value::at(value, 2 * tap), s.channels, end);
+        store_pixel<kNarrow>(pair + s.channels + c, Value::at(value, 2 * tap + 1), s.channels, end);
+      });
+    }
   }
+  general(s.out_w);
 }
 
 // Row iy of an image for any windows.

@@ -79,9 +79,9 @@ def shape(text: str) -> tuple[int, ...]:
 
 def image_size(text: str) -> tuple[int, int]:
     """``64`` or ``48x64``, which is height and width"""
-    height, _, width = text.partition("x")
+    height, by, width = text.partition("x")
     try:
-        return positive(height), positive(width or height)
+        return positive(height), positive(width if by else height)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"expected N or HEIGHTxWIDTH, received {text!r}") from None
 

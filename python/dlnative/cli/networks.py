@@ -105,11 +105,13 @@ def _augmentation(name: str, amount: Any, shape: tuple[int, ...], largest: Any) 
         return [layers.RandomFlip(FLIPS[amount], name=name)]
     if name == "crop":
         padding = layers.ZeroPadding2D(amount, name="crop_padding")
-        return [padding, layers.RandomCrop(*shape[:2], name=name)]
-    if name in ("translation", "zoom"):
-        layer = layers.RandomTranslation if name == "translation" else layers.RandomZoom
-        return [layer(amount, amount, name=name)]
+        return [padding, layers.RandomCrop(shape[0], shape[1], name=name)]
+    if name == "translation":
+        return [layers.RandomTranslation(amount, amount, name=name)]
     if name == "rotation":
         return [layers.RandomRotation(amount, name=name)]
-    layer = layers.RandomBrightness if name == "brightness" else layers.RandomContrast
-    return [layer(amount, value_range=(0, largest), name=name)]
+    if name == "zoom":
+        return [layers.RandomZoom(amount, amount, name=name)]
+    if name == "brightness":
+        return [layers.RandomBrightness(amount, value_range=(0, largest), name=name)]
+    return [layers.RandomContrast(amount, value_range=(0, largest), name=name)]

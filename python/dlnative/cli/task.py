@@ -193,7 +193,7 @@ def task_of(saved: SavedModel, folder: str) -> Classification | Regression:
     """
     config = saved.preprocessing or {}
     try:
-        common = {
+        common: dict[str, Any] = {
             "sample_shape": tuple(config["sample_shape"]),
             "inputs": config["inputs"] and Standardizer.from_config(config["inputs"]),
             "columns": config["columns"] and Columns(**config["columns"]),

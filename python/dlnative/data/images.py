@@ -130,7 +130,7 @@ def decode(path: Path, wanted: ImageFormat) -> np.ndarray:
         UnreadableImage: If Pillow cannot decode it to the end.
     """
     pillow = require_pillow()
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
     try:
         with pillow.open(path, formats=_DECODERS) as image:
@@ -142,7 +142,7 @@ def decode(path: Path, wanted: ImageFormat) -> np.ndarray:
                 image = image.resize(wanted.image_size[::-1], filter)
     except MemoryError:
         raise
-    except pillow.UnidentifiedImageError:
+    except UnidentifiedImageError:
         reason = "empty file" if path.stat().st_size == 0 else "not a JPEG, PNG or BMP file"
         raise UnreadableImage(reason) from None
     except Exception as error:  # a damaged file makes the decoders raise almost anything

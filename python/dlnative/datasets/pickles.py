@@ -67,7 +67,7 @@ class _Type:
             raise pickle.UnpicklingError(f"an array of dtype {text!r} is not one of numbers")
 
     def __setstate__(self, state: tuple) -> None:
-        order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+        order: Any = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
         self.dtype = self.dtype.newbyteorder(order)
 
 

@@ -35,6 +35,11 @@ class _RandomAffineLayer(RandomImageLayer):
         }
 
 
+def _plain(factor):
+    """A factor as it is given, lists (out of JSON) as tuples."""
+    return tuple(factor) if isinstance(factor, list) else factor
+
+
 class RandomTranslation(_RandomAffineLayer):
     """In training each image is shifted by a random part of its size. Otherwise: y = x.
 
@@ -77,8 +82,8 @@ class RandomTranslation(_RandomAffineLayer):
         **kwargs,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
-        self.height_factor = height_factor
-        self.width_factor = width_factor
+        self.height_factor = _plain(height_factor)
+        self.width_factor = _plain(width_factor)
         self._height_range = self._pair("height_factor", height_factor, -1.0, 1.0)
         self._width_range = self._pair("width_factor", width_factor, -1.0, 1.0)
 
@@ -175,8 +180,8 @@ class RandomZoom(_RandomAffineLayer):
         **kwargs,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
-        self.height_factor = height_factor
-        self.width_factor = width_factor
+        self.height_factor = _plain(height_factor)
+        self.width_factor = _plain(width_factor)
         self._height_range = self._zooms("height_factor", height_factor)
         self._width_range = (
             None if width_factor is None else self._zooms("width_factor", width_factor)

@@ -63,8 +63,7 @@ class _Normalization(UnaryLayer):
         return int(value)
 
     def _position(self, axis, shape):
-        """`axis` counted from the front; ValueError where the input has no such axis, or the batch
-        is there."""
+        """`axis` counted from the front; ValueError where it is none of the samples' axes."""
         received = f"received {messages.format_shape(shape)}"
         if not -len(shape) <= axis < len(shape):
             raise ValueError(
@@ -122,8 +121,8 @@ class BatchNormalization(_Normalization):
     a layer with `trainable=False`, they are the moving statistics. The variance is the biased one
     (divided by the number of elements n) in both places.
 
-    Shapes: x and y (batch, ..., channels); gamma, beta, moving_mean and moving_variance (channels,),
-    in this order in `weights`.
+    Shapes: x and y (batch, ..., channels); gamma, beta, moving_mean and moving_variance, in this
+    order in `weights`, (channels,).
 
     Args:
         axis: The axis of the channels. The last is the fast one; others are transposed there and

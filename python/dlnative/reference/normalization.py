@@ -93,7 +93,7 @@ def batch_norm_training(
     Raises:
         ValueError: Another activation than None or "relu".
     """
-    if moments is None:
+    if moments is None or x.size == 0:
         mean, variance = _statistics(x, tuple(range(x.ndim - 1)))
         mean, variance = mean.reshape(-1), variance.reshape(-1)
     else:

@@ -113,6 +113,49 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
     call("depthwise_conv2d_backward_input", places, filters, input_shape=image.shape, **half)
     call("depthwise_conv2d_backward_kernel", image, places, kernel_size=(3, 2), bias=True, **half)
 
+    window = {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"}
+    line = {"pool_size": (2,), "padding": (0, 1)}
+    places, first = array(batch, 3, 4, 2), np.zeros((batch, 3, 4, 2), np.uint8)
+    call("max_pool2d", image, activation="relu", **window)
+    call("max_pool2d_backward", places, image, **window)
+    call("max_pool2d_backward_indices", places, first, input_shape=image.shape, **window)
+    call("avg_pool2d", image, **window)
+    call("avg_pool2d_backward", places, input_shape=image.shape, **window)
+    call("max_pool1d", image[:, 0], **line)
+    call("max_pool1d_backward", places[:, 0, :2], image[:, 0], **line)
+    relu = {"input_shape": (batch, 4, 2), "activation": "relu", **line}
+    ends = (places[:, 0, :2], first[:, 0, :2], places[:, 1, :2])
+    call("max_pool1d_backward_indices", *ends, **relu)
+    call("avg_pool1d", image[:, 0], **line)
+    call("avg_pool1d_backward", places[:, 0, :2], input_shape=(batch, 4, 2), **line)
+    call("zero_pad2d", image, padding=(1, 0, 0, 2))
+    call("crop2d", image, cropping=(0, 0, 0, 0))
+    call("crop2d", image, cropping=(1, 0, 0, 2))
+    for kind in ("nearest", "bilinear", "lanczos3"):
+        call("upsample2d", image, size=(1, 2), interpolation=kind)
+        call("upsample2d_backward", image, (batch, 5, 2, 2), size=(1, 2), interpolation=kind)
+
+    call("random_flip", image, seed=1)
+    call("random_crop", image, height=4, width=6, padding=(1, 0, 2, 1), padding_mode="reflect")
+    call("random_affine", image, rotation=(-0.1, 0.3), height_zoom=(0.5, 2.0), fill_mode="wrap")
+    call("random_affine", image, width_shift=(0.5, 1.0), interpolation="nearest", epoch=2)
+    call("random_brightness", image, factor=(-0.5, 0.5), value_range=(0.0, 1.0))
+    call("random_contrast", image, factor=(0.5, 2.0), value_range=(0.0, 1.0))
+    call("crop_resize2d", image, window=(1, 0, 3, 2), height=4, width=5)
+
+    pixels, other, scale = array(batch, 2, 4), array(batch, 2, 4), array(4)
+    call("batch_norm", pixels, scale, scale, scale, scale, other, activation="relu")
+    call("batch_norm_backward", other, pixels, scale, scale, scale)
+    call("batch_norm_training", pixels, scale, scale, other, activation="relu")
+    call("batch_norm_training", pixels, moments=array(2, 2, 4))
+    masked = {"activation": "relu", "residual": True}
+    call("batch_norm_training_backward", other, pixels, scale, scale, scale, other, **masked)
+    call("layer_norm", pixels, array(2, 4), array(2, 4), axes=2)
+    call("layer_norm_backward", other, pixels, scale)
+    call("group_norm", pixels, scale, scale, groups=2)
+    call("group_norm_backward", other, pixels, scale, groups=2)
+    call("moving_average", scale, array(4), momentum=0.9)
+
     labels = rng.integers(0, 3, batch)
     losses = [(name, y, attributes) for name, attributes in DENSE_LOSSES.items()]
     losses += [(name, labels.astype(np.int32), {}) for name in SPARSE_LOSSES]
