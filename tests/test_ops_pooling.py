@@ -272,17 +272,19 @@ def test_margins_are_neither_read_nor_written(isa, rng):
 
 def test_empty_batch(isa):
     x = np.zeros((0, 4, 4, 3), "float32")
-    y, indices = ops.max_pool2d(x, (2, 2), indices=True)
+    y, indices = ops.max_pool2d(x, pool_size=(2, 2), indices=True)
     assert y.shape == indices.shape == (0, 2, 2, 3)
-    assert ops.max_pool2d_backward(y, x, (2, 2)).shape == x.shape
-    assert ops.avg_pool2d(x, (2, 2)).shape == y.shape
+    assert ops.max_pool2d_backward(y, x, pool_size=(2, 2)).shape == x.shape
+    assert ops.avg_pool2d(x, pool_size=(2, 2)).shape == y.shape
     assert ops.upsample2d(x).shape == (0, 8, 8, 3)
     assert ops.zero_pad2d(x, padding=(1, 1, 1, 1)).shape == (0, 6, 6, 3)
 
 
 def test_any_strides_of_arrays(rng):
     x = rng.standard_normal((3, 6, 8, 2))[:, ::-1, :, ::-1].transpose(0, 2, 1, 3)
-    np.testing.assert_array_equal(ops.max_pool2d(x, (2, 2)), reference.max_pool2d(x, (2, 2)))
+    np.testing.assert_array_equal(
+        ops.max_pool2d(x, pool_size=(2, 2)), reference.max_pool2d(x, (2, 2))
+    )
 
 
 def test_open_batch():
@@ -304,16 +306,19 @@ INDICES = np.zeros((2, 2, 2, 3), "uint8")
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: ops.max_pool2d(X[0], (2, 2)), r"\(batch, height, width, channels\)"),
-        (lambda: ops.max_pool1d(X, (2,)), r"\(batch, length, channels\)"),
-        (lambda: ops.max_pool2d(X, (5, 2)), "larger than the padded input"),
-        (lambda: ops.max_pool2d(X, (2,)), "pool_size"),
-        (lambda: ops.max_pool2d(X, (2, 2), (0, 1)), "strides"),
-        (lambda: ops.max_pool2d(X, (2, 2), padding="full"), "padding"),
-        (lambda: ops.max_pool2d(X, (2, 2), padding=(2, 0, 0, 0)), "less padding"),
-        (lambda: ops.max_pool2d(X, (2, 2), activation="tanh"), "activation 'relu'"),
-        (lambda: ops.max_pool2d_backward(X, X, (2, 2)), "expected dy of shape"),
-        (lambda: ops.avg_pool2d_backward(X, X.shape, (2, 2)), "expected dy of shape"),
+        (lambda: ops.max_pool2d(X[0], pool_size=(2, 2)), r"\(batch, height, width, channels\)"),
+        (lambda: ops.max_pool1d(X, pool_size=(2,)), r"\(batch, length, channels\)"),
+        (lambda: ops.max_pool2d(X, pool_size=(5, 2)), "larger than the padded input"),
+        (lambda: ops.max_pool2d(X, pool_size=(2,)), "pool_size"),
+        (lambda: ops.max_pool2d(X, pool_size=(2, 2), strides=(0, 1)), "strides"),
+        (lambda: ops.max_pool2d(X, pool_size=(2, 2), padding="full"), "padding"),
+        (lambda: ops.max_pool2d(X, pool_size=(2, 2), padding=(2, 0, 0, 0)), "less padding"),
+        (lambda: ops.max_pool2d(X, pool_size=(2, 2), activation="tanh"), "activation 'relu'"),
+        (lambda: ops.max_pool2d_backward(X, X, pool_size=(2, 2)), "expected dy of shape"),
+        (
+            lambda: ops.avg_pool2d_backward(X, input_shape=X.shape, pool_size=(2, 2)),
+            "expected dy of shape",
+        ),
         (
             lambda: ops.max_pool2d_backward_indices(
                 Y, INDICES[:1], input_shape=X.shape, pool_size=(2, 2)

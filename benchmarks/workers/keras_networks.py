@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -68,14 +69,21 @@ def make(api: Any, layer: dict[str, Any]) -> list[Any]:
 def order_variables(model: Model, variables: Sequence[Any]) -> list[Any]:
     """Returns a model's variables in the order of its description.
 
-    Variables of the same role and shape keep their order, whichever way a library goes through the
-    branches of a network.
+    Variables of the same role and shape keep their order, but those of a layer with "shortcut" in
+    its name come after those of the layers whose names begin alike: libraries differ in which branch
+    of a block they list first.
 
     Raises:
         ValueError: The model does not have the parameters of the description.
     """
+    blocks: dict[str, int] = {}
+
+    def position(variable: Any) -> tuple[int, bool]:
+        block = re.sub(r"_(shortcut|\d+)_\w+$", "", variable.path.split("/")[0])
+        return blocks.setdefault(block, len(blocks)), "shortcut" in variable.path
+
     groups: dict[tuple[str, tuple[int, ...]], list[Any]] = {}
-    for variable in variables:
+    for variable in sorted(variables, key=position):
         role = variable.path.split("/")[-1]
         groups.setdefault((role, tuple(variable.shape)), []).append(variable)
     try:
@@ -107,7 +115,7 @@ class KerasTrainer:
     Args:
         api: `keras` or `dlnative`.
         spec: The training run.
-        variant: "many steps a call", "no XLA", or any other name for `fit` as it comes.
+        variant: "many steps a call", "XLA", "no XLA", or any other name for `fit` as it comes.
         model: The model, else one is built.
     """
 
@@ -124,8 +132,8 @@ class KerasTrainer:
         options: dict[str, Any] = {}
         if variant == "many steps a call":
             options["steps_per_execution"] = spec["samples"] // self.batch
-        elif variant == "no XLA":
-            options["jit_compile"] = False
+        elif variant.endswith("XLA"):
+            options["jit_compile"] = variant == "XLA"
         compile_model(api, self.model, spec, **options)
         self.restore()
 

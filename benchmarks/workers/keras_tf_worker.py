@@ -9,12 +9,12 @@ from workers import keras_worker
 
 
 class Worker(keras_worker.Worker):
-    """Keras 3 with the TensorFlow backend, as it comes (compiled by XLA) and without XLA."""
+    """Keras 3 with the TensorFlow backend, with and without XLA."""
 
     backend: ClassVar = "tensorflow"
     variants: ClassVar = {
-        "train": ["fit", "no XLA"],
-        "train_images": ["fit", "no XLA"],
+        "train": ["no XLA", "XLA"],
+        "train_images": ["no XLA", "XLA"],
         "infer": ["predict_on_batch"],
     }
 

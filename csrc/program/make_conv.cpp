@@ -1,12 +1,12 @@
 // Convolution, its transpose and the parts of its gradient: factories.
 //
-// Each direction has a list of algorithms in order of preference; the first that accepts the shape wins
-// and is named in profiles.
+// ops/conv_cost.h says which algorithm wins; it is named in profiles.
 #include <algorithm>
 #include <limits>
 
 #include "dispatch/dispatch.h"
 #include "ops/conv.h"
+#include "ops/conv_cost.h"
 #include "ops/gemm.h"
 #include "program/activation_attributes.h"
 #include "program/instruction.h"
@@ -16,9 +16,6 @@
 namespace dlnative {
 
 namespace {
-
-// Below this many channels the register tile would spend its time on changing taps.
-constexpr std::int64_t kFewChannels = 8;
 
 ConvShape shape_of(const Spec& spec, const Window& window, std::int64_t filters, std::int64_t groups) {
   ConvShape shape;
@@ -39,19 +36,9 @@ std::vector<std::int64_t> taps_of(const std::vector<std::int64_t>& kernel_shape)
   return {kernel_shape.begin(), kernel_shape.end() - 2};
 }
 
-// The product alone: 1 x 1 windows on every pixel, or one window that is the whole image.
-bool is_dense(const ConvShape& shape) {
-  const WindowAxis h = shape.window.h, w = shape.window.w;
-  if (shape.groups != 1 || shape.padded()) return false;
-  if (shape.taps() == 1) return h.stride == 1 && w.stride == 1;
-  return shape.places() == 1 && h.window == h.in && w.window == w.in && h.dilation == 1 && w.dilation == 1;
-}
-
-bool is_narrow(const ConvShape& shape) { return shape.groups == 1 && shape.channels() < kFewChannels; }
-
 template <class T>
-std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue) {
-  return make_instruction([gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, "gemm");
+std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, const char* algorithm) {
+  return make_instruction([gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, algorithm);
 }
 
 template <class Conv>
@@ -119,13 +106,18 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
     extras.beta = data_or_null<T>(beta);
     extras.epsilon = spec.real("epsilon", 1e-3);
     const T *from = x.as<T>(), *weights = kernel.as<T>();
-    if (is_dense(shape) && !wants_moments && variance == nullptr) {
+    const bool plain = !wants_moments && variance == nullptr;
+    const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kForward, plain);
+    const char* name = conv_algorithm_name(algorithm);
+    if (algorithm == ConvAlgorithm::kDense) {
       const std::int64_t k = shape.taps() * shape.channels();
       return make_gemm(GemmBlock<T>{from, weights, y.as<T>(), k, 1, filters, 1, filters, rows, filters, k, false, nullptr, nullptr},
-                       extras.epilogue);
+                       extras.epilogue, name);
     }
-    if (is_narrow(shape)) return make_running(PlanarConv<T>::forward(shape, from, weights, y.as<T>(), extras), "planar");
-    return make_running(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), "direct");
+    if (algorithm == ConvAlgorithm::kPlanar) {
+      return make_running(PlanarConv<T>::forward(shape, from, weights, y.as<T>(), extras), name);
+    }
+    return make_running(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), name);
   });
 }
 
@@ -143,18 +135,21 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& sha
     if (keeps_input) {
       extras.epilogue.pre_activation = required_output(spec, 1, "the pre-activation", result.size(), from.dtype).as<T>();
     }
-    if (is_dense(shape) && (addend == nullptr || extras.addend == result.as<T>())) {
+    // A product with several taps in a row has a bias per channel, which repeats within the row; and it
+    // can add to its own result only.
+    const bool plain = (shape.taps() == 1 || bias == nullptr) && (addend == nullptr || extras.addend == result.as<T>());
+    const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kBackwardInput, plain);
+    const char* name = conv_algorithm_name(algorithm);
+    if (algorithm == ConvAlgorithm::kDense) {
       const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
-      const std::int64_t rows = shape.batch() * shape.places();
       extras.epilogue.ld_saved = n;
-      if (shape.taps() == 1 || bias == nullptr) {  // a bias per channel repeats within a row of several taps
-        return make_gemm(GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n, rows, n, k, addend != nullptr, nullptr, nullptr},
-                         extras.epilogue);
-      }
+      return make_gemm(GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n,
+                                    shape.batch() * shape.places(), n, k, addend != nullptr, nullptr, nullptr},
+                       extras.epilogue, name);
     }
     return make_running(
         DirectConv<T>::backward_input(shape, from.as<T>(), kernel.as<T>(), result.as<T>(), extras),
-        shape.window.h.stride > 1 || shape.window.w.stride > 1 ? "direct phases" : "direct");
+        shape.window.h.stride > 1 || shape.window.w.stride > 1 ? "direct phases" : name);
   });
 }
 
@@ -203,10 +198,12 @@ std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
     using T = decltype(zero);
     T* sums = data_or_null<T>(dbias);
-    if (is_narrow(shape)) {
-      return make_running(PlanarConv<T>::gradient(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), "planar");
+    const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kBackwardKernel, true);
+    const char* name = conv_algorithm_name(algorithm);
+    if (algorithm == ConvAlgorithm::kPlanar) {
+      return make_running(PlanarConv<T>::gradient(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), name);
     }
-    return make_running(ConvGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), "direct");
+    return make_running(ConvGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), name);
   });
 }
 
