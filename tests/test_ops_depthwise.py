@@ -100,6 +100,36 @@ def test_backward(isa, rng, case, dtype):
     assert (dkernel == ops.depthwise_conv2d_backward_kernel(x, dy, **attributes)).all()
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_random_geometries(seed):
+    """Any attributes at once, explicit padding larger than the kernel included, in float64."""
+    rng = np.random.default_rng(seed)
+    window, strides, dilation = (
+        tuple(int(v) for v in rng.integers(1, most, 2)) for most in (6, 4, 4)
+    )
+    padding = ("same", "valid", tuple(int(v) for v in rng.integers(0, 7, 4)))[rng.integers(3)]
+    height, width = (int((w - 1) * d + 1 + rng.integers(0, 12)) for w, d in zip(window, dilation))
+    batch, channels, multiplier = (
+        int(rng.integers(1, 4)),
+        int(rng.integers(1, 20)),
+        int(rng.choice([1, 1, 2, 3])),
+    )
+    case = (batch, height, width, channels, multiplier, window, strides, padding, dilation)
+    x = rng.standard_normal((batch, height, width, channels))
+    kernel = rng.standard_normal((*window, channels, multiplier))
+    attributes, close = geometry(case), {"rtol": 1e-11, "atol": 1e-11, "err_msg": str(case)}
+    y = reference.depthwise_conv2d(x, kernel, **attributes)
+    np.testing.assert_allclose(ops.depthwise_conv2d(x, kernel, **attributes), y, **close)
+    dy = rng.standard_normal(y.shape)
+    for name, inputs, more in (
+        ("depthwise_conv2d_backward_input", (dy, kernel), {"input_shape": x.shape}),
+        ("depthwise_conv2d_backward_kernel", (x, dy), {"kernel_size": window}),
+    ):
+        expected = getattr(reference, name)(*inputs, **more, **attributes)
+        found = getattr(ops, name)(*inputs, **more, **attributes)
+        np.testing.assert_allclose(found, expected, **close)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_fused_equals_unfused(isa, rng, multiplier, dtype):
@@ -206,6 +236,18 @@ def test_against_torch(rng):
         )
         expected = kernel.grad.permute(2, 3, 0, 1).reshape(dkernel.shape).numpy()
         np.testing.assert_allclose(dkernel, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_against_keras(rng):
+    pytest.importorskip("jax")
+    keras = pytest.importorskip("keras")
+    for stride, padding, multiplier in [(1, "same", 1), (2, "same", 1), (2, "valid", 2)]:
+        x = draw(rng, (2, 11, 12, 9), "float32")
+        kernel = draw(rng, (3, 4, 9, multiplier), "float32")
+        strides = (stride, stride)
+        expected = keras.ops.depthwise_conv(x, kernel, strides, padding, "channels_last")
+        y = ops.depthwise_conv2d(x, kernel, strides=strides, padding=padding)
+        np.testing.assert_allclose(y, np.asarray(expected), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

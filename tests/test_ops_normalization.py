@@ -389,6 +389,11 @@ def test_large_arrays_are_streamed_with_the_same_bits(isa, rng):
     )
     assert all((a == b).all() for a, b in zip(grads, both[:3]))
     assert (both[3] == np.where(y > 0, x, 0)).all()
+    y = ops.layer_norm(x, gamma)
+    assert (y == np.concatenate([ops.layer_norm(part, gamma) for part in np.split(x, 6)])).all()
+    dx = ops.layer_norm_backward(y, x, gamma)[0]
+    parts = zip(np.split(y, 6), np.split(x, 6), strict=True)
+    assert (dx == np.concatenate([ops.layer_norm_backward(*p, gamma)[0] for p in parts])).all()
 
 
 def test_moving_average(isa, rng):

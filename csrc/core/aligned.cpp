@@ -1,5 +1,6 @@
 #include "core/aligned.h"
 
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -16,23 +17,45 @@ std::size_t round_up(std::size_t bytes, std::size_t multiple) {
   return (bytes + multiple - 1) / multiple * multiple;
 }
 
-std::align_val_t alignment_of(std::size_t bytes) {
-  return std::align_val_t{bytes >= kHugeThreshold ? kHugePage : kAlignment};
-}
-
-void* allocate(std::size_t bytes) {
-  const std::align_val_t alignment = alignment_of(bytes);
-  const std::size_t rounded = round_up(bytes, static_cast<std::size_t>(alignment));
-  void* data = ::operator new(rounded, alignment);
 #if defined(__linux__)
+// Large blocks come from the kernel: their pages are zero, and appear when they are first touched.
+// Zeroing an arena of 300 MB beforehand would take half a second, in which Ctrl-C waits.
+void* map_pages(std::size_t bytes) {
+  const std::size_t rounded = round_up(bytes, kHugePage);
+  const std::size_t mapped = round_up(rounded + 1, kHugePage);  // an aligned block lies in it
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  auto* begin = static_cast<std::byte*>(memory);
+  const std::size_t before =
+      (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
+  const std::size_t after = mapped - before - rounded;
+  if (before != 0) munmap(begin, before);
+  if (after != 0) munmap(begin + before + rounded, after);
   // Only a wish: where transparent huge pages are off, the call fails and nothing is lost.
-  if (bytes >= kHugeThreshold) static_cast<void>(madvise(data, rounded, MADV_HUGEPAGE));
+  static_cast<void>(madvise(begin + before, rounded, MADV_HUGEPAGE));
+  return begin + before;
+}
 #endif
+
+void* allocate(std::size_t bytes, bool zero = false) {
+#if defined(__linux__)
+  if (bytes >= kHugeThreshold) return map_pages(bytes);
+#endif
+  const auto alignment = bytes >= kHugeThreshold ? kHugePage : kAlignment;
+  const std::size_t rounded = round_up(bytes, alignment);
+  void* data = ::operator new(rounded, std::align_val_t{alignment});
+  if (zero) std::memset(data, 0, rounded);
   return data;
 }
 
 void release(void* data, std::size_t bytes) noexcept {
-  ::operator delete(data, alignment_of(bytes));
+#if defined(__linux__)
+  if (bytes >= kHugeThreshold) {
+    munmap(data, (bytes + kHugePage - 1) / kHugePage * kHugePage);
+    return;
+  }
+#endif
+  ::operator delete(data, std::align_val_t{bytes >= kHugeThreshold ? kHugePage : kAlignment});
 }
 
 // A thread's scratch: one pointer in thread-local storage, to a block that begins with its size.
@@ -78,8 +101,9 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes)
     : data_(bytes == 0 ? nullptr : static_cast<std::byte*>(allocate(bytes))), bytes_(bytes) {}
 
 AlignedBuffer AlignedBuffer::zeroed(std::size_t bytes) {
-  AlignedBuffer buffer(bytes);
-  if (bytes != 0) std::memset(buffer.data(), 0, bytes);
+  AlignedBuffer buffer;
+  if (bytes != 0) buffer.data_ = static_cast<std::byte*>(allocate(bytes, true));
+  buffer.bytes_ = bytes;
   return buffer;
 }
 

@@ -9,7 +9,6 @@
 
 #include "kernels/norm_kernels.h"
 #include "kernels/simd/norm_rows.h"
-#include "kernels/simd/stream.h"
 #include "kernels/simd/vec.h"
 
 namespace dlnative {
@@ -165,15 +164,6 @@ void merge_moments(const T* moments, std::int64_t blocks, std::int64_t block_row
 }
 
 // --- maps ---------------------------------------------------------------------------------------
-
-template <bool kStream, class T, class Lanes>
-DLNATIVE_INLINE void write(Lanes lanes, T* p, Vec<T> v) {
-  if constexpr (kStream && Lanes::whole) {
-    stream(p, v);
-  } else {
-    lanes.template put<T>(p, v);
-  }
-}
 
 template <bool kStream, bool kResidual, bool kRelu, class T>
 void normalize_as(const NormalizeArgs<T>& args, const Joined<T>& joined) {

@@ -68,6 +68,7 @@ struct RowNormArgs {
   const T* gamma;
   const T* beta;
   double epsilon;
+  bool stream;  // y is too large for the caches
 };
 
 // What the gradient of one row needs: xhat = (x - mean) * inverse + shift, and with g = dy * gamma
@@ -88,6 +89,7 @@ struct RowNormBackwardArgs {
   T* dgamma;                  // += sum over the rows of dy * xhat
   T* dbeta;                   // += sum over the rows of dy
   double epsilon;
+  bool stream;  // dx is too large for the caches
 };
 
 template <class T>

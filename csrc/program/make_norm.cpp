@@ -1,6 +1,7 @@
 // Batch, layer and group normalisation, their gradients, and moving averages: factories.
 #include "dispatch/dispatch.h"
 #include "ops/norm.h"
+#include "ops/sample_norm.h"
 #include "program/instruction.h"
 #include "program/spec_checks.h"
 

@@ -134,6 +134,31 @@ DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& 
     }
     return;
   }
+  if (end.columns == end.ldc && end.rows == nullptr && !end.accumulate && end.relu_saved == nullptr) {
+    // Rows of C follow each other: what a row writes past its end, the next one overwrites.
+    Vec<T> bias[NV] = {};
+    if (end.bias != nullptr) {
+#pragma GCC unroll 4
+      for (int j = 0; j + 1 < NV; ++j) bias[j] = load<T>(end.bias + j * kLanes<T>);
+      bias[NV - 1] = load_first(end.bias + (NV - 1) * kLanes<T>, end.columns - (NV - 1) * kLanes<T>);
+    }
+    const std::int64_t size = MR * end.ldc;
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        Vec<T> v = acc[i][j] + bias[j];
+        if (end.relu) v = v > Vec<T>{} ? v : (v != v ? v : Vec<T>{});  // NaN stays
+        const std::int64_t at = i * end.ldc + j * kLanes<T>;
+        if (at + kLanes<T> <= size) {
+          store<T>(end.c + at, v);
+        } else if (at < size) {
+          store_first(end.c + at, v, size - at);
+        }
+      }
+    }
+    return;
+  }
   alignas(64) T copy[MR * kWidth];
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {

@@ -7,6 +7,7 @@
 
 #include "kernels/norm_kernels.h"
 #include "kernels/simd/lanes.h"
+#include "kernels/simd/stream.h"
 #include "kernels/simd/transpose.h"
 #include "kernels/simd/vec.h"
 
@@ -46,6 +47,16 @@ struct FirstLanes {
     return keep_first<T>(v, n);
   }
 };
+
+// Past the caches where kStream is set and the vector whole.
+template <bool kStream, class T, class Lanes>
+DLNATIVE_INLINE void write(Lanes lanes, T* p, Vec<T> v) {
+  if constexpr (kStream && Lanes::whole) {
+    stream(p, v);
+  } else {
+    lanes.template put<T>(p, v);
+  }
+}
 
 // f(c, lanes) for every vector of [0, cols).
 template <class T, class F>
@@ -176,8 +187,8 @@ DLNATIVE_INLINE void row_scales(const T* x, std::int64_t ld, std::int64_t rows, 
   }
 }
 
-template <class T>
-void row_norm(const RowNormArgs<T>& args) {
+template <bool kStream, class T>
+void row_norm_to(const RowNormArgs<T>& args) {
   const std::int64_t step = rows_at_once<T>(args.cols);
   RowScales<T> scales;
   for (std::int64_t first = 0; first < args.rows; first += step) {
@@ -189,11 +200,19 @@ void row_norm(const RowNormArgs<T>& args) {
       const T mean = scales.mean[r], inverse = scales.inverse[r], shift = scales.shift[r];
       for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) {
         const Vec<T> xhat = (lanes.template get<T>(x + c) - mean) * inverse + shift;
-        lanes.template put<T>(y + c, xhat * lanes.template get<T>(args.gamma + c) +
-                                         lanes.template get<T>(args.beta + c));
+        write<kStream, T>(
+            lanes, y + c,
+            xhat * lanes.template get<T>(args.gamma + c) + lanes.template get<T>(args.beta + c));
       });
     }
   }
+}
+
+template <class T>
+void row_norm(const RowNormArgs<T>& args) {
+  if (!args.stream || !can_stream(args.y, args.cols)) return row_norm_to<false>(args);
+  row_norm_to<true>(args);
+  finish_streaming();
 }
 
 // sum[r] = sum of g and along[r] = sum of g * xhat of row r, both divided by the row's length.
@@ -248,7 +267,7 @@ void row_gradients(const RowNormBackwardArgs<T>& args) {
   }
 }
 
-template <int kRows, class T, class Lanes>
+template <bool kStream, int kRows, class T, class Lanes>
 DLNATIVE_INLINE void row_norm_backward_at(const RowNormBackwardArgs<T>& args, std::int64_t r,
                                           std::int64_t c, Lanes lanes) {
   const Vec<T> gamma = lanes.template get<T>(args.gamma + c);
@@ -262,23 +281,32 @@ DLNATIVE_INLINE void row_norm_backward_at(const RowNormBackwardArgs<T>& args, st
     const Vec<T> d = lanes.template get<T>(args.x + at) - row.mean;
     dgamma += dy * (d * row.inverse + row.shift);
     dbeta += dy;
-    lanes.template put<T>(args.dx + at, dy * gamma * row.inverse + (d * row.slope + row.offset));
+    write<kStream, T>(lanes, args.dx + at, dy * gamma * row.inverse + (d * row.slope + row.offset));
   }
   lanes.template put<T>(args.dgamma + c, dgamma);
   lanes.template put<T>(args.dbeta + c, dbeta);
 }
 
-template <class T>
-void row_norm_backward(const RowNormBackwardArgs<T>& args) {
+template <bool kStream, class T>
+void row_norm_backward_to(const RowNormBackwardArgs<T>& args) {
   std::int64_t r = 0;
   for (; r + 2 <= args.rows; r += 2) {
-    for_each_vector<T>(
-        args.cols, [&](std::int64_t c, auto lanes) { row_norm_backward_at<2>(args, r, c, lanes); });
+    for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) {
+      row_norm_backward_at<kStream, 2>(args, r, c, lanes);
+    });
   }
   if (r < args.rows) {
-    for_each_vector<T>(
-        args.cols, [&](std::int64_t c, auto lanes) { row_norm_backward_at<1>(args, r, c, lanes); });
+    for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) {
+      row_norm_backward_at<kStream, 1>(args, r, c, lanes);
+    });
   }
+}
+
+template <class T>
+void row_norm_backward(const RowNormBackwardArgs<T>& args) {
+  if (!args.stream || !can_stream(args.dx, args.ld)) return row_norm_backward_to<false>(args);
+  row_norm_backward_to<true>(args);
+  finish_streaming();
 }
 
 }  // namespace

@@ -180,6 +180,9 @@ class GlobalPooling(UnaryLayer):
         check_images(self, inputs.shape, self.rank, messages.source(inputs))
         return self._pool(inputs)
 
+    def _pool(self, inputs):
+        raise NotImplementedError
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -127,9 +127,11 @@ def batch_norm_training_backward(
         dx = gamma / sqrt(variance + epsilon) * (dy - sum(dy) / n - xhat * sum(dy * xhat) / n)
 
     Raises:
-        ValueError: Another activation than None or "relu".
+        ValueError: Another activation than None or "relu", or no ``saved`` with it.
     """
     if activation is not None:
+        if saved is None:
+            raise ValueError("batch_norm_training_backward: expected 'saved', the output.")
         _activate("batch_norm_training_backward", x, activation)
         dy = relu_backward(dy, saved)
     rows = tuple(range(x.ndim - 1))

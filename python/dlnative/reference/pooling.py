@@ -157,7 +157,7 @@ def max_pool2d_backward_indices(
     op = "max_pool2d_backward_indices"
     taps = _Taps(op, input_shape, pool_size, strides, padding)
     check_shape(op, "dy", dy, (input_shape[0], *taps.size, input_shape[-1]))
-    if activation == "relu":
+    if activation == "relu" and saved is not None:
         dy = as_array(np.where(saved > 0, dy, 0), dy.dtype)
     return _scatter(dy, indices.astype(np.int64), taps)
 

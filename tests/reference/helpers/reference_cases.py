@@ -132,8 +132,9 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
     call("crop2d", image, cropping=(0, 0, 0, 0))
     call("crop2d", image, cropping=(1, 0, 0, 2))
     for kind in ("nearest", "bilinear", "lanczos3"):
-        call("upsample2d", image, size=(1, 2), interpolation=kind)
-        call("upsample2d_backward", image, (batch, 5, 2, 2), size=(1, 2), interpolation=kind)
+        wider = {"size": (1, 2), "interpolation": kind}
+        call("upsample2d", image, **wider)
+        call("upsample2d_backward", image, input_shape=(batch, 5, 2, 2), **wider)
 
     call("random_flip", image, seed=1)
     call("random_crop", image, height=4, width=6, padding=(1, 0, 2, 1), padding_mode="reflect")

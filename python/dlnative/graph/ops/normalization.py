@@ -5,6 +5,7 @@ beta as 0. Where statistics come from and what the gradients are, the oracle say
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -257,6 +258,8 @@ class MovingAverage(StateOp):
 class SampleNormOp(Op):
     """Normalisation within a sample. `inner` gives the shape of gamma and checks the attributes."""
 
+    inner: Callable[..., tuple[int, ...]]
+
     def infer(self, x, gamma=None, beta=None, epsilon=1e-3, **attributes):
         shape = self.inner(self.name, x, **attributes)
         check_arrays(self.name, x, shape, gamma=gamma, beta=beta)
@@ -276,6 +279,7 @@ class SampleNormOp(Op):
 class SampleNormBackwardOp(Op):
     """dx, dgamma and dbeta; the statistics are computed again."""
 
+    inner: Callable[..., tuple[int, ...]]
     inplace = {0: 0}
 
     def infer(self, dy, x, gamma=None, epsilon=1e-3, **attributes):

@@ -1,0 +1,196 @@
+#include "ops/sample_norm.h"
+
+#include "dispatch/dispatch.h"
+#include "ops/norm_parts.h"
+
+namespace dlnative {
+
+using namespace norm_parts;
+
+// --- group normalisation ------------------------------------------------------------------------
+
+template <class T>
+GroupNormOp<T>::GroupNormOp(std::int64_t samples, std::int64_t rows, std::int64_t channels,
+                            std::int64_t groups, double epsilon)
+    : passes_(rows, channels, samples),
+      samples_(samples),
+      groups_(groups),
+      epsilon_(epsilon),
+      threads_(threads_of<T>(samples * rows * channels, 3)),
+      scratch_(size(samples), Sample(channels, passes_.scratch_size())) {}
+
+// Calls f(sample, its scratch, threads to use for it). Samples that stay in a core's cache from one
+// pass to the next are shared out whole; larger ones are cut themselves, one after the other.
+template <class T>
+template <class F>
+void GroupNormOp<T>::for_each_sample(F&& f) {
+  const std::int64_t elements = passes_.rows() * passes_.channels();
+  const bool whole = elements <= 4 * kChunk;
+  const std::int64_t together =
+      whole ? std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, elements)) : samples_;
+  for_each_chunk(samples_, together, threads_, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t s = begin; s < begin + count; ++s) {
+      f(s, scratch_[size(s)], whole ? 1 : threads_);
+    }
+  });
+}
+
+template <class T>
+void GroupNormOp<T>::group_statistics(const T* x, Sample& sample, int threads) const {
+  const std::int64_t channels = passes_.channels(), width = channels / groups_;
+  double* mean = sample.statistics.data();
+  double* m2 = mean + channels;
+  passes_.moments(x, mean, m2, sample.scratch.data(), threads);
+  const double rows = static_cast<double>(passes_.rows());
+  for (std::int64_t first = 0; first < channels; first += width) {
+    double sum = 0.0, squares = 0.0;
+    for (std::int64_t c = first; c < first + width; ++c) sum += mean[c] - mean[first];
+    const double group_mean = mean[first] + sum / static_cast<double>(width);
+    for (std::int64_t c = first; c < first + width; ++c) {
+      const double d = mean[c] - group_mean;
+      squares += m2[c] + rows * d * d;
+    }
+    const double count = std::max(1.0, rows * static_cast<double>(width));
+    const double inverse = inverse_deviation(squares / count, epsilon_);
+    for (std::int64_t c = first; c < first + width; ++c) {
+      sample.map.mean[size(c)] = static_cast<T>(group_mean);
+      mean[2 * channels + c] = group_mean;
+      mean[3 * channels + c] = inverse;
+    }
+  }
+}
+
+template <class T>
+void GroupNormOp<T>::forward(const T* x, const T* gamma, const T* beta, T* y) {
+  const std::int64_t channels = passes_.channels(), elements = passes_.rows() * channels;
+  for_each_sample([&](std::int64_t s, Sample& sample, int threads) {
+    group_statistics(x + s * elements, sample, threads);
+    ChannelScale<T>& map = sample.map;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double scale = value_or(gamma, c, 1.0) * sample.statistics[size(3 * channels + c)];
+      const double rest =
+          sample.statistics[size(2 * channels + c)] - static_cast<double>(map.mean[size(c)]);
+      map.scale[size(c)] = static_cast<T>(scale);
+      map.offset[size(c)] = static_cast<T>(value_or(beta, c, 0.0) - rest * scale);
+    }
+    passes_.normalize(x + s * elements, nullptr, y + s * elements, map.mean.data(),
+                      map.scale.data(), map.offset.data(), false, threads);
+  });
+}
+
+template <class T>
+void GroupNormOp<T>::backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta) {
+  const std::int64_t channels = passes_.channels(), elements = passes_.rows() * channels;
+  const std::int64_t width = channels / groups_;
+  const double count = static_cast<double>(std::max<std::int64_t>(1, passes_.rows() * width));
+  sums_.resize(size(samples_ * 2 * channels));
+  for_each_sample([&](std::int64_t s, Sample& sample, int threads) {
+    const std::int64_t at = s * elements;
+    group_statistics(x + at, sample, threads);
+    ChannelScale<T>& map = sample.map;
+    double* sums = sums_.data() + s * 2 * channels;  // of dy, and of dy * xhat
+    passes_.product_sums(dy + at, x + at, nullptr, map.mean.data(), sums, sample.scratch.data(),
+                         threads);
+    const double* mean = sample.statistics.data() + 2 * channels;
+    for (std::int64_t first = 0; first < channels; first += width) {
+      const double inverse = mean[channels + first];
+      const double rest = mean[first] - static_cast<double>(map.mean[size(first)]);
+      double sum = 0.0, along = 0.0;
+      for (std::int64_t c = first; c < first + width; ++c) {
+        sums[channels + c] = (sums[channels + c] - rest * sums[c]) * inverse;
+        sum += value_or(gamma, c, 1.0) * sums[c];
+        along += value_or(gamma, c, 1.0) * sums[channels + c];
+      }
+      const double slope = -inverse * inverse * along / count;
+      for (std::int64_t c = first; c < first + width; ++c) {
+        map.scale[size(c)] = static_cast<T>(value_or(gamma, c, 1.0) * inverse);
+        map.slope[size(c)] = static_cast<T>(slope);
+        map.offset[size(c)] = static_cast<T>(-inverse * sum / count - rest * slope);
+      }
+    }
+    passes_.backward(dy + at, x + at, nullptr, dx + at, nullptr, map.mean.data(), map.scale.data(),
+                     map.slope.data(), map.offset.data(), threads);
+  });
+  total_.resize(size(2 * channels));
+  add_rows(sums_.data(), samples_, 2 * channels, total_.data());
+  for (std::int64_t c = 0; c < channels; ++c) {
+    dbeta[c] = static_cast<T>(total_[size(c)]);
+    dgamma[c] = static_cast<T>(total_[size(channels + c)]);
+  }
+}
+
+// --- layer normalisation ------------------------------------------------------------------------
+
+template <class T>
+LayerNormOp<T>::LayerNormOp(std::int64_t rows, std::int64_t cols, double epsilon)
+    : kernels_(&kernels<T>()),
+      rows_(rows),
+      cols_(cols),
+      epsilon_(epsilon),
+      threads_(threads_of<T>(rows * cols, 3)),
+      blocks_(
+          rows, cols,
+          std::clamp<std::int64_t>(kChunk / std::max<std::int64_t>(1, cols), 32, RowBlocks::kRows),
+          cols <= kWholeRow ? kWholeRow : RowBlocks::kColumns),
+      ones_(size(cols), T(1)),
+      zeros_(size(cols), T(0)) {}
+
+template <class T>
+void LayerNormOp<T>::forward(const T* x, const T* gamma, const T* beta, T* y) const {
+  gamma = gamma != nullptr ? gamma : ones_.data();
+  beta = beta != nullptr ? beta : zeros_.data();
+  const std::int64_t together =
+      std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, cols_));
+  for_each_chunk(rows_, together, threads_, [&](std::int64_t row, std::int64_t rows) {
+    const std::int64_t at = row * cols_;
+    kernels_->norm->row_norm({x + at, y + at, rows, cols_, gamma, beta, epsilon_, stream_});
+  });
+}
+
+template <class T>
+void LayerNormOp<T>::backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta) {
+  gamma = gamma != nullptr ? gamma : ones_.data();
+  const std::int64_t plane = blocks_.blocks() * cols_;
+  partial_.resize(size(2 * plane));
+  gradients_.resize(size(rows_));
+  const NormKernels<T>& norm = *kernels_->norm;
+  const auto args = [&](std::int64_t row, std::int64_t rows, std::int64_t column,
+                        std::int64_t columns, std::int64_t block) {
+    const std::int64_t at = row * cols_ + column;
+    T* sums = partial_.data() + block * cols_ + column;
+    return RowNormBackwardArgs<T>{dy + at, x + at,       dx + at,        cols_,
+                                  rows,    columns,      gamma + column, gradients_.data() + row,
+                                  sums,    sums + plane, epsilon_,       stream_};
+  };
+  const bool whole = cols_ <= kWholeRow;
+  // Rows whose two passes find them in the L1 cache.
+  const std::int64_t few = std::max<std::int64_t>(2, 4096 / std::max<std::int64_t>(1, cols_));
+  if (!whole) {
+    const std::int64_t together = std::max<std::int64_t>(1, kChunk / cols_);
+    for_each_chunk(rows_, together, threads_, [&](std::int64_t row, std::int64_t rows) {
+      norm.row_gradients(args(row, rows, 0, cols_, 0));
+    });
+  }
+  blocks_.for_each_block(threads_, [&](std::int64_t block, std::int64_t first, std::int64_t count,
+                                       std::int64_t column, std::int64_t columns) {
+    T* sums = partial_.data() + block * cols_ + column;
+    std::fill_n(sums, columns, T(0));
+    std::fill_n(sums + plane, columns, T(0));
+    const std::int64_t step = whole ? few : count;
+    for (std::int64_t row = first; row < first + count; row += step) {
+      const auto part = args(row, std::min(step, first + count - row), column, columns, block);
+      if (whole) norm.row_gradients(part);
+      norm.row_norm_backward(part);
+    }
+  });
+  const ReduceKernels<T>& reduce = *kernels_->reduce;
+  reduce.sum_rows(partial_.data(), cols_, dgamma, blocks_.blocks(), cols_, false);
+  reduce.sum_rows(partial_.data() + plane, cols_, dbeta, blocks_.blocks(), cols_, false);
+}
+
+template class GroupNormOp<float>;
+template class GroupNormOp<double>;
+template class LayerNormOp<float>;
+template class LayerNormOp<double>;
+
+}  // namespace dlnative
