@@ -154,7 +154,7 @@ def test_layer_and_its_gradients_are_those_of_keras(keras, engine, number):
     check(run(layer, x, dy), expected, bounds, ["y", "dx", *names])
 
 
-@functools.lru_cache(maxsize=None)  # JAX compiles each case for a second
+@functools.cache  # JAX compiles each case for a second
 def run_keras(keras, number):
     """Names and shapes of the weights, and what `run` returns, of the layer of Keras."""
     import jax
@@ -288,12 +288,12 @@ def resnet(shortcut, dtype="float32"):
         dlnative.config.set_floatx(before)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def initial(shortcut):
     return {path: v.numpy() for path, v in resnet(shortcut).variables_by_path().items()}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def train_ours(engine, shortcut, dtype, noise=None):
     """A run of ours; `noise` is a seed for relative changes of NOISE in the initial weights."""
     model = resnet(shortcut, dtype)
@@ -304,9 +304,7 @@ def train_ours(engine, shortcut, dtype, noise=None):
     optimizer = dlnative.optimizers.SGD(RATE, momentum=MOMENTUM)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
     with dlnative.engine(engine):
-        return follow(
-            one_step(model), lambda: {path: v.numpy() for path, v in variables.items()}
-        )
+        return follow(one_step(model), lambda: {path: v.numpy() for path, v in variables.items()})
 
 
 def one_step(model):
@@ -319,7 +317,7 @@ def one_step(model):
     return step
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def train_keras(keras, shortcut):
     """The same model, made by Keras from our configuration."""
     model = keras.Model.from_config(resnet(shortcut).get_config())
@@ -330,12 +328,10 @@ def train_keras(keras, shortcut):
         v.assign(start[path])
     optimizer = keras.optimizers.SGD(RATE, momentum=MOMENTUM)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
-    return follow(
-        one_step(model), lambda: {path: np.asarray(v) for path, v in variables.items()}
-    )
+    return follow(one_step(model), lambda: {path: np.asarray(v) for path, v in variables.items()})
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def train_torch(torch, shortcut, dtype):
     """A plain loop over torch.nn.functional with PyTorch's own SGD."""
     kind = getattr(torch, dtype)
@@ -390,9 +386,7 @@ def torch_resnet(torch, weights, moving, x, shortcut):
     return features @ weights["predictions/kernel"] + weights["predictions/bias"]
 
 
-@pytest.mark.parametrize(
-    ("engine", "shortcut"), [("native", "A"), ("native", "B"), ("numpy", "A")]
-)
+@pytest.mark.parametrize(("engine", "shortcut"), [("native", "A"), ("native", "B"), ("numpy", "A")])
 def test_resnet20_in_float64_is_that_of_pytorch(torch, engine, shortcut):
     """Losses, weights and moving statistics after each of SNAPSHOTS."""
     if engine == "native":
@@ -415,7 +409,7 @@ def test_resnet20_in_float32_is_that_of_keras(keras, shortcut):
 
 
 def check_runs(theirs, shortcut):
-    """Ours in float32 may differ from theirs by what float64 differs by under NOISE, and as much."""
+    """Ours and theirs, both float32, may differ by four times what NOISE makes of float64."""
     pytest.importorskip("dlnative._core")
     ours = train_ours("native", shortcut, "float32")
     exact = train_ours("native", shortcut, "float64")

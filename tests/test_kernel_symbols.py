@@ -1,9 +1,9 @@
 """What the kernel objects export: nothing that the linker could merge across instruction sets.
 
 A function with external linkage that is compiled once per instruction set, such as an instantiated
-template, is kept once by the linker, perhaps in the form for the widest machine; an older machine then
-dies of an illegal instruction. So a kernel object may export hidden symbols of its own namespace only,
-and may need nothing beyond the memory functions of the C library.
+template, is kept once by the linker, perhaps in the form for the widest machine; an older machine
+then dies of an illegal instruction. So a kernel object may export hidden symbols of its own
+namespace only, and may need nothing beyond the memory functions of the C library.
 """
 
 import re

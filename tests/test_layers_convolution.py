@@ -227,7 +227,10 @@ def test_transposed_convolution_of_a_sequence(engine):
 
 LAYERS = {
     "Conv1D": (lambda **k: layers.Conv1D(4, 3, padding="causal", **k), (6, 2)),
-    "Conv2D": (lambda **k: layers.Conv2D(4, 3, strides=2, padding="same", groups=2, **k), (5, 4, 2)),
+    "Conv2D": (
+        lambda **k: layers.Conv2D(4, 3, strides=2, padding="same", groups=2, **k),
+        (5, 4, 2),
+    ),
     "DepthwiseConv2D": (lambda **k: layers.DepthwiseConv2D(2, depth_multiplier=2, **k), (4, 4, 2)),
     "SeparableConv2D": (lambda **k: layers.SeparableConv2D(3, 2, padding="same", **k), (4, 3, 2)),
     "Conv1DTranspose": (lambda **k: layers.Conv1DTranspose(3, 3, strides=2, **k), (4, 2)),

@@ -1,7 +1,8 @@
-"""The vector functions behind the activations, in units of the last place, on every instruction set.
+"""The vector functions behind the activations, on every instruction set.
 
-The reference is NumPy in the next wider type: its own errors are below 1e-3 of the units counted
-here. Results below the smallest normal number may be flushed to zero.
+Errors are in units of the last place. The reference is NumPy in the next wider type: its own errors
+are below 1e-3 of the units counted here. Results below the smallest normal number may be flushed to
+zero.
 """
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from dlnative import ops
 
-# Where the method or the answer changes: 0, the smallest numbers, ln2 / 2 and its odd multiples, where
-# the integer part of x / ln2 steps; tanh's and sigmoid's changes of method; overflow and underflow.
+# Where the method or the answer changes: 0, the smallest numbers, ln2 / 2 and its odd multiples,
+# where the integer part of x / ln2 steps; tanh's and sigmoid's changes of method; overflow and
+# underflow.
 THRESHOLDS = np.concatenate(
     [
         [
@@ -46,7 +48,7 @@ def softplus(x):
 
 @pytest.fixture(scope="module")
 def floats():
-    """Every 4099th float32 by its bits, NaN and infinities included, and 201 around each threshold."""
+    """Every 4099th float32 by its bits, with NaN and infinities, and 201 around each threshold."""
     every = np.arange(0, 2**32, 4099, dtype="int64")
     near = np.concatenate([THRESHOLDS, -THRESHOLDS]).astype("float32").view("int32").astype("int64")
     near = (near[:, None] + np.arange(-100, 101)).ravel() % 2**32
@@ -54,7 +56,7 @@ def floats():
 
 
 def ulps(y, exact):
-    """The errors of y against `exact` in units of the last place of y's dtype; NaN and inf must agree."""
+    """The errors of y against `exact` in units of its last place; NaN and inf must agree."""
     info = np.finfo(y.dtype)
     with np.errstate(over="ignore", under="ignore"):
         rounded = exact.astype(y.dtype)
@@ -120,7 +122,7 @@ def test_float64_within_4_ulp(isa, rng, op, exact):
 
 
 def test_gelu_keeps_its_digits_in_the_lower_tail(isa):
-    """x Phi(x) at x << 0, where 1 + erf(x / sqrt 2) cancels; values of Phi from 40-digit arithmetic."""
+    """x Phi(x) at x << 0, where 1 + erf(x / sqrt 2) cancels; Phi from 40-digit arithmetic."""
     x = np.array([-1.0, -3.0, -5.0, -8.0, -12.0])
     cdf = np.array(
         [

@@ -13,7 +13,7 @@ SIZES = (0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 1021)
 
 
 def close(result, expected, dtype, ulps, scale=0.0):
-    """Within `ulps` of the exact value, or of `scale` where cancellation makes it the honest unit."""
+    """Within `ulps` of the exact value, or of `scale` where cancellation makes that the unit."""
     eps = np.finfo(dtype).eps
     expected = np.asarray(expected, "float64")
     error = np.abs(np.asarray(result, "float64") - expected)
@@ -84,7 +84,7 @@ def test_activations(isa, rng, name, attributes, dtype):
                 dy.astype("float64"), saved.astype("float64"), **attributes
             )
             dx = getattr(ops, name + "_backward")(dy, saved, **attributes)
-            # gelu' has the term x (1 + 0.13 x^2) (1 - tanh^2), whose last factor has an absolute error.
+            # gelu' has the term x (1 + 0.13 x^2) (1 - tanh^2): its last factor's error is absolute.
             condition = 1 + np.abs(x) + 0.2 * np.abs(x) ** 3 if name == "gelu" else 1.0
             close(dx, exact, dtype, 16, scale=np.abs(dy) * condition)
 
@@ -344,4 +344,4 @@ def test_integers_and_other_dtypes_are_converted():
     with pytest.raises(TypeError, match="expected numeric arrays"):
         ops.relu(np.array(["a"]))
     with pytest.raises(AttributeError, match="relu"):
-        ops.rellu
+        _ = ops.rellu

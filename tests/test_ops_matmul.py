@@ -32,7 +32,7 @@ SHAPES = [
 
 
 def bound(a, b, dtype):
-    """|fl(sum of K products) - exact| <= (K + 2) u |a| |b| (Higham 2002, section 3.1), with a margin of 2."""
+    """|fl(sum of K products) - exact| <= (K + 2) u |a| |b| (Higham 2002, section 3.1), doubled."""
     k = a.shape[-1]
     return 2 * (k + 2) * np.finfo(dtype).eps / 2 * (np.abs(a) @ np.abs(b)) + np.finfo(dtype).tiny
 

@@ -60,9 +60,10 @@ def norm_shapes(channels, count):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("projection", [False, True])
-@pytest.mark.parametrize("channels", [5, 16])
-def test_residual_block(rng, dtype, projection, channels):
-    x = rng.normal(size=(3, 6, 5, channels)).astype(dtype)
+@pytest.mark.parametrize("sizes", [(6, 5, 5), (6, 5, 16), (20, 30, 8)])  # the last in three blocks
+def test_residual_block(rng, dtype, projection, sizes):
+    channels = sizes[-1]
+    x = rng.normal(size=(3, *sizes)).astype(dtype)
     kernel = (3, 3, channels, channels)
     shapes = dict(
         a=kernel, b=kernel, p=(1, 1, channels, channels), s=kernel, **norm_shapes(channels, 4)
@@ -146,7 +147,8 @@ def test_inference_folds_batch_norm(rng, dtype, channels, residual):
 
 def test_gradient_of_an_activation_in_the_convolution(rng):
     x = rng.normal(size=(2, 9, 9, 4)).astype("float32")
-    values = {k: v.numpy() for k, v in variables(rng, "float64", a=(3, 3, 4, 8), b=(5, 5, 8, 6)).items()}
+    kernels = variables(rng, "float64", a=(3, 3, 4, 8), b=(5, 5, 8, 6))
+    values = {k: v.numpy() for k, v in kernels.items()}
 
     def build(graph, feed):
         v = {k: Variable(value, "float32", k) for k, value in values.items()}

@@ -29,7 +29,7 @@ def seconds_of(statement: str, setup: str = "pass") -> float:
             "print(repr(time.perf_counter() - begin))",
         ]
     )
-    # An installed package is byte-compiled; a source tree must be allowed to cache its bytecode, too.
+    # An installed package is byte-compiled; a source tree must be allowed to cache bytecode, too.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment

@@ -226,7 +226,8 @@ class Report:
         memory = f"{'peak MB':>10}" if case.memory else ""
         print(f"\n{case.name}")
         print(
-            f"{'':4}{'':28}{'best':>10}{'median':>10}{'rate':>12}{'ratio':>9}{'of best':>9}{memory}",
+            f"{'':4}{'':28}{'best':>10}{'median':>10}{'rate':>12}{'ratio':>9}{'of best':>9}"
+            f"{memory}",
         )
         timings = [case.comparison.ours, *case.comparison.others]
         for timing in sorted(timings, key=lambda timing: timing.median):

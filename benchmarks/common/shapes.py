@@ -38,7 +38,8 @@ def window_output(size: int, kernel: int, stride: int, padding: str) -> int:
 
 def images(layer: dict[str, Any], shape: tuple[int, ...], kernel: int) -> tuple[int, int]:
     """Returns height and width after a layer with a square window."""
-    height, width = (window_output(n, kernel, layer["strides"], layer["padding"]) for n in shape[:2])
+    strides, padding = layer["strides"], layer["padding"]
+    height, width = (window_output(n, kernel, strides, padding) for n in shape[:2])
     return height, width
 
 

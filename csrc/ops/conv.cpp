@@ -45,6 +45,21 @@ void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* 
   }
 }
 
+template <class T>
+void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image, std::int64_t column,
+                  std::int64_t columns) {
+  const std::int64_t filters = shape.filters, blocks = shape.places() / e.moment_pixels;
+  for (std::int64_t b = image * blocks; b < (image + 1) * blocks; ++b) {
+    T* moments = e.moments + b * 2 * filters + column;
+    kernels<T>().norm->channel_moments(y + b * e.moment_pixels * filters + column, filters, e.moment_pixels, columns,
+                                       moments, moments + filters);
+  }
+}
+
+template void take_moments<float>(const ConvExtras<float>&, const ConvShape&, const float*, std::int64_t, std::int64_t,
+                                  std::int64_t);
+template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, const double*, std::int64_t,
+                                   std::int64_t, std::int64_t);
 template void fold_batch_norm<float>(const ConvExtras<float>&, std::int64_t, float*, float*);
 template void fold_batch_norm<double>(const ConvExtras<double>&, std::int64_t, double*, double*);
 
@@ -277,9 +292,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   kernels_->product(product);
   if (extras_.moments == nullptr) return;
   for (std::int64_t i = 0; i < images; ++i) {
-    T* moments = extras_.moments + (first_image + i) * 2 * result_channels_ + group * columns_ + column;
-    kernels<T>().norm->channel_moments(result_ + at + i * result_pixels * result_channels_, result_channels_,
-                                       phase.pixels, product.n, moments, moments + result_channels_);
+    take_moments(extras_, shape_, result_, first_image + i, group * columns_ + column, product.n);
   }
 }
 

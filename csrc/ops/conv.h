@@ -38,7 +38,10 @@ template <class T>
 struct ConvExtras {
   GemmEpilogue<T> epilogue;  // saved and pre_activation are shaped like the result
   const T* addend = nullptr;  // shaped like the result, perhaps the result itself: added before the epilogue
-  T* moments = nullptr;      // (batch, 2, filters): per image its mean and sum of squared deviations
+  // (blocks, 2, filters): mean and sum of squared deviations of blocks of so many pixels, whole ones in
+  // every image.
+  T* moments = nullptr;
+  std::int64_t moment_pixels = 0;
   // y is normalised with these: the weights are scaled while they are packed, the rest is a bias.
   const T* mean = nullptr;
   const T* variance = nullptr;
@@ -46,6 +49,11 @@ struct ConvExtras {
   const T* beta = nullptr;
   double epsilon = 0.0;
 };
+
+// Moments of columns [column, column + columns) of an image of y.
+template <class T>
+void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image, std::int64_t column,
+                  std::int64_t columns);
 
 // What normalisation by e.mean and e.variance makes of the weights, y = scale (w * x) + bias, per filter.
 template <class T>

@@ -4,7 +4,6 @@
 #include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
-#include "kernels/norm_kernels.h"
 #include "ops/conv.h"
 
 namespace dlnative {
@@ -145,10 +144,7 @@ void PlanarConv<T>::run_forward() {
       kernels_->planar(PlanarProduct<T>{planes, h.stride * line_, offsets_.data(), k_, packed, y_ + at, filters, band,
                                         w.out, filters, &epilogue});
     }
-    if (extras_.moments == nullptr) return;
-    T* moments = extras_.moments + image * 2 * filters;
-    kernels<T>().norm->channel_moments(y_ + image * shape_.places() * filters, filters, shape_.places(), filters,
-                                       moments, moments + filters);
+    if (extras_.moments != nullptr) take_moments(extras_, shape_, y_, image, 0, filters);
   });
 }
 

@@ -70,7 +70,7 @@ void set_activation(const Spec& spec, const Buffer* saved, bool keeps_input, Gem
 }
 
 // y = activation(x * kernel + bias), and what the planner adds: inputs mean, variance, gamma, beta of a
-// normalisation with constant statistics; with `moments`, the last output receives those of each image.
+// normalisation with constant statistics; with `moments`, pixels per block, the last output receives those.
 std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& kernel = required_input(spec, 1, "kernel");
@@ -87,7 +87,7 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   const Buffer* beta = optional_input(spec, 6, "beta", filters, x.dtype);
   check((mean == nullptr) == (variance == nullptr), spec.op, ": expected mean and variance, or neither");
   const Buffer& y = required_output(spec, 0, "y", rows * filters, x.dtype);
-  const bool keeps_input = spec.flag("pre_activation", false), wants_moments = spec.flag("moments", false);
+  const bool keeps_input = spec.flag("pre_activation", false), wants_moments = spec.has("moments");
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
     using T = decltype(zero);
     ConvExtras<T> extras;
@@ -97,8 +97,12 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
       extras.epilogue.pre_activation = required_output(spec, 1, "the pre-activation", y.size(), x.dtype).as<T>();
     }
     if (wants_moments) {
-      extras.moments =
-          required_output(spec, keeps_input ? 2 : 1, "moments", shape.batch() * 2 * filters, x.dtype).as<T>();
+      extras.moment_pixels = spec.integer("moments", 0);
+      check(extras.moment_pixels > 0 && shape.places() % extras.moment_pixels == 0, spec.op,
+            ": expected blocks that divide an image, received ", extras.moment_pixels, " pixels");
+      const std::int64_t size = rows / extras.moment_pixels * 2 * filters;
+      const Buffer& moments = required_output(spec, keeps_input ? 2 : 1, "moments", size, x.dtype);
+      extras.moments = moments.as<T>();
     }
     extras.mean = data_or_null<T>(mean);
     extras.variance = data_or_null<T>(variance);

@@ -43,7 +43,7 @@ def value_and_grad(model, loss, dtype=None, training=True):
 
 
 class _Evaluation:
-    """The loss of one model on one batch, and its gradients, as Functions of variables given as feeds."""
+    """The loss of one model on one batch and its gradients, as Functions that are fed variables."""
 
     def __init__(self, model, loss, x, y, dtype, training):
         self.variables = list(model.trainable_variables)
@@ -69,7 +69,7 @@ class _Evaluation:
             outputs = [total]
             if with_gradients:
                 leaves = [graph.variable(v) for v in self.variables]
-                for v, leaf, g in zip(self.variables, leaves, gradients(graph, total, leaves)):
+                for v, g in zip(self.variables, gradients(graph, total, leaves)):
                     outputs.append(
                         graph.constant(np.zeros(v.shape, self.dtype)) if g is None else g
                     )
@@ -129,8 +129,8 @@ def vjp(function, *inputs, training=False):
 
     Returns:
         (outputs, pullback). `outputs` is an array, or a tuple where the function returns several.
-        `pullback(*cotangents)` returns (input gradients, variable gradients): a tuple with one array
-        per input, and a dict of arrays by path of the trainable variables that were used.
+        `pullback(*cotangents)` returns (input gradients, variable gradients): a tuple with one
+        array per input, and a dict of arrays by path of the trainable variables that were used.
 
     Example:
         >>> import numpy as np, dlnative

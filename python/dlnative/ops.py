@@ -1,9 +1,10 @@
-"""Every op of the table as a function: on NumPy arrays it computes, on tensors it extends the graph.
+"""Every op of the table as a function: it computes on NumPy arrays, and extends a tensor's graph.
 
-`dlnative.ops.relu(x)`, `dlnative.ops.dense(x, kernel, bias)`, `dlnative.ops.dense_backward_kernel(x,
-dy)` and so on: the names of the op table, with the arguments of `dlnative.reference`. Arrays may have
-any strides; float32 and float64 are computed in their own precision, mixed inputs in float64, integers
-as `config.floatx()`. Class numbers of the sparse losses and accuracies are taken as int32.
+`dlnative.ops.relu(x)`, `dlnative.ops.dense(x, kernel, bias)`,
+`dlnative.ops.dense_backward_kernel(x, dy)` and so on: the names of the op table, with the arguments
+of `dlnative.reference`. Arrays may have any strides; float32 and float64 are computed in their own
+precision, mixed inputs in float64, integers as `config.floatx()`. Class numbers of the sparse
+losses and accuracies are taken as int32.
 
 With the engine set to "numpy" the oracle computes instead.
 

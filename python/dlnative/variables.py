@@ -68,7 +68,8 @@ class Variable:
         value = np.asarray(value.value if isinstance(value, Variable) else value)
         if value.shape != self.shape:
             raise ValueError(
-                f"Variable '{self.path}': expected values of shape {self.shape}, received {value.shape}"
+                f"Variable '{self.path}': expected values of shape {self.shape}, "
+                f"received {value.shape}"
             )
         self._value[...] = value
 

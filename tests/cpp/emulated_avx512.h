@@ -90,6 +90,19 @@ inline void mask_storeu_pd(double* p, __mmask8 mask, __m512d v) {
   mask_storeu<F64>(p, mask, v);
 }
 
+// Past the caches; like the instruction it stops at an address that is no multiple of 64.
+template <class T, class V>
+void stream(T* p, V v) {
+  if (reinterpret_cast<std::uintptr_t>(p) % sizeof(v) != 0) __builtin_trap();
+  std::memcpy(p, &v, sizeof(v));
+}
+inline void stream_ps(float* p, __m512 v) {
+  stream(p, v);
+}
+inline void stream_pd(double* p, __m512d v) {
+  stream(p, v);
+}
+
 // --- arithmetic ----------------------------------------------------------------------------------
 
 inline __m512 maskz_sqrt_ps(__mmask16 mask, __m512 v) {
@@ -191,6 +204,8 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #undef _mm512_maskz_loadu_pd
 #undef _mm512_mask_storeu_ps
 #undef _mm512_mask_storeu_pd
+#undef _mm512_stream_ps
+#undef _mm512_stream_pd
 #undef _mm512_maskz_sqrt_ps
 #undef _mm512_maskz_sqrt_pd
 #undef _mm512_maskz_cvtps_pd
@@ -210,6 +225,8 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #define _mm512_maskz_loadu_pd emulated_avx512::maskz_loadu_pd
 #define _mm512_mask_storeu_ps emulated_avx512::mask_storeu_ps
 #define _mm512_mask_storeu_pd emulated_avx512::mask_storeu_pd
+#define _mm512_stream_ps emulated_avx512::stream_ps
+#define _mm512_stream_pd emulated_avx512::stream_pd
 #define _mm512_maskz_sqrt_ps emulated_avx512::maskz_sqrt_ps
 #define _mm512_maskz_sqrt_pd emulated_avx512::maskz_sqrt_pd
 #define _mm512_maskz_cvtps_pd emulated_avx512::maskz_cvtps_pd

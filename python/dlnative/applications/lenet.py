@@ -7,9 +7,7 @@ from ..models import Sequential
 from .arguments import check_image_size
 
 
-def lenet5(
-    input_shape=(28, 28, 1), classes=10, classifier_activation="softmax", name="lenet5"
-):
+def lenet5(input_shape=(28, 28, 1), classes=10, classifier_activation="softmax", name="lenet5"):
     """LeNet-5: 6 and 16 filters of 5x5, tanh, average pooling, dense layers of 120 and 84.
 
     61,706 parameters for 28x28x1 images and 10 classes.

@@ -66,30 +66,7 @@ def resnet18(
     return Model(images, parts.classifier(x, classes, classifier_activation), name=name)
 
 
-def _cifar_resnet(depth, parameters):
-    """The function that builds the network of 6 n + 2 = `depth` layers."""
-    blocks = (depth - 2) // 6
-    builder = f"resnet{depth}"
-
-    def resnet(
-        input_shape=(32, 32, 3),
-        classes=10,
-        residual=True,
-        shortcut="A",
-        zero_init_residual=False,
-        kernel_regularizer=None,
-        classifier_activation="softmax",
-        name=builder,
-    ):
-        shape = check_image_size(builder, input_shape)
-        parts = _Parts(builder, residual, shortcut, zero_init_residual, kernel_regularizer)
-        images = layers.Input(shape, name="images")
-        x = parts.convolution(images, 16, 3, 1, "stem")
-        x = parts.stages(x, (16, 32, 64), blocks)
-        return Model(images, parts.classifier(x, classes, classifier_activation), name=name)
-
-    resnet.__name__ = resnet.__qualname__ = builder
-    resnet.__doc__ = f"""ResNet-{depth} for CIFAR: three stages of {blocks} blocks with 16, 32 and 64 filters.
+_DOCSTRING = """ResNet-{depth} for CIFAR: three stages of {blocks} blocks of 16, 32 and 64 filters.
 
     A block is conv 3x3, batch normalization, ReLU, conv 3x3, batch normalization, plus the block's
     input, then ReLU; the first block of a stage halves the image. {parameters:,} trainable
@@ -125,6 +102,34 @@ def _cifar_resnet(depth, parameters):
         >>> applications.{builder}(input_shape=(16, 16, 1), classes=3).output_shape
         (None, 3)
     """
+
+
+def _cifar_resnet(depth, parameters):
+    """The function that builds the network of 6 n + 2 = `depth` layers."""
+    blocks = (depth - 2) // 6
+    builder = f"resnet{depth}"
+
+    def resnet(
+        input_shape=(32, 32, 3),
+        classes=10,
+        residual=True,
+        shortcut="A",
+        zero_init_residual=False,
+        kernel_regularizer=None,
+        classifier_activation="softmax",
+        name=builder,
+    ):
+        shape = check_image_size(builder, input_shape)
+        parts = _Parts(builder, residual, shortcut, zero_init_residual, kernel_regularizer)
+        images = layers.Input(shape, name="images")
+        x = parts.convolution(images, 16, 3, 1, "stem")
+        x = parts.stages(x, (16, 32, 64), blocks)
+        return Model(images, parts.classifier(x, classes, classifier_activation), name=name)
+
+    resnet.__name__ = resnet.__qualname__ = builder
+    resnet.__doc__ = _DOCSTRING.format(
+        depth=depth, blocks=blocks, parameters=parameters, builder=builder
+    )
     return resnet
 
 
@@ -142,8 +147,8 @@ class _Parts:
         check_option(builder, "residual", residual, (True, False))
         if zero_init_residual and not residual:
             raise ValueError(
-                f"{builder}: zero_init_residual=True needs residual=True: without shortcuts, blocks "
-                "of gamma 0 pass nothing on"
+                f"{builder}: zero_init_residual=True needs residual=True: without shortcuts, "
+                "blocks of gamma 0 pass nothing on"
             )
         self.residual = residual
         self.project = shortcut == "B"

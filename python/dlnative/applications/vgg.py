@@ -15,7 +15,7 @@ def vgg6(
     classifier_activation="softmax",
     name="vgg6",
 ):
-    """Six 3x3 convolutions of 64-64-128-128-256-256 filters, max pooling after each pair, dense 256.
+    """Six 3x3 convolutions, 64-64-128-128-256-256, max pooling after each pair, dense 256.
 
     2,196,810 parameters for 32x32x3 images and 10 classes without normalization.
 
@@ -54,9 +54,7 @@ def vgg6(
     stack.append(layers.Flatten(name="flatten"))
     if dropout:
         stack.append(layers.Dropout(dropout, name="dropout1"))
-    stack.append(
-        layers.Dense(256, activation="relu", kernel_initializer="he_normal", name="dense")
-    )
+    stack.append(layers.Dense(256, activation="relu", kernel_initializer="he_normal", name="dense"))
     if dropout:
         stack.append(layers.Dropout(dropout, name="dropout2"))
     stack.append(layers.Dense(classes, activation=classifier_activation, name="predictions"))

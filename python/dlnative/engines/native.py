@@ -74,7 +74,8 @@ class NativeFunction:
             steps: How many steps at most.
             step: Number of the first step, for random masks.
             max_seconds: Stop after this time; at least one step is run.
-            out: None, or one array per output that receives the rows of each step at their position.
+            out: None, or one array per output that receives the rows of each step at their
+                position.
             epoch: Number of the epoch, for augmentation, which is a function of it and of the
                 numbers of the rows.
 

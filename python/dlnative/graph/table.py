@@ -12,9 +12,9 @@ table = {}  # name -> Op
 class Op:
     """One row of the op table.
 
-    A subclass gives `name`, the shape rule `infer`, and where they apply the gradient rule, the cost
-    and the aliasing. The native kernel is registered in C++ under the same name, and the oracle is
-    `dlnative.reference.<name>`.
+    A subclass gives `name`, the shape rule `infer`, and where they apply the gradient rule, the
+    cost and the aliasing. The native kernel is registered in C++ under the same name, and the
+    oracle is `dlnative.reference.<name>`.
 
     Attributes:
         name: The word for this op at every level.

@@ -62,11 +62,13 @@ class Tensor:
         return size
 
     def __repr__(self):
-        return f"<Tensor shape={self.shape} dtype={self.dtype}{f' name={self.name}' if self.name else ''}>"
+        name = f" name={self.name}" if self.name else ""
+        return f"<Tensor shape={self.shape} dtype={self.dtype}{name}>"
 
     def __array__(self, *args, **kwargs):
         raise TypeError(
-            "A symbolic tensor has no values yet. Call a model or a layer on a NumPy array to get values."
+            "A symbolic tensor has no values yet. Call a model or a layer on a NumPy array to get "
+            "values."
         )
 
     def __bool__(self):
@@ -160,7 +162,7 @@ class Graph:
         return Tensor(value.shape, value.dtype.name, self, source=value)
 
     def apply(self, op, inputs, attributes):
-        """Appends a node; returns its output, or a tuple where the op has several (or no) outputs."""
+        """Appends a node; returns its output, or a tuple where the op has not exactly one."""
         specs = op.infer(*inputs, **attributes)
         single = isinstance(specs, Spec)
         node = Node(op, inputs, attributes, self.scope)
@@ -195,8 +197,8 @@ def is_variable(value):
 def apply(name, *inputs, **attributes):
     """Applies the op `name` to graph tensors, Variables, arrays and Python numbers.
 
-    At least one input must be a tensor; Variables and arrays become leaves of its graph. On symbolic
-    tensors (between the layers of a functional model) the op becomes a layer of its own.
+    At least one input must be a tensor; Variables and arrays become leaves of its graph. On
+    symbolic tensors (between the layers of a functional model) the op becomes a layer of its own.
     """
     from .table import table
 

@@ -267,8 +267,8 @@ class Conv2D(Conv):
     dilation d, and the `before` pixels of zeros above and left of the image. The kernel is not
     flipped.
 
-    Shapes: x (batch, height, width, in), kernel (kernel_height, kernel_width, in / groups, filters),
-    bias (filters,), y (batch, new height, new width, filters).
+    Shapes: x (batch, height, width, in), kernel (kernel_height, kernel_width, in / groups,
+    filters), bias (filters,), y (batch, new height, new width, filters).
 
     Args:
         filters: Channels of the output.

@@ -11,8 +11,8 @@ from .core import positive_integer
 class DepthwiseConv2D(Convolution):
     """y[o, c M + m] = activation(sum over t of x[o s + t d - before, c] kernel[t, c, m] + bias)
 
-    Every channel has M = `depth_multiplier` filters of its own; channels do not mix. Place o and tap
-    t are a row and a column each, see Conv2D.
+    Every channel has M = `depth_multiplier` filters of its own; channels do not mix. Place o and
+    tap t are a row and a column each, see Conv2D.
 
     Shapes: x (batch, height, width, in), kernel (kernel_height, kernel_width, in, M),
     bias (in * M,), y (batch, new height, new width, in * M).

@@ -54,8 +54,8 @@ def check_channels_last(layer, data_format, rank=2):
     if data_format == "channels_first":
         raise ValueError(
             f"{messages.describe(layer)}: data_format='channels_first' is not available: channels "
-            f"are the last axis everywhere. Transpose the data once, {TO_CHANNELS_LAST[rank]}, give "
-            "Input that shape, and leave data_format out."
+            f"are the last axis everywhere. Transpose the data once, {TO_CHANNELS_LAST[rank]}, "
+            "give Input that shape, and leave data_format out."
         )
     error = unknown("data_format", data_format, ("channels_last", "channels_first"))
     raise ValueError(f"{messages.describe(layer)}: {error}")

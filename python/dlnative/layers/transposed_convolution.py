@@ -128,8 +128,8 @@ class Conv2DTranspose(ConvTranspose):
 
     Shapes: x (batch, height, width, in), kernel (kernel_height, kernel_width, filters, in),
     bias (filters,), y (batch, new height, new width, filters). With n pixels, stride s, and
-    e = (kernel size - 1) dilation + 1, the new size is (n - 1) s + max(e, s) for "valid" and n s for
-    "same"; with `output_padding` o it is (n - 1) s + e + o and (n - 1) s + e % 2 + o.
+    e = (kernel size - 1) dilation + 1, the new size is (n - 1) s + max(e, s) for "valid" and n s
+    for "same"; with `output_padding` o it is (n - 1) s + e + o and (n - 1) s + e % 2 + o.
 
     Args:
         filters: Channels of the output.

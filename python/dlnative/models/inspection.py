@@ -39,7 +39,7 @@ class Inspection:
             >>> import dlnative
             >>> model = dlnative.Sequential([dlnative.Input((4,)), dlnative.layers.Dense(3)])
             >>> model.compile("adam", "mse")
-            >>> model.memory_plan(batch_size=32).optimizer_bytes  # two slots of 15 parameters, rate, count
+            >>> model.memory_plan(batch_size=32).optimizer_bytes  # 2 slots of 15, rate, count
             136
         """
         from .checks import check_count
@@ -60,8 +60,8 @@ class Inspection:
     def profile(self, x, y=None, batch_size=32, steps=20):
         """Time, speed and share of the machine's peak per instruction of a step.
 
-        Runs training steps (prediction steps where `y` is None) on real rows; the state of the model
-        is put back afterwards.
+        Runs training steps (prediction steps where `y` is None) on real rows; the state of the
+        model is put back afterwards.
 
         Args:
             x, y: Data of at least `batch_size` rows.
@@ -138,11 +138,12 @@ def _zeros(shape, batch, dtype="float32"):
 
 
 def _planned_step(model, batch):
-    """The step for rows of zeros; what the model has compiled and resolved so far stays as it is."""
+    """The step for rows of zeros; what the model has compiled and resolved so far stays."""
     inputs = getattr(model, "_inputs_struct", None)
     if not model.built or inputs is None:
         raise ValueError(
-            f"memory_plan: model '{model.name}' has no input shape yet. Begin it with an Input, or call it once."
+            f"memory_plan: model '{model.name}' has no input shape yet. Begin it with an Input, or "
+            "call it once."
         )
     rows = inputs_only(nest.map_structure(lambda t: _zeros(t.shape, batch), inputs))
     if not _trains(model):
@@ -195,7 +196,7 @@ class MemoryReport:
     Attributes:
         batch_size: Rows of the step.
         kind: "train" or "predict".
-        arena_bytes: Activations, gradients and batches, in the one block that the program allocates.
+        arena_bytes: Activations, gradients and batches, in the one block that the program has.
         variable_bytes: Weights and other variables of the model.
         optimizer_bytes: Slots of the optimizer.
         rows: (name, bytes, offset, first node, last node) of every piece of the arena.

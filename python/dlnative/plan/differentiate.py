@@ -16,7 +16,8 @@ def gradients(graph, output, tensors, cotangent=None):
         graph: The graph that holds all of them.
         output: A tensor; a scalar unless `cotangent` is given. A list where there are several.
         tensors: What to differentiate by: leaves or inner tensors of the graph.
-        cotangent: Weight of each element of `output`, of its shape; 1 for a scalar. A list for a list.
+        cotangent: Weight of each element of `output`, of its shape; 1 for a scalar. A list for a
+            list.
 
     Returns:
         A list with one tensor, or None where `output` does not depend on it, per entry.

@@ -146,13 +146,17 @@ def convolution_moments(schedule):
             continue
         if conv.attributes.get("activation"):
             continue
-        moments = Tensor((x.shape[0], 2, x.shape[-1]), x.dtype, name="moments")
+        pixels = _block_of_pixels(math.prod(x.shape[1:-1]))
+        if pixels is None:
+            continue
+        blocks = math.prod(x.shape[:-1]) // pixels
+        moments = Tensor((blocks, 2, x.shape[-1]), x.dtype, name="moments")
         schedule.replace(
             merged_node(
                 conv.op.name,
                 conv.inputs,
                 (x, moments),
-                {**conv.attributes, "moments": True},
+                {**conv.attributes, "moments": pixels},
                 conv.scope,
             ),
             (),
@@ -216,6 +220,16 @@ def fold_batch_norm(schedule):
             conv.scope,
         )
         schedule.replace(merged, (conv,), at=node)
+
+
+def _block_of_pixels(image, least=16, most=256):
+    """The largest part of an image's pixels, at most 256, that divides them; None below 16.
+
+    Sums of more rows could lose digits of the variance (csrc/kernels/norm_kernels.h).
+    """
+    if image < least:
+        return image
+    return next((n for n in range(most, least - 1, -1) if image % n == 0), None)
 
 
 def _is(node, *names):

@@ -147,7 +147,8 @@ def _place(storages):
         if s.start is None:  # nothing in it is computed
             s.start = s.end
     starts, ends, sizes = (
-        np.array([getattr(s, name) for s in storages], np.int64) for name in ("start", "end", "bytes")
+        np.array([getattr(s, name) for s in storages], np.int64)
+        for name in ("start", "end", "bytes")
     )
     offsets = np.zeros_like(sizes)
     for i, s in enumerate(storages):

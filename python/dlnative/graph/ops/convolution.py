@@ -167,7 +167,8 @@ class ConvolutionBackwardInput(Op):
     """dx[b, o s + t d - before, c] = sum over o, t, j of dy[b, o, j] kernel[t, c, j].
 
     The exact adjoint of the convolution. With `activation`, times its derivative at `saved`. The
-    planner may give a fourth input, to which dx is added, in its place where it is not needed again.
+    planner may give a fourth input, to which dx is added, in its place where it is not needed
+    again.
     """
 
     inplace = {0: 3}

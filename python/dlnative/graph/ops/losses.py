@@ -1,4 +1,4 @@
-"""Losses, one value per sample, their gradients, and the weighted sum that makes them one number."""
+"""Losses, one value per sample, their gradients, and the weighted sum that makes one number."""
 
 from ..table import Op, add, check_same_dtype, register, same
 from ..tensor import Spec, apply
@@ -26,8 +26,8 @@ class LossOp(Op):
                 raise ValueError(f"{name}: expected int32 labels, received {labels.dtype}")
             if labels.shape != pred.shape[:-1]:
                 raise ValueError(
-                    f"{name}: expected labels of shape {pred.shape[:-1]} for predictions {pred.shape}, "
-                    f"received {labels.shape}"
+                    f"{name}: expected labels of shape {pred.shape[:-1]} for predictions "
+                    f"{pred.shape}, received {labels.shape}"
                 )
             return
         check_same_dtype(name, pred, labels)
@@ -80,7 +80,8 @@ class LossWithGradientOp(Op):
         self.forward.check(self.name, pred, labels, attributes)
         if weight is not None and weight.shape != pred.shape[:-1]:
             raise ValueError(
-                f"{self.name}: expected a weight of shape {pred.shape[:-1]}, received {weight.shape}"
+                f"{self.name}: expected a weight of shape {pred.shape[:-1]}, "
+                f"received {weight.shape}"
             )
         return Spec((), pred.dtype), same(pred)
 

@@ -29,7 +29,8 @@ class Matmul(Op):
         if k != k2:
             raise ValueError(
                 f"matmul: inner sizes differ, {k} and {k2}, for shapes {a.shape}"
-                f"{' transposed' if transpose_a else ''} and {b.shape}{' transposed' if transpose_b else ''}"
+                f"{' transposed' if transpose_a else ''} and {b.shape}"
+                f"{' transposed' if transpose_b else ''}"
             )
         return Spec((m, n), a.dtype)
 
@@ -119,8 +120,8 @@ class DenseBackwardInput(Op):
         check_same_dtype(self.name, dy, kernel, saved)
         if dy.ndim < 2 or dy.shape[-1] != kernel.shape[-1]:
             raise ValueError(
-                f"dense_backward_input: expected dy of shape (batch, {kernel.shape[-1]}) to match the "
-                f"kernel {kernel.shape}, received {dy.shape}"
+                f"dense_backward_input: expected dy of shape (batch, {kernel.shape[-1]}) to match "
+                f"the kernel {kernel.shape}, received {dy.shape}"
             )
         return Spec(dy.shape[:-1] + (kernel.shape[0],), dy.dtype)
 
@@ -130,7 +131,7 @@ class DenseBackwardInput(Op):
 
 @register
 class DenseBackwardKernel(Op):
-    """dkernel = x^T @ dy over all rows; with `bias`, a second output dbias = sum of dy over rows."""
+    """dkernel = x^T @ dy over all rows; with `bias` also dbias, the sum of dy over rows."""
 
     name = "dense_backward_kernel"
 
@@ -138,7 +139,8 @@ class DenseBackwardKernel(Op):
         check_same_dtype(self.name, x, dy)
         if x.ndim < 2 or x.shape[:-1] != dy.shape[:-1]:
             raise ValueError(
-                f"dense_backward_kernel: expected x and dy with the same rows, received {x.shape} and {dy.shape}"
+                "dense_backward_kernel: expected x and dy with the same rows, "
+                f"received {x.shape} and {dy.shape}"
             )
         dkernel = Spec((x.shape[-1], dy.shape[-1]), x.dtype)
         return (dkernel, Spec((dy.shape[-1],), x.dtype)) if bias else dkernel

@@ -28,7 +28,8 @@ class SparseCategoricalAccuracy(Op):
     def infer(self, pred, labels):
         if labels.dtype != "int32" or labels.shape != pred.shape[:-1]:
             raise ValueError(
-                f"{self.name}: expected int32 labels of shape {pred.shape[:-1]}, received {labels.dtype} {labels.shape}"
+                f"{self.name}: expected int32 labels of shape {pred.shape[:-1]}, "
+                f"received {labels.dtype} {labels.shape}"
             )
         return Spec(pred.shape[:-1], pred.dtype)
 

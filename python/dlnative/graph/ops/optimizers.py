@@ -23,8 +23,8 @@ class UpdateOp(Op):
     def infer(self, *inputs, **attributes):
         if len(inputs) != len(self.slots) + 4:
             raise ValueError(
-                f"{self.name}: expected param, {', '.join(self.slots)}, grad, hyper and iterations, "
-                f"received {len(inputs)} inputs"
+                f"{self.name}: expected param, {', '.join(self.slots)}, grad, hyper and "
+                f"iterations, received {len(inputs)} inputs"
             )
         param, grad = inputs[0], inputs[self.grad_index]
         arrays = [t for t in inputs[: self.grad_index + 1] if t is not None]

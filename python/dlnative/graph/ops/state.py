@@ -39,7 +39,7 @@ class Increment(StateOp):
 
 @register
 class AccumulateMean(StateOp):
-    """state = state + [sum(values * weight), sum(weight)] (without a weight: the number of values)"""
+    """state = state + [sum(values * weight), sum(weight)]; without weight, the number of values."""
 
     name = "accumulate_mean"
     writes = (0,)
@@ -51,6 +51,7 @@ class AccumulateMean(StateOp):
             )
         if weight is not None and weight.shape != values.shape:
             raise ValueError(
-                f"accumulate_mean: expected a weight of shape {values.shape}, received {weight.shape}"
+                f"accumulate_mean: expected a weight of shape {values.shape}, "
+                f"received {weight.shape}"
             )
         return ()
