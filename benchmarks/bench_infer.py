@@ -11,7 +11,7 @@ from common.arguments import add_threads, make_parser, parse
 from common.models import forward_macs
 from common.networks import infer_spec, networks
 from common.report import Report
-from common.stage import Stage
+from common.stage import KEEP_COMPILED, Stage
 
 PEERS = ["onnxruntime", "torch", "jax", "keras", "keras-tf"]
 BATCHES = [1, 128]
@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parse(parser)
     report = Report("bench_infer", arguments)
     for threads in arguments.threads:
-        with Stage(arguments, threads, PEERS) as stage:
+        with Stage(arguments, threads, PEERS, environment=KEEP_COMPILED) as stage:
             report.describe(stage)
             for model in networks().values():
                 for batch in BATCHES:

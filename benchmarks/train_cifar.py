@@ -1,8 +1,8 @@
 """Trains residual networks on the CIFAR-10 images and records the curves.
 
-The recipe is that of He et al. 2015, section 4.2: SGD with momentum 0.9, images flipped, and cropped
-after padding with 4 pixels; the learning rate follows one cosine. DIR holds `train/<class>/*.jpg`
-and `test/<class>/*.jpg`, or is whatever `datasets.cifar10` reads.
+The recipe is that of He et al. 2015, section 4.2: SGD with momentum 0.9, images flipped, and
+cropped after padding with 4 pixels; the learning rate follows one cosine. DIR holds
+`train/<class>/*.jpg` and `test/<class>/*.jpg`, or is whatever `datasets.cifar10` reads.
 
     python train_cifar.py DIR --model resnet20 --epochs 12 --out results/cifar_resnet20.json
     python train_cifar.py DIR --model resnet56 --plain --images 10000 --epochs 6

@@ -430,3 +430,13 @@ def compare_with_torch(torch, ours, theirs, x, dy, channels_first=False):
     np.testing.assert_allclose(dx, back(leaf.grad), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(grads[gamma.path], theirs.weight.grad, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(grads[beta.path], theirs.bias.grad, rtol=1e-4, atol=1e-3)
+
+
+def test_vjp_moves_the_statistics_once():
+    layer = layers.BatchNormalization(momentum=0.5)
+    x = np.arange(12.0, dtype="float32").reshape(6, 2)
+    layer.build(x.shape)
+    y, pullback = dlnative.vjp(layer, x, training=True)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), 0.5 * x.mean(axis=0))
+    pullback(np.ones_like(y))
+    np.testing.assert_allclose(layer.moving_mean.numpy(), 0.5 * x.mean(axis=0))

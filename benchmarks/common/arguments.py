@@ -67,9 +67,7 @@ def make_parser(
     return parser
 
 
-def parse(
-    parser: argparse.ArgumentParser, parts: Sequence[str] = ()
-) -> argparse.Namespace:
+def parse(parser: argparse.ArgumentParser, parts: Sequence[str] = ()) -> argparse.Namespace:
     """Parses the command line; `--quick` shortens the rounds, lists of names become lists.
 
     Args:

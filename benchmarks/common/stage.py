@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from common.arguments import interpreter_for
@@ -20,6 +22,13 @@ from common.timer import Subject, compare
 # For single operations: the C library then keeps the memory of results for the next, so that
 # peers do not pay for fresh pages in every call. Only we give our results a place beforehand.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30)}
+
+# For networks, which XLA compiles for up to a minute: what it has compiled it keeps on disk for the
+# next run, as PyTorch's compiler does anyway.
+KEEP_COMPILED = {
+    "JAX_COMPILATION_CACHE_DIR": str(Path(tempfile.gettempdir()) / "dlnative-benchmarks-jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1",
+}
 
 
 class Stage:
@@ -68,15 +77,19 @@ class Stage:
 
     def start(self, name: str, threads: int) -> None:
         """Starts a worker, or notes why it is missing."""
-        python = interpreter_for(name, self.arguments)
-        environment = {} if name == self.arguments.ours else self.environment
-        worker = WorkerProcess(name, python, threads, pin=self.pin, environment=environment)
+        worker = self.process(name, threads)
         try:
             self.described[name] = worker.request(do="describe")
             self.workers[name] = worker
         except WorkerError as error:
             self.missing[name] = str(error)
             worker.close()
+
+    def process(self, name: str, threads: int) -> WorkerProcess:
+        """Starts a process for a library."""
+        python = interpreter_for(name, self.arguments)
+        environment = {} if name == self.arguments.ours else self.environment
+        return WorkerProcess(name, python, threads, pin=self.pin, environment=environment)
 
     def __enter__(self) -> Stage:
         return self
@@ -220,8 +233,7 @@ class Stage:
         Raises:
             WorkerError: The library cannot do it.
         """
-        python = interpreter_for(name, self.arguments)
-        worker = WorkerProcess(name, python, self.threads, pin=self.pin)
+        worker = self.process(name, self.threads)
         try:
             worker.request(do="describe")
             before = worker.request(do="query", name="peak_memory", spec={})["bytes"]

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-
 # The labels of subjects that stand for what the machine can do.
 PEAK = "FMA peak"
 BANDWIDTH = "bandwidth"

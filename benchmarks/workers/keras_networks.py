@@ -70,8 +70,8 @@ def order_variables(model: Model, variables: Sequence[Any]) -> list[Any]:
     """Returns a model's variables in the order of its description.
 
     Variables of the same role and shape keep their order, but those of a layer with "shortcut" in
-    its name come after those of the layers whose names begin alike: libraries differ in which branch
-    of a block they list first.
+    its name come after those of the layers whose names begin alike: libraries differ in which
+    branch of a block they list first.
 
     Raises:
         ValueError: The model does not have the parameters of the description.

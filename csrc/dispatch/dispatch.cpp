@@ -32,8 +32,13 @@ std::vector<Candidate> candidates() {
   std::vector<Candidate> list;
 #if defined(DLNATIVE_HAVE_avx2)
   const CpuFeatures& cpu = cpu_features();
+#if defined(DLNATIVE_EMULATE_AVX512)
+  list.push_back({&avx2::table, cpu.avx2});
+  list.push_back({&avx512::table, cpu.avx2});  // slow
+#else
   list.push_back({&avx512::table, cpu.avx512});
   list.push_back({&avx2::table, cpu.avx2});
+#endif
 #endif
   list.push_back({&baseline::table, true});
   return list;

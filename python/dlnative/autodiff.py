@@ -17,7 +17,8 @@ def value_and_grad(model, loss, dtype=None, training=True):
         loss: Name of a loss, a loss object, or a function (y_true, y_pred) -> scalar tensor.
         dtype: "float32" or "float64": the precision to compute in, whatever the variables have; by
             default the variables' own.
-        training: What the layers see as `training`.
+        training: What the layers see as `training`. In training every call moves the moving
+            statistics of batch normalization, as a training step does.
 
     Returns:
         A function (x, y) -> (loss, gradients): a float, and a dict of arrays by variable path.
@@ -183,6 +184,8 @@ def vjp(function, *inputs, training=False):
             backward.constant(np.zeros(t.shape, t.dtype)) if g is None else g
             for t, g in zip(targets, gradients(backward, results, targets, seeds))
         ]
+        # The forward pass has changed the state already.
+        backward.nodes = [node for node in backward.nodes if not node.op.writes]
         values = engines.build(backward, grads)(*arrays, *weights)
         by_path = {t.source.path: g for t, g in zip(variables, values[len(feeds) :])}
         return values[: len(feeds)], by_path

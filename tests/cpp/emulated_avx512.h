@@ -1,12 +1,12 @@
-// AVX-512 for machines that lack it, in front of every kernel file of one test build.
+// AVX-512 for machines that lack it: for the C++ test compare_isas, and for whole test builds with
+// DLNATIVE_EMULATE_AVX512.
 //
 // With this header included first (-include), a kernel file compiled for x86-64-v3 takes its
 // AVX-512 paths: 64-byte vectors, the tiles and blocks of matrix products, masks, tails. The
 // compiler lowers arithmetic on 64-byte vectors to halves; what the kernels say in intrinsics is
-// below, written after Intel's description of the instruction, one lane at a time. compare_isas
-// then holds the results against baseline's. Shown is the logic of the code, not what the compiler
-// makes of it for the real instructions; that is shown where AVX-512 is at hand, by the same
-// program.
+// below, written after Intel's description of the instruction, one lane at a time. The tests then
+// show the logic of the code, not what the compiler makes of it for the real instructions; that is
+// shown where AVX-512 is at hand, by the same tests.
 //
 // An intrinsic that is missing here ends in "target specific option mismatch": add it.
 #pragma once

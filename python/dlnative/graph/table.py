@@ -23,6 +23,7 @@ class Op:
         saves: For activations, "output" or "input": what the gradient rule needs.
         view: True where the output is the input's memory under another shape.
         random: True where the result depends on the number of the training step.
+        input_dtypes: {input index: dtype} of inputs that are not of the op's floating dtype.
         per_sample: True where it depends on the epoch and on the numbers of the samples.
     """
 
@@ -33,6 +34,7 @@ class Op:
     view = False
     random = False
     per_sample = False
+    input_dtypes: dict[int, str] = {}
 
     def infer(self, *inputs, **attributes):
         """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""

@@ -98,9 +98,7 @@ def _merge_normalization(schedule, node, add, residual, relu):
         attributes["activation"] = "relu"
     if training and relu is not None and not _merge_backward(schedule, node, add, result):
         return
-    merged = merged_node(
-        node.op.name, inputs, (result, *node.outputs[1:]), attributes, node.scope
-    )
+    merged = merged_node(node.op.name, inputs, (result, *node.outputs[1:]), attributes, node.scope)
     schedule.replace(merged, [n for n in (node, add) if n not in (None, last)], at=last)
 
 

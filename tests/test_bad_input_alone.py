@@ -1,0 +1,228 @@
+"""Bad arguments of losses, metrics, optimizers and callbacks by themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import callbacks, layers, losses, metrics, models, optimizers
+
+X = np.linspace(-1, 1, 40, dtype="float32").reshape(10, 4)
+Y = np.arange(10) % 3
+ONE_HOT = np.eye(3, dtype="float32")[Y]
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def mlp(outputs=3, activation="softmax"):
+    return dlnative.Sequential(
+        [
+            layers.Input((4,), name="features"),
+            layers.Dense(5, name="hidden"),
+            layers.Dense(outputs, activation, name="head"),
+        ]
+    )
+
+
+def two_headed():
+    x = dlnative.Input((4,), name="x")
+    return dlnative.Model(x, [layers.Dense(1, name="left")(x), layers.Dense(3, name="right")(x)])
+
+
+def with_value(value, row, dtype="float32"):
+    x = X.astype(dtype)
+    x[row, 1] = value
+    return x
+
+
+def labels_with(value, row, dtype="int64"):
+    y = Y.astype(dtype)
+    y[row] = value
+    return y
+
+
+def generator():
+    yield X, Y
+
+
+ALONE = {
+    "reduction": (
+        lambda: losses.MeanSquaredError(reduction="avg"),
+        ValueError,
+        r"reduction: expected one of 'sum_over",
+    ),
+    "dtype of a loss": (
+        lambda: losses.MeanSquaredError(dtype="int32"),
+        ValueError,
+        r"expected dtype of",
+    ),
+    "label_smoothing": (
+        lambda: losses.BinaryCrossentropy(label_smoothing=2.0),
+        ValueError,
+        r"label_smoothing in \[0, 1\], received 2.0",
+    ),
+    "axis": (lambda: losses.CategoricalCrossentropy(axis=1), ValueError, r"expected axis=-1"),
+    "axis of a function": (
+        lambda: losses.binary_crossentropy(ONE_HOT, ONE_HOT, axis=0),
+        ValueError,
+        r"expected axis=-1",
+    ),
+    "ignore_class": (
+        lambda: losses.SparseCategoricalCrossentropy(ignore_class=0),
+        ValueError,
+        r"ignore_class is not available",
+    ),
+    "ignore_class of a function": (
+        lambda: losses.sparse_categorical_crossentropy(Y, ONE_HOT, ignore_class=0),
+        ValueError,
+        r"ignore_class is not available",
+    ),
+    "class numbers": (
+        lambda: losses.sparse_categorical_crossentropy([3], ONE_HOT[:1]),
+        ValueError,
+        r"\[0, 3\) for 3 outputs, received 3",
+    ),
+    "shapes": (
+        lambda: losses.mean_squared_error(np.zeros((2, 3)), np.zeros((2, 2))),
+        ValueError,
+        r"labels of shape \(2, 2\)",
+    ),
+    "weights": (
+        lambda: losses.MeanSquaredError()(ONE_HOT, ONE_HOT, [1.0, 2.0]),
+        ValueError,
+        r"sample_weight: expected",
+    ),
+    "no call": (lambda: losses.Loss()(Y, Y), NotImplementedError, r"Loss does not implement call"),
+    "unknown loss configuration": (
+        lambda: losses.get({"class_name": "Mse", "config": {}}),
+        ValueError,
+        r"Mse",
+    ),
+    "dtype of a metric": (lambda: metrics.Mean(dtype="int8"), ValueError, r"expected dtype of"),
+    "metric without update": (
+        lambda: metrics.Metric(name="m")(1),
+        NotImplementedError,
+        r"update_state",
+    ),
+    "metric without result": (
+        lambda: metrics.Metric(name="m").result(),
+        NotImplementedError,
+        r"result",
+    ),
+    "initial state": (
+        lambda: metrics.Mean().add_variable((2,), "ones"),
+        ValueError,
+        r"state starts at zeros",
+    ),
+    "learning_rate": (
+        lambda: optimizers.SGD(learning_rate=-1),
+        ValueError,
+        r"SGD: expected learning_rate in 0 or greater, received -1",
+    ),
+    "learning_rate type": (
+        lambda: optimizers.SGD(learning_rate="0.1"),
+        TypeError,
+        r"SGD: expected a number for learning_rate",
+    ),
+    "learning_rate later": (
+        lambda: setattr(optimizers.SGD(), "learning_rate", np.nan),
+        ValueError,
+        r"learning_rate",
+    ),
+    "momentum": (
+        lambda: optimizers.SGD(momentum=1.5),
+        ValueError,
+        r"momentum in \[0, 1\], received 1.5",
+    ),
+    "rho": (lambda: optimizers.RMSprop(rho=2), ValueError, r"rho"),
+    "beta_1": (
+        lambda: optimizers.Adam(beta_1=1.0),
+        ValueError,
+        r"beta_1 in \[0, 1\), received 1.0",
+    ),
+    "epsilon": (lambda: optimizers.Adam(epsilon=-1e-7), ValueError, r"epsilon"),
+    "accumulator": (
+        lambda: optimizers.Adagrad(initial_accumulator_value=-1),
+        ValueError,
+        r"initial_accumulator_value",
+    ),
+    "two clippings": (
+        lambda: optimizers.SGD(clipnorm=1.0, clipvalue=1.0),
+        ValueError,
+        r"only one of clipnorm",
+    ),
+    "clipnorm": (lambda: optimizers.SGD(clipnorm=-1.0), ValueError, r"clipnorm"),
+    "weight_decay": (lambda: optimizers.SGD(weight_decay="a"), TypeError, r"weight_decay"),
+    "use_ema": (lambda: optimizers.Adam(use_ema=True), TypeError, r"use_ema"),
+    "number of gradients": (
+        lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(2)] * 2),
+        ValueError,
+        r"expected 2 gradients",
+    ),
+    "shape of a gradient": (
+        lambda: optimizers.SGD().apply([np.ones(3)], [np.ones(2)]),
+        ValueError,
+        r"gradient 0 of shape \(2,\)",
+    ),
+    "dtype of a parameter": (
+        lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(2, int)]),
+        TypeError,
+        r"writable, contiguous float32",
+    ),
+    "strides of a parameter": (
+        lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(4)[::2]]),
+        TypeError,
+        r"contiguous: False",
+    ),
+    "type of a parameter": (
+        lambda: optimizers.SGD().apply([np.ones(2)], [[1.0, 2.0]]),
+        TypeError,
+        r"received list",
+    ),
+    "no variables": (
+        lambda: optimizers.SGD().apply([np.ones(2)]),
+        ValueError,
+        r"give the variables in the first call",
+    ),
+    "lambda hook": (
+        lambda: callbacks.LambdaCallback(on_epoch=print),
+        TypeError,
+        r"there is no hook 'on_epoch'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_alone(case):
+    call, error, message = ALONE[case]
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_optimizer_state():
+    optimizer = optimizers.Adam()
+    w = np.ones(2)
+    optimizer.apply([np.ones(2)], [w])
+    with pytest.raises(ValueError, match="unknown parameter"):
+        optimizer.apply([np.ones(3)], [np.ones(3)])
+    before = [v.numpy() for v in optimizer.variables]
+    with pytest.raises(ValueError, match="expected arrays of shapes"):
+        optimizer.set_weights(before[:-1])
+    for a, b in zip(before, optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_early_stopping():
+    model = mlp()
+    model.compile("sgd", SPARSE, metrics=[losses.sparse_categorical_crossentropy])
+    with pytest.warns(UserWarning, match="'val_loss' is not available; available are loss"):
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])
+    with pytest.warns(UserWarning, match="mode 'best' is unknown"):
+        callbacks.EarlyStopping(mode="best")
+    stop = callbacks.EarlyStopping("sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="Pass mode='max' or mode='min'"):
+        model.fit(X, Y, verbose=0, callbacks=[stop])
+
+
+def test_everything_is_public():
+    assert models.Model is dlnative.Model
