@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from common.subjects import (
     WorkerProcess,
 )
 from common.timer import Subject, compare
+
+# Seconds of silence after which it is said what took so long: compilers, the first time.
+PATIENCE = 10.0
 
 # For single operations: the C library then keeps the memory of results for the next, so that
 # peers do not pay for fresh pages in every call. Only we give our results a place beforehand.
@@ -221,7 +226,11 @@ class Stage:
     ) -> TaskSubject:
         """Prepares a task in a worker."""
         worker = self.workers[name]
+        begin = time.perf_counter()
         answer = worker.request(do="prepare", kind=kind, variant=variant, spec=spec)
+        seconds = time.perf_counter() - begin
+        if seconds > PATIENCE:
+            print(f"{'':4}{label}: {seconds:.0f} s to prepare", file=sys.stderr, flush=True)
         return TaskSubject(label, worker, answer["key"], answer["check"], answer["note"])
 
     def peak_memory(self, name: str, kind: str, variant: str, spec: dict[str, Any]) -> int:

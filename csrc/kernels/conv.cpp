@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kBlockBytes = 128 << 10;
 // Pixels per round of the gradient: the panel of dy and the lines of x stay close, and the tile of the
 // result is read and written once per round.
-constexpr std::int64_t kGradientPixels = 128;
+constexpr int kGradientPixels = 128;
 
 // x + offset, or zeros where offset is negative, without a branch: at the edges of small images the
 // processor guesses wrong (0.85 of the FMA peak with branches at 8 x 8 pixels, Zen 3, 2026-11).
@@ -96,64 +96,83 @@ __attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, co
   finish_tile<T, MR, NV>(acc[0], end);
 }
 
-// The MR values of X for one pixel lie side by side: channels of one tap.
-template <class T, int MR, int NV>
-__attribute__((noinline)) void gradient_tile(const T* x, const std::int32_t* rows, const T* zeros, const T* b,
-                                             std::int64_t pixels, const TileEnd<T>& end) {
+// The MR values of X for one product lie side by side: neighbouring channels of one tap, or neighbouring
+// pixels of a plane. `at` says where those of product p begin, and which row of B they meet.
+template <class T, int MR, int NV, class At>
+DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, const At& at, const TileEnd<T>& end) {
   Vec<T> acc[MR][NV] = {};
 #pragma GCC unroll 1
-  for (std::int64_t p = 0; p < pixels; ++p) {
-    const T* a = at_offset(x, rows[p], zeros);
+  for (std::int64_t p = 0; p < count; ++p) {
+    const T* a = x + at.x(p);
+    const T* row = b + at.row(p) * (NV * kLanes<T>);
     Vec<T> bv[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) bv[j] = load<T>(b + j * kLanes<T>);
+    for (int j = 0; j < NV; ++j) bv[j] = load<T>(row + j * kLanes<T>);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
       const T value = a[i];
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) acc[i][j] += value * bv[j];
     }
-    b += NV * kLanes<T>;
   }
   finish_tile<T, MR, NV>(acc, end);
+}
+
+struct AtPixels {
+  const TapPixel* entries;
+  std::int64_t x(std::int64_t p) const { return entries[p].x; }
+  std::int64_t row(std::int64_t p) const { return entries[p].pixel; }
+};
+template <class T, int MR, int NV>
+__attribute__((noinline)) void gradient_tile(const T* x, const TapPixel* entries, const T* b, std::int64_t count,
+                                             const TileEnd<T>& end) {
+  unit_row_tile<T, MR, NV>(x, b, count, AtPixels{entries}, end);
+}
+
+struct AtOffsets {
+  const std::int32_t* offsets;
+  std::int64_t x(std::int64_t p) const { return offsets[p]; }
+  std::int64_t row(std::int64_t p) const { return p; }
+};
+template <class T, int MR, int NV>
+__attribute__((noinline)) void planar_tile(const T* x, const std::int32_t* offsets, const T* b, std::int64_t count,
+                                           const TileEnd<T>& end) {
+  unit_row_tile<T, MR, NV>(x, b, count, AtOffsets{offsets}, end);
 }
 
 template <class T>
 using TapTile = void (*)(const T*, const std::int32_t*, const T*, const T*, std::int64_t, std::int64_t, std::int64_t,
                          const TileEnd<T>&);
 template <class T>
-using GradientTile = void (*)(const T*, const std::int32_t*, const T*, const T*, std::int64_t, const TileEnd<T>&);
+using GradientTile = void (*)(const T*, const TapPixel*, const T*, std::int64_t, const TileEnd<T>&);
+template <class T>
+using PlanarTile = void (*)(const T*, const std::int32_t*, const T*, std::int64_t, const TileEnd<T>&);
 
-template <class T, int NV>
-struct TilesOfPanel {
+template <class T>
+struct PanelTiles {
   TapTile<T> product[kTileRows];
   GradientTile<T> gradient[kMaxRows];
-
-  template <int... kProduct, int... kGradient>
-  static constexpr TilesOfPanel make(Sequence<kProduct...>, Sequence<kGradient...>) {
-    return {{tap_tile<T, kProduct + 1, NV>...},
-            {(kGradient < rows_for(NV) ? gradient_tile<T, (kGradient < rows_for(NV) ? kGradient + 1 : 1), NV>
-                                       : nullptr)...}};
-  }
+  PlanarTile<T> planar[kMaxRows];
 };
 
-template <class T, int NV>
-constexpr TilesOfPanel<T, NV> kPanelTiles = TilesOfPanel<T, NV>::make(Counting<kTileRows>{}, Counting<kMaxRows>{});
+constexpr int at_most_rows(int rows, int nv) { return rows < rows_for(nv) ? rows + 1 : 1; }
 
-template <class T>
-DLNATIVE_INLINE const TapTile<T>* product_tiles(int nv) {
-  if (kTileVectors > 1 && nv == kTileVectors) return kPanelTiles<T, kTileVectors>.product;
-  if (kTileVectors > 2 && nv == 3) return kPanelTiles<T, (kTileVectors > 2 ? 3 : 1)>.product;
-  if (kTileVectors > 2 && nv == 2) return kPanelTiles<T, (kTileVectors > 2 ? 2 : 1)>.product;
-  return kPanelTiles<T, 1>.product;
+template <class T, int NV, int... kProduct, int... kUnit>
+constexpr PanelTiles<T> make_panel_tiles(Sequence<kProduct...>, Sequence<kUnit...>) {
+  return {{tap_tile<T, kProduct + 1, NV>...},
+          {(kUnit < rows_for(NV) ? gradient_tile<T, at_most_rows(kUnit, NV), NV> : nullptr)...},
+          {(kUnit < rows_for(NV) ? planar_tile<T, at_most_rows(kUnit, NV), NV> : nullptr)...}};
 }
 
+template <class T, int NV>
+constexpr PanelTiles<T> kPanelTiles = make_panel_tiles<T, NV>(Counting<kTileRows>{}, Counting<kMaxRows>{});
+
 template <class T>
-DLNATIVE_INLINE const GradientTile<T>* gradient_tiles(int nv) {
-  if (kTileVectors > 1 && nv == kTileVectors) return kPanelTiles<T, kTileVectors>.gradient;
-  if (kTileVectors > 2 && nv == 3) return kPanelTiles<T, (kTileVectors > 2 ? 3 : 1)>.gradient;
-  if (kTileVectors > 2 && nv == 2) return kPanelTiles<T, (kTileVectors > 2 ? 2 : 1)>.gradient;
-  return kPanelTiles<T, 1>.gradient;
+DLNATIVE_INLINE const PanelTiles<T>& panel_tiles(int nv) {
+  if (kTileVectors > 1 && nv == kTileVectors) return kPanelTiles<T, kTileVectors>;
+  if (kTileVectors > 2 && nv == 3) return kPanelTiles<T, (kTileVectors > 2 ? 3 : 1)>;
+  if (kTileVectors > 2 && nv == 2) return kPanelTiles<T, (kTileVectors > 2 ? 2 : 1)>;
+  return kPanelTiles<T, 1>;
 }
 
 // Vectors of the panel that begins at column j of n.
@@ -197,7 +216,7 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
   for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
     const int nv = panel_vectors<T>(j, g.n);
     const std::int64_t width = nv * kLanes<T>;
-    const TapTile<T>* tiles = product_tiles<T>(nv);
+    const TapTile<T>* tiles = panel_tiles<T>(nv).product;
     const T* b = g.b + j * g.taps * g.channels + (r.tap * g.channels + r.channel) * width;
     TileEnd<T> end;
     end.ldc = g.ldy;
@@ -271,7 +290,7 @@ void gradient(const TapGradient<T>& g) {
       T* b = g.scratch;
       pack_b(dy + j, g.lddy, std::int64_t{1}, pixels, min64(width, g.n - j), width, b);
       const RowCut cut(g.channels, rows_for(nv));
-      const GradientTile<T>* tiles = gradient_tiles<T>(nv);
+      const GradientTile<T>* tiles = panel_tiles<T>(nv).gradient;
       TileEnd<T> end;
       end.ldc = g.ldd;
       end.rows = nullptr;
@@ -283,11 +302,14 @@ void gradient(const TapGradient<T>& g) {
       end.relu_saved = nullptr;
       end.ld_saved = 0;
       for (std::int64_t t = 0; t < g.taps; ++t) {
-        std::int64_t c = 0;
+        const std::int32_t* starts = g.starts + t * g.ldstarts + begin / kGradientPixels;
+        const TapPixel* entries = g.entries + starts[0];
+        std::int64_t count = starts[1] - starts[0], c = 0;
+        while (count > 0 && entries[count - 1].pixel >= pixels) --count;
         for (std::int64_t i = 0; i < cut.tiles(); ++i) {
           const std::int64_t rows = cut.rows(i);
           end.c = g.d + t * g.tap_stride + c * g.ldd + j;
-          tiles[rows - 1](g.x + c, g.rows + t * g.ldrows + begin, g.zeros, b, pixels, end);
+          tiles[rows - 1](g.x + c, entries, b, count, end);
           c += rows;
         }
       }
@@ -301,7 +323,7 @@ void planar(const PlanarProduct<T>& g) {
   for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
     const int nv = panel_vectors<T>(j, g.n);
     const std::int64_t width = nv * kLanes<T>;
-    const GradientTile<T>* tiles = gradient_tiles<T>(nv);
+    const PlanarTile<T>* tiles = panel_tiles<T>(nv).planar;
     const RowCut cut(g.columns, rows_for(nv));
     TileEnd<T> end;
     end.ldc = g.ldy;
@@ -318,7 +340,7 @@ void planar(const PlanarProduct<T>& g) {
         const std::int64_t at = (r * g.columns + i) * g.ldy + j;
         end.c = g.y + at;
         end.relu_saved = e.relu_saved != nullptr ? e.relu_saved + at : nullptr;
-        tiles[cut.rows(t) - 1](g.x + r * g.row_step + i, g.offsets, g.x, g.b + j * g.k, g.k, end);
+        tiles[cut.rows(t) - 1](g.x + r * g.row_step + i, g.offsets, g.b + j * g.k, g.k, end);
         i += cut.rows(t);
       }
     }
@@ -330,11 +352,11 @@ void planar(const PlanarProduct<T>& g) {
 
 extern const ConvKernels<float> conv_f32;
 extern const ConvKernels<double> conv_f64;
-const ConvKernels<float> conv_f32 = {kTileRows,        static_cast<int>(kTileColumns<float>),
+const ConvKernels<float> conv_f32 = {kTileRows,        static_cast<int>(kTileColumns<float>), kGradientPixels,
                                      packed_elements<float>, pack<float>,
                                      product<float>,   gradient_scratch<float>,
                                      gradient<float>,  planar<float>};
-const ConvKernels<double> conv_f64 = {kTileRows,        static_cast<int>(kTileColumns<double>),
+const ConvKernels<double> conv_f64 = {kTileRows,        static_cast<int>(kTileColumns<double>), kGradientPixels,
                                       packed_elements<double>, pack<double>,
                                       product<double>,  gradient_scratch<double>,
                                       gradient<double>, planar<double>};

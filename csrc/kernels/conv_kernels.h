@@ -38,18 +38,25 @@ struct TapWeights {
   const T* scale;
 };
 
-// D[t, c, j] (+)= sum over pixels i of X_t,i[c] dY[i, j]: the gradient of the weights.
+// A pixel of the result whose tap reads a pixel of the input: that begins `x` values from the input's
+// first on, and the pixel is the `pixel`-th of its round.
+struct TapPixel {
+  std::int32_t x, pixel;
+};
+
+// D[t, c, j] (+)= sum over pixels i of X_t,i[c] dY[i, j]: the gradient of the weights. The sum is over
+// rounds of gradient_pixels pixels, and in each over those whose tap t does not lie in the padding.
 template <class T>
 struct TapGradient {
   const T* x;
-  const std::int32_t* rows;  // from x on: rows[t * ldrows + i], negative in the padding
-  std::int64_t ldrows;
-  const T* zeros;  // `channels` zeros
-  const T* dy;     // row of pixel i at dy + i * lddy
+  const TapPixel* entries;
+  const std::int32_t* starts;  // of tap t, round r: entries[starts[t * ldstarts + r]] up to those of r + 1
+  std::int64_t ldstarts;
+  const T* dy;                 // row of pixel i at dy + i * lddy
   std::int64_t lddy;
   T* d;            // (t, c, j) at d + t * tap_stride + c * ldd + j
   std::int64_t tap_stride, ldd;
-  std::int64_t pixels, taps, channels, n;
+  std::int64_t pixels, taps, channels, n;  // fewer pixels than the table has may be asked for
   bool accumulate;
   T* scratch;      // gradient_scratch(pixels, n) values, 64-byte aligned
 };
@@ -72,6 +79,7 @@ template <class T>
 struct ConvKernels {
   int tile_rows;                   // of the table of a TapProduct
   int panel;                       // columns of a full panel of packed weights
+  int gradient_pixels;             // per round of a TapGradient
   std::int64_t (*packed_elements)(std::int64_t taps, std::int64_t channels, std::int64_t n);
   // Packs columns [first, first + columns) of all n; `first` is a multiple of `panel`. `out` is where
   // column 0 begins.

@@ -320,18 +320,19 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   const std::int64_t places = shape.places();
   together_ = images_together(shape.batch(), places);
   const std::int64_t pixels = together_ * places;
-  rows_.assign(static_cast<std::size_t>(shape.taps() * pixels), -1);
+  const std::int64_t round = kernels_->gradient_pixels;
   for (std::int64_t t = 0; t < shape.taps(); ++t) {
     for (std::int64_t i = 0; i < pixels; ++i) {
+      if (i % round == 0) starts_.push_back(static_cast<std::int32_t>(entries_.size()));
       const std::int64_t image = i / places, place = i % places;
       const std::int64_t row = h.first(place / w.out) + t / w.window * h.dilation;
       const std::int64_t column = w.first(place % w.out) + t % w.window * w.dilation;
       if (row < 0 || row >= h.in || column < 0 || column >= w.in) continue;
-      rows_[static_cast<std::size_t>(t * pixels + i)] =
-          static_cast<std::int32_t>(((image * h.in + row) * w.in + column) * shape.channels());
+      entries_.push_back({static_cast<std::int32_t>(((image * h.in + row) * w.in + column) * shape.channels()),
+                          static_cast<std::int32_t>(i % round)});
     }
+    starts_.push_back(static_cast<std::int32_t>(entries_.size()));
   }
-  zeros_.assign(static_cast<std::size_t>(shape.group_channels()), T(0));
   // As many parts as the partial sums allow, then columns.
   const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
   const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
@@ -360,9 +361,9 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   T* dbias = partial == nullptr ? dbias_ : dkernel + round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16);
   const auto scratch = static_cast<std::size_t>(kernels_->gradient_scratch(together_ * places, columns));
   TapGradient<T> g{};
-  g.zeros = zeros_.data();
-  g.rows = rows_.data();
-  g.ldrows = together_ * places;
+  g.entries = entries_.data();
+  g.starts = starts_.data();
+  g.ldstarts = static_cast<std::int64_t>(starts_.size()) / shape_.taps();
   g.lddy = shape_.filters;
   g.d = dkernel + at;
   g.ldd = shape_.filters;

@@ -130,8 +130,8 @@ class ConvGradient {
   const T* dy_;
   T* dkernel_;
   T* dbias_;
-  std::vector<std::int32_t> rows_;
-  std::vector<T> zeros_;
+  std::vector<TapPixel> entries_;  // see TapGradient
+  std::vector<std::int32_t> starts_;
   std::int64_t together_ = 1;
   std::int64_t splits_ = 1, batches_per_split_ = 1;
   std::int64_t column_part_ = 0, column_parts_ = 1;  // of the filters of a group
