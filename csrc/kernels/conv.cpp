@@ -280,10 +280,27 @@ std::int64_t gradient_scratch(std::int64_t pixels, std::int64_t n) {
 }
 
 template <class T>
+void copy_pixels(const T* x, std::int64_t ldx, std::int64_t count, std::int64_t channels, T* to, std::int64_t ld) {
+  for (std::int64_t p = 0; p < count; ++p, x += ldx, to += ld) {
+    std::int64_t c = 0;
+    for (; c + kLanes<T> <= channels; c += kLanes<T>) store<T>(to + c, load<T>(x + c));
+    for (; c < channels; ++c) to[c] = x[c];
+  }
+}
+
+template <class T>
 void gradient(const TapGradient<T>& g) {
   for (std::int64_t begin = 0; begin < g.pixels; begin += kGradientPixels) {
     const std::int64_t pixels = min64(kGradientPixels, g.pixels - begin);
     const T* dy = g.dy + begin * g.lddy;
+    const T* x = g.x;
+    if (g.rounds != nullptr) {
+      const TapRound round = g.rounds[begin / kGradientPixels];
+      // A group of images may be cut short: what lies behind it is not there.
+      const std::int64_t count = min64(round.count, g.input_pixels - round.first);
+      copy_pixels(g.x + round.first * g.ldx, g.ldx, count, g.channels, g.copy, g.ldcopy);
+      x = g.copy;
+    }
     for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
       const int nv = panel_vectors<T>(j, g.n);
       const std::int64_t width = nv * kLanes<T>;
@@ -309,7 +326,7 @@ void gradient(const TapGradient<T>& g) {
         for (std::int64_t i = 0; i < cut.tiles(); ++i) {
           const std::int64_t rows = cut.rows(i);
           end.c = g.d + t * g.tap_stride + c * g.ldd + j;
-          tiles[rows - 1](g.x + c, entries, b, count, end);
+          tiles[rows - 1](x + c, entries, b, count, end);
           c += rows;
         }
       }

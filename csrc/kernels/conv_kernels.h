@@ -44,6 +44,11 @@ struct TapPixel {
   std::int32_t x, pixel;
 };
 
+// The pixels of the input that a round reads, for those that are copied first.
+struct TapRound {
+  std::int32_t first, count;
+};
+
 // D[t, c, j] (+)= sum over pixels i of X_t,i[c] dY[i, j]: the gradient of the weights. The sum is over
 // rounds of gradient_pixels pixels, and in each over those whose tap t does not lie in the padding.
 template <class T>
@@ -52,6 +57,11 @@ struct TapGradient {
   const TapPixel* entries;
   const std::int32_t* starts;  // of tap t, round r: entries[starts[t * ldstarts + r]] up to those of r + 1
   std::int64_t ldstarts;
+  // Null, or per round the pixels (x + pixel * ldx) that are copied to `copy`, at distances of ldcopy;
+  // `entries` then count from pixel `first` of the copy on.
+  const TapRound* rounds;
+  std::int64_t ldx, ldcopy, input_pixels;
+  T* copy;
   const T* dy;                 // row of pixel i at dy + i * lddy
   std::int64_t lddy;
   T* d;            // (t, c, j) at d + t * tap_stride + c * ldd + j
