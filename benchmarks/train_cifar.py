@@ -69,9 +69,7 @@ def main() -> int:
         x, y = np.asarray(x[chosen]), y[chosen]
     dlnative.utils.set_random_seed(options.seed)
     model = build(options.model, not options.plain, options.seed)
-    optimizer = dlnative.optimizers.SGD(
-        options.learning_rate, momentum=0.9, weight_decay=5e-4
-    )
+    optimizer = dlnative.optimizers.SGD(options.learning_rate, momentum=0.9, weight_decay=5e-4)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     steps = -(-len(x) // options.batch_size) * options.epochs

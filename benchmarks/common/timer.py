@@ -134,7 +134,7 @@ def compare(
             spinning for a while (OpenBLAS: 2**26 clock ticks, about 27 ms at 2.45 GHz) and would
             take a core from the next.
         also_ran: Others that before the rounds took more than this many times as long as the
-            fastest of the others are timed in the first two rounds only.
+            fastest of the others are timed in the first round only.
 
     Returns:
         The times of every turn and the ratios of every round.
@@ -157,7 +157,7 @@ def compare(
         if not others:
             turn(ours, ours_timing)
         for subject, timing in zip(others, timings, strict=True):
-            if index >= 2 and timing.trial > limit and timing.label not in CEILINGS:
+            if index >= 1 and timing.trial > limit and timing.label not in CEILINGS:
                 continue
             ours_seconds = turn(ours, ours_timing)
             timing.ratios.append(turn(subject, timing) / ours_seconds)

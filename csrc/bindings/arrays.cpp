@@ -50,7 +50,8 @@ DType dtype_of(const py::array& array) {
         break;
     }
   }
-  throw py::type_error("expected a numeric array, received dtype " + py::str(py::object(dtype)).cast<std::string>());
+  throw py::type_error("expected a numeric array, received dtype " +
+                       py::str(py::object(dtype)).cast<std::string>());
 }
 
 DType dtype_from_name(const std::string& name) {
@@ -60,10 +61,13 @@ DType dtype_from_name(const std::string& name) {
   throw std::invalid_argument("unknown dtype '" + name + "'");
 }
 
-py::dtype numpy_dtype(DType dtype) { return py::dtype(dtype_name(dtype)); }
+py::dtype numpy_dtype(DType dtype) {
+  return py::dtype(dtype_name(dtype));
+}
 
 Buffer buffer_of(const py::array& array, bool writable) {
-  if ((array.flags() & py::array::c_style) == 0) throw std::invalid_argument("expected a C-contiguous array");
+  if ((array.flags() & py::array::c_style) == 0)
+    throw std::invalid_argument("expected a C-contiguous array");
   if (writable && !array.writeable()) throw std::invalid_argument("expected a writable array");
   Buffer buffer;
   buffer.data = const_cast<void*>(array.data());

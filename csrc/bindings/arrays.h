@@ -11,7 +11,8 @@ namespace dlnative {
 
 namespace py = pybind11;
 
-// The DType of an array; TypeError (std::invalid_argument) for complex, object, string and big-endian arrays.
+// The DType of an array; TypeError (std::invalid_argument) for complex, object, string and
+// big-endian arrays.
 DType dtype_of(const py::array& array);
 DType dtype_from_name(const std::string& name);
 py::dtype numpy_dtype(DType dtype);

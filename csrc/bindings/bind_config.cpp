@@ -17,7 +17,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double elapsed(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double elapsed(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // The best rate of short rounds within `seconds`, in FLOP/s of one core.
 double fma_peak(const std::string& dtype, double seconds) {
@@ -33,7 +35,8 @@ double fma_peak(const std::string& dtype, double seconds) {
   return best;
 }
 
-// Bytes per second (read and written) of copies of `bytes`, best of the rounds within `seconds`, all threads.
+// Bytes per second (read and written) of copies of `bytes`, best of the rounds within `seconds`,
+// all threads.
 double memory_bandwidth(std::int64_t bytes, double seconds) {
   AlignedBuffer from(static_cast<std::size_t>(bytes)), to(static_cast<std::size_t>(bytes));
   std::memset(from.data(), 1, from.bytes());
@@ -82,9 +85,11 @@ void bind_config(py::module_& m) {
 #endif
   });
   m.def("fma_peak", &fma_peak, py::arg("dtype") = "float32", py::arg("seconds") = 0.1,
-        py::call_guard<py::gil_scoped_release>(), "FLOP/s of fused multiply-adds on registers, one core.");
-  m.def("memory_bandwidth", &memory_bandwidth, py::arg("bytes") = 256 << 20, py::arg("seconds") = 0.3,
-        py::call_guard<py::gil_scoped_release>(), "Bytes/s read and written by copies on all threads.");
+        py::call_guard<py::gil_scoped_release>(),
+        "FLOP/s of fused multiply-adds on registers, one core.");
+  m.def("memory_bandwidth", &memory_bandwidth, py::arg("bytes") = 256 << 20,
+        py::arg("seconds") = 0.3, py::call_guard<py::gil_scoped_release>(),
+        "Bytes/s read and written by copies on all threads.");
 }
 
 }  // namespace dlnative

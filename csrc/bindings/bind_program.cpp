@@ -29,13 +29,14 @@ class PyProgram {
     result.shape = tuple[2].cast<std::vector<std::int64_t>>();
     const auto offset = tuple[0].cast<std::size_t>();
     const auto bytes = static_cast<std::size_t>(result.size() * dtype_size(result.dtype));
-    if (offset + bytes > program_.arena_bytes()) throw std::invalid_argument("a buffer lies outside the arena");
+    if (offset + bytes > program_.arena_bytes())
+      throw std::invalid_argument("a buffer lies outside the arena");
     result.data = program_.arena() + offset;
     return result;
   }
 
-  void add(const std::string& op, const py::sequence& inputs, const py::sequence& outputs, const py::dict& attributes,
-           const std::string& label, bool commits) {
+  void add(const std::string& op, const py::sequence& inputs, const py::sequence& outputs,
+           const py::dict& attributes, const std::string& label, bool commits) {
     Spec spec;
     spec.op = op;
     for (const auto& value : inputs) spec.inputs.push_back(buffer(value));
@@ -47,8 +48,9 @@ class PyProgram {
   void add_feed(const py::handle& value) { program_.add_feed(buffer(value)); }
   void add_output(const py::handle& value) { program_.add_output(buffer(value)); }
 
-  std::int64_t run(const py::sequence& arrays, const py::object& indices, std::int64_t first, std::int64_t steps,
-                   std::uint64_t step, double max_seconds, const py::object& out, std::uint64_t epoch) {
+  std::int64_t run(const py::sequence& arrays, const py::object& indices, std::int64_t first,
+                   std::int64_t steps, std::uint64_t step, double max_seconds,
+                   const py::object& out, std::uint64_t epoch) {
     RunRequest request;
     request.first = first;
     request.steps = steps;
@@ -64,7 +66,8 @@ class PyProgram {
     check_rows(request, rows);
     if (!out.is_none()) {
       const py::sequence targets = out.cast<py::sequence>();
-      if (targets.size() != program_.outputs().size()) throw std::invalid_argument("one array per output is expected");
+      if (targets.size() != program_.outputs().size())
+        throw std::invalid_argument("one array per output is expected");
       for (std::size_t i = 0; i < targets.size(); ++i) {
         const Buffer target = buffer_of(targets[i].cast<py::array>(), true);
         check_target(target, program_.outputs()[i], first, steps);
@@ -74,8 +77,8 @@ class PyProgram {
     return execute(request);
   }
 
-  // One step on whole arrays; returns a tuple of new arrays. Samples are numbered by their rows, and
-  // the number of the step stands for the epoch.
+  // One step on whole arrays; returns a tuple of new arrays. Samples are numbered by their rows,
+  // and the number of the step stands for the epoch.
   py::tuple call(const py::sequence& arrays, std::uint64_t step) {
     RunRequest request;
     request.step = step;
@@ -108,8 +111,8 @@ class PyProgram {
   void set_feeds(RunRequest& request, const py::sequence& arrays) {
     const auto& feeds = program_.feeds();
     if (arrays.size() != feeds.size()) {
-      throw std::invalid_argument("expected " + std::to_string(feeds.size()) + " arrays, received " +
-                                  std::to_string(arrays.size()));
+      throw std::invalid_argument("expected " + std::to_string(feeds.size()) +
+                                  " arrays, received " + std::to_string(arrays.size()));
     }
     for (std::size_t i = 0; i < feeds.size(); ++i) {
       const py::object value = arrays[i];
@@ -120,14 +123,17 @@ class PyProgram {
       for (std::size_t axis = 1; fits && axis < shape.size(); ++axis) {
         fits = array.shape(static_cast<py::ssize_t>(axis)) == shape[axis];
       }
-      if (!fits) throw std::invalid_argument("feed " + std::to_string(i) + ": the shape of a row does not fit");
+      if (!fits)
+        throw std::invalid_argument("feed " + std::to_string(i) +
+                                    ": the shape of a row does not fit");
       request.feeds.push_back(row_source(array));
     }
   }
 
   // Every row that the run will read must exist.
   void check_rows(const RunRequest& request, const py::array_t<std::int64_t>& indices) const {
-    if (request.first < 0 || request.steps < 1) throw std::invalid_argument("expected first >= 0 and steps >= 1");
+    if (request.first < 0 || request.steps < 1)
+      throw std::invalid_argument("expected first >= 0 and steps >= 1");
     for (std::size_t i = 0; i < request.feeds.size(); ++i) {
       const std::vector<std::int64_t>& shape = program_.feeds()[i].shape;
       const std::int64_t batch = shape.empty() ? 1 : shape[0];
@@ -145,7 +151,8 @@ class PyProgram {
     }
   }
 
-  static void check_target(const Buffer& target, const Buffer& source, std::int64_t first, std::int64_t steps) {
+  static void check_target(const Buffer& target, const Buffer& source, std::int64_t first,
+                           std::int64_t steps) {
     const std::int64_t rows = source.shape.empty() ? 1 : source.shape[0];
     const std::int64_t row_elements = rows > 0 ? source.size() / rows : 0;
     if (target.dtype != source.dtype || target.size() < (first + steps * rows) * row_elements) {
@@ -174,7 +181,8 @@ void execute_op(const std::string& op, const py::sequence& inputs, const py::seq
   for (const auto& value : inputs) {
     spec.inputs.push_back(value.is_none() ? Buffer{} : buffer_of(value.cast<py::array>(), false));
   }
-  for (const auto& value : outputs) spec.outputs.push_back(buffer_of(value.cast<py::array>(), true));
+  for (const auto& value : outputs)
+    spec.outputs.push_back(buffer_of(value.cast<py::array>(), true));
   spec.attributes = attributes_of(attributes);
   const auto instruction = registry().make(spec);
   StepContext context;
@@ -189,19 +197,19 @@ void execute_op(const std::string& op, const py::sequence& inputs, const py::seq
 void bind_program(py::module_& m) {
   py::class_<PyProgram>(m, "Program")
       .def(py::init<std::size_t>(), py::arg("arena_bytes"))
-      .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"), py::arg("attributes"),
-           py::arg("label") = "", py::arg("commits") = false)
+      .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
+           py::arg("attributes"), py::arg("label") = "", py::arg("commits") = false)
       .def("add_feed", &PyProgram::add_feed, py::arg("buffer"))
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
-      .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"), py::arg("steps"),
-           py::arg("step") = 0, py::arg("max_seconds") = 0.0, py::arg("out") = py::none(),
-           py::arg("epoch") = 0)
+      .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"),
+           py::arg("steps"), py::arg("step") = 0, py::arg("max_seconds") = 0.0,
+           py::arg("out") = py::none(), py::arg("epoch") = 0)
       .def("call", &PyProgram::call, py::arg("arrays"), py::arg("step") = 0)
       .def("set_profiling", &PyProgram::set_profiling, py::arg("on"))
       .def("profile", &PyProgram::profile)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);
-  m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"), py::arg("attributes"),
-        py::arg("step") = 0);
+  m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
+        py::arg("attributes"), py::arg("step") = 0);
   m.def("op_names", [] { return registry().names(); });
 }
 

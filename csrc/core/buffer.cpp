@@ -15,8 +15,12 @@ const DTypeInfo kInfo[] = {{"bool", 1},   {"int8", 1},    {"uint8", 1},   {"int1
 
 }  // namespace
 
-std::int64_t dtype_size(DType dtype) { return kInfo[static_cast<int>(dtype)].size; }
-const char* dtype_name(DType dtype) { return kInfo[static_cast<int>(dtype)].name; }
+std::int64_t dtype_size(DType dtype) {
+  return kInfo[static_cast<int>(dtype)].size;
+}
+const char* dtype_name(DType dtype) {
+  return kInfo[static_cast<int>(dtype)].name;
+}
 
 std::int64_t Buffer::size() const {
   std::int64_t n = 1;

@@ -8,12 +8,26 @@
 
 namespace dlnative {
 
-enum class DType { kBool, kInt8, kUInt8, kInt16, kUInt16, kInt32, kUInt32, kInt64, kUInt64, kFloat16, kFloat32, kFloat64 };
+enum class DType {
+  kBool,
+  kInt8,
+  kUInt8,
+  kInt16,
+  kUInt16,
+  kInt32,
+  kUInt32,
+  kInt64,
+  kUInt64,
+  kFloat16,
+  kFloat32,
+  kFloat64
+};
 
 std::int64_t dtype_size(DType dtype);
 const char* dtype_name(DType dtype);
 
-// A contiguous array in the arena or owned by Python; the data does not move while the program lives.
+// A contiguous array in the arena or owned by Python; the data does not move while the program
+// lives.
 struct Buffer {
   void* data = nullptr;
   DType dtype = DType::kFloat32;

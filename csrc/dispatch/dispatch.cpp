@@ -48,7 +48,8 @@ const KernelTable* find(const std::string& name) {
   for (const Candidate& c : candidates()) {
     if (c.supported && name == c.table->isa) return c.table;
   }
-  std::string message = "instruction set '" + name + "' is unknown or not supported here; available: ";
+  std::string message =
+      "instruction set '" + name + "' is unknown or not supported here; available: ";
   bool first = true;
   for (const std::string& isa : available_isas()) {
     message += (first ? "" : ", ") + isa;
@@ -90,7 +91,9 @@ const KernelTable& kernel_table() {
   return *table;
 }
 
-void set_isa(const std::string& name) { current.store(find(name), std::memory_order_release); }
+void set_isa(const std::string& name) {
+  current.store(find(name), std::memory_order_release);
+}
 
 template <>
 const Kernels<float>& KernelTable::get<float>() const {

@@ -33,8 +33,12 @@ double fma_loop(std::int64_t iterations) {
 
 double fma_loop_f32(std::int64_t iterations);
 double fma_loop_f64(std::int64_t iterations);
-double fma_loop_f32(std::int64_t iterations) { return fma_loop<float>(iterations); }
-double fma_loop_f64(std::int64_t iterations) { return fma_loop<double>(iterations); }
+double fma_loop_f32(std::int64_t iterations) {
+  return fma_loop<float>(iterations);
+}
+double fma_loop_f64(std::int64_t iterations) {
+  return fma_loop<double>(iterations);
+}
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

@@ -1,8 +1,9 @@
 // Direct convolution on the register tile of matrix products.
 //
-// The product of a tile runs over taps and, inside, over channels; the rows of a tile are pixels anywhere
-// in the image, found through a table. So tiles are full whatever the width of the image, and the padding
-// costs a pointer to zeros. Taps that lie in the padding for all rows of a tile are skipped.
+// The product of a tile runs over taps and, inside, over channels; the rows of a tile are pixels
+// anywhere in the image, found through a table. So tiles are full whatever the width of the image,
+// and the padding costs a pointer to zeros. Taps that lie in the padding for all rows of a tile are
+// skipped.
 #include "kernels/conv_kernels.h"
 
 #include "kernels/simd/gemm_pack.h"
@@ -16,8 +17,8 @@ namespace {
 
 // Bytes of one operand that stay in the second-level cache while the panels of the other pass by.
 constexpr std::int64_t kBlockBytes = 128 << 10;
-// Pixels per round of the gradient: the panel of dy and the lines of x stay close, and the tile of the
-// result is read and written once per round.
+// Pixels per round of the gradient: the panel of dy and the lines of x stay close, and the tile of
+// the result is read and written once per round.
 constexpr int kGradientPixels = 128;
 
 // x + offset, or zeros where offset is negative, without a branch: at the edges of small images the
@@ -26,16 +27,19 @@ template <class T>
 DLNATIVE_INLINE const T* at_offset(const T* x, std::int32_t offset, const T* zeros) {
   const std::int64_t wide = offset;
   const auto padding = static_cast<std::uintptr_t>(wide >> 63);
-  const auto inside = reinterpret_cast<std::uintptr_t>(x) + static_cast<std::uintptr_t>(wide * static_cast<std::int64_t>(sizeof(T)));
-  return reinterpret_cast<const T*>((inside & ~padding) | (reinterpret_cast<std::uintptr_t>(zeros) & padding));
+  const auto inside = reinterpret_cast<std::uintptr_t>(x) +
+                      static_cast<std::uintptr_t>(wide * static_cast<std::int64_t>(sizeof(T)));
+  return reinterpret_cast<const T*>((inside & ~padding) |
+                                    (reinterpret_cast<std::uintptr_t>(zeros) & padding));
 }
 
-// Rows of a TapProduct's tile are pointers in registers, so a narrow tile is not taller; as its sums are
-// too few to keep the units busy, even and odd channels are summed apart, whatever the number of rows.
+// Rows of a TapProduct's tile are pointers in registers, so a narrow tile is not taller; as its
+// sums are too few to keep the units busy, even and odd channels are summed apart, whatever the
+// number of rows.
 template <class T, int MR, int NV>
-__attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, const T* zeros, const T* b,
-                                        std::int64_t taps, std::int64_t channels, std::int64_t tap_stride,
-                                        const TileEnd<T>& end) {
+__attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, const T* zeros,
+                                        const T* b, std::int64_t taps, std::int64_t channels,
+                                        std::int64_t tap_stride, const TileEnd<T>& end) {
   constexpr int kSums = kTileRows * NV < 8 ? 2 : 1;
   Vec<T> acc[kSums][MR][NV] = {};
   for (std::int64_t t = 0; t < taps; ++t, rows += kTileRows) {
@@ -96,10 +100,12 @@ __attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, co
   finish_tile<T, MR, NV>(acc[0], end);
 }
 
-// The MR values of X for one product lie side by side: neighbouring channels of one tap, or neighbouring
-// pixels of a plane. `at` says where those of product p begin, and which row of B they meet.
+// The MR values of X for one product lie side by side: neighbouring channels of one tap, or
+// neighbouring pixels of a plane. `at` says where those of product p begin, and which row of B they
+// meet.
 template <class T, int MR, int NV, class At>
-DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, const At& at, const TileEnd<T>& end) {
+DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, const At& at,
+                                   const TileEnd<T>& end) {
   Vec<T> acc[MR][NV] = {};
 #pragma GCC unroll 1
   for (std::int64_t p = 0; p < count; ++p) {
@@ -124,8 +130,8 @@ struct AtPixels {
   std::int64_t row(std::int64_t p) const { return entries[p].pixel; }
 };
 template <class T, int MR, int NV>
-__attribute__((noinline)) void gradient_tile(const T* x, const TapPixel* entries, const T* b, std::int64_t count,
-                                             const TileEnd<T>& end) {
+__attribute__((noinline)) void gradient_tile(const T* x, const TapPixel* entries, const T* b,
+                                             std::int64_t count, const TileEnd<T>& end) {
   unit_row_tile<T, MR, NV>(x, b, count, AtPixels{entries}, end);
 }
 
@@ -135,18 +141,19 @@ struct AtOffsets {
   std::int64_t row(std::int64_t p) const { return p; }
 };
 template <class T, int MR, int NV>
-__attribute__((noinline)) void planar_tile(const T* x, const std::int32_t* offsets, const T* b, std::int64_t count,
-                                           const TileEnd<T>& end) {
+__attribute__((noinline)) void planar_tile(const T* x, const std::int32_t* offsets, const T* b,
+                                           std::int64_t count, const TileEnd<T>& end) {
   unit_row_tile<T, MR, NV>(x, b, count, AtOffsets{offsets}, end);
 }
 
 template <class T>
-using TapTile = void (*)(const T*, const std::int32_t*, const T*, const T*, std::int64_t, std::int64_t, std::int64_t,
-                         const TileEnd<T>&);
+using TapTile = void (*)(const T*, const std::int32_t*, const T*, const T*, std::int64_t,
+                         std::int64_t, std::int64_t, const TileEnd<T>&);
 template <class T>
 using GradientTile = void (*)(const T*, const TapPixel*, const T*, std::int64_t, const TileEnd<T>&);
 template <class T>
-using PlanarTile = void (*)(const T*, const std::int32_t*, const T*, std::int64_t, const TileEnd<T>&);
+using PlanarTile = void (*)(const T*, const std::int32_t*, const T*, std::int64_t,
+                            const TileEnd<T>&);
 
 template <class T>
 struct PanelTiles {
@@ -155,7 +162,9 @@ struct PanelTiles {
   PlanarTile<T> planar[kMaxRows];
 };
 
-constexpr int at_most_rows(int rows, int nv) { return rows < rows_for(nv) ? rows + 1 : 1; }
+constexpr int at_most_rows(int rows, int nv) {
+  return rows < rows_for(nv) ? rows + 1 : 1;
+}
 
 template <class T, int NV, int... kProduct, int... kUnit>
 constexpr PanelTiles<T> make_panel_tiles(Sequence<kProduct...>, Sequence<kUnit...>) {
@@ -165,7 +174,8 @@ constexpr PanelTiles<T> make_panel_tiles(Sequence<kProduct...>, Sequence<kUnit..
 }
 
 template <class T, int NV>
-constexpr PanelTiles<T> kPanelTiles = make_panel_tiles<T, NV>(Counting<kTileRows>{}, Counting<kMaxRows>{});
+constexpr PanelTiles<T> kPanelTiles =
+    make_panel_tiles<T, NV>(Counting<kTileRows>{}, Counting<kMaxRows>{});
 
 template <class T>
 DLNATIVE_INLINE const PanelTiles<T>& panel_tiles(int nv) {
@@ -211,7 +221,8 @@ struct Round {
 
 // Pixels [begin, end) x all columns, one round.
 template <class T>
-void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::int64_t stop, bool first, bool last) {
+void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::int64_t stop,
+               bool first, bool last) {
   const GemmEpilogue<T>& e = *g.epilogue;
   for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
     const int nv = panel_vectors<T>(j, g.n);
@@ -233,8 +244,8 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
       end.rows = g.out != nullptr ? g.out + i : nullptr;
       end.relu_saved = saved != nullptr ? saved + at : nullptr;
       const std::int32_t* rows = g.rows + (i / g.tile * g.taps + r.tap) * kTileRows;
-      tiles[min64(g.tile, stop - i) - 1](g.x + r.channel, rows, g.zeros, b, r.taps, r.channels, g.channels * width,
-                                         end);
+      tiles[min64(g.tile, stop - i) - 1](g.x + r.channel, rows, g.zeros, b, r.taps, r.channels,
+                                         g.channels * width, end);
     }
   }
 }
@@ -246,17 +257,20 @@ void finish_pixels(const TapProduct<T>& g, std::int64_t begin, std::int64_t stop
     finish_rows(*g.epilogue, g.y, g.ldy, 0, begin, stop - begin, g.n);
     return;
   }
-  for (std::int64_t i = begin; i < stop; ++i) finish_rows(*g.epilogue, g.y + g.out[i], g.ldy, g.out[i], 0, 1, g.n);
+  for (std::int64_t i = begin; i < stop; ++i)
+    finish_rows(*g.epilogue, g.y + g.out[i], g.ldy, g.out[i], 0, 1, g.n);
 }
 
 template <class T>
 void product(const TapProduct<T>& g) {
   // As many pixels at a time as keep their input close.
   const std::int64_t bytes = g.channels * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t block = ceil_div(min64(1 << 12, kBlockBytes / (bytes > 0 ? bytes : 1) + 1), g.tile) * g.tile;
+  const std::int64_t block =
+      ceil_div(min64(1 << 12, kBlockBytes / (bytes > 0 ? bytes : 1) + 1), g.tile) * g.tile;
   // Products per round, so that a panel of the weights stays in the first-level cache.
   constexpr std::int64_t kRound = kBlockK + kBlockK / 4;
-  const std::int64_t taps_per_round = g.channels > 0 && g.channels <= kRound ? kRound / g.channels : 1;
+  const std::int64_t taps_per_round =
+      g.channels > 0 && g.channels <= kRound ? kRound / g.channels : 1;
   const std::int64_t rounds_per_tap = g.channels > kRound ? ceil_div(g.channels, kBlockK) : 1;
   const std::int64_t share = ceil_div(g.channels, rounds_per_tap);
   for (std::int64_t begin = 0; begin < g.pixels; begin += block) {
@@ -276,11 +290,13 @@ void product(const TapProduct<T>& g) {
 
 template <class T>
 std::int64_t gradient_scratch(std::int64_t pixels, std::int64_t n) {
-  return min64(pixels, kGradientPixels) * min64(ceil_div(n, kLanes<T>) * kLanes<T>, kTileColumns<T>);
+  return min64(pixels, kGradientPixels) *
+         min64(ceil_div(n, kLanes<T>) * kLanes<T>, kTileColumns<T>);
 }
 
 template <class T>
-void copy_pixels(const T* x, std::int64_t ldx, std::int64_t count, std::int64_t channels, T* to, std::int64_t ld) {
+void copy_pixels(const T* x, std::int64_t ldx, std::int64_t count, std::int64_t channels, T* to,
+                 std::int64_t ld) {
   for (std::int64_t p = 0; p < count; ++p, x += ldx, to += ld) {
     std::int64_t c = 0;
     for (; c + kLanes<T> <= channels; c += kLanes<T>) store<T>(to + c, load<T>(x + c));
@@ -369,14 +385,24 @@ void planar(const PlanarProduct<T>& g) {
 
 extern const ConvKernels<float> conv_f32;
 extern const ConvKernels<double> conv_f64;
-const ConvKernels<float> conv_f32 = {kTileRows,        static_cast<int>(kTileColumns<float>), kGradientPixels,
-                                     packed_elements<float>, pack<float>,
-                                     product<float>,   gradient_scratch<float>,
-                                     gradient<float>,  planar<float>};
-const ConvKernels<double> conv_f64 = {kTileRows,        static_cast<int>(kTileColumns<double>), kGradientPixels,
-                                      packed_elements<double>, pack<double>,
-                                      product<double>,  gradient_scratch<double>,
-                                      gradient<double>, planar<double>};
+const ConvKernels<float> conv_f32 = {kTileRows,
+                                     static_cast<int>(kTileColumns<float>),
+                                     kGradientPixels,
+                                     packed_elements<float>,
+                                     pack<float>,
+                                     product<float>,
+                                     gradient_scratch<float>,
+                                     gradient<float>,
+                                     planar<float>};
+const ConvKernels<double> conv_f64 = {kTileRows,
+                                      static_cast<int>(kTileColumns<double>),
+                                      kGradientPixels,
+                                      packed_elements<double>,
+                                      pack<double>,
+                                      product<double>,
+                                      gradient_scratch<double>,
+                                      gradient<double>,
+                                      planar<double>};
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

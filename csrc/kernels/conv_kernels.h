@@ -1,20 +1,21 @@
 // Convolution: the contract between ops and kernels.
 //
-// Both products read one operand where it lies, through a table of offsets, so that strides, dilation,
-// padding and groups are the table's business and no copy of the input is made.
+// Both products read one operand where it lies, through a table of offsets, so that strides,
+// dilation, padding and groups are the table's business and no copy of the input is made.
 #pragma once
 
 #include "kernels/kernel_table.h"
 
 namespace dlnative {
 
-// Y[i, j] = sum over taps t and channels p of X_t,i[p] B[t, p, j]: a batch-reduce product (Georganas et
-// al., 2020, "Harnessing deep learning via a single building block"). i counts pixels.
+// Y[i, j] = sum over taps t and channels p of X_t,i[p] B[t, p, j]: a batch-reduce product
+// (Georganas et al., 2020, "Harnessing deep learning via a single building block"). i counts
+// pixels.
 template <class T>
 struct TapProduct {
   const T* x;
-  // Where the channels of tap t of pixel i begin, from x on: rows[((i / tile) * taps + t) * tile_rows +
-  // i % tile], negative where the tap lies in the padding.
+  // Where the channels of tap t of pixel i begin, from x on: rows[((i / tile) * taps + t) *
+  // tile_rows + i % tile], negative where the tap lies in the padding.
   const std::int32_t* rows;
   const T* zeros;  // `channels` zeros
   const T* b;      // as `pack` wrote it
@@ -24,12 +25,13 @@ struct TapProduct {
   std::int64_t pixels, taps, channels, n;
   std::int64_t tile;  // pixels of a tile, at most tile_rows; fewer where that gives equal tiles
   bool accumulate;    // Y += instead of Y =
-  // Arrays of the epilogue that are indexed like C begin where y begins, and their rows lie as y's do.
+  // Arrays of the epilogue that are indexed like C begin where y begins, and their rows lie as y's
+  // do.
   const GemmEpilogue<T>* epilogue;
 };
 
-// Weights of the taps as the product reads them: value (p, j) of tap t at w[taps[t] + p * rs + j * cs],
-// times scale[j] where scale is not null.
+// Weights of the taps as the product reads them: value (p, j) of tap t at w[taps[t] + p * rs + j *
+// cs], times scale[j] where scale is not null.
 template <class T>
 struct TapWeights {
   const T* w;
@@ -38,8 +40,8 @@ struct TapWeights {
   const T* scale;
 };
 
-// A pixel of the result whose tap reads a pixel of the input: that begins `x` values from the input's
-// first on, and the pixel is the `pixel`-th of its round.
+// A pixel of the result whose tap reads a pixel of the input: that begins `x` values from the
+// input's first on, and the pixel is the `pixel`-th of its round.
 struct TapPixel {
   std::int32_t x, pixel;
 };
@@ -49,30 +51,32 @@ struct TapRound {
   std::int32_t first, count;
 };
 
-// D[t, c, j] (+)= sum over pixels i of X_t,i[c] dY[i, j]: the gradient of the weights. The sum is over
-// rounds of gradient_pixels pixels, and in each over those whose tap t does not lie in the padding.
+// D[t, c, j] (+)= sum over pixels i of X_t,i[c] dY[i, j]: the gradient of the weights. The sum is
+// over rounds of gradient_pixels pixels, and in each over those whose tap t does not lie in the
+// padding.
 template <class T>
 struct TapGradient {
   const T* x;
   const TapPixel* entries;
-  const std::int32_t* starts;  // of tap t, round r: entries[starts[t * ldstarts + r]] up to those of r + 1
+  const std::int32_t*
+      starts;  // of tap t, round r: entries[starts[t * ldstarts + r]] up to those of r + 1
   std::int64_t ldstarts;
-  // Null, or per round the pixels (x + pixel * ldx) that are copied to `copy`, at distances of ldcopy;
-  // `entries` then count from pixel `first` of the copy on.
+  // Null, or per round the pixels (x + pixel * ldx) that are copied to `copy`, at distances of
+  // ldcopy; `entries` then count from pixel `first` of the copy on.
   const TapRound* rounds;
   std::int64_t ldx, ldcopy, input_pixels;
   T* copy;
-  const T* dy;                 // row of pixel i at dy + i * lddy
+  const T* dy;  // row of pixel i at dy + i * lddy
   std::int64_t lddy;
-  T* d;            // (t, c, j) at d + t * tap_stride + c * ldd + j
+  T* d;  // (t, c, j) at d + t * tap_stride + c * ldd + j
   std::int64_t tap_stride, ldd;
   std::int64_t pixels, taps, channels, n;  // fewer pixels than the table has may be asked for
   bool accumulate;
-  T* scratch;      // gradient_scratch(pixels, n) values, 64-byte aligned
+  T* scratch;  // gradient_scratch(pixels, n) values, 64-byte aligned
 };
 
-// Y[r, i, j] = sum over p of x[r * row_step + i + offsets[p]] B[p, j]: neighbouring pixels i of a row r
-// lie side by side in x, which holds planes of one channel each.
+// Y[r, i, j] = sum over p of x[r * row_step + i + offsets[p]] B[p, j]: neighbouring pixels i of a
+// row r lie side by side in x, which holds planes of one channel each.
 template <class T>
 struct PlanarProduct {
   const T* x;
@@ -87,12 +91,12 @@ struct PlanarProduct {
 
 template <class T>
 struct ConvKernels {
-  int tile_rows;                   // of the table of a TapProduct
-  int panel;                       // columns of a full panel of packed weights
-  int gradient_pixels;             // per round of a TapGradient
+  int tile_rows;        // of the table of a TapProduct
+  int panel;            // columns of a full panel of packed weights
+  int gradient_pixels;  // per round of a TapGradient
   std::int64_t (*packed_elements)(std::int64_t taps, std::int64_t channels, std::int64_t n);
-  // Packs columns [first, first + columns) of all n; `first` is a multiple of `panel`. `out` is where
-  // column 0 begins.
+  // Packs columns [first, first + columns) of all n; `first` is a multiple of `panel`. `out` is
+  // where column 0 begins.
   void (*pack)(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns, T* out);
   void (*product)(const TapProduct<T>& product);
   std::int64_t (*gradient_scratch)(std::int64_t pixels, std::int64_t n);

@@ -1,18 +1,20 @@
 // C (+)= A B for one block of C on one core.
 //
-// Five loops around a micro-kernel, as in BLIS (Van Zee and van de Geijn, 2015), with one change: where
-// one block of A is all there is, a panel of B is packed right before its use into a buffer that stays
-// in the first-level cache, and the rows of the next panel are asked for meanwhile; no packed copy of
-// all of B is written and read back. A is packed only where enough columns share it.
+// Five loops around a micro-kernel, as in BLIS (Van Zee and van de Geijn, 2015), with one change:
+// where one block of A is all there is, a panel of B is packed right before its use into a buffer
+// that stays in the first-level cache, and the rows of the next panel are asked for meanwhile; no
+// packed copy of all of B is written and read back. A is packed only where enough columns share it.
 //
-//   for pc in K by kc          one block of products per element and round; C is read again after the first
+//   for pc in K by kc          one block of products per element and round; C is read again after
+//   the first
 //     for jc in N by nc        where several blocks of A follow, all of B, kc x nc, is packed here
 //       for ic in M by mc      the block of A, mc x kc, stays in the second-level cache
 //         for jr in nc by NR   the panel of B, kc x NR, stays in the first-level cache
 //           for ir in mc by MR   micro-kernel: MR x NR accumulators in registers
 //
-// Blocking on Zen 3, ratio to OpenBLAS's time in the same run (2026-11): kc = 256 loses 7 % at 2048 cubed
-// against 512, whose tiles are begun and ended half as often; mc between 96 and 240 is all the same.
+// Blocking on Zen 3, ratio to OpenBLAS's time in the same run (2026-11): kc = 256 loses 7 % at 2048
+// cubed against 512, whose tiles are begun and ended half as often; mc between 96 and 240 is all
+// the same.
 #include "kernels/kernel_table.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
@@ -34,7 +36,8 @@ template <class T>
 struct Blocking {
   std::int64_t kc, mc, nc;
   bool pack_a;
-  bool pack_whole_b;  // several blocks of A use the same panels of B: they are packed once, nc columns at a time
+  bool pack_whole_b;  // several blocks of A use the same panels of B: they are packed once, nc
+                      // columns at a time
   std::int64_t b_elements, a_elements;
 
   Blocking(std::int64_t m, std::int64_t n, std::int64_t k)
@@ -63,11 +66,11 @@ struct Stripe {
   std::int64_t ldb;
   std::int64_t mc, kc;
   int nv;
-  T* c;                  // of this stripe's first row and column
-  const T* relu_saved;   // likewise, or null
-  const T* next_b;       // rows of the panel that is packed next, or null
+  T* c;                 // of this stripe's first row and column
+  const T* relu_saved;  // likewise, or null
+  const T* next_b;      // rows of the panel that is packed next, or null
   std::int64_t next_ldb;
-  bool first_pass;       // no panel of B met these rows of A before: they come from far away
+  bool first_pass;  // no panel of B met these rows of A before: they come from far away
 };
 
 template <class T>
@@ -93,7 +96,8 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
     if (s.first_pass && !s.packed_a && s.cs_a == 1 && t + 1 < cut.tiles()) {
       for (std::int64_t i = 0; i < cut.rows(t + 1); ++i) {
         const T* row = s.a + (ir + rows + i) * s.rs_a;
-        for (std::int64_t p = 0; p < s.kc; p += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(row + p);
+        for (std::int64_t p = 0; p < s.kc; p += 64 / static_cast<int>(sizeof(T)))
+          __builtin_prefetch(row + p);
       }
     }
     end.c = s.c + ir * end.ldc;
@@ -110,8 +114,9 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
 
 // What becomes of a panel of C that begins at (row, column), after this block of products.
 template <class T>
-DLNATIVE_INLINE TileEnd<T> panel_end(const GemmBlock<T>& g, std::int64_t column, std::int64_t columns,
-                                     std::int64_t width, bool first, bool last) {
+DLNATIVE_INLINE TileEnd<T> panel_end(const GemmBlock<T>& g, std::int64_t column,
+                                     std::int64_t columns, std::int64_t width, bool first,
+                                     bool last) {
   const GemmEpilogue<T>& e = *g.epilogue;
   TileEnd<T> end;
   end.c = g.c + column;
@@ -211,8 +216,8 @@ extern const GemmKernels<float> gemm_f32;
 extern const GemmKernels<double> gemm_f64;
 const GemmKernels<float> gemm_f32 = {kTileRows, static_cast<int>(kTileColumns<float>), block<float>,
                                      scratch_elements<float>};
-const GemmKernels<double> gemm_f64 = {kTileRows, static_cast<int>(kTileColumns<double>), block<double>,
-                                      scratch_elements<double>};
+const GemmKernels<double> gemm_f64 = {kTileRows, static_cast<int>(kTileColumns<double>),
+                                      block<double>, scratch_elements<double>};
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

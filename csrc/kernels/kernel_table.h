@@ -1,9 +1,9 @@
 // The contract between ops and kernels: one struct of function pointers per topic, one KernelTable
 // per instruction set.
 //
-// Kernels are noexcept, get raw pointers and sizes, allocate nothing and start no thread. All arrays
-// are contiguous unless a leading dimension is given. `n` may be zero. Input and output may be the
-// same array (x == y) in every elementwise kernel; no other overlap is allowed.
+// Kernels are noexcept, get raw pointers and sizes, allocate nothing and start no thread. All
+// arrays are contiguous unless a leading dimension is given. `n` may be zero. Input and output may
+// be the same array (x == y) in every elementwise kernel; no other overlap is allowed.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,10 @@ struct ActivationParams {
 
 // y[i] = f(x[i])
 template <class T>
-using ActivationForward = void (*)(const T* x, T* y, std::int64_t n, const ActivationParams& params);
-// dx[i] = dy[i] * f'(.), written in terms of `saved`: the output y or the input x, as the op's row says.
+using ActivationForward = void (*)(const T* x, T* y, std::int64_t n,
+                                   const ActivationParams& params);
+// dx[i] = dy[i] * f'(.), written in terms of `saved`: the output y or the input x, as the op's row
+// says.
 template <class T>
 using ActivationBackward = void (*)(const T* dy, const T* saved, T* dx, std::int64_t n,
                                     const ActivationParams& params);
@@ -52,15 +54,19 @@ template <class T>
 struct ElementwiseKernels {
   ActivationForward<T> activation_forward[static_cast<int>(Activation::kCount)];
   ActivationBackward<T> activation_backward[static_cast<int>(Activation::kCount)];
-  // y[i] = a[i] op b[i]; y[i] = a[i] op b (scalar right operand); y[i] = a op b[i] (scalar left operand).
+  // y[i] = a[i] op b[i]; y[i] = a[i] op b (scalar right operand); y[i] = a op b[i] (scalar left
+  // operand).
   void (*binary[static_cast<int>(Binary::kCount)])(const T* a, const T* b, T* y, std::int64_t n);
-  void (*binary_scalar_right[static_cast<int>(Binary::kCount)])(const T* a, T b, T* y, std::int64_t n);
-  void (*binary_scalar_left[static_cast<int>(Binary::kCount)])(T a, const T* b, T* y, std::int64_t n);
+  void (*binary_scalar_right[static_cast<int>(Binary::kCount)])(const T* a, T b, T* y,
+                                                                std::int64_t n);
+  void (*binary_scalar_left[static_cast<int>(Binary::kCount)])(T a, const T* b, T* y,
+                                                               std::int64_t n);
   // y[i] = x[i] * scale + offset
   void (*rescale)(const T* x, T* y, std::int64_t n, T scale, T offset);
   // y[r, c] += bias[c] over rows x cols, leading dimension ldy
   void (*add_bias)(T* y, std::int64_t ldy, const T* bias, std::int64_t rows, std::int64_t cols);
-  // y[i] = keep(i) ? x[i] * scale : 0, where the Philox4x32-10 word of element first + i is >= threshold.
+  // y[i] = keep(i) ? x[i] * scale : 0, where the Philox4x32-10 word of element first + i is >=
+  // threshold.
   void (*dropout)(const T* x, T* y, std::int64_t n, std::uint64_t first, std::uint64_t step,
                   std::uint32_t key0, std::uint32_t key1, std::uint32_t threshold, T scale);
 };
@@ -86,7 +92,8 @@ struct SoftmaxKernels {
   void (*softmax)(const T* x, T* y, std::int64_t rows, std::int64_t cols);
   void (*log_softmax)(const T* x, T* y, std::int64_t rows, std::int64_t cols);
   void (*softmax_backward)(const T* dy, const T* y, T* dx, std::int64_t rows, std::int64_t cols);
-  void (*log_softmax_backward)(const T* dy, const T* y, T* dx, std::int64_t rows, std::int64_t cols);
+  void (*log_softmax_backward)(const T* dy, const T* y, T* dx, std::int64_t rows,
+                               std::int64_t cols);
 };
 
 enum class Loss : int {
@@ -132,21 +139,22 @@ struct LossKernels {
 };
 
 // One step over n contiguous parameters. All scalars are computed by the op in float64 first, also
-// 1 - beta, which would lose half its digits in float32. param -= decay_rate * param comes first, with
-// decay_rate = weight_decay * learning_rate.
+// 1 - beta, which would lose half its digits in float32. param -= decay_rate * param comes first,
+// with decay_rate = weight_decay * learning_rate.
 template <class T>
 struct OptimizerKernels {
   // velocity may be null (momentum == 0).
   void (*sgd)(T* param, T* velocity, const T* grad, std::int64_t n, T learning_rate, T momentum,
               bool nesterov, T decay_rate);
-  void (*adagrad)(T* param, T* accumulator, const T* grad, std::int64_t n, T learning_rate, T epsilon,
-                  T decay_rate);
+  void (*adagrad)(T* param, T* accumulator, const T* grad, std::int64_t n, T learning_rate,
+                  T epsilon, T decay_rate);
   // momentum_buffer and average_grad may be null.
   void (*rmsprop)(T* param, T* velocity, T* momentum_buffer, T* average_grad, const T* grad,
-                  std::int64_t n, T learning_rate, T one_minus_rho, T momentum, T epsilon, T decay_rate);
+                  std::int64_t n, T learning_rate, T one_minus_rho, T momentum, T epsilon,
+                  T decay_rate);
   // alpha = learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t); vhat may be null (no amsgrad).
-  void (*adam)(T* param, T* m, T* v, T* vhat, const T* grad, std::int64_t n, T alpha, T one_minus_beta_1,
-               T one_minus_beta_2, T epsilon, T decay_rate);
+  void (*adam)(T* param, T* m, T* v, T* vhat, const T* grad, std::int64_t n, T alpha,
+               T one_minus_beta_1, T one_minus_beta_2, T epsilon, T decay_rate);
 };
 
 enum class SourceType : int {
@@ -181,13 +189,13 @@ struct ConvertKernels {
 // ReLU and its gradient stay in registers; other activations run over rows that are still in cache.
 template <class T>
 struct GemmEpilogue {
-  const T* bias = nullptr;                       // per column
+  const T* bias = nullptr;  // per column
   bool relu = false;
-  const T* relu_saved = nullptr;                 // C = relu_saved > 0 ? C : 0, leading dimension ld_saved
+  const T* relu_saved = nullptr;  // C = relu_saved > 0 ? C : 0, leading dimension ld_saved
   ActivationForward<T> activation = nullptr;
-  T* pre_activation = nullptr;                   // also receives A B + bias; leading dimension of C
+  T* pre_activation = nullptr;  // also receives A B + bias; leading dimension of C
   ActivationBackward<T> activation_backward = nullptr;
-  const T* saved = nullptr;                      // of activation_backward, leading dimension ld_saved
+  const T* saved = nullptr;  // of activation_backward, leading dimension ld_saved
   std::int64_t ld_saved = 0;
   ActivationParams params;
 };
@@ -259,7 +267,6 @@ struct KernelTable {
   template <class T>
   const Kernels<T>& get() const;
 };
-
 
 template <>
 const Kernels<float>& KernelTable::get<float>() const;

@@ -23,12 +23,17 @@ constexpr std::int64_t kLargeWeights = std::int64_t{1} << 20;
 constexpr std::int64_t kPartialBytes = std::int64_t{4} << 20;
 constexpr std::int64_t kMostParts = 16;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t multiple) { return ceil_div(a, multiple) * multiple; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+std::int64_t round_up(std::int64_t a, std::int64_t multiple) {
+  return ceil_div(a, multiple) * multiple;
+}
 
 // Images per table.
 std::int64_t images_together(std::int64_t batch, std::int64_t pixels) {
-  return std::max<std::int64_t>(1, std::min(batch, kTablePixels / std::max<std::int64_t>(pixels, 1)));
+  return std::max<std::int64_t>(1,
+                                std::min(batch, kTablePixels / std::max<std::int64_t>(pixels, 1)));
 }
 
 }  // namespace
@@ -38,7 +43,8 @@ void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* 
   for (std::int64_t j = 0; j < filters; ++j) {
     const double inverse = 1.0 / std::sqrt(static_cast<double>(e.variance[j]) + e.epsilon);
     const double factor = inverse * (e.gamma != nullptr ? static_cast<double>(e.gamma[j]) : 1.0);
-    const double before = e.epilogue.bias != nullptr ? static_cast<double>(e.epilogue.bias[j]) : 0.0;
+    const double before =
+        e.epilogue.bias != nullptr ? static_cast<double>(e.epilogue.bias[j]) : 0.0;
     const double after = e.beta != nullptr ? static_cast<double>(e.beta[j]) : 0.0;
     scale[j] = static_cast<T>(factor);
     bias[j] = static_cast<T>((before - static_cast<double>(e.mean[j])) * factor + after);
@@ -46,20 +52,20 @@ void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* 
 }
 
 template <class T>
-void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image, std::int64_t column,
-                  std::int64_t columns) {
+void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image,
+                  std::int64_t column, std::int64_t columns) {
   const std::int64_t filters = shape.filters, blocks = shape.places() / e.moment_pixels;
   for (std::int64_t b = image * blocks; b < (image + 1) * blocks; ++b) {
     T* moments = e.moments + b * 2 * filters + column;
-    kernels<T>().norm->channel_moments(y + b * e.moment_pixels * filters + column, filters, e.moment_pixels, columns,
-                                       moments, moments + filters);
+    kernels<T>().norm->channel_moments(y + b * e.moment_pixels * filters + column, filters,
+                                       e.moment_pixels, columns, moments, moments + filters);
   }
 }
 
-template void take_moments<float>(const ConvExtras<float>&, const ConvShape&, const float*, std::int64_t, std::int64_t,
-                                  std::int64_t);
-template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, const double*, std::int64_t,
-                                   std::int64_t, std::int64_t);
+template void take_moments<float>(const ConvExtras<float>&, const ConvShape&, const float*,
+                                  std::int64_t, std::int64_t, std::int64_t);
+template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, const double*,
+                                   std::int64_t, std::int64_t, std::int64_t);
 template void fold_batch_norm<float>(const ConvExtras<float>&, std::int64_t, float*, float*);
 template void fold_batch_norm<double>(const ConvExtras<double>&, std::int64_t, double*, double*);
 
@@ -71,17 +77,23 @@ bool ConvShape::padded() const {
 }
 
 double ConvShape::flops() const {
-  return 2.0 * static_cast<double>(batch() * places()) * static_cast<double>(taps() * group_channels()) *
-         static_cast<double>(filters);
+  return 2.0 * static_cast<double>(batch() * places()) *
+         static_cast<double>(taps() * group_channels()) * static_cast<double>(filters);
 }
 
 template <class T>
 DirectConv<T>::DirectConv(const ConvShape& shape, const T* in, const T* kernel, T* result,
                           const ConvExtras<T>& extras)
-    : kernels_(kernels<T>().conv), shape_(shape), in_(in), kernel_(kernel), result_(result), extras_(extras) {}
+    : kernels_(kernels<T>().conv),
+      shape_(shape),
+      in_(in),
+      kernel_(kernel),
+      result_(result),
+      extras_(extras) {}
 
-// Adds the pixels (row0 + i * row_step, column0 + j * column_step) of the result. reach(row, column, tap)
-// gives the pixel of the input that a tap reads, -1 for padding, or -2 where the tap is none of this phase's.
+// Adds the pixels (row0 + i * row_step, column0 + j * column_step) of the result. reach(row,
+// column, tap) gives the pixel of the input that a tap reads, -1 for padding, or -2 where the tap
+// is none of this phase's.
 template <class T>
 template <class Reach>
 void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int64_t row_step,
@@ -103,7 +115,8 @@ void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int6
   if (!all) phase.out.resize(static_cast<std::size_t>(pixels));
   for (std::int64_t i = 0; i < pixels; ++i) {
     const std::int64_t image = i / phase.pixels, within = i % phase.pixels;
-    const std::int64_t row = row0 + within / columns * row_step, column = column0 + within % columns * column_step;
+    const std::int64_t row = row0 + within / columns * row_step,
+                       column = column0 + within % columns * column_step;
     if (!all) {
       phase.out[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(
           ((image * result_height_ + row) * result_width_ + column) * result_channels_);
@@ -122,7 +135,8 @@ template <class T>
 void DirectConv<T>::finish_phases() {
   for (Phase& phase : phases_) {
     phase.packed_at = packed_;
-    packed_ += kernels_->packed_elements(static_cast<std::int64_t>(phase.taps.size()), channels_, columns_);
+    packed_ += kernels_->packed_elements(static_cast<std::int64_t>(phase.taps.size()), channels_,
+                                         columns_);
   }
   packed_ = round_up(packed_, static_cast<std::int64_t>(kAlignment));
   zeros_.assign(static_cast<std::size_t>(channels_), T(0));
@@ -142,19 +156,20 @@ DirectConv<T> DirectConv<T>::forward(const ConvShape& shape, const T* x, const T
   conv.columns_ = shape.group_filters();
   conv.together_ = images_together(shape.batch(), h.out * w.out);
   if (h.out * w.out > 0) {
-    conv.add_phase(0, 0, 1, 1, [&](std::int64_t row, std::int64_t column, std::int64_t t) -> std::int64_t {
-      const std::int64_t i = h.first(row) + t / w.window * h.dilation;
-      const std::int64_t j = w.first(column) + t % w.window * w.dilation;
-      return i < 0 || i >= h.in || j < 0 || j >= w.in ? -1 : i * w.in + j;
-    });
+    conv.add_phase(0, 0, 1, 1,
+                   [&](std::int64_t row, std::int64_t column, std::int64_t t) -> std::int64_t {
+                     const std::int64_t i = h.first(row) + t / w.window * h.dilation;
+                     const std::int64_t j = w.first(column) + t % w.window * w.dilation;
+                     return i < 0 || i >= h.in || j < 0 || j >= w.in ? -1 : i * w.in + j;
+                   });
   }
   conv.finish_phases();
   return conv;
 }
 
 template <class T>
-DirectConv<T> DirectConv<T>::backward_input(const ConvShape& shape, const T* dy, const T* kernel, T* dx,
-                                            const ConvExtras<T>& extras) {
+DirectConv<T> DirectConv<T>::backward_input(const ConvShape& shape, const T* dy, const T* kernel,
+                                            T* dx, const ConvExtras<T>& extras) {
   DirectConv conv(shape, dy, kernel, dx, extras);
   const WindowAxis h = shape.window.h, w = shape.window.w;
   conv.backward_ = true;
@@ -166,7 +181,8 @@ DirectConv<T> DirectConv<T>::backward_input(const ConvShape& shape, const T* dy,
   conv.channels_ = shape.group_filters();
   conv.columns_ = shape.group_channels();
   conv.together_ = images_together(shape.batch(), h.in * w.in);
-  // The place whose tap reads a pixel: (pixel + before - tap * dilation) / stride, where that is whole.
+  // The place whose tap reads a pixel: (pixel + before - tap * dilation) / stride, where that is
+  // whole.
   const auto place = [](const WindowAxis& a, std::int64_t pixel, std::int64_t tap) -> std::int64_t {
     const std::int64_t at = pixel + a.before - tap * a.dilation;
     if (at % a.stride != 0) return -2;
@@ -176,7 +192,8 @@ DirectConv<T> DirectConv<T>::backward_input(const ConvShape& shape, const T* dy,
     for (std::int64_t j = 0; j < std::min(w.stride, w.in); ++j) {
       conv.add_phase(i, j, h.stride, w.stride,
                      [&](std::int64_t row, std::int64_t column, std::int64_t t) -> std::int64_t {
-                       const std::int64_t o = place(h, row, t / w.window), p = place(w, column, t % w.window);
+                       const std::int64_t o = place(h, row, t / w.window),
+                                          p = place(w, column, t % w.window);
                        return o == -2 || p == -2 ? -2 : o == -1 || p == -1 ? -1 : o * w.out + p;
                      });
     }
@@ -192,7 +209,9 @@ void DirectConv<T>::plan(int threads) {
   const std::int64_t batches = ceil_div(shape_.batch(), together_);
   const std::int64_t tables = static_cast<std::int64_t>(phases_.size()) * shape_.groups * batches;
   const double flops = shape_.flops();
-  const std::int64_t wanted = threads == 1 || flops < kSerialFlops ? 1 : flops > 20.0 * kSerialFlops ? 4 * threads : threads;
+  const std::int64_t wanted = threads == 1 || flops < kSerialFlops ? 1
+                              : flops > 20.0 * kSerialFlops        ? 4 * threads
+                                                                   : threads;
   if (wanted == 1) threads_ = 1;  // too little work for a second thread
   for (Phase& phase : phases_) {
     const std::int64_t pixels = std::min(together_, shape_.batch()) * phase.pixels;
@@ -205,7 +224,9 @@ void DirectConv<T>::plan(int threads) {
       parts = ceil_div(parts, ceil_div(columns_, phase.column_part));
     }
     if (parts > 1 && extras_.moments == nullptr) {  // moments are those of whole images
-      phase.pixel_part = round_up(std::max<std::int64_t>(ceil_div(pixels, parts), 4 * kernels_->tile_rows), kernels_->tile_rows);
+      phase.pixel_part =
+          round_up(std::max<std::int64_t>(ceil_div(pixels, parts), 4 * kernels_->tile_rows),
+                   kernels_->tile_rows);
     }
     phase.pixel_parts = std::max<std::int64_t>(ceil_div(pixels, phase.pixel_part), 1);
     phase.column_parts = ceil_div(columns_, phase.column_part);
@@ -257,7 +278,8 @@ void DirectConv<T>::run_task(std::int64_t task, const T* packed, const T* bias) 
 
 template <class T>
 void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int64_t first_image,
-                               std::int64_t pixel, std::int64_t column, const T* packed, const T* bias) const {
+                               std::int64_t pixel, std::int64_t column, const T* packed,
+                               const T* bias) const {
   const std::int64_t images = std::min(together_, shape_.batch() - first_image);
   const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size());
   const std::int64_t result_pixels = result_height_ * result_width_;
@@ -321,10 +343,12 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   together_ = images_together(shape.batch(), places);
   const std::int64_t pixels = together_ * places;
   const std::int64_t round = kernels_->gradient_pixels;
-  // Pixels at a multiple of 256 bytes share so few sets of the first-level cache that a round's do not stay
-  // there: they are copied to other distances (0.77 -> 0.87 of the FMA peak at 128 channels, Zen 3, 2026-11).
+  // Pixels at a multiple of 256 bytes share so few sets of the first-level cache that a round's do
+  // not stay there: they are copied to other distances (0.77 -> 0.87 of the FMA peak at 128
+  // channels, Zen 3, 2026-11).
   const bool copies = shape.channels() * static_cast<std::int64_t>(sizeof(T)) % 256 == 0;
-  ldcopy_ = copies ? shape.group_channels() + 64 / static_cast<std::int64_t>(sizeof(T)) : shape.channels();
+  ldcopy_ = copies ? shape.group_channels() + 64 / static_cast<std::int64_t>(sizeof(T))
+                   : shape.channels();
   if (copies) rounds_.assign(static_cast<std::size_t>(ceil_div(pixels, round)), TapRound{-1, 0});
   for (std::int64_t t = 0; t < shape.taps(); ++t) {
     for (std::int64_t i = 0; i < pixels; ++i) {
@@ -337,7 +361,8 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
       entries_.push_back({pixel, static_cast<std::int32_t>(i % round)});
       if (!copies) continue;
       TapRound& range = rounds_[static_cast<std::size_t>(i / round)];
-      const std::int32_t last = range.first < 0 ? pixel + 1 : std::max(range.first + range.count, pixel + 1);
+      const std::int32_t last =
+          range.first < 0 ? pixel + 1 : std::max(range.first + range.count, pixel + 1);
       range.first = range.first < 0 ? pixel : std::min(range.first, pixel);
       range.count = last - range.first;
     }
@@ -346,7 +371,8 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   for (std::int64_t t = 0; t < shape.taps(); ++t) {
     const std::int64_t rounds = ceil_div(pixels, round);
     for (std::int64_t r = 0; r < rounds; ++r) {
-      const std::int32_t first = copies ? std::max(rounds_[static_cast<std::size_t>(r)].first, 0) : 0;
+      const std::int32_t first =
+          copies ? std::max(rounds_[static_cast<std::size_t>(r)].first, 0) : 0;
       const auto at = static_cast<std::size_t>(t * (rounds + 1) + r);
       for (std::int32_t e = starts_[at]; e < starts_[at + 1]; ++e) {
         std::int32_t& x_offset = entries_[static_cast<std::size_t>(e)].x;
@@ -354,22 +380,26 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
       }
     }
   }
-  for (const TapRound& range : rounds_) copied_pixels_ = std::max<std::int64_t>(copied_pixels_, range.count);
+  for (const TapRound& range : rounds_)
+    copied_pixels_ = std::max<std::int64_t>(copied_pixels_, range.count);
   // As many parts as the partial sums allow, then columns.
   const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
   const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
-  splits_ = std::clamp<std::int64_t>(std::min(kPartialBytes / std::max<std::int64_t>(bytes, 1), batches), 1, kMostParts);
+  splits_ = std::clamp<std::int64_t>(
+      std::min(kPartialBytes / std::max<std::int64_t>(bytes, 1), batches), 1, kMostParts);
   if (shape.flops() < 4.0 * kSerialFlops) splits_ = 1;
   batches_per_split_ = ceil_div(batches, splits_);
   splits_ = ceil_div(batches, batches_per_split_);
-  column_part_ = round_up(ceil_div(shape.group_filters(), ceil_div(kMostParts / 2, splits_ * shape.groups)),
-                          kernels_->panel);
+  column_part_ =
+      round_up(ceil_div(shape.group_filters(), ceil_div(kMostParts / 2, splits_ * shape.groups)),
+               kernels_->panel);
   column_parts_ = std::max<std::int64_t>(ceil_div(shape.group_filters(), column_part_), 1);
 }
 
 template <class T>
 std::int64_t ConvGradient<T>::partial_elements() const {
-  return round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16) + round_up(shape_.filters, 16);
+  return round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16) +
+         round_up(shape_.filters, 16);
 }
 
 template <class T>
@@ -380,8 +410,11 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   const std::int64_t columns = std::min(column_part_, shape_.group_filters() - column);
   const std::int64_t at = group * shape_.group_filters() + column, places = shape_.places();
   T* dkernel = partial == nullptr ? dkernel_ : partial + split * partial_elements();
-  T* dbias = partial == nullptr ? dbias_ : dkernel + round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16);
-  const auto scratch = static_cast<std::size_t>(kernels_->gradient_scratch(together_ * places, columns));
+  T* dbias = partial == nullptr
+                 ? dbias_
+                 : dkernel + round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16);
+  const auto scratch =
+      static_cast<std::size_t>(kernels_->gradient_scratch(together_ * places, columns));
   TapGradient<T> g{};
   g.entries = entries_.data();
   g.starts = starts_.data();
@@ -427,14 +460,16 @@ void ConvGradient<T>::run() {
   }
   T* partial = nullptr;
   if (splits_ > 1) {
-    partial = static_cast<T*>(region_scratch(static_cast<std::size_t>(splits_ * partial_elements()) * sizeof(T)));
+    partial = static_cast<T*>(
+        region_scratch(static_cast<std::size_t>(splits_ * partial_elements()) * sizeof(T)));
   }
   const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
   parallel_for(splits_ * shape_.groups * column_parts_, threads,
                [&](std::int64_t task, int) { run_task(task, partial); });
   if (splits_ == 1) return;
   sum_parts(partial, splits_, partial_elements(), size, dkernel_);
-  if (dbias_ != nullptr) sum_parts(partial + round_up(size, 16), splits_, partial_elements(), shape_.filters, dbias_);
+  if (dbias_ != nullptr)
+    sum_parts(partial + round_up(size, 16), splits_, partial_elements(), shape_.filters, dbias_);
 }
 
 template <class T>
@@ -443,7 +478,8 @@ void sum_parts(const T* parts, std::int64_t count, std::int64_t stride, std::int
   for_each_chunk(size, kChunk, threads_for(0.3 * static_cast<double>(count * size)),
                  [&](std::int64_t begin, std::int64_t n) {
                    add(parts + begin, parts + stride + begin, out + begin, n);
-                   for (std::int64_t s = 2; s < count; ++s) add(out + begin, parts + s * stride + begin, out + begin, n);
+                   for (std::int64_t s = 2; s < count; ++s)
+                     add(out + begin, parts + s * stride + begin, out + begin, n);
                  });
 }
 

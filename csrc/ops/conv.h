@@ -1,10 +1,10 @@
 // Convolution over threads: y from x, dx from dy, and dkernel from both, each with fixed addresses,
 // planned once and run any number of times.
 //
-// Images are channels-last, kernels (taps, channels / groups, filters). Each direction has an ordered
-// list of algorithms (program/make_conv.cpp); the classes here are the algorithms. Their bits do not
-// depend on the number of threads: a product is cut into pixels and columns of the result only, and
-// the sums of the gradient into parts whose number follows from the shapes.
+// Images are channels-last, kernels (taps, channels / groups, filters). Each direction has an
+// ordered list of algorithms (program/make_conv.cpp); the classes here are the algorithms. Their
+// bits do not depend on the number of threads: a product is cut into pixels and columns of the
+// result only, and the sums of the gradient into parts whose number follows from the shapes.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ struct ConvShape {
   std::int64_t group_channels() const { return window.channels / groups; }
   std::int64_t group_filters() const { return filters / groups; }
   std::int64_t taps() const { return window.h.window * window.w.window; }
-  std::int64_t image() const { return window.h.in * window.w.in; }    // pixels of x
+  std::int64_t image() const { return window.h.in * window.w.in; }     // pixels of x
   std::int64_t places() const { return window.h.out * window.w.out; }  // pixels of y
   bool padded() const;  // a tap lies outside of the image
   double flops() const;
@@ -37,9 +37,10 @@ struct ConvShape {
 template <class T>
 struct ConvExtras {
   GemmEpilogue<T> epilogue;  // saved and pre_activation are shaped like the result
-  const T* addend = nullptr;  // shaped like the result, perhaps the result itself: added before the epilogue
-  // (blocks, 2, filters): mean and sum of squared deviations of blocks of so many pixels, whole ones in
-  // every image.
+  const T* addend =
+      nullptr;  // shaped like the result, perhaps the result itself: added before the epilogue
+  // (blocks, 2, filters): mean and sum of squared deviations of blocks of so many pixels, whole
+  // ones in every image.
   T* moments = nullptr;
   std::int64_t moment_pixels = 0;
   // y is normalised with these: the weights are scaled while they are packed, the rest is a bias.
@@ -52,20 +53,23 @@ struct ConvExtras {
 
 // Moments of columns [column, column + columns) of an image of y.
 template <class T>
-void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image, std::int64_t column,
-                  std::int64_t columns);
+void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image,
+                  std::int64_t column, std::int64_t columns);
 
-// What normalisation by e.mean and e.variance makes of the weights, y = scale (w * x) + bias, per filter.
+// What normalisation by e.mean and e.variance makes of the weights, y = scale (w * x) + bias, per
+// filter.
 template <class T>
 void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* bias);
 
-// Pixels of the result times the taps that reach them; the inner loop is the register tile of matrix
-// products over the channels of one tap after the other. Both directions, any strides, dilation,
-// padding and groups. A strided dx falls into phases, of which each sees only the taps that meet it.
+// Pixels of the result times the taps that reach them; the inner loop is the register tile of
+// matrix products over the channels of one tap after the other. Both directions, any strides,
+// dilation, padding and groups. A strided dx falls into phases, of which each sees only the taps
+// that meet it.
 template <class T>
 class DirectConv {
  public:
-  static DirectConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y, const ConvExtras<T>& extras);
+  static DirectConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
+                            const ConvExtras<T>& extras);
   static DirectConv backward_input(const ConvShape& shape, const T* dy, const T* kernel, T* dx,
                                    const ConvExtras<T>& extras);
 
@@ -83,16 +87,17 @@ class DirectConv {
     std::int64_t pixel_part = 0, pixel_parts = 0, column_part = 0, column_parts = 0, first_task = 0;
   };
 
-  DirectConv(const ConvShape& shape, const T* in, const T* kernel, T* result, const ConvExtras<T>& extras);
+  DirectConv(const ConvShape& shape, const T* in, const T* kernel, T* result,
+             const ConvExtras<T>& extras);
   template <class Reach>
-  void add_phase(std::int64_t row0, std::int64_t column0, std::int64_t row_step, std::int64_t column_step,
-                 Reach reach);
+  void add_phase(std::int64_t row0, std::int64_t column0, std::int64_t row_step,
+                 std::int64_t column_step, Reach reach);
   void finish_phases();
   void plan(int threads);
   void pack_weights(T* packed, T* scale, T* bias) const;
   void run_task(std::int64_t task, const T* packed, const T* bias) const;
-  void run_images(const Phase& phase, std::int64_t group, std::int64_t first_image, std::int64_t pixel,
-                  std::int64_t column, const T* packed, const T* bias) const;
+  void run_images(const Phase& phase, std::int64_t group, std::int64_t first_image,
+                  std::int64_t pixel, std::int64_t column, const T* packed, const T* bias) const;
 
   const ConvKernels<T>* kernels_;
   ConvShape shape_;
@@ -101,11 +106,11 @@ class DirectConv {
   T* result_;
   ConvExtras<T> extras_;
   bool backward_ = false;
-  std::int64_t in_pixels_ = 0, in_channels_ = 0;            // of an image, all groups
+  std::int64_t in_pixels_ = 0, in_channels_ = 0;  // of an image, all groups
   std::int64_t result_height_ = 0, result_width_ = 0, result_channels_ = 0;
-  std::int64_t channels_ = 0, columns_ = 0;                 // of a group
-  std::int64_t together_ = 1;                               // images per table
-  std::int64_t packed_ = 0;                                 // elements per group
+  std::int64_t channels_ = 0, columns_ = 0;  // of a group
+  std::int64_t together_ = 1;                // images per table
+  std::int64_t packed_ = 0;                  // elements per group
   std::vector<Phase> phases_;
   std::vector<T> zeros_;
   int planned_for_ = 0, threads_ = 0;
@@ -139,13 +144,14 @@ class ConvGradient {
   std::int64_t column_part_ = 0, column_parts_ = 1;  // of the filters of a group
 };
 
-// Few channels, no groups: each image, padded, is taken apart into planes of one channel (and, where
-// the stride is w, of every w-th column), so that neighbouring pixels of the result read neighbouring
-// values. Channels times taps are one sum.
+// Few channels, no groups: each image, padded, is taken apart into planes of one channel (and,
+// where the stride is w, of every w-th column), so that neighbouring pixels of the result read
+// neighbouring values. Channels times taps are one sum.
 template <class T>
 class PlanarConv {
  public:
-  static PlanarConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y, const ConvExtras<T>& extras);
+  static PlanarConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
+                            const ConvExtras<T>& extras);
   // dkernel, and dbias where it is not null.
   static PlanarConv gradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
 
@@ -168,15 +174,15 @@ class PlanarConv {
   const T* dy_ = nullptr;
   T* dkernel_ = nullptr;
   T* dbias_ = nullptr;
-  std::int64_t k_;                    // taps times channels
-  std::int64_t line_;                 // values of a row of a plane
-  std::int64_t band_;                 // rows of y whose planes are made at a time
-  std::int64_t plane_, planes_;       // values of one plane for a band, and of all
-  std::vector<std::int32_t> offsets_; // of each of the k values, in its plane
-  std::vector<std::int32_t> rows_;    // of the gradient: see TapProduct
-  std::vector<std::int32_t> lines_;   // where the rows of dy begin
+  std::int64_t k_;                     // taps times channels
+  std::int64_t line_;                  // values of a row of a plane
+  std::int64_t band_;                  // rows of y whose planes are made at a time
+  std::int64_t plane_, planes_;        // values of one plane for a band, and of all
+  std::vector<std::int32_t> offsets_;  // of each of the k values, in its plane
+  std::vector<std::int32_t> rows_;     // of the gradient: see TapProduct
+  std::vector<std::int32_t> lines_;    // where the rows of dy begin
   std::int64_t tile_ = 0;
-  std::int64_t parts_ = 1;            // of the gradient's sum
+  std::int64_t parts_ = 1;  // of the gradient's sum
 };
 
 // out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.

@@ -13,9 +13,9 @@ namespace {
 constexpr double kImpossible = std::numeric_limits<double>::infinity();
 
 // Cycles beside the products, as measured on Zen 3 (2026-11).
-constexpr double kTapChange = 15.0;    // pointers of a tile's rows
-constexpr double kTileEnd = 40.0;      // call, epilogue, stores
-constexpr double kPlaneValue = 1.6;    // a value that is written to a plane
+constexpr double kTapChange = 15.0;  // pointers of a tile's rows
+constexpr double kTileEnd = 40.0;    // call, epilogue, stores
+constexpr double kPlaneValue = 1.6;  // a value that is written to a plane
 
 struct Case {
   const ConvShape& shape;
@@ -24,7 +24,9 @@ struct Case {
 };
 
 // Cycles of one product step of a tile: two products of vectors or two loads per cycle.
-double step(double rows, double vectors) { return std::max(rows * vectors, rows + vectors) / 2.0; }
+double step(double rows, double vectors) {
+  return std::max(rows * vectors, rows + vectors) / 2.0;
+}
 
 struct Tile {
   double rows, lanes, vectors;
@@ -43,7 +45,8 @@ double dense(const Case& c) {
   if (!c.plain || c.direction == ConvDirection::kBackwardKernel) return kImpossible;
   if (shape.groups != 1 || shape.padded()) return kImpossible;
   const bool pixels = shape.taps() == 1 && h.stride == 1 && w.stride == 1;
-  const bool whole = shape.places() == 1 && h.window == h.in && w.window == w.in && h.dilation == 1 && w.dilation == 1;
+  const bool whole = shape.places() == 1 && h.window == h.in && w.window == w.in &&
+                     h.dilation == 1 && w.dilation == 1;
   return pixels || whole ? 0.0 : kImpossible;
 }
 
@@ -52,12 +55,13 @@ double planar(const Case& c) {
   if (shape.groups != 1 || c.direction == ConvDirection::kBackwardInput) return kImpossible;
   const Tile tile;
   const double vectors = std::ceil(static_cast<double>(shape.filters) / tile.lanes);
-  const double width = std::min(vectors, tile.vectors), rows = std::min(12.0, tile.rows * tile.vectors / width);
+  const double width = std::min(vectors, tile.vectors),
+               rows = std::min(12.0, tile.rows * tile.vectors / width);
   const double row_tiles = std::ceil(static_cast<double>(shape.window.w.out) / rows);
   const double used = static_cast<double>(shape.window.w.out) / row_tiles;
   const double k = static_cast<double>(shape.taps() * shape.channels());
-  const double products = static_cast<double>(shape.window.h.out) * row_tiles * std::ceil(vectors / width) *
-                          (k * (step(used, width) + 0.5) + kTileEnd);
+  const double products = static_cast<double>(shape.window.h.out) * row_tiles *
+                          std::ceil(vectors / width) * (k * (step(used, width) + 0.5) + kTileEnd);
   return products + kPlaneValue * static_cast<double>(shape.image() * shape.channels());
 }
 

@@ -14,16 +14,17 @@ struct RowSource {
   const char* data = nullptr;
   SourceType type = SourceType::kFloat32;
   std::int64_t rows = 0;
-  std::int64_t row_stride = 0;             // bytes
-  std::vector<std::int64_t> inner_shape;   // of one row
-  std::vector<std::int64_t> inner_strides; // bytes
-  bool contiguous = true;                  // within a row
+  std::int64_t row_stride = 0;              // bytes
+  std::vector<std::int64_t> inner_shape;    // of one row
+  std::vector<std::int64_t> inner_strides;  // bytes
+  bool contiguous = true;                   // within a row
 };
 
 // target[r, :] = source[indices[r], :] for r in [0, rows); with indices null, source[first + r, :].
 // target is contiguous float32, float64 or int32; indices are in range. `rows_after`: how many more
 // indices follow, of rows that are gathered next.
-void gather_rows(const RowSource& source, const std::int64_t* indices, std::int64_t first, std::int64_t rows,
-                 std::int64_t row_elements, const Buffer& target, std::int64_t rows_after = 0);
+void gather_rows(const RowSource& source, const std::int64_t* indices, std::int64_t first,
+                 std::int64_t rows, std::int64_t row_elements, const Buffer& target,
+                 std::int64_t rows_after = 0);
 
 }  // namespace dlnative

@@ -10,10 +10,13 @@ namespace dlnative {
 
 namespace {
 
-// A second thread costs a few microseconds to wake; at 50 to 100 GFLOP/s this much work takes 15 to 30.
+// A second thread costs a few microseconds to wake; at 50 to 100 GFLOP/s this much work takes 15
+// to 30.
 constexpr double kSerialFlops = 1.5e6;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // The size of the parts when `size` is cut into about `parts` multiples of `tile`.
 std::int64_t part_size(std::int64_t size, std::int64_t parts, std::int64_t tile) {
@@ -31,8 +34,8 @@ void Gemm<T>::plan(int threads) {
   threads_ = threads;
   rows_ = block_.m;
   columns_ = block_.n;
-  const double flops =
-      2.0 * static_cast<double>(block_.m) * static_cast<double>(block_.n) * static_cast<double>(block_.k);
+  const double flops = 2.0 * static_cast<double>(block_.m) * static_cast<double>(block_.n) *
+                       static_cast<double>(block_.k);
   if (threads > 1 && flops >= kSerialFlops) {
     // Two tasks per thread even out a thread that is held up, where C is large enough for it. The
     // longer side is cut first: each task packs its own share of A and of B.
@@ -41,14 +44,16 @@ void Gemm<T>::plan(int threads) {
     std::int64_t& longer = by_rows ? rows_ : columns_;
     std::int64_t& shorter = by_rows ? columns_ : rows_;
     const std::int64_t longer_size = longer, shorter_size = shorter;
-    const int longer_tile = by_rows ? kernels_->mr : kernels_->nr, shorter_tile = by_rows ? kernels_->nr : kernels_->mr;
+    const int longer_tile = by_rows ? kernels_->mr : kernels_->nr,
+              shorter_tile = by_rows ? kernels_->nr : kernels_->mr;
     longer = part_size(longer_size, wanted, longer_tile);
     const std::int64_t parts = ceil_div(longer_size, longer);
     if (parts < wanted) shorter = part_size(shorter_size, ceil_div(wanted, parts), shorter_tile);
   }
   row_tasks_ = rows_ > 0 ? ceil_div(block_.m, rows_) : 0;
   column_tasks_ = columns_ > 0 ? ceil_div(block_.n, columns_) : 0;
-  scratch_bytes_ = static_cast<std::size_t>(kernels_->scratch_elements(rows_, columns_, block_.k)) * sizeof(T);
+  scratch_bytes_ =
+      static_cast<std::size_t>(kernels_->scratch_elements(rows_, columns_, block_.k)) * sizeof(T);
 }
 
 template <class T>

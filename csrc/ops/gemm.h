@@ -25,10 +25,10 @@ class Gemm {
   const GemmKernels<T>* kernels_;
   GemmBlock<T> block_;
   GemmEpilogue<T> epilogue_;
-  int threads_ = 0;                   // the number that the plan is for
+  int threads_ = 0;                      // the number that the plan is for
   std::int64_t rows_ = 0, columns_ = 0;  // of C per task
   std::int64_t row_tasks_ = 0, column_tasks_ = 0;
-  std::size_t scratch_bytes_ = 0;     // per task
+  std::size_t scratch_bytes_ = 0;  // per task
 };
 
 extern template class Gemm<float>;

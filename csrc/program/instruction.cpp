@@ -6,7 +6,8 @@ namespace {
 
 const Attribute* find(const Spec& spec, const std::string& name) {
   const auto it = spec.attributes.find(name);
-  if (it == spec.attributes.end() || std::holds_alternative<std::monostate>(it->second)) return nullptr;
+  if (it == spec.attributes.end() || std::holds_alternative<std::monostate>(it->second))
+    return nullptr;
   return &it->second;
 }
 
@@ -16,7 +17,9 @@ const Attribute* find(const Spec& spec, const std::string& name) {
 
 }  // namespace
 
-bool Spec::has(const std::string& name) const { return find(*this, name) != nullptr; }
+bool Spec::has(const std::string& name) const {
+  return find(*this, name) != nullptr;
+}
 
 bool Spec::flag(const std::string& name, bool fallback) const {
   const Attribute* a = find(*this, name);
@@ -68,11 +71,14 @@ const Buffer* Spec::input(std::size_t index) const {
   return &inputs[index];
 }
 
-void Registry::add(const std::string& name, Factory factory) { factories_[name] = factory; }
+void Registry::add(const std::string& name, Factory factory) {
+  factories_[name] = factory;
+}
 
 std::unique_ptr<Instruction> Registry::make(const Spec& spec) const {
   const auto it = factories_.find(spec.op);
-  if (it == factories_.end()) throw std::invalid_argument("no native kernel for op '" + spec.op + "'");
+  if (it == factories_.end())
+    throw std::invalid_argument("no native kernel for op '" + spec.op + "'");
   return it->second(spec);
 }
 

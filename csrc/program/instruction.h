@@ -18,23 +18,24 @@
 
 namespace dlnative {
 
-using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                               std::vector<double>>;
+using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::string,
+                               std::vector<std::int64_t>, std::vector<double>>;
 
 struct Spec {
   std::string op;
-  std::vector<Buffer> inputs;   // an absent optional input has data == nullptr
+  std::vector<Buffer> inputs;  // an absent optional input has data == nullptr
   std::vector<Buffer> outputs;
   std::map<std::string, Attribute> attributes;
 
-  // Typed access; a missing (or None) attribute gives the fallback, a wrong type throws std::invalid_argument.
+  // Typed access; a missing (or None) attribute gives the fallback, a wrong type throws
+  // std::invalid_argument.
   bool flag(const std::string& name, bool fallback) const;
   std::int64_t integer(const std::string& name, std::int64_t fallback) const;
   double real(const std::string& name, double fallback) const;
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<std::int64_t> integers(const std::string& name) const;
   std::vector<double> reals(const std::string& name) const;
-  bool has(const std::string& name) const;  // present and not None
+  bool has(const std::string& name) const;       // present and not None
   const Buffer* input(std::size_t index) const;  // null where absent or past the end
 };
 

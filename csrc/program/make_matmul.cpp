@@ -19,13 +19,14 @@ std::int64_t rows_of(const Buffer& buffer) {
 }
 
 void check_size(const Spec& spec, const Buffer& buffer, std::int64_t size, DType dtype) {
-  check(buffer.size() == size && buffer.dtype == dtype, spec.op, ": an array has a wrong size or dtype");
+  check(buffer.size() == size && buffer.dtype == dtype, spec.op,
+        ": an array has a wrong size or dtype");
 }
 
 // C = op(A) op(B) of dense row-major matrices, op(M) = M or its transpose.
 template <class T>
-GemmBlock<T> product(const T* a, bool transpose_a, const T* b, bool transpose_b, T* c, std::int64_t m, std::int64_t n,
-                     std::int64_t k) {
+GemmBlock<T> product(const T* a, bool transpose_a, const T* b, bool transpose_b, T* c,
+                     std::int64_t m, std::int64_t n, std::int64_t k) {
   GemmBlock<T> g{};
   g.a = a;
   g.b = b;
@@ -42,17 +43,22 @@ GemmBlock<T> product(const T* a, bool transpose_a, const T* b, bool transpose_b,
 }
 
 template <class T>
-std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue = {}) {
-  return make_instruction([gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, "gemm");
+std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block,
+                                       const GemmEpilogue<T>& epilogue = {}) {
+  return make_instruction(
+      [gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, "gemm");
 }
 
 std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
-  check(spec.inputs.size() == 2 && spec.outputs.size() == 1, "matmul: expected two inputs and one output");
+  check(spec.inputs.size() == 2 && spec.outputs.size() == 1,
+        "matmul: expected two inputs and one output");
   const Buffer &a = spec.inputs[0], &b = spec.inputs[1], &c = spec.outputs[0];
-  check(a.shape.size() == 2 && b.shape.size() == 2 && c.shape.size() == 2, "matmul: expected matrices");
+  check(a.shape.size() == 2 && b.shape.size() == 2 && c.shape.size() == 2,
+        "matmul: expected matrices");
   const bool ta = spec.flag("transpose_a", false), tb = spec.flag("transpose_b", false);
   const std::int64_t m = a.shape[ta ? 1 : 0], k = a.shape[ta ? 0 : 1], n = b.shape[tb ? 0 : 1];
-  check(b.shape[tb ? 1 : 0] == k && c.shape[0] == m && c.shape[1] == n && a.dtype == b.dtype && a.dtype == c.dtype,
+  check(b.shape[tb ? 1 : 0] == k && c.shape[0] == m && c.shape[1] == n && a.dtype == b.dtype &&
+            a.dtype == c.dtype,
         "matmul: shapes or dtypes do not fit");
   return dispatch_floating(a.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
@@ -61,7 +67,8 @@ std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
 }
 
 std::unique_ptr<Instruction> make_dense(const Spec& spec) {
-  check(spec.inputs.size() >= 2 && !spec.outputs.empty(), "dense: expected x, kernel and one output");
+  check(spec.inputs.size() >= 2 && !spec.outputs.empty(),
+        "dense: expected x, kernel and one output");
   const Buffer &x = spec.inputs[0], &kernel = spec.inputs[1], &y = spec.outputs[0];
   check(kernel.shape.size() == 2 && kernel.dtype == x.dtype, "dense: expected a matrix as kernel");
   const std::int64_t m = rows_of(x), k = kernel.shape[0], n = kernel.shape[1];
@@ -84,15 +91,18 @@ std::unique_ptr<Instruction> make_dense(const Spec& spec) {
     if (activation == Activation::kRelu && !keeps_input) {
       epilogue.relu = true;
     } else if (activation != Activation::kLinear) {
-      epilogue.activation = kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
+      epilogue.activation =
+          kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
       epilogue.params = activation_params(spec, name);
     }
-    return make_gemm(product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k), epilogue);
+    return make_gemm(product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k),
+                     epilogue);
   });
 }
 
 std::unique_ptr<Instruction> make_dense_backward_input(const Spec& spec) {
-  check(spec.inputs.size() >= 2 && spec.outputs.size() == 1, "dense_backward_input: expected dy and kernel");
+  check(spec.inputs.size() >= 2 && spec.outputs.size() == 1,
+        "dense_backward_input: expected dy and kernel");
   const Buffer &dy = spec.inputs[0], &kernel = spec.inputs[1], &dx = spec.outputs[0];
   check(kernel.shape.size() == 2, "dense_backward_input: expected a matrix as kernel");
   const std::int64_t m = rows_of(dy), n = kernel.shape[0], k = kernel.shape[1];
@@ -116,12 +126,14 @@ std::unique_ptr<Instruction> make_dense_backward_input(const Spec& spec) {
         epilogue.params = activation_params(spec, name);
       }
     }
-    return make_gemm(product<T>(dy.as<T>(), false, kernel.as<T>(), true, dx.as<T>(), m, n, k), epilogue);
+    return make_gemm(product<T>(dy.as<T>(), false, kernel.as<T>(), true, dx.as<T>(), m, n, k),
+                     epilogue);
   });
 }
 
 std::unique_ptr<Instruction> make_dense_backward_kernel(const Spec& spec) {
-  check(spec.inputs.size() == 2 && !spec.outputs.empty(), "dense_backward_kernel: expected x and dy");
+  check(spec.inputs.size() == 2 && !spec.outputs.empty(),
+        "dense_backward_kernel: expected x and dy");
   const Buffer &x = spec.inputs[0], &dy = spec.inputs[1], &dkernel = spec.outputs[0];
   check(!x.shape.empty() && !dy.shape.empty(), "dense_backward_kernel: expected rows");
   const std::int64_t k = rows_of(dy), m = x.shape.back(), n = dy.shape.back();

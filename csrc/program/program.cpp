@@ -11,8 +11,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Python wants to see Ctrl-C within 200 ms; looking costs 50 ns, so programs whose step takes longer
-// than this look between instructions, the others between steps (the caller's max_seconds).
+// Python wants to see Ctrl-C within 200 ms; looking costs 50 ns, so programs whose step takes
+// longer than this look between instructions, the others between steps (the caller's max_seconds).
 constexpr double kPollSeconds = 0.05;
 
 double seconds_since(Clock::time_point start) {
@@ -39,11 +39,14 @@ void Program::add_feed(Buffer target) {
   feeds_.push_back(std::move(target));
 }
 
-void Program::add_output(Buffer source) { outputs_.push_back(std::move(source)); }
+void Program::add_output(Buffer source) {
+  outputs_.push_back(std::move(source));
+}
 
 std::int64_t Program::run(const RunRequest& request) {
   const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) throw std::runtime_error("this model is already running in another thread");
+  if (!lock.owns_lock())
+    throw std::runtime_error("this model is already running in another thread");
   const FlushDenormals flush;
   const Clock::time_point start = Clock::now();
   std::int64_t done = 0;
@@ -68,8 +71,8 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
   for (std::size_t i = 0; i < feeds_.size(); ++i) {
     const std::int64_t position = request.first + s * feed_rows_[i];
     const std::int64_t* indices = request.indices != nullptr ? request.indices + position : nullptr;
-    gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i], feeds_[i],
-                (request.steps - s - 1) * feed_rows_[i]);
+    gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i],
+                feeds_[i], (request.steps - s - 1) * feed_rows_[i]);
   }
   StepContext context;
   context.step = request.step + static_cast<std::uint64_t>(s);
@@ -77,7 +80,8 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
   if (!feeds_.empty()) {
     context.samples.rows = feed_rows_[0];
     context.samples.first = request.first + s * feed_rows_[0];
-    if (request.indices != nullptr) context.samples.numbers = request.indices + context.samples.first;
+    if (request.indices != nullptr)
+      context.samples.numbers = request.indices + context.samples.first;
   }
   run_instructions(context, request.poll);
   for (std::size_t i = 0; i < request.outputs.size(); ++i) {
@@ -118,6 +122,8 @@ void Program::set_profiling(bool on) {
   }
 }
 
-std::vector<ProfileEntry> Program::profile() const { return entries_; }
+std::vector<ProfileEntry> Program::profile() const {
+  return entries_;
+}
 
 }  // namespace dlnative

@@ -18,15 +18,16 @@ struct RowTarget {
 };
 
 struct RunRequest {
-  std::vector<RowSource> feeds;          // one per feed
-  const std::int64_t* indices = nullptr; // row numbers in the data set, or null for consecutive rows
-  std::int64_t first = 0;                // position of the first step's first row
+  std::vector<RowSource> feeds;  // one per feed
+  const std::int64_t* indices =
+      nullptr;             // row numbers in the data set, or null for consecutive rows
+  std::int64_t first = 0;  // position of the first step's first row
   std::int64_t steps = 1;
-  std::uint64_t step = 0;                // number of the first step, for random masks
-  std::uint64_t epoch = 0;               // for augmentation, with the numbers of the rows
-  double max_seconds = 0.0;              // stop after this time (0: no limit); at least one step is run
-  std::vector<RowTarget> outputs;        // one per output, or empty
-  std::function<void()> poll;            // called at least every 50 ms between instructions; may throw
+  std::uint64_t step = 0;          // number of the first step, for random masks
+  std::uint64_t epoch = 0;         // for augmentation, with the numbers of the rows
+  double max_seconds = 0.0;        // stop after this time (0: no limit); at least one step is run
+  std::vector<RowTarget> outputs;  // one per output, or empty
+  std::function<void()> poll;      // called at least every 50 ms between instructions; may throw
 };
 
 struct ProfileEntry {
@@ -43,8 +44,8 @@ class Program {
   char* arena() { return reinterpret_cast<char*>(arena_.data()); }
   std::size_t arena_bytes() const { return arena_.bytes(); }
 
-  // `commits`: the instruction changes parameters or their slots. From the first such instruction on a
-  // step is not interrupted, so that an update is done whole or not at all.
+  // `commits`: the instruction changes parameters or their slots. From the first such instruction
+  // on a step is not interrupted, so that an update is done whole or not at all.
   void add(const Spec& spec, std::string label, bool commits);
   void add_feed(Buffer target);
   void add_output(Buffer source);
@@ -73,7 +74,8 @@ class Program {
   std::vector<Buffer> outputs_;
   std::mutex mutex_;
   bool profiling_ = false;
-  // A step takes long enough that signals are looked for between instructions. So may the first one.
+  // A step takes long enough that signals are looked for between instructions. So may the first
+  // one.
   bool slow_ = true;
   bool timed_ = false;
 };

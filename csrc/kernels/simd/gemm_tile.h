@@ -1,10 +1,10 @@
 // The micro-kernel of matrix products: a tile of C in registers.
 //
 // Register budget (MR x NV accumulators + NV of B + 1 of A):
-//   avx512 6 x 4 + 4 + 1 = 29 of 32; avx2 6 x 2 + 2 + 1 = 15 of 16; baseline 4 x 2 + 2 + 1 (+1 for the
-//   product where there is no fused multiply-add) = 12 of 16; NEON 4 x 4 + 4 + 1 = 21 of 32.
-// On Zen 3 (AVX2) a 6 x 16 tile alone runs at 0.95 of the FMA peak with k = 256 (2026-11); a loop over k
-// that is not unrolled is as fast as one unrolled four times, and a fifth of the code.
+//   avx512 6 x 4 + 4 + 1 = 29 of 32; avx2 6 x 2 + 2 + 1 = 15 of 16; baseline 4 x 2 + 2 + 1 (+1 for
+//   the product where there is no fused multiply-add) = 12 of 16; NEON 4 x 4 + 4 + 1 = 21 of 32.
+// On Zen 3 (AVX2) a 6 x 16 tile alone runs at 0.95 of the FMA peak with k = 256 (2026-11); a loop
+// over k that is not unrolled is as fast as one unrolled four times, and a fifth of the code.
 #pragma once
 
 #include "kernels/simd/vec.h"
@@ -30,8 +30,12 @@ constexpr std::int64_t kBlockK = 256, kBlockM = 192, kBlockN = 1024;
 template <class T>
 constexpr std::int64_t kTileColumns = kTileVectors * kLanes<T>;
 
-DLNATIVE_INLINE std::int64_t min64(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-DLNATIVE_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+DLNATIVE_INLINE std::int64_t min64(std::int64_t a, std::int64_t b) {
+  return a < b ? a : b;
+}
+DLNATIVE_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // Blocks cut their dimension into equal parts, so that no thin rest remains.
 template <std::int64_t kLimit, std::int64_t kMultiple>
@@ -67,10 +71,10 @@ struct TileEnd {
   const std::int32_t* rows;  // where each row of C begins, from c on, or null: at multiples of ldc
   std::int64_t columns;      // 1 .. NV * lanes
   bool accumulate;
-  bool plain;            // all columns, and neither bias nor relu nor relu_saved
+  bool plain;  // all columns, and neither bias nor relu nor relu_saved
   bool relu;
-  const T* bias;         // of this panel, or null
-  const T* relu_saved;   // of this tile, or null; with `rows` its rows lie as those of C do
+  const T* bias;        // of this panel, or null
+  const T* relu_saved;  // of this tile, or null; with `rows` its rows lie as those of C do
   std::int64_t ld_saved;
 
   std::int64_t row(std::int64_t i) const { return rows != nullptr ? rows[i] : i * ldc; }
@@ -78,7 +82,8 @@ struct TileEnd {
 };
 
 template <class T>
-DLNATIVE_INLINE Vec<T> finish_vector(Vec<T> v, const TileEnd<T>& end, const T* c, const T* bias, const T* saved) {
+DLNATIVE_INLINE Vec<T> finish_vector(Vec<T> v, const TileEnd<T>& end, const T* c, const T* bias,
+                                     const T* saved) {
   if (end.accumulate) v += load<T>(c);
   if (end.bias != nullptr) v += load<T>(bias);
   if (end.relu) v = v > Vec<T>{} ? v : (v != v ? v : Vec<T>{});  // NaN stays
@@ -86,7 +91,8 @@ DLNATIVE_INLINE Vec<T> finish_vector(Vec<T> v, const TileEnd<T>& end, const T* c
   return v;
 }
 
-// The same for a tile whose last columns lie past the edge: from a copy in memory, `width` values a row.
+// The same for a tile whose last columns lie past the edge: from a copy in memory, `width` values a
+// row.
 template <class T>
 __attribute__((noinline)) void finish_partial(const T* tile, std::int64_t rows, std::int64_t width,
                                               const TileEnd<T>& end) {
@@ -116,7 +122,8 @@ DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& 
       T* c = end.c + end.row(i);
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) {
-        store<T>(c + j * kLanes<T>, end.accumulate ? acc[i][j] + load<T>(c + j * kLanes<T>) : acc[i][j]);
+        store<T>(c + j * kLanes<T>,
+                 end.accumulate ? acc[i][j] + load<T>(c + j * kLanes<T>) : acc[i][j]);
       }
     }
     return;
@@ -129,18 +136,21 @@ DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& 
       for (int j = 0; j < NV; ++j) {
         const int at = j * kLanes<T>;
         T* c = end.c + row + at;
-        store<T>(c, finish_vector<T>(acc[i][j], end, c, end.bias + at, end.relu_saved + saved + at));
+        store<T>(c,
+                 finish_vector<T>(acc[i][j], end, c, end.bias + at, end.relu_saved + saved + at));
       }
     }
     return;
   }
-  if (end.columns == end.ldc && end.rows == nullptr && !end.accumulate && end.relu_saved == nullptr) {
+  if (end.columns == end.ldc && end.rows == nullptr && !end.accumulate &&
+      end.relu_saved == nullptr) {
     // Rows of C follow each other: what a row writes past its end, the next one overwrites.
     Vec<T> bias[NV] = {};
     if (end.bias != nullptr) {
 #pragma GCC unroll 4
       for (int j = 0; j + 1 < NV; ++j) bias[j] = load<T>(end.bias + j * kLanes<T>);
-      bias[NV - 1] = load_first(end.bias + (NV - 1) * kLanes<T>, end.columns - (NV - 1) * kLanes<T>);
+      bias[NV - 1] =
+          load_first(end.bias + (NV - 1) * kLanes<T>, end.columns - (NV - 1) * kLanes<T>);
     }
     const std::int64_t size = MR * end.ldc;
 #pragma GCC unroll 16
@@ -171,9 +181,10 @@ DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& 
 // Applies what does not stay in registers to rows [row, row + rows) and n columns of C. `column` is
 // where these columns begin in the arrays of the epilogue. Rows without gaps are done in one call.
 template <class T>
-void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t column, std::int64_t row,
-                 std::int64_t rows, std::int64_t n) {
-  if (e.activation == nullptr && e.activation_backward == nullptr && e.pre_activation == nullptr) return;
+void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t column,
+                 std::int64_t row, std::int64_t rows, std::int64_t n) {
+  if (e.activation == nullptr && e.activation_backward == nullptr && e.pre_activation == nullptr)
+    return;
   std::int64_t calls = rows, size = n;
   if (ldc == n && (e.saved == nullptr || e.ld_saved == n)) {
     calls = 1;
@@ -182,7 +193,8 @@ void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t 
   for (std::int64_t i = row; i < row + calls; ++i) {
     T* y = c + i * ldc;
     if (e.pre_activation != nullptr) {
-      __builtin_memcpy(e.pre_activation + i * ldc + column, y, sizeof(T) * static_cast<std::size_t>(size));
+      __builtin_memcpy(e.pre_activation + i * ldc + column, y,
+                       sizeof(T) * static_cast<std::size_t>(size));
     }
     if (e.activation != nullptr) e.activation(y, y, size, e.params);
     if (e.activation_backward != nullptr) {
@@ -194,8 +206,9 @@ void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t 
 // The micro-kernel. Assumes ldb >= NV * lanes readable values per row of b. With kUnitRow the MR
 // values of A for one product lie side by side (packed A, or A transposed).
 template <class T, int MR, int NV, bool kUnitRow>
-__attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, std::int64_t cs_a, const T* __restrict b,
-                                    std::int64_t ldb, std::int64_t k, const TileEnd<T>& end) {
+__attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, std::int64_t cs_a,
+                                    const T* __restrict b, std::int64_t ldb, std::int64_t k,
+                                    const TileEnd<T>& end) {
   Vec<T> acc[MR][NV] = {};
   const std::int64_t rs = kUnitRow ? 1 : rs_a;
 #pragma GCC unroll 1
@@ -215,7 +228,8 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
   finish_tile<T, MR, NV>(acc, end);
 }
 
-// 0, 1, ..., n - 1 as template arguments (std::integer_sequence would bring in the standard library).
+// 0, 1, ..., n - 1 as template arguments (std::integer_sequence would bring in the standard
+// library).
 template <int... kValues>
 struct Sequence {};
 template <int n, int... kValues>
@@ -228,12 +242,15 @@ template <int n>
 using Counting = typename CountingOf<n>::Type;
 
 template <class T>
-using Tile = void (*)(const T*, std::int64_t, std::int64_t, const T*, std::int64_t, std::int64_t, const TileEnd<T>&);
+using Tile = void (*)(const T*, std::int64_t, std::int64_t, const T*, std::int64_t, std::int64_t,
+                      const TileEnd<T>&);
 
 // Rows of a tile that is NV vectors wide: narrow tiles are taller, so that enough products are in
 // flight to hide the latency of the units.
 constexpr int rows_for(int nv) {
-  return nv == kTileVectors ? kTileRows : (kTileRows * kTileVectors / nv > 12 ? 12 : kTileRows * kTileVectors / nv);
+  return nv == kTileVectors
+             ? kTileRows
+             : (kTileRows * kTileVectors / nv > 12 ? 12 : kTileRows * kTileVectors / nv);
 }
 
 constexpr int kMaxRows = rows_for(1) > rows_for(2) ? rows_for(1) : rows_for(2);
@@ -245,18 +262,23 @@ struct TilesOfWidth {
 
   template <int... kRows>
   static constexpr TilesOfWidth make(Sequence<kRows...>) {
-    return {{(kRows < rows_for(NV) ? tile<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV, kUnitRow> : nullptr)...}};
+    return {{(kRows < rows_for(NV) ? tile<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV, kUnitRow>
+                                   : nullptr)...}};
   }
 };
 
 template <class T, int NV, bool kUnitRow>
-constexpr TilesOfWidth<T, NV, kUnitRow> kTiles = TilesOfWidth<T, NV, kUnitRow>::make(Counting<kMaxRows>{});
+constexpr TilesOfWidth<T, NV, kUnitRow> kTiles =
+    TilesOfWidth<T, NV, kUnitRow>::make(Counting<kMaxRows>{});
 
 template <class T, bool kUnitRow>
 DLNATIVE_INLINE Tile<T> find_tile(std::int64_t rows, int nv) {
-  if (kTileVectors > 1 && nv == kTileVectors) return kTiles<T, kTileVectors, kUnitRow>.of_rows[rows - 1];
-  if (kTileVectors > 2 && nv == 3) return kTiles<T, (kTileVectors > 2 ? 3 : 1), kUnitRow>.of_rows[rows - 1];
-  if (kTileVectors > 2 && nv == 2) return kTiles<T, (kTileVectors > 2 ? 2 : 1), kUnitRow>.of_rows[rows - 1];
+  if (kTileVectors > 1 && nv == kTileVectors)
+    return kTiles<T, kTileVectors, kUnitRow>.of_rows[rows - 1];
+  if (kTileVectors > 2 && nv == 3)
+    return kTiles<T, (kTileVectors > 2 ? 3 : 1), kUnitRow>.of_rows[rows - 1];
+  if (kTileVectors > 2 && nv == 2)
+    return kTiles<T, (kTileVectors > 2 ? 2 : 1), kUnitRow>.of_rows[rows - 1];
   return kTiles<T, 1, kUnitRow>.of_rows[rows - 1];
 }
 

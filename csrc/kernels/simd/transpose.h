@@ -44,7 +44,8 @@ DLNATIVE_INLINE void transpose_lanes(Vec<T> (&v)[kLanes<T>]) {
 
 // to[p * ld_to + l] = from[l * ld_from + p] for p, l in [0, kLanes).
 template <class T>
-DLNATIVE_INLINE void transpose_block(const T* from, std::int64_t ld_from, T* to, std::int64_t ld_to) {
+DLNATIVE_INLINE void transpose_block(const T* from, std::int64_t ld_from, T* to,
+                                     std::int64_t ld_to) {
   Vec<T> v[kLanes<T>];
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) v[i] = load<T>(from + i * ld_from);
