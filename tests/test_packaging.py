@@ -105,7 +105,8 @@ def test_stub_names_what_the_compiled_module_has():
 def test_compiled_module_is_small():
     from dlnative import _core
 
-    assert Path(_core.__file__).stat().st_size < 5 * 2**20
+    # With the symbols of a development build; the wheel's 5 MB are checked in .ci/check_wheel.py.
+    assert Path(_core.__file__).stat().st_size < 8 * 2**20
 
 
 def test_import_is_lazy():

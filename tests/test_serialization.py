@@ -36,6 +36,15 @@ def values(*shape, seed=0):
 
 
 LAYERS = [
+    layers.Conv1D(4, 3, strides=2, padding="causal", name="c"),
+    layers.Conv2D(4, (3, 5), padding="same", dilation_rate=2, activation="relu", name="c"),
+    layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False, name="c"),
+    layers.SeparableConv2D(4, 3, padding="same", name="c"),
+    layers.Conv1DTranspose(4, 3, strides=2, name="c"),
+    layers.Conv2DTranspose(4, 3, strides=(2, 1), padding="same", name="c"),
+    layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=False, name="n"),
+    layers.LayerNormalization(center=False, name="n"),
+    layers.GroupNormalization(groups=2, epsilon=1e-4, name="n"),
     layers.InputLayer((3, None), name="i", dtype="uint8"),
     layers.Dense(3, activation="relu", use_bias=False, kernel_regularizer="l2", name="d"),
     layers.Dense(3, activation=layers.LeakyReLU(0.1, name="l"), trainable=False, name="d"),

@@ -234,10 +234,11 @@ class Stage:
         return TaskSubject(label, worker, answer["key"], answer["check"], answer["note"])
 
     def peak_memory(self, name: str, kind: str, variant: str, spec: dict[str, Any]) -> int:
-        """Returns the memory a task needs at most, beyond that of the imported library.
+        """Returns the memory that training needs at most.
 
-        A process of its own prepares the task, which for training is a first epoch, and repeats it
-        once.
+        What the process holds with the library imported and the data and initial weights drawn does
+        not count. A process of its own prepares the task, which trains a first epoch, and repeats
+        it once.
 
         Raises:
             WorkerError: The library cannot do it.
@@ -245,7 +246,8 @@ class Stage:
         worker = self.process(name, self.threads)
         try:
             worker.request(do="describe")
-            before = worker.request(do="query", name="peak_memory", spec={})["bytes"]
+            request = {"do": "query", "name": "memory_before", "spec": {"training": spec}}
+            before = worker.request(**request)["bytes"]
             key = worker.request(do="prepare", kind=kind, variant=variant, spec=spec)["key"]
             worker.request(do="measure", key=key, repetitions=1)
             after = worker.request(do="query", name="peak_memory", spec={})["bytes"]

@@ -24,17 +24,20 @@ Kinds of task:
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TextIO
 
 import numpy as np
 
-from workers.data import magnitude
+from workers.allocations import resident_bytes
+from workers.data import keep, magnitude
 
 Spec = dict[str, Any]
 
@@ -171,8 +174,16 @@ class BaseWorker:
     def released(self) -> None:
         """Called after a task was dropped."""
 
+    def query_memory_before(self, training: Spec) -> dict[str, int]:
+        """Draws data and weights and returns the memory of this process, where the peak starts."""
+        keep(training)
+        gc.collect()
+        with contextlib.suppress(OSError):  # Linux: forget the peak that the import may have had
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        return {"bytes": resident_bytes()}
+
     def query_peak_memory(self) -> dict[str, int]:
-        """Returns the most physical memory this process has held so far."""
+        """Returns the most physical memory that this process has held."""
         import resource  # not everywhere
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -12,6 +13,23 @@ from common.models import Model
 from common.shapes import parameters
 
 Array = NDArray[Any]
+
+# What `keep` has drawn, by what was asked for.
+kept: dict[str, Any] = {}
+
+
+def keep(spec: dict[str, Any]) -> None:
+    """Draws data and weights of a training run; from now on the functions here return these arrays.
+
+    A process whose memory is measured has them before, because they are not the library's.
+    """
+    kept[key("data", spec)] = dataset(spec)
+    kept[key("weights", spec["model"])] = initial_weights(spec["model"])
+
+
+def key(what: str, description: dict[str, Any]) -> str:
+    """Returns a name for something drawn."""
+    return what + json.dumps(description, sort_keys=True)
 
 
 def factors(spec: dict[str, Any]) -> tuple[Array, Array]:
@@ -53,6 +71,9 @@ def dataset(spec: dict[str, Any]) -> tuple[Array, Array]:
         x, float32, shape (samples, *input); y, int32, shape (samples,) for class labels, or
         float32, shape (samples, 1) for a sigmoid.
     """
+    if key("data", spec) in kept:
+        x, y = kept[key("data", spec)]
+        return x, y
     model, samples = spec["model"], spec["samples"]
     generator = np.random.default_rng(spec["seed"])
     if model["input"] == [2]:
@@ -81,6 +102,8 @@ def initial_weights(model: Model, moving: str = "fresh") -> list[Array]:
     Returns:
         Kernels Glorot uniform, biases and betas 0, gammas 1, and the moving statistics.
     """
+    if moving == "fresh" and key("weights", model) in kept:
+        return list(kept[key("weights", model)])
     generator = np.random.default_rng(7)
     weights = []
     for parameter in parameters(model):
