@@ -57,6 +57,7 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true", help="without shortcuts")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--images", type=int, help="this many training images, drawn at random")
+    parser.add_argument("--test-images", type=int, help="the first of a random order")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=1)
@@ -67,6 +68,10 @@ def main() -> int:
     if options.images is not None:
         chosen = np.sort(np.random.default_rng(options.seed).permutation(len(x))[: options.images])
         x, y = np.asarray(x[chosen]), y[chosen]
+    if options.test_images is not None:
+        order = np.random.default_rng(options.seed).permutation(len(test[0]))
+        chosen = np.sort(order[: options.test_images])
+        test = np.asarray(test[0][chosen]), test[1][chosen]
     dlnative.utils.set_random_seed(options.seed)
     model = build(options.model, not options.plain, options.seed)
     optimizer = dlnative.optimizers.SGD(options.learning_rate, momentum=0.9, weight_decay=5e-4)
