@@ -49,6 +49,14 @@ def build(name: str, residual: bool, seed: int) -> Any:
     )
 
 
+def _without_out(arguments: list[str]) -> list[str]:
+    """The arguments without the place of the result, which belongs to one machine."""
+    if "--out" not in arguments:
+        return arguments
+    at = arguments.index("--out")
+    return arguments[:at] + arguments[at + 2 :]
+
+
 def main() -> int:
     """Runs the training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -103,7 +111,7 @@ def main() -> int:
         verbose=2,
     )
     result = {
-        "command": "python train_cifar.py DIR " + " ".join(sys.argv[2:]),
+        "command": "python train_cifar.py DIR " + " ".join(_without_out(sys.argv[2:])),
         "model": options.model + (" without shortcuts" if options.plain else ""),
         "parameters": model.count_params(),
         "training_images": len(x),
