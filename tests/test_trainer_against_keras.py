@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from small_training import classes, mlp
 
 import dlnative
 
@@ -19,25 +20,10 @@ def keras():
         return pytest.importorskip("keras")
 
 
-def mlp(library=dlnative, outputs=3, activation="softmax", units=8, inputs=4, regularizer=None):
-    return library.Sequential(
-        [
-            library.layers.Input((inputs,)),
-            library.layers.Dense(units, activation="relu", kernel_regularizer=regularizer),
-            library.layers.Dense(outputs, activation=activation),
-        ]
-    )
-
-
 def as_ours(ours, theirs):
     """Gives the weights of one model to another."""
     theirs.set_weights(ours.get_weights())
     return theirs
-
-
-def classes(rng, count=37, inputs=4, number=3):
-    x = rng.normal(size=(count, inputs)).astype("float32")
-    return x, rng.integers(0, number, count)
 
 
 # --- Keras's numbers ------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from ..graph import apply
 from ..graph.window import slide
 from ..variables import Variable
 from . import messages
-from .core import positive_integer
+from .core import positive_integer, without_unset_options
 from .geometry import (
     check_channels_last,
     check_images,
@@ -132,11 +132,7 @@ class Convolution(UnaryLayer):
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
-        for option in ("lora_rank", "lora_alpha", "quantization_config"):  # Keras writes None
-            if config.get(option, 0) is None:
-                del config[option]
-        return super().from_config(config)
+        return super().from_config(without_unset_options(config))
 
 
 class Conv(Convolution):

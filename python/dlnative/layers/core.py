@@ -241,11 +241,7 @@ class Dense(UnaryLayer):
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
-        for option in ("lora_rank", "lora_alpha", "quantization_config"):  # Keras writes None
-            if config.get(option, 0) is None:
-                del config[option]
-        return super().from_config(config)
+        return super().from_config(without_unset_options(config))
 
 
 class Activation(UnaryLayer):
@@ -279,6 +275,16 @@ class Identity(Layer):
 
     def call(self, inputs):
         return inputs
+
+
+def without_unset_options(config):
+    """A configuration without the options that Keras writes as None and that do not exist here."""
+    unset = [
+        option
+        for option in ("lora_rank", "lora_alpha", "quantization_config")
+        if config.get(option, 0) is None
+    ]
+    return {key: value for key, value in config.items() if key not in unset}
 
 
 def positive_integer(layer, argument, value):

@@ -89,7 +89,7 @@ def _merge_normalization(schedule, node, add, residual, relu):
     last = relu or add
     result = last.outputs[0]
     at = 3 if training else 5  # where the op takes the residual
-    inputs = [*node.inputs, *[None] * 6][: 5 if training else 6]
+    inputs = _inputs(node, 5 if training else 6)
     if inputs[at] is not None:
         return
     inputs[at] = residual
@@ -125,7 +125,7 @@ def _merge_backward(schedule, node, add, result):
     others = len(users) > 1
     merged = merged_node(
         backward.op.name,
-        (mask.inputs[0], *[*backward.inputs[1:], None][:4], result),
+        (mask.inputs[0], *_inputs(backward, 5)[1:], result),
         (*backward.outputs, masked) if others else backward.outputs,
         {**backward.attributes, "activation": "relu", "residual": others},
         backward.scope,
@@ -139,7 +139,7 @@ def convolution_moments(schedule):
     for node in schedule.each("batch_norm_training"):
         x = node.inputs[0]
         conv = schedule.producer(x)
-        inputs = [*node.inputs, *[None] * 5][:5]
+        inputs = _inputs(node, 5)
         if not _is(conv, *CONVOLUTIONS) or len(conv.outputs) > 1 or inputs[4] is not None:
             continue
         if conv.attributes.get("activation"):
@@ -199,20 +199,19 @@ def fold_batch_norm(schedule):
     for node in schedule.each("batch_norm"):
         x = node.inputs[0]
         conv = schedule.producer(x)
-        inputs = [*node.inputs, *[None] * 6][:6]
+        inputs = _inputs(node, 6)
         if not _is(conv, *CONVOLUTIONS) or schedule.only_user(x) is not node:
             continue
         if inputs[5] is not None:  # a residual is added after the normalisation
             continue
         if conv.attributes.get("activation") or len(conv.outputs) > 1:
             continue
-        bias = conv.inputs[2] if len(conv.inputs) > 2 else None
         attributes = {**conv.attributes, "epsilon": node.attributes.get("epsilon", 1e-3)}
         if node.attributes.get("activation"):
             attributes["activation"] = node.attributes["activation"]
         merged = merged_node(
             conv.op.name,
-            (*conv.inputs[:2], bias, *inputs[1:5]),
+            (*_inputs(conv, 3), *inputs[1:5]),
             node.outputs,
             attributes,
             conv.scope,
@@ -228,6 +227,11 @@ def _block_of_pixels(image, least=16, most=256):
     if image < least:
         return image
     return next((n for n in range(most, least - 1, -1) if image % n == 0), None)
+
+
+def _inputs(node, count):
+    """The first inputs of a node as a list, None where optional ones are left out."""
+    return [*node.inputs, *[None] * count][:count]
 
 
 def _is(node, *names):
