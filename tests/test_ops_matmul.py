@@ -28,6 +28,11 @@ SHAPES = [
     (5, 0, 3),
     (3, 4, 0),
     (241, 1030, 9),
+    # A few panels of B under long rows of A: whole panels, several rounds of k, no products at all.
+    (310, 48, 576),
+    (290, 40, 700),
+    (500, 17, 130),
+    (150, 80, 0),
 ]
 
 
@@ -59,7 +64,7 @@ def test_matmul(isa, rng, m, n, k, ta, tb, dtype):
 
 
 @pytest.mark.parametrize(
-    "m, n, k", [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784)]
+    "m, n, k", [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784), (900, 48, 300)]
 )
 def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
     a, b = draw(rng, (m, k), "float32"), draw(rng, (k, n), "float32")

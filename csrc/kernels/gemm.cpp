@@ -1,20 +1,23 @@
 // C (+)= A B for one block of C on one core.
 //
-// Five loops around a micro-kernel, as in BLIS (Van Zee and van de Geijn, 2015), with one change:
-// where one block of A is all there is, a panel of B is packed right before its use into a buffer
-// that stays in the first-level cache, and the rows of the next panel are asked for meanwhile; no
-// packed copy of all of B is written and read back. A is packed only where enough columns share it.
+// Five loops around a micro-kernel, as in BLIS (Van Zee and van de Geijn, 2015), with two changes.
+// B is not packed beforehand: the first tile that meets a panel of B copies it while it multiplies,
+// and the last one asks for the next panel. And A is packed only where enough columns share it.
 //
 //   for pc in K by kc          one block of products per element and round; C is read again after
 //   the first
-//     for jc in N by nc        where several blocks of A follow, all of B, kc x nc, is packed here
+//     for jc in N by nc        the panels of B that several blocks of A share
 //       for ic in M by mc      the block of A, mc x kc, stays in the second-level cache
-//         for jr in nc by NR   the panel of B, kc x NR, stays in the first-level cache
+//         for jr in nc by NR   the panel of B, kc x NR
 //           for ir in mc by MR   micro-kernel: MR x NR accumulators in registers
 //
-// Blocking on Zen 3, ratio to OpenBLAS's time in the same run (2026-11): kc = 256 loses 7 % at 2048
-// cubed against 512, whose tiles are begun and ended half as often; mc between 96 and 240 is all
-// the same.
+// Where all of B is a few panels, ir is the outer loop and jr the inner one: A, which is long then,
+// is read once and not once per panel.
+//
+// On Zen 3, one core, share of the FMA peak before and after (2026-11): copying B inside a tile
+// 128 x 512 x 784 0.85 -> 0.90, 32 x 512 x 784 0.73 -> 0.83; rows of A outside, the next ones asked
+// for inside the tiles, 100352 x 64 x 576 0.72 -> 0.95 (0.84 without asking). kc between 320 and
+// 600 and mc between 96 and 240 make no difference to large cubes (0.92); kc = 256 costs 2 to 7 %.
 #include "kernels/kernel_table.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
@@ -25,19 +28,25 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
-// Columns from which on packing A pays: 7 panels of B share the packed copy.
+// Packing A pays where more panels of B than these share the copy.
+constexpr int kFewPanels = 6;
+
 template <class T>
 DLNATIVE_INLINE bool packs_a(std::int64_t m, std::int64_t n) {
-  return n >= 7 * kTileColumns<T> && m >= kTileRows;
+  return n >= (kFewPanels + 1) * kTileColumns<T> && m >= kTileRows;
 }
+
+// The few panels of this size stay in the second-level cache; of fewer products each, one panel and
+// the rows of A stay in the first.
+constexpr std::int64_t kFewPanelsBytes = 256 << 10, kLongProduct = 128;
 
 // How one block is cut and where its scratch lies.
 template <class T>
 struct Blocking {
   std::int64_t kc, mc, nc;
   bool pack_a;
-  bool pack_whole_b;  // several blocks of A use the same panels of B: they are packed once, nc
-                      // columns at a time
+  bool rows_outside;  // B is a few panels and A is long
+  bool keep_b;        // several blocks of A use the same panels of B, nc columns at a time
   std::int64_t b_elements, a_elements;
 
   Blocking(std::int64_t m, std::int64_t n, std::int64_t k)
@@ -45,8 +54,10 @@ struct Blocking {
         mc(equal_part<kBlockM, kTileRows>(m)),
         nc(equal_part<kBlockN, kTileColumns<T>>(n)),
         pack_a(packs_a<T>(m, n)),
-        pack_whole_b(m > mc),
-        b_elements(kc * (pack_whole_b ? nc : kTileColumns<T>)),
+        rows_outside(!pack_a && m > mc && kc >= kLongProduct &&
+                     kc * n * static_cast<std::int64_t>(sizeof(T)) <= kFewPanelsBytes),
+        keep_b(m > mc),
+        b_elements(kc * (keep_b ? nc : kTileColumns<T>)),
         a_elements(pack_a ? mc * kc + 2 * kLanes<T> : 0) {}
 };
 
@@ -56,42 +67,59 @@ std::int64_t scratch_elements(std::int64_t m, std::int64_t n, std::int64_t k) {
   return blocking.b_elements + blocking.a_elements + 64;
 }
 
+// A panel of B: kc rows that are ldb apart, nv vectors wide.
+template <class T>
+struct PanelB {
+  const T* b;
+  std::int64_t ldb;
+  int nv;
+  T* copy;  // not null: the first tile copies the panel there, and the others find it there
+};
+
+// The panel of `columns` columns that begins at b. `rows` of A meet it, and its packed copy belongs
+// at `place`, where a later block of A finds it if `keep`.
+template <class T>
+PanelB<T> panel_of_b(const GemmBlock<T>& g, const T* b, std::int64_t kc, std::int64_t columns,
+                     std::int64_t rows, bool keep, T* place) {
+  const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
+  const std::int64_t width = nv * kLanes<T>;
+  if (g.cs_b == 1 && columns == width) {
+    // Too few tiles would use a packed copy: rows of B are read where they lie.
+    if (!keep && rows <= 2 * kTileRows) return {b, g.rs_b, nv, nullptr};
+    if (allows_aside(RowCut(rows, kTileRows).rows(0), nv)) return {b, g.rs_b, nv, place};
+  }
+  pack_b(b, g.rs_b, g.cs_b, kc, columns, width, place);
+  return {place, width, nv, nullptr};
+}
+
 // One panel of B against mc rows of A.
 template <class T>
 struct Stripe {
   const T* a;
   std::int64_t rs_a, cs_a;
   bool packed_a;
-  const T* b;
-  std::int64_t ldb;
   std::int64_t mc, kc;
-  int nv;
+  PanelB<T> b;
   T* c;                 // of this stripe's first row and column
   const T* relu_saved;  // likewise, or null
-  const T* next_b;      // rows of the panel that is packed next, or null
+  const T* next_b;      // the panel that follows, or null
   std::int64_t next_ldb;
   bool first_pass;  // no panel of B met these rows of A before: they come from far away
 };
 
-template <class T>
-void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
-  const RowCut cut(s.mc, s.packed_a ? kTileRows : rows_for(s.nv));
-  const bool unit_row = s.packed_a || s.rs_a == 1;
-  // Rows of the next panel of B that are asked for per tile: all of them by the last tile.
-  const std::int64_t ahead = s.next_b != nullptr ? ceil_div(s.kc, cut.tiles()) : 0;
-  const T* next_b = s.next_b;
+template <class T, bool kUnitRow>
+void run_stripe(Stripe<T> s, TileEnd<T> end) {
+  const RowCut cut(s.mc, s.packed_a ? kTileRows : rows_for(s.b.nv));
   Tile<T> run = nullptr;
   std::int64_t run_rows = 0, ir = 0;
+  end.copy = s.b.copy;
+  end.ahead = s.next_b;
+  end.ld_ahead = s.next_ldb;
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
     if (rows != run_rows) {
-      run = unit_row ? find_tile<T, true>(rows, s.nv) : find_tile<T, false>(rows, s.nv);
+      run = find_tile<T, kUnitRow>(rows, s.b.nv);
       run_rows = rows;
-    }
-    for (std::int64_t p = 0; p < ahead; ++p, next_b += s.next_ldb) {
-      for (int line = 0; line < (kVectorBytes * kTileVectors + 63) / 64; ++line) {
-        __builtin_prefetch(next_b + line * (64 / static_cast<int>(sizeof(T))));
-      }
     }
     if (s.first_pass && !s.packed_a && s.cs_a == 1 && t + 1 < cut.tiles()) {
       for (std::int64_t i = 0; i < cut.rows(t + 1); ++i) {
@@ -103,11 +131,18 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
     end.c = s.c + ir * end.ldc;
     for (std::int64_t i = 0; i < rows; ++i) __builtin_prefetch(end.c + i * end.ldc, 1);
     if (s.relu_saved != nullptr) end.relu_saved = s.relu_saved + ir * end.ld_saved;
-    if (s.packed_a) {
-      run(s.a + t * kTileRows * s.kc, 1, kTileRows, s.b, s.ldb, s.kc, end);
-    } else {
-      run(s.a + ir * s.rs_a, s.rs_a, s.cs_a, s.b, s.ldb, s.kc, end);
+    Tile<T> now = run;
+    if (t == 0 && s.b.copy != nullptr) {
+      now = find_tile_with<T, kUnitRow, Aside::kCopy>(rows);
+    } else if (t + 1 == cut.tiles() && s.next_b != nullptr && allows_aside(rows, s.b.nv)) {
+      now = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
     }
+    if (s.packed_a) {
+      now(s.a + t * kTileRows * s.kc, 1, kTileRows, s.b.b, s.b.ldb, s.kc, end);
+    } else {
+      now(s.a + ir * s.rs_a, s.rs_a, s.cs_a, s.b.b, s.b.ldb, s.kc, end);
+    }
+    if (t == 0 && s.b.copy != nullptr) s.b = {s.b.copy, kTileColumns<T>, s.b.nv, nullptr};
     ir += rows;
   }
 }
@@ -149,6 +184,98 @@ void single_tile(const GemmBlock<T>& g, int nv) {
   finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
 }
 
+// Rows of A against a few panels of B, which are packed first. Where the rows follow each other in
+// memory, the tiles of a row of tiles ask for the next row's, a share each.
+template <class T, bool kUnitRow>
+void run_rows(const GemmBlock<T>& g, const T* a, std::int64_t pc, std::int64_t kc, T* packed_b) {
+  const GemmEpilogue<T>& e = *g.epilogue;
+  const bool last = pc + kc >= g.k;
+  struct Panel {
+    const T* b;
+    std::int64_t ldb;
+    int nv;
+    TileEnd<T> end;
+  } panels[kFewPanels + 1];
+  int count = 0;
+  for (std::int64_t jr = 0; jr < g.n; jr += kTileColumns<T>, ++count) {
+    const std::int64_t columns = min64(kTileColumns<T>, g.n - jr);
+    const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
+    T* b = packed_b + jr * kc;
+    pack_b(g.b + pc * g.rs_b + jr * g.cs_b, g.rs_b, g.cs_b, kc, columns, nv * kLanes<T>, b);
+    panels[count] = {b, nv * kLanes<T>, nv,
+                     panel_end(g, jr, columns, nv * kLanes<T>, pc == 0, last)};
+  }
+  const RowCut cut(g.m, kTileRows);
+  const bool follow = g.cs_a == 1 && g.rs_a == kc && kc > 0;
+  const std::int64_t share = cut.rows(0) * kc / count, step = follow ? ceil_div(share, kc) : 0;
+  for (std::int64_t t = 0; t < cut.tiles(); ++t) {
+    const std::int64_t rows = cut.rows(t);
+    const T* next = t + 1 < cut.tiles() && follow ? a + rows * g.rs_a : nullptr;
+    for (int i = 0; i < count; ++i) {
+      TileEnd<T>& end = panels[i].end;
+      for (std::int64_t r = 0; r < rows; ++r) __builtin_prefetch(end.c + r * end.ldc, 1);
+      Tile<T> run = find_tile<T, kUnitRow>(rows, panels[i].nv);
+      if (next != nullptr && allows_aside(rows, panels[i].nv)) {
+        run = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
+        end.ahead = next + i * share;
+        end.ld_ahead = step;
+      }
+      run(a, g.rs_a, g.cs_a, panels[i].b, panels[i].ldb, kc, end);
+      end.c += rows * end.ldc;
+      if (end.relu_saved != nullptr) end.relu_saved += rows * end.ld_saved;
+    }
+    a += rows * g.rs_a;
+  }
+  if (last) finish_rows(e, g.c, g.ldc, 0, 0, g.m, g.n);
+}
+
+// Products [pc, pc + kc), columns [jc, jc + nc) and rows [ic, ic + mc).
+struct Part {
+  std::int64_t pc, kc, jc, nc, ic, mc;
+};
+
+// All panels of B against one block of A.
+template <class T>
+void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part, T* packed_b,
+               T* packed_a) {
+  const std::int64_t kc = part.kc;
+  const T* b = g.b + part.pc * g.rs_b + part.jc * g.cs_b;
+  Stripe<T> s;
+  s.a = g.a + part.ic * g.rs_a + part.pc * g.cs_a;
+  s.rs_a = g.rs_a;
+  s.cs_a = g.cs_a;
+  s.packed_a = size.pack_a;
+  s.mc = part.mc;
+  s.kc = kc;
+  if (size.pack_a) {
+    pack_a(s.a, g.rs_a, g.cs_a, s.mc, kc, packed_a);
+    s.a = packed_a;
+  }
+  const bool packed = size.keep_b && part.ic > 0;
+  s.next_ldb = packed ? kTileColumns<T> : g.rs_b;
+  for (std::int64_t jr = 0; jr < part.nc; jr += kTileColumns<T>) {
+    const std::int64_t columns = min64(kTileColumns<T>, part.nc - jr);
+    T* place = size.keep_b ? packed_b + jr * kc : packed_b;
+    if (packed) {
+      const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
+      s.b = {place, nv * kLanes<T>, nv, nullptr};
+    } else {
+      s.b = panel_of_b(g, b + jr * g.cs_b, kc, columns, s.mc, size.keep_b, place);
+    }
+    s.next_b = nullptr;
+    if (jr + kTileColumns<T> < part.nc && (packed || g.cs_b == 1))
+      s.next_b = packed ? place + kTileColumns<T> * kc : b + jr + kTileColumns<T>;
+    s.first_pass = jr == 0;
+    TileEnd<T> end =
+        panel_end(g, part.jc + jr, columns, s.b.nv * kLanes<T>, part.pc == 0, part.pc + kc >= g.k);
+    s.c = end.c + part.ic * g.ldc;
+    s.relu_saved = end.relu_saved != nullptr ? end.relu_saved + part.ic * end.ld_saved : nullptr;
+    s.packed_a || s.rs_a == 1 ? run_stripe<T, true>(s, end) : run_stripe<T, false>(s, end);
+  }
+  if (part.pc + kc >= g.k)
+    finish_rows(*g.epilogue, g.c + part.jc, g.ldc, part.jc, part.ic, part.mc, part.nc);
+}
+
 template <class T>
 void block(const GemmBlock<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
@@ -156,54 +283,23 @@ void block(const GemmBlock<T>& g) {
     const int nv = static_cast<int>(ceil_div(g.n, kLanes<T>));
     if (g.m <= rows_for(nv)) return single_tile(g, nv);
   }
-  const GemmEpilogue<T>& e = *g.epilogue;
   const Blocking<T> size(g.m, g.n, g.k);
   T* packed_b = g.scratch;
   T* packed_a = g.scratch + size.b_elements;
+  const std::int64_t nc = size.keep_b ? size.nc : g.n;
   std::int64_t pc = 0;
   do {
     const std::int64_t kc = min64(size.kc, g.k - pc);
-    const bool last = pc + kc >= g.k;
-    const std::int64_t nc_step = size.pack_whole_b ? size.nc : g.n;
-    for (std::int64_t jc = 0; jc < g.n; jc += nc_step) {
-      const std::int64_t nc = min64(nc_step, g.n - jc);
-      const T* b_block = g.b + pc * g.rs_b + jc * g.cs_b;
-      if (size.pack_whole_b) pack_b_panels(b_block, g.rs_b, g.cs_b, kc, nc, packed_b);
-      for (std::int64_t ic = 0; ic < g.m; ic += size.mc) {
-        Stripe<T> s;
-        s.mc = min64(size.mc, g.m - ic);
-        s.kc = kc;
-        s.packed_a = size.pack_a;
-        s.a = g.a + ic * g.rs_a + pc * g.cs_a;
-        s.rs_a = g.rs_a;
-        s.cs_a = g.cs_a;
-        if (size.pack_a) {
-          pack_a(s.a, g.rs_a, g.cs_a, s.mc, kc, packed_a);
-          s.a = packed_a;
+    if (size.rows_outside) {
+      const T* a = g.a + pc * g.cs_a;
+      g.rs_a == 1 ? run_rows<T, true>(g, a, pc, kc, packed_b)
+                  : run_rows<T, false>(g, a, pc, kc, packed_b);
+    } else {
+      for (std::int64_t jc = 0; jc < g.n; jc += nc) {
+        for (std::int64_t ic = 0; ic < g.m; ic += size.mc) {
+          run_block<T>(g, size, {pc, kc, jc, min64(nc, g.n - jc), ic, min64(size.mc, g.m - ic)},
+                       packed_b, packed_a);
         }
-        for (std::int64_t jr = 0; jr < nc; jr += kTileColumns<T>) {
-          const std::int64_t columns = min64(kTileColumns<T>, nc - jr);
-          s.nv = static_cast<int>(ceil_div(columns, kLanes<T>));
-          s.ldb = s.nv * kLanes<T>;
-          s.next_b = nullptr;
-          s.first_pass = jr == 0;
-          s.next_ldb = g.rs_b;
-          if (size.pack_whole_b) {
-            s.b = packed_b + jr * kc;
-          } else if (g.cs_b != 1 || columns != s.ldb || s.mc > 2 * kTileRows) {
-            pack_b(b_block + jr * g.cs_b, g.rs_b, g.cs_b, kc, columns, s.ldb, packed_b);
-            s.b = packed_b;
-            if (g.cs_b == 1 && jr + kTileColumns<T> < nc) s.next_b = b_block + jr + kTileColumns<T>;
-          } else {  // too few tiles would use a packed copy: rows of B are read where they lie
-            s.b = b_block + jr;
-            s.ldb = g.rs_b;
-          }
-          const TileEnd<T> end = panel_end(g, jc + jr, columns, s.nv * kLanes<T>, pc == 0, last);
-          s.c = end.c + ic * g.ldc;
-          s.relu_saved = end.relu_saved != nullptr ? end.relu_saved + ic * e.ld_saved : nullptr;
-          run_stripe(s, end);
-        }
-        if (last) finish_rows(e, g.c + jc, g.ldc, jc, ic, s.mc, nc);
       }
     }
     pc += size.kc;

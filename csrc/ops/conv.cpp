@@ -15,20 +15,10 @@ namespace {
 
 // Pixels of small images that share one table, so that few tiles are cut short.
 constexpr std::int64_t kTablePixels = 256;
-// A second thread costs a few microseconds to wake; this much work takes 15 to 30.
-constexpr double kSerialFlops = 1.5e6;
 // Packed weights of this size are cut among threads rather than read by all of them.
 constexpr std::int64_t kLargeWeights = std::int64_t{1} << 20;
 // Partial sums of the gradient, over all parts.
 constexpr std::int64_t kPartialBytes = std::int64_t{4} << 20;
-constexpr std::int64_t kMostParts = 16;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-std::int64_t round_up(std::int64_t a, std::int64_t multiple) {
-  return ceil_div(a, multiple) * multiple;
-}
 
 // Images per table.
 std::int64_t images_together(std::int64_t batch, std::int64_t pixels) {

@@ -13,9 +13,13 @@
 
 #include "kernels/conv_kernels.h"
 #include "kernels/kernel_table.h"
+#include "ops/chunks.h"
 #include "ops/window.h"
 
 namespace dlnative {
+
+// The weight gradient is summed in at most so many parts.
+inline constexpr std::int64_t kMostParts = 16;
 
 struct ConvShape {
   Window window;  // from x to y

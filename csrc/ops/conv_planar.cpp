@@ -11,15 +11,11 @@ namespace dlnative {
 namespace {
 
 constexpr std::int64_t kBandBytes = 96 << 10;  // of planes: they stay in the second-level cache
-constexpr double kSerialFlops = 1.5e6;         // a second thread does not pay below
-constexpr std::int64_t kMostParts = 16;
-constexpr std::int64_t kSlack = 16;  // what the last tile of a row may read past the end
+constexpr std::int64_t kSlack = 16;            // what the last tile of a row may read past the end
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-std::int64_t round_up(std::int64_t a) {
-  return ceil_div(a, 16) * 16;
+// Elements up to the next multiple of what the widest vector holds.
+std::int64_t whole_vectors(std::int64_t a) {
+  return round_up(a, 16);
 }
 
 }  // namespace
@@ -36,7 +32,7 @@ PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x)
   band_ = std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, out_rows);
   while (out_rows % band_ != 0) --band_;  // all bands are equal: they share the tables
   plane_ = ((band_ - 1) * h.stride + h.span()) * line_;
-  planes_ = round_up(channels * w.stride * plane_ + kSlack);
+  planes_ = whole_vectors(channels * w.stride * plane_ + kSlack);
   for (std::int64_t t = 0; t < shape.taps(); ++t) {
     const std::int64_t row = t / w.window * h.dilation, column = t % w.window * w.dilation;
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -125,17 +121,17 @@ template <class T>
 void PlanarConv<T>::run_forward() {
   const WindowAxis h = shape_.window.h, w = shape_.window.w;
   const std::int64_t filters = shape_.filters, rows = h.out, batch = shape_.batch();
-  const std::int64_t size = round_up(kernels_->packed_elements(1, k_, filters));
+  const std::int64_t size = whole_vectors(kernels_->packed_elements(1, k_, filters));
   T* packed = static_cast<T*>(
-      region_scratch(static_cast<std::size_t>(size + 2 * round_up(filters)) * sizeof(T)));
+      region_scratch(static_cast<std::size_t>(size + 2 * whole_vectors(filters)) * sizeof(T)));
   const T* bias = extras_.epilogue.bias;
   const std::int32_t whole = 0;
   TapWeights<T> weights{kernel_, &whole, 1, k_, filters, filters, 1, nullptr};
   if (extras_.variance != nullptr) {
     T* scale = packed + size;
-    fold_batch_norm(extras_, filters, scale, scale + round_up(filters));
+    fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
     weights.scale = scale;
-    bias = scale + round_up(filters);
+    bias = scale + whole_vectors(filters);
   }
   kernels_->pack(weights, 0, filters, packed);
   const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
@@ -171,9 +167,9 @@ template <class T>
 void PlanarConv<T>::run_part(std::int64_t part, T* partial) const {
   const WindowAxis h = shape_.window.h, w = shape_.window.w;
   const std::int64_t filters = shape_.filters, size = k_ * filters;
-  T* dkernel =
-      partial == nullptr ? dkernel_ : partial + part * (round_up(size) + round_up(filters));
-  T* dbias = partial == nullptr ? dbias_ : dkernel + round_up(size);
+  T* dkernel = partial == nullptr ? dkernel_
+                                  : partial + part * (whole_vectors(size) + whole_vectors(filters));
+  T* dbias = partial == nullptr ? dbias_ : dkernel + whole_vectors(size);
   const std::int64_t images = ceil_div(shape_.batch(), parts_);
   const std::int64_t first = part * images, last = std::min(shape_.batch(), first + images);
   const std::int64_t packed = kernels_->packed_elements(band_, w.out, filters);
@@ -221,7 +217,7 @@ void PlanarConv<T>::run_gradient() {
     if (dbias_ != nullptr) std::fill(dbias_, dbias_ + filters, T(0));
     return;
   }
-  const std::int64_t stride = round_up(size) + round_up(filters);
+  const std::int64_t stride = whole_vectors(size) + whole_vectors(filters);
   T* partial =
       parts_ == 1
           ? nullptr
@@ -230,7 +226,7 @@ void PlanarConv<T>::run_gradient() {
                [&](std::int64_t part, int) { run_part(part, partial); });
   if (parts_ == 1) return;
   sum_parts(partial, parts_, stride, size, dkernel_);
-  if (dbias_ != nullptr) sum_parts(partial + round_up(size), parts_, stride, filters, dbias_);
+  if (dbias_ != nullptr) sum_parts(partial + whole_vectors(size), parts_, stride, filters, dbias_);
 }
 
 template <class T>

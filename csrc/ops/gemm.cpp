@@ -5,22 +5,15 @@
 #include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
+#include "ops/chunks.h"
 
 namespace dlnative {
 
 namespace {
 
-// A second thread costs a few microseconds to wake; at 50 to 100 GFLOP/s this much work takes 15
-// to 30.
-constexpr double kSerialFlops = 1.5e6;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
 // The size of the parts when `size` is cut into about `parts` multiples of `tile`.
 std::int64_t part_size(std::int64_t size, std::int64_t parts, std::int64_t tile) {
-  return std::max(tile, ceil_div(ceil_div(size, parts), tile) * tile);
+  return std::max(tile, round_up(ceil_div(size, parts), tile));
 }
 
 }  // namespace
@@ -37,18 +30,21 @@ void Gemm<T>::plan(int threads) {
   const double flops = 2.0 * static_cast<double>(block_.m) * static_cast<double>(block_.n) *
                        static_cast<double>(block_.k);
   if (threads > 1 && flops >= kSerialFlops) {
-    // Two tasks per thread even out a thread that is held up, where C is large enough for it. The
-    // longer side is cut first: each task packs its own share of A and of B.
-    const std::int64_t wanted = flops > 20.0 * kSerialFlops ? 2 * threads : threads;
-    const bool by_rows = block_.m >= block_.n;
-    std::int64_t& longer = by_rows ? rows_ : columns_;
-    std::int64_t& shorter = by_rows ? columns_ : rows_;
-    const std::int64_t longer_size = longer, shorter_size = shorter;
-    const int longer_tile = by_rows ? kernels_->mr : kernels_->nr,
-              shorter_tile = by_rows ? kernels_->nr : kernels_->mr;
-    longer = part_size(longer_size, wanted, longer_tile);
-    const std::int64_t parts = ceil_div(longer_size, longer);
-    if (parts < wanted) shorter = part_size(shorter_size, ceil_div(wanted, parts), shorter_tile);
+    // Two tasks per thread even out a thread that is held up, where C is large enough for it. Each
+    // packs its own share of A and of B: the cut with the shortest sides packs least.
+    const int wanted = flops > 100.0 * kSerialFlops ? 2 * threads : threads;
+    std::int64_t most = 1, least = 0;
+    for (int down = 1; down <= wanted; ++down) {
+      if (wanted % down != 0) continue;
+      const std::int64_t rows = part_size(block_.m, down, kernels_->mr);
+      const std::int64_t columns = part_size(block_.n, wanted / down, kernels_->nr);
+      const std::int64_t tasks = ceil_div(block_.m, rows) * ceil_div(block_.n, columns);
+      if (tasks < most || (tasks == most && (most == 1 || rows + columns >= least))) continue;
+      most = tasks;
+      least = rows + columns;
+      rows_ = rows;
+      columns_ = columns;
+    }
   }
   row_tasks_ = rows_ > 0 ? ceil_div(block_.m, rows_) : 0;
   column_tasks_ = columns_ > 0 ? ceil_div(block_.n, columns_) : 0;
