@@ -40,39 +40,32 @@ struct TapWeights {
   const T* scale;
 };
 
-// A pixel of the result whose tap reads a pixel of the input: that begins `x` values from the
-// input's first on, and the pixel is the `pixel`-th of its round.
+// A pixel of the result whose tap reads a pixel of the input: the `pixel`-th of its round, and its
+// values begin at `x` in a packed tile of channels.
 struct TapPixel {
   std::int32_t x, pixel;
 };
 
-// The pixels of the input that a round reads, for those that are copied first.
-struct TapRound {
-  std::int32_t first, count;
-};
-
 // D[t, c, j] (+)= sum over pixels i of X_t,i[c] dY[i, j]: the gradient of the weights. The sum is
 // over rounds of gradient_pixels pixels, and in each over those whose tap t does not lie in the
-// padding.
+// padding. The pixels of the input that a round reads are packed first, `rows` channels to a tile:
+// all taps and columns find them side by side.
 template <class T>
 struct TapGradient {
   const T* x;
-  const TapPixel* entries;
-  const std::int32_t*
-      starts;  // of tap t, round r: entries[starts[t * ldstarts + r]] up to those of r + 1
-  std::int64_t ldstarts;
-  // Null, or per round the pixels (x + pixel * ldx) that are copied to `copy`, at distances of
-  // ldcopy; `entries` then count from pixel `first` of the copy on.
-  const TapRound* rounds;
-  std::int64_t ldx, ldcopy, input_pixels;
-  T* copy;
-  const T* dy;  // row of pixel i at dy + i * lddy
+  std::int64_t ldx, input_pixels;
+  const std::int32_t* sources;        // pixels of the input, ascending in each round
+  const std::int32_t* source_starts;  // of round r: sources[source_starts[r]] up to those of r + 1
+  const TapPixel* entries;            // x counts in packed values
+  const std::int32_t* starts;  // of round r, tap t: entries[starts[r * taps + t]] up to the next
+  std::int64_t rows;           // gradient_rows(columns of a group)
+  const T* dy;                 // row of pixel i at dy + i * lddy
   std::int64_t lddy;
   T* d;  // (t, c, j) at d + t * tap_stride + c * ldd + j
   std::int64_t tap_stride, ldd;
   std::int64_t pixels, taps, channels, n;  // fewer pixels than the table has may be asked for
   bool accumulate;
-  T* scratch;  // gradient_scratch(pixels, n) values, 64-byte aligned
+  T* scratch;  // gradient_scratch(sources of a round, channels, rows) values, 64-byte aligned
 };
 
 // Y[r, i, j] = sum over p of x[r * row_step + i + offsets[p]] B[p, j]: neighbouring pixels i of a
@@ -99,7 +92,8 @@ struct ConvKernels {
   // where column 0 begins.
   void (*pack)(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns, T* out);
   void (*product)(const TapProduct<T>& product);
-  std::int64_t (*gradient_scratch)(std::int64_t pixels, std::int64_t n);
+  std::int64_t (*gradient_rows)(std::int64_t n);
+  std::int64_t (*gradient_scratch)(std::int64_t sources, std::int64_t channels, std::int64_t rows);
   void (*gradient)(const TapGradient<T>& gradient);
   void (*planar)(const PlanarProduct<T>& product);
 };

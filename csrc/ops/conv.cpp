@@ -17,8 +17,10 @@ namespace {
 constexpr std::int64_t kTablePixels = 256;
 // Packed weights of this size are cut among threads rather than read by all of them.
 constexpr std::int64_t kLargeWeights = std::int64_t{1} << 20;
-// Partial sums of the gradient, over all parts.
-constexpr std::int64_t kPartialBytes = std::int64_t{4} << 20;
+// Partial sums of the gradient: over all parts, and of one. Larger gradients are cut by columns
+// alone: with two parts of 2.4 MB, 256 channels run at 0.85 of the peak, with one at 1.0 (Zen 3,
+// 2026-11).
+constexpr std::int64_t kPartialBytes = std::int64_t{8} << 20, kPartBytes = std::int64_t{1} << 20;
 
 // Images per table.
 std::int64_t images_together(std::int64_t batch, std::int64_t pixels) {
@@ -332,52 +334,57 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   const std::int64_t places = shape.places();
   together_ = images_together(shape.batch(), places);
   const std::int64_t pixels = together_ * places;
-  const std::int64_t round = kernels_->gradient_pixels;
-  // Pixels at a multiple of 256 bytes share so few sets of the first-level cache that a round's do
-  // not stay there: they are copied to other distances (0.77 -> 0.87 of the FMA peak at 128
-  // channels, Zen 3, 2026-11).
-  const bool copies = shape.channels() * static_cast<std::int64_t>(sizeof(T)) % 256 == 0;
-  ldcopy_ = copies ? shape.group_channels() + 64 / static_cast<std::int64_t>(sizeof(T))
-                   : shape.channels();
-  if (copies) rounds_.assign(static_cast<std::size_t>(ceil_div(pixels, round)), TapRound{-1, 0});
-  for (std::int64_t t = 0; t < shape.taps(); ++t) {
-    for (std::int64_t i = 0; i < pixels; ++i) {
-      if (i % round == 0) starts_.push_back(static_cast<std::int32_t>(entries_.size()));
-      const std::int64_t image = i / places, place = i % places;
-      const std::int64_t row = h.first(place / w.out) + t / w.window * h.dilation;
-      const std::int64_t column = w.first(place % w.out) + t % w.window * w.dilation;
-      if (row < 0 || row >= h.in || column < 0 || column >= w.in) continue;
-      const auto pixel = static_cast<std::int32_t>((image * h.in + row) * w.in + column);
-      entries_.push_back({pixel, static_cast<std::int32_t>(i % round)});
-      if (!copies) continue;
-      TapRound& range = rounds_[static_cast<std::size_t>(i / round)];
-      const std::int32_t last =
-          range.first < 0 ? pixel + 1 : std::max(range.first + range.count, pixel + 1);
-      range.first = range.first < 0 ? pixel : std::min(range.first, pixel);
-      range.count = last - range.first;
+  rows_ = kernels_->gradient_rows(shape.group_filters());
+  // The pixel of the input that tap t of pixel i reads, or -1.
+  const auto pixel_read = [&](std::int64_t t, std::int64_t i) {
+    const std::int64_t image = i / places, place = i % places;
+    const std::int64_t row = h.first(place / w.out) + t / w.window * h.dilation;
+    const std::int64_t column = w.first(place % w.out) + t % w.window * w.dilation;
+    const bool inside = row >= 0 && row < h.in && column >= 0 && column < w.in;
+    return static_cast<std::int32_t>(inside ? (image * h.in + row) * w.in + column : -1);
+  };
+  const auto read_pixels = static_cast<std::size_t>(together_ * shape.image());
+  std::vector<std::int32_t> number(read_pixels, -1);  // among those of the round
+  std::int64_t most_sources = 0;
+  for (std::int64_t begin = 0; begin < pixels; begin += kernels_->gradient_pixels) {
+    const std::int64_t end = std::min<std::int64_t>(begin + kernels_->gradient_pixels, pixels);
+    std::fill(number.begin(), number.end(), -1);
+    for (std::int64_t t = 0; t < shape.taps(); ++t) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int32_t pixel = pixel_read(t, i);
+        if (pixel >= 0) number[static_cast<std::size_t>(pixel)] = 0;
+      }
     }
-    starts_.push_back(static_cast<std::int32_t>(entries_.size()));
-  }
-  for (std::int64_t t = 0; t < shape.taps(); ++t) {
-    const std::int64_t rounds = ceil_div(pixels, round);
-    for (std::int64_t r = 0; r < rounds; ++r) {
-      const std::int32_t first =
-          copies ? std::max(rounds_[static_cast<std::size_t>(r)].first, 0) : 0;
-      const auto at = static_cast<std::size_t>(t * (rounds + 1) + r);
-      for (std::int32_t e = starts_[at]; e < starts_[at + 1]; ++e) {
-        std::int32_t& x_offset = entries_[static_cast<std::size_t>(e)].x;
-        x_offset = static_cast<std::int32_t>((x_offset - first) * ldcopy_);
+    source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
+    std::int32_t sources = 0;
+    for (std::size_t pixel = 0; pixel < read_pixels; ++pixel) {
+      if (number[pixel] < 0) continue;
+      number[pixel] = sources++;
+      sources_.push_back(static_cast<std::int32_t>(pixel));
+    }
+    most_sources = std::max<std::int64_t>(most_sources, sources);
+    for (std::int64_t t = 0; t < shape.taps(); ++t) {
+      starts_.push_back(static_cast<std::int32_t>(entries_.size()));
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int32_t pixel = pixel_read(t, i);
+        if (pixel < 0) continue;
+        const std::int64_t place = number[static_cast<std::size_t>(pixel)] * rows_;
+        entries_.push_back(
+            {static_cast<std::int32_t>(place), static_cast<std::int32_t>(i - begin)});
       }
     }
   }
-  for (const TapRound& range : rounds_)
-    copied_pixels_ = std::max<std::int64_t>(copied_pixels_, range.count);
+  source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
+  starts_.push_back(static_cast<std::int32_t>(entries_.size()));
+  scratch_elements_ = kernels_->gradient_scratch(most_sources, shape.group_channels(), rows_);
   // As many parts as the partial sums allow, then columns.
   const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
   const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
-  splits_ = std::clamp<std::int64_t>(
-      std::min(kPartialBytes / std::max<std::int64_t>(bytes, 1), batches), 1, kMostParts);
-  if (shape.flops() < 4.0 * kSerialFlops) splits_ = 1;
+  const std::int64_t most =
+      std::min({kPartialBytes / std::max<std::int64_t>(bytes, 1), batches, kMostParts});
+  splits_ = 1;
+  if (bytes <= kPartBytes && shape.flops() >= 4.0 * kSerialFlops)
+    while (2 * splits_ <= most) splits_ *= 2;  // equal parts of the usual batches
   batches_per_split_ = ceil_div(batches, splits_);
   splits_ = ceil_div(batches, batches_per_split_);
   column_part_ =
@@ -403,12 +410,13 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   T* dbias = partial == nullptr
                  ? dbias_
                  : dkernel + round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16);
-  const auto scratch =
-      static_cast<std::size_t>(kernels_->gradient_scratch(together_ * places, columns));
   TapGradient<T> g{};
+  g.sources = sources_.data();
+  g.source_starts = source_starts_.data();
   g.entries = entries_.data();
   g.starts = starts_.data();
-  g.ldstarts = static_cast<std::int64_t>(starts_.size()) / shape_.taps();
+  g.rows = rows_;
+  g.ldx = shape_.channels();
   g.lddy = shape_.filters;
   g.d = dkernel + at;
   g.ldd = shape_.filters;
@@ -416,15 +424,8 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   g.taps = shape_.taps();
   g.channels = shape_.group_channels();
   g.n = columns;
-  const auto copy = static_cast<std::size_t>(round_up(copied_pixels_ * ldcopy_, 16));
-  g.scratch = static_cast<T*>(thread_scratch((copy + scratch) * sizeof(T)));
-  if (!rounds_.empty()) {
-    g.rounds = rounds_.data();
-    g.ldx = shape_.channels();
-    g.ldcopy = ldcopy_;
-    g.copy = g.scratch;
-    g.scratch += copy;
-  }
+  g.scratch =
+      static_cast<T*>(thread_scratch(static_cast<std::size_t>(scratch_elements_) * sizeof(T)));
   const std::int64_t first = split * batches_per_split_ * together_;
   const std::int64_t last = std::min(shape_.batch(), first + batches_per_split_ * together_);
   for (std::int64_t image = first; image < last; image += together_) {

@@ -139,10 +139,10 @@ class ConvGradient {
   const T* dy_;
   T* dkernel_;
   T* dbias_;
-  std::vector<TapPixel> entries_;  // see TapGradient
-  std::vector<std::int32_t> starts_;
-  std::vector<TapRound> rounds_;  // empty where the input is read where it lies
-  std::int64_t copied_pixels_ = 0, ldcopy_ = 0;
+  // See TapGradient.
+  std::vector<std::int32_t> sources_, source_starts_, starts_;
+  std::vector<TapPixel> entries_;
+  std::int64_t rows_ = 0, scratch_elements_ = 0;
   std::int64_t together_ = 1;
   std::int64_t splits_ = 1, batches_per_split_ = 1;
   std::int64_t column_part_ = 0, column_parts_ = 1;  // of the filters of a group
