@@ -182,6 +182,7 @@ def test_broken_images_are_named_and_skipped(run, fails, photos, tmp_path):
     (photos / "train" / "dots" / "bad.jpg").write_bytes(b"\xff\xd8\xff half")
     message = fails("train", "--data", photos)
     assert "1 of 181 images cannot be read: dots/bad.jpg" in message
+    assert "--skip-broken leaves them out" in message
     status, out, err = run("train", "--data", photos, "--hidden", 8, "--epochs", 1, "--quiet",
                            "--skip-broken")  # fmt: skip
     assert status == 0

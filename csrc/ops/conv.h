@@ -150,43 +150,70 @@ class ConvGradient {
 
 // Few channels, no groups: each image, padded, is taken apart into planes of one channel (and,
 // where the stride is w, of every w-th column), so that neighbouring pixels of the result read
-// neighbouring values. Channels times taps are one sum.
+// neighbouring values. Channels times taps are one sum, of k() values.
+template <class T>
+class Planes {
+ public:
+  explicit Planes(const ConvShape& shape);
+
+  // Those that rows [first_row, first_row + rows) of y read, at most band(); elements() values.
+  void fill(const T* image, std::int64_t first_row, std::int64_t rows, T* planes) const;
+
+  std::int64_t k() const { return static_cast<std::int64_t>(offsets_.size()); }
+  std::int64_t band() const { return band_; }
+  std::int64_t elements() const { return elements_; }
+  std::int64_t row_step() const;  // from a row of y to the next
+  const std::vector<std::int32_t>& offsets() const { return offsets_; }  // of each of the k values
+
+ private:
+  ConvShape shape_;
+  std::int64_t line_;              // values of a row of a plane
+  std::int64_t band_;              // rows of y whose planes are made at a time
+  std::int64_t plane_, elements_;  // values of one plane for a band, and of all
+  std::vector<std::int32_t> offsets_;
+};
+
 template <class T>
 class PlanarConv {
  public:
-  static PlanarConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
-                            const ConvExtras<T>& extras);
-  // dkernel, and dbias where it is not null.
-  static PlanarConv gradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+  PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T* y,
+             const ConvExtras<T>& extras);
 
   void run();
 
  private:
-  PlanarConv(const ConvShape& shape, const T* x);
-  void run_forward();
-  void run_gradient();
+  const ConvKernels<T>* kernels_;
+  ConvShape shape_;
+  Planes<T> planes_;
+  const T* x_;
+  const T* kernel_;
+  T* y_;
+  ConvExtras<T> extras_;
+};
+
+// dkernel, and dbias where it is not null.
+template <class T>
+class PlanarGradient {
+ public:
+  PlanarGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+
+  void run();
+
+ private:
   void run_part(std::int64_t part, T* partial) const;
-  // The planes that rows [first_row, first_row + rows) of y read.
-  void fill_planes(std::int64_t image, std::int64_t first_row, std::int64_t rows, T* planes) const;
 
   const ConvKernels<T>* kernels_;
   ConvShape shape_;
+  Planes<T> planes_;
   const T* x_;
-  const T* kernel_ = nullptr;
-  T* y_ = nullptr;
-  ConvExtras<T> extras_;
-  const T* dy_ = nullptr;
-  T* dkernel_ = nullptr;
-  T* dbias_ = nullptr;
-  std::int64_t k_;                     // taps times channels
-  std::int64_t line_;                  // values of a row of a plane
-  std::int64_t band_;                  // rows of y whose planes are made at a time
-  std::int64_t plane_, planes_;        // values of one plane for a band, and of all
-  std::vector<std::int32_t> offsets_;  // of each of the k values, in its plane
-  std::vector<std::int32_t> rows_;     // of the gradient: see TapProduct
-  std::vector<std::int32_t> lines_;    // where the rows of dy begin
-  std::int64_t tile_ = 0;
-  std::int64_t parts_ = 1;  // of the gradient's sum
+  const T* dy_;
+  T* dkernel_;
+  T* dbias_;
+  std::vector<std::int32_t> rows_;   // see TapProduct
+  std::vector<std::int32_t> lines_;  // where the rows of dy begin
+  std::int64_t tile_;
+  std::int64_t parts_;  // of the sum
+  std::int64_t partial_elements_;
 };
 
 // out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.

@@ -21,18 +21,16 @@ std::int64_t whole_vectors(std::int64_t a) {
 }  // namespace
 
 template <class T>
-PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x)
-    : kernels_(kernels<T>().conv), shape_(shape), x_(x) {
+Planes<T>::Planes(const ConvShape& shape) : shape_(shape) {
   const WindowAxis h = shape.window.h, w = shape.window.w;
   const std::int64_t channels = shape.channels(), out_rows = std::max<std::int64_t>(h.out, 1);
-  k_ = shape.taps() * channels;
   line_ = w.out + (w.span() - 1) / w.stride;
   const std::int64_t row_bytes =
       h.stride * w.stride * line_ * channels * static_cast<std::int64_t>(sizeof(T));
   band_ = std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, out_rows);
   while (out_rows % band_ != 0) --band_;  // all bands are equal: they share the tables
   plane_ = ((band_ - 1) * h.stride + h.span()) * line_;
-  planes_ = whole_vectors(channels * w.stride * plane_ + kSlack);
+  elements_ = whole_vectors(channels * w.stride * plane_ + kSlack);
   for (std::int64_t t = 0; t < shape.taps(); ++t) {
     const std::int64_t row = t / w.window * h.dilation, column = t % w.window * w.dilation;
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -44,50 +42,14 @@ PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x)
 }
 
 template <class T>
-PlanarConv<T> PlanarConv<T>::forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
-                                     const ConvExtras<T>& extras) {
-  PlanarConv conv(shape, x);
-  conv.kernel_ = kernel;
-  conv.y_ = y;
-  conv.extras_ = extras;
-  return conv;
+std::int64_t Planes<T>::row_step() const {
+  return shape_.window.h.stride * line_;
 }
 
 template <class T>
-PlanarConv<T> PlanarConv<T>::gradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel,
-                                      T* dbias) {
-  PlanarConv conv(shape, x);
-  conv.dy_ = dy;
-  conv.dkernel_ = dkernel;
-  conv.dbias_ = dbias;
-  conv.parts_ = shape.flops() < 4.0 * kSerialFlops
-                    ? 1
-                    : std::clamp<std::int64_t>(shape.batch(), 1, kMostParts);
-  // The values of a window are the rows of the product, in tiles that are as equal as can be; the
-  // rows of dy take the part of the taps, and their pixels that of the channels.
-  const std::int64_t most = conv.kernels_->tile_rows, tiles = ceil_div(conv.k_, most),
-                     rows = conv.band_;
-  conv.tile_ = std::max<std::int64_t>(ceil_div(conv.k_, std::max<std::int64_t>(tiles, 1)), 1);
-  conv.rows_.assign(static_cast<std::size_t>(ceil_div(conv.k_, conv.tile_) * rows * most), -1);
-  for (std::int64_t i = 0; i < conv.k_; ++i) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      conv.rows_[static_cast<std::size_t>((i / conv.tile_ * rows + r) * most + i % conv.tile_)] =
-          static_cast<std::int32_t>(conv.offsets_[static_cast<std::size_t>(i)] +
-                                    r * shape.window.h.stride * conv.line_);
-    }
-  }
-  for (std::int64_t r = 0; r < rows; ++r) {
-    conv.lines_.push_back(static_cast<std::int32_t>(r * shape.window.w.out * shape.filters));
-  }
-  return conv;
-}
-
-template <class T>
-void PlanarConv<T>::fill_planes(std::int64_t image, std::int64_t first_row, std::int64_t rows,
-                                T* planes) const {
+void Planes<T>::fill(const T* image, std::int64_t first_row, std::int64_t rows, T* planes) const {
   const WindowAxis h = shape_.window.h, w = shape_.window.w;
   const std::int64_t channels = shape_.channels(), count = (rows - 1) * h.stride + h.span();
-  const T* from = x_ + image * shape_.image() * channels;
   for (std::int64_t p = 0; p < channels * w.stride; ++p) {
     const std::int64_t channel = p / w.stride, phase = p % w.stride;
     // Column i of the plane is pixel i * stride + phase - before of the image.
@@ -105,7 +67,7 @@ void PlanarConv<T>::fill_planes(std::int64_t image, std::int64_t first_row, std:
       }
       std::fill(to, to + begin, T(0));
       const T* pixel =
-          from + (row * w.in + begin * w.stride + phase - w.before) * channels + channel;
+          image + (row * w.in + begin * w.stride + phase - w.before) * channels + channel;
       const std::int64_t step = w.stride * channels;
       if (step == 1) {
         std::memcpy(to + begin, pixel, sizeof(T) * static_cast<std::size_t>(end - begin));
@@ -118,15 +80,26 @@ void PlanarConv<T>::fill_planes(std::int64_t image, std::int64_t first_row, std:
 }
 
 template <class T>
-void PlanarConv<T>::run_forward() {
-  const WindowAxis h = shape_.window.h, w = shape_.window.w;
-  const std::int64_t filters = shape_.filters, rows = h.out, batch = shape_.batch();
-  const std::int64_t size = whole_vectors(kernels_->packed_elements(1, k_, filters));
+PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T* y,
+                          const ConvExtras<T>& extras)
+    : kernels_(kernels<T>().conv),
+      shape_(shape),
+      planes_(shape),
+      x_(x),
+      kernel_(kernel),
+      y_(y),
+      extras_(extras) {}
+
+template <class T>
+void PlanarConv<T>::run() {
+  const std::int64_t rows = shape_.window.h.out, columns = shape_.window.w.out;
+  const std::int64_t filters = shape_.filters, batch = shape_.batch(), k = planes_.k();
+  const std::int64_t size = whole_vectors(kernels_->packed_elements(1, k, filters));
   T* packed = static_cast<T*>(
       region_scratch(static_cast<std::size_t>(size + 2 * whole_vectors(filters)) * sizeof(T)));
   const T* bias = extras_.epilogue.bias;
   const std::int32_t whole = 0;
-  TapWeights<T> weights{kernel_, &whole, 1, k_, filters, filters, 1, nullptr};
+  TapWeights<T> weights{kernel_, &whole, 1, k, filters, filters, 1, nullptr};
   if (extras_.variance != nullptr) {
     T* scale = packed + size;
     fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
@@ -145,46 +118,78 @@ void PlanarConv<T>::run_forward() {
   parallel_for(batch * parts, threads, [&](std::int64_t task, int) {
     const std::int64_t image = task / parts, first = task % parts * part,
                        last = std::min(rows, first + part);
-    T* planes = static_cast<T*>(thread_scratch(static_cast<std::size_t>(planes_) * sizeof(T)));
-    for (std::int64_t row = first; row < last; row += band_) {
-      const std::int64_t band = std::min(band_, last - row),
-                         at = (image * shape_.places() + row * w.out) * filters;
-      fill_planes(image, row, band, planes);
+    T* planes =
+        static_cast<T*>(thread_scratch(static_cast<std::size_t>(planes_.elements()) * sizeof(T)));
+    for (std::int64_t row = first; row < last; row += planes_.band()) {
+      const std::int64_t band = std::min(planes_.band(), last - row),
+                         at = (image * shape_.places() + row * columns) * filters;
+      planes_.fill(x_ + image * shape_.image() * shape_.channels(), row, band, planes);
       GemmEpilogue<T> epilogue = extras_.epilogue;
       epilogue.bias = bias;
       epilogue.ld_saved = filters;
       if (epilogue.relu_saved != nullptr) epilogue.relu_saved += at;
       if (epilogue.saved != nullptr) epilogue.saved += at;
       if (epilogue.pre_activation != nullptr) epilogue.pre_activation += at;
-      kernels_->planar(PlanarProduct<T>{planes, h.stride * line_, offsets_.data(), k_, packed,
-                                        y_ + at, filters, band, w.out, filters, &epilogue});
+      kernels_->planar(PlanarProduct<T>{planes, planes_.row_step(), planes_.offsets().data(), k,
+                                        packed, y_ + at, filters, band, columns, filters,
+                                        &epilogue});
     }
     if (extras_.moments != nullptr) take_moments(extras_, shape_, y_, image, 0, filters);
   });
 }
 
 template <class T>
-void PlanarConv<T>::run_part(std::int64_t part, T* partial) const {
+PlanarGradient<T>::PlanarGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel,
+                                  T* dbias)
+    : kernels_(kernels<T>().conv),
+      shape_(shape),
+      planes_(shape),
+      x_(x),
+      dy_(dy),
+      dkernel_(dkernel),
+      dbias_(dbias),
+      parts_(shape.flops() < 4.0 * kSerialFlops
+                 ? 1
+                 : std::clamp<std::int64_t>(shape.batch(), 1, kMostParts)),
+      partial_elements_(whole_vectors(planes_.k() * shape.filters) + whole_vectors(shape.filters)) {
+  // The values of a window are the rows of the product, in tiles that are as equal as can be; the
+  // rows of dy take the part of the taps, and their pixels that of the channels.
+  const std::int64_t k = planes_.k(), most = kernels_->tile_rows, rows = planes_.band();
+  tile_ = std::max<std::int64_t>(ceil_div(k, std::max<std::int64_t>(ceil_div(k, most), 1)), 1);
+  rows_.assign(static_cast<std::size_t>(ceil_div(k, tile_) * rows * most), -1);
+  for (std::int64_t i = 0; i < k; ++i) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      rows_[static_cast<std::size_t>((i / tile_ * rows + r) * most + i % tile_)] =
+          static_cast<std::int32_t>(planes_.offsets()[static_cast<std::size_t>(i)] +
+                                    r * planes_.row_step());
+    }
+  }
+  for (std::int64_t r = 0; r < rows; ++r) {
+    lines_.push_back(static_cast<std::int32_t>(r * shape.window.w.out * shape.filters));
+  }
+}
+
+template <class T>
+void PlanarGradient<T>::run_part(std::int64_t part, T* partial) const {
   const WindowAxis h = shape_.window.h, w = shape_.window.w;
-  const std::int64_t filters = shape_.filters, size = k_ * filters;
-  T* dkernel = partial == nullptr ? dkernel_
-                                  : partial + part * (whole_vectors(size) + whole_vectors(filters));
+  const std::int64_t filters = shape_.filters, size = planes_.k() * filters, band = planes_.band();
+  T* dkernel = partial == nullptr ? dkernel_ : partial + part * partial_elements_;
   T* dbias = partial == nullptr ? dbias_ : dkernel + whole_vectors(size);
   const std::int64_t images = ceil_div(shape_.batch(), parts_);
   const std::int64_t first = part * images, last = std::min(shape_.batch(), first + images);
-  const std::int64_t packed = kernels_->packed_elements(band_, w.out, filters);
-  T* planes =
-      static_cast<T*>(thread_scratch(static_cast<std::size_t>(planes_ + packed) * sizeof(T)));
+  const std::int64_t packed = kernels_->packed_elements(band, w.out, filters);
+  T* planes = static_cast<T*>(
+      thread_scratch(static_cast<std::size_t>(planes_.elements() + packed) * sizeof(T)));
   const GemmEpilogue<T> plain;
   TapProduct<T> product{};
   product.x = planes;
   product.rows = rows_.data();
   product.zeros = planes;
-  product.b = planes + planes_;
+  product.b = planes + planes_.elements();
   product.y = dkernel;
   product.ldy = filters;
-  product.pixels = k_;
-  product.taps = band_;
+  product.pixels = planes_.k();
+  product.taps = band;
   product.channels = w.out;
   product.n = filters;
   product.tile = tile_;
@@ -194,15 +199,15 @@ void PlanarConv<T>::run_part(std::int64_t part, T* partial) const {
     if (dbias_ != nullptr) std::fill(dbias, dbias + filters, T(0));
   }
   for (std::int64_t image = first; image < last; ++image) {
-    for (std::int64_t row = 0; row < h.out; row += band_) {
+    for (std::int64_t row = 0; row < h.out; row += band) {
       const T* dy = dy_ + (image * shape_.places() + row * w.out) * filters;
-      fill_planes(image, row, band_, planes);
-      kernels_->pack(TapWeights<T>{dy, lines_.data(), band_, w.out, filters, filters, 1, nullptr},
-                     0, filters, planes + planes_);
+      planes_.fill(x_ + image * shape_.image() * shape_.channels(), row, band, planes);
+      kernels_->pack(TapWeights<T>{dy, lines_.data(), band, w.out, filters, filters, 1, nullptr}, 0,
+                     filters, planes + planes_.elements());
       product.accumulate = image > first || row > 0;
       kernels_->product(product);
       if (dbias_ != nullptr) {
-        kernels<T>().reduce->sum_rows(dy, filters, dbias, band_ * w.out, filters,
+        kernels<T>().reduce->sum_rows(dy, filters, dbias, band * w.out, filters,
                                       product.accumulate);
       }
     }
@@ -210,35 +215,29 @@ void PlanarConv<T>::run_part(std::int64_t part, T* partial) const {
 }
 
 template <class T>
-void PlanarConv<T>::run_gradient() {
-  const std::int64_t filters = shape_.filters, size = k_ * filters;
+void PlanarGradient<T>::run() {
+  const std::int64_t filters = shape_.filters, size = planes_.k() * filters;
   if (shape_.batch() * shape_.places() == 0) {
     std::fill(dkernel_, dkernel_ + size, T(0));
     if (dbias_ != nullptr) std::fill(dbias_, dbias_ + filters, T(0));
     return;
   }
-  const std::int64_t stride = whole_vectors(size) + whole_vectors(filters);
-  T* partial =
-      parts_ == 1
-          ? nullptr
-          : static_cast<T*>(region_scratch(static_cast<std::size_t>(parts_ * stride) * sizeof(T)));
+  T* partial = parts_ == 1 ? nullptr
+                           : static_cast<T*>(region_scratch(
+                                 static_cast<std::size_t>(parts_ * partial_elements_) * sizeof(T)));
   parallel_for(parts_, parts_ == 1 ? 1 : num_threads(),
                [&](std::int64_t part, int) { run_part(part, partial); });
   if (parts_ == 1) return;
-  sum_parts(partial, parts_, stride, size, dkernel_);
-  if (dbias_ != nullptr) sum_parts(partial + whole_vectors(size), parts_, stride, filters, dbias_);
+  sum_parts(partial, parts_, partial_elements_, size, dkernel_);
+  if (dbias_ != nullptr)
+    sum_parts(partial + whole_vectors(size), parts_, partial_elements_, filters, dbias_);
 }
 
-template <class T>
-void PlanarConv<T>::run() {
-  if (y_ != nullptr) {
-    run_forward();
-  } else {
-    run_gradient();
-  }
-}
-
+template class Planes<float>;
+template class Planes<double>;
 template class PlanarConv<float>;
 template class PlanarConv<double>;
+template class PlanarGradient<float>;
+template class PlanarGradient<double>;
 
 }  // namespace dlnative

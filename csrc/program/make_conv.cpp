@@ -129,7 +129,7 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
                        extras.epilogue, name);
     }
     if (algorithm == ConvAlgorithm::kPlanar) {
-      return make_running(PlanarConv<T>::forward(shape, from, weights, y.as<T>(), extras), name);
+      return make_running(PlanarConv<T>(shape, from, weights, y.as<T>(), extras), name);
     }
     return make_running(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), name);
   });
@@ -226,8 +226,8 @@ std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {
     const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kBackwardKernel, true);
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kPlanar) {
-      return make_running(
-          PlanarConv<T>::gradient(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), name);
+      return make_running(PlanarGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums),
+                          name);
     }
     return make_running(ConvGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), name);
   });

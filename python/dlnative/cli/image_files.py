@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..data import ImageFormat, Images, image_folder, read_image
+from ..data.image_folder import BrokenImages
 
 __all__ = ["format_of", "read_files", "read_folder"]
 
@@ -32,14 +33,17 @@ def read_folder(
     """Reads a folder as `data.image_folder` does; a warning becomes one line on stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        images = image_folder(
-            path,
-            **wanted.get_config(),
-            **split,
-            on_error="skip" if options.skip_broken else "raise",
-            cache_dir=options.cache_dir,
-            verbose=not getattr(options, "quiet", False),
-        )
+        try:
+            images = image_folder(
+                path,
+                **wanted.get_config(),
+                **split,
+                on_error="skip" if options.skip_broken else "raise",
+                cache_dir=options.cache_dir,
+                verbose=not getattr(options, "quiet", False),
+            )
+        except BrokenImages as error:
+            raise ValueError(f"{error.summary}; --skip-broken leaves them out") from error
     for warning in caught:
         print(f"dlnative: warning: {warning.message}", file=sys.stderr)
     return images

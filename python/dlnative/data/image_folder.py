@@ -275,13 +275,27 @@ def _attempt(path: Path, wanted: ImageFormat) -> np.ndarray | UnreadableImage:
         return error
 
 
+class BrokenImages(ValueError):
+    """Image files of a folder cannot be read.
+
+    Attributes:
+        summary: How many, and which.
+    """
+
+    def __init__(self, summary: str, remedy: str) -> None:
+        super().__init__(f"{summary}; {remedy}")
+        self.summary = summary
+
+
 def _report(root: Path, broken: dict[str, str], total: int, on_error: str) -> None:
     """Raises or warns, with the names of the first broken files."""
     named = "; ".join(f"{name} ({reason})" for name, reason in [*broken.items()][:_NAMED])
     more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
     message = f"{root}: {len(broken)} of {total} images cannot be read: {named}{more}"
+    if len(broken) == total:
+        raise ValueError(message)
     if on_error == "raise":
-        raise ValueError(f"{message}; on_error='skip' leaves them out")
+        raise BrokenImages(message, "on_error='skip' leaves them out")
     warnings.warn(message, stacklevel=3)
 
 
