@@ -3,8 +3,9 @@
 //   compare_isas [topic ...]     all topics, or some of: elementwise optimizers conversions
 //                                reductions softmax losses gemm
 //
-// Calls every function of every KernelTable, in float32 and float64, with sizes that straddle
-// vectors and tiles. Three things are checked:
+// Calls the functions of every KernelTable, in float32 and float64, with sizes that straddle
+// vectors and tiles; those of images (convolution, pooling, normalisation, augmentation) are
+// compared with the oracle from Python, on every instruction set as well. Three things are checked:
 //   - results agree with baseline's: to the bit where kernels do the same operations in the same
 //     order (conversions, dropout, relu, extrema, integers), else within isa_harness.h's
 //     `rounding`;
