@@ -389,7 +389,7 @@ def test_interrupt_leaves_no_half_written_files(run, blobs, tmp_path, existing):
             assert process.poll() is None, process.stderr.read()
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()

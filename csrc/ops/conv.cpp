@@ -28,6 +28,24 @@ std::int64_t images_together(std::int64_t batch, std::int64_t pixels) {
                                 std::min(batch, kTablePixels / std::max<std::int64_t>(pixels, 1)));
 }
 
+// Cycles of tiles of so many pixels, where a tap takes `step` of them: taps that lie in the padding
+// for all pixels of a tile are left out, so a tile as wide as a small image does less.
+double tap_cycles(const std::vector<std::int32_t>& reached, std::int64_t taps, std::int64_t tile,
+                  double step) {
+  const auto pixels = static_cast<std::int64_t>(reached.size()) / std::max<std::int64_t>(taps, 1);
+  double cycles = 0.0;
+  for (std::int64_t i = 0; i < pixels; i += tile) {
+    cycles += kTileEndCycles;
+    for (std::int64_t t = 0; t < taps; ++t) {
+      bool any = false;
+      for (std::int64_t r = i; r < std::min(i + tile, pixels); ++r)
+        any = any || reached[static_cast<std::size_t>(r * taps + t)] >= 0;
+      if (any) cycles += step + kTapChangeCycles;
+    }
+  }
+  return cycles;
+}
+
 }  // namespace
 
 template <class T>
@@ -100,10 +118,10 @@ void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int6
     taps.push_back(t);
     phase.taps.push_back(static_cast<std::int32_t>(t * shape_.group_channels() * shape_.filters));
   }
-  const std::int64_t count = static_cast<std::int64_t>(taps.size()), tile = kernels_->tile_rows;
+  const std::int64_t count = static_cast<std::int64_t>(taps.size());
   const std::int64_t pixels = together_ * phase.pixels;
   const bool all = row_step == 1 && column_step == 1;
-  phase.rows.assign(static_cast<std::size_t>(round_up(pixels, tile) * count), -1);
+  std::vector<std::int32_t> reached(static_cast<std::size_t>(pixels * count), -1);
   if (!all) phase.out.resize(static_cast<std::size_t>(pixels));
   for (std::int64_t i = 0; i < pixels; ++i) {
     const std::int64_t image = i / phase.pixels, within = i % phase.pixels;
@@ -116,8 +134,30 @@ void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int6
     for (std::int64_t t = 0; t < count; ++t) {
       const std::int64_t pixel = reach(row, column, taps[static_cast<std::size_t>(t)]);
       if (pixel < 0) continue;
-      phase.rows[static_cast<std::size_t>((i / tile * count + t) * tile + i % tile)] =
+      reached[static_cast<std::size_t>(i * count + t)] =
           static_cast<std::int32_t>((image * in_pixels_ + pixel) * in_channels_);
+    }
+  }
+  // At least the eight sums that keep the units busy.
+  const std::int64_t most = kernels_->tile_rows;
+  const std::int64_t vectors = ceil_div(
+      std::min<std::int64_t>(columns_, kernels_->panel) * static_cast<std::int64_t>(sizeof(T)),
+      kernel_table().vector_bytes);
+  double least = 0.0;
+  for (std::int64_t tile = most; tile * vectors >= 8 || tile == most; --tile) {
+    const double cycles =
+        tap_cycles(reached, count, tile,
+                   static_cast<double>(tile * vectors) / 2.0 * static_cast<double>(channels_));
+    if (tile == most || cycles < least) {
+      least = cycles;
+      phase.tile = tile;
+    }
+  }
+  phase.rows.assign(static_cast<std::size_t>(ceil_div(pixels, phase.tile) * most * count), -1);
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    for (std::int64_t t = 0; t < count; ++t) {
+      const std::int64_t at = (i / phase.tile * count + t) * most + i % phase.tile;
+      phase.rows[static_cast<std::size_t>(at)] = reached[static_cast<std::size_t>(i * count + t)];
     }
   }
   phases_.push_back(std::move(phase));
@@ -208,7 +248,7 @@ void DirectConv<T>::plan(int threads) {
   for (Phase& phase : phases_) {
     const std::int64_t pixels = std::min(together_, shape_.batch()) * phase.pixels;
     std::int64_t parts = tables > 0 ? ceil_div(wanted, tables) : 1;
-    phase.pixel_part = round_up(std::max<std::int64_t>(pixels, 1), kernels_->tile_rows);
+    phase.pixel_part = round_up(std::max<std::int64_t>(pixels, 1), phase.tile);
     phase.column_part = round_up(columns_, kernels_->panel);
     const bool large = packed_ * static_cast<std::int64_t>(sizeof(T)) > kLargeWeights;
     if (large || extras_.moments != nullptr) {
@@ -217,8 +257,7 @@ void DirectConv<T>::plan(int threads) {
     }
     if (parts > 1 && extras_.moments == nullptr) {  // moments are those of whole images
       phase.pixel_part =
-          round_up(std::max<std::int64_t>(ceil_div(pixels, parts), 4 * kernels_->tile_rows),
-                   kernels_->tile_rows);
+          round_up(std::max<std::int64_t>(ceil_div(pixels, parts), 4 * phase.tile), phase.tile);
     }
     phase.pixel_parts = std::max<std::int64_t>(ceil_div(pixels, phase.pixel_part), 1);
     phase.column_parts = ceil_div(columns_, phase.column_part);
@@ -280,7 +319,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   if (product.pixels <= 0) return;
   product.n = std::min(phase.column_part, columns_ - column);
   product.x = in_ + first_image * in_pixels_ * in_channels_ + group * channels_;
-  product.rows = phase.rows.data() + pixel * taps;
+  product.rows = phase.rows.data() + pixel / phase.tile * taps * kernels_->tile_rows;
   product.zeros = zeros_.data();
   product.b = packed + group * packed_ + phase.packed_at + column * taps * channels_;
   std::int64_t at = first_image * result_pixels * result_channels_ + group * columns_ + column;
@@ -292,7 +331,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   product.y = result_ + at;
   product.ldy = result_channels_;
   product.taps = taps;
-  product.tile = kernels_->tile_rows;
+  product.tile = phase.tile;
   product.channels = channels_;
   product.accumulate = extras_.addend != nullptr;
   GemmEpilogue<T> epilogue = extras_.epilogue;

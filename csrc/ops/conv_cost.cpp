@@ -12,10 +12,7 @@ namespace {
 
 constexpr double kImpossible = std::numeric_limits<double>::infinity();
 
-// Cycles beside the products, as measured on Zen 3 (2026-11).
-constexpr double kTapChange = 15.0;  // pointers of a tile's rows
-constexpr double kTileEnd = 40.0;    // call, epilogue, stores
-constexpr double kPlaneValue = 1.6;  // a value that is written to a plane
+constexpr double kPlaneValue = 1.6;  // cycles per value that is written to a plane (Zen 3, 2026-11)
 
 struct Case {
   const ConvShape& shape;
@@ -61,7 +58,8 @@ double planar(const Case& c) {
   const double used = static_cast<double>(shape.window.w.out) / row_tiles;
   const double k = static_cast<double>(shape.taps() * shape.channels());
   const double products = static_cast<double>(shape.window.h.out) * row_tiles *
-                          std::ceil(vectors / width) * (k * (step(used, width) + 0.5) + kTileEnd);
+                          std::ceil(vectors / width) *
+                          (k * (step(used, width) + 0.5) + kTileEndCycles);
   return products + kPlaneValue * static_cast<double>(shape.image() * shape.channels());
 }
 
@@ -73,8 +71,9 @@ double direct(const Case& c) {
   const double tiles = static_cast<double>(shape.places()) / tile.rows * std::ceil(vectors / width);
   return static_cast<double>(shape.groups) * tiles *
          (static_cast<double>(shape.taps()) *
-              (static_cast<double>(shape.group_channels()) * step(tile.rows, width) + kTapChange) +
-          kTileEnd);
+              (static_cast<double>(shape.group_channels()) * step(tile.rows, width) +
+               kTapChangeCycles) +
+          kTileEndCycles);
 }
 
 // Winograd's row goes before `direct`.
