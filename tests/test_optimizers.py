@@ -184,6 +184,17 @@ def test_clipping():
     np.testing.assert_allclose(step(grads, clipnorm=100.0)[1], [12.0])
 
 
+def test_what_lies_between_bare_arrays_is_not_touched():
+    """Arrays at the distance that Variables in one buffer have, as chance or a view makes them."""
+    flat = np.full(16, 5.0)
+    first, second = flat[:2], flat[8:9]
+    optimizer = optimizers.SGD(learning_rate=1.0, weight_decay=0.5, clipnorm=100.0)
+    optimizer.apply([np.ones(2), np.ones(1)], [first, second])
+    np.testing.assert_array_equal(first, second[0])
+    assert first[0] != 5.0
+    assert (flat[2:8] == 5.0).all() and (flat[9:] == 5.0).all()
+
+
 def test_weight_decay_leaves_out_what_is_excluded():
     kernel, bias = (
         Variable([1.0], "float64", name="kernel"),

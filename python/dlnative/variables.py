@@ -34,6 +34,7 @@ class Variable:
         value = np.array(value, dtype=dtype, order="C", ndmin=0)
         self._value = value
         self._placed = False
+        self._buffer = None  # the flat buffer that it is a part of
         self.shape = value.shape
         self.dtype = value.dtype.name
         self.name = name
@@ -105,6 +106,7 @@ def place(variables):
             view[...] = v._value
             v._value = view
             v._placed = True
+            v._buffer = buffer
 
 
 def aligned_zeros(size, dtype):

@@ -103,10 +103,18 @@ def _continues(before, node):
         if (a is None) != (b is None):
             return False
         if a is not None and (
-            a.dtype != node.inputs[0].dtype or _distance(a.source, b.source) != step
+            a.dtype != node.inputs[0].dtype
+            or not _same_buffer(a.source, b.source)
+            or _distance(a.source, b.source) != step
         ):
             return False
     return True
+
+
+def _same_buffer(a, b):
+    """Arrays of the user's may lie side by side, too, but what is between them is not ours."""
+    buffer = getattr(a, "_buffer", None)
+    return buffer is not None and buffer is getattr(b, "_buffer", None)
 
 
 def _padded(variable):
