@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+from own_layers import Scale
 
 import dlnative
 from dlnative import Input, Model, Sequential, layers, ops, utils
@@ -281,18 +282,6 @@ def test_json_is_that_of_keras(keras, what):
 
 
 # --- one's own classes and functions -------------------------------------------------------------
-
-
-class Scale(layers.Layer):
-    def __init__(self, factor, **kwargs):
-        super().__init__(**kwargs)
-        self.factor = factor
-
-    def call(self, inputs):
-        return inputs * self.factor
-
-    def get_config(self):
-        return {**super().get_config(), "factor": self.factor}
 
 
 def cube(x):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from own_layers import Scale
 
 from dlnative import layers, utils
 from dlnative.utils import nest
@@ -36,14 +37,6 @@ def test_signatures():
     from functools import partial
 
     from dlnative.utils import signatures
-
-    class Scale(layers.Layer):
-        def __init__(self, factor, **kwargs):
-            super().__init__(**kwargs)
-            self.factor = factor
-
-        def call(self, inputs):
-            return inputs * self.factor
 
     assert signatures.parameters(lambda x: x) == ("x",)
     assert signatures.parameters(Scale(1.0).call) == ("inputs",)

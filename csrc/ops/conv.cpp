@@ -13,20 +13,8 @@ namespace dlnative {
 
 namespace {
 
-// Pixels of small images that share one table, so that few tiles are cut short.
-constexpr std::int64_t kTablePixels = 256;
 // Packed weights of this size are cut among threads rather than read by all of them.
 constexpr std::int64_t kLargeWeights = std::int64_t{1} << 20;
-// Partial sums of the gradient: over all parts, and of one. Larger gradients are cut by columns
-// alone: with two parts of 2.4 MB, 256 channels run at 0.85 of the peak, with one at 1.0 (Zen 3,
-// 2026-11).
-constexpr std::int64_t kPartialBytes = std::int64_t{8} << 20, kPartBytes = std::int64_t{1} << 20;
-
-// Images per table.
-std::int64_t images_together(std::int64_t batch, std::int64_t pixels) {
-  return std::max<std::int64_t>(1,
-                                std::min(batch, kTablePixels / std::max<std::int64_t>(pixels, 1)));
-}
 
 // Cycles of tiles of so many pixels, where a tap takes `step` of them: taps that lie in the padding
 // for all pixels of a tile are left out, so a tile as wide as a small image does less.
@@ -186,7 +174,7 @@ DirectConv<T> DirectConv<T>::forward(const ConvShape& shape, const T* x, const T
   conv.result_channels_ = shape.filters;
   conv.channels_ = shape.group_channels();
   conv.columns_ = shape.group_filters();
-  conv.together_ = images_together(shape.batch(), h.out * w.out);
+  conv.together_ = images_together(shape, h.out * w.out);
   if (h.out * w.out > 0) {
     conv.add_phase(0, 0, 1, 1,
                    [&](std::int64_t row, std::int64_t column, std::int64_t t) -> std::int64_t {
@@ -212,7 +200,7 @@ DirectConv<T> DirectConv<T>::backward_input(const ConvShape& shape, const T* dy,
   conv.result_channels_ = shape.channels();
   conv.channels_ = shape.group_filters();
   conv.columns_ = shape.group_channels();
-  conv.together_ = images_together(shape.batch(), h.in * w.in);
+  conv.together_ = images_together(shape, h.in * w.in);
   // The place whose tap reads a pixel: (pixel + before - tap * dilation) / stride, where that is
   // whole.
   const auto place = [](const WindowAxis& a, std::int64_t pixel, std::int64_t tap) -> std::int64_t {
@@ -353,7 +341,7 @@ template <class T>
 void DirectConv<T>::run() {
   if (planned_for_ != num_threads()) plan(num_threads());
   if (tasks_ == 0) return;
-  const std::int64_t filters = extras_.variance != nullptr ? round_up(shape_.filters, 16) : 0;
+  const std::int64_t filters = extras_.variance != nullptr ? whole_vectors(shape_.filters) : 0;
   T* packed = static_cast<T*>(
       region_scratch(static_cast<std::size_t>(packed_ * shape_.groups + 2 * filters) * sizeof(T)));
   T* scale = packed + packed_ * shape_.groups;
@@ -366,158 +354,7 @@ void DirectConv<T>::run() {
   parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
 }
 
-template <class T>
-ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias)
-    : kernels_(kernels<T>().conv), shape_(shape), x_(x), dy_(dy), dkernel_(dkernel), dbias_(dbias) {
-  const WindowAxis h = shape.window.h, w = shape.window.w;
-  const std::int64_t places = shape.places();
-  together_ = images_together(shape.batch(), places);
-  const std::int64_t pixels = together_ * places;
-  rows_ = kernels_->gradient_rows(shape.group_filters());
-  // The pixel of the input that tap t of pixel i reads, or -1.
-  const auto pixel_read = [&](std::int64_t t, std::int64_t i) {
-    const std::int64_t image = i / places, place = i % places;
-    const std::int64_t row = h.first(place / w.out) + t / w.window * h.dilation;
-    const std::int64_t column = w.first(place % w.out) + t % w.window * w.dilation;
-    const bool inside = row >= 0 && row < h.in && column >= 0 && column < w.in;
-    return static_cast<std::int32_t>(inside ? (image * h.in + row) * w.in + column : -1);
-  };
-  const auto read_pixels = static_cast<std::size_t>(together_ * shape.image());
-  std::vector<std::int32_t> number(read_pixels, -1);  // among those of the round
-  std::int64_t most_sources = 0;
-  for (std::int64_t begin = 0; begin < pixels; begin += kernels_->gradient_pixels) {
-    const std::int64_t end = std::min<std::int64_t>(begin + kernels_->gradient_pixels, pixels);
-    std::fill(number.begin(), number.end(), -1);
-    for (std::int64_t t = 0; t < shape.taps(); ++t) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int32_t pixel = pixel_read(t, i);
-        if (pixel >= 0) number[static_cast<std::size_t>(pixel)] = 0;
-      }
-    }
-    source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
-    std::int32_t sources = 0;
-    for (std::size_t pixel = 0; pixel < read_pixels; ++pixel) {
-      if (number[pixel] < 0) continue;
-      number[pixel] = sources++;
-      sources_.push_back(static_cast<std::int32_t>(pixel));
-    }
-    most_sources = std::max<std::int64_t>(most_sources, sources);
-    for (std::int64_t t = 0; t < shape.taps(); ++t) {
-      starts_.push_back(static_cast<std::int32_t>(entries_.size()));
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int32_t pixel = pixel_read(t, i);
-        if (pixel < 0) continue;
-        const std::int64_t place = number[static_cast<std::size_t>(pixel)] * rows_;
-        entries_.push_back(
-            {static_cast<std::int32_t>(place), static_cast<std::int32_t>(i - begin)});
-      }
-    }
-  }
-  source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
-  starts_.push_back(static_cast<std::int32_t>(entries_.size()));
-  scratch_elements_ = kernels_->gradient_scratch(most_sources, shape.group_channels(), rows_);
-  // As many parts as the partial sums allow, then columns.
-  const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
-  const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t most =
-      std::min({kPartialBytes / std::max<std::int64_t>(bytes, 1), batches, kMostParts});
-  splits_ = 1;
-  if (bytes <= kPartBytes && shape.flops() >= 4.0 * kSerialFlops)
-    while (2 * splits_ <= most) splits_ *= 2;  // equal parts of the usual batches
-  batches_per_split_ = ceil_div(batches, splits_);
-  splits_ = ceil_div(batches, batches_per_split_);
-  column_part_ =
-      round_up(ceil_div(shape.group_filters(), ceil_div(kMostParts / 2, splits_ * shape.groups)),
-               kernels_->panel);
-  column_parts_ = std::max<std::int64_t>(ceil_div(shape.group_filters(), column_part_), 1);
-}
-
-template <class T>
-std::int64_t ConvGradient<T>::partial_elements() const {
-  return round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16) +
-         round_up(shape_.filters, 16);
-}
-
-template <class T>
-void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
-  const std::int64_t column = task % column_parts_ * column_part_;
-  task /= column_parts_;
-  const std::int64_t group = task % shape_.groups, split = task / shape_.groups;
-  const std::int64_t columns = std::min(column_part_, shape_.group_filters() - column);
-  const std::int64_t at = group * shape_.group_filters() + column, places = shape_.places();
-  T* dkernel = partial == nullptr ? dkernel_ : partial + split * partial_elements();
-  T* dbias = partial == nullptr
-                 ? dbias_
-                 : dkernel + round_up(shape_.taps() * shape_.group_channels() * shape_.filters, 16);
-  TapGradient<T> g{};
-  g.sources = sources_.data();
-  g.source_starts = source_starts_.data();
-  g.entries = entries_.data();
-  g.starts = starts_.data();
-  g.rows = rows_;
-  g.ldx = shape_.channels();
-  g.lddy = shape_.filters;
-  g.d = dkernel + at;
-  g.ldd = shape_.filters;
-  g.tap_stride = shape_.group_channels() * shape_.filters;
-  g.taps = shape_.taps();
-  g.channels = shape_.group_channels();
-  g.n = columns;
-  g.scratch =
-      static_cast<T*>(thread_scratch(static_cast<std::size_t>(scratch_elements_) * sizeof(T)));
-  const std::int64_t first = split * batches_per_split_ * together_;
-  const std::int64_t last = std::min(shape_.batch(), first + batches_per_split_ * together_);
-  for (std::int64_t image = first; image < last; image += together_) {
-    g.pixels = std::min(together_, last - image) * places;
-    g.input_pixels = std::min(together_, last - image) * shape_.image();
-    g.x = x_ + image * shape_.image() * shape_.channels() + group * shape_.group_channels();
-    g.dy = dy_ + image * places * shape_.filters + at;
-    g.accumulate = image > first;
-    kernels_->gradient(g);
-    if (dbias_ != nullptr) {
-      kernels<T>().reduce->sum_rows(g.dy, g.lddy, dbias + at, g.pixels, columns, g.accumulate);
-    }
-  }
-}
-
-template <class T>
-void ConvGradient<T>::run() {
-  const std::int64_t size = shape_.taps() * shape_.group_channels() * shape_.filters;
-  if (shape_.batch() * shape_.places() == 0) {
-    std::fill(dkernel_, dkernel_ + size, T(0));
-    if (dbias_ != nullptr) std::fill(dbias_, dbias_ + shape_.filters, T(0));
-    return;
-  }
-  T* partial = nullptr;
-  if (splits_ > 1) {
-    partial = static_cast<T*>(
-        region_scratch(static_cast<std::size_t>(splits_ * partial_elements()) * sizeof(T)));
-  }
-  const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
-  parallel_for(splits_ * shape_.groups * column_parts_, threads,
-               [&](std::int64_t task, int) { run_task(task, partial); });
-  if (splits_ == 1) return;
-  sum_parts(partial, splits_, partial_elements(), size, dkernel_);
-  if (dbias_ != nullptr)
-    sum_parts(partial + round_up(size, 16), splits_, partial_elements(), shape_.filters, dbias_);
-}
-
-template <class T>
-void sum_parts(const T* parts, std::int64_t count, std::int64_t stride, std::int64_t size, T* out) {
-  const auto add = kernels<T>().elementwise->binary[static_cast<int>(Binary::kAdd)];
-  for_each_chunk(size, kChunk, threads_for(0.3 * static_cast<double>(count * size)),
-                 [&](std::int64_t begin, std::int64_t n) {
-                   add(parts + begin, parts + stride + begin, out + begin, n);
-                   for (std::int64_t s = 2; s < count; ++s)
-                     add(out + begin, parts + s * stride + begin, out + begin, n);
-                 });
-}
-
 template class DirectConv<float>;
 template class DirectConv<double>;
-template class ConvGradient<float>;
-template class ConvGradient<double>;
-template void sum_parts<float>(const float*, std::int64_t, std::int64_t, std::int64_t, float*);
-template void sum_parts<double>(const double*, std::int64_t, std::int64_t, std::int64_t, double*);
 
 }  // namespace dlnative

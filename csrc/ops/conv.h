@@ -7,6 +7,7 @@
 // result only, and the sums of the gradient into parts whose number follows from the shapes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -40,6 +41,20 @@ struct ConvShape {
   bool padded() const;  // a tap lies outside of the image
   double flops() const;
 };
+
+// Small images share one table of so many pixels, so that few tiles are cut short.
+inline constexpr std::int64_t kTablePixels = 256;
+
+// Images of so many pixels per table.
+inline std::int64_t images_together(const ConvShape& shape, std::int64_t pixels) {
+  const std::int64_t fit = kTablePixels / std::max<std::int64_t>(pixels, 1);
+  return std::max<std::int64_t>(1, std::min(shape.batch(), fit));
+}
+
+// Elements up to the next multiple of what the widest vector holds.
+inline std::int64_t whole_vectors(std::int64_t a) {
+  return round_up(a, 16);
+}
 
 // What a convolution may do besides: all of it for an image that was just computed.
 template <class T>

@@ -13,11 +13,6 @@ namespace {
 constexpr std::int64_t kBandBytes = 96 << 10;  // of planes: they stay in the second-level cache
 constexpr std::int64_t kSlack = 16;            // what the last tile of a row may read past the end
 
-// Elements up to the next multiple of what the widest vector holds.
-std::int64_t whole_vectors(std::int64_t a) {
-  return round_up(a, 16);
-}
-
 }  // namespace
 
 template <class T>
