@@ -35,14 +35,16 @@ class PyProgram {
     return result;
   }
 
-  void add(const std::string& op, const py::sequence& inputs, const py::sequence& outputs,
-           const py::dict& attributes, const std::string& label, bool commits) {
+  std::size_t add(const std::string& op, const py::sequence& inputs, const py::sequence& outputs,
+                  const py::dict& attributes, const std::string& label, bool commits,
+                  const std::vector<std::size_t>& constants) {
     Spec spec;
     spec.op = op;
     for (const auto& value : inputs) spec.inputs.push_back(buffer(value));
+    for (const std::size_t i : constants) spec.inputs.at(i).constant = true;
     for (const auto& value : outputs) spec.outputs.push_back(buffer(value));
     spec.attributes = attributes_of(attributes);
-    program_.add(spec, label, commits);
+    return program_.add(spec, label, commits);
   }
 
   void add_feed(const py::handle& value) { program_.add_feed(buffer(value)); }
@@ -50,8 +52,9 @@ class PyProgram {
 
   std::int64_t run(const py::sequence& arrays, const py::object& indices, std::int64_t first,
                    std::int64_t steps, std::uint64_t step, double max_seconds,
-                   const py::object& out, std::uint64_t epoch) {
+                   const py::object& out, std::uint64_t epoch, std::int64_t constants) {
     RunRequest request;
+    request.constants = constants;
     request.first = first;
     request.steps = steps;
     request.step = step;
@@ -79,8 +82,9 @@ class PyProgram {
 
   // One step on whole arrays; returns a tuple of new arrays. Samples are numbered by their rows,
   // and the number of the step stands for the epoch.
-  py::tuple call(const py::sequence& arrays, std::uint64_t step) {
+  py::tuple call(const py::sequence& arrays, std::uint64_t step, std::int64_t constants) {
     RunRequest request;
+    request.constants = constants;
     request.step = step;
     request.epoch = step;
     set_feeds(request, arrays);
@@ -198,13 +202,15 @@ void bind_program(py::module_& m) {
   py::class_<PyProgram>(m, "Program")
       .def(py::init<std::size_t>(), py::arg("arena_bytes"))
       .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
-           py::arg("attributes"), py::arg("label") = "", py::arg("commits") = false)
+           py::arg("attributes"), py::arg("label") = "", py::arg("commits") = false,
+           py::arg("constants") = std::vector<std::size_t>{})
       .def("add_feed", &PyProgram::add_feed, py::arg("buffer"))
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
       .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"),
            py::arg("steps"), py::arg("step") = 0, py::arg("max_seconds") = 0.0,
-           py::arg("out") = py::none(), py::arg("epoch") = 0)
-      .def("call", &PyProgram::call, py::arg("arrays"), py::arg("step") = 0)
+           py::arg("out") = py::none(), py::arg("epoch") = 0, py::arg("constants") = 0)
+      .def("call", &PyProgram::call, py::arg("arrays"), py::arg("step") = 0,
+           py::arg("constants") = 0)
       .def("set_profiling", &PyProgram::set_profiling, py::arg("on"))
       .def("profile", &PyProgram::profile)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);

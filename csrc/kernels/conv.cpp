@@ -377,14 +377,9 @@ void gradient(const TapGradient<T>& g) {
       const GradientTile<T>* tiles = panel_tiles<T>(nv).gradient;
       TileEnd<T> end;
       end.ldc = g.ldd;
-      end.rows = nullptr;
       end.columns = min64(kTileColumns<T>, g.n - j);
       end.accumulate = g.accumulate || begin > 0;
       end.plain = end.columns == nv * kLanes<T>;
-      end.relu = false;
-      end.bias = nullptr;
-      end.relu_saved = nullptr;
-      end.ld_saved = 0;
       std::int64_t c = 0;
       for (std::int64_t i = 0; i < cut.tiles(); ++i) {
         const std::int64_t rows = cut.rows(i);
@@ -413,9 +408,8 @@ void planar(const PlanarProduct<T>& g) {
     const RowCut cut(g.columns, rows_for(nv));
     TileEnd<T> end;
     end.ldc = g.ldy;
-    end.rows = nullptr;
     end.columns = min64(width, g.n - j);
-    end.accumulate = false;
+    end.accumulate = g.accumulate;
     end.relu = e.relu;
     end.bias = e.bias != nullptr ? e.bias + j : nullptr;
     end.ld_saved = g.ldy;

@@ -79,6 +79,7 @@ struct PlanarProduct {
   const T* b;  // as `pack` wrote it, one tap of k channels
   T* y;        // pixel (r, i) at y + (r * columns + i) * ldy
   std::int64_t ldy, rows, columns, n;
+  bool accumulate;                  // Y +=
   const GemmEpilogue<T>* epilogue;  // as in TapProduct
 };
 

@@ -156,7 +156,6 @@ DLNATIVE_INLINE TileEnd<T> panel_end(const GemmBlock<T>& g, std::int64_t column,
   TileEnd<T> end;
   end.c = g.c + column;
   end.ldc = g.ldc;
-  end.rows = nullptr;
   end.columns = columns;
   end.accumulate = g.accumulate || !first;
   end.relu = last && e.relu;

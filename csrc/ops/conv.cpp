@@ -50,6 +50,11 @@ void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* 
 }
 
 template <class T>
+void place_addend(const ConvExtras<T>& e, std::int64_t size, T* result) {
+  if (e.addend != nullptr && e.addend != result) std::copy(e.addend, e.addend + size, result);
+}
+
+template <class T>
 void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image,
                   std::int64_t column, std::int64_t columns) {
   const std::int64_t filters = shape.filters, blocks = shape.places() / e.moment_pixels;
@@ -64,6 +69,8 @@ template void take_moments<float>(const ConvExtras<float>&, const ConvShape&, co
                                   std::int64_t, std::int64_t, std::int64_t);
 template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, const double*,
                                    std::int64_t, std::int64_t, std::int64_t);
+template void place_addend<float>(const ConvExtras<float>&, std::int64_t, float*);
+template void place_addend<double>(const ConvExtras<double>&, std::int64_t, double*);
 template void fold_batch_norm<float>(const ConvExtras<float>&, std::int64_t, float*, float*);
 template void fold_batch_norm<double>(const ConvExtras<double>&, std::int64_t, double*, double*);
 
@@ -254,10 +261,29 @@ void DirectConv<T>::plan(int threads) {
   }
 }
 
+// The weights of all groups, then scale and bias of a normalisation.
 template <class T>
-void DirectConv<T>::pack_weights(T* packed, T* scale, T* bias) const {
+std::size_t DirectConv<T>::packed_bytes() const {
+  const std::int64_t folded = extras_.variance != nullptr ? 2 * whole_vectors(shape_.filters) : 0;
+  return static_cast<std::size_t>(packed_ * shape_.groups + folded) * sizeof(T);
+}
+
+template <class T>
+void DirectConv<T>::keep_packed() {
+  kept_ = AlignedBuffer(packed_bytes());
+}
+
+template <class T>
+void DirectConv<T>::pack() {
+  pack_weights(reinterpret_cast<T*>(kept_.data()));
+}
+
+template <class T>
+void DirectConv<T>::pack_weights(T* packed) const {
   const std::int64_t filters = shape_.filters;
-  if (extras_.variance != nullptr) fold_batch_norm(extras_, filters, scale, bias);
+  T* scale = packed + packed_ * shape_.groups;
+  if (extras_.variance != nullptr)
+    fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
   // A task packs one panel of one phase and group.
   const std::int64_t panels = ceil_div(columns_, kernels_->panel);
   const std::int64_t phases = static_cast<std::int64_t>(phases_.size());
@@ -341,16 +367,16 @@ template <class T>
 void DirectConv<T>::run() {
   if (planned_for_ != num_threads()) plan(num_threads());
   if (tasks_ == 0) return;
-  const std::int64_t filters = extras_.variance != nullptr ? whole_vectors(shape_.filters) : 0;
-  T* packed = static_cast<T*>(
-      region_scratch(static_cast<std::size_t>(packed_ * shape_.groups + 2 * filters) * sizeof(T)));
-  T* scale = packed + packed_ * shape_.groups;
-  T* bias = filters > 0 ? scale + filters : nullptr;
-  pack_weights(packed, scale, bias);
-  if (extras_.addend != nullptr && extras_.addend != result_) {
-    const std::int64_t size = shape_.batch() * result_height_ * result_width_ * result_channels_;
-    std::copy(extras_.addend, extras_.addend + size, result_);
+  T* packed = reinterpret_cast<T*>(kept_.data());
+  if (packed == nullptr) {
+    packed = static_cast<T*>(region_scratch(packed_bytes()));
+    pack_weights(packed);
   }
+  const T* bias = extras_.variance != nullptr
+                      ? packed + packed_ * shape_.groups + whole_vectors(shape_.filters)
+                      : nullptr;
+  place_addend(extras_, shape_.batch() * result_height_ * result_width_ * result_channels_,
+               result_);
   parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
 }
 

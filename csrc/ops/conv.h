@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/aligned.h"
 #include "kernels/conv_kernels.h"
 #include "kernels/kernel_table.h"
 #include "ops/chunks.h"
@@ -74,6 +75,10 @@ struct ConvExtras {
   double epsilon = 0.0;
 };
 
+// Copies what is added to the result there, unless it lies there already.
+template <class T>
+void place_addend(const ConvExtras<T>& e, std::int64_t size, T* result);
+
 // Moments of columns [column, column + columns) of an image of y.
 template <class T>
 void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image,
@@ -98,6 +103,11 @@ class DirectConv {
 
   void run();
 
+  // From now on `run` uses the weights that the last `pack` left, and packs none itself.
+  void keep_packed();
+  void pack();
+  std::size_t kept_bytes() const { return kept_.bytes(); }
+
  private:
   // Pixels of the result that the same taps reach, in `together` images at a time.
   struct Phase {
@@ -118,7 +128,8 @@ class DirectConv {
                  std::int64_t column_step, Reach reach);
   void finish_phases();
   void plan(int threads);
-  void pack_weights(T* packed, T* scale, T* bias) const;
+  std::size_t packed_bytes() const;
+  void pack_weights(T* packed) const;
   void run_task(std::int64_t task, const T* packed, const T* bias) const;
   void run_images(const Phase& phase, std::int64_t group, std::int64_t first_image,
                   std::int64_t pixel, std::int64_t column, const T* packed, const T* bias) const;
@@ -137,6 +148,7 @@ class DirectConv {
   std::int64_t packed_ = 0;                  // elements per group
   std::vector<Phase> phases_;
   std::vector<T> zeros_;
+  AlignedBuffer kept_;
   int planned_for_ = 0, threads_ = 0;
   std::int64_t tasks_ = 0;
 };
@@ -200,8 +212,14 @@ class PlanarConv {
              const ConvExtras<T>& extras);
 
   void run();
+  void keep_packed();  // see DirectConv
+  void pack();
+  std::size_t kept_bytes() const { return kept_.bytes(); }
 
  private:
+  std::size_t packed_bytes() const;
+  void pack_weights(T* packed) const;
+
   const ConvKernels<T>* kernels_;
   ConvShape shape_;
   Planes<T> planes_;
@@ -209,6 +227,8 @@ class PlanarConv {
   const T* kernel_;
   T* y_;
   ConvExtras<T> extras_;
+  std::int64_t packed_;  // elements of the packed weights; scale and bias of a normalisation follow
+  AlignedBuffer kept_;
 };
 
 // dkernel, and dbias where it is not null.

@@ -83,25 +83,50 @@ PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T
       x_(x),
       kernel_(kernel),
       y_(y),
-      extras_(extras) {}
+      extras_(extras),
+      packed_(whole_vectors(kernels_->packed_elements(1, planes_.k(), shape.filters))) {}
+
+template <class T>
+std::size_t PlanarConv<T>::packed_bytes() const {
+  const std::int64_t folded = extras_.variance != nullptr ? 2 * whole_vectors(shape_.filters) : 0;
+  return static_cast<std::size_t>(packed_ + folded) * sizeof(T);
+}
+
+template <class T>
+void PlanarConv<T>::keep_packed() {
+  kept_ = AlignedBuffer(packed_bytes());
+}
+
+template <class T>
+void PlanarConv<T>::pack() {
+  pack_weights(reinterpret_cast<T*>(kept_.data()));
+}
+
+template <class T>
+void PlanarConv<T>::pack_weights(T* packed) const {
+  const std::int64_t filters = shape_.filters;
+  const std::int32_t whole = 0;
+  TapWeights<T> weights{kernel_, &whole, 1, planes_.k(), filters, filters, 1, nullptr};
+  if (extras_.variance != nullptr) {
+    T* scale = packed + packed_;
+    fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
+    weights.scale = scale;
+  }
+  kernels_->pack(weights, 0, filters, packed);
+}
 
 template <class T>
 void PlanarConv<T>::run() {
   const std::int64_t rows = shape_.window.h.out, columns = shape_.window.w.out;
   const std::int64_t filters = shape_.filters, batch = shape_.batch(), k = planes_.k();
-  const std::int64_t size = whole_vectors(kernels_->packed_elements(1, k, filters));
-  T* packed = static_cast<T*>(
-      region_scratch(static_cast<std::size_t>(size + 2 * whole_vectors(filters)) * sizeof(T)));
-  const T* bias = extras_.epilogue.bias;
-  const std::int32_t whole = 0;
-  TapWeights<T> weights{kernel_, &whole, 1, k, filters, filters, 1, nullptr};
-  if (extras_.variance != nullptr) {
-    T* scale = packed + size;
-    fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
-    weights.scale = scale;
-    bias = scale + whole_vectors(filters);
+  T* packed = reinterpret_cast<T*>(kept_.data());
+  if (packed == nullptr) {
+    packed = static_cast<T*>(region_scratch(packed_bytes()));
+    pack_weights(packed);
   }
-  kernels_->pack(weights, 0, filters, packed);
+  const T* bias = extras_.variance != nullptr ? packed + packed_ + whole_vectors(filters)
+                                              : extras_.epilogue.bias;
+  place_addend(extras_, batch * shape_.places() * filters, y_);
   const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
   // Images are tasks; few images are cut into bands of rows, unless moments are asked for.
   std::int64_t part = rows;
@@ -127,7 +152,7 @@ void PlanarConv<T>::run() {
       if (epilogue.pre_activation != nullptr) epilogue.pre_activation += at;
       kernels_->planar(PlanarProduct<T>{planes, planes_.row_step(), planes_.offsets().data(), k,
                                         packed, y_ + at, filters, band, columns, filters,
-                                        &epilogue});
+                                        extras_.addend != nullptr, &epilogue});
     }
     if (extras_.moments != nullptr) take_moments(extras_, shape_, y_, image, 0, filters);
   });

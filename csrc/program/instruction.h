@@ -2,6 +2,7 @@
 // Instruction once; the instruction then runs any number of times without allocating.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -49,6 +50,10 @@ class Instruction {
  public:
   virtual ~Instruction() = default;
   virtual void run(const StepContext& context) = 0;
+  // Brings constant inputs into the form that `run` wants. Called before the first run, and again
+  // after they have changed.
+  virtual void pack() {}
+  virtual std::size_t packed_bytes() const { return 0; }  // that are kept for it
   const char* algorithm = "";  // which implementation was chosen, for profiles
 };
 

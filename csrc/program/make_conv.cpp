@@ -50,6 +50,22 @@ std::unique_ptr<Instruction> make_running(Conv conv, const char* algorithm) {
                           algorithm);
 }
 
+// A convolution that keeps its packed weights where they are constant.
+template <class Conv>
+std::unique_ptr<Instruction> make_packing(Conv conv, bool constant, const char* algorithm) {
+  if (!constant) return make_running(std::move(conv), algorithm);
+  struct Packing final : Instruction {
+    explicit Packing(Conv c) : conv(std::move(c)) { conv.keep_packed(); }
+    void run(const StepContext&) override { conv.run(); }
+    void pack() override { conv.pack(); }
+    std::size_t packed_bytes() const override { return conv.kept_bytes(); }
+    Conv conv;
+  };
+  auto instruction = std::make_unique<Packing>(std::move(conv));
+  instruction->algorithm = algorithm;
+  return instruction;
+}
+
 // Activation, or the gradient of one at `saved`, into the epilogue.
 template <class T>
 void set_activation(const Spec& spec, const Buffer* saved, bool keeps_input,
@@ -75,8 +91,8 @@ void set_activation(const Spec& spec, const Buffer* saved, bool keeps_input,
 }
 
 // y = activation(x * kernel + bias), and what the planner adds: inputs mean, variance, gamma, beta
-// of a normalisation with constant statistics; with `moments`, pixels per block, the last output
-// receives those.
+// of a normalisation with constant statistics, and an addend shaped like y, which goes into the
+// activation; with `moments`, pixels per block, the last output receives those.
 std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& kernel = required_input(spec, 1, "kernel");
@@ -92,6 +108,7 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   const Buffer* variance = optional_input(spec, 4, "variance", filters, x.dtype);
   const Buffer* gamma = optional_input(spec, 5, "gamma", filters, x.dtype);
   const Buffer* beta = optional_input(spec, 6, "beta", filters, x.dtype);
+  const Buffer* addend = optional_input(spec, 7, "addend", rows * filters, x.dtype);
   check((mean == nullptr) == (variance == nullptr), spec.op,
         ": expected mean and variance, or neither");
   const Buffer& y = required_output(spec, 0, "y", rows * filters, x.dtype);
@@ -118,8 +135,14 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
     extras.gamma = data_or_null<T>(gamma);
     extras.beta = data_or_null<T>(beta);
     extras.epsilon = spec.real("epsilon", 1e-3);
+    extras.addend = data_or_null<T>(addend);
     const T *from = x.as<T>(), *weights = kernel.as<T>();
-    const bool plain = !wants_moments && variance == nullptr;
+    const bool plain = !wants_moments && variance == nullptr && addend == nullptr;
+    const auto is_constant = [](const Buffer* b) { return b == nullptr || b->constant; };
+    const bool constant =
+        kernel.constant &&
+        (variance == nullptr || (is_constant(bias) && is_constant(mean) && is_constant(variance) &&
+                                 is_constant(gamma) && is_constant(beta)));
     const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kForward, plain);
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kDense) {
@@ -129,9 +152,10 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
                        extras.epilogue, name);
     }
     if (algorithm == ConvAlgorithm::kPlanar) {
-      return make_running(PlanarConv<T>(shape, from, weights, y.as<T>(), extras), name);
+      return make_packing(PlanarConv<T>(shape, from, weights, y.as<T>(), extras), constant, name);
     }
-    return make_running(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), name);
+    return make_packing(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), constant,
+                        name);
   });
 }
 
@@ -165,8 +189,9 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& sha
                        shape.batch() * shape.places(), n, k, addend != nullptr, nullptr, nullptr},
           extras.epilogue, name);
     }
-    return make_running(
+    return make_packing(
         DirectConv<T>::backward_input(shape, from.as<T>(), kernel.as<T>(), result.as<T>(), extras),
+        kernel.constant,
         shape.window.h.stride > 1 || shape.window.w.stride > 1 ? "direct phases" : name);
   });
 }

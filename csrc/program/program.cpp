@@ -23,11 +23,12 @@ double seconds_since(Clock::time_point start) {
 
 Program::Program(std::size_t arena_bytes) : arena_(AlignedBuffer::zeroed(arena_bytes)) {}
 
-void Program::add(const Spec& spec, std::string label, bool commits) {
+std::size_t Program::add(const Spec& spec, std::string label, bool commits) {
   committed_ = committed_ || commits;
   if (!committed_) ++interruptible_;
   instructions_.push_back(registry().make(spec));
   entries_.push_back({std::move(label), instructions_.back()->algorithm, 0.0, 0});
+  return instructions_.back()->packed_bytes();
 }
 
 void Program::add_feed(Buffer target) {
@@ -49,6 +50,7 @@ std::int64_t Program::run(const RunRequest& request) {
     throw std::runtime_error("this model is already running in another thread");
   const FlushDenormals flush;
   const Clock::time_point start = Clock::now();
+  pack_constants(request.constants);
   std::int64_t done = 0;
   while (done < request.steps) {
     const Clock::time_point step_start = slow_ || done == 0 ? Clock::now() : start;
@@ -65,6 +67,12 @@ std::int64_t Program::run(const RunRequest& request) {
     }
   }
   return done;
+}
+
+void Program::pack_constants(std::int64_t version) {
+  if (version == packed_version_) return;
+  for (const auto& instruction : instructions_) instruction->pack();
+  packed_version_ = version;
 }
 
 void Program::run_step(const RunRequest& request, std::int64_t s) {

@@ -25,6 +25,7 @@ struct RunRequest {
   std::int64_t steps = 1;
   std::uint64_t step = 0;          // number of the first step, for random masks
   std::uint64_t epoch = 0;         // for augmentation, with the numbers of the rows
+  std::int64_t constants = 0;      // another number than in the run before: some have changed
   double max_seconds = 0.0;        // stop after this time (0: no limit); at least one step is run
   std::vector<RowTarget> outputs;  // one per output, or empty
   std::function<void()> poll;      // called at least every 50 ms between instructions; may throw
@@ -45,8 +46,9 @@ class Program {
   std::size_t arena_bytes() const { return arena_.bytes(); }
 
   // `commits`: the instruction changes parameters or their slots. From the first such instruction
-  // on a step is not interrupted, so that an update is done whole or not at all.
-  void add(const Spec& spec, std::string label, bool commits);
+  // on a step is not interrupted, so that an update is done whole or not at all. Returns the bytes
+  // that the instruction keeps for constant inputs.
+  std::size_t add(const Spec& spec, std::string label, bool commits);
   void add_feed(Buffer target);
   void add_output(Buffer source);
   const std::vector<Buffer>& feeds() const { return feeds_; }
@@ -61,6 +63,7 @@ class Program {
   std::vector<ProfileEntry> profile() const;
 
  private:
+  void pack_constants(std::int64_t version);
   void run_step(const RunRequest& request, std::int64_t s);
   void run_instructions(const StepContext& context, const std::function<void()>& poll);
 
@@ -69,6 +72,7 @@ class Program {
   std::vector<ProfileEntry> entries_;
   std::size_t interruptible_ = 0;  // instructions before the first that commits
   bool committed_ = false;
+  std::int64_t packed_version_ = -1;
   std::vector<Buffer> feeds_;
   std::vector<std::int64_t> feed_rows_, feed_row_elements_;
   std::vector<Buffer> outputs_;

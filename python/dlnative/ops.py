@@ -109,6 +109,9 @@ def compute(op, inputs, attributes, out=None):
         native_attributes(op.name, arrays, attributes),
         attributes.get("step") or 0,
     )
+    for i in op.writes:
+        if is_variable(inputs[i]):
+            inputs[i].version += 1
     if not outputs:
         return None
     return outputs[0] if single else tuple(outputs)
@@ -119,7 +122,7 @@ def _arrays(op, inputs):
     arrays = []
     for i, value in enumerate(inputs):
         if is_variable(value):
-            value = value.value
+            value = value.array if i in op.writes else value.value
         if value is not None and not (i in op.writes and isinstance(value, np.ndarray)):
             value = np.asarray(value)
             if value.dtype.kind not in "biuf":

@@ -12,7 +12,9 @@ ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 class Variable:
     """A named parameter or state, backed by one NumPy array.
 
-    The array never moves once a program uses it: `value` is live, `numpy()` is a copy.
+    The array never moves once a program uses it: `value` shows it live, `numpy()` is a copy, and
+    `assign` changes it. `version` counts the changes, so that what was made of the values, such as
+    packed weights, is made anew when it is needed.
 
     Args:
         value: Initial values.
@@ -33,6 +35,7 @@ class Variable:
     def __init__(self, value, dtype=None, name="variable", trainable=True, path=None):
         value = np.array(value, dtype=dtype, order="C", ndmin=0)
         self._value = value
+        self.version = 0
         self._placed = False
         self._buffer = None  # the flat buffer that it is a part of
         self.shape = value.shape
@@ -45,7 +48,17 @@ class Variable:
 
     @property
     def value(self):
-        """The live array. Its address is fixed once a program has been built."""
+        """The live values, to be read only; `assign` writes them."""
+        view = self._value.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def array(self):
+        """The memory itself, for programs: who writes there counts `version` up afterwards.
+
+        Its address is fixed once a program has been built.
+        """
         return self._value
 
     @property
@@ -73,10 +86,11 @@ class Variable:
                 f"received {value.shape}"
             )
         self._value[...] = value
+        self.version += 1
 
     def __array__(self, dtype=None, copy=None):
         if copy is False and (dtype is None or dtype == self._value.dtype):
-            return self._value
+            return self.value
         return np.array(self._value, dtype=dtype)
 
     def __repr__(self):

@@ -73,16 +73,16 @@ enum class Aside { kNothing, kCopy, kAhead };
 // What a tile does after its products, and where its Aside lies.
 template <class T>
 struct TileEnd {
-  T* c;
-  std::int64_t ldc;
-  const std::int32_t* rows;  // where each row of C begins, from c on, or null: at multiples of ldc
-  std::int64_t columns;      // 1 .. NV * lanes
-  bool accumulate;
-  bool plain;  // all columns, and neither bias nor relu nor relu_saved
-  bool relu;
-  const T* bias;        // of this panel, or null
-  const T* relu_saved;  // of this tile, or null; with `rows` its rows lie as those of C do
-  std::int64_t ld_saved;
+  T* c = nullptr;
+  std::int64_t ldc = 0;
+  const std::int32_t* rows = nullptr;  // where those of C begin, from c on, or null: every ldc
+  std::int64_t columns = 0;            // 1 .. NV * lanes
+  bool accumulate = false;
+  bool plain = false;  // all columns, and neither bias nor relu nor relu_saved
+  bool relu = false;
+  const T* bias = nullptr;        // of this panel, or null
+  const T* relu_saved = nullptr;  // of this tile, or null; with `rows` its rows lie as those of C
+  std::int64_t ld_saved = 0;
   T* copy = nullptr;         // Aside::kCopy: k x NV * lanes
   const T* ahead = nullptr;  // Aside::kAhead: NV * lanes values at each of k multiples of ld_ahead
   std::int64_t ld_ahead = 0;

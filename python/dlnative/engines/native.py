@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..graph.table import normalize_axes
+from ..graph.tensor import is_variable
 from ..plan.flatten import flatten_updates, place_variables
 from ..plan.fuse import fuse
 from ..plan.memory import plan_memory
@@ -19,12 +20,15 @@ class NativeFunction:
         schedule: The fused nodes.
         instructions: Those of them that the program runs; views need nothing to be done.
         memory: The MemoryPlan; `memory.bytes` is what the program has allocated.
+        packed_bytes: What it has allocated besides, for copies of weights that it does not write,
+            in the form that the kernels read.
     """
 
     def __init__(self, graph, outputs):
         place_variables(graph)
         place([t.source for t in outputs if getattr(t.source, "is_graph_variable", False)])
         self.schedule = fuse(graph, outputs)
+        self._written = self.schedule.written_variables()
         flatten_updates(self.schedule)
         self.memory = plan_memory(self.schedule, graph.feeds)
         self.program = _core.Program(self.memory.bytes)
@@ -35,15 +39,24 @@ class NativeFunction:
             for n in self.schedule.nodes
             if not (n.op.view and id(n.inputs[0]) in self.memory.places)
         ]
+        written = {id(v) for v in self._written}
+        packed = {}  # variables that instructions keep a packed copy of
+        self.packed_bytes = 0
         for node in self.instructions:
-            self.program.add(
+            constants = _constants(node, written)
+            kept = self.program.add(
                 node.op.name,
                 [None if t is None else self._buffer(t) for t in node.inputs],
                 [self._buffer(t) for t in node.outputs],
                 native_attributes(node.op.name, node.inputs, node.attributes),
                 node.scope or "",
                 bool(node.op.writes) and node.op.name != "accumulate_mean",
+                constants,
             )
+            if kept:
+                self.packed_bytes += kept
+                packed.update((id(s), s) for s in (node.inputs[i].source for i in constants))
+        self._packed = list(packed.values())
         for t in outputs:
             self.program.add_output(self._buffer(t))
         # Bound methods: one attribute look-up less on the way of a single small step.
@@ -54,14 +67,19 @@ class NativeFunction:
         if id(tensor) in self.memory.places:
             return self.memory.offset(tensor), tensor.dtype, tensor.shape
         source = tensor.source
-        return source if isinstance(source, np.ndarray) else source.value
+        return source if isinstance(source, np.ndarray) else source.array
 
     def __call__(self, *arrays, step=0):
         """One run on whole arrays, one per feed; returns a tuple of new arrays.
 
         For augmentation the rows are samples 0, 1, ... of epoch `step`.
         """
-        return self._call(arrays, step)
+        constants = sum([v.version for v in self._packed])
+        try:
+            return self._call(arrays, step, constants)
+        finally:
+            for v in self._written:
+                v.version += 1
 
     def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None, epoch=0):
         """Runs up to `steps` steps over rows of data sets in one call, without the GIL.
@@ -82,7 +100,23 @@ class NativeFunction:
         Returns:
             How many steps were run.
         """
-        return self._run(arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch)
+        constants = sum([v.version for v in self._packed])
+        try:
+            return self._run(
+                arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch, constants
+            )
+        finally:
+            for v in self._written:
+                v.version += 1
+
+
+def _constants(node, written):
+    """Which inputs of a node are variables whose ids are not in `written`."""
+    return [
+        i
+        for i, t in enumerate(node.inputs)
+        if t is not None and is_variable(t.source) and id(t.source) not in written
+    ]
 
 
 def native_attributes(name, inputs, attributes):

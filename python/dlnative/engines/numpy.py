@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from ..graph.tensor import is_variable
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
 
@@ -50,6 +51,8 @@ class NumpyFunction:
             results = results if isinstance(results, tuple) else (results,)
             for i, result in zip(written, [r for r in results if r is not None]):
                 inputs[i][...] = result
+                if is_variable(node.inputs[i].source):
+                    node.inputs[i].source.version += 1
         elif len(node.outputs) == 1:
             values[id(node.outputs[0])] = results
         else:
@@ -61,7 +64,7 @@ class NumpyFunction:
         if tensor.source is None or id(tensor) in values:
             return values[id(tensor)]
         source = tensor.source
-        return source if isinstance(source, np.ndarray) else source.value
+        return source if isinstance(source, np.ndarray) else source.array
 
     def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None, epoch=0):
         """Runs up to `steps` steps; see NativeFunction.run."""

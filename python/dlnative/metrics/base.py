@@ -64,7 +64,7 @@ class Metric:
     def reset_state(self):
         """Forgets all batches so far."""
         for variable in self._variables:
-            variable.value.fill(0)
+            variable.assign(np.zeros(variable.shape))
 
     def update_state(self, *args, **kwargs):
         raise NotImplementedError(f"{type(self).__name__} does not implement update_state")
@@ -145,7 +145,7 @@ class Mean(Metric):
         else:
             weight = weight.astype(np.float64)
             added = ((values * weight).sum(), weight.sum())
-        self.state.value[...] += added
+        self.state.assign(self.state.value + added)
 
     def result(self):
         """The mean so far."""

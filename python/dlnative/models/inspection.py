@@ -29,8 +29,8 @@ class Inspection:
 
         Returns:
             A MemoryReport: `arena_bytes` is what the program has allocated for activations,
-            gradients and batches; `variable_bytes` and `optimizer_bytes` are beside it. Printing it
-            shows a table.
+            gradients and batches; `packed_bytes`, `variable_bytes` and `optimizer_bytes` are beside
+            it. Printing it shows a table.
 
         Raises:
             ValueError: The model has no defined input shape yet.
@@ -47,12 +47,11 @@ class Inspection:
         batch = check_count("batch_size", batch_size)
         with config.engine("native"):
             step = _planned_step(self, batch)
-        memory = step.function.memory
         slots = self.optimizer.variables if self.compiled and self.optimizer is not None else []
         return MemoryReport(
             batch,
             "train" if _trains(self) else "predict",
-            memory,
+            step.function,
             sum(v.value.nbytes for v in self.variables),
             sum(v.value.nbytes for v in slots),
         )
@@ -197,22 +196,25 @@ class MemoryReport:
         batch_size: Rows of the step.
         kind: "train" or "predict".
         arena_bytes: Activations, gradients and batches, in the one block that the program has.
+        packed_bytes: Copies of weights that the step does not change, in the form that the kernels
+            read: those of convolutions, in prediction steps.
         variable_bytes: Weights and other variables of the model.
         optimizer_bytes: Slots of the optimizer.
         rows: (name, bytes, offset, first node, last node) of every piece of the arena.
     """
 
-    def __init__(self, batch_size, kind, plan, variable_bytes, optimizer_bytes):
+    def __init__(self, batch_size, kind, function, variable_bytes, optimizer_bytes):
         self.batch_size = batch_size
         self.kind = kind
-        self.arena_bytes = plan.bytes
+        self.arena_bytes = function.memory.bytes
+        self.packed_bytes = function.packed_bytes
         self.variable_bytes = variable_bytes
         self.optimizer_bytes = optimizer_bytes
-        self.rows = plan.rows()
+        self.rows = function.memory.rows()
 
     @property
     def total_bytes(self):
-        return self.arena_bytes + self.variable_bytes + self.optimizer_bytes
+        return self.arena_bytes + self.packed_bytes + self.variable_bytes + self.optimizer_bytes
 
     def __str__(self):
         rows = [
@@ -224,6 +226,7 @@ class MemoryReport:
                 f"{self.kind} step of {self.batch_size} rows",
                 table(("tensor", "bytes", "offset", "from", "to"), rows),
                 f"arena      {self.arena_bytes:>14,} bytes",
+                f"packed     {self.packed_bytes:>14,} bytes",
                 f"variables  {self.variable_bytes:>14,} bytes",
                 f"optimizer  {self.optimizer_bytes:>14,} bytes",
                 f"total      {self.total_bytes:>14,} bytes",

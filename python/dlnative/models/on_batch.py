@@ -75,7 +75,7 @@ class BatchCall:
             type(m).result is Mean.result and type(m).reset_state is Mean.reset_state
             for m in metrics
         )
-        self.means = [m.state.value for m in metrics] if plain else None
+        self.means = [m.state.array for m in metrics] if plain else None
         self.counter = state.optimizer._counter.value if kind == "train" else None
         self.variables = model.variables if kind == "train" else []
         self.trainable = [v.trainable for v in self.variables]

@@ -20,7 +20,7 @@ class Scalar(Variable):
             variable.value[0], dtype=variable.dtype, name=variable.name, trainable=False
         )
         self.path = variable.path
-        self._value = variable.value.reshape(())
+        self._value = variable.array.reshape(())
         self._placed = True
 
     def __float__(self):

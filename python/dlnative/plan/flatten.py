@@ -63,7 +63,7 @@ def flatten_updates(schedule):
         inputs = [
             None
             if t is None
-            else Tensor((size,), t.dtype, source=_span(t.source.value, size), name=t.name)
+            else Tensor((size,), t.dtype, source=_span(t.source.array, size), name=t.name)
             for t in first.inputs[:grad_index]
         ]
         merged = Node(
@@ -118,11 +118,11 @@ def _same_buffer(a, b):
 
 
 def _padded(variable):
-    return -(-variable.value.nbytes // ALIGNMENT) * ALIGNMENT
+    return -(-variable.array.nbytes // ALIGNMENT) * ALIGNMENT
 
 
 def _address(variable):
-    return variable.value.__array_interface__["data"][0]
+    return variable.array.__array_interface__["data"][0]
 
 
 def _distance(a, b):

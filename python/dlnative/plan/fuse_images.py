@@ -195,14 +195,15 @@ def sum_of_gradients(schedule):
 
 
 def fold_batch_norm(schedule):
-    """Normalisation with constant statistics scales the weights of the convolution before it."""
+    """Normalisation with constant statistics scales the weights of the convolution before it.
+
+    A residual is what the convolution adds its products to.
+    """
     for node in schedule.each("batch_norm"):
         x = node.inputs[0]
         conv = schedule.producer(x)
         inputs = _inputs(node, 6)
         if not _is(conv, *CONVOLUTIONS) or schedule.only_user(x) is not node:
-            continue
-        if inputs[5] is not None:  # a residual is added after the normalisation
             continue
         if conv.attributes.get("activation") or len(conv.outputs) > 1:
             continue
@@ -211,7 +212,7 @@ def fold_batch_norm(schedule):
             attributes["activation"] = node.attributes["activation"]
         merged = merged_node(
             conv.op.name,
-            (*_inputs(conv, 3), *inputs[1:5]),
+            (*_inputs(conv, 3), *inputs[1:]),
             node.outputs,
             attributes,
             conv.scope,

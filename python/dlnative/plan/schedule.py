@@ -35,6 +35,16 @@ class Schedule:
             if node.op.name in names and id(node) in self._positions:
                 yield node
 
+    def written_variables(self):
+        """The variables that the nodes overwrite, each once."""
+        sources = [
+            node.inputs[i].source
+            for node in self.nodes
+            for i in node.op.writes
+            if i < len(node.inputs) and node.inputs[i] is not None
+        ]
+        return list({id(s): s for s in sources if is_variable(s)}.values())
+
     def position(self, node):
         """A number that is larger for nodes that come later."""
         return self._positions[id(node)]

@@ -109,6 +109,8 @@ class Convolution(Op):
     gradient needs it.
     """
 
+    inplace = {0: 7}  # the addend that the planner may give it
+
     def __init__(self, rank):
         self.rank = rank
         self.name = f"conv{rank}d"

@@ -1,0 +1,190 @@
+"""Copies of weights that programs keep follow every change of the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import config, layers
+
+pytest.importorskip("dlnative._core", reason="the native engine is not built")
+
+
+def convolutions():
+    """All the ways in which convolutions run forwards: planes, taps, groups, phases, folded."""
+    model = dlnative.Sequential(
+        [
+            dlnative.Input((9, 9, 3)),
+            layers.Conv2D(8, 3, padding="same"),
+            layers.BatchNormalization(),
+            layers.Activation("relu"),
+            layers.Conv2D(8, 3, strides=2, groups=2, bias_initializer="ones"),
+            layers.Conv2DTranspose(6, 3, strides=2),
+            layers.Conv2D(20, 3),
+            layers.BatchNormalization(),
+            layers.Activation("tanh"),
+            layers.Flatten(),
+            layers.Dense(4),
+        ]
+    )
+    model.compile(dlnative.optimizers.SGD(0.01), "mse")
+    return model
+
+
+def oracle(model, x):
+    with config.engine("numpy"):
+        return model.predict(x, verbose=0)
+
+
+def check(model, x):
+    for batch_size in (1, 5):
+        expected = oracle(model, x)
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(
+            model.predict(x, batch_size=batch_size, verbose=0), expected, rtol=0, atol=1e-5 * scale
+        )
+
+
+def by_assign(model, x, y):
+    for variable in model.layers[4].weights:
+        variable.assign(variable.numpy() * 2.0 + 0.25)
+
+
+def by_statistics(model, x, y):
+    model.layers[1].moving_variance.assign(np.linspace(0.5, 2.0, 8))
+
+
+def by_set_weights(model, x, y):
+    model.set_weights([w + np.float32(0.125) for w in model.get_weights()])
+
+
+def by_fit(model, x, y):
+    model.fit(x, y, epochs=2, batch_size=2, verbose=0)
+
+
+def by_train_on_batch(model, x, y):
+    model.train_on_batch(x, y)
+
+
+def by_the_oracle(model, x, y):
+    with config.engine("numpy"):
+        model.train_on_batch(x, y)
+
+
+def by_apply(model, x, y):
+    _, gradients = dlnative.value_and_grad(model, "mse")(x, y)
+    dlnative.optimizers.SGD(0.5).apply(gradients.values(), model.trainable_variables)
+
+
+def by_an_op(model, x, y):
+    kernel = model.layers[3].kernel
+    dlnative.ops.assign(kernel, np.ones(kernel.shape, "float32"))
+
+
+def by_frozen_training(model, x, y):
+    """The convolutions are constant in this step, the statistics are not."""
+    for layer in model.layers:
+        if "conv" in layer.name:
+            layer.trainable = False
+    model.compile(dlnative.optimizers.SGD(0.01), "mse")
+    frozen = model.layers[0].kernel.numpy()
+    model.fit(x, y, epochs=2, batch_size=2, verbose=0)
+    np.testing.assert_array_equal(model.layers[0].kernel.numpy(), frozen)
+    check(model, x)
+    model.layers[0].kernel.assign(frozen + 0.5)
+    model.fit(x, y, batch_size=2, verbose=0)
+
+
+CHANGES = [
+    by_assign,
+    by_statistics,
+    by_set_weights,
+    by_fit,
+    by_train_on_batch,
+    by_the_oracle,
+    by_apply,
+    by_an_op,
+    by_frozen_training,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_predictions_see_changes(rng, change):
+    model = convolutions()
+    x = rng.normal(size=(5, 9, 9, 3)).astype("float32")
+    y = rng.normal(size=(5, 4)).astype("float32")
+    check(model, x)
+    before = model.predict(x, verbose=0)
+    change(model, x, y)
+    assert not np.allclose(model.predict(x, verbose=0), before, atol=1e-3)
+    check(model, x)
+
+
+def test_evaluate_sees_changes(rng):
+    model = convolutions()
+    x = rng.normal(size=(5, 9, 9, 3)).astype("float32")
+    y = rng.normal(size=(5, 4)).astype("float32")
+    for _ in range(2):
+        loss = model.evaluate(x, y, batch_size=2, verbose=0)
+        np.testing.assert_allclose(loss, np.mean((oracle(model, x) - y) ** 2), rtol=1e-5)
+        model.layers[5].kernel.assign(-2.0 * model.layers[5].kernel.numpy())
+
+
+def test_training_with_frozen_layers_is_that_of_the_oracle(rng):
+    x = rng.normal(size=(6, 9, 9, 3)).astype("float32")
+    y = rng.normal(size=(6, 4)).astype("float32")
+    results = []
+    weights = convolutions().get_weights()
+    for engine in ("native", "numpy"):
+        model = convolutions()
+        model.set_weights(weights)
+        model.layers[5].trainable = model.layers[3].trainable = False
+        model.compile(dlnative.optimizers.SGD(0.01), "mse")
+        with config.engine(engine):
+            for scale in (1.0, 0.5):  # the frozen weights change between the calls
+                model.layers[5].kernel.assign(scale * model.layers[5].kernel.numpy())
+                model.fit(x, y, batch_size=3, epochs=2, shuffle=False, verbose=0)
+        results.append(model.get_weights())
+    for native, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(native, expected, rtol=0, atol=1e-4)
+
+
+def test_weights_are_packed_once(rng):
+    """What no call reports as a change is not seen: packing was done before."""
+    model = convolutions()
+    x = rng.normal(size=(1, 9, 9, 3)).astype("float32")
+    before = model.predict(x, verbose=0)
+    model.layers[5].kernel.array[...] = 0.0
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+    model.layers[5].kernel.assign(np.zeros(model.layers[5].kernel.shape))
+    assert not np.allclose(model.predict(x, verbose=0), before)
+
+
+def test_live_values_cannot_be_written(rng):
+    model = convolutions()
+    kernel = model.layers[0].kernel
+    with pytest.raises(ValueError, match="read-only"):
+        kernel.value[...] = 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        np.array(kernel, copy=False)[...] = 0.0
+    shown = kernel.value
+    kernel.assign(np.ones(kernel.shape))
+    np.testing.assert_array_equal(shown, 1.0)  # it is live
+
+
+def test_memory_plan_counts_packed_weights():
+    model = convolutions()
+    train = model.memory_plan(2)
+    model = dlnative.Sequential([dlnative.Input((9, 9, 3)), *model.layers])
+    predict = model.memory_plan(2)
+    kernels = sum(w.nbytes for w in model.get_weights() if w.ndim == 4)
+    assert train.packed_bytes == 0
+    assert kernels <= predict.packed_bytes < 4 * kernels + 4096
+    assert f"{predict.packed_bytes:,} bytes" in str(predict)
+    assert predict.total_bytes == (
+        predict.arena_bytes
+        + predict.packed_bytes
+        + predict.variable_bytes
+        + predict.optimizer_bytes
+    )
