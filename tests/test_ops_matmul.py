@@ -33,6 +33,10 @@ SHAPES = [
     (290, 40, 700),
     (500, 17, 130),
     (150, 80, 0),
+    # One or two rows under a B that is read in order.
+    (1, 512, 300),
+    (2, 133, 1001),
+    (1, 1001, 130),
 ]
 
 
@@ -64,7 +68,8 @@ def test_matmul(isa, rng, m, n, k, ta, tb, dtype):
 
 
 @pytest.mark.parametrize(
-    "m, n, k", [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784), (900, 48, 300)]
+    "m, n, k",
+    [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784), (900, 48, 300), (2, 700, 801)],
 )
 def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
     a, b = draw(rng, (m, k), "float32"), draw(rng, (k, n), "float32")

@@ -183,6 +183,41 @@ void single_tile(const GemmBlock<T>& g, int nv) {
   finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
 }
 
+// The rows of B that are read side by side, where B is read in order. The processor fetches ahead
+// along each. One row of A on Zen 3 (2026-11): 3136 x 512 values in the third-level cache 37 GB/s
+// -> 60 on one core, 66 -> 92 on two; from memory 13 -> 27 and 20 -> 41. Sums over 8 or 16 rows are
+// equal, over 32 a fifth slower.
+constexpr std::int64_t kRowsInOrder = 16;
+
+// A few rows of A, and B in the order in which it lies.
+template <class T, bool kUnitRow>
+void run_in_order(const GemmBlock<T>& g) {
+  const Tile<T> run = find_tile<T, kUnitRow>(g.m, kTileVectors);
+  const std::int64_t whole = g.n / kTileColumns<T> * kTileColumns<T>, rest = g.n - whole;
+  const int nv = static_cast<int>(ceil_div(rest, kLanes<T>));
+  const std::int64_t width = nv * kLanes<T>;
+  const T *a = g.a, *b = g.b;
+  for (std::int64_t pc = 0; pc < g.k; pc += kRowsInOrder) {
+    const std::int64_t kc = min64(kRowsInOrder, g.k - pc);
+    const bool first = pc == 0, last = pc + kc >= g.k;
+    TileEnd<T> end = panel_end(g, 0, kTileColumns<T>, kTileColumns<T>, first, last);
+    for (std::int64_t j = 0; j < whole; j += kTileColumns<T>) {
+      run(a, g.rs_a, g.cs_a, b + j, g.rs_b, kc, end);
+      end.c += kTileColumns<T>;
+      if (end.bias != nullptr) end.bias += kTileColumns<T>;
+      if (end.relu_saved != nullptr) end.relu_saved += kTileColumns<T>;
+    }
+    if (rest > 0) {
+      pack_b(b + whole, g.rs_b, 1, kc, rest, width, g.scratch);
+      find_tile<T, kUnitRow>(g.m, nv)(a, g.rs_a, g.cs_a, g.scratch, width, kc,
+                                      panel_end(g, whole, rest, width, first, last));
+    }
+    a += kc * g.cs_a;
+    b += kc * g.rs_b;
+  }
+  finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
+}
+
 // Rows of A against a few panels of B, which are packed first. Where the rows follow each other in
 // memory, the tiles of a row of tiles ask for the next row's, a share each.
 template <class T, bool kUnitRow>
@@ -282,6 +317,7 @@ void block(const GemmBlock<T>& g) {
     const int nv = static_cast<int>(ceil_div(g.n, kLanes<T>));
     if (g.m <= rows_for(nv)) return single_tile(g, nv);
   }
+  if (g.in_order) return g.rs_a == 1 ? run_in_order<T, true>(g) : run_in_order<T, false>(g);
   const Blocking<T> size(g.m, g.n, g.k);
   T* packed_b = g.scratch;
   T* packed_a = g.scratch + size.b_elements;

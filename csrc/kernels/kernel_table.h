@@ -213,6 +213,9 @@ struct GemmBlock {
   bool accumulate;                  // C += instead of C =
   const GemmEpilogue<T>* epilogue;  // never null
   T* scratch;                       // scratch_elements(m, n, k) values, 64-byte aligned
+  // A few rows of A, at most mr, meet a large B whose rows have no gaps: it is read in the order in
+  // which it lies. The sums are rounded otherwise, so that this follows from the whole product.
+  bool in_order = false;
 };
 
 template <class T>

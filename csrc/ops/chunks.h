@@ -24,8 +24,8 @@ inline int threads_for(double nanoseconds) {
 }
 
 // Products of fewer floating-point operations stay on one thread: a second costs a few microseconds
-// to wake, and at 50 to 100 GFLOP/s this much work takes 15 to 30.
-inline constexpr double kSerialFlops = 1.5e6;
+// to wake, and at 50 to 100 GFLOP/s this much work takes 10 to 20.
+inline constexpr double kSerialFlops = 1e6;
 
 inline std::int64_t chunk_count(std::int64_t n, std::int64_t chunk) {
   return ceil_div(n, chunk);

@@ -14,7 +14,7 @@ namespace dlnative {
 namespace {
 
 // Packed weights of this size are cut among threads rather than read by all of them.
-constexpr std::int64_t kLargeWeights = std::int64_t{1} << 20;
+constexpr std::int64_t kLargeWeights = std::int64_t{1} << 18;
 
 // Cycles of tiles of so many pixels, where a tap takes `step` of them: taps that lie in the padding
 // for all pixels of a tile are left out, so a tile as wide as a small image does less.
