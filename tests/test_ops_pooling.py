@@ -27,6 +27,13 @@ WINDOWS = [
     ((8, 5), (2, 3), (2, 1), "valid"),
     ((3, 300), (2, 2), None, "valid"),
     ((2, 301), (2, 3), (1, 2), "same"),
+    # Three columns by two: whole and cut windows at both ends, one to three rows of windows.
+    ((9, 9), (3, 3), (2, 2), "valid"),
+    ((8, 12), (3, 3), (2, 2), (1, 1, 1, 1)),
+    ((6, 3), (3, 3), (3, 2), "valid"),
+    ((5, 2), (3, 3), (2, 2), "same"),
+    ((7, 10), (5, 3), (2, 2), (0, 0, 2, 0)),
+    ((4, 5), (1, 3), (2, 2), (0, 0, 0, 2)),
 ]
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 

@@ -140,24 +140,29 @@ void disjoint_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t
   general(s.out_w);
 }
 
-// Row iy of an image for any windows.
+// The windows whose rows reach row iy of an image.
+struct WindowRows {
+  std::int64_t reach, begin, end;
+  WindowRows(const PoolShape& s, std::int64_t iy) : reach(iy + s.top) {
+    begin = reach < s.window_h ? 0 : smaller((reach - s.window_h) / s.stride_h + 1, s.out_h);
+    end = smaller(reach / s.stride_h + 1, s.out_h);
+  }
+};
+
+// Pixels [ix, ix_end) of a row for any windows.
 template <class T, bool kNarrow, class Cotangents>
-void overlapping_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
-                     std::int64_t iy, T* dx) {
+void overlapping_pixels(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
+                        const WindowRows& rows, std::int64_t ix, std::int64_t ix_end, T* dx) {
   using Value = typename Cotangents::Value;
   const T* end = dx + s.in_w * s.channels;
-  const std::int64_t reach = iy + s.top;
-  const std::int64_t p_begin =
-      reach < s.window_h ? 0 : smaller((reach - s.window_h) / s.stride_h + 1, s.out_h);
-  const std::int64_t p_end = smaller(reach / s.stride_h + 1, s.out_h);
   std::int64_t q_begin = 0, q_end = 0;
-  for (std::int64_t ix = 0; ix < s.in_w; ++ix) {
+  for (; ix < ix_end; ++ix) {
     while (q_begin < s.out_w && q_begin * s.stride_w - s.left + s.window_w <= ix) ++q_begin;
     while (q_end < s.out_w && q_end * s.stride_w - s.left <= ix) ++q_end;
     for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) {
       Vec<T> sum{};
-      for (std::int64_t p = p_begin; p < p_end; ++p) {
-        const std::int64_t row = (reach - p * s.stride_h) * s.window_w + ix + s.left;
+      for (std::int64_t p = rows.begin; p < rows.end; ++p) {
+        const std::int64_t row = (rows.reach - p * s.stride_h) * s.window_w + ix + s.left;
         for (std::int64_t q = q_begin; q < q_end; ++q) {
           const std::int64_t at = windows + (p * s.out_w + q) * s.channels + c;
           const Value value =
@@ -168,6 +173,67 @@ void overlapping_row(const PoolShape& s, const Cotangents& cotangents, std::int6
       store_pixel<kNarrow>(dx + ix * s.channels + c, sum, s.channels, end);
     });
   }
+}
+
+template <class T, bool kNarrow, class Cotangents>
+void overlapping_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
+                     std::int64_t iy, T* dx) {
+  overlapping_pixels<T, kNarrow>(s, cotangents, windows, WindowRows(s, iy), 0, s.in_w, dx);
+}
+
+// Pixels 2 u - left and the next one, which windows u - 1 and u reach, for u in [u, u_end).
+template <class T, int kRows, class Cotangents>
+void pairs_of_pixels(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
+                     const WindowRows& rows, std::int64_t u, std::int64_t u_end, T* dx) {
+  using Value = typename Cotangents::Value;
+  const std::int64_t channels = s.channels;
+  for (; u < u_end; ++u) {
+    T* const pair = dx + (2 * u - s.left) * channels;
+    std::int64_t at[kRows], tap[kRows];
+    T before[kRows], after[kRows];
+    for (int i = 0; i < kRows; ++i) {
+      const std::int64_t p = rows.begin + i;
+      at[i] = windows + (p * s.out_w + u) * channels;
+      tap[i] = (rows.reach - p * s.stride_h) * 3;
+      before[i] = cotangents.scale(p, u - 1);
+      after[i] = cotangents.scale(p, u);
+    }
+    for_each_vector<T, false, 1>(channels, [&](auto, std::int64_t c) {
+      Vec<T> first{}, second{};
+#pragma GCC unroll 2
+      for (int i = 0; i < kRows; ++i) {
+        const Value old =
+            cotangents.template load<false>(at[i] - channels + c, channels, before[i]);
+        const Value now = cotangents.template load<false>(at[i] + c, channels, after[i]);
+        first += Value::at(old, tap[i] + 2);
+        first += Value::at(now, tap[i]);
+        second += Value::at(now, tap[i] + 1);
+      }
+      store(pair + c, first);
+      store(pair + channels + c, second);
+    });
+  }
+}
+
+// Windows of three pixels that move by two, the most common ones that overlap: all but the first
+// and the last pixels without bounds.
+template <class T, class Cotangents>
+void three_by_two_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
+                      std::int64_t iy, T* dx) {
+  const WindowRows rows(s, iy);
+  const std::int64_t count = rows.end - rows.begin;
+  if (count < 1 || count > 2) {
+    return overlapping_pixels<T, false>(s, cotangents, windows, rows, 0, s.in_w, dx);
+  }
+  const std::int64_t u = larger(1, (s.left + 1) / 2);
+  const std::int64_t u_end = larger(u, smaller(s.out_w, (s.in_w + s.left) / 2));
+  overlapping_pixels<T, false>(s, cotangents, windows, rows, 0, 2 * u - s.left, dx);
+  if (count == 2) {
+    pairs_of_pixels<T, 2>(s, cotangents, windows, rows, u, u_end, dx);
+  } else {
+    pairs_of_pixels<T, 1>(s, cotangents, windows, rows, u, u_end, dx);
+  }
+  overlapping_pixels<T, false>(s, cotangents, windows, rows, 2 * u_end - s.left, s.in_w, dx);
 }
 
 }  // namespace

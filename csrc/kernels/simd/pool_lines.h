@@ -179,10 +179,7 @@ void line_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t win
               std::int64_t iy, T* dx) {
   T planes[kPlanes + kLanes<T>];
   const std::int64_t stride = s.stride_w, line = s.in_w * s.channels;
-  const std::int64_t reach = iy + s.top;
-  const std::int64_t p_begin =
-      reach < s.window_h ? 0 : smaller((reach - s.window_h) / s.stride_h + 1, s.out_h);
-  const std::int64_t p_end = smaller(reach / s.stride_h + 1, s.out_h);
+  const WindowRows rows(s, iy);
   const std::int64_t stop = (s.in_w + s.left - 1) / stride + 1;
   const std::int64_t most = stride == 1 ? stop : kPlanes / (stride * s.channels);
   if (stride == 1) fill_zero(dx, line);
@@ -190,8 +187,8 @@ void line_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t win
     const std::int64_t count = smaller(most, stop - u), plane = count * s.channels;
     T* to = stride == 1 ? dx : planes;
     if (stride > 1) fill_zero(planes, stride * plane);
-    for (std::int64_t p = p_begin; p < p_end; ++p) {
-      const std::int64_t tap = reach - p * s.stride_h;
+    for (std::int64_t p = rows.begin; p < rows.end; ++p) {
+      const std::int64_t tap = rows.reach - p * s.stride_h;
       for (std::int64_t j = s.window_w - 1; j >= 0; --j) {  // from the first window to the last
         const std::int64_t d = j / stride, r = j % stride;
         const std::int64_t begin = larger(u - d, 0), end = smaller(u + count - d, s.out_w);
@@ -223,7 +220,9 @@ template <class T, bool kNarrow, class Cotangents>
 void backward_rows(const PoolShape& s, const Cotangents& cotangents, T* dx, std::int64_t first,
                    std::int64_t rows) {
   const bool fits = s.stride_w == 1 || s.stride_w * s.channels <= kPlanes;
+  const bool pairs = !kNarrow && s.window_w == 3 && s.stride_w == 2 && s.in_w > 2;
   const auto row = s.disjoint() ? disjoint_row<T, kNarrow, Cotangents>
+                   : pairs      ? three_by_two_row<T, Cotangents>
                    : fits       ? line_row<T, kNarrow, Cotangents>
                                 : overlapping_row<T, kNarrow, Cotangents>;
   for (std::int64_t r = first; r < first + rows; ++r) {
