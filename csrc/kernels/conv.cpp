@@ -23,7 +23,7 @@ constexpr std::int64_t kBlockBytes = 128 << 10;
 // 0.86 (Zen 3, 2026-11). Asking for the next round's pixels beforehand made no difference.
 constexpr int kGradientPixels = 256;
 constexpr int kGradientPanels = 4;   // packed at a time
-constexpr int kPackedTogether = 16;  // pixels
+constexpr int kPackedTogether = 16;  // pixels, or rows of weights
 
 // x + offset, or zeros where offset is negative, without a branch: at the edges of small images the
 // processor guesses wrong (0.85 of the FMA peak with branches at 8 x 8 pixels, Zen 3, 2026-11).
@@ -204,17 +204,21 @@ std::int64_t packed_elements(std::int64_t taps, std::int64_t channels, std::int6
 
 template <class T>
 void pack(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns, T* out) {
-  for (std::int64_t j = first; j < first + columns; j += kTileColumns<T>) {
-    const std::int64_t width = panel_vectors<T>(j, weights.n) * kLanes<T>;
-    const std::int64_t valid = min64(width, weights.n - j);
-    T* panel = out + j * weights.count * weights.channels;
-    for (std::int64_t t = 0; t < weights.count; ++t) {
-      const T* w = weights.w + weights.taps[t] + j * weights.cs;
-      T* to = panel + t * weights.channels * width;
-      pack_b(w, weights.rs, weights.cs, weights.channels, valid, width, to);
-      if (weights.scale == nullptr) continue;
-      for (std::int64_t p = 0; p < weights.channels; ++p) {
-        for (std::int64_t l = 0; l < valid; ++l) to[p * width + l] *= weights.scale[j + l];
+  // Rows of few columns lie far apart in large weights: a few rows of all panels, then the next.
+  const std::int64_t together = weights.cs == 1 ? kPackedTogether : weights.channels;
+  for (std::int64_t t = 0; t < weights.count; ++t) {
+    for (std::int64_t p = 0; p < weights.channels; p += together) {
+      const std::int64_t rows = min64(together, weights.channels - p);
+      for (std::int64_t j = first; j < first + columns; j += kTileColumns<T>) {
+        const std::int64_t width = panel_vectors<T>(j, weights.n) * kLanes<T>;
+        const std::int64_t valid = min64(width, weights.n - j);
+        const T* w = weights.w + weights.taps[t] + p * weights.rs + j * weights.cs;
+        T* to = out + j * weights.count * weights.channels + (t * weights.channels + p) * width;
+        pack_b(w, weights.rs, weights.cs, rows, valid, width, to);
+        if (weights.scale == nullptr) continue;
+        for (std::int64_t i = 0; i < rows; ++i) {
+          for (std::int64_t l = 0; l < valid; ++l) to[i * width + l] *= weights.scale[j + l];
+        }
       }
     }
   }

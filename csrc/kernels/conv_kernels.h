@@ -54,7 +54,7 @@ template <class T>
 struct TapGradient {
   const T* x;
   std::int64_t ldx, input_pixels;
-  const std::int32_t* sources;        // pixels of the input, ascending in each round
+  const std::int32_t* sources;        // pixels of the input, image by image
   const std::int32_t* source_starts;  // of round r: sources[source_starts[r]] up to those of r + 1
   const TapPixel* entries;            // x counts in packed values
   const std::int32_t* starts;  // of round r, tap t: entries[starts[r * taps + t]] up to the next

@@ -16,6 +16,8 @@ namespace {
 // Packed weights of this size are cut among threads rather than read by all of them.
 constexpr std::int64_t kLargeWeights = std::int64_t{1} << 18;
 
+constexpr std::int64_t kPackedPanels = 8;  // by one task
+
 // Cycles of tiles of so many pixels, where a tap takes `step` of them: taps that lie in the padding
 // for all pixels of a tile are left out, so a tile as wide as a small image does less.
 double tap_cycles(const std::vector<std::int32_t>& reached, std::int64_t taps, std::int64_t tile,
@@ -284,13 +286,13 @@ void DirectConv<T>::pack_weights(T* packed) const {
   T* scale = packed + packed_ * shape_.groups;
   if (extras_.variance != nullptr)
     fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
-  // A task packs one panel of one phase and group.
-  const std::int64_t panels = ceil_div(columns_, kernels_->panel);
+  // A task packs some panels of one phase and group, whose rows are read side by side.
+  const std::int64_t width = kPackedPanels * kernels_->panel, parts = ceil_div(columns_, width);
   const std::int64_t phases = static_cast<std::int64_t>(phases_.size());
   const int threads = packed_ * shape_.groups > (std::int64_t{1} << 17) ? num_threads() : 1;
-  parallel_for(shape_.groups * phases * panels, threads, [&](std::int64_t task, int) {
-    const std::int64_t panel = task % panels, group = task / panels / phases;
-    const Phase& phase = phases_[static_cast<std::size_t>(task / panels % phases)];
+  parallel_for(shape_.groups * phases * parts, threads, [&](std::int64_t task, int) {
+    const std::int64_t first = task % parts * width, group = task / parts / phases;
+    const Phase& phase = phases_[static_cast<std::size_t>(task / parts % phases)];
     TapWeights<T> weights{};
     weights.w = kernel_ + group * shape_.group_filters();
     weights.taps = phase.taps.data();
@@ -300,8 +302,7 @@ void DirectConv<T>::pack_weights(T* packed) const {
     weights.rs = backward_ ? 1 : filters;
     weights.cs = backward_ ? filters : 1;
     weights.scale = extras_.variance != nullptr ? scale + group * shape_.group_filters() : nullptr;
-    const std::int64_t first = panel * kernels_->panel;
-    kernels_->pack(weights, first, std::min<std::int64_t>(kernels_->panel, columns_ - first),
+    kernels_->pack(weights, first, std::min(width, columns_ - first),
                    packed + group * packed_ + phase.packed_at);
   });
 }

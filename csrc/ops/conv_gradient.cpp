@@ -15,6 +15,26 @@ namespace {
 // 2026-11).
 constexpr std::int64_t kPartialBytes = std::int64_t{8} << 20, kPartBytes = std::int64_t{1} << 20;
 
+// Calls f(pixel) for all pixels of the rows of x from that of pixel `lowest` to that of `highest`:
+// image by image, and in each those that one tap reads side by side.
+template <class F>
+void for_each_pixel(const Window& window, std::int64_t lowest, std::int64_t highest, F&& f) {
+  const WindowAxis h = window.h, w = window.w;
+  if (highest < lowest) return;
+  for (std::int64_t image = lowest / (h.in * w.in); image <= highest / (h.in * w.in); ++image) {
+    const std::int64_t first = std::max<std::int64_t>(lowest / w.in - image * h.in, 0);
+    const std::int64_t last = std::min(highest / w.in - image * h.in, h.in - 1);
+    for (std::int64_t phase = 0; phase < h.stride * w.stride; ++phase) {
+      for (std::int64_t row = round_up(first, h.stride) + phase / w.stride - h.stride; row <= last;
+           row += h.stride) {
+        if (row < first) continue;
+        for (std::int64_t column = phase % w.stride; column < w.in; column += w.stride)
+          f((image * h.in + row) * w.in + column);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -50,12 +70,12 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
     }
     source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
     std::int32_t sources = 0;
-    for (std::int64_t pixel = lowest; pixel <= highest; ++pixel) {
+    for_each_pixel(shape.window, lowest, highest, [&](std::int64_t pixel) {
       std::int32_t& n = number[static_cast<std::size_t>(pixel)];
-      if (n < 0) continue;
+      if (n < 0) return;
       n = sources++;
       sources_.push_back(static_cast<std::int32_t>(pixel));
-    }
+    });
     most_sources = std::max<std::int64_t>(most_sources, sources);
     for (std::int64_t t = 0; t < shape.taps(); ++t) {
       starts_.push_back(static_cast<std::int32_t>(entries_.size()));
