@@ -28,12 +28,21 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
-// Packing A pays where more panels of B than these share the copy.
-constexpr int kFewPanels = 6;
+// Packing A pays where more panels of B than these share the copy. Rows without gaps are read as
+// fast where they lie, unless they are so far apart that they fall onto the same lines of the
+// first-level cache: 128 x 256 x 512 0.89 -> 0.91, 512 cubed 0.91 -> 0.93 (Zen 3, 2026-11).
+constexpr int kFewPanels = 6, kMorePanels = 32;
+constexpr std::int64_t kSameLines = 4096;  // bytes
 
 template <class T>
-DLNATIVE_INLINE bool packs_a(std::int64_t m, std::int64_t n) {
+DLNATIVE_INLINE bool may_pack_a(std::int64_t m, std::int64_t n) {
   return n >= (kFewPanels + 1) * kTileColumns<T> && m >= kTileRows;
+}
+template <class T>
+DLNATIVE_INLINE bool packs_a(const GemmBlock<T>& g) {
+  const bool in_place = g.cs_a == 1 && g.n <= kMorePanels * kTileColumns<T> &&
+                        g.rs_a * static_cast<std::int64_t>(sizeof(T)) % kSameLines != 0;
+  return may_pack_a<T>(g.m, g.n) && !in_place;
 }
 
 // The few panels of this size stay in the second-level cache; of fewer products each, one panel and
@@ -49,12 +58,12 @@ struct Blocking {
   bool keep_b;        // several blocks of A use the same panels of B, nc columns at a time
   std::int64_t b_elements, a_elements;
 
-  Blocking(std::int64_t m, std::int64_t n, std::int64_t k)
+  Blocking(std::int64_t m, std::int64_t n, std::int64_t k, bool packs)
       : kc(equal_part<kBlockK, 4>(k)),
         mc(equal_part<kBlockM, kTileRows>(m)),
         nc(equal_part<kBlockN, kTileColumns<T>>(n)),
-        pack_a(packs_a<T>(m, n)),
-        rows_outside(!pack_a && m > mc && kc >= kLongProduct &&
+        pack_a(packs),
+        rows_outside(n < (kFewPanels + 1) * kTileColumns<T> && m > mc && kc >= kLongProduct &&
                      kc * n * static_cast<std::int64_t>(sizeof(T)) <= kFewPanelsBytes),
         keep_b(m > mc),
         b_elements(kc * (keep_b ? nc : kTileColumns<T>)),
@@ -63,7 +72,7 @@ struct Blocking {
 
 template <class T>
 std::int64_t scratch_elements(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const Blocking<T> blocking(m, n, k);
+  const Blocking<T> blocking(m, n, k, may_pack_a<T>(m, n));
   return blocking.b_elements + blocking.a_elements + 64;
 }
 
@@ -318,7 +327,7 @@ void block(const GemmBlock<T>& g) {
     if (g.m <= rows_for(nv)) return single_tile(g, nv);
   }
   if (g.in_order) return g.rs_a == 1 ? run_in_order<T, true>(g) : run_in_order<T, false>(g);
-  const Blocking<T> size(g.m, g.n, g.k);
+  const Blocking<T> size(g.m, g.n, g.k, packs_a(g));
   T* packed_b = g.scratch;
   T* packed_a = g.scratch + size.b_elements;
   const std::int64_t nc = size.keep_b ? size.nc : g.n;
