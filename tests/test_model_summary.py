@@ -1,7 +1,8 @@
-"""What `summary` prints."""
+"""What `summary` prints, and that `profile` changes nothing."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from dlnative import Input, Model, Sequential, layers
@@ -101,3 +102,17 @@ def test_summary_options(capsys):
     with pytest.raises(ValueError, match="two names"):
         summary(model, layer_range=("hidden",))
     assert "hidden" in summary(model, positions=[0.4, 0.6, 0.8, 1.0], line_length=80)
+
+
+def test_profile_puts_the_state_back(rng):
+    pytest.importorskip("dlnative._core")
+    model = Sequential([Input((6,)), layers.Dense(5), layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae"])
+    x, y = rng.normal(size=(8, 6)), rng.normal(size=(8, 2))
+    model.fit(x, y, epochs=2, batch_size=4, verbose=0)
+    state = [*model.variables, *model.optimizer.variables]
+    before = [v.numpy() for v in state]
+    profile = model.profile(x, y, batch_size=4, steps=3)
+    assert len(profile.rows) > 4
+    for variable, value in zip(state, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, err_msg=variable.path)

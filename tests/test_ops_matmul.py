@@ -69,12 +69,14 @@ def test_matmul(isa, rng, m, n, k, ta, tb, dtype):
 
 @pytest.mark.parametrize(
     "m, n, k",
-    [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784), (900, 48, 300), (2, 700, 801)],
+    [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784), (900, 48, 300), (2, 700, 801)]
+    # The share of a thread may be one panel of B, or less.
+    + [(2, 912, 576), (2, 481, 576), (1, 832, 576)],
 )
 def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
     a, b = draw(rng, (m, k), "float32"), draw(rng, (k, n), "float32")
     results = []
-    for n_threads in (1, 2, 3, 5):
+    for n_threads in (1, 2, 3, 5, 6, 8, 16):
         threads(n_threads)
         results.append(ops.matmul(a, b).tobytes())
     assert len(set(results)) == 1

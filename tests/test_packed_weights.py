@@ -157,8 +157,21 @@ def test_weights_are_packed_once(rng):
     before = model.predict(x, verbose=0)
     model.layers[5].kernel.array[...] = 0.0
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+    # A program for another batch shares the copies.
+    several = model.predict(np.repeat(x, 3, axis=0), verbose=0)
+    np.testing.assert_allclose(several, np.repeat(before, 3, axis=0), rtol=0, atol=1e-6)
     model.layers[5].kernel.assign(np.zeros(model.layers[5].kernel.shape))
     assert not np.allclose(model.predict(x, verbose=0), before)
+
+
+def test_a_failing_assignment_changes_nothing(rng):
+    variable = convolutions().layers[0].kernel
+    before = variable.numpy()
+    values = np.full(variable.shape, 2.0, object)
+    values[-1, -1, -1, -1] = "not a number"
+    with pytest.raises(ValueError, match="not a number"):
+        variable.assign(values)
+    np.testing.assert_array_equal(variable.numpy(), before)
 
 
 def test_live_values_cannot_be_written(rng):

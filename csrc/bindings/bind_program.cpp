@@ -52,9 +52,9 @@ class PyProgram {
 
   std::int64_t run(const py::sequence& arrays, const py::object& indices, std::int64_t first,
                    std::int64_t steps, std::uint64_t step, double max_seconds,
-                   const py::object& out, std::uint64_t epoch, std::int64_t constants) {
+                   const py::object& out, std::uint64_t epoch, std::vector<std::int64_t> versions) {
     RunRequest request;
-    request.constants = constants;
+    request.versions = std::move(versions);
     request.first = first;
     request.steps = steps;
     request.step = step;
@@ -82,9 +82,10 @@ class PyProgram {
 
   // One step on whole arrays; returns a tuple of new arrays. Samples are numbered by their rows,
   // and the number of the step stands for the epoch.
-  py::tuple call(const py::sequence& arrays, std::uint64_t step, std::int64_t constants) {
+  py::tuple call(const py::sequence& arrays, std::uint64_t step,
+                 std::vector<std::int64_t> versions) {
     RunRequest request;
-    request.constants = constants;
+    request.versions = std::move(versions);
     request.step = step;
     request.epoch = step;
     set_feeds(request, arrays);
@@ -208,9 +209,10 @@ void bind_program(py::module_& m) {
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
       .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"),
            py::arg("steps"), py::arg("step") = 0, py::arg("max_seconds") = 0.0,
-           py::arg("out") = py::none(), py::arg("epoch") = 0, py::arg("constants") = 0)
+           py::arg("out") = py::none(), py::arg("epoch") = 0,
+           py::arg("versions") = std::vector<std::int64_t>{})
       .def("call", &PyProgram::call, py::arg("arrays"), py::arg("step") = 0,
-           py::arg("constants") = 0)
+           py::arg("versions") = std::vector<std::int64_t>{})
       .def("set_profiling", &PyProgram::set_profiling, py::arg("on"))
       .def("profile", &PyProgram::profile)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);

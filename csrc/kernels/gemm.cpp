@@ -322,7 +322,7 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
 template <class T>
 void block(const GemmBlock<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  if (g.n <= kTileColumns<T> && g.k <= kBlockK) {
+  if (!g.in_order && g.n <= kTileColumns<T> && g.k <= kBlockK) {
     const int nv = static_cast<int>(ceil_div(g.n, kLanes<T>));
     if (g.m <= rows_for(nv)) return single_tile(g, nv);
   }

@@ -39,16 +39,42 @@ double tap_cycles(const std::vector<std::int32_t>& reached, std::int64_t taps, s
 }  // namespace
 
 template <class T>
-void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* bias) {
-  for (std::int64_t j = 0; j < filters; ++j) {
-    const double inverse = 1.0 / std::sqrt(static_cast<double>(e.variance[j]) + e.epsilon);
-    const double factor = inverse * (e.gamma != nullptr ? static_cast<double>(e.gamma[j]) : 1.0);
+std::int64_t FoldedNorm<T>::elements() const {
+  return e_.variance != nullptr ? 2 * whole_vectors(filters_) : 0;
+}
+
+template <class T>
+T* FoldedNorm<T>::scale(T* at) const {
+  return e_.variance != nullptr ? at : nullptr;
+}
+
+template <class T>
+const T* FoldedNorm<T>::bias(const T* at) const {
+  return e_.variance != nullptr ? at + whole_vectors(filters_) : e_.epilogue.bias;
+}
+
+template <class T>
+void FoldedNorm<T>::write(T* to) const {
+  if (e_.variance == nullptr) return;
+  T *scale = to, *bias = to + whole_vectors(filters_);
+  for (std::int64_t j = 0; j < filters_; ++j) {
+    const double inverse = 1.0 / std::sqrt(static_cast<double>(e_.variance[j]) + e_.epsilon);
+    const double factor = inverse * (e_.gamma != nullptr ? static_cast<double>(e_.gamma[j]) : 1.0);
     const double before =
-        e.epilogue.bias != nullptr ? static_cast<double>(e.epilogue.bias[j]) : 0.0;
-    const double after = e.beta != nullptr ? static_cast<double>(e.beta[j]) : 0.0;
+        e_.epilogue.bias != nullptr ? static_cast<double>(e_.epilogue.bias[j]) : 0.0;
+    const double after = e_.beta != nullptr ? static_cast<double>(e_.beta[j]) : 0.0;
     scale[j] = static_cast<T>(factor);
-    bias[j] = static_cast<T>((before - static_cast<double>(e.mean[j])) * factor + after);
+    bias[j] = static_cast<T>((before - static_cast<double>(e_.mean[j])) * factor + after);
   }
+}
+
+template <class T>
+void FoldedNorm<T>::append_to(std::string& key) const {
+  append_to_key(key, filters_);
+  append_to_key(key, e_.variance);
+  if (e_.variance == nullptr) return;
+  for (const T* array : {e_.mean, e_.gamma, e_.beta, e_.epilogue.bias}) append_to_key(key, array);
+  append_to_key(key, e_.epsilon);
 }
 
 template <class T>
@@ -73,8 +99,8 @@ template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, 
                                    std::int64_t, std::int64_t, std::int64_t);
 template void place_addend<float>(const ConvExtras<float>&, std::int64_t, float*);
 template void place_addend<double>(const ConvExtras<double>&, std::int64_t, double*);
-template void fold_batch_norm<float>(const ConvExtras<float>&, std::int64_t, float*, float*);
-template void fold_batch_norm<double>(const ConvExtras<double>&, std::int64_t, double*, double*);
+template class FoldedNorm<float>;
+template class FoldedNorm<double>;
 
 bool ConvShape::padded() const {
   for (const WindowAxis* axis : {&window.h, &window.w}) {
@@ -263,29 +289,38 @@ void DirectConv<T>::plan(int threads) {
   }
 }
 
-// The weights of all groups, then scale and bias of a normalisation.
+// The weights of all groups, then a normalisation.
 template <class T>
 std::size_t DirectConv<T>::packed_bytes() const {
-  const std::int64_t folded = extras_.variance != nullptr ? 2 * whole_vectors(shape_.filters) : 0;
+  const std::int64_t folded = FoldedNorm<T>(extras_, shape_.filters).elements();
   return static_cast<std::size_t>(packed_ * shape_.groups + folded) * sizeof(T);
 }
 
 template <class T>
 void DirectConv<T>::keep_packed() {
-  kept_ = AlignedBuffer(packed_bytes());
+  std::string key = backward_ ? "direct, backward" : "direct";
+  append_to_key(key, kernels_);
+  append_to_key(key, kernel_);
+  for (const std::int64_t size : {shape_.groups, channels_, columns_}) append_to_key(key, size);
+  for (const Phase& phase : phases_) {
+    append_to_key(key, phase.packed_at);
+    for (const std::int32_t tap : phase.taps) append_to_key(key, tap);
+  }
+  FoldedNorm<T>(extras_, shape_.filters).append_to(key);
+  weights_.keep(key, packed_bytes());
 }
 
 template <class T>
-void DirectConv<T>::pack() {
-  pack_weights(reinterpret_cast<T*>(kept_.data()));
+void DirectConv<T>::pack(std::int64_t version) {
+  weights_.refresh(version, [this](T* to) { pack_weights(to); });
 }
 
 template <class T>
 void DirectConv<T>::pack_weights(T* packed) const {
   const std::int64_t filters = shape_.filters;
-  T* scale = packed + packed_ * shape_.groups;
-  if (extras_.variance != nullptr)
-    fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
+  const FoldedNorm<T> norm(extras_, filters);
+  norm.write(packed + packed_ * shape_.groups);
+  const T* scale = norm.scale(packed + packed_ * shape_.groups);
   // A task packs some panels of one phase and group, whose rows are read side by side.
   const std::int64_t width = kPackedPanels * kernels_->panel, parts = ceil_div(columns_, width);
   const std::int64_t phases = static_cast<std::int64_t>(phases_.size());
@@ -301,7 +336,7 @@ void DirectConv<T>::pack_weights(T* packed) const {
     weights.n = columns_;
     weights.rs = backward_ ? 1 : filters;
     weights.cs = backward_ ? filters : 1;
-    weights.scale = extras_.variance != nullptr ? scale + group * shape_.group_filters() : nullptr;
+    weights.scale = scale != nullptr ? scale + group * shape_.group_filters() : nullptr;
     kernels_->pack(weights, first, std::min(width, columns_ - first),
                    packed + group * packed_ + phase.packed_at);
   });
@@ -350,7 +385,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   product.channels = channels_;
   product.accumulate = extras_.addend != nullptr;
   GemmEpilogue<T> epilogue = extras_.epilogue;
-  if (bias != nullptr) epilogue.bias = bias;
+  epilogue.bias = bias;
   if (epilogue.bias != nullptr) epilogue.bias += group * columns_ + column;
   if (epilogue.relu_saved != nullptr) epilogue.relu_saved += at;
   if (epilogue.saved != nullptr) epilogue.saved += at;
@@ -368,14 +403,9 @@ template <class T>
 void DirectConv<T>::run() {
   if (planned_for_ != num_threads()) plan(num_threads());
   if (tasks_ == 0) return;
-  T* packed = reinterpret_cast<T*>(kept_.data());
-  if (packed == nullptr) {
-    packed = static_cast<T*>(region_scratch(packed_bytes()));
-    pack_weights(packed);
-  }
-  const T* bias = extras_.variance != nullptr
-                      ? packed + packed_ * shape_.groups + whole_vectors(shape_.filters)
-                      : nullptr;
+  const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
+  const T* packed = weights.data();
+  const T* bias = FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_ * shape_.groups);
   place_addend(extras_, shape_.batch() * result_height_ * result_width_ * result_channels_,
                result_);
   parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });

@@ -12,10 +12,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/aligned.h"
 #include "kernels/conv_kernels.h"
 #include "kernels/kernel_table.h"
 #include "ops/chunks.h"
+#include "ops/packed_weights.h"
 #include "ops/window.h"
 
 namespace dlnative {
@@ -84,10 +84,23 @@ template <class T>
 void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image,
                   std::int64_t column, std::int64_t columns);
 
-// What normalisation by e.mean and e.variance makes of the weights, y = scale (w * x) + bias, per
-// filter.
+// Normalisation by e.mean and e.variance, y = scale (w * x) + bias per filter, where there is one:
+// scale and bias lie behind the packed weights.
 template <class T>
-void fold_batch_norm(const ConvExtras<T>& e, std::int64_t filters, T* scale, T* bias);
+class FoldedNorm {
+ public:
+  FoldedNorm(const ConvExtras<T>& e, std::int64_t filters) : e_(e), filters_(filters) {}
+
+  std::int64_t elements() const;
+  void write(T* to) const;
+  T* scale(T* at) const;             // null without a normalisation
+  const T* bias(const T* at) const;  // that of the convolution without a normalisation
+  void append_to(std::string& key) const;
+
+ private:
+  const ConvExtras<T>& e_;
+  std::int64_t filters_;
+};
 
 // Pixels of the result times the taps that reach them; the inner loop is the register tile of
 // matrix products over the channels of one tap after the other. Both directions, any strides,
@@ -105,8 +118,8 @@ class DirectConv {
 
   // From now on `run` uses the weights that the last `pack` left, and packs none itself.
   void keep_packed();
-  void pack();
-  std::size_t kept_bytes() const { return kept_.bytes(); }
+  void pack(std::int64_t version);
+  std::size_t kept_bytes() const { return weights_.kept_bytes(); }
 
  private:
   // Pixels of the result that the same taps reach, in `together` images at a time.
@@ -148,7 +161,7 @@ class DirectConv {
   std::int64_t packed_ = 0;                  // elements per group
   std::vector<Phase> phases_;
   std::vector<T> zeros_;
-  AlignedBuffer kept_;
+  PackedWeights<T> weights_;
   int planned_for_ = 0, threads_ = 0;
   std::int64_t tasks_ = 0;
 };
@@ -213,8 +226,8 @@ class PlanarConv {
 
   void run();
   void keep_packed();  // see DirectConv
-  void pack();
-  std::size_t kept_bytes() const { return kept_.bytes(); }
+  void pack(std::int64_t version);
+  std::size_t kept_bytes() const { return weights_.kept_bytes(); }
 
  private:
   std::size_t packed_bytes() const;
@@ -227,8 +240,8 @@ class PlanarConv {
   const T* kernel_;
   T* y_;
   ConvExtras<T> extras_;
-  std::int64_t packed_;  // elements of the packed weights; scale and bias of a normalisation follow
-  AlignedBuffer kept_;
+  std::int64_t packed_;  // elements of the packed weights
+  PackedWeights<T> weights_;
 };
 
 // dkernel, and dbias where it is not null.

@@ -86,46 +86,46 @@ PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T
       extras_(extras),
       packed_(whole_vectors(kernels_->packed_elements(1, planes_.k(), shape.filters))) {}
 
+// The weights, then a normalisation.
 template <class T>
 std::size_t PlanarConv<T>::packed_bytes() const {
-  const std::int64_t folded = extras_.variance != nullptr ? 2 * whole_vectors(shape_.filters) : 0;
+  const std::int64_t folded = FoldedNorm<T>(extras_, shape_.filters).elements();
   return static_cast<std::size_t>(packed_ + folded) * sizeof(T);
 }
 
 template <class T>
 void PlanarConv<T>::keep_packed() {
-  kept_ = AlignedBuffer(packed_bytes());
+  std::string key = "planar";
+  append_to_key(key, kernels_);
+  append_to_key(key, kernel_);
+  append_to_key(key, planes_.k());
+  FoldedNorm<T>(extras_, shape_.filters).append_to(key);
+  weights_.keep(key, packed_bytes());
 }
 
 template <class T>
-void PlanarConv<T>::pack() {
-  pack_weights(reinterpret_cast<T*>(kept_.data()));
+void PlanarConv<T>::pack(std::int64_t version) {
+  weights_.refresh(version, [this](T* to) { pack_weights(to); });
 }
 
 template <class T>
 void PlanarConv<T>::pack_weights(T* packed) const {
   const std::int64_t filters = shape_.filters;
+  const FoldedNorm<T> norm(extras_, filters);
+  norm.write(packed + packed_);
   const std::int32_t whole = 0;
-  TapWeights<T> weights{kernel_, &whole, 1, planes_.k(), filters, filters, 1, nullptr};
-  if (extras_.variance != nullptr) {
-    T* scale = packed + packed_;
-    fold_batch_norm(extras_, filters, scale, scale + whole_vectors(filters));
-    weights.scale = scale;
-  }
-  kernels_->pack(weights, 0, filters, packed);
+  kernels_->pack(TapWeights<T>{kernel_, &whole, 1, planes_.k(), filters, filters, 1,
+                               norm.scale(packed + packed_)},
+                 0, filters, packed);
 }
 
 template <class T>
 void PlanarConv<T>::run() {
   const std::int64_t rows = shape_.window.h.out, columns = shape_.window.w.out;
   const std::int64_t filters = shape_.filters, batch = shape_.batch(), k = planes_.k();
-  T* packed = reinterpret_cast<T*>(kept_.data());
-  if (packed == nullptr) {
-    packed = static_cast<T*>(region_scratch(packed_bytes()));
-    pack_weights(packed);
-  }
-  const T* bias = extras_.variance != nullptr ? packed + packed_ + whole_vectors(filters)
-                                              : extras_.epilogue.bias;
+  const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
+  const T* packed = weights.data();
+  const T* bias = FoldedNorm<T>(extras_, filters).bias(packed + packed_);
   place_addend(extras_, batch * shape_.places() * filters, y_);
   const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
   // Images are tasks; few images are cut into bands of rows, unless moments are asked for.

@@ -34,8 +34,8 @@ std::int64_t bytes_of_b(const GemmBlock<T>& g) {
 template <class T>
 Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue)
     : kernels_(kernels<T>().gemm), block_(block), epilogue_(epilogue) {
-  block_.in_order = block.m <= kernels_->mr && block.cs_b == 1 && block.rs_b == block.n &&
-                    bytes_of_b(block) > (block.m <= 2 ? kCloseB : kFarB);
+  block_.in_order = block.m <= kernels_->mr && block.n > kernels_->nr && block.cs_b == 1 &&
+                    block.rs_b == block.n && bytes_of_b(block) > (block.m <= 2 ? kCloseB : kFarB);
 }
 
 template <class T>

@@ -50,9 +50,9 @@ class Instruction {
  public:
   virtual ~Instruction() = default;
   virtual void run(const StepContext& context) = 0;
-  // Brings constant inputs into the form that `run` wants. Called before the first run, and again
-  // after they have changed.
-  virtual void pack() {}
+  // Brings constant inputs into the form that `run` wants, unless that was done for this version of
+  // them: called before the first run, and again after they have changed.
+  virtual void pack(std::int64_t version) { static_cast<void>(version); }
   virtual std::size_t packed_bytes() const { return 0; }  // that are kept for it
   const char* algorithm = "";  // which implementation was chosen, for profiles
 };

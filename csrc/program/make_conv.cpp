@@ -57,7 +57,7 @@ std::unique_ptr<Instruction> make_packing(Conv conv, bool constant, const char* 
   struct Packing final : Instruction {
     explicit Packing(Conv c) : conv(std::move(c)) { conv.keep_packed(); }
     void run(const StepContext&) override { conv.run(); }
-    void pack() override { conv.pack(); }
+    void pack(std::int64_t version) override { conv.pack(version); }
     std::size_t packed_bytes() const override { return conv.kept_bytes(); }
     Conv conv;
   };

@@ -28,7 +28,12 @@ std::size_t Program::add(const Spec& spec, std::string label, bool commits) {
   if (!committed_) ++interruptible_;
   instructions_.push_back(registry().make(spec));
   entries_.push_back({std::move(label), instructions_.back()->algorithm, 0.0, 0});
-  return instructions_.back()->packed_bytes();
+  const std::size_t bytes = instructions_.back()->packed_bytes();
+  if (bytes > 0) {
+    packing_.push_back(instructions_.back().get());
+    packed_versions_.push_back(-1);
+  }
+  return bytes;
 }
 
 void Program::add_feed(Buffer target) {
@@ -50,7 +55,7 @@ std::int64_t Program::run(const RunRequest& request) {
     throw std::runtime_error("this model is already running in another thread");
   const FlushDenormals flush;
   const Clock::time_point start = Clock::now();
-  pack_constants(request.constants);
+  pack_constants(request.versions);
   std::int64_t done = 0;
   while (done < request.steps) {
     const Clock::time_point step_start = slow_ || done == 0 ? Clock::now() : start;
@@ -69,10 +74,14 @@ std::int64_t Program::run(const RunRequest& request) {
   return done;
 }
 
-void Program::pack_constants(std::int64_t version) {
-  if (version == packed_version_) return;
-  for (const auto& instruction : instructions_) instruction->pack();
-  packed_version_ = version;
+void Program::pack_constants(const std::vector<std::int64_t>& versions) {
+  if (versions.size() != packing_.size())
+    throw std::invalid_argument("expected one version per instruction that packs weights");
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    if (versions[i] == packed_versions_[i]) continue;
+    packing_[i]->pack(versions[i]);
+    packed_versions_[i] = versions[i];
+  }
 }
 
 void Program::run_step(const RunRequest& request, std::int64_t s) {

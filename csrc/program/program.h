@@ -23,9 +23,11 @@ struct RunRequest {
       nullptr;             // row numbers in the data set, or null for consecutive rows
   std::int64_t first = 0;  // position of the first step's first row
   std::int64_t steps = 1;
-  std::uint64_t step = 0;          // number of the first step, for random masks
-  std::uint64_t epoch = 0;         // for augmentation, with the numbers of the rows
-  std::int64_t constants = 0;      // another number than in the run before: some have changed
+  std::uint64_t step = 0;   // number of the first step, for random masks
+  std::uint64_t epoch = 0;  // for augmentation, with the numbers of the rows
+  // Of each instruction that keeps packed weights, the version of what it packs: another number
+  // than in the run before means that it has changed.
+  std::vector<std::int64_t> versions;
   double max_seconds = 0.0;        // stop after this time (0: no limit); at least one step is run
   std::vector<RowTarget> outputs;  // one per output, or empty
   std::function<void()> poll;      // called at least every 50 ms between instructions; may throw
@@ -47,7 +49,8 @@ class Program {
 
   // `commits`: the instruction changes parameters or their slots. From the first such instruction
   // on a step is not interrupted, so that an update is done whole or not at all. Returns the bytes
-  // that the instruction keeps for constant inputs.
+  // of packed weights that the instruction keeps; where there are any, every run says their
+  // version.
   std::size_t add(const Spec& spec, std::string label, bool commits);
   void add_feed(Buffer target);
   void add_output(Buffer source);
@@ -55,7 +58,8 @@ class Program {
   const std::vector<Buffer>& outputs() const { return outputs_; }
 
   // Runs up to request.steps steps and returns how many were run. std::runtime_error where the
-  // program is already running in another thread. Sets flush-to-zero for the length of the call.
+  // program is already running in another thread, std::invalid_argument where versions are missing
+  // or too many. Sets flush-to-zero for the length of the call.
   std::int64_t run(const RunRequest& request);
 
   // From now on every run adds its time per instruction.
@@ -63,7 +67,7 @@ class Program {
   std::vector<ProfileEntry> profile() const;
 
  private:
-  void pack_constants(std::int64_t version);
+  void pack_constants(const std::vector<std::int64_t>& versions);
   void run_step(const RunRequest& request, std::int64_t s);
   void run_instructions(const StepContext& context, const std::function<void()>& poll);
 
@@ -72,7 +76,8 @@ class Program {
   std::vector<ProfileEntry> entries_;
   std::size_t interruptible_ = 0;  // instructions before the first that commits
   bool committed_ = false;
-  std::int64_t packed_version_ = -1;
+  std::vector<Instruction*> packing_;  // those that keep packed weights
+  std::vector<std::int64_t> packed_versions_;
   std::vector<Buffer> feeds_;
   std::vector<std::int64_t> feed_rows_, feed_row_elements_;
   std::vector<Buffer> outputs_;

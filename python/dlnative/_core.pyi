@@ -43,7 +43,7 @@ class Program:
         self,
         arrays: collections.abc.Sequence,
         step: typing.SupportsInt | typing.SupportsIndex = 0,
-        constants: typing.SupportsInt | typing.SupportsIndex = 0,
+        versions: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
     ) -> tuple: ...
     def profile(self) -> list: ...
     def run(
@@ -56,7 +56,7 @@ class Program:
         max_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0,
         out: typing.Any = None,
         epoch: typing.SupportsInt | typing.SupportsIndex = 0,
-        constants: typing.SupportsInt | typing.SupportsIndex = 0,
+        versions: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
     ) -> int: ...
     def set_profiling(self, on: bool) -> None: ...
     @property

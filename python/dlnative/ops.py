@@ -111,7 +111,7 @@ def compute(op, inputs, attributes, out=None):
     )
     for i in op.writes:
         if is_variable(inputs[i]):
-            inputs[i].version += 1
+            inputs[i].changed()
     if not outputs:
         return None
     return outputs[0] if single else tuple(outputs)

@@ -13,8 +13,7 @@ class Variable:
     """A named parameter or state, backed by one NumPy array.
 
     The array never moves once a program uses it: `value` shows it live, `numpy()` is a copy, and
-    `assign` changes it. `version` counts the changes, so that what was made of the values, such as
-    packed weights, is made anew when it is needed.
+    `assign` changes it.
 
     Args:
         value: Initial values.
@@ -35,9 +34,8 @@ class Variable:
     def __init__(self, value, dtype=None, name="variable", trainable=True, path=None):
         value = np.array(value, dtype=dtype, order="C", ndmin=0)
         self._value = value
-        self.version = 0
         self._placed = False
-        self._buffer = None  # the flat buffer that it is a part of
+        self._buffer = None  # the FlatBuffer that it is a part of
         self.shape = value.shape
         self.dtype = value.dtype.name
         self.name = name
@@ -55,11 +53,21 @@ class Variable:
 
     @property
     def array(self):
-        """The memory itself, for programs: who writes there counts `version` up afterwards.
+        """The memory itself, for programs: who writes there calls `changed` afterwards.
 
         Its address is fixed once a program has been built.
         """
         return self._value
+
+    @property
+    def buffer(self):
+        """The FlatBuffer in which the values lie; None before a program uses them."""
+        return self._buffer
+
+    def changed(self):
+        """What was made of the values, such as packed weights, is made anew when it is needed."""
+        if self._buffer is not None:
+            self._buffer.version += 1
 
     @property
     def ndim(self):
@@ -79,14 +87,15 @@ class Variable:
         Raises:
             ValueError: The shape is not that of the variable; nothing has been written.
         """
-        value = np.asarray(value.value if isinstance(value, Variable) else value)
+        value = value.value if isinstance(value, Variable) else value
+        value = np.asarray(value).astype(self.dtype, copy=False)
         if value.shape != self.shape:
             raise ValueError(
                 f"Variable '{self.path}': expected values of shape {self.shape}, "
                 f"received {value.shape}"
             )
         self._value[...] = value
-        self.version += 1
+        self.changed()
 
     def __array__(self, dtype=None, copy=None):
         if copy is False and (dtype is None or dtype == self._value.dtype):
@@ -95,6 +104,21 @@ class Variable:
 
     def __repr__(self):
         return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype}>"
+
+
+class FlatBuffer:
+    """Memory in which variables lie side by side.
+
+    Attributes:
+        array: The values of all of them, and the gaps between.
+        version: Counts the changes of any of them.
+    """
+
+    __slots__ = ("array", "version")
+
+    def __init__(self, array):
+        self.array = array
+        self.version = 0
 
 
 def place(variables):
@@ -114,9 +138,9 @@ def place(variables):
         for v in group:
             offsets.append(end)
             end += -(-v.size // step) * step
-        buffer = aligned_zeros(end, dtype)
+        buffer = FlatBuffer(aligned_zeros(end, dtype))
         for v, offset in zip(group, offsets):
-            view = buffer[offset : offset + v.size].reshape(v.shape)
+            view = buffer.array[offset : offset + v.size].reshape(v.shape)
             view[...] = v._value
             v._value = view
             v._placed = True

@@ -20,15 +20,16 @@ class NativeFunction:
         schedule: The fused nodes.
         instructions: Those of them that the program runs; views need nothing to be done.
         memory: The MemoryPlan; `memory.bytes` is what the program has allocated.
+        written: The variables that the program overwrites.
         packed_bytes: What it has allocated besides, for copies of weights that it does not write,
-            in the form that the kernels read.
+            in the form that the kernels read. Programs share the copies of the same weights.
     """
 
     def __init__(self, graph, outputs):
         place_variables(graph)
         place([t.source for t in outputs if getattr(t.source, "is_graph_variable", False)])
         self.schedule = fuse(graph, outputs)
-        self._written = self.schedule.written_variables()
+        self.written = self.schedule.written_variables()
         flatten_updates(self.schedule)
         self.memory = plan_memory(self.schedule, graph.feeds)
         self.program = _core.Program(self.memory.bytes)
@@ -39,8 +40,8 @@ class NativeFunction:
             for n in self.schedule.nodes
             if not (n.op.view and id(n.inputs[0]) in self.memory.places)
         ]
-        written = {id(v) for v in self._written}
-        packed = {}  # variables that instructions keep a packed copy of
+        written = {id(v) for v in self.written}
+        packed = []  # of each instruction that keeps packed weights, where those lie
         self.packed_bytes = 0
         for node in self.instructions:
             constants = _constants(node, written)
@@ -55,8 +56,11 @@ class NativeFunction:
             )
             if kept:
                 self.packed_bytes += kept
-                packed.update((id(s), s) for s in (node.inputs[i].source for i in constants))
-        self._packed = list(packed.values())
+                packed.append(_buffers(node.inputs[i].source for i in constants))
+        self._changes = _buffers(self.written)
+        # Most instructions have theirs in the same buffers.
+        self._sources = list(dict.fromkeys(packed))
+        self._source_of = [self._sources.index(buffers) for buffers in packed]
         for t in outputs:
             self.program.add_output(self._buffer(t))
         # Bound methods: one attribute look-up less on the way of a single small step.
@@ -74,12 +78,11 @@ class NativeFunction:
 
         For augmentation the rows are samples 0, 1, ... of epoch `step`.
         """
-        constants = sum([v.version for v in self._packed])
+        versions = self._start()
         try:
-            return self._call(arrays, step, constants)
+            return self._call(arrays, step, versions)
         finally:
-            for v in self._written:
-                v.version += 1
+            self._count()
 
     def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None, epoch=0):
         """Runs up to `steps` steps over rows of data sets in one call, without the GIL.
@@ -100,14 +103,29 @@ class NativeFunction:
         Returns:
             How many steps were run.
         """
-        constants = sum([v.version for v in self._packed])
+        versions = self._start()
         try:
             return self._run(
-                arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch, constants
+                arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch, versions
             )
         finally:
-            for v in self._written:
-                v.version += 1
+            self._count()
+
+    def _start(self):
+        """The versions of the packed weights. What is about to be written has changed, too: an
+        interrupt may come before it is counted afterwards.
+        """
+        self._count()
+        versions = [sum([b.version for b in buffers]) for buffers in self._sources]
+        return [versions[i] for i in self._source_of]
+
+    def _count(self):
+        for buffer in self._changes:
+            buffer.version += 1
+
+
+def _buffers(variables):
+    return tuple({id(v.buffer): v.buffer for v in variables}.values())
 
 
 def _constants(node, written):

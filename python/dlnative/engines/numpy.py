@@ -52,7 +52,7 @@ class NumpyFunction:
             for i, result in zip(written, [r for r in results if r is not None]):
                 inputs[i][...] = result
                 if is_variable(node.inputs[i].source):
-                    node.inputs[i].source.version += 1
+                    node.inputs[i].source.changed()
         elif len(node.outputs) == 1:
             values[id(node.outputs[0])] = results
         else:

@@ -190,7 +190,7 @@ def symbolic_apply(name, inputs, attributes):
 
 
 def is_variable(value):
-    """True for Variables and for anything else that says that it is graph state."""
+    """True for Variables."""
     return getattr(value, "is_graph_variable", False)
 
 

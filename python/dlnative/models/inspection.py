@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from .. import config, losses
-from ..graph.tensor import is_variable
 from ..utils import nest
 from . import fitting
 from .arrays import Rows
@@ -86,7 +85,7 @@ class Inspection:
                 rows = fitting.checked(self, state, x, y)
                 fitting.build_optimizer(self, state)
                 step = state.step(self, "train", batch, rows)
-        saved = [(v, v.numpy()) for v in _state_of(step)]
+        saved = [(v, v.numpy()) for v in step.function.written]
         program = step.function.program
         try:
             arrays = step.pick(flat_arrays(rows))
@@ -119,16 +118,6 @@ class Inspection:
 
 def _trains(model):
     return model.compiled and model.loss is not None
-
-
-def _state_of(step):
-    """The variables that a step reads and writes."""
-    found = {}
-    for node in step.function.schedule.nodes:
-        for t in node.inputs:
-            if t is not None and is_variable(t.source):
-                found[id(t.source)] = t.source
-    return list(found.values())
 
 
 def _zeros(shape, batch, dtype="float32"):
@@ -197,7 +186,7 @@ class MemoryReport:
         kind: "train" or "predict".
         arena_bytes: Activations, gradients and batches, in the one block that the program has.
         packed_bytes: Copies of weights that the step does not change, in the form that the kernels
-            read: those of convolutions, in prediction steps.
+            read: those of convolutions, in prediction steps. Steps of the same weights share them.
         variable_bytes: Weights and other variables of the model.
         optimizer_bytes: Slots of the optimizer.
         rows: (name, bytes, offset, first node, last node) of every piece of the arena.

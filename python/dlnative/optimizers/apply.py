@@ -7,7 +7,7 @@ import numpy as np
 from .. import config
 from ..graph.tensor import Graph
 from ..losses.base import FLOATS
-from ..variables import Variable
+from ..variables import FlatBuffer, Variable
 
 
 def apply_update(optimizer, grads, parameters):
@@ -90,11 +90,12 @@ def _as_variable(optimizer, owner, parameter):
         raise TypeError(
             f"{owner}: expected a writable, contiguous float32 or float64 array, received "
             f"{parameter.dtype} {parameter.shape} (contiguous: {parameter.flags.c_contiguous}, "
-            f"writable: {parameter.flags.writeable})"
+            f"writable: {parameter.flags.writeable}). Pass a Variable itself, not its values."
         )
     variable = Variable(np.zeros((), parameter.dtype), name=f"array_{len(optimizer._wrapped)}")
     variable._value = parameter
     variable._placed = True
+    variable._buffer = FlatBuffer(parameter)
     variable.shape = parameter.shape
     optimizer._wrapped[id(parameter)] = (parameter, variable)
     return variable

@@ -22,6 +22,7 @@ class Scalar(Variable):
         self.path = variable.path
         self._value = variable.array.reshape(())
         self._placed = True
+        self._buffer = variable.buffer
 
     def __float__(self):
         return float(self._value)

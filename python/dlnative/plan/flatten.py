@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from ..graph.ops.optimizers import UPDATES
 from ..graph.table import ITEMSIZE
 from ..graph.tensor import Node, Tensor, is_variable
@@ -63,7 +59,7 @@ def flatten_updates(schedule):
         inputs = [
             None
             if t is None
-            else Tensor((size,), t.dtype, source=_span(t.source.array, size), name=t.name)
+            else Tensor((size,), t.dtype, source=_span(t.source, size), name=t.name)
             for t in first.inputs[:grad_index]
         ]
         merged = Node(
@@ -104,17 +100,11 @@ def _continues(before, node):
             return False
         if a is not None and (
             a.dtype != node.inputs[0].dtype
-            or not _same_buffer(a.source, b.source)
+            or a.source.buffer is not b.source.buffer  # nothing of the user's lies between
             or _distance(a.source, b.source) != step
         ):
             return False
     return True
-
-
-def _same_buffer(a, b):
-    """Arrays of the user's may lie side by side, too, but what is between them is not ours."""
-    buffer = getattr(a, "_buffer", None)
-    return buffer is not None and buffer is getattr(b, "_buffer", None)
 
 
 def _padded(variable):
@@ -129,11 +119,8 @@ def _distance(a, b):
     return _address(b) - _address(a)
 
 
-def _span(array, size):
-    """A flat view of `size` elements that starts where `array` starts, within its buffer."""
-    base = array
-    while isinstance(base.base, np.ndarray) and math.prod(base.shape) < size:
-        base = base.base
-    base = base.reshape(-1).view(np.uint8)
-    start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return base[start : start + size * array.itemsize].view(array.dtype)
+def _span(variable, size):
+    """`size` values of its buffer, from the first of a variable on."""
+    values = variable.buffer.array
+    start = (_address(variable) - values.__array_interface__["data"][0]) // values.itemsize
+    return values[start : start + size]
