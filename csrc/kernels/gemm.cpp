@@ -193,36 +193,75 @@ void single_tile(const GemmBlock<T>& g, int nv) {
 }
 
 // The rows of B that are read side by side, where B is read in order. The processor fetches ahead
-// along each. One row of A on Zen 3 (2026-11): 3136 x 512 values in the third-level cache 37 GB/s
-// -> 60 on one core, 66 -> 92 on two; from memory 13 -> 27 and 20 -> 41. Sums over 8 or 16 rows are
-// equal, over 32 a fifth slower.
+// along each. Sums over 8 or 16 rows are equal, over 32 a fifth slower (Zen 3, 2026-11).
 constexpr std::int64_t kRowsInOrder = 16;
 
-// A few rows of A, and B in the order in which it lies.
+// C += A B for M rows of A and kRows of B, whose columns are whole pairs of vectors.
+template <class T, int M, int kRows>
+void add_rows(const GemmBlock<T>& g, std::int64_t p, std::int64_t columns) {
+  Vec<T> a[M][kRows];
+  for (int i = 0; i < M; ++i) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) a[i][r] = broadcast(g.a[i * g.rs_a + (p + r) * g.cs_a]);
+  }
+  const bool sums = p > 0 || g.accumulate;
+  const T* b = g.b + p * g.rs_b;
+  for (std::int64_t j = 0; j < columns; j += 2 * kLanes<T>, b += 2 * kLanes<T>) {
+    Vec<T> acc[M][2] = {};
+    if (sums) {
+      for (int i = 0; i < M; ++i) {
+        acc[i][0] = load<T>(g.c + i * g.ldc + j);
+        acc[i][1] = load<T>(g.c + i * g.ldc + j + kLanes<T>);
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Vec<T> first = load<T>(b + r * g.rs_b), second = load<T>(b + r * g.rs_b + kLanes<T>);
+      for (int i = 0; i < M; ++i) {
+        acc[i][0] += a[i][r] * first;
+        acc[i][1] += a[i][r] * second;
+      }
+    }
+    for (int i = 0; i < M; ++i) {
+      store<T>(g.c + i * g.ldc + j, acc[i][0]);
+      store<T>(g.c + i * g.ldc + j + kLanes<T>, acc[i][1]);
+    }
+  }
+}
+
+// A few rows of A, and B in the order in which it lies. One or two rows of A stay in registers, and
+// C in the first-level cache; the last products, and more rows, are tiles. One row on Zen 3
+// (2026-11): 3136 x 512 values in the third-level cache 37 GB/s -> 66 on one core, 66 -> 95 on two;
+// from memory 13 -> 34 and 20 -> 41.
 template <class T, bool kUnitRow>
 void run_in_order(const GemmBlock<T>& g) {
-  const Tile<T> run = find_tile<T, kUnitRow>(g.m, kTileVectors);
   const std::int64_t whole = g.n / kTileColumns<T> * kTileColumns<T>, rest = g.n - whole;
-  const int nv = static_cast<int>(ceil_div(rest, kLanes<T>));
-  const std::int64_t width = nv * kLanes<T>;
-  const T *a = g.a, *b = g.b;
-  for (std::int64_t pc = 0; pc < g.k; pc += kRowsInOrder) {
-    const std::int64_t kc = min64(kRowsInOrder, g.k - pc);
-    const bool first = pc == 0, last = pc + kc >= g.k;
-    TileEnd<T> end = panel_end(g, 0, kTileColumns<T>, kTileColumns<T>, first, last);
+  std::int64_t begin = 0;
+  if (g.m == 1) {
+    for (; begin + kRowsInOrder < g.k; begin += 8) add_rows<T, 1, 8>(g, begin, whole);
+  } else if (g.m == 2) {
+    for (; begin + kRowsInOrder < g.k; begin += 4) add_rows<T, 2, 4>(g, begin, whole);
+  }
+  const Tile<T> run = find_tile<T, kUnitRow>(g.m, kTileVectors);
+  for (std::int64_t p = begin; p < g.k; p += kRowsInOrder) {
+    const std::int64_t kc = min64(kRowsInOrder, g.k - p);
+    TileEnd<T> end =
+        panel_end(g, 0, kTileColumns<T>, kTileColumns<T>, p == 0, p + kRowsInOrder >= g.k);
     for (std::int64_t j = 0; j < whole; j += kTileColumns<T>) {
-      run(a, g.rs_a, g.cs_a, b + j, g.rs_b, kc, end);
+      run(g.a + p * g.cs_a, g.rs_a, g.cs_a, g.b + p * g.rs_b + j, g.rs_b, kc, end);
       end.c += kTileColumns<T>;
       if (end.bias != nullptr) end.bias += kTileColumns<T>;
       if (end.relu_saved != nullptr) end.relu_saved += kTileColumns<T>;
     }
-    if (rest > 0) {
-      pack_b(b + whole, g.rs_b, 1, kc, rest, width, g.scratch);
-      find_tile<T, kUnitRow>(g.m, nv)(a, g.rs_a, g.cs_a, g.scratch, width, kc,
-                                      panel_end(g, whole, rest, width, first, last));
-    }
-    a += kc * g.cs_a;
-    b += kc * g.rs_b;
+  }
+  const int nv = static_cast<int>(ceil_div(rest, kLanes<T>));
+  const std::int64_t width = nv * kLanes<T>;
+  for (std::int64_t p = 0; rest > 0 && p < g.k; p += kRowsInOrder) {
+    const std::int64_t kc = min64(kRowsInOrder, g.k - p);
+    pack_b(g.b + p * g.rs_b + whole, g.rs_b, 1, kc, rest, width, g.scratch);
+    find_tile<T, kUnitRow>(g.m, nv)(
+        g.a + p * g.cs_a, g.rs_a, g.cs_a, g.scratch, width, kc,
+        panel_end(g, whole, rest, width, p == 0, p + kRowsInOrder >= g.k));
   }
   finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
 }
