@@ -345,3 +345,15 @@ def test_integers_and_other_dtypes_are_converted():
         ops.relu(np.array(["a"]))
     with pytest.raises(AttributeError, match="relu"):
         _ = ops.rellu
+
+
+def test_arrays_of_any_layout(rng):
+    """Other byte orders, strides and subclasses give what plain arrays give."""
+    x = rng.standard_normal((6, 8)).astype("float32")
+    expected = ops.tanh(x)
+    wide = np.empty((12, 16), "float32")
+    wide[::2, ::2] = x
+    for same in (x.astype(">f4"), wide[::2, ::2], np.asfortranarray(x), x.view(np.matrix)):
+        result = ops.tanh(same)
+        assert type(result) is np.ndarray and result.dtype == "float32"
+        np.testing.assert_array_equal(result, expected)

@@ -34,6 +34,15 @@ def _name(dtype):
     return dtype.name
 
 
+@cache
+def _native():
+    """What the native engine computes an op with; imported when the first one is computed."""
+    from . import _core
+    from .engines.native import native_attributes
+
+    return _core.execute, native_attributes
+
+
 def __getattr__(name):
     if name not in table:
         from .utils import unknown_name_error
@@ -98,11 +107,9 @@ def compute(op, inputs, attributes, out=None):
             out[...] = results
             return out
         return results
-    from . import _core
-    from .engines.native import native_attributes
-
+    execute, native_attributes = _native()
     outputs = [np.empty(s.shape, s.dtype) for s in specs] if out is None else [out]
-    _core.execute(
+    execute(
         op.name,
         arrays,
         outputs,
@@ -148,7 +155,9 @@ def _arrays(op, inputs):
 def _converted(op, i, array, dtype):
     if "sparse" in op.name and i > 0 and array.dtype.kind in "iu":
         dtype = "int32"
-    dtype = getattr(op, "input_dtypes", {}).get(i, dtype)
+    dtype = op.input_dtypes.get(i, dtype)
+    if _name(array.dtype) == dtype and array.flags.c_contiguous and array.dtype.isnative:
+        return array
     return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
 
 
