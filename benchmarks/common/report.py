@@ -295,7 +295,11 @@ class Report:
             "format": 1,
             "benchmark": self.benchmark,
             # Where an interpreter lies says nothing to anybody else.
-            "arguments": {k: v for k, v in vars(self.arguments).items() if "python" not in k},
+            "arguments": {
+                name: value
+                for name, value in vars(self.arguments).items()
+                if "python" not in name and name not in ("out", "plot")  # places on one machine
+            },
             "machine": self.machine,
             "libraries": self.libraries,
             "missing": self.missing,
