@@ -164,6 +164,23 @@ def test_weights_are_packed_once(rng):
     assert not np.allclose(model.predict(x, verbose=0), before)
 
 
+def test_programs_that_share_copies_may_depend_on_other_variables(rng):
+    """A step that writes the bias, and one that does not, have the kernel packed once."""
+    layer = layers.Conv2D(8, 3, padding="same")
+    model = dlnative.Sequential([dlnative.Input((6, 6, 8)), layer, layers.Flatten()])
+    layer.kernel.trainable = False  # so it does not lie in the buffer of the bias
+    model.compile(dlnative.optimizers.SGD(0.0), "mse")
+    x = rng.normal(size=(4, 6, 6, 8)).astype("float32")
+    y = np.zeros((4, 288), "float32")
+    model.fit(x, y, epochs=5, verbose=0)
+    assert layer.kernel.buffer is not layer.bias.buffer
+    for _ in range(3):
+        check(model, x)
+        layer.kernel.assign(0.5 * layer.kernel.numpy())
+        loss = model.fit(x, y, batch_size=4, verbose=0).history["loss"][0]
+        np.testing.assert_allclose(loss, np.mean(oracle(model, x) ** 2), rtol=1e-5)
+
+
 def test_a_failing_assignment_changes_nothing(rng):
     variable = convolutions().layers[0].kernel
     before = variable.numpy()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
+
+_changes = itertools.count(1)
 
 
 class Variable:
@@ -67,7 +70,7 @@ class Variable:
     def changed(self):
         """What was made of the values, such as packed weights, is made anew when it is needed."""
         if self._buffer is not None:
-            self._buffer.version += 1
+            self._buffer.changed()
 
     @property
     def ndim(self):
@@ -111,7 +114,8 @@ class FlatBuffer:
 
     Attributes:
         array: The values of all of them, and the gaps between.
-        version: Counts the changes of any of them.
+        version: When one of them changed last, in changes of all buffers of the process: what was
+            made at the latest version of several buffers is as new as each of them.
     """
 
     __slots__ = ("array", "version")
@@ -119,6 +123,9 @@ class FlatBuffer:
     def __init__(self, array):
         self.array = array
         self.version = 0
+
+    def changed(self):
+        self.version = next(_changes)
 
 
 def place(variables):

@@ -116,12 +116,12 @@ class NativeFunction:
         interrupt may come before it is counted afterwards.
         """
         self._count()
-        versions = [sum([b.version for b in buffers]) for buffers in self._sources]
+        versions = [max([b.version for b in buffers]) for buffers in self._sources]
         return [versions[i] for i in self._source_of]
 
     def _count(self):
         for buffer in self._changes:
-            buffer.version += 1
+            buffer.changed()
 
 
 def _buffers(variables):
