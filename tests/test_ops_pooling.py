@@ -167,6 +167,17 @@ def test_strides_beyond_the_scratch_of_a_row(isa, rng):
     np.testing.assert_array_equal(ops.max_pool2d_backward(dy, x, **window), expected)
 
 
+def test_positions_found_again_image_by_image(isa, rng):
+    """More positions than are kept at a time, so that several groups of images take turns."""
+    x = rng.integers(-9, 9, (19, 33, 31, 96)).astype("float32")
+    window = {"pool_size": (3, 3), "strides": (2, 2), "padding": "same"}
+    y, indices = ops.max_pool2d(x, **window, indices=True)
+    dy = rng.integers(-9, 9, y.shape).astype("float32")
+    expected = ops.max_pool2d_backward_indices(dy, indices, input_shape=x.shape, **window)
+    np.testing.assert_array_equal(ops.max_pool2d_backward(dy, x, **window), expected)
+    assert ops.max_pool2d_backward(dy[:0], x[:0], **window).shape == (0, 33, 31, 96)
+
+
 def test_wrong_indices_stay_in_bounds(isa, rng):
     """A position that no window has gives nothing."""
     dy = np.ones((2, 3, 3, 5), "float32")

@@ -29,7 +29,7 @@ void max_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::uint
 #pragma GCC unroll 2
       for (int v = 0; v < kCount; ++v) {
         const std::int64_t at = q * s.channels + c + v * kLanes<T>;
-        store(y + at, relu ? at_least<T>(best[v], 0) : best[v]);
+        if (y != nullptr) store(y + at, relu ? at_least<T>(best[v], 0) : best[v]);
         if constexpr (kIndices) {
           Bytes<T>::store(indices + at, where[v]);
         }
@@ -48,8 +48,8 @@ void max_rows(const PoolShape& s, const T* x, T* y, std::uint8_t* indices, bool 
                                             : max_row<T, kIndices, 0>;
   for (std::int64_t r = first; r < first + rows; ++r) {
     const std::int64_t at = r * s.out_w * s.channels;
-    row(s, x + r / s.out_h * image, x + s.batch * image, y + at, kIndices ? indices + at : nullptr,
-        relu, r % s.out_h);
+    row(s, x + r / s.out_h * image, x + s.batch * image, y != nullptr ? y + at : nullptr,
+        kIndices ? indices + at : nullptr, relu, r % s.out_h);
   }
 }
 

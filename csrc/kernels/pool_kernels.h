@@ -18,13 +18,16 @@ struct PoolShape {
   bool disjoint() const { return stride_h >= window_h && stride_w >= window_w; }
 };
 
+// Positions in a window that a byte can name.
+inline constexpr std::int64_t kMaxPositions = 256;
+
 // `first` and `rows` count rows of pixels: those of y (batch * out_h) in max, average and
 // max_backward, those of x (batch * in_h) in max_backward_indices and average_backward. A call
 // writes its rows, whole, and nothing else; it may read to the end of every input array.
 template <class T>
 struct PoolKernels {
-  // y = the largest value, NaN where there is one; with `relu`, max(y, 0). indices (may be null):
-  // the position of the first largest value (or the first NaN) in its window, row by row.
+  // y = the largest value, NaN where there is one; with `relu`, max(y, 0). indices: the position of
+  // the first largest value (or the first NaN) in its window, row by row. One of both may be null.
   void (*max)(const PoolShape& shape, const T* x, T* y, std::uint8_t* indices, bool relu,
               std::int64_t first, std::int64_t rows);
   // dx = the sum, in scan order, of the dy whose index names the pixel; with `saved`, of those
@@ -35,7 +38,7 @@ struct PoolKernels {
   // the first row of a window to the first of the next.
   void (*max_backward)(const PoolShape& shape, const T* dy, const T* x, T* dx, std::int64_t first,
                        std::int64_t rows);
-  // For any windows: writes `images` whole images.
+  // For windows of any size: writes `images` whole images.
   void (*max_backward_images)(const PoolShape& shape, const T* dy, const T* x, T* dx,
                               std::int64_t first, std::int64_t images);
   // y = the sum of a window's pixels, in scan order, times 1 / their number.

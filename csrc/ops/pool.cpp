@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/aligned.h"
 #include "core/checks.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
@@ -11,6 +12,9 @@ namespace dlnative {
 namespace {
 
 constexpr double kElementCost = 0.12;  // nanoseconds per float32 in cache
+
+// Positions that are found before they are used: they stay in the second-level cache.
+constexpr std::int64_t kPositionsAtOnce = std::int64_t{256} << 10;
 
 PoolShape shape_of(const Window& window) {
   check(window.h.dilation == 1 && window.w.dilation == 1, "pooling: expected no dilation");
@@ -67,9 +71,32 @@ void PoolOp<T>::max_backward(const T* dy, const T* x, T* dx) const {
     });
     return;
   }
-  for_each_piece(shape_.batch, [&](std::int64_t first, std::int64_t images) {
-    kernels_->max_backward_images(shape_, dy, x, dx, first, images);
-  });
+  if (shape_.window_h * shape_.window_w > kMaxPositions) {
+    for_each_piece(shape_.batch, [&](std::int64_t first, std::int64_t images) {
+      kernels_->max_backward_images(shape_, dy, x, dx, first, images);
+    });
+    return;
+  }
+  const std::int64_t image = shape_.in_h * shape_.in_w * shape_.channels;
+  const std::int64_t windows = shape_.out_h * shape_.out_w * shape_.channels;
+  const std::int64_t some =
+      std::clamp<std::int64_t>(kPositionsAtOnce / std::max<std::int64_t>(windows, 1), 1,
+                               std::max<std::int64_t>(shape_.batch, 1));
+  auto* indices =
+      static_cast<std::uint8_t*>(region_scratch(static_cast<std::size_t>(some * windows)));
+  for (std::int64_t first = 0; first < shape_.batch; first += some) {
+    const PoolOp part = of_images(std::min(some, shape_.batch - first));
+    part.max(x + first * image, nullptr, indices, false);
+    part.max_backward_indices(dy + first * windows, indices, nullptr, dx + first * image);
+  }
+}
+
+template <class T>
+PoolOp<T> PoolOp<T>::of_images(std::int64_t images) const {
+  PoolOp op = *this;
+  op.shape_.batch = images;
+  op.work_ *= static_cast<double>(images) / static_cast<double>(shape_.batch);
+  return op;
 }
 
 template <class T>

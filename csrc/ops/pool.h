@@ -1,7 +1,8 @@
 // Pooling of images and its gradients: cuts the rows of pixels over threads.
 //
 // x is [batch, h.in, w.in, channels], y [batch, h.out, w.out, channels]; no two arrays overlap.
-// Each array is read and written once. The cut depends on the shape alone.
+// Each array is read and written once; max_backward of overlapping windows finds the positions of
+// some images first, and then gathers. The cut depends on the shape alone.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ class PoolOp {
   // std::invalid_argument: dilation, or a window that may lie in the padding alone.
   explicit PoolOp(const Window& window);
 
-  // indices may be null: one byte per window, of at most 256 positions. `relu` is applied to y.
+  // y or indices may be null: one byte per window, of at most kMaxPositions. `relu` is applied to
+  // y.
   void max(const T* x, T* y, std::uint8_t* indices, bool relu) const;
   // saved may be null: dy counts where saved > 0.
   void max_backward_indices(const T* dy, const std::uint8_t* indices, const T* saved, T* dx) const;
@@ -28,6 +30,9 @@ class PoolOp {
   const char* algorithm() const;
 
  private:
+  // The same for another batch.
+  PoolOp of_images(std::int64_t images) const;
+
   // Calls f(first row, rows) for pieces of `rows` rows.
   template <class F>
   void for_each_piece(std::int64_t rows, F&& f) const;

@@ -24,9 +24,9 @@ std::int64_t pooled_size(const Window& window) {
 }
 
 void check_indexable(const Spec& spec, const Window& window) {
-  check(window.h.window * window.w.window <= 256, spec.op,
-        ": expected a window of at most 256 positions, received ", window.h.window, " x ",
-        window.w.window);
+  check(window.h.window * window.w.window <= kMaxPositions, spec.op,
+        ": expected a window of at most ", kMaxPositions, " positions, received ", window.h.window,
+        " x ", window.w.window);
 }
 
 bool relu_attribute(const Spec& spec) {

@@ -91,7 +91,7 @@ void max_lines(const PoolShape& s, const T* image, const T* x_end, T* y, std::ui
     for (std::int64_t i = 0; i < size; i += kLanes<T>) {
       const std::int64_t at = q * s.channels + i;
       const Vec<T> v = load(best + i);
-      store_upto(y + at, relu ? at_least<T>(v, 0) : v, size - i);
+      if (y != nullptr) store_upto(y + at, relu ? at_least<T>(v, 0) : v, size - i);
       if constexpr (kIndices) {
         Mask<T> number;
         __builtin_memcpy(&number, where + i, sizeof(number));

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 
@@ -171,6 +170,8 @@ def _make_bar(total, title):
 
         if notebook.IProgress is not None:  # without ipywidgets a bar of characters does, too
             return _without_thread(notebook.tqdm)(total=total, desc=title, **BAR)
+    import shutil
+
     from tqdm.std import tqdm
 
     size = shutil.get_terminal_size()  # 80 x 24 for a terminal that does not know
