@@ -18,6 +18,9 @@ constexpr std::int64_t kLargeWeights = std::int64_t{1} << 18;
 
 constexpr std::int64_t kPackedPanels = 8;  // by one task
 
+// Tasks of at least kSerialFlops even out threads of which one is held up.
+constexpr std::int64_t kTasksPerThread = 8;
+
 // Cycles of tiles of so many pixels, where a tap takes `step` of them: taps that lie in the padding
 // for all pixels of a tile are left out, so a tile as wide as a small image does less.
 double tap_cycles(const std::vector<std::int32_t>& reached, std::int64_t taps, std::int64_t tile,
@@ -264,9 +267,11 @@ void DirectConv<T>::plan(int threads) {
   const std::int64_t batches = ceil_div(shape_.batch(), together_);
   const std::int64_t tables = static_cast<std::int64_t>(phases_.size()) * shape_.groups * batches;
   const double flops = shape_.flops();
-  const std::int64_t wanted = threads == 1 || flops < kSerialFlops ? 1
-                              : flops > 20.0 * kSerialFlops        ? 4 * threads
-                                                                   : threads;
+  const std::int64_t wanted =
+      threads == 1 || flops < kSerialFlops
+          ? 1
+          : std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / kSerialFlops), threads,
+                                     kTasksPerThread * threads);
   if (wanted == 1) threads_ = 1;  // too little work for a second thread
   for (Phase& phase : phases_) {
     const std::int64_t pixels = std::min(together_, shape_.batch()) * phase.pixels;
