@@ -178,6 +178,23 @@ def test_positions_found_again_image_by_image(isa, rng):
     assert ops.max_pool2d_backward(dy[:0], x[:0], **window).shape == (0, 33, 31, 96)
 
 
+@pytest.mark.parametrize("channels", [12, 64])
+def test_gradients_too_large_for_the_caches(isa, rng, channels):
+    """What is written past the caches has the values of small batches, which are not."""
+    window = {"pool_size": (3, 3), "strides": (2, 2), "padding": "same"}
+    shape = (5_000_000 // (60 * 62 * channels), 60, 62, channels)
+    dy = rng.standard_normal((shape[0], 30, 31, channels)).astype("float32")
+    indices = rng.integers(0, 9, dy.shape).astype("uint8")
+    all_images, one = {"input_shape": shape, **window}, {"input_shape": (1, *shape[1:]), **window}
+    dx = ops.max_pool2d_backward_indices(dy, indices, **all_images)
+    average = ops.avg_pool2d_backward(dy, **all_images)
+    for i in (0, shape[0] - 1):
+        some = slice(i, i + 1)
+        expected = ops.max_pool2d_backward_indices(dy[some], indices[some], **one)
+        np.testing.assert_array_equal(dx[some], expected)
+        np.testing.assert_array_equal(average[some], ops.avg_pool2d_backward(dy[some], **one))
+
+
 def test_wrong_indices_stay_in_bounds(isa, rng):
     """A position that no window has gives nothing."""
     dy = np.ones((2, 3, 3, 5), "float32")

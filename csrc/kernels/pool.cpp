@@ -42,9 +42,10 @@ template <class T, bool kIndices>
 void max_rows(const PoolShape& s, const T* x, T* y, std::uint8_t* indices, bool relu,
               std::int64_t first, std::int64_t rows) {
   const std::int64_t image = s.in_h * s.in_w * s.channels;
-  const bool small = s.window_h == 2 && s.window_w == 2;
+  const std::int64_t square = s.window_h == s.window_w ? s.window_h : 0;
   const auto row = is_narrow<T>(s.channels) ? max_lines<T, kIndices>
-                   : small                  ? max_row<T, kIndices, 2>
+                   : square == 2            ? max_row<T, kIndices, 2>
+                   : square == 3            ? max_row<T, kIndices, 3>
                                             : max_row<T, kIndices, 0>;
   for (std::int64_t r = first; r < first + rows; ++r) {
     const std::int64_t at = r * s.out_w * s.channels;

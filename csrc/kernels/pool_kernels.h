@@ -13,6 +13,7 @@ struct PoolShape {
   std::int64_t in_h, in_w, out_h, out_w;
   std::int64_t window_h, window_w, stride_h, stride_w;
   std::int64_t top, left;
+  bool stream;  // dx is too large for the caches
 
   // No pixel is in two windows.
   bool disjoint() const { return stride_h >= window_h && stride_w >= window_w; }

@@ -8,6 +8,7 @@
 
 #include "core/integers.h"
 #include "core/parallel.h"
+#include "dispatch/cpu.h"
 
 namespace dlnative {
 
@@ -29,6 +30,15 @@ inline constexpr double kSerialFlops = 1e6;
 
 inline std::int64_t chunk_count(std::int64_t n, std::int64_t chunk) {
   return ceil_div(n, chunk);
+}
+
+// Whether what a pass writes has left the caches before anybody can read it: with the input it
+// fills the last of them.
+template <class T>
+bool too_large_to_cache(std::int64_t elements) {
+  const CacheSizes& caches = cache_sizes();
+  const std::int64_t last = std::max(caches.l2, caches.l3);
+  return elements * static_cast<std::int64_t>(sizeof(T)) > last / 2;
 }
 
 // Calls f(begin, size) for the chunks of [0, n), with no call for n = 0.

@@ -1,12 +1,10 @@
 // What the files of normalisation share: costs, and the arithmetic of single channels.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 
-#include "dispatch/cpu.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
 
@@ -17,15 +15,6 @@ template <class T>
 int threads_of(std::int64_t elements, int arrays) {
   constexpr double kElementTime = sizeof(T) == 4 ? 0.2 : 0.4;  // nanoseconds
   return threads_for(static_cast<double>(elements) * arrays * kElementTime);
-}
-
-// Whether what a pass writes has left the caches before anybody can read it: with the input it
-// fills the last of them.
-template <class T>
-bool too_large_to_cache(std::int64_t elements) {
-  const CacheSizes& caches = cache_sizes();
-  const std::int64_t last = std::max(caches.l2, caches.l3);
-  return elements * static_cast<std::int64_t>(sizeof(T)) > last / 2;
 }
 
 inline std::size_t size(std::int64_t n) {

@@ -23,15 +23,26 @@ PoolShape shape_of(const Window& window) {
           "pooling: expected less padding than the window of ", axis->window, ", received ",
           axis->before, " and ", axis->after);
   }
-  return {window.batch,    window.channels, window.h.in,     window.w.in,
-          window.h.out,    window.w.out,    window.h.window, window.w.window,
-          window.h.stride, window.w.stride, window.h.before, window.w.before};
+  return {window.batch,
+          window.channels,
+          window.h.in,
+          window.w.in,
+          window.h.out,
+          window.w.out,
+          window.h.window,
+          window.w.window,
+          window.h.stride,
+          window.w.stride,
+          window.h.before,
+          window.w.before,
+          false};
 }
 
 }  // namespace
 
 template <class T>
 PoolOp<T>::PoolOp(const Window& window) : kernels_(kernels<T>().pool), shape_(shape_of(window)) {
+  shape_.stream = too_large_to_cache<T>(shape_.batch * shape_.in_h * shape_.in_w * shape_.channels);
   const double pixels = static_cast<double>(shape_.in_h) * static_cast<double>(shape_.in_w);
   const double taps = static_cast<double>(shape_.out_h * shape_.window_h) *
                       static_cast<double>(shape_.out_w * shape_.window_w);

@@ -4,6 +4,7 @@
 
 #include "kernels/simd/bytes.h"
 #include "kernels/simd/pool_max.h"
+#include "kernels/simd/stream.h"
 
 namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
@@ -182,21 +183,26 @@ void overlapping_row(const PoolShape& s, const Cotangents& cotangents, std::int6
 }
 
 // Pixels 2 u - left and the next one, which windows u - 1 and u reach, for u in [u, u_end).
-template <class T, int kRows, class Cotangents>
+template <class T, int kRows, bool kStream, class Cotangents>
 void pairs_of_pixels(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
                      const WindowRows& rows, std::int64_t u, std::int64_t u_end, T* dx) {
   using Value = typename Cotangents::Value;
   const std::int64_t channels = s.channels;
+  // All windows but the first and the last are whole.
+  T before[kRows], after[kRows], whole[kRows];
+  for (int i = 0; i < kRows && u < u_end; ++i) {
+    after[i] = cotangents.scale(rows.begin + i, u - 1);
+    whole[i] = cotangents.scale(rows.begin + i, u);
+  }
   for (; u < u_end; ++u) {
     T* const pair = dx + (2 * u - s.left) * channels;
     std::int64_t at[kRows], tap[kRows];
-    T before[kRows], after[kRows];
     for (int i = 0; i < kRows; ++i) {
       const std::int64_t p = rows.begin + i;
       at[i] = windows + (p * s.out_w + u) * channels;
       tap[i] = (rows.reach - p * s.stride_h) * 3;
-      before[i] = cotangents.scale(p, u - 1);
-      after[i] = cotangents.scale(p, u);
+      before[i] = after[i];
+      after[i] = u + 1 < u_end ? whole[i] : cotangents.scale(p, u);
     }
     for_each_vector<T, false, 1>(channels, [&](auto, std::int64_t c) {
       Vec<T> first{}, second{};
@@ -209,8 +215,13 @@ void pairs_of_pixels(const PoolShape& s, const Cotangents& cotangents, std::int6
         first += Value::at(now, tap[i]);
         second += Value::at(now, tap[i] + 1);
       }
-      store(pair + c, first);
-      store(pair + channels + c, second);
+      if constexpr (kStream) {
+        stream(pair + c, first);
+        stream(pair + channels + c, second);
+      } else {
+        store(pair + c, first);
+        store(pair + channels + c, second);
+      }
     });
   }
 }
@@ -228,11 +239,11 @@ void three_by_two_row(const PoolShape& s, const Cotangents& cotangents, std::int
   const std::int64_t u = larger(1, (s.left + 1) / 2);
   const std::int64_t u_end = larger(u, smaller(s.out_w, (s.in_w + s.left) / 2));
   overlapping_pixels<T, false>(s, cotangents, windows, rows, 0, 2 * u - s.left, dx);
-  if (count == 2) {
-    pairs_of_pixels<T, 2>(s, cotangents, windows, rows, u, u_end, dx);
-  } else {
-    pairs_of_pixels<T, 1>(s, cotangents, windows, rows, u, u_end, dx);
-  }
+  const auto pairs = count == 2 ? s.stream ? pairs_of_pixels<T, 2, true, Cotangents>
+                                           : pairs_of_pixels<T, 2, false, Cotangents>
+                     : s.stream ? pairs_of_pixels<T, 1, true, Cotangents>
+                                : pairs_of_pixels<T, 1, false, Cotangents>;
+  pairs(s, cotangents, windows, rows, u, u_end, dx);
   overlapping_pixels<T, false>(s, cotangents, windows, rows, 2 * u_end - s.left, s.in_w, dx);
 }
 

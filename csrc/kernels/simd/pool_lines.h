@@ -232,13 +232,15 @@ void backward_rows(const PoolShape& s, const Cotangents& cotangents, T* dx, std:
 }
 
 template <class T, class Cotangents>
-void backward(const PoolShape& s, const Cotangents& cotangents, T* dx, std::int64_t first,
+void backward(PoolShape s, const Cotangents& cotangents, T* dx, std::int64_t first,
               std::int64_t rows) {
+  s.stream = s.stream && can_stream(dx, s.channels);
   if (is_narrow<T>(s.channels)) {
     backward_rows<T, true>(s, cotangents, dx, first, rows);
   } else {
     backward_rows<T, false>(s, cotangents, dx, first, rows);
   }
+  if (s.stream) finish_streaming();
 }
 
 }  // namespace

@@ -66,11 +66,11 @@ DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Ve
     best[v] = load_pixel<kNarrow>(window.x + c + v * kLanes<T>, window.valid, window.end);
     where[v] = none + static_cast<Lane<T>>(window.first);
   }
-#pragma GCC unroll 2
+#pragma GCC unroll 3
   for (std::int64_t i = 0; i < rows; ++i) {
     const T* x = window.x + i * window.row + c;
     const std::int64_t position = window.first + i * window.window_w;
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (std::int64_t j = 0; j < columns; ++j, x += window.channels) {
       if (i == 0 && j == 0) continue;
       const Mask<T> here = none + static_cast<Lane<T>>(position + j);
