@@ -33,6 +33,10 @@ SHAPES = [
     (290, 40, 700),
     (500, 17, 130),
     (150, 80, 0),
+    # More panels under longer rows, in one block and in two, and rows with gaps between rounds.
+    (600, 150, 300),
+    (700, 300, 130),
+    (400, 100, 700),
     # One or two rows under a B that is read in order.
     (1, 512, 300),
     (2, 133, 1001),
@@ -111,19 +115,20 @@ def test_dense(isa, rng, shape, units, activation, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_fused_equals_unfused(isa, rng, dtype):
+@pytest.mark.parametrize("rows, inputs, units", [(37, 53, 29), (610, 270, 290)])
+def test_fused_equals_unfused(isa, rng, rows, inputs, units, dtype):
     """The epilogue's activations have the bits of the ops."""
     x, kernel, bias = (
-        draw(rng, (37, 53), dtype),
-        draw(rng, (53, 29), dtype),
-        draw(rng, (29,), dtype),
+        draw(rng, (rows, inputs), dtype),
+        draw(rng, (inputs, units), dtype),
+        draw(rng, (units,), dtype),
     )
     z = ops.dense(x, kernel, bias)
     for name in ("relu", "tanh", "sigmoid", "elu", "softplus", "silu", "gelu", "hard_sigmoid"):
         assert (ops.dense(x, kernel, bias, activation=name) == getattr(ops, name)(z)).all(), name
     y, pre = ops.dense(x, kernel, bias, activation="silu", pre_activation=True)
     assert (pre == z).all() and (y == ops.silu(z)).all()
-    dy, saved = draw(rng, (37, 29), dtype), draw(rng, (37, 53), dtype)
+    dy, saved = draw(rng, (rows, units), dtype), draw(rng, (rows, inputs), dtype)
     dx = ops.dense_backward_input(dy, kernel)
     for name in ("relu", "tanh", "gelu", "elu"):
         fused = ops.dense_backward_input(dy, kernel, saved, activation=name)

@@ -11,13 +11,16 @@
 //         for jr in nc by NR   the panel of B, kc x NR
 //           for ir in mc by MR   micro-kernel: MR x NR accumulators in registers
 //
-// Where all of B is a few panels, ir is the outer loop and jr the inner one: A, which is long then,
-// is read once and not once per panel.
+// Where A is long and B is close, ir is the outer loop and jr the inner one: A is read once, or
+// twice, and not once per panel. Large cubes lose 1 to 4 % that way (A packed or not, B copied in
+// the first row of tiles), and an A that few rows of tiles cross gains nothing.
 //
 // On Zen 3, one core, share of the FMA peak before and after (2026-11): copying B inside a tile
 // 128 x 512 x 784 0.85 -> 0.90, 32 x 512 x 784 0.73 -> 0.83; rows of A outside, the next ones asked
-// for inside the tiles, 100352 x 64 x 576 0.72 -> 0.95 (0.84 without asking). kc between 320 and
-// 600 and mc between 96 and 240 make no difference to large cubes (0.92); kc = 256 costs 2 to 7 %.
+// for inside the tiles, 100352 x 64 x 576 0.72 -> 0.95 (0.84 without asking), with more panels
+// 5000 x 128 x 512 0.90 -> 0.95, in float64 0.85 -> 0.92 (100352 x 64 x 576: 0.81 -> 0.94). kc
+// between 320 and 600 and mc between 96 and 240 make no difference to large cubes (0.92); kc = 256
+// costs 2 to 7 %.
 #include "kernels/kernel_table.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
@@ -45,29 +48,42 @@ DLNATIVE_INLINE bool packs_a(const GemmBlock<T>& g) {
   return may_pack_a<T>(g.m, g.n) && !in_place;
 }
 
-// The few panels of this size stay in the second-level cache; of fewer products each, one panel and
+// Panels of B of this size stay in the second-level cache; of fewer products each, one panel and
 // the rows of A stay in the first.
-constexpr std::int64_t kFewPanelsBytes = 256 << 10, kLongProduct = 128;
+constexpr std::int64_t kClosePanelsBytes = 320 << 10, kLongProduct = 128;
+constexpr int kClosePanels = 16, kMostTimes = 2;
 
 // How one block is cut and where its scratch lies.
 template <class T>
 struct Blocking {
   std::int64_t kc, mc, nc;
   bool pack_a;
-  bool rows_outside;  // B is a few panels and A is long
+  bool rows_outside;  // A is long, and B a few panels, or few times the panels that stay close
   bool keep_b;        // several blocks of A use the same panels of B, nc columns at a time
   std::int64_t b_elements, a_elements;
 
   Blocking(std::int64_t m, std::int64_t n, std::int64_t k, bool packs)
-      : kc(equal_part<kBlockK, 4>(k)),
-        mc(equal_part<kBlockM, kTileRows>(m)),
-        nc(equal_part<kBlockN, kTileColumns<T>>(n)),
+      : kc(equal_part<4>(k, kBlockK)),
+        mc(equal_part<kTileRows>(m, kBlockM)),
+        nc(equal_part<kTileColumns<T>>(n, kBlockN)),
         pack_a(packs),
-        rows_outside(n < (kFewPanels + 1) * kTileColumns<T> && m > mc && kc >= kLongProduct &&
-                     kc * n * static_cast<std::int64_t>(sizeof(T)) <= kFewPanelsBytes),
+        rows_outside(kc >= kLongProduct && m > kBlockM * outside_from(n)),
         keep_b(m > mc),
         b_elements(kc * (keep_b ? nc : kTileColumns<T>)),
         a_elements(pack_a ? mc * kc + 2 * kLanes<T> : 0) {}
+
+  // The blocks of rows from which on it pays to pack B beforehand and to have rows outside.
+  std::int64_t outside_from(std::int64_t n) const {
+    const std::int64_t times = ceil_div(n, close_columns());
+    if (times > kMostTimes) return std::int64_t{1} << 32;
+    return n <= kFewPanels * kTileColumns<T> && times == 1 ? 1 : 2 * times;
+  }
+
+  // Columns of the panels that stay close.
+  std::int64_t close_columns() const {
+    const std::int64_t panel = kc * kTileColumns<T> * static_cast<std::int64_t>(sizeof(T));
+    return min64(kClosePanels, kClosePanelsBytes / panel) * kTileColumns<T>;
+  }
 };
 
 template <class T>
@@ -266,30 +282,41 @@ void run_in_order(const GemmBlock<T>& g) {
   finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
 }
 
-// Rows of A against a few panels of B, which are packed first. Where the rows follow each other in
-// memory, the tiles of a row of tiles ask for the next row's, a share each.
+// Products [pc, pc + kc), columns [jc, jc + nc) and rows [ic, ic + mc).
+struct Part {
+  std::int64_t pc, kc, jc, nc, ic, mc;
+};
+
+// All rows of A against a few panels of B, which are packed first. The tiles of a row of tiles ask
+// for the next row's, a share each.
 template <class T, bool kUnitRow>
-void run_rows(const GemmBlock<T>& g, const T* a, std::int64_t pc, std::int64_t kc, T* packed_b) {
-  const GemmEpilogue<T>& e = *g.epilogue;
-  const bool last = pc + kc >= g.k;
+void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
+  const std::int64_t kc = part.kc;
+  const bool last = part.pc + kc >= g.k;
   struct Panel {
     const T* b;
     std::int64_t ldb;
     int nv;
     TileEnd<T> end;
-  } panels[kFewPanels + 1];
+  } panels[kClosePanels];
   int count = 0;
-  for (std::int64_t jr = 0; jr < g.n; jr += kTileColumns<T>, ++count) {
-    const std::int64_t columns = min64(kTileColumns<T>, g.n - jr);
+  for (std::int64_t jr = 0; jr < part.nc; jr += kTileColumns<T>, ++count) {
+    const std::int64_t column = part.jc + jr, columns = min64(kTileColumns<T>, part.nc - jr);
     const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
     T* b = packed_b + jr * kc;
-    pack_b(g.b + pc * g.rs_b + jr * g.cs_b, g.rs_b, g.cs_b, kc, columns, nv * kLanes<T>, b);
+    pack_b(g.b + part.pc * g.rs_b + column * g.cs_b, g.rs_b, g.cs_b, kc, columns, nv * kLanes<T>,
+           b);
     panels[count] = {b, nv * kLanes<T>, nv,
-                     panel_end(g, jr, columns, nv * kLanes<T>, pc == 0, last)};
+                     panel_end(g, column, columns, nv * kLanes<T>, part.pc == 0, last)};
   }
-  const RowCut cut(g.m, kTileRows);
-  const bool follow = g.cs_a == 1 && g.rs_a == kc && kc > 0;
-  const std::int64_t share = cut.rows(0) * kc / count, step = follow ? ceil_div(share, kc) : 0;
+  const RowCut cut(part.mc, kTileRows);
+  // The next rows are one piece, or a row is a tile's share.
+  const bool one_piece = g.rs_a == kc;
+  const bool follow = g.cs_a == 1 && kc > 0 && (one_piece || count >= cut.rows(0));
+  const std::int64_t share = one_piece ? cut.rows(0) * kc / count : g.rs_a;
+  const std::int64_t step = follow && one_piece ? ceil_div(share, kc) : 1;
+  const std::int64_t asking = one_piece ? count : cut.rows(0);
+  const T* a = g.a + part.pc * g.cs_a;
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
     const T* next = t + 1 < cut.tiles() && follow ? a + rows * g.rs_a : nullptr;
@@ -297,7 +324,7 @@ void run_rows(const GemmBlock<T>& g, const T* a, std::int64_t pc, std::int64_t k
       TileEnd<T>& end = panels[i].end;
       for (std::int64_t r = 0; r < rows; ++r) __builtin_prefetch(end.c + r * end.ldc, 1);
       Tile<T> run = find_tile<T, kUnitRow>(rows, panels[i].nv);
-      if (next != nullptr && allows_aside(rows, panels[i].nv)) {
+      if (next != nullptr && i < asking && allows_aside(rows, panels[i].nv)) {
         run = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
         end.ahead = next + i * share;
         end.ld_ahead = step;
@@ -308,13 +335,8 @@ void run_rows(const GemmBlock<T>& g, const T* a, std::int64_t pc, std::int64_t k
     }
     a += rows * g.rs_a;
   }
-  if (last) finish_rows(e, g.c, g.ldc, 0, 0, g.m, g.n);
+  if (last) finish_rows(*g.epilogue, g.c + part.jc, g.ldc, part.jc, 0, part.mc, part.nc);
 }
-
-// Products [pc, pc + kc), columns [jc, jc + nc) and rows [ic, ic + mc).
-struct Part {
-  std::int64_t pc, kc, jc, nc, ic, mc;
-};
 
 // All panels of B against one block of A.
 template <class T>
@@ -369,19 +391,24 @@ void block(const GemmBlock<T>& g) {
   const Blocking<T> size(g.m, g.n, g.k, packs_a(g));
   T* packed_b = g.scratch;
   T* packed_a = g.scratch + size.b_elements;
-  const std::int64_t nc = size.keep_b ? size.nc : g.n;
+  // A that is packed for many panels stays packed.
+  const bool rows_outside = size.rows_outside && (g.cs_a == 1 || !size.pack_a);
+  const std::int64_t mc = rows_outside ? g.m : size.mc;
+  const std::int64_t nc = rows_outside  ? equal_part<kTileColumns<T>>(g.n, size.close_columns())
+                          : size.keep_b ? size.nc
+                                        : g.n;
   std::int64_t pc = 0;
   do {
     const std::int64_t kc = min64(size.kc, g.k - pc);
-    if (size.rows_outside) {
-      const T* a = g.a + pc * g.cs_a;
-      g.rs_a == 1 ? run_rows<T, true>(g, a, pc, kc, packed_b)
-                  : run_rows<T, false>(g, a, pc, kc, packed_b);
-    } else {
-      for (std::int64_t jc = 0; jc < g.n; jc += nc) {
-        for (std::int64_t ic = 0; ic < g.m; ic += size.mc) {
-          run_block<T>(g, size, {pc, kc, jc, min64(nc, g.n - jc), ic, min64(size.mc, g.m - ic)},
-                       packed_b, packed_a);
+    for (std::int64_t jc = 0; jc < g.n; jc += nc) {
+      for (std::int64_t ic = 0; ic < g.m; ic += mc) {
+        const Part part{pc, kc, jc, min64(nc, g.n - jc), ic, min64(mc, g.m - ic)};
+        if (!rows_outside) {
+          run_block<T>(g, size, part, packed_b, packed_a);
+        } else if (g.rs_a == 1) {
+          run_rows<T, true>(g, part, packed_b);
+        } else {
+          run_rows<T, false>(g, part, packed_b);
         }
       }
     }

@@ -39,10 +39,10 @@ DLNATIVE_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 }
 
 // Blocks cut their dimension into equal parts, so that no thin rest remains.
-template <std::int64_t kLimit, std::int64_t kMultiple>
-DLNATIVE_INLINE std::int64_t equal_part(std::int64_t size) {
+template <std::int64_t kMultiple>
+DLNATIVE_INLINE std::int64_t equal_part(std::int64_t size, std::int64_t limit) {
   if (size <= kMultiple) return kMultiple;
-  const std::int64_t part = size <= kLimit ? size : ceil_div(size, ceil_div(size, kLimit));
+  const std::int64_t part = size <= limit ? size : ceil_div(size, ceil_div(size, limit));
   return ceil_div(part, kMultiple) * kMultiple;
 }
 
