@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import inspect
 import platform
 import time
 import tracemalloc
@@ -15,7 +14,7 @@ import dlnative
 from dlnative import _core
 from workers.allocations import allocation_count, heap_bytes, resident_bytes
 from workers.base import BaseWorker, Spec, Task
-from workers.data import dataset, factors, magnitude
+from workers.data import at_cache_line, dataset, factors, magnitude
 from workers.dlnative_operations import operation
 from workers.keras_networks import KerasPredictor, KerasTrainer, build
 
@@ -80,11 +79,9 @@ class Worker(BaseWorker):
         options: dict[str, Any] = {
             "transpose_a": spec["transpose_a"],
             "transpose_b": spec["transpose_b"],
+            "out": at_cache_line((spec["m"], spec["n"]), spec["dtype"]),
         }
-        product = np.asarray(dlnative.ops.matmul(a, b, **options))
-        check = magnitude(product)
-        if "out" in inspect.signature(dlnative.ops.matmul).parameters:
-            options["out"] = product
+        check = magnitude(dlnative.ops.matmul(a, b, **options))
         return Task(lambda: dlnative.ops.matmul(a, b, **options), check=check)
 
     def query_fma_peak(self, dtype: str, seconds: float) -> dict[str, float]:

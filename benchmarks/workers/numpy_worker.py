@@ -8,7 +8,7 @@ import numpy as np
 import threadpoolctl
 
 from workers.base import BaseWorker, Spec, Task
-from workers.data import factors, magnitude
+from workers.data import at_cache_line, factors, magnitude
 
 
 class Worker(BaseWorker):
@@ -35,5 +35,6 @@ class Worker(BaseWorker):
         a, b = factors(spec)
         left = a.T if spec["transpose_a"] else a
         right = b.T if spec["transpose_b"] else b
-        out = np.matmul(left, right)
+        out = at_cache_line((spec["m"], spec["n"]), spec["dtype"])
+        np.matmul(left, right, out=out)
         return Task(lambda: np.matmul(left, right, out=out), check=magnitude(out))
