@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import warnings
 
 import numpy as np
 import pytest
 
 import dlnative
-from dlnative import Input, Model, Sequential, layers, ops
+from dlnative import Input, Model, Sequential, layers, losses, ops
 from dlnative.graph import Graph
 from dlnative.models import Functional, clone_model
 
@@ -446,3 +448,26 @@ def test_bad_clones():
         clone_model(two_towers(dlnative), input_tensors=Input((3,)))
     with pytest.raises(ValueError, match="neither Sequential nor functional"):
         clone_model(Net(), clone_function=lambda layer: layer)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_train_on_alone(rng, duplicate):
+    """A copy has the weights, the optimizer's state and the random numbers, and shares nothing."""
+    inputs = layers.Input((6, 5, 2))
+    x = layers.Conv2D(4, 3, activation="relu")(inputs)
+    x = layers.Dropout(0.3)(layers.BatchNormalization()(x))
+    model = Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
+    images, labels = rng.random((20, 6, 5, 2), dtype="float32"), rng.integers(0, 3, 20)
+    model(images[:2])  # keeps a program
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, labels, batch_size=8, verbose=0)
+    before = model.get_weights()
+    same = duplicate(model)
+    np.testing.assert_array_equal(same.predict(images, verbose=0), model.predict(images, verbose=0))
+    same.fit(images, labels, batch_size=8, verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    model.fit(images, labels, batch_size=8, verbose=0)
+    for a, b in zip(same.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert same.optimizer.iterations == model.optimizer.iterations == 6

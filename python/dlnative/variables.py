@@ -100,6 +100,10 @@ class Variable:
         self._value[...] = value
         self.changed()
 
+    def __getstate__(self):
+        """For copies and pickles: with values of its own, in no buffer."""
+        return {**self.__dict__, "_value": self.numpy(), "_placed": False, "_buffer": None}
+
     def __array__(self, dtype=None, copy=None):
         if copy is False and (dtype is None or dtype == self._value.dtype):
             return self.value

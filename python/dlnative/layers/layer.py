@@ -152,6 +152,10 @@ class Layer(WeightOwner, Configurable):
 
     # --- attributes ------------------------------------------------------------------------------
 
+    def __getstate__(self):
+        """For copies and pickles: without programs."""
+        return {name: value for name, value in self.__dict__.items() if name != "_programs"}
+
     def __setattr__(self, name, value):
         if self.built and not tracking.is_same(self, name, value):
             tracking.note_change()
