@@ -86,6 +86,16 @@ def isa(request):
     _core.set_isa(before)
 
 
+@pytest.fixture(params=["direct", "winograd"])
+def conv_algorithm(request):
+    """With and without Winograd's algorithm wherever it applies, for the length of a test."""
+    from dlnative import config
+
+    config.set_conv_algorithm(request.param)
+    yield request.param
+    config.set_conv_algorithm("auto")
+
+
 @pytest.fixture
 def threads():
     """A function that sets the number of threads; the former number comes back after the test."""

@@ -239,7 +239,7 @@ FUSED = [CASES[i] for i in (1, 4, 9, 12, 13, 23, 33)]
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", FUSED)
-def test_fused_equals_unfused(isa, rng, case, dtype):
+def test_fused_equals_unfused(isa, conv_algorithm, rng, case, dtype):
     """The epilogue's activations have the bits of the ops."""
     op, image, weights, attributes = unpack(case)
     x, kernel = draw(rng, image, dtype), draw(rng, weights, dtype)
@@ -273,7 +273,7 @@ def test_fused_equals_unfused(isa, rng, case, dtype):
         (4, (300,), 16, 32, (5,), (1,), "same", (1,), 1),
     ],
 )
-def test_same_bits_for_any_number_of_threads(threads, rng, case):
+def test_same_bits_for_any_number_of_threads(threads, conv_algorithm, rng, case):
     op, image, weights, attributes = unpack(case)
     x, kernel = draw(rng, image, "float32"), draw(rng, weights, "float32")
     bias = draw(rng, weights[-1:], "float32")
@@ -289,7 +289,7 @@ def test_same_bits_for_any_number_of_threads(threads, rng, case):
     assert len(set(results)) == 1
 
 
-def test_margins_are_not_read(isa, rng):
+def test_margins_are_not_read(isa, conv_algorithm, rng):
     """NaN around the operands must not reach the result."""
 
     def framed(*shape):

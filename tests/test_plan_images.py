@@ -61,7 +61,7 @@ def norm_shapes(channels, count):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("projection", [False, True])
 @pytest.mark.parametrize("sizes", [(6, 5, 5), (6, 5, 16), (20, 30, 8)])  # the last in three blocks
-def test_residual_block(rng, dtype, projection, sizes):
+def test_residual_block(conv_algorithm, rng, dtype, projection, sizes):
     channels = sizes[-1]
     x = rng.normal(size=(3, *sizes)).astype(dtype)
     kernel = (3, 3, channels, channels)
@@ -102,7 +102,7 @@ def test_residual_block(rng, dtype, projection, sizes):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("window", [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((20, 20), (20, 20))])
-def test_relu_behind_max_pooling(rng, dtype, window):
+def test_relu_behind_max_pooling(conv_algorithm, rng, dtype, window):
     pool_size, strides = window
     x = rng.normal(size=(2, 21, 22, 3)).astype(dtype)
     values = variables(rng, dtype, a=(3, 3, 3, 8), bias=(8,))
@@ -128,7 +128,7 @@ def test_relu_behind_max_pooling(rng, dtype, window):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("channels", [1, 8])
 @pytest.mark.parametrize("residual", [None, "a convolution", "the input", "the input, kept"])
-def test_inference_folds_batch_norm(rng, dtype, channels, residual):
+def test_inference_folds_batch_norm(conv_algorithm, rng, dtype, channels, residual):
     if residual and "input" in residual:
         channels = 8
     x = rng.normal(size=(2, 7, 7, channels)).astype(dtype)
@@ -151,7 +151,7 @@ def test_inference_folds_batch_norm(rng, dtype, channels, residual):
     assert sorted(names(function)) == ["conv2d", *others]
 
 
-def test_gradient_of_an_activation_in_the_convolution(rng):
+def test_gradient_of_an_activation_in_the_convolution(conv_algorithm, rng):
     x = rng.normal(size=(2, 9, 9, 4)).astype("float32")
     kernels = variables(rng, "float64", a=(3, 3, 4, 8), b=(5, 5, 8, 6))
     values = {k: v.numpy() for k, v in kernels.items()}

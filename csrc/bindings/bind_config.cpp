@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "dispatch/cpu.h"
 #include "dispatch/dispatch.h"
+#include "ops/conv_cost.h"
 
 namespace dlnative {
 
@@ -62,6 +63,7 @@ void bind_config(py::module_& m) {
   m.def("isa", [] { return std::string(kernel_table().isa); });
   m.def("available_isas", &available_isas);
   m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("set_conv_algorithm", &set_conv_algorithm, py::arg("name"));
   m.def("num_threads", [] { return num_threads(); });
   m.def(
       "set_num_threads",

@@ -229,6 +229,8 @@ struct GemmKernels {
 template <class T>
 struct ConvKernels;
 template <class T>
+struct WinogradKernels;
+template <class T>
 struct DepthwiseKernels;
 template <class T>
 struct PoolKernels;
@@ -249,6 +251,7 @@ struct Kernels {
   const ConvertKernels<T>* convert;
   const GemmKernels<T>* gemm;
   const ConvKernels<T>* conv;
+  const WinogradKernels<T>* winograd;
   const DepthwiseKernels<T>* depthwise;
   const PoolKernels<T>* pool;
   const NormKernels<T>* norm;

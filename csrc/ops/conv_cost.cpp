@@ -1,10 +1,13 @@
 #include "ops/conv_cost.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "dispatch/dispatch.h"
+#include "ops/winograd.h"
 
 namespace dlnative {
 
@@ -14,11 +17,8 @@ constexpr double kImpossible = std::numeric_limits<double>::infinity();
 
 constexpr double kPlaneValue = 1.6;  // cycles per value that is written to a plane (Zen 3, 2026-11)
 
-struct Case {
-  const ConvShape& shape;
-  ConvDirection direction;
-  bool plain;
-};
+enum class Choice { kAuto, kDirect, kWinograd };
+std::atomic<Choice> choice{Choice::kAuto};
 
 // Cycles of one product step of a tile: two products of vectors or two loads per cycle.
 double step(double rows, double vectors) {
@@ -27,16 +27,16 @@ double step(double rows, double vectors) {
 
 struct Tile {
   double rows, lanes, vectors;
-  Tile() {
+  explicit Tile(const ConvCase& c) {
     const ConvKernels<float>& kernels = *dlnative::kernels<float>().conv;
     rows = kernels.tile_rows;
-    lanes = static_cast<double>(kernel_table().vector_bytes) / sizeof(float);
-    vectors = kernels.panel / lanes;
+    vectors = kernels.panel / (kernel_table().vector_bytes / static_cast<double>(sizeof(float)));
+    lanes = static_cast<double>(kernel_table().vector_bytes) / static_cast<double>(c.value_bytes);
   }
 };
 
 // 1 x 1 windows on every pixel, or one window that is the whole image: the product alone.
-double dense(const Case& c) {
+double dense(const ConvCase& c) {
   const ConvShape& shape = c.shape;
   const WindowAxis h = shape.window.h, w = shape.window.w;
   if (!c.plain || c.direction == ConvDirection::kBackwardKernel) return kImpossible;
@@ -47,10 +47,10 @@ double dense(const Case& c) {
   return pixels || whole ? 0.0 : kImpossible;
 }
 
-double planar(const Case& c) {
+double planar(const ConvCase& c) {
   const ConvShape& shape = c.shape;
   if (shape.groups != 1 || c.direction == ConvDirection::kBackwardInput) return kImpossible;
-  const Tile tile;
+  const Tile tile(c);
   const double vectors = std::ceil(static_cast<double>(shape.filters) / tile.lanes);
   const double width = std::min(vectors, tile.vectors),
                rows = std::min(12.0, tile.rows * tile.vectors / width);
@@ -63,9 +63,9 @@ double planar(const Case& c) {
   return products + kPlaneValue * static_cast<double>(shape.image() * shape.channels());
 }
 
-double direct(const Case& c) {
+double direct(const ConvCase& c) {
   const ConvShape& shape = c.shape;
-  const Tile tile;
+  const Tile tile(c);
   const double vectors = std::ceil(static_cast<double>(shape.group_filters()) / tile.lanes);
   const double width = std::min(vectors, tile.vectors);
   const double tiles = static_cast<double>(shape.places()) / tile.rows * std::ceil(vectors / width);
@@ -76,15 +76,45 @@ double direct(const Case& c) {
           kTileEndCycles);
 }
 
-// Winograd's row goes before `direct`.
+// Cycles per vector of channels of a tile: its transforms, and of a point's weights; and bytes per
+// cycle at which weights come from the last cache (Zen 3, 2026-11).
+constexpr double kTransform = 120.0, kWeightsTransform = 60.0, kWeightBytes = 8.0;
+
+double winograd(const ConvCase& c) {
+  const ConvShape& shape = c.shape;
+  if (choice == Choice::kDirect || !suits_winograd(shape)) return kImpossible;
+  const Tile tile(c);
+  const bool backward = c.direction == ConvDirection::kBackwardInput;
+  const double channels = static_cast<double>(backward ? shape.filters : shape.channels());
+  const double columns = static_cast<double>(backward ? shape.channels() : shape.filters);
+  const WindowAxis &h = shape.window.h, &w = shape.window.w;
+  const std::int64_t tiles = ceil_div(backward ? h.in : h.out, kWinogradTile) *
+                             ceil_div(backward ? w.in : w.out, kWinogradTile);
+  const double vectors = std::ceil(columns / tile.lanes), width = std::min(vectors, tile.vectors);
+  const double batch = static_cast<double>(std::max<std::int64_t>(shape.batch(), 1));
+  const double rows = std::ceil(static_cast<double>(tiles) * batch / tile.rows) / batch;
+  const double products = kWinogradPoints * rows * std::ceil(vectors / width) *
+                          (channels * step(tile.rows, width) + kTapChangeCycles + kTileEndCycles);
+  const double transforms =
+      static_cast<double>(tiles) * kTransform * (std::ceil(channels / tile.lanes) + vectors);
+  // The gradient's sums are written and read.
+  const double bytes = kWinogradPoints * channels * columns * static_cast<double>(c.value_bytes);
+  const bool packs = !c.constant && c.direction != ConvDirection::kBackwardKernel;
+  const double weights =
+      bytes / kWeightBytes +
+      (packs ? channels * vectors * kWeightsTransform + bytes / kWeightBytes : 0.0);
+  return products + transforms + weights / batch;
+}
+
 struct Row {
   ConvAlgorithm algorithm;
   const char* name;
-  double (*cycles)(const Case& c);  // per image; kImpossible where it does not apply
+  double (*cycles)(const ConvCase& c);  // per image; kImpossible where it does not apply
 };
 constexpr Row kAlgorithms[] = {
     {ConvAlgorithm::kDense, "gemm", dense},
     {ConvAlgorithm::kPlanar, "planar", planar},
+    {ConvAlgorithm::kWinograd, "winograd", winograd},
     {ConvAlgorithm::kDirect, "direct", direct},
 };
 
@@ -97,17 +127,26 @@ const char* conv_algorithm_name(ConvAlgorithm algorithm) {
   return "";
 }
 
-ConvAlgorithm choose_conv(const ConvShape& shape, ConvDirection direction, bool plain) {
+ConvAlgorithm choose_conv(const ConvCase& c) {
+  if (choice == Choice::kWinograd && suits_winograd(c.shape)) return ConvAlgorithm::kWinograd;
   ConvAlgorithm best = ConvAlgorithm::kDirect;
   double least = kImpossible;
   for (const Row& row : kAlgorithms) {
-    const double cycles = row.cycles(Case{shape, direction, plain});
+    const double cycles = row.cycles(c);
     if (cycles < least) {
       least = cycles;
       best = row.algorithm;
     }
   }
   return best;
+}
+
+void set_conv_algorithm(const std::string& name) {
+  if (name != "auto" && name != "direct" && name != "winograd") {
+    throw std::invalid_argument("convolution algorithm '" + name +
+                                "' is unknown; available: auto, direct, winograd");
+  }
+  choice = name == "auto" ? Choice::kAuto : name == "direct" ? Choice::kDirect : Choice::kWinograd;
 }
 
 }  // namespace dlnative

@@ -8,6 +8,7 @@
 #include "ops/conv.h"
 #include "ops/conv_cost.h"
 #include "ops/gemm.h"
+#include "ops/winograd.h"
 #include "program/activation_attributes.h"
 #include "program/instruction.h"
 #include "program/spec_checks.h"
@@ -143,7 +144,8 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
         kernel.constant &&
         (variance == nullptr || (is_constant(bias) && is_constant(mean) && is_constant(variance) &&
                                  is_constant(gamma) && is_constant(beta)));
-    const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kForward, plain);
+    const ConvAlgorithm algorithm =
+        choose_conv({shape, ConvDirection::kForward, plain, constant, sizeof(T)});
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kDense) {
       const std::int64_t k = shape.taps() * shape.channels();
@@ -153,6 +155,10 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
     }
     if (algorithm == ConvAlgorithm::kPlanar) {
       return make_packing(PlanarConv<T>(shape, from, weights, y.as<T>(), extras), constant, name);
+    }
+    if (algorithm == ConvAlgorithm::kWinograd) {
+      return make_packing(WinogradConv<T>::forward(shape, from, weights, y.as<T>(), extras),
+                          constant, name);
     }
     return make_packing(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), constant,
                         name);
@@ -179,7 +185,8 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& sha
     // and it can add to its own result only.
     const bool plain = (shape.taps() == 1 || bias == nullptr) &&
                        (addend == nullptr || extras.addend == result.as<T>());
-    const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kBackwardInput, plain);
+    const ConvAlgorithm algorithm =
+        choose_conv({shape, ConvDirection::kBackwardInput, plain, kernel.constant, sizeof(T)});
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kDense) {
       const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
@@ -188,6 +195,11 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& sha
           GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n,
                        shape.batch() * shape.places(), n, k, addend != nullptr, nullptr, nullptr},
           extras.epilogue, name);
+    }
+    if (algorithm == ConvAlgorithm::kWinograd) {
+      return make_packing(WinogradConv<T>::backward_input(shape, from.as<T>(), kernel.as<T>(),
+                                                          result.as<T>(), extras),
+                          kernel.constant, name);
     }
     return make_packing(
         DirectConv<T>::backward_input(shape, from.as<T>(), kernel.as<T>(), result.as<T>(), extras),
@@ -248,10 +260,15 @@ std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
     using T = decltype(zero);
     T* sums = data_or_null<T>(dbias);
-    const ConvAlgorithm algorithm = choose_conv(shape, ConvDirection::kBackwardKernel, true);
+    const ConvAlgorithm algorithm =
+        choose_conv({shape, ConvDirection::kBackwardKernel, true, false, sizeof(T)});
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kPlanar) {
       return make_running(PlanarGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums),
+                          name);
+    }
+    if (algorithm == ConvAlgorithm::kWinograd) {
+      return make_running(WinogradGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums),
                           name);
     }
     return make_running(ConvGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), name);

@@ -114,7 +114,7 @@ def _evaluation(cache, model, loss, x, y, dtype, training):
     x, y = _batch(x, "x"), _batch(y, "y")
     if not model.built:
         model(x[0] if len(x) == 1 else x)
-    key = (tuple((a.shape, a.dtype.kind) for a in (*x, *y)), config.current_engine())
+    key = (tuple((a.shape, a.dtype.kind) for a in (*x, *y)), *config.program_settings())
     if key not in cache:
         cache[key] = _Evaluation(model, loss, x, y, dtype, training)
     return cache[key].bind(x, y)

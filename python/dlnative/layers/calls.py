@@ -218,7 +218,7 @@ def call_on_arrays(layer, args, kwargs):
 def _program(layer, args, kwargs, arrays):
     key = None
     try:
-        key = (config.current_engine(), _signature(args), _signature(kwargs))
+        key = (*config.program_settings(), _signature(args), _signature(kwargs))
         hash(key)
     except TypeError:  # an argument that cannot be compared: nothing is kept
         key = None

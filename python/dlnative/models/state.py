@@ -56,7 +56,7 @@ class TrainerState:
 
     def current(self):
         """What ready calls depend on beside their arguments."""
-        return tracking.changes(), config.current_engine()
+        return tracking.changes(), *config.program_settings()
 
     def probe(self, model, structure):
         """Shapes and dtypes of the outputs for inputs of these shapes; builds the model if needed.
@@ -96,7 +96,7 @@ class TrainerState:
                     for a in part
                 ]
             ),
-            config.current_engine(),
+            *config.program_settings(),
             tuple(id(v) for v in variables),
         )
         step = self._steps.pop(key, None)

@@ -1,0 +1,57 @@
+// Winograd's convolution F(4 x 4, 3 x 3): the contract between ops and kernels.
+//
+// A tile of 4 x 4 pixels of the result follows from 6 x 6 of the input with 36 products per channel
+// and filter instead of 144:  Y = A' [(G g G') . (B' d B)] A.  The matrices (Winograd, 1980,
+// "Arithmetic complexity of computations"; Lavin and Gray, 2016, "Fast algorithms for convolutional
+// neural networks") evaluate polynomials at the points 0, +-2/3, +-3/2 and infinity. In float32
+// the error with 64 channels is 6e-7 of the result (root mean squares); it is twice as large with
+// the usual points 0, +-1, +-2, the same with sqrt(1/2) and sqrt(2), and half as large in a direct
+// convolution (2026-11).
+// The gradient of the weights is the transpose,  dg = G' [(A dY A') . (B' d B)] G.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace dlnative {
+
+inline constexpr int kWinogradTile = 4;     // rows and columns of a tile of the result
+inline constexpr int kWinogradPoints = 36;  // products per tile, channel and filter
+inline constexpr int kWinogradTaps = 9;
+
+// Tiles [first, first + count) of images that lie one after the other, each cut into tile_rows x
+// tile_columns of them. Value c of tile i at point p is transformed[p * point_stride + (i - first)
+// * tile_stride + c], in rows of whole vectors.
+template <class T>
+struct WinogradTiles {
+  std::int64_t height, width;              // of an image
+  std::int64_t ld;                         // from a pixel to the next
+  std::int64_t channels;                   // of which as many are read or written
+  std::int64_t before_row, before_column;  // how far a patch begins before its tile
+  std::int64_t tile_rows, tile_columns;
+  std::int64_t first, count;
+  T* transformed;
+  std::int64_t point_stride, tile_stride;
+};
+
+template <class T>
+struct WinogradKernels {
+  // G g G' of n weights, whose taps are tap_stride apart, and whose points will be point_stride
+  // apart. n is a multiple of the lanes of a vector.
+  void (*weights)(const T* taps, std::int64_t tap_stride, T* points, std::int64_t point_stride,
+                  std::int64_t n);
+  // B' d B of patches of 6 x 6 pixels; pixels outside of the image are zero. `zeros`: as many as
+  // there are channels.
+  void (*input)(const WinogradTiles<T>& tiles, const T* x, const T* zeros);
+  // Y = A' M A, or Y +=, and the epilogue, whose arrays lie as y does.
+  void (*output)(const WinogradTiles<T>& tiles, T* y, bool accumulate,
+                 const GemmEpilogue<T>& epilogue);
+  // A dY A' of the pixels of a tile; those outside of the image are zero.
+  void (*output_gradient)(const WinogradTiles<T>& tiles, const T* dy, const T* zeros);
+  // dg = G' D G, where D is the sum of `parts` arrays, part_stride apart; n weights whose taps are
+  // tap_stride apart.
+  void (*weights_gradient)(const T* sums, std::int64_t parts, std::int64_t part_stride,
+                           std::int64_t point_stride, T* dkernel, std::int64_t tap_stride,
+                           std::int64_t n);
+};
+
+}  // namespace dlnative

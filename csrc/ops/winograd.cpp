@@ -1,0 +1,413 @@
+#include "ops/winograd.h"
+
+#include <algorithm>
+
+#include "core/aligned.h"
+#include "core/parallel.h"
+#include "dispatch/dispatch.h"
+#include "ops/chunks.h"
+
+namespace dlnative {
+
+namespace {
+
+// Both transforms of a block stay in the second-level cache, unless that leaves so few tiles that
+// reading the weights takes longer than the products.
+constexpr std::int64_t kBlockBytes = std::int64_t{384} << 10;
+constexpr std::int64_t kLeastTiles = 24, kMostTiles = 96;
+constexpr std::int64_t kBlockColumns = 64;  // of the products that wait for their transform
+
+// Tiles of a block of the gradient, whose products are summed at a time.
+constexpr std::int64_t kLeastGradientTiles = 64;
+// Partial sums of the gradient over all parts.
+constexpr std::int64_t kPartialBytes = std::int64_t{8} << 20;
+
+constexpr std::int64_t kPackedPanels = 4;  // by one task
+
+// From a point to the next: rows of so many values and a cache line, so that the points do not
+// fall onto the same lines of the first-level cache.
+std::int64_t point_stride(std::int64_t tiles, std::int64_t tile_stride) {
+  return tiles * tile_stride + 16;
+}
+
+std::int64_t tiles_along(std::int64_t pixels) {
+  return ceil_div(pixels, kWinogradTile);
+}
+
+// Tiles at a time, of which each takes so many values per point.
+template <class T>
+std::int64_t block_tiles(std::int64_t values, std::int64_t least) {
+  const std::int64_t bytes = kWinogradPoints * values * static_cast<std::int64_t>(sizeof(T));
+  return std::clamp(kBlockBytes / bytes, least, std::max(least, kMostTiles));
+}
+
+}  // namespace
+
+bool suits_winograd(const ConvShape& shape) {
+  const auto suits = [](const WindowAxis& axis) {
+    return axis.window == 3 && axis.stride == 1 && axis.dilation == 1;
+  };
+  return shape.groups == 1 && suits(shape.window.h) && suits(shape.window.w) &&
+         shape.channels() > 0 && shape.filters > 0;
+}
+
+template <class T>
+WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Image& result,
+                              const T* x, const T* kernel, T* y, const ConvExtras<T>& extras,
+                              bool backward)
+    : products_(kernels<T>().conv),
+      transforms_(kernels<T>().winograd),
+      shape_(shape),
+      in_(in),
+      result_(result),
+      x_(x),
+      kernel_(kernel),
+      y_(y),
+      extras_(extras),
+      backward_(backward),
+      tile_rows_(tiles_along(result.height)),
+      tile_columns_(tiles_along(result.width)),
+      tiles_(shape.batch() * tile_rows_ * tile_columns_),
+      packed_(round_up(products_->packed_elements(1, in.channels, result.channels), 16)),
+      zeros_(static_cast<std::size_t>(in.channels)) {}
+
+template <class T>
+WinogradConv<T> WinogradConv<T>::forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
+                                         const ConvExtras<T>& extras) {
+  const WindowAxis &h = shape.window.h, &w = shape.window.w;
+  const Image in{h.in, w.in, shape.channels(), h.before, w.before};
+  const Image result{h.out, w.out, shape.filters, 0, 0};
+  return WinogradConv(shape, in, result, x, kernel, y, extras, false);
+}
+
+template <class T>
+WinogradConv<T> WinogradConv<T>::backward_input(const ConvShape& shape, const T* dy,
+                                                const T* kernel, T* dx,
+                                                const ConvExtras<T>& extras) {
+  const WindowAxis &h = shape.window.h, &w = shape.window.w;
+  const Image in{h.out, w.out, shape.filters, h.window - 1 - h.before, w.window - 1 - w.before};
+  const Image result{h.in, w.in, shape.channels(), 0, 0};
+  return WinogradConv(shape, in, result, dy, kernel, dx, extras, true);
+}
+
+// Blocks of tiles, then columns, so that every thread has work.
+template <class T>
+void WinogradConv<T>::plan(int threads) {
+  planned_for_ = threads_ = threads;
+  const std::int64_t columns = result_.channels, image_tiles = tile_rows_ * tile_columns_;
+  if (shape_.flops() < 4.0 * kSerialFlops) threads_ = 1;
+  const std::int64_t most =
+      block_tiles<T>(whole_vectors(in_.channels) + std::min(columns, kBlockColumns), kLeastTiles);
+  std::int64_t blocks = std::max<std::int64_t>(ceil_div(tiles_, most), 1);
+  // A number that the threads share evenly, if that leaves enough rows for the products.
+  const std::int64_t even = round_up(blocks, threads_);
+  if (ceil_div(tiles_, even) >= kLeastTiles / 2) blocks = even;
+  block_ = std::max<std::int64_t>(ceil_div(tiles_, blocks), 1);
+  task_tiles_ = block_;
+  if (extras_.moments != nullptr) {  // those of whole images
+    task_tiles_ = std::max<std::int64_t>(block_ / image_tiles, 1) * image_tiles;
+    block_ = ceil_div(task_tiles_, ceil_div(task_tiles_, block_));
+  }
+  const std::int64_t tasks = ceil_div(tiles_, task_tiles_);
+  column_part_ = round_up(
+      ceil_div(columns, std::max<std::int64_t>(threads_ / std::max<std::int64_t>(tasks, 1), 1)),
+      products_->panel);
+  column_parts_ = ceil_div(columns, column_part_);
+  tasks_ = tasks * column_parts_;
+  // Rows of a register tile as equal as can be.
+  const std::int64_t rows = products_->tile_rows;
+  tile_ = ceil_div(block_, ceil_div(block_, rows));
+  rows_.assign(static_cast<std::size_t>(ceil_div(block_, tile_) * rows), 0);
+  for (std::int64_t i = 0; i < block_; ++i) {
+    rows_[static_cast<std::size_t>(i / tile_ * rows + i % tile_)] =
+        static_cast<std::int32_t>(i * whole_vectors(in_.channels));
+  }
+}
+
+// The weights of all points, then a normalisation.
+template <class T>
+std::size_t WinogradConv<T>::packed_bytes() const {
+  const std::int64_t folded = FoldedNorm<T>(extras_, shape_.filters).elements();
+  return static_cast<std::size_t>(packed_ * kWinogradPoints + folded) * sizeof(T);
+}
+
+template <class T>
+void WinogradConv<T>::keep_packed() {
+  std::string key = backward_ ? "winograd, backward" : "winograd";
+  append_to_key(key, transforms_);
+  append_to_key(key, kernel_);
+  for (const std::int64_t size : {in_.channels, result_.channels}) append_to_key(key, size);
+  FoldedNorm<T>(extras_, shape_.filters).append_to(key);
+  weights_.keep(key, packed_bytes());
+}
+
+template <class T>
+void WinogradConv<T>::pack(std::int64_t version) {
+  weights_.refresh(version, [this](T* to) { pack_weights(to); });
+}
+
+// Some panels of all taps, then their transform in the same order.
+template <class T>
+void WinogradConv<T>::pack_weights(T* packed) const {
+  const std::int64_t channels = in_.channels, columns = result_.channels;
+  const FoldedNorm<T> norm(extras_, shape_.filters);
+  norm.write(packed + packed_ * kWinogradPoints);
+  std::int32_t taps[kWinogradTaps];
+  for (int t = 0; t < kWinogradTaps; ++t) {
+    taps[t] = static_cast<std::int32_t>((backward_ ? kWinogradTaps - 1 - t : t) *
+                                        shape_.channels() * shape_.filters);
+  }
+  TapWeights<T> weights{};
+  weights.w = kernel_;
+  weights.taps = taps;
+  weights.count = kWinogradTaps;
+  weights.channels = channels;
+  weights.n = columns;
+  weights.rs = backward_ ? 1 : shape_.filters;
+  weights.cs = backward_ ? shape_.filters : 1;
+  weights.scale = norm.scale(packed + packed_ * kWinogradPoints);
+  const std::int64_t width = kPackedPanels * products_->panel;
+  const int threads = channels * columns > (std::int64_t{1} << 12) ? num_threads() : 1;
+  parallel_for(ceil_div(columns, width), threads, [&](std::int64_t task, int) {
+    const std::int64_t first = task * width, some = std::min(width, columns - first);
+    T* scratch = static_cast<T*>(
+        thread_scratch(static_cast<std::size_t>(kWinogradTaps * channels * width) * sizeof(T)));
+    products_->pack(weights, first, some, scratch - first * kWinogradTaps * channels);
+    for (std::int64_t j = 0; j < some; j += products_->panel) {
+      const std::int64_t size = products_->packed_elements(
+          1, channels, std::min<std::int64_t>(products_->panel, some - j));
+      transforms_->weights(scratch + j * kWinogradTaps * channels, size,
+                           packed + (first + j) * channels, packed_, size);
+    }
+  });
+}
+
+template <class T>
+WinogradTiles<T> WinogradConv<T>::tiles_of(const Image& image, std::int64_t first,
+                                           std::int64_t count, T* transformed) const {
+  WinogradTiles<T> tiles{};
+  tiles.height = image.height;
+  tiles.width = image.width;
+  tiles.ld = tiles.channels = image.channels;
+  tiles.before_row = image.before_row;
+  tiles.before_column = image.before_column;
+  tiles.tile_rows = tile_rows_;
+  tiles.tile_columns = tile_columns_;
+  tiles.first = first;
+  tiles.count = count;
+  tiles.transformed = transformed;
+  tiles.tile_stride = whole_vectors(image.channels);
+  tiles.point_stride = point_stride(block_, tiles.tile_stride);
+  return tiles;
+}
+
+// The products of all points for columns [column, column + columns).
+template <class T>
+void WinogradConv<T>::multiply(std::int64_t tiles, std::int64_t column, std::int64_t columns,
+                               const T* packed, T* transformed, T* products) const {
+  const GemmEpilogue<T> nothing;
+  TapProduct<T> product{};
+  product.rows = rows_.data();
+  product.zeros = zeros_.data();
+  product.ldy = whole_vectors(std::min(column_part_, kBlockColumns));
+  product.pixels = tiles;
+  product.taps = 1;
+  product.tile = tile_;
+  product.channels = in_.channels;
+  product.n = round_up(columns, kernel_table().vector_bytes / static_cast<int>(sizeof(T)));
+  product.epilogue = &nothing;
+  const std::int64_t from = point_stride(block_, whole_vectors(in_.channels)),
+                     to = point_stride(block_, product.ldy);
+  for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
+    product.x = transformed + p * from;
+    product.b = packed + p * packed_ + column * in_.channels;
+    product.y = products + p * to;
+    products_->product(product);
+  }
+}
+
+template <class T>
+void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias) const {
+  const std::int64_t first_column = task % column_parts_ * column_part_;
+  const std::int64_t last_column = std::min(first_column + column_part_, result_.channels);
+  const std::int64_t begin = task / column_parts_ * task_tiles_;
+  const std::int64_t end = std::min(begin + task_tiles_, tiles_);
+  const std::int64_t in_size = kWinogradPoints * point_stride(block_, whole_vectors(in_.channels));
+  const std::int64_t width = std::min(column_part_, kBlockColumns);
+  const std::int64_t size = in_size + kWinogradPoints * point_stride(block_, whole_vectors(width));
+  T* transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
+  T* products = transformed + in_size;
+  for (std::int64_t first = begin; first < end; first += block_) {
+    const std::int64_t count = std::min(block_, end - first);
+    transforms_->input(tiles_of(in_, first, count, transformed), x_, zeros_.data());
+    for (std::int64_t column = first_column; column < last_column; column += width) {
+      const std::int64_t columns = std::min(width, last_column - column);
+      multiply(count, column, columns, packed, transformed, products);
+      WinogradTiles<T> tiles = tiles_of(result_, first, count, products);
+      tiles.channels = columns;
+      tiles.tile_stride = whole_vectors(width);
+      tiles.point_stride = point_stride(block_, tiles.tile_stride);
+      GemmEpilogue<T> epilogue = extras_.epilogue;
+      epilogue.bias = bias != nullptr ? bias + column : nullptr;
+      if (epilogue.relu_saved != nullptr) epilogue.relu_saved += column;
+      if (epilogue.saved != nullptr) epilogue.saved += column;
+      if (epilogue.pre_activation != nullptr) epilogue.pre_activation += column;
+      epilogue.ld_saved = result_.channels;
+      transforms_->output(tiles, y_ + column, extras_.addend != nullptr, epilogue);
+    }
+  }
+  if (extras_.moments == nullptr) return;
+  const std::int64_t image_tiles = tile_rows_ * tile_columns_;
+  for (std::int64_t image = begin / image_tiles; image < end / image_tiles; ++image)
+    take_moments(extras_, shape_, y_, image, first_column, last_column - first_column);
+}
+
+template <class T>
+void WinogradConv<T>::run() {
+  if (planned_for_ != num_threads()) plan(num_threads());
+  if (tasks_ == 0) return;
+  const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
+  const T* packed = weights.data();
+  const T* bias = FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_ * kWinogradPoints);
+  place_addend(extras_, shape_.batch() * result_.height * result_.width * result_.channels, y_);
+  parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
+}
+
+template <class T>
+WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel,
+                                      T* dbias)
+    : transforms_(kernels<T>().winograd),
+      shape_(shape),
+      x_(x),
+      dy_(dy),
+      dkernel_(dkernel),
+      dbias_(dbias),
+      zeros_(static_cast<std::size_t>(std::max(shape.channels(), shape.filters))),
+      tile_rows_(tiles_along(shape.window.h.out)),
+      tile_columns_(tiles_along(shape.window.w.out)) {
+  const std::int64_t panel = kernels<T>().conv->panel;
+  const std::int64_t image_tiles = std::max<std::int64_t>(tile_rows_ * tile_columns_, 1);
+  const std::int64_t width = std::min(whole_vectors(shape.filters), kBlockColumns);
+  const std::int64_t most =
+      block_tiles<T>(whole_vectors(shape.channels()) + width, kLeastGradientTiles);
+  together_ =
+      std::clamp<std::int64_t>(most / image_tiles, 1, std::max<std::int64_t>(shape.batch(), 1));
+  const std::int64_t tiles = together_ * image_tiles;
+  block_ = ceil_div(tiles, ceil_div(tiles, most));
+  const std::int64_t groups = ceil_div(shape.batch(), together_);
+  const std::int64_t bytes = part_elements() * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t limit = std::min({kPartialBytes / bytes, groups, kMostParts});
+  parts_ = 1;
+  while (2 * parts_ <= limit) parts_ *= 2;
+  part_groups_ = std::max<std::int64_t>(ceil_div(groups, parts_), 1);
+  parts_ = std::max<std::int64_t>(ceil_div(groups, part_groups_), 1);
+  const std::int64_t wanted = std::max<std::int64_t>(kMostParts / 2 / parts_, 1);
+  column_part_ =
+      std::max(round_up(ceil_div(shape.filters, wanted), panel), round_up(kBlockColumns, panel));
+  column_parts_ = ceil_div(shape.filters, column_part_);
+}
+
+// The sums at all points, then those of dbias.
+template <class T>
+std::int64_t WinogradGradient<T>::part_elements() const {
+  return whole_vectors(kWinogradPoints * shape_.channels() * shape_.filters) +
+         whole_vectors(shape_.filters);
+}
+
+template <class T>
+void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
+  const std::int64_t channels = shape_.channels(), filters = shape_.filters;
+  const std::int64_t column = task % column_parts_ * column_part_, part = task / column_parts_;
+  const std::int64_t columns = std::min(column_part_, filters - column);
+  T* d = sums + part * part_elements() + column;
+  T* dbias = d + whole_vectors(kWinogradPoints * channels * filters);
+  const GemmEpilogue<T> nothing;
+  GemmBlock<T> product{};
+  product.rs_a = product.cs_b = 1;
+  product.cs_a = whole_vectors(channels);
+  product.rs_b = whole_vectors(columns);
+  product.ldc = filters;
+  product.m = channels;
+  product.n = columns;
+  product.epilogue = &nothing;
+  WinogradTiles<T> x{}, dy{};
+  const WindowAxis &h = shape_.window.h, &w = shape_.window.w;
+  x.height = h.in;
+  x.width = w.in;
+  x.ld = x.channels = channels;
+  x.before_row = h.before;
+  x.before_column = w.before;
+  dy.height = h.out;
+  dy.width = w.out;
+  dy.ld = filters;
+  dy.channels = columns;
+  x.tile_rows = dy.tile_rows = tile_rows_;
+  x.tile_columns = dy.tile_columns = tile_columns_;
+  x.tile_stride = product.cs_a;
+  dy.tile_stride = product.rs_b;
+  x.point_stride = point_stride(block_, x.tile_stride);
+  dy.point_stride = point_stride(block_, dy.tile_stride);
+  const std::int64_t scratch = kernels<T>().gemm->scratch_elements(channels, columns, block_);
+  const std::int64_t size = kWinogradPoints * (x.point_stride + dy.point_stride) + scratch;
+  x.transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
+  dy.transformed = x.transformed + kWinogradPoints * x.point_stride;
+  product.scratch = dy.transformed + kWinogradPoints * dy.point_stride;
+  const std::int64_t image_tiles = tile_rows_ * tile_columns_, places = shape_.places();
+  const std::int64_t first = part * part_groups_ * together_;
+  const std::int64_t last = std::min(shape_.batch(), first + part_groups_ * together_);
+  for (std::int64_t image = first; image < last; image += together_) {
+    const std::int64_t images = std::min(together_, last - image);
+    const std::int64_t end = (image + images) * image_tiles;
+    for (std::int64_t tile = image * image_tiles; tile < end; tile += block_) {
+      x.first = dy.first = tile;
+      x.count = dy.count = product.k = std::min(block_, end - tile);
+      transforms_->input(x, x_, zeros_.data());
+      transforms_->output_gradient(dy, dy_ + column, zeros_.data());
+      product.accumulate = tile > first * image_tiles;
+      for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
+        product.a = x.transformed + p * x.point_stride;
+        product.b = dy.transformed + p * dy.point_stride;
+        product.c = d + p * channels * filters;
+        kernels<T>().gemm->block(product);
+      }
+    }
+    if (dbias_ != nullptr) {
+      kernels<T>().reduce->sum_rows(dy_ + image * places * filters + column, filters, dbias,
+                                    images * places, columns, image > first);
+    }
+  }
+}
+
+template <class T>
+void WinogradGradient<T>::run() {
+  const std::int64_t size = shape_.channels() * shape_.filters;
+  if (shape_.batch() * shape_.places() == 0) {
+    std::fill(dkernel_, dkernel_ + kWinogradTaps * size, T(0));
+    if (dbias_ != nullptr) std::fill(dbias_, dbias_ + shape_.filters, T(0));
+    return;
+  }
+  T* sums = static_cast<T*>(
+      region_scratch(static_cast<std::size_t>(parts_ * part_elements()) * sizeof(T)));
+  const int threads = shape_.flops() < 4.0 * kSerialFlops ? 1 : num_threads();
+  parallel_for(parts_ * column_parts_, threads,
+               [&](std::int64_t task, int) { run_task(task, sums); });
+  constexpr std::int64_t kWeights = 1024;  // by one task
+  for_each_chunk(size, kWeights, threads, [&](std::int64_t begin, std::int64_t n) {
+    transforms_->weights_gradient(sums + begin, parts_, part_elements(), size, dkernel_ + begin,
+                                  size, n);
+  });
+  if (dbias_ == nullptr) return;
+  const T* bias_sums = sums + whole_vectors(kWinogradPoints * size);
+  std::copy(bias_sums, bias_sums + shape_.filters, dbias_);
+  for (std::int64_t p = 1; p < parts_; ++p) {
+    for (std::int64_t j = 0; j < shape_.filters; ++j)
+      dbias_[j] += bias_sums[p * part_elements() + j];
+  }
+}
+
+template class WinogradConv<float>;
+template class WinogradConv<double>;
+template class WinogradGradient<float>;
+template class WinogradGradient<double>;
+
+}  // namespace dlnative

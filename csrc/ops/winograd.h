@@ -1,0 +1,97 @@
+// Winograd's convolution over threads (kernels/winograd_kernels.h): windows of 3 x 3 taps without
+// strides, dilation and groups.
+//
+// Tiles of all images are counted through and cut into blocks, whose transforms stay in the caches
+// between the passes. A tile's values do not depend on its block, so any cut gives the same bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/winograd_kernels.h"
+#include "ops/conv.h"
+
+namespace dlnative {
+
+// Whether Winograd's convolution can compute this one.
+bool suits_winograd(const ConvShape& shape);
+
+// y from x, or dx from dy.
+template <class T>
+class WinogradConv {
+ public:
+  static WinogradConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
+                              const ConvExtras<T>& extras);
+  static WinogradConv backward_input(const ConvShape& shape, const T* dy, const T* kernel, T* dx,
+                                     const ConvExtras<T>& extras);
+
+  void run();
+  void keep_packed();  // see DirectConv
+  void pack(std::int64_t version);
+  std::size_t kept_bytes() const { return weights_.kept_bytes(); }
+
+ private:
+  // An image, and how far its patches begin before the tiles of the other.
+  struct Image {
+    std::int64_t height, width, channels, before_row, before_column;
+  };
+
+  WinogradConv(const ConvShape& shape, const Image& in, const Image& result, const T* x,
+               const T* kernel, T* y, const ConvExtras<T>& extras, bool backward);
+  void plan(int threads);
+  std::size_t packed_bytes() const;
+  void pack_weights(T* packed) const;
+  void run_task(std::int64_t task, const T* packed, const T* bias) const;
+  WinogradTiles<T> tiles_of(const Image& image, std::int64_t first, std::int64_t count,
+                            T* transformed) const;
+  void multiply(std::int64_t tiles, std::int64_t column, std::int64_t columns, const T* packed,
+                T* transformed, T* products) const;
+
+  const ConvKernels<T>* products_;
+  const WinogradKernels<T>* transforms_;
+  ConvShape shape_;
+  Image in_, result_;
+  const T* x_;
+  const T* kernel_;
+  T* y_;
+  ConvExtras<T> extras_;
+  bool backward_;
+  std::int64_t tile_rows_, tile_columns_, tiles_;  // of an image; of all
+  std::int64_t packed_;                            // elements of the packed weights of a point
+  std::vector<T> zeros_;
+  PackedWeights<T> weights_;
+  int planned_for_ = 0, threads_ = 0;
+  std::int64_t tasks_ = 0;
+  std::int64_t task_tiles_ = 0, block_ = 0;          // tiles of a task, and at a time
+  std::int64_t column_part_ = 0, column_parts_ = 0;  // of a task
+  std::vector<std::int32_t> rows_;                   // see TapProduct
+  std::int64_t tile_ = 1;                            // rows of the products' register tile
+};
+
+// dkernel, and dbias where it is not null.
+template <class T>
+class WinogradGradient {
+ public:
+  WinogradGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+
+  void run();
+
+ private:
+  void run_task(std::int64_t task, T* sums) const;
+  std::int64_t part_elements() const;
+
+  const WinogradKernels<T>* transforms_;
+  ConvShape shape_;
+  const T* x_;
+  const T* dy_;
+  T* dkernel_;
+  T* dbias_;
+  std::vector<T> zeros_;
+  std::int64_t tile_rows_, tile_columns_;
+  std::int64_t together_, block_;     // images and tiles at a time
+  std::int64_t parts_, part_groups_;  // of the sum, and groups of images in each
+  std::int64_t column_part_, column_parts_;
+};
+
+}  // namespace dlnative
