@@ -24,10 +24,10 @@ constexpr std::int64_t kPartialBytes = std::int64_t{8} << 20;
 
 constexpr std::int64_t kPackedPanels = 4;  // by one task
 
-// From a point to the next: rows of so many values and a cache line, so that the points do not
-// fall onto the same lines of the first-level cache.
-std::int64_t point_stride(std::int64_t tiles, std::int64_t tile_stride) {
-  return tiles * tile_stride + 16;
+// From a point to the next, where each has so many values: a cache line lies between them, so that
+// the points do not fall onto the same lines of the first-level cache.
+std::int64_t point_stride(std::int64_t values) {
+  return whole_vectors(values) + 16;
 }
 
 std::int64_t tiles_along(std::int64_t pixels) {
@@ -68,7 +68,7 @@ WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Ima
       tile_rows_(tiles_along(result.height)),
       tile_columns_(tiles_along(result.width)),
       tiles_(shape.batch() * tile_rows_ * tile_columns_),
-      packed_(round_up(products_->packed_elements(1, in.channels, result.channels), 16)),
+      packed_(point_stride(products_->packed_elements(1, in.channels, result.channels))),
       zeros_(static_cast<std::size_t>(in.channels)) {}
 
 template <class T>
@@ -197,7 +197,7 @@ WinogradTiles<T> WinogradConv<T>::tiles_of(const Image& image, std::int64_t firs
   tiles.count = count;
   tiles.transformed = transformed;
   tiles.tile_stride = whole_vectors(image.channels);
-  tiles.point_stride = point_stride(block_, tiles.tile_stride);
+  tiles.point_stride = point_stride(block_ * tiles.tile_stride);
   return tiles;
 }
 
@@ -216,8 +216,8 @@ void WinogradConv<T>::multiply(std::int64_t tiles, std::int64_t column, std::int
   product.channels = in_.channels;
   product.n = round_up(columns, kernel_table().vector_bytes / static_cast<int>(sizeof(T)));
   product.epilogue = &nothing;
-  const std::int64_t from = point_stride(block_, whole_vectors(in_.channels)),
-                     to = point_stride(block_, product.ldy);
+  const std::int64_t from = point_stride(block_ * whole_vectors(in_.channels)),
+                     to = point_stride(block_ * product.ldy);
   for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
     product.x = transformed + p * from;
     product.b = packed + p * packed_ + column * in_.channels;
@@ -232,9 +232,9 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
   const std::int64_t last_column = std::min(first_column + column_part_, result_.channels);
   const std::int64_t begin = task / column_parts_ * task_tiles_;
   const std::int64_t end = std::min(begin + task_tiles_, tiles_);
-  const std::int64_t in_size = kWinogradPoints * point_stride(block_, whole_vectors(in_.channels));
+  const std::int64_t in_size = kWinogradPoints * point_stride(block_ * whole_vectors(in_.channels));
   const std::int64_t width = std::min(column_part_, kBlockColumns);
-  const std::int64_t size = in_size + kWinogradPoints * point_stride(block_, whole_vectors(width));
+  const std::int64_t size = in_size + kWinogradPoints * point_stride(block_ * whole_vectors(width));
   T* transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
   T* products = transformed + in_size;
   for (std::int64_t first = begin; first < end; first += block_) {
@@ -246,7 +246,7 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
       WinogradTiles<T> tiles = tiles_of(result_, first, count, products);
       tiles.channels = columns;
       tiles.tile_stride = whole_vectors(width);
-      tiles.point_stride = point_stride(block_, tiles.tile_stride);
+      tiles.point_stride = point_stride(block_ * tiles.tile_stride);
       GemmEpilogue<T> epilogue = extras_.epilogue;
       epilogue.bias = bias != nullptr ? bias + column : nullptr;
       if (epilogue.relu_saved != nullptr) epilogue.relu_saved += column;
@@ -310,7 +310,7 @@ WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const 
 // The sums at all points, then those of dbias.
 template <class T>
 std::int64_t WinogradGradient<T>::part_elements() const {
-  return whole_vectors(kWinogradPoints * shape_.channels() * shape_.filters) +
+  return kWinogradPoints * point_stride(shape_.channels() * shape_.filters) +
          whole_vectors(shape_.filters);
 }
 
@@ -320,7 +320,7 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
   const std::int64_t column = task % column_parts_ * column_part_, part = task / column_parts_;
   const std::int64_t columns = std::min(column_part_, filters - column);
   T* d = sums + part * part_elements() + column;
-  T* dbias = d + whole_vectors(kWinogradPoints * channels * filters);
+  T* dbias = d + kWinogradPoints * point_stride(channels * filters);
   const GemmEpilogue<T> nothing;
   GemmBlock<T> product{};
   product.rs_a = product.cs_b = 1;
@@ -345,8 +345,8 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
   x.tile_columns = dy.tile_columns = tile_columns_;
   x.tile_stride = product.cs_a;
   dy.tile_stride = product.rs_b;
-  x.point_stride = point_stride(block_, x.tile_stride);
-  dy.point_stride = point_stride(block_, dy.tile_stride);
+  x.point_stride = point_stride(block_ * x.tile_stride);
+  dy.point_stride = point_stride(block_ * dy.tile_stride);
   const std::int64_t scratch = kernels<T>().gemm->scratch_elements(channels, columns, block_);
   const std::int64_t size = kWinogradPoints * (x.point_stride + dy.point_stride) + scratch;
   x.transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
@@ -367,7 +367,7 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
       for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
         product.a = x.transformed + p * x.point_stride;
         product.b = dy.transformed + p * dy.point_stride;
-        product.c = d + p * channels * filters;
+        product.c = d + p * point_stride(channels * filters);
         kernels<T>().gemm->block(product);
       }
     }
@@ -393,11 +393,11 @@ void WinogradGradient<T>::run() {
                [&](std::int64_t task, int) { run_task(task, sums); });
   constexpr std::int64_t kWeights = 1024;  // by one task
   for_each_chunk(size, kWeights, threads, [&](std::int64_t begin, std::int64_t n) {
-    transforms_->weights_gradient(sums + begin, parts_, part_elements(), size, dkernel_ + begin,
-                                  size, n);
+    transforms_->weights_gradient(sums + begin, parts_, part_elements(), point_stride(size),
+                                  dkernel_ + begin, size, n);
   });
   if (dbias_ == nullptr) return;
-  const T* bias_sums = sums + whole_vectors(kWinogradPoints * size);
+  const T* bias_sums = sums + kWinogradPoints * point_stride(size);
   std::copy(bias_sums, bias_sums + shape_.filters, dbias_);
   for (std::int64_t p = 1; p < parts_; ++p) {
     for (std::int64_t j = 0; j < shape_.filters; ++j)
