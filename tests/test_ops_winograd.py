@@ -1,4 +1,4 @@
-"""Winograd's convolution F(4x4, 3x3) against the oracle in float64, with a bound of its own.
+"""Winograd's convolutions F(4x4, 3x3), F(2x2, 5x5) against the oracle, with a bound of their own.
 
 The matrices are built here anew: row i of B' has the coefficients of the polynomial that vanishes
 at all points but the i-th, G and A' have powers of the points, and G is divided by what the first
@@ -35,15 +35,16 @@ CASES = [
 ]
 
 
-def matrices():
+def matrices(taps):
     """B', G and A' of Winograd's convolution, from the points."""
     n = len(POINTS) + 1
-    b, g, a = np.zeros((n, n)), np.zeros((n, 3)), np.zeros((4, n))
+    tile = n + 1 - taps
+    b, g, a = np.zeros((n, n)), np.zeros((n, taps)), np.zeros((tile, n))
     for i, point in enumerate(POINTS):
         others = [p for p in POINTS if p != point]
         b[i, : n - 1] = polynomial.polyfromroots(others)
-        g[i] = np.power(point, np.arange(3)) / prod(point - p for p in others)
-        a[:, i] = np.power(point, np.arange(4))
+        g[i] = np.power(point, np.arange(taps)) / prod(point - p for p in others)
+        a[:, i] = np.power(point, np.arange(tile))
     b[-1] = polynomial.polyfromroots(POINTS)
     g[-1, -1] = a[-1, -1] = 1.0
     return b, g, a
@@ -55,14 +56,15 @@ def square(matrix, values):
     return np.einsum("ir,trsc,js->tijc", matrix, np.abs(values), matrix, optimize=True)
 
 
-def patches(x, tiles, size, before=(0, 0)):
+def patches(x, tile, tiles, size, before=(0, 0)):
     """The squares of `size` pixels that begin `before` each tile, (tiles, size, size, channels)."""
-    after = [4 * t + size - n for t, n in zip(tiles, x.shape[1:3], strict=True)]
-    shifted = np.pad(x, ((0, 0), *((max(b, 0), a) for b, a in zip(before, after)), (0, 0)))
+    after = [tile * t + size - n for t, n in zip(tiles, x.shape[1:3], strict=True)]
+    around = [(max(b, 0), a) for b, a in zip(before, after, strict=True)]
+    shifted = np.pad(x, ((0, 0), *around, (0, 0)))
     shifted = shifted[:, max(-before[0], 0) :, max(-before[1], 0) :]
     return np.concatenate(
         [
-            shifted[:, 4 * i : 4 * i + size, 4 * j : 4 * j + size]
+            shifted[:, tile * i : tile * i + size, tile * j : tile * j + size]
             for i in range(tiles[0])
             for j in range(tiles[1])
         ]
@@ -71,25 +73,29 @@ def patches(x, tiles, size, before=(0, 0)):
 
 def magnitude(x, kernel, before, sizes):
     """The convolution's value if nothing cancelled on its way: |A'| ((|G| |g| |G'|) . ...) |A|."""
-    b, g, a = matrices()
-    tiles = [-(-n // 4) for n in sizes]
-    inputs = square(b, patches(x, tiles, 6, before))
-    shape = kernel.shape
-    weights = square(g, kernel.reshape(1, 3, 3, -1)).reshape(6, 6, *shape[2:])
+    b, g, a = matrices(len(kernel))
+    tile = len(a)
+    tiles = [-(-n // tile) for n in sizes]
+    inputs = square(b, patches(x, tile, tiles, 6, before))
+    weights = square(g, kernel.reshape(1, *kernel.shape[:2], -1))
+    weights = weights.reshape(6, 6, *kernel.shape[2:])
     products = np.einsum("tijc,ijck->tijk", inputs, weights, optimize=True)
-    results = square(a, products).reshape(*tiles, len(x), 4, 4, shape[-1])
-    whole = results.transpose(2, 0, 3, 1, 4, 5).reshape(len(x), 4 * tiles[0], 4 * tiles[1], -1)
+    results = square(a, products).reshape(*tiles, len(x), tile, tile, -1)
+    whole = results.transpose(2, 0, 3, 1, 4, 5)
+    whole = whole.reshape(len(x), tile * tiles[0], tile * tiles[1], -1)
     return whole[:, : sizes[0], : sizes[1]]
 
 
-def kernel_magnitude(x, dy, before):
+def kernel_magnitude(x, dy, taps, before):
     """The same for the gradient of the kernel."""
-    b, g, a = matrices()
-    tiles = [-(-n // 4) for n in dy.shape[1:3]]
-    inputs, outputs = square(b, patches(x, tiles, 6, before)), square(a.T, patches(dy, tiles, 4))
+    b, g, a = matrices(taps)
+    tile = len(a)
+    tiles = [-(-n // tile) for n in dy.shape[1:3]]
+    inputs = square(b, patches(x, tile, tiles, 6, before))
+    outputs = square(a.T, patches(dy, tile, tiles, tile))
     sums = np.einsum("tijc,tijk->ijck", inputs, outputs, optimize=True)
     result = square(g.T, sums.reshape(1, 6, 6, -1))
-    return result.reshape(3, 3, x.shape[-1], dy.shape[-1])
+    return result.reshape(taps, taps, x.shape[-1], dy.shape[-1])
 
 
 def check(result, exact, magnitude, count, dtype):
@@ -114,15 +120,18 @@ def winograd():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("taps", [3, 5])
 @pytest.mark.parametrize("case", CASES)
-def test_against_the_oracle(isa, winograd, rng, case, dtype):
+def test_against_the_oracle(isa, winograd, rng, case, taps, dtype):
     batch, sizes, channels, filters, padding = case
+    if padding == "valid":
+        sizes = tuple(n + taps - 3 for n in sizes)
     x = rng.standard_normal((batch, *sizes, channels)).astype(dtype)
-    kernel = rng.standard_normal((3, 3, channels, filters)).astype(dtype)
+    kernel = rng.standard_normal((taps, taps, channels, filters)).astype(dtype)
     bias = rng.standard_normal(filters).astype(dtype)
     x64, kernel64 = x.astype("float64"), kernel.astype("float64")
     exact = reference.conv2d(x64, kernel64, padding=padding)
-    before = {"same": (1, 1), "valid": (0, 0)}.get(padding) or padding[::2]
+    before = {"same": 2 * (taps // 2,), "valid": (0, 0)}.get(padding) or padding[::2]
     sums = magnitude(x64, kernel64, before, exact.shape[1:3]) if batch else exact
     check(ops.conv2d(x, kernel, padding=padding), exact, sums, channels, dtype)
     y = ops.conv2d(x, kernel, bias, padding=padding)
@@ -133,28 +142,29 @@ def test_against_the_oracle(isa, winograd, rng, case, dtype):
     dx = ops.conv2d_backward_input(dy, kernel, input_shape=x.shape, padding=padding)
     exact = reference.conv2d_backward_input(dy64, kernel64, input_shape=x.shape, padding=padding)
     turned = kernel64[::-1, ::-1].swapaxes(2, 3)
-    sums = magnitude(dy64, turned, [2 - b for b in before], sizes) if batch else exact
+    sums = magnitude(dy64, turned, [taps - 1 - b for b in before], sizes) if batch else exact
     check(dx, exact, sums, filters, dtype)
 
     dkernel, dbias = ops.conv2d_backward_kernel(
-        x, dy, kernel_size=(3, 3), padding=padding, bias=True
+        x, dy, kernel_size=(taps, taps), padding=padding, bias=True
     )
-    exact = reference.conv2d_backward_kernel(x64, dy64, kernel_size=(3, 3), padding=padding)
-    sums = kernel_magnitude(x64, dy64, before) if batch else exact
-    tiles = batch * prod(-(-n // 4) for n in dy.shape[1:3])
+    exact = reference.conv2d_backward_kernel(x64, dy64, kernel_size=(taps, taps), padding=padding)
+    sums = kernel_magnitude(x64, dy64, taps, before) if batch else exact
+    tiles = batch * prod(-(-n // (7 - taps)) for n in dy.shape[1:3])
     check(dkernel, exact, sums, tiles, dtype)
     axes = (0, 1, 2)
     check(dbias, dy64.sum(axes), np.abs(dy64).sum(axes), dy[..., 0].size, dtype)
-    alone = ops.conv2d_backward_kernel(x, dy, kernel_size=(3, 3), padding=padding)
+    alone = ops.conv2d_backward_kernel(x, dy, kernel_size=(taps, taps), padding=padding)
     np.testing.assert_array_equal(alone, dkernel)
 
 
-def test_errors_are_small_in_the_mean(isa, winograd, rng):
+@pytest.mark.parametrize("taps", [3, 5])
+def test_errors_are_small_in_the_mean(isa, winograd, rng, taps):
     """Images behind a ReLU and He's weights, as in training: what `set_conv_algorithm` states."""
     for channels in (16, 64, 256):
         x = np.maximum(rng.standard_normal((2, 16, 16, channels)), 0).astype("float32")
-        kernel = rng.standard_normal((3, 3, channels, 32)) * np.sqrt(2 / (9 * channels))
-        kernel = kernel.astype("float32")
+        kernel = rng.standard_normal((taps, taps, channels, 32))
+        kernel = (kernel * np.sqrt(2 / (taps**2 * channels))).astype("float32")
         exact = reference.conv2d(x.astype("float64"), kernel.astype("float64"), padding="same")
         error = ops.conv2d(x, kernel, padding="same") - exact
         assert np.sqrt(np.mean(error**2) / np.mean(exact**2)) < 1.5e-6

@@ -251,7 +251,7 @@ struct Kernels {
   const ConvertKernels<T>* convert;
   const GemmKernels<T>* gemm;
   const ConvKernels<T>* conv;
-  const WinogradKernels<T>* winograd;
+  const WinogradKernels<T>* winograd;  // kWinogradSizes of them
   const DepthwiseKernels<T>* depthwise;
   const PoolKernels<T>* pool;
   const NormKernels<T>* norm;

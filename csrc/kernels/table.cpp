@@ -24,8 +24,8 @@ extern const GemmKernels<float> gemm_f32;
 extern const GemmKernels<double> gemm_f64;
 extern const ConvKernels<float> conv_f32;
 extern const ConvKernels<double> conv_f64;
-extern const WinogradKernels<float> winograd_f32;
-extern const WinogradKernels<double> winograd_f64;
+extern const WinogradKernels<float> winograd_f32[];
+extern const WinogradKernels<double> winograd_f64[];
 extern const DepthwiseKernels<float> depthwise_f32;
 extern const DepthwiseKernels<double> depthwise_f64;
 extern const PoolKernels<float> pool_f32;
@@ -50,9 +50,11 @@ const KernelTable table = {
     16,
 #endif
     {&elementwise_f32, &reduce_f32, &softmax_f32, &loss_f32, &optimizer_f32, &convert_f32,
-     &gemm_f32, &conv_f32, &winograd_f32, &depthwise_f32, &pool_f32, &norm_f32, &spatial_f32, &augment_f32},
+     &gemm_f32, &conv_f32, winograd_f32, &depthwise_f32, &pool_f32, &norm_f32, &spatial_f32,
+     &augment_f32},
     {&elementwise_f64, &reduce_f64, &softmax_f64, &loss_f64, &optimizer_f64, &convert_f64,
-     &gemm_f64, &conv_f64, &winograd_f64, &depthwise_f64, &pool_f64, &norm_f64, &spatial_f64, &augment_f64},
+     &gemm_f64, &conv_f64, winograd_f64, &depthwise_f64, &pool_f64, &norm_f64, &spatial_f64,
+     &augment_f64},
     &convert_i32,
     fma_loop_f32,
     fma_loop_f64,

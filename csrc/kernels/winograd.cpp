@@ -16,18 +16,22 @@ constexpr double kP = 2.0 / 3.0, kQ = 3.0 / 2.0;
 constexpr double kOverP = 1.0 / (2.0 * kP * kP * (kP * kP - kQ * kQ));
 constexpr double kOverQ = 1.0 / (2.0 * kQ * kQ * (kQ * kQ - kP * kP));
 
-template <class T>
-constexpr T constant(double value) {
-  return static_cast<T>(value);
+constexpr double power(double x, int n) {
+  return n == 0 ? 1.0 : x * power(x, n - 1);
 }
+
+// A line takes a vector of kIn values x to one of kOut, of which value j is scale(j) times what
+// `apply` leaves in y[j]. No product is left for an addition of the next pass: of two products the
+// compiler could fuse either with the addition, and other bits would follow wherever it is inlined.
 
 // Rows of B', which are the polynomials that vanish at all points but one.
 struct InputLine {
   static constexpr int kIn = 6, kOut = 6;
+  static constexpr double scale(int) { return 1.0; }
   template <class T>
   DLNATIVE_INLINE void apply(const Vec<T> (&x)[kIn], Vec<T> (&y)[kOut]) {
-    constexpr T p = constant<T>(kP), q = constant<T>(kQ), pp = constant<T>(kP * kP),
-                qq = constant<T>(kQ * kQ), sum = constant<T>(kP * kP + kQ * kQ);
+    constexpr T p = static_cast<T>(kP), q = static_cast<T>(kQ), pp = static_cast<T>(kP * kP),
+                qq = static_cast<T>(kQ * kQ), sum = static_cast<T>(kP * kP + kQ * kQ);
     const Vec<T> even_p = x[4] - qq * x[2], odd_p = x[3] - qq * x[1];
     const Vec<T> even_q = x[4] - pp * x[2], odd_q = x[3] - pp * x[1];
     y[0] = x[4] + x[0] - sum * x[2];
@@ -39,65 +43,50 @@ struct InputLine {
   }
 };
 
-// Rows of G: a polynomial of three coefficients at the points, over the divisors.
-struct WeightsLine {
-  static constexpr int kIn = 3, kOut = 6;
+// The terms of a polynomial with even powers (first = 0) or odd ones, over point^first.
+template <class T, int kCount>
+DLNATIVE_INLINE Vec<T> terms(const Vec<T> (&x)[kCount], int first, double point) {
+  Vec<T> sum = x[first];
+#pragma GCC unroll 4
+  for (int j = first + 2; j < kCount; j += 2) sum += static_cast<T>(power(point, j - first)) * x[j];
+  return sum;
+}
+
+// Rows of G (kDivided) and A: a polynomial of kCount coefficients at the points, over the divisors.
+template <int kCount, bool kDivided>
+struct EvaluationLine {
+  static constexpr int kIn = kCount, kOut = 6;
+  static constexpr double scale(int j) {
+    return !kDivided || j == 0 || j == 5 ? 1.0 : j < 3 ? kOverP : kOverQ;
+  }
   template <class T>
-  DLNATIVE_INLINE void apply(const Vec<T> (&g)[kIn], Vec<T> (&y)[kOut]) {
-    const Vec<T> even_p = constant<T>(kOverP) * g[0] + constant<T>(kP * kP * kOverP) * g[2];
-    const Vec<T> even_q = constant<T>(kOverQ) * g[0] + constant<T>(kQ * kQ * kOverQ) * g[2];
-    constexpr T p = constant<T>(kP * kOverP), q = constant<T>(kQ * kOverQ);
-    y[0] = g[0];
-    y[1] = even_p + p * g[1];
-    y[2] = even_p - p * g[1];
-    y[3] = even_q + q * g[1];
-    y[4] = even_q - q * g[1];
-    y[5] = g[2];
+  DLNATIVE_INLINE void apply(const Vec<T> (&x)[kIn], Vec<T> (&y)[kOut]) {
+    const Vec<T> even_p = terms<T>(x, 0, kP), odd_p = terms<T>(x, 1, kP);
+    const Vec<T> even_q = terms<T>(x, 0, kQ), odd_q = terms<T>(x, 1, kQ);
+    y[0] = x[0];
+    y[1] = even_p + static_cast<T>(kP) * odd_p;
+    y[2] = even_p - static_cast<T>(kP) * odd_p;
+    y[3] = even_q + static_cast<T>(kQ) * odd_q;
+    y[4] = even_q - static_cast<T>(kQ) * odd_q;
+    y[5] = x[kCount - 1];
   }
 };
 
-// Columns of G.
-struct WeightsGradientLine {
-  static constexpr int kIn = 6, kOut = 3;
+// Columns of G (kDivided) and A.
+template <int kCount, bool kDivided>
+struct InterpolationLine {
+  static constexpr int kIn = 6, kOut = kCount;
+  static constexpr double scale(int j) { return (kDivided ? kOverQ : 1.0) * power(kQ, j); }
   template <class T>
-  DLNATIVE_INLINE void apply(const Vec<T> (&d)[kIn], Vec<T> (&g)[kOut]) {
-    const Vec<T> even_p = d[1] + d[2], odd_p = d[1] - d[2];
-    const Vec<T> even_q = d[3] + d[4], odd_q = d[3] - d[4];
-    g[0] = d[0] + constant<T>(kOverP) * even_p + constant<T>(kOverQ) * even_q;
-    g[1] = constant<T>(kP * kOverP) * odd_p + constant<T>(kQ * kOverQ) * odd_q;
-    g[2] = d[5] + constant<T>(kP * kP * kOverP) * even_p + constant<T>(kQ * kQ * kOverQ) * even_q;
-  }
-};
-
-// Rows of A': powers of the points.
-struct OutputLine {
-  static constexpr int kIn = 6, kOut = 4;
-  template <class T>
-  DLNATIVE_INLINE void apply(const Vec<T> (&m)[kIn], Vec<T> (&y)[kOut]) {
-    const Vec<T> even_p = m[1] + m[2], odd_p = m[1] - m[2];
-    const Vec<T> even_q = m[3] + m[4], odd_q = m[3] - m[4];
-    y[0] = m[0] + even_p + even_q;
-    y[1] = constant<T>(kP) * odd_p + constant<T>(kQ) * odd_q;
-    y[2] = constant<T>(kP * kP) * even_p + constant<T>(kQ * kQ) * even_q;
-    y[3] = m[5] + constant<T>(kP * kP * kP) * odd_p + constant<T>(kQ * kQ * kQ) * odd_q;
-  }
-};
-
-// Columns of A'.
-struct OutputGradientLine {
-  static constexpr int kIn = 4, kOut = 6;
-  template <class T>
-  DLNATIVE_INLINE void apply(const Vec<T> (&dy)[kIn], Vec<T> (&z)[kOut]) {
-    const Vec<T> even_p = dy[0] + constant<T>(kP * kP) * dy[2];
-    const Vec<T> even_q = dy[0] + constant<T>(kQ * kQ) * dy[2];
-    const Vec<T> odd_p = dy[1] + constant<T>(kP * kP) * dy[3];
-    const Vec<T> odd_q = dy[1] + constant<T>(kQ * kQ) * dy[3];
-    z[0] = dy[0];
-    z[1] = even_p + constant<T>(kP) * odd_p;
-    z[2] = even_p - constant<T>(kP) * odd_p;
-    z[3] = even_q + constant<T>(kQ) * odd_q;
-    z[4] = even_q - constant<T>(kQ) * odd_q;
-    z[5] = dy[3];
+  DLNATIVE_INLINE void apply(const Vec<T> (&x)[kIn], Vec<T> (&y)[kOut]) {
+    const Vec<T> of_p[2] = {x[1] + x[2], x[1] - x[2]}, of_q[2] = {x[3] + x[4], x[3] - x[4]};
+#pragma GCC unroll 6
+    for (int j = 0; j < kCount; ++j) {
+      const double over = (kDivided ? kOverP : 1.0) * power(kP, j);
+      y[j] = of_q[j % 2] + static_cast<T>(over / scale(j)) * of_p[j % 2];
+    }
+    y[0] += static_cast<T>(1.0 / scale(0)) * x[0];
+    y[kCount - 1] += static_cast<T>(1.0 / scale(kCount - 1)) * x[5];
   }
 };
 
@@ -119,7 +108,8 @@ DLNATIVE_INLINE void transform(const Read& read, const Write& write) {
     Vec<T> y[Line::kOut];
     Line::template apply<T>(half[r], y);
 #pragma GCC unroll 6
-    for (int s = 0; s < Line::kOut; ++s) write(r, s, y[s]);
+    for (int s = 0; s < Line::kOut; ++s)
+      write(r, s, static_cast<T>(Line::scale(r) * Line::scale(s)) * y[s]);
   }
 }
 
@@ -149,14 +139,14 @@ class TileWalk {
   std::int64_t image, row, column;  // of the tile
 };
 
-// Where the pixels of a patch begin.
-template <class T, int kSize>
+// Where the pixels of a patch begin; tiles are kTile pixels apart.
+template <class T, int kSize, int kTile>
 struct Patch {
   const T* at[kSize][kSize];
 
   void find(const WinogradTiles<T>& g, const TileWalk& tile, const T* x, const T* zeros) {
-    const std::int64_t row = tile.row * kWinogradTile - g.before_row;
-    const std::int64_t column = tile.column * kWinogradTile - g.before_column;
+    const std::int64_t row = tile.row * kTile - g.before_row;
+    const std::int64_t column = tile.column * kTile - g.before_column;
     const T* first = x + ((tile.image * g.height + row) * g.width + column) * g.ld;
     bool inside[kSize];
     for (int s = 0; s < kSize; ++s) inside[s] = column + s >= 0 && column + s < g.width;
@@ -176,25 +166,25 @@ DLNATIVE_INLINE bool begins_line(std::int64_t c) {
   return c % (64 / static_cast<int>(sizeof(T))) == 0;
 }
 
-template <class T, class Line>
+template <class T, class Line, int kTile>
 void transform_patches(const WinogradTiles<T>& g, const T* x, const T* zeros) {
   constexpr int kSize = Line::kIn;
   const std::int64_t whole = g.channels / kLanes<T> * kLanes<T>, rest = g.channels - whole;
   TileWalk tile(g);
-  Patch<T, kSize> patches[2];
+  Patch<T, kSize, kTile> patches[2];
   patches[0].find(g, tile, x, zeros);
   for (std::int64_t i = 0; i < g.count; ++i) {
-    const Patch<T, kSize>&patch = patches[i % 2], &next = patches[(i + 1) % 2];
+    const Patch<T, kSize, kTile>&patch = patches[i % 2], &next = patches[(i + 1) % 2];
     tile.next();
     if (i + 1 < g.count) patches[(i + 1) % 2].find(g, tile, x, zeros);
     T* to = g.transformed + i * g.tile_stride;
     const auto write = [&](int r, int s, Vec<T> v) {
-      store<T>(to + (r * Line::kOut + s) * g.point_stride, v);
+      store<T>(to + (r * 6 + s) * g.point_stride, v);
     };
     for (std::int64_t c = 0; c < whole; c += kLanes<T>, to += kLanes<T>) {
       if (begins_line<T>(c)) {
         for (int r = 0; r < kSize; ++r) {
-          for (int s = kSize - kWinogradTile; s < kSize; ++s) __builtin_prefetch(next.at[r][s] + c);
+          for (int s = kSize - kTile; s < kSize; ++s) __builtin_prefetch(next.at[r][s] + c);
         }
       }
       transform<T, Line>([&](int r, int s) { return load<T>(patch.at[r][s] + c); }, write);
@@ -206,34 +196,35 @@ void transform_patches(const WinogradTiles<T>& g, const T* x, const T* zeros) {
   }
 }
 
-template <class T>
+template <class T, int kTile>
 void input(const WinogradTiles<T>& tiles, const T* x, const T* zeros) {
-  transform_patches<T, InputLine>(tiles, x, zeros);
+  transform_patches<T, InputLine, kTile>(tiles, x, zeros);
 }
 
-template <class T>
+template <class T, int kTile>
 void output_gradient(const WinogradTiles<T>& tiles, const T* dy, const T* zeros) {
-  transform_patches<T, OutputGradientLine>(tiles, dy, zeros);
+  transform_patches<T, EvaluationLine<kTile, false>, kTile>(tiles, dy, zeros);
 }
 
 // The pixels of a tile of the result that lie in the image.
+template <int kTile>
 struct TilePixels {
   std::int64_t first, rows, columns;
 
   template <class T>
   TilePixels(const WinogradTiles<T>& g, const TileWalk& tile) {
-    const std::int64_t row = tile.row * kWinogradTile, column = tile.column * kWinogradTile;
+    const std::int64_t row = tile.row * kTile, column = tile.column * kTile;
     first = (tile.image * g.height + row) * g.width + column;
-    rows = min64(kWinogradTile, g.height - row);
-    columns = min64(kWinogradTile, g.width - column);
+    rows = min64(kTile, g.height - row);
+    columns = min64(kTile, g.width - column);
   }
 };
 
 // One tile, `whole` channels of it. kPlain: all pixels are in the image, and nothing is asked for
 // but Y = or Y +=.
-template <class T, bool kPlain>
+template <class T, int kTile, bool kPlain>
 DLNATIVE_INLINE void output_tile(const WinogradTiles<T>& g, const T* from, T* y,
-                                 const TilePixels& pixels, const TilePixels& next,
+                                 const TilePixels<kTile>& pixels, const TilePixels<kTile>& next,
                                  std::int64_t whole, const TileEnd<T>& end) {
   const std::int64_t line = g.width * g.ld;
   for (std::int64_t c = 0; c < whole; c += kLanes<T>, from += kLanes<T>) {
@@ -247,8 +238,8 @@ DLNATIVE_INLINE void output_tile(const WinogradTiles<T>& g, const T* from, T* y,
       }
     }
     T* const first = y + pixels.first * g.ld + c;
-    transform<T, OutputLine>(
-        [&](int r, int s) { return load<T>(from + (r * OutputLine::kIn + s) * g.point_stride); },
+    transform<T, InterpolationLine<kTile, false>>(
+        [&](int r, int s) { return load<T>(from + (r * 6 + s) * g.point_stride); },
         [&](int r, int s, Vec<T> v) {
           T* to = first + r * line + s * g.ld;
           if (kPlain) return store<T>(to, end.accumulate ? v + load<T>(to) : v);
@@ -258,7 +249,7 @@ DLNATIVE_INLINE void output_tile(const WinogradTiles<T>& g, const T* from, T* y,
   }
 }
 
-template <class T>
+template <class T, int kTile>
 void output(const WinogradTiles<T>& g, T* y, bool accumulate, const GemmEpilogue<T>& e) {
   const std::int64_t whole = g.channels / kLanes<T> * kLanes<T>, rest = g.channels - whole;
   TileEnd<T> end;
@@ -268,57 +259,55 @@ void output(const WinogradTiles<T>& g, T* y, bool accumulate, const GemmEpilogue
   end.relu_saved = e.relu_saved;
   const bool plain = !e.relu && e.bias == nullptr && e.relu_saved == nullptr;
   TileWalk tile(g);
-  TilePixels next(g, tile);
+  TilePixels<kTile> next(g, tile);
   for (std::int64_t i = 0; i < g.count; ++i) {
-    const TilePixels pixels = next;
+    const TilePixels<kTile> pixels = next;
     tile.next();
-    if (i + 1 < g.count) next = TilePixels(g, tile);
+    if (i + 1 < g.count) next = TilePixels<kTile>(g, tile);
     const T* from = g.transformed + i * g.tile_stride;
-    if (plain && pixels.rows == kWinogradTile && pixels.columns == kWinogradTile) {
-      output_tile<T, true>(g, from, y, pixels, next, whole, end);
+    if (plain && pixels.rows == kTile && pixels.columns == kTile) {
+      output_tile<T, kTile, true>(g, from, y, pixels, next, whole, end);
     } else {
-      output_tile<T, false>(g, from, y, pixels, next, whole, end);
+      output_tile<T, kTile, false>(g, from, y, pixels, next, whole, end);
     }
     if (rest > 0) {
+      alignas(64) T values[kTile * kTile * kLanes<T>];
+      transform<T, InterpolationLine<kTile, false>>(
+          [&](int r, int s) { return load<T>(from + whole + (r * 6 + s) * g.point_stride); },
+          [&](int r, int s, Vec<T> v) { store<T>(values + (r * kTile + s) * kLanes<T>, v); });
       TileEnd<T> part = end;
       part.columns = rest;
+      part.ldc = part.ld_saved = g.ld;
       if (end.bias != nullptr) part.bias += whole;
-      transform<T, OutputLine>(
-          [&](int r, int s) {
-            return load<T>(from + whole + (r * OutputLine::kIn + s) * g.point_stride);
-          },
-          [&](int r, int s, Vec<T> v) {
-            if (r >= pixels.rows || s >= pixels.columns) return;
-            const std::int64_t at = (pixels.first + r * g.width + s) * g.ld + whole;
-            alignas(kVectorBytes) T values[kLanes<T>];
-            store<T>(values, v);
-            part.c = y + at;
-            if (end.relu_saved != nullptr) part.relu_saved = end.relu_saved + at;
-            finish_partial<T>(values, 1, kLanes<T>, part);
-          });
+      for (std::int64_t r = 0; r < pixels.rows; ++r) {
+        const std::int64_t at = (pixels.first + r * g.width) * g.ld + whole;
+        part.c = y + at;
+        if (end.relu_saved != nullptr) part.relu_saved = end.relu_saved + at;
+        finish_partial<T>(values + r * kTile * kLanes<T>, pixels.columns, kLanes<T>, part);
+      }
     }
     for (std::int64_t r = 0; r < pixels.rows; ++r)
       finish_rows(e, y, g.ld, 0, pixels.first + r * g.width, pixels.columns, g.channels);
   }
 }
 
-template <class T>
+template <class T, int kTaps>
 void weights(const T* taps, std::int64_t tap_stride, T* points, std::int64_t point_stride,
              std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kLanes<T>) {
-    transform<T, WeightsLine>(
-        [&](int r, int s) { return load<T>(taps + (r * 3 + s) * tap_stride + i); },
+    transform<T, EvaluationLine<kTaps, true>>(
+        [&](int r, int s) { return load<T>(taps + (r * kTaps + s) * tap_stride + i); },
         [&](int r, int s, Vec<T> v) { store<T>(points + (r * 6 + s) * point_stride + i, v); });
   }
 }
 
-template <class T>
+template <class T, int kTaps>
 void weights_gradient(const T* sums, std::int64_t parts, std::int64_t part_stride,
                       std::int64_t point_stride, T* dkernel, std::int64_t tap_stride,
                       std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kLanes<T>) {
     const std::int64_t lanes = min64(kLanes<T>, n - i);
-    transform<T, WeightsGradientLine>(
+    transform<T, InterpolationLine<kTaps, true>>(
         [&](int r, int s) {
           const T* from = sums + (r * 6 + s) * point_stride + i;
           Vec<T> sum = load_first(from, lanes);
@@ -326,19 +315,30 @@ void weights_gradient(const T* sums, std::int64_t parts, std::int64_t part_strid
           return sum;
         },
         [&](int r, int s, Vec<T> v) {
-          store_first(dkernel + (r * 3 + s) * tap_stride + i, v, lanes);
+          store_first(dkernel + (r * kTaps + s) * tap_stride + i, v, lanes);
         });
   }
 }
 
+template <class T, int kTile>
+constexpr WinogradKernels<T> make_kernels() {
+  constexpr int kTaps = 7 - kTile;
+  return {kTile,
+          kTaps,
+          weights<T, kTaps>,
+          input<T, kTile>,
+          output<T, kTile>,
+          output_gradient<T, kTile>,
+          weights_gradient<T, kTaps>};
+}
+
 }  // namespace
 
-extern const WinogradKernels<float> winograd_f32;
-extern const WinogradKernels<double> winograd_f64;
-const WinogradKernels<float> winograd_f32 = {weights<float>, input<float>, output<float>,
-                                             output_gradient<float>, weights_gradient<float>};
-const WinogradKernels<double> winograd_f64 = {weights<double>, input<double>, output<double>,
-                                              output_gradient<double>, weights_gradient<double>};
+extern const WinogradKernels<float> winograd_f32[kWinogradSizes];
+extern const WinogradKernels<double> winograd_f64[kWinogradSizes];
+const WinogradKernels<float> winograd_f32[] = {make_kernels<float, 4>(), make_kernels<float, 2>()};
+const WinogradKernels<double> winograd_f64[] = {make_kernels<double, 4>(),
+                                                make_kernels<double, 2>()};
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

@@ -1,22 +1,22 @@
-// Winograd's convolution F(4 x 4, 3 x 3): the contract between ops and kernels.
+// Winograd's convolutions F(4 x 4, 3 x 3) and F(2 x 2, 5 x 5): the contract between ops and
+// kernels.
 //
 // A tile of 4 x 4 pixels of the result follows from 6 x 6 of the input with 36 products per channel
-// and filter instead of 144:  Y = A' [(G g G') . (B' d B)] A.  The matrices (Winograd, 1980,
-// "Arithmetic complexity of computations"; Lavin and Gray, 2016, "Fast algorithms for convolutional
-// neural networks") evaluate polynomials at the points 0, +-2/3, +-3/2 and infinity. In float32
-// the error with 64 channels is 6e-7 of the result (root mean squares); it is twice as large with
-// the usual points 0, +-1, +-2, the same with sqrt(1/2) and sqrt(2), and half as large in a direct
-// convolution (2026-11).
-// The gradient of the weights is the transpose,  dg = G' [(A dY A') . (B' d B)] G.
+// and filter instead of 144, and one of 2 x 2 pixels with windows of 5 x 5 taps with 36 instead of
+// 100:  Y = A' [(G g G') . (B' d B)] A.  The matrices (Winograd, 1980, "Arithmetic complexity of
+// computations"; Lavin and Gray, 2016, "Fast algorithms for convolutional neural networks")
+// evaluate polynomials at the points 0, +-2/3, +-3/2 and infinity. In float32 the error with 64
+// channels is 6e-7 of the result (root mean squares); it is twice as large with the usual points 0,
+// +-1, +-2, the same with sqrt(1/2) and sqrt(2), and half as large in a direct convolution
+// (2026-11). The gradient of the weights is the transpose,  dg = G' [(A dY A') . (B' d B)] G.
 #pragma once
 
 #include "kernels/kernel_table.h"
 
 namespace dlnative {
 
-inline constexpr int kWinogradTile = 4;     // rows and columns of a tile of the result
 inline constexpr int kWinogradPoints = 36;  // products per tile, channel and filter
-inline constexpr int kWinogradTaps = 9;
+inline constexpr int kWinogradSizes = 2;
 
 // Tiles [first, first + count) of images that lie one after the other, each cut into tile_rows x
 // tile_columns of them. Value c of tile i at point p is transformed[p * point_stride + (i - first)
@@ -35,6 +35,8 @@ struct WinogradTiles {
 
 template <class T>
 struct WinogradKernels {
+  int tile;  // rows and columns of a tile of the result
+  int taps;  // rows and columns of the window
   // G g G' of n weights, whose taps are tap_stride apart, and whose points will be point_stride
   // apart. n is a multiple of the lanes of a vector.
   void (*weights)(const T* taps, std::int64_t tap_stride, T* points, std::int64_t point_stride,

@@ -82,14 +82,15 @@ constexpr double kTransform = 120.0, kWeightsTransform = 60.0, kWeightBytes = 8.
 
 double winograd(const ConvCase& c) {
   const ConvShape& shape = c.shape;
-  if (choice == Choice::kDirect || !suits_winograd(shape)) return kImpossible;
+  const int tile_size = winograd_tile(shape);
+  if (choice == Choice::kDirect || tile_size == 0) return kImpossible;
   const Tile tile(c);
   const bool backward = c.direction == ConvDirection::kBackwardInput;
   const double channels = static_cast<double>(backward ? shape.filters : shape.channels());
   const double columns = static_cast<double>(backward ? shape.channels() : shape.filters);
   const WindowAxis &h = shape.window.h, &w = shape.window.w;
-  const std::int64_t tiles = ceil_div(backward ? h.in : h.out, kWinogradTile) *
-                             ceil_div(backward ? w.in : w.out, kWinogradTile);
+  const std::int64_t tiles =
+      ceil_div(backward ? h.in : h.out, tile_size) * ceil_div(backward ? w.in : w.out, tile_size);
   const double vectors = std::ceil(columns / tile.lanes), width = std::min(vectors, tile.vectors);
   const double batch = static_cast<double>(std::max<std::int64_t>(shape.batch(), 1));
   const double rows = std::ceil(static_cast<double>(tiles) * batch / tile.rows) / batch;
@@ -128,7 +129,7 @@ const char* conv_algorithm_name(ConvAlgorithm algorithm) {
 }
 
 ConvAlgorithm choose_conv(const ConvCase& c) {
-  if (choice == Choice::kWinograd && suits_winograd(c.shape)) return ConvAlgorithm::kWinograd;
+  if (choice == Choice::kWinograd && winograd_tile(c.shape) > 0) return ConvAlgorithm::kWinograd;
   ConvAlgorithm best = ConvAlgorithm::kDirect;
   double least = kImpossible;
   for (const Row& row : kAlgorithms) {

@@ -30,10 +30,6 @@ std::int64_t point_stride(std::int64_t values) {
   return whole_vectors(values) + 16;
 }
 
-std::int64_t tiles_along(std::int64_t pixels) {
-  return ceil_div(pixels, kWinogradTile);
-}
-
 // Tiles at a time, of which each takes so many values per point.
 template <class T>
 std::int64_t block_tiles(std::int64_t values, std::int64_t least) {
@@ -41,14 +37,25 @@ std::int64_t block_tiles(std::int64_t values, std::int64_t least) {
   return std::clamp(kBlockBytes / bytes, least, std::max(least, kMostTiles));
 }
 
+template <class T>
+const WinogradKernels<T>& winograd_kernels(const ConvShape& shape) {
+  const WinogradKernels<T>* kernels = dlnative::kernels<T>().winograd;
+  while (kernels->taps != shape.window.h.window) ++kernels;
+  return *kernels;
+}
+
 }  // namespace
 
-bool suits_winograd(const ConvShape& shape) {
-  const auto suits = [](const WindowAxis& axis) {
-    return axis.window == 3 && axis.stride == 1 && axis.dilation == 1;
-  };
-  return shape.groups == 1 && suits(shape.window.h) && suits(shape.window.w) &&
-         shape.channels() > 0 && shape.filters > 0;
+int winograd_tile(const ConvShape& shape) {
+  const WindowAxis &h = shape.window.h, &w = shape.window.w;
+  const bool plain = h.stride == 1 && w.stride == 1 && h.dilation == 1 && w.dilation == 1 &&
+                     shape.groups == 1 && shape.channels() > 0 && shape.filters > 0;
+  if (!plain || h.window != w.window) return 0;
+  for (int i = 0; i < kWinogradSizes; ++i) {
+    const WinogradKernels<float>& kernels = dlnative::kernels<float>().winograd[i];
+    if (h.window == kernels.taps) return kernels.tile;
+  }
+  return 0;
 }
 
 template <class T>
@@ -56,7 +63,7 @@ WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Ima
                               const T* x, const T* kernel, T* y, const ConvExtras<T>& extras,
                               bool backward)
     : products_(kernels<T>().conv),
-      transforms_(kernels<T>().winograd),
+      transforms_(&winograd_kernels<T>(shape)),
       shape_(shape),
       in_(in),
       result_(result),
@@ -65,8 +72,8 @@ WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Ima
       y_(y),
       extras_(extras),
       backward_(backward),
-      tile_rows_(tiles_along(result.height)),
-      tile_columns_(tiles_along(result.width)),
+      tile_rows_(ceil_div(result.height, transforms_->tile)),
+      tile_columns_(ceil_div(result.width, transforms_->tile)),
       tiles_(shape.batch() * tile_rows_ * tile_columns_),
       packed_(point_stride(products_->packed_elements(1, in.channels, result.channels))),
       zeros_(static_cast<std::size_t>(in.channels)) {}
@@ -152,15 +159,16 @@ void WinogradConv<T>::pack_weights(T* packed) const {
   const std::int64_t channels = in_.channels, columns = result_.channels;
   const FoldedNorm<T> norm(extras_, shape_.filters);
   norm.write(packed + packed_ * kWinogradPoints);
-  std::int32_t taps[kWinogradTaps];
-  for (int t = 0; t < kWinogradTaps; ++t) {
-    taps[t] = static_cast<std::int32_t>((backward_ ? kWinogradTaps - 1 - t : t) *
-                                        shape_.channels() * shape_.filters);
+  const std::int64_t taps = shape_.taps();
+  std::vector<std::int32_t> places(static_cast<std::size_t>(taps));
+  for (std::int64_t t = 0; t < taps; ++t) {
+    places[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(
+        (backward_ ? taps - 1 - t : t) * shape_.channels() * shape_.filters);
   }
   TapWeights<T> weights{};
   weights.w = kernel_;
-  weights.taps = taps;
-  weights.count = kWinogradTaps;
+  weights.taps = places.data();
+  weights.count = taps;
   weights.channels = channels;
   weights.n = columns;
   weights.rs = backward_ ? 1 : shape_.filters;
@@ -171,13 +179,13 @@ void WinogradConv<T>::pack_weights(T* packed) const {
   parallel_for(ceil_div(columns, width), threads, [&](std::int64_t task, int) {
     const std::int64_t first = task * width, some = std::min(width, columns - first);
     T* scratch = static_cast<T*>(
-        thread_scratch(static_cast<std::size_t>(kWinogradTaps * channels * width) * sizeof(T)));
-    products_->pack(weights, first, some, scratch - first * kWinogradTaps * channels);
+        thread_scratch(static_cast<std::size_t>(taps * channels * width) * sizeof(T)));
+    products_->pack(weights, first, some, scratch - first * taps * channels);
     for (std::int64_t j = 0; j < some; j += products_->panel) {
       const std::int64_t size = products_->packed_elements(
           1, channels, std::min<std::int64_t>(products_->panel, some - j));
-      transforms_->weights(scratch + j * kWinogradTaps * channels, size,
-                           packed + (first + j) * channels, packed_, size);
+      transforms_->weights(scratch + j * taps * channels, size, packed + (first + j) * channels,
+                           packed_, size);
     }
   });
 }
@@ -276,15 +284,15 @@ void WinogradConv<T>::run() {
 template <class T>
 WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel,
                                       T* dbias)
-    : transforms_(kernels<T>().winograd),
+    : transforms_(&winograd_kernels<T>(shape)),
       shape_(shape),
       x_(x),
       dy_(dy),
       dkernel_(dkernel),
       dbias_(dbias),
       zeros_(static_cast<std::size_t>(std::max(shape.channels(), shape.filters))),
-      tile_rows_(tiles_along(shape.window.h.out)),
-      tile_columns_(tiles_along(shape.window.w.out)) {
+      tile_rows_(ceil_div(shape.window.h.out, transforms_->tile)),
+      tile_columns_(ceil_div(shape.window.w.out, transforms_->tile)) {
   const std::int64_t panel = kernels<T>().conv->panel;
   const std::int64_t image_tiles = std::max<std::int64_t>(tile_rows_ * tile_columns_, 1);
   const std::int64_t width = std::min(whole_vectors(shape.filters), kBlockColumns);
@@ -382,7 +390,7 @@ template <class T>
 void WinogradGradient<T>::run() {
   const std::int64_t size = shape_.channels() * shape_.filters;
   if (shape_.batch() * shape_.places() == 0) {
-    std::fill(dkernel_, dkernel_ + kWinogradTaps * size, T(0));
+    std::fill(dkernel_, dkernel_ + shape_.taps() * size, T(0));
     if (dbias_ != nullptr) std::fill(dbias_, dbias_ + shape_.filters, T(0));
     return;
   }

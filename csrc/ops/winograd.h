@@ -1,5 +1,5 @@
-// Winograd's convolution over threads (kernels/winograd_kernels.h): windows of 3 x 3 taps without
-// strides, dilation and groups.
+// Winograd's convolution over threads (kernels/winograd_kernels.h): windows of 3 x 3 or 5 x 5 taps
+// without strides, dilation and groups.
 //
 // Tiles of all images are counted through and cut into blocks, whose transforms stay in the caches
 // between the passes. A tile's values do not depend on its block, so any cut gives the same bits.
@@ -14,8 +14,8 @@
 
 namespace dlnative {
 
-// Whether Winograd's convolution can compute this one.
-bool suits_winograd(const ConvShape& shape);
+// Rows and columns of a tile if Winograd's convolution can compute this one, else 0.
+int winograd_tile(const ConvShape& shape);
 
 // y from x, or dx from dy.
 template <class T>
