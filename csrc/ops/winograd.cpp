@@ -14,15 +14,13 @@ namespace {
 // Both transforms of a block stay in the second-level cache, unless that leaves so few tiles that
 // reading the weights takes longer than the products.
 constexpr std::int64_t kBlockBytes = std::int64_t{384} << 10;
-constexpr std::int64_t kLeastTiles = 24, kMostTiles = 96;
+constexpr std::int64_t kLeastTiles = 36, kMostTiles = 96;
 constexpr std::int64_t kBlockColumns = 64;  // of the products that wait for their transform
 
 // Tiles of a block of the gradient, whose products are summed at a time.
 constexpr std::int64_t kLeastGradientTiles = 64;
 // Partial sums of the gradient over all parts.
 constexpr std::int64_t kPartialBytes = std::int64_t{8} << 20;
-
-constexpr std::int64_t kPackedPanels = 4;  // by one task
 
 // From a point to the next, where each has so many values: a cache line lies between them, so that
 // the points do not fall onto the same lines of the first-level cache.
@@ -75,8 +73,15 @@ WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Ima
       tile_rows_(ceil_div(result.height, transforms_->tile)),
       tile_columns_(ceil_div(result.width, transforms_->tile)),
       tiles_(shape.batch() * tile_rows_ * tile_columns_),
-      packed_(point_stride(products_->packed_elements(1, in.channels, result.channels))),
-      zeros_(static_cast<std::size_t>(in.channels)) {}
+      block_columns_(round_up(kBlockColumns, products_->panel)),
+      zeros_(static_cast<std::size_t>(in.channels)) {
+  block_columns_ = std::min(block_columns_, round_up(result.channels, products_->panel));
+  packed_ = point_stride(products_->packed_elements(1, in.channels, block_columns_));
+  for (std::int64_t t = 0; t < shape.taps(); ++t) {
+    taps_.push_back(static_cast<std::int32_t>((backward ? shape.taps() - 1 - t : t) *
+                                              shape.channels() * shape.filters));
+  }
+}
 
 template <class T>
 WinogradConv<T> WinogradConv<T>::forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
@@ -115,12 +120,12 @@ void WinogradConv<T>::plan(int threads) {
     task_tiles_ = std::max<std::int64_t>(block_ / image_tiles, 1) * image_tiles;
     block_ = ceil_div(task_tiles_, ceil_div(task_tiles_, block_));
   }
-  const std::int64_t tasks = ceil_div(tiles_, task_tiles_);
-  column_part_ = round_up(
-      ceil_div(columns, std::max<std::int64_t>(threads_ / std::max<std::int64_t>(tasks, 1), 1)),
-      products_->panel);
+  const std::int64_t tasks = std::max<std::int64_t>(ceil_div(tiles_, task_tiles_), 1);
+  const std::int64_t parts = std::max<std::int64_t>(threads_ / tasks, 1);
+  column_part_ = round_up(ceil_div(columns, parts), products_->panel);
   column_parts_ = ceil_div(columns, column_part_);
-  tasks_ = tasks * column_parts_;
+  tasks_ = tiles_ > 0 ? tasks * column_parts_ : 0;
+  own_weights_ = block_ >= tiles_ && extras_.variance == nullptr && weights_.kept_bytes() == 0;
   // Rows of a register tile as equal as can be.
   const std::int64_t rows = products_->tile_rows;
   tile_ = ceil_div(block_, ceil_div(block_, rows));
@@ -131,11 +136,16 @@ void WinogradConv<T>::plan(int threads) {
   }
 }
 
-// The weights of all points, then a normalisation.
+// The weights of all points, block_columns_ at a time, then a normalisation.
 template <class T>
 std::size_t WinogradConv<T>::packed_bytes() const {
   const std::int64_t folded = FoldedNorm<T>(extras_, shape_.filters).elements();
-  return static_cast<std::size_t>(packed_ * kWinogradPoints + folded) * sizeof(T);
+  return static_cast<std::size_t>(packed_elements() + folded) * sizeof(T);
+}
+
+template <class T>
+std::int64_t WinogradConv<T>::packed_elements() const {
+  return ceil_div(result_.channels, block_columns_) * kWinogradPoints * packed_;
 }
 
 template <class T>
@@ -153,41 +163,50 @@ void WinogradConv<T>::pack(std::int64_t version) {
   weights_.refresh(version, [this](T* to) { pack_weights(to); });
 }
 
-// Some panels of all taps, then their transform in the same order.
 template <class T>
 void WinogradConv<T>::pack_weights(T* packed) const {
-  const std::int64_t channels = in_.channels, columns = result_.channels;
   const FoldedNorm<T> norm(extras_, shape_.filters);
-  norm.write(packed + packed_ * kWinogradPoints);
-  const std::int64_t taps = shape_.taps();
-  std::vector<std::int32_t> places(static_cast<std::size_t>(taps));
-  for (std::int64_t t = 0; t < taps; ++t) {
-    places[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(
-        (backward_ ? taps - 1 - t : t) * shape_.channels() * shape_.filters);
-  }
+  norm.write(packed + packed_elements());
+  const T* scale = norm.scale(packed + packed_elements());
+  const std::int64_t columns = result_.channels;
+  const int threads = in_.channels * columns > (std::int64_t{1} << 12) ? num_threads() : 1;
+  parallel_for(ceil_div(columns, block_columns_), threads, [&](std::int64_t block, int) {
+    const std::int64_t first = block * block_columns_;
+    pack_columns(
+        first, std::min(block_columns_, columns - first), scale,
+        packed + block * kWinogradPoints * packed_,
+        static_cast<T*>(thread_scratch(static_cast<std::size_t>(taps_elements()) * sizeof(T))));
+  });
+}
+
+// Scratch of pack_columns.
+template <class T>
+std::int64_t WinogradConv<T>::taps_elements() const {
+  return round_up(shape_.taps() * in_.channels * block_columns_, 16);
+}
+
+// Columns [column, column + columns) of the block that begins at `block`: the panels of all taps,
+// then their transform in the same order.
+template <class T>
+void WinogradConv<T>::pack_columns(std::int64_t column, std::int64_t columns, const T* scale,
+                                   T* block, T* scratch) const {
+  const std::int64_t taps = shape_.taps(), channels = in_.channels;
   TapWeights<T> weights{};
   weights.w = kernel_;
-  weights.taps = places.data();
+  weights.taps = taps_.data();
   weights.count = taps;
   weights.channels = channels;
-  weights.n = columns;
+  weights.n = result_.channels;
   weights.rs = backward_ ? 1 : shape_.filters;
   weights.cs = backward_ ? shape_.filters : 1;
-  weights.scale = norm.scale(packed + packed_ * kWinogradPoints);
-  const std::int64_t width = kPackedPanels * products_->panel;
-  const int threads = channels * columns > (std::int64_t{1} << 12) ? num_threads() : 1;
-  parallel_for(ceil_div(columns, width), threads, [&](std::int64_t task, int) {
-    const std::int64_t first = task * width, some = std::min(width, columns - first);
-    T* scratch = static_cast<T*>(
-        thread_scratch(static_cast<std::size_t>(taps * channels * width) * sizeof(T)));
-    products_->pack(weights, first, some, scratch - first * taps * channels);
-    for (std::int64_t j = 0; j < some; j += products_->panel) {
-      const std::int64_t size = products_->packed_elements(
-          1, channels, std::min<std::int64_t>(products_->panel, some - j));
-      transforms_->weights(scratch + j * taps * channels, size, packed + (first + j) * channels,
-                           packed_, size);
-    }
-  });
+  weights.scale = scale;
+  products_->pack(weights, column, columns, scratch - column * taps * channels);
+  for (std::int64_t j = 0; j < columns; j += products_->panel) {
+    const std::int64_t size = products_->packed_elements(
+        1, channels, std::min<std::int64_t>(products_->panel, columns - j));
+    transforms_->weights(scratch + j * taps * channels, size,
+                         block + (column + j) % block_columns_ * channels, packed_, size);
+  }
 }
 
 template <class T>
@@ -209,15 +228,15 @@ WinogradTiles<T> WinogradConv<T>::tiles_of(const Image& image, std::int64_t firs
   return tiles;
 }
 
-// The products of all points for columns [column, column + columns).
+// The products of all points with packed columns.
 template <class T>
-void WinogradConv<T>::multiply(std::int64_t tiles, std::int64_t column, std::int64_t columns,
-                               const T* packed, T* transformed, T* products) const {
+void WinogradConv<T>::multiply(std::int64_t tiles, std::int64_t columns, const T* packed,
+                               const T* transformed, T* products) const {
   const GemmEpilogue<T> nothing;
   TapProduct<T> product{};
   product.rows = rows_.data();
   product.zeros = zeros_.data();
-  product.ldy = whole_vectors(std::min(column_part_, kBlockColumns));
+  product.ldy = whole_vectors(block_columns_);
   product.pixels = tiles;
   product.taps = 1;
   product.tile = tile_;
@@ -228,7 +247,7 @@ void WinogradConv<T>::multiply(std::int64_t tiles, std::int64_t column, std::int
                      to = point_stride(block_ * product.ldy);
   for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
     product.x = transformed + p * from;
-    product.b = packed + p * packed_ + column * in_.channels;
+    product.b = packed + p * packed_;
     product.y = products + p * to;
     products_->product(product);
   }
@@ -240,21 +259,29 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
   const std::int64_t last_column = std::min(first_column + column_part_, result_.channels);
   const std::int64_t begin = task / column_parts_ * task_tiles_;
   const std::int64_t end = std::min(begin + task_tiles_, tiles_);
-  const std::int64_t in_size = kWinogradPoints * point_stride(block_ * whole_vectors(in_.channels));
-  const std::int64_t width = std::min(column_part_, kBlockColumns);
-  const std::int64_t size = in_size + kWinogradPoints * point_stride(block_ * whole_vectors(width));
+  const std::int64_t in_stride = point_stride(block_ * whole_vectors(in_.channels));
+  const std::int64_t out_stride = point_stride(block_ * whole_vectors(block_columns_));
+  const std::int64_t own = own_weights_ ? kWinogradPoints * packed_ + taps_elements() : 0;
+  const std::int64_t size = kWinogradPoints * (in_stride + out_stride) + own;
   T* transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
-  T* products = transformed + in_size;
+  T* products = transformed + kWinogradPoints * in_stride;
+  T* own_packed = products + kWinogradPoints * out_stride;
   for (std::int64_t first = begin; first < end; first += block_) {
     const std::int64_t count = std::min(block_, end - first);
     transforms_->input(tiles_of(in_, first, count, transformed), x_, zeros_.data());
-    for (std::int64_t column = first_column; column < last_column; column += width) {
-      const std::int64_t columns = std::min(width, last_column - column);
-      multiply(count, column, columns, packed, transformed, products);
+    for (std::int64_t column = first_column, columns = 0; column < last_column; column += columns) {
+      const std::int64_t within = column % block_columns_;
+      columns = std::min(block_columns_ - within, last_column - column);
+      const T* block = packed + column / block_columns_ * kWinogradPoints * packed_;
+      if (own_weights_) {
+        pack_columns(column, columns, nullptr, own_packed, own_packed + kWinogradPoints * packed_);
+        block = own_packed;
+      }
+      multiply(count, columns, block + within * in_.channels, transformed, products);
       WinogradTiles<T> tiles = tiles_of(result_, first, count, products);
       tiles.channels = columns;
-      tiles.tile_stride = whole_vectors(width);
-      tiles.point_stride = point_stride(block_ * tiles.tile_stride);
+      tiles.tile_stride = whole_vectors(block_columns_);
+      tiles.point_stride = out_stride;
       GemmEpilogue<T> epilogue = extras_.epilogue;
       epilogue.bias = bias != nullptr ? bias + column : nullptr;
       if (epilogue.relu_saved != nullptr) epilogue.relu_saved += column;
@@ -274,11 +301,14 @@ template <class T>
 void WinogradConv<T>::run() {
   if (planned_for_ != num_threads()) plan(num_threads());
   if (tasks_ == 0) return;
+  place_addend(extras_, shape_.batch() * result_.height * result_.width * result_.channels, y_);
+  const auto run_with = [this](const T* packed, const T* bias) {
+    parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
+  };
+  if (own_weights_) return run_with(nullptr, extras_.epilogue.bias);
   const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
   const T* packed = weights.data();
-  const T* bias = FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_ * kWinogradPoints);
-  place_addend(extras_, shape_.batch() * result_.height * result_.width * result_.channels, y_);
-  parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
+  run_with(packed, FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_elements()));
 }
 
 template <class T>
@@ -302,39 +332,44 @@ WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const 
       std::clamp<std::int64_t>(most / image_tiles, 1, std::max<std::int64_t>(shape.batch(), 1));
   const std::int64_t tiles = together_ * image_tiles;
   block_ = ceil_div(tiles, ceil_div(tiles, most));
-  const std::int64_t groups = ceil_div(shape.batch(), together_);
-  const std::int64_t bytes = part_elements() * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t groups = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
+  const std::int64_t bytes =
+      kWinogradPoints * shape.channels() * shape.filters * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t limit = std::min({kPartialBytes / bytes, groups, kMostParts});
   parts_ = 1;
   while (2 * parts_ <= limit) parts_ *= 2;
-  part_groups_ = std::max<std::int64_t>(ceil_div(groups, parts_), 1);
-  parts_ = std::max<std::int64_t>(ceil_div(groups, part_groups_), 1);
+  part_groups_ = ceil_div(groups, parts_);
+  parts_ = ceil_div(groups, part_groups_);
   const std::int64_t wanted = std::max<std::int64_t>(kMostParts / 2 / parts_, 1);
   column_part_ =
       std::max(round_up(ceil_div(shape.filters, wanted), panel), round_up(kBlockColumns, panel));
+  column_part_ = std::min(column_part_, round_up(shape.filters, panel));
   column_parts_ = ceil_div(shape.filters, column_part_);
 }
 
-// The sums at all points, then those of dbias.
+// Of a task: the sums at all points, then those of dbias.
 template <class T>
-std::int64_t WinogradGradient<T>::part_elements() const {
-  return kWinogradPoints * point_stride(shape_.channels() * shape_.filters) +
-         whole_vectors(shape_.filters);
+std::int64_t WinogradGradient<T>::sums_elements() const {
+  return kWinogradPoints * sums_stride() + whole_vectors(column_part_);
+}
+template <class T>
+std::int64_t WinogradGradient<T>::sums_stride() const {
+  return point_stride(shape_.channels() * column_part_);
 }
 
+// `sums` of all tasks, part by part; null where there is one part: then a task finishes its
+// columns.
 template <class T>
 void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
   const std::int64_t channels = shape_.channels(), filters = shape_.filters;
   const std::int64_t column = task % column_parts_ * column_part_, part = task / column_parts_;
   const std::int64_t columns = std::min(column_part_, filters - column);
-  T* d = sums + part * part_elements() + column;
-  T* dbias = d + kWinogradPoints * point_stride(channels * filters);
   const GemmEpilogue<T> nothing;
   GemmBlock<T> product{};
   product.rs_a = product.cs_b = 1;
   product.cs_a = whole_vectors(channels);
   product.rs_b = whole_vectors(columns);
-  product.ldc = filters;
+  product.ldc = column_part_;
   product.m = channels;
   product.n = columns;
   product.epilogue = &nothing;
@@ -355,11 +390,15 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
   dy.tile_stride = product.rs_b;
   x.point_stride = point_stride(block_ * x.tile_stride);
   dy.point_stride = point_stride(block_ * dy.tile_stride);
-  const std::int64_t scratch = kernels<T>().gemm->scratch_elements(channels, columns, block_);
-  const std::int64_t size = kWinogradPoints * (x.point_stride + dy.point_stride) + scratch;
+  const std::int64_t transformed = kWinogradPoints * (x.point_stride + dy.point_stride);
+  const std::int64_t scratch =
+      round_up(kernels<T>().gemm->scratch_elements(channels, columns, block_), 16);
+  const std::int64_t size = transformed + scratch + (sums == nullptr ? sums_elements() : 0);
   x.transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
   dy.transformed = x.transformed + kWinogradPoints * x.point_stride;
-  product.scratch = dy.transformed + kWinogradPoints * dy.point_stride;
+  product.scratch = x.transformed + transformed;
+  T* d = sums != nullptr ? sums + task * sums_elements() : product.scratch + scratch;
+  T* dbias = sums != nullptr ? d + kWinogradPoints * sums_stride() : dbias_ + column;
   const std::int64_t image_tiles = tile_rows_ * tile_columns_, places = shape_.places();
   const std::int64_t first = part * part_groups_ * together_;
   const std::int64_t last = std::min(shape_.batch(), first + part_groups_ * together_);
@@ -375,7 +414,7 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
       for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
         product.a = x.transformed + p * x.point_stride;
         product.b = dy.transformed + p * dy.point_stride;
-        product.c = d + p * point_stride(channels * filters);
+        product.c = d + p * sums_stride();
         kernels<T>().gemm->block(product);
       }
     }
@@ -384,32 +423,52 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
                                     images * places, columns, image > first);
     }
   }
+  if (sums == nullptr) finish(column, 0, channels, d);
+}
+
+// Some channels of the columns whose sums begin at d, from all parts.
+template <class T>
+void WinogradGradient<T>::finish(std::int64_t column, std::int64_t channel, std::int64_t channels,
+                                 const T* d) const {
+  const std::int64_t filters = shape_.filters, columns = std::min(column_part_, filters - column);
+  for (std::int64_t c = channel; c < channel + channels; ++c) {
+    transforms_->weights_gradient(d + c * column_part_, parts_, column_parts_ * sums_elements(),
+                                  sums_stride(), dkernel_ + c * filters + column,
+                                  shape_.channels() * filters, columns);
+  }
 }
 
 template <class T>
 void WinogradGradient<T>::run() {
-  const std::int64_t size = shape_.channels() * shape_.filters;
+  const std::int64_t channels = shape_.channels(), filters = shape_.filters;
   if (shape_.batch() * shape_.places() == 0) {
-    std::fill(dkernel_, dkernel_ + shape_.taps() * size, T(0));
-    if (dbias_ != nullptr) std::fill(dbias_, dbias_ + shape_.filters, T(0));
+    std::fill(dkernel_, dkernel_ + shape_.taps() * channels * filters, T(0));
+    if (dbias_ != nullptr) std::fill(dbias_, dbias_ + filters, T(0));
     return;
   }
-  T* sums = static_cast<T*>(
-      region_scratch(static_cast<std::size_t>(parts_ * part_elements()) * sizeof(T)));
+  const std::int64_t tasks = parts_ * column_parts_;
+  T* sums = nullptr;
+  if (parts_ > 1) {
+    sums = static_cast<T*>(
+        region_scratch(static_cast<std::size_t>(tasks * sums_elements()) * sizeof(T)));
+  }
   const int threads = shape_.flops() < 4.0 * kSerialFlops ? 1 : num_threads();
-  parallel_for(parts_ * column_parts_, threads,
-               [&](std::int64_t task, int) { run_task(task, sums); });
-  constexpr std::int64_t kWeights = 1024;  // by one task
-  for_each_chunk(size, kWeights, threads, [&](std::int64_t begin, std::int64_t n) {
-    transforms_->weights_gradient(sums + begin, parts_, part_elements(), point_stride(size),
-                                  dkernel_ + begin, size, n);
+  parallel_for(tasks, threads, [&](std::int64_t task, int) { run_task(task, sums); });
+  if (parts_ == 1) return;
+  constexpr std::int64_t kChannels = 16;  // by one task
+  const std::int64_t some = ceil_div(channels, kChannels);
+  parallel_for(column_parts_ * some, threads, [&](std::int64_t task, int) {
+    const std::int64_t part = task / some, channel = task % some * kChannels;
+    finish(part * column_part_, channel, std::min(kChannels, channels - channel),
+           sums + part * sums_elements());
   });
   if (dbias_ == nullptr) return;
-  const T* bias_sums = sums + kWinogradPoints * point_stride(size);
-  std::copy(bias_sums, bias_sums + shape_.filters, dbias_);
-  for (std::int64_t p = 1; p < parts_; ++p) {
-    for (std::int64_t j = 0; j < shape_.filters; ++j)
-      dbias_[j] += bias_sums[p * part_elements() + j];
+  for (std::int64_t j = 0; j < filters; ++j) {
+    const T* from = sums + j / column_part_ * sums_elements() + kWinogradPoints * sums_stride() +
+                    j % column_part_;
+    T sum = from[0];
+    for (std::int64_t p = 1; p < parts_; ++p) sum += from[p * column_parts_ * sums_elements()];
+    dbias_[j] = sum;
   }
 }
 

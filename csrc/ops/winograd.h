@@ -41,12 +41,16 @@ class WinogradConv {
                const T* kernel, T* y, const ConvExtras<T>& extras, bool backward);
   void plan(int threads);
   std::size_t packed_bytes() const;
+  std::int64_t packed_elements() const;
+  std::int64_t taps_elements() const;
   void pack_weights(T* packed) const;
+  void pack_columns(std::int64_t column, std::int64_t columns, const T* scale, T* block,
+                    T* scratch) const;
   void run_task(std::int64_t task, const T* packed, const T* bias) const;
   WinogradTiles<T> tiles_of(const Image& image, std::int64_t first, std::int64_t count,
                             T* transformed) const;
-  void multiply(std::int64_t tiles, std::int64_t column, std::int64_t columns, const T* packed,
-                T* transformed, T* products) const;
+  void multiply(std::int64_t tiles, std::int64_t columns, const T* packed, const T* transformed,
+                T* products) const;
 
   const ConvKernels<T>* products_;
   const WinogradKernels<T>* transforms_;
@@ -58,15 +62,18 @@ class WinogradConv {
   ConvExtras<T> extras_;
   bool backward_;
   std::int64_t tile_rows_, tile_columns_, tiles_;  // of an image; of all
-  std::int64_t packed_;                            // elements of the packed weights of a point
+  std::int64_t block_columns_;                     // of the weights, at a time
+  std::int64_t packed_ = 0;                        // elements of their columns at a point
+  std::vector<std::int32_t> taps_;                 // where each begins in the kernel
   std::vector<T> zeros_;
   PackedWeights<T> weights_;
   int planned_for_ = 0, threads_ = 0;
   std::int64_t tasks_ = 0;
   std::int64_t task_tiles_ = 0, block_ = 0;          // tiles of a task, and at a time
   std::int64_t column_part_ = 0, column_parts_ = 0;  // of a task
-  std::vector<std::int32_t> rows_;                   // see TapProduct
-  std::int64_t tile_ = 1;                            // rows of the products' register tile
+  bool own_weights_ = false;  // one task alone meets a column of the weights, and packs it itself
+  std::vector<std::int32_t> rows_;  // see TapProduct
+  std::int64_t tile_ = 1;           // rows of the products' register tile
 };
 
 // dkernel, and dbias where it is not null.
@@ -79,7 +86,9 @@ class WinogradGradient {
 
  private:
   void run_task(std::int64_t task, T* sums) const;
-  std::int64_t part_elements() const;
+  void finish(std::int64_t column, std::int64_t channel, std::int64_t channels, const T* d) const;
+  std::int64_t sums_elements() const;
+  std::int64_t sums_stride() const;
 
   const WinogradKernels<T>* transforms_;
   ConvShape shape_;
