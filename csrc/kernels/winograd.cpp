@@ -206,6 +206,96 @@ void output_gradient(const WinogradTiles<T>& tiles, const T* dy, const T* zeros)
   transform_patches<T, EvaluationLine<kTile, false>, kTile>(tiles, dy, zeros);
 }
 
+// Products of a panel of B, which stays in the first-level cache.
+constexpr std::int64_t kRound = kBlockK - kBlockK / 4;
+
+// `count` times MR rows of one panel. With short sums a call for each would cost half as much again
+// as the products (16 channels). The next panel, `ahead`, is asked for meanwhile.
+template <class T, int MR, int NV>
+__attribute__((noinline)) void point_tiles(const T* x, std::int64_t ldx, const T* b, std::int64_t k,
+                                           T* y, std::int64_t ldy, std::int64_t count,
+                                           bool accumulate, const T* ahead, std::int64_t asked) {
+  constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
+  for (std::int64_t t = 0; t < count; ++t, x += MR * ldx, y += MR * ldy) {
+    for (std::int64_t i = 0; i < asked; ++i, ahead += kLine) __builtin_prefetch(ahead);
+    Vec<T> acc[MR][NV] = {};
+    const T* a = x;
+    const T* w = b;
+#pragma GCC unroll 1
+    for (std::int64_t p = 0; p < k; ++p, ++a, w += NV * kLanes<T>) {
+      Vec<T> bv[NV];
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) bv[j] = load<T>(w + j * kLanes<T>);
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i) {
+        const T value = a[i * ldx];
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) acc[i][j] += value * bv[j];
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        T* to = y + i * ldy + j * kLanes<T>;
+        store<T>(to, accumulate ? load<T>(to) + acc[i][j] : acc[i][j]);
+      }
+    }
+  }
+}
+
+template <class T>
+using PointTiles = void (*)(const T*, std::int64_t, const T*, std::int64_t, T*, std::int64_t,
+                            std::int64_t, bool, const T*, std::int64_t);
+template <class T>
+struct PointTilesOf {
+  PointTiles<T> rows[kMaxRows];
+};
+template <class T, int NV, int... kRows>
+constexpr PointTilesOf<T> make_point_tiles(Sequence<kRows...>) {
+  return {{(kRows < rows_for(NV) ? point_tiles<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV>
+                                 : nullptr)...}};
+}
+template <class T, int NV>
+constexpr PointTilesOf<T> kPointTiles = make_point_tiles<T, NV>(Counting<kMaxRows>{});
+
+template <class T>
+const PointTilesOf<T>& point_tiles_of(int nv) {
+  if (kTileVectors > 1 && nv == kTileVectors) return kPointTiles<T, kTileVectors>;
+  if (kTileVectors > 2 && nv == 3) return kPointTiles<T, (kTileVectors > 2 ? 3 : 1)>;
+  if (kTileVectors > 2 && nv == 2) return kPointTiles<T, (kTileVectors > 2 ? 2 : 1)>;
+  return kPointTiles<T, 1>;
+}
+
+template <class T>
+void product(const WinogradProduct<T>& g) {
+  constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
+  const std::int64_t part = equal_part<1>(g.channels, kRound);
+  for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+    const T* b = g.b + point * g.b_stride;
+    for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
+      const int nv = static_cast<int>(ceil_div(min64(kTileColumns<T>, g.n - j), kLanes<T>));
+      const PointTiles<T>* tiles = point_tiles_of<T>(nv).rows;
+      const RowCut cut(g.tiles, rows_for(nv));
+      const std::int64_t rows = g.tiles / cut.tiles(), larger = g.tiles % cut.tiles();
+      for (std::int64_t p = 0; p < g.channels; p += part) {
+        const std::int64_t k = min64(part, g.channels - p), size = k * nv * kLanes<T>;
+        const std::int64_t asked = ceil_div(size, kLine * cut.tiles());
+        const T* x = g.x + point * g.x_stride + p;
+        T* y = g.y + point * g.y_stride + j;
+        if (larger > 0) {
+          tiles[rows](x, g.ldx, b, k, y, g.ldy, larger, p > 0, b + size, asked);
+          x += larger * (rows + 1) * g.ldx;
+          y += larger * (rows + 1) * g.ldy;
+        }
+        tiles[rows - 1](x, g.ldx, b, k, y, g.ldy, cut.tiles() - larger, p > 0,
+                        b + size + larger * asked * kLine, asked);
+        b += size;
+      }
+    }
+  }
+}
+
 // The pixels of a tile of the result that lie in the image.
 template <int kTile>
 struct TilePixels {
@@ -327,6 +417,7 @@ constexpr WinogradKernels<T> make_kernels() {
           kTaps,
           weights<T, kTaps>,
           input<T, kTile>,
+          product<T>,
           output<T, kTile>,
           output_gradient<T, kTile>,
           weights_gradient<T, kTaps>};

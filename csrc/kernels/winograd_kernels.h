@@ -33,6 +33,17 @@ struct WinogradTiles {
   std::int64_t point_stride, tile_stride;
 };
 
+// Y_p = X_p B_p for all points p: rows are tiles, row i of X_p at x + p * x_stride + i * ldx, that
+// of Y_p at y + p * y_stride + i * ldy, in whole vectors.
+template <class T>
+struct WinogradProduct {
+  const T* x;
+  const T* b;  // of a point as ConvKernels::pack writes one tap, from point to point b_stride
+  T* y;
+  std::int64_t x_stride, b_stride, y_stride, ldx, ldy;
+  std::int64_t tiles, channels, n;
+};
+
 template <class T>
 struct WinogradKernels {
   int tile;  // rows and columns of a tile of the result
@@ -44,6 +55,7 @@ struct WinogradKernels {
   // B' d B of patches of 6 x 6 pixels; pixels outside of the image are zero. `zeros`: as many as
   // there are channels.
   void (*input)(const WinogradTiles<T>& tiles, const T* x, const T* zeros);
+  void (*product)(const WinogradProduct<T>& product);
   // Y = A' M A, or Y +=, and the epilogue, whose arrays lie as y does.
   void (*output)(const WinogradTiles<T>& tiles, T* y, bool accumulate,
                  const GemmEpilogue<T>& epilogue);

@@ -60,7 +60,7 @@ template <class T>
 WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Image& result,
                               const T* x, const T* kernel, T* y, const ConvExtras<T>& extras,
                               bool backward)
-    : products_(kernels<T>().conv),
+    : panels_(kernels<T>().conv),
       transforms_(&winograd_kernels<T>(shape)),
       shape_(shape),
       in_(in),
@@ -73,10 +73,10 @@ WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Ima
       tile_rows_(ceil_div(result.height, transforms_->tile)),
       tile_columns_(ceil_div(result.width, transforms_->tile)),
       tiles_(shape.batch() * tile_rows_ * tile_columns_),
-      block_columns_(round_up(kBlockColumns, products_->panel)),
+      block_columns_(round_up(kBlockColumns, panels_->panel)),
       zeros_(static_cast<std::size_t>(in.channels)) {
-  block_columns_ = std::min(block_columns_, round_up(result.channels, products_->panel));
-  packed_ = point_stride(products_->packed_elements(1, in.channels, block_columns_));
+  block_columns_ = std::min(block_columns_, round_up(result.channels, panels_->panel));
+  packed_ = point_stride(panels_->packed_elements(1, in.channels, block_columns_));
   for (std::int64_t t = 0; t < shape.taps(); ++t) {
     taps_.push_back(static_cast<std::int32_t>((backward ? shape.taps() - 1 - t : t) *
                                               shape.channels() * shape.filters));
@@ -122,18 +122,10 @@ void WinogradConv<T>::plan(int threads) {
   }
   const std::int64_t tasks = std::max<std::int64_t>(ceil_div(tiles_, task_tiles_), 1);
   const std::int64_t parts = std::max<std::int64_t>(threads_ / tasks, 1);
-  column_part_ = round_up(ceil_div(columns, parts), products_->panel);
+  column_part_ = round_up(ceil_div(columns, parts), panels_->panel);
   column_parts_ = ceil_div(columns, column_part_);
   tasks_ = tiles_ > 0 ? tasks * column_parts_ : 0;
   own_weights_ = block_ >= tiles_ && extras_.variance == nullptr && weights_.kept_bytes() == 0;
-  // Rows of a register tile as equal as can be.
-  const std::int64_t rows = products_->tile_rows;
-  tile_ = ceil_div(block_, ceil_div(block_, rows));
-  rows_.assign(static_cast<std::size_t>(ceil_div(block_, tile_) * rows), 0);
-  for (std::int64_t i = 0; i < block_; ++i) {
-    rows_[static_cast<std::size_t>(i / tile_ * rows + i % tile_)] =
-        static_cast<std::int32_t>(i * whole_vectors(in_.channels));
-  }
 }
 
 // The weights of all points, block_columns_ at a time, then a normalisation.
@@ -200,10 +192,10 @@ void WinogradConv<T>::pack_columns(std::int64_t column, std::int64_t columns, co
   weights.rs = backward_ ? 1 : shape_.filters;
   weights.cs = backward_ ? shape_.filters : 1;
   weights.scale = scale;
-  products_->pack(weights, column, columns, scratch - column * taps * channels);
-  for (std::int64_t j = 0; j < columns; j += products_->panel) {
-    const std::int64_t size = products_->packed_elements(
-        1, channels, std::min<std::int64_t>(products_->panel, columns - j));
+  panels_->pack(weights, column, columns, scratch - column * taps * channels);
+  for (std::int64_t j = 0; j < columns; j += panels_->panel) {
+    const std::int64_t size =
+        panels_->packed_elements(1, channels, std::min<std::int64_t>(panels_->panel, columns - j));
     transforms_->weights(scratch + j * taps * channels, size,
                          block + (column + j) % block_columns_ * channels, packed_, size);
   }
@@ -226,31 +218,6 @@ WinogradTiles<T> WinogradConv<T>::tiles_of(const Image& image, std::int64_t firs
   tiles.tile_stride = whole_vectors(image.channels);
   tiles.point_stride = point_stride(block_ * tiles.tile_stride);
   return tiles;
-}
-
-// The products of all points with packed columns.
-template <class T>
-void WinogradConv<T>::multiply(std::int64_t tiles, std::int64_t columns, const T* packed,
-                               const T* transformed, T* products) const {
-  const GemmEpilogue<T> nothing;
-  TapProduct<T> product{};
-  product.rows = rows_.data();
-  product.zeros = zeros_.data();
-  product.ldy = whole_vectors(block_columns_);
-  product.pixels = tiles;
-  product.taps = 1;
-  product.tile = tile_;
-  product.channels = in_.channels;
-  product.n = round_up(columns, kernel_table().vector_bytes / static_cast<int>(sizeof(T)));
-  product.epilogue = &nothing;
-  const std::int64_t from = point_stride(block_ * whole_vectors(in_.channels)),
-                     to = point_stride(block_ * product.ldy);
-  for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
-    product.x = transformed + p * from;
-    product.b = packed + p * packed_;
-    product.y = products + p * to;
-    products_->product(product);
-  }
 }
 
 template <class T>
@@ -277,7 +244,19 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
         pack_columns(column, columns, nullptr, own_packed, own_packed + kWinogradPoints * packed_);
         block = own_packed;
       }
-      multiply(count, columns, block + within * in_.channels, transformed, products);
+      WinogradProduct<T> product{};
+      product.x = transformed;
+      product.b = block + within * in_.channels;
+      product.y = products;
+      product.x_stride = in_stride;
+      product.b_stride = packed_;
+      product.y_stride = out_stride;
+      product.ldx = whole_vectors(in_.channels);
+      product.ldy = whole_vectors(block_columns_);
+      product.tiles = count;
+      product.channels = in_.channels;
+      product.n = columns;
+      transforms_->product(product);
       WinogradTiles<T> tiles = tiles_of(result_, first, count, products);
       tiles.channels = columns;
       tiles.tile_stride = whole_vectors(block_columns_);

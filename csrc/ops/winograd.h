@@ -49,10 +49,8 @@ class WinogradConv {
   void run_task(std::int64_t task, const T* packed, const T* bias) const;
   WinogradTiles<T> tiles_of(const Image& image, std::int64_t first, std::int64_t count,
                             T* transformed) const;
-  void multiply(std::int64_t tiles, std::int64_t columns, const T* packed, const T* transformed,
-                T* products) const;
 
-  const ConvKernels<T>* products_;
+  const ConvKernels<T>* panels_;
   const WinogradKernels<T>* transforms_;
   ConvShape shape_;
   Image in_, result_;
@@ -72,8 +70,6 @@ class WinogradConv {
   std::int64_t task_tiles_ = 0, block_ = 0;          // tiles of a task, and at a time
   std::int64_t column_part_ = 0, column_parts_ = 0;  // of a task
   bool own_weights_ = false;  // one task alone meets a column of the weights, and packs it itself
-  std::vector<std::int32_t> rows_;  // see TapProduct
-  std::int64_t tile_ = 1;           // rows of the products' register tile
 };
 
 // dkernel, and dbias where it is not null.
