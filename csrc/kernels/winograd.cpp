@@ -210,25 +210,45 @@ void output_gradient(const WinogradTiles<T>& tiles, const T* dy, const T* zeros)
 constexpr std::int64_t kRound = kBlockK - kBlockK / 4;
 
 // `count` times MR rows of one panel. With short sums a call for each would cost half as much again
-// as the products (16 channels). The next panel, `ahead`, is asked for meanwhile.
-template <class T, int MR, int NV>
-__attribute__((noinline)) void point_tiles(const T* x, std::int64_t ldx, const T* b, std::int64_t k,
-                                           T* y, std::int64_t ldy, std::int64_t count,
-                                           bool accumulate, const T* ahead, std::int64_t asked) {
+// as the products (16 channels). The lines that follow the panel are asked for meanwhile, `asked`
+// for every MR rows, and the result where it is added to.
+template <class T>
+struct PointTiles {
+  const T* x;
+  std::int64_t ldx;
+  const T* b;
+  std::int64_t ldb, k;
+  T* y;
+  std::int64_t ldy, count;
+  bool accumulate;
+  const T* ahead;
+  std::int64_t asked;
+};
+
+template <class T, int MR, int NV, bool kTransposed>
+__attribute__((noinline)) void point_tiles(const PointTiles<T>& g) {
   constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
-  for (std::int64_t t = 0; t < count; ++t, x += MR * ldx, y += MR * ldy) {
-    for (std::int64_t i = 0; i < asked; ++i, ahead += kLine) __builtin_prefetch(ahead);
+  const std::int64_t row = kTransposed ? 1 : g.ldx, step = kTransposed ? g.ldx : 1;
+  const T *x = g.x, *ahead = g.ahead;
+  T* y = g.y;
+  for (std::int64_t t = 0; t < g.count; ++t, x += MR * row, y += MR * g.ldy) {
+    for (std::int64_t i = 0; i < g.asked; ++i, ahead += kLine) __builtin_prefetch(ahead);
+    if (g.accumulate) {
+      for (int i = 0; i < MR; ++i) {
+        for (int j = 0; j < NV * kLanes<T>; j += kLine) __builtin_prefetch(y + i * g.ldy + j, 1);
+      }
+    }
     Vec<T> acc[MR][NV] = {};
     const T* a = x;
-    const T* w = b;
+    const T* w = g.b;
 #pragma GCC unroll 1
-    for (std::int64_t p = 0; p < k; ++p, ++a, w += NV * kLanes<T>) {
+    for (std::int64_t p = 0; p < g.k; ++p, a += step, w += g.ldb) {
       Vec<T> bv[NV];
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) bv[j] = load<T>(w + j * kLanes<T>);
 #pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) {
-        const T value = a[i * ldx];
+        const T value = a[kTransposed ? i : i * row];
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) acc[i][j] += value * bv[j];
       }
@@ -237,61 +257,97 @@ __attribute__((noinline)) void point_tiles(const T* x, std::int64_t ldx, const T
     for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) {
-        T* to = y + i * ldy + j * kLanes<T>;
-        store<T>(to, accumulate ? load<T>(to) + acc[i][j] : acc[i][j]);
+        T* to = y + i * g.ldy + j * kLanes<T>;
+        store<T>(to, g.accumulate ? load<T>(to) + acc[i][j] : acc[i][j]);
       }
     }
   }
 }
 
 template <class T>
-using PointTiles = void (*)(const T*, std::int64_t, const T*, std::int64_t, T*, std::int64_t,
-                            std::int64_t, bool, const T*, std::int64_t);
-template <class T>
-struct PointTilesOf {
-  PointTiles<T> rows[kMaxRows];
+struct PointKernels {
+  void (*rows[kMaxRows])(const PointTiles<T>&);
 };
-template <class T, int NV, int... kRows>
-constexpr PointTilesOf<T> make_point_tiles(Sequence<kRows...>) {
-  return {{(kRows < rows_for(NV) ? point_tiles<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV>
-                                 : nullptr)...}};
+template <class T, int NV, bool kTransposed, int... kRows>
+constexpr PointKernels<T> make_point_kernels(Sequence<kRows...>) {
+  return {{(kRows < rows_for(NV)
+                ? point_tiles<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV, kTransposed>
+                : nullptr)...}};
 }
-template <class T, int NV>
-constexpr PointTilesOf<T> kPointTiles = make_point_tiles<T, NV>(Counting<kMaxRows>{});
+template <class T, int NV, bool kTransposed>
+constexpr PointKernels<T> kPointKernels =
+    make_point_kernels<T, NV, kTransposed>(Counting<kMaxRows>{});
+
+template <class T, bool kTransposed>
+const PointKernels<T>& point_kernels(int nv) {
+  if (kTileVectors > 1 && nv == kTileVectors) return kPointKernels<T, kTileVectors, kTransposed>;
+  if (kTileVectors > 2 && nv == 3) return kPointKernels<T, (kTileVectors > 2 ? 3 : 1), kTransposed>;
+  if (kTileVectors > 2 && nv == 2) return kPointKernels<T, (kTileVectors > 2 ? 2 : 1), kTransposed>;
+  return kPointKernels<T, 1, kTransposed>;
+}
+
+// All `rows` of a panel of nv vectors, from g.x and g.y on.
+template <class T, bool kTransposed>
+void all_rows(PointTiles<T> g, std::int64_t rows, int nv, std::int64_t ahead) {
+  constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
+  const auto* kernels = point_kernels<T, kTransposed>(nv).rows;
+  const std::int64_t tiles = RowCut(rows, rows_for(nv)).tiles();
+  const std::int64_t least = rows / tiles, larger = rows % tiles;
+  g.asked = ceil_div(ahead, kLine * tiles);
+  if (larger > 0) {
+    g.count = larger;
+    kernels[least](g);
+    g.x += larger * (least + 1) * (kTransposed ? 1 : g.ldx);
+    g.y += larger * (least + 1) * g.ldy;
+    g.ahead += larger * g.asked * kLine;
+  }
+  g.count = tiles - larger;
+  kernels[least - 1](g);
+}
 
 template <class T>
-const PointTilesOf<T>& point_tiles_of(int nv) {
-  if (kTileVectors > 1 && nv == kTileVectors) return kPointTiles<T, kTileVectors>;
-  if (kTileVectors > 2 && nv == 3) return kPointTiles<T, (kTileVectors > 2 ? 3 : 1)>;
-  if (kTileVectors > 2 && nv == 2) return kPointTiles<T, (kTileVectors > 2 ? 2 : 1)>;
-  return kPointTiles<T, 1>;
+int panel_vectors(std::int64_t columns) {
+  return static_cast<int>(ceil_div(min64(kTileColumns<T>, columns), kLanes<T>));
 }
 
 template <class T>
 void product(const WinogradProduct<T>& g) {
-  constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
   const std::int64_t part = equal_part<1>(g.channels, kRound);
+  PointTiles<T> tiles{};
+  tiles.ldx = g.ldx;
+  tiles.ldy = g.ldy;
   for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-    const T* b = g.b + point * g.b_stride;
+    tiles.b = g.b + point * g.b_stride;
     for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
-      const int nv = static_cast<int>(ceil_div(min64(kTileColumns<T>, g.n - j), kLanes<T>));
-      const PointTiles<T>* tiles = point_tiles_of<T>(nv).rows;
-      const RowCut cut(g.tiles, rows_for(nv));
-      const std::int64_t rows = g.tiles / cut.tiles(), larger = g.tiles % cut.tiles();
+      const int nv = panel_vectors<T>(g.n - j);
+      tiles.ldb = nv * kLanes<T>;
+      tiles.y = g.y + point * g.y_stride + j;
       for (std::int64_t p = 0; p < g.channels; p += part) {
-        const std::int64_t k = min64(part, g.channels - p), size = k * nv * kLanes<T>;
-        const std::int64_t asked = ceil_div(size, kLine * cut.tiles());
-        const T* x = g.x + point * g.x_stride + p;
-        T* y = g.y + point * g.y_stride + j;
-        if (larger > 0) {
-          tiles[rows](x, g.ldx, b, k, y, g.ldy, larger, p > 0, b + size, asked);
-          x += larger * (rows + 1) * g.ldx;
-          y += larger * (rows + 1) * g.ldy;
-        }
-        tiles[rows - 1](x, g.ldx, b, k, y, g.ldy, cut.tiles() - larger, p > 0,
-                        b + size + larger * asked * kLine, asked);
-        b += size;
+        tiles.k = min64(part, g.channels - p);
+        tiles.x = g.x + point * g.x_stride + p;
+        tiles.accumulate = p > 0;
+        tiles.ahead = tiles.b + tiles.k * tiles.ldb;
+        all_rows<T, false>(tiles, g.tiles, nv, tiles.k * tiles.ldb);
+        tiles.b = tiles.b + tiles.k * tiles.ldb;
       }
+    }
+  }
+}
+
+template <class T>
+void gradient(const WinogradProduct<T>& g) {
+  PointTiles<T> tiles{};
+  tiles.ldx = g.ldx;
+  tiles.ldb = g.ldb;
+  tiles.ldy = g.ldy;
+  tiles.k = g.tiles;
+  tiles.accumulate = g.accumulate;
+  for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+    tiles.x = g.x + point * g.x_stride;
+    for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
+      tiles.b = g.b + point * g.b_stride + j;
+      tiles.y = g.y + point * g.y_stride + j;
+      all_rows<T, true>(tiles, g.channels, panel_vectors<T>(g.n - j), 0);
     }
   }
 }
@@ -418,6 +474,7 @@ constexpr WinogradKernels<T> make_kernels() {
           weights<T, kTaps>,
           input<T, kTile>,
           product<T>,
+          gradient<T>,
           output<T, kTile>,
           output_gradient<T, kTile>,
           weights_gradient<T, kTaps>};

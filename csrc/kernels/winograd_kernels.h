@@ -33,15 +33,16 @@ struct WinogradTiles {
   std::int64_t point_stride, tile_stride;
 };
 
-// Y_p = X_p B_p for all points p: rows are tiles, row i of X_p at x + p * x_stride + i * ldx, that
-// of Y_p at y + p * y_stride + i * ldy, in whole vectors.
+// Y_p = X_p B_p for all points p, or the gradient's Y_p (+)= X_p' B_p, whose sum is over tiles. Row
+// i of X_p (a tile) begins at x + p * x_stride + i * ldx, and so with b and y.
 template <class T>
 struct WinogradProduct {
   const T* x;
-  const T* b;  // of a point as ConvKernels::pack writes one tap, from point to point b_stride
-  T* y;
-  std::int64_t x_stride, b_stride, y_stride, ldx, ldy;
+  const T* b;  // packed (ldb = 0): as ConvKernels::pack writes one tap; or in rows of whole vectors
+  T* y;        // in rows of whole vectors
+  std::int64_t x_stride, b_stride, y_stride, ldx, ldb, ldy;
   std::int64_t tiles, channels, n;
+  bool accumulate;  // the gradient's
 };
 
 template <class T>
@@ -56,6 +57,7 @@ struct WinogradKernels {
   // there are channels.
   void (*input)(const WinogradTiles<T>& tiles, const T* x, const T* zeros);
   void (*product)(const WinogradProduct<T>& product);
+  void (*gradient)(const WinogradProduct<T>& product);
   // Y = A' M A, or Y +=, and the epilogue, whose arrays lie as y does.
   void (*output)(const WinogradTiles<T>& tiles, T* y, bool accumulate,
                  const GemmEpilogue<T>& epilogue);

@@ -343,15 +343,6 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
   const std::int64_t channels = shape_.channels(), filters = shape_.filters;
   const std::int64_t column = task % column_parts_ * column_part_, part = task / column_parts_;
   const std::int64_t columns = std::min(column_part_, filters - column);
-  const GemmEpilogue<T> nothing;
-  GemmBlock<T> product{};
-  product.rs_a = product.cs_b = 1;
-  product.cs_a = whole_vectors(channels);
-  product.rs_b = whole_vectors(columns);
-  product.ldc = column_part_;
-  product.m = channels;
-  product.n = columns;
-  product.epilogue = &nothing;
   WinogradTiles<T> x{}, dy{};
   const WindowAxis &h = shape_.window.h, &w = shape_.window.w;
   x.height = h.in;
@@ -365,19 +356,28 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
   dy.channels = columns;
   x.tile_rows = dy.tile_rows = tile_rows_;
   x.tile_columns = dy.tile_columns = tile_columns_;
-  x.tile_stride = product.cs_a;
-  dy.tile_stride = product.rs_b;
+  x.tile_stride = whole_vectors(channels);
+  dy.tile_stride = whole_vectors(columns);
   x.point_stride = point_stride(block_ * x.tile_stride);
   dy.point_stride = point_stride(block_ * dy.tile_stride);
   const std::int64_t transformed = kWinogradPoints * (x.point_stride + dy.point_stride);
-  const std::int64_t scratch =
-      round_up(kernels<T>().gemm->scratch_elements(channels, columns, block_), 16);
-  const std::int64_t size = transformed + scratch + (sums == nullptr ? sums_elements() : 0);
+  const std::int64_t size = transformed + (sums == nullptr ? sums_elements() : 0);
   x.transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
   dy.transformed = x.transformed + kWinogradPoints * x.point_stride;
-  product.scratch = x.transformed + transformed;
-  T* d = sums != nullptr ? sums + task * sums_elements() : product.scratch + scratch;
+  T* d = sums != nullptr ? sums + task * sums_elements() : x.transformed + transformed;
   T* dbias = sums != nullptr ? d + kWinogradPoints * sums_stride() : dbias_ + column;
+  WinogradProduct<T> product{};
+  product.x = x.transformed;
+  product.b = dy.transformed;
+  product.y = d;
+  product.x_stride = x.point_stride;
+  product.b_stride = dy.point_stride;
+  product.y_stride = sums_stride();
+  product.ldx = x.tile_stride;
+  product.ldb = dy.tile_stride;
+  product.ldy = column_part_;
+  product.channels = channels;
+  product.n = columns;
   const std::int64_t image_tiles = tile_rows_ * tile_columns_, places = shape_.places();
   const std::int64_t first = part * part_groups_ * together_;
   const std::int64_t last = std::min(shape_.batch(), first + part_groups_ * together_);
@@ -386,16 +386,11 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
     const std::int64_t end = (image + images) * image_tiles;
     for (std::int64_t tile = image * image_tiles; tile < end; tile += block_) {
       x.first = dy.first = tile;
-      x.count = dy.count = product.k = std::min(block_, end - tile);
+      x.count = dy.count = product.tiles = std::min(block_, end - tile);
       transforms_->input(x, x_, zeros_.data());
       transforms_->output_gradient(dy, dy_ + column, zeros_.data());
       product.accumulate = tile > first * image_tiles;
-      for (std::int64_t p = 0; p < kWinogradPoints; ++p) {
-        product.a = x.transformed + p * x.point_stride;
-        product.b = dy.transformed + p * dy.point_stride;
-        product.c = d + p * sums_stride();
-        kernels<T>().gemm->block(product);
-      }
+      transforms_->gradient(product);
     }
     if (dbias_ != nullptr) {
       kernels<T>().reduce->sum_rows(dy_ + image * places * filters + column, filters, dbias,
