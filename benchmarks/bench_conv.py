@@ -1,11 +1,13 @@
 """Convolutions: forward, input gradient and kernel gradient, as a share of the FMA peak.
 
-Shapes are `inputs->outputs @ size`, 3x3 with padding 1 and 16 images unless the name says more. The
-depthwise convolution, here of 256 images, which no cache holds, does too little arithmetic for that
-and is held against the memory bandwidth.
+Shapes are `inputs->outputs @ size`, 3x3 with padding 1 and 16 images unless the name says more.
+Where Winograd's transform applies, the same convolution without it is timed beside, `direct`: its
+share of the peak is the one that the bounds are for, as the FLOPs counted are those of the direct
+sum. The depthwise convolution, here of 256 images, which no cache holds, does too little arithmetic
+for that and is held against the memory bandwidth.
 Peers are PyTorch in both layouts and JAX, single operations on tensors that lie in their layout.
 
-The last table compares all threads with one, in two processes by turns.
+The last table compares all threads with one, in two processes by turns, with and without Winograd.
 """
 
 from __future__ import annotations
@@ -50,6 +52,11 @@ class Shape:
     batch: int = 16
     shares: dict[str, float] = field(default_factory=dict)
     passes: tuple[str, ...] = tuple(PASSES)
+
+    @property
+    def has_winograd(self) -> bool:
+        """Whether Winograd's transform applies."""
+        return self.kernel in (3, 5) and self.strides == 1 and self.groups == 1
 
     @property
     def name(self) -> str:
@@ -99,15 +106,19 @@ SHAPES = [
 
 
 def set_targets(report: Report, shape: Shape, which: str, threads: int, case: Case) -> None:
-    """Compares a case on one core with the bounds the project set itself."""
+    """Compares a direct convolution on one core with the bounds the project set itself."""
     bound = shape.shares.get(which)
-    if bound is not None and threads == 1:
-        report.target(f"{case.name}: share of peak", case.share_of_best, bound, at_least=True)
+    if bound is None or threads > 1 or case.share_of_best is None:
+        return
+    share = case.share_of_best
+    if shape.has_winograd:
+        share /= case.comparison.ratio_of_best("direct")
+    report.target(f"{case.name}: share of peak", share, bound, at_least=True)
 
 
 def bench_rate(report: Report, stage: Stage) -> None:
     """Times every pass of every shape beside the peers."""
-    columns = [label for _, _, label in stage.modes("conv")]
+    columns = ["direct", *(label for _, _, label in stage.modes("conv"))]
     for shape in SHAPES:
         for which in shape.passes:
             name = f"{PASSES[which]} {shape.name} {stage.threads}t"
@@ -116,7 +127,8 @@ def bench_rate(report: Report, stage: Stage) -> None:
             spec = shape.spec(which)
             moved = convolution_bytes(spec) if shape.groups > 1 else None
             flops = None if moved else convolution_flops(spec)
-            case = stage.run(name, "conv", spec, flops=flops, moved=moved)
+            too = ("direct",) if shape.has_winograd else ()
+            case = stage.run(name, "conv", spec, flops=flops, moved=moved, ours_too=too)
             report.add(case, wide=columns)
             set_targets(report, shape, which, stage.threads, case)
 
@@ -125,15 +137,18 @@ def bench_scaling(report: Report, one: Stage, many: Stage) -> None:
     """Times several threads against one."""
     for shape in SHAPES:
         for which in shape.passes:
-            name = f"{PASSES[which]} {shape.name} scaling"
-            if not many.selected(name):
-                continue
-            case = compare_threads(name, "conv", shape.spec(which), one, many)
-            case.flops = convolution_flops(shape.spec(which))
-            report.add(case, wide=["one thread"])
-            if shape.shares and many.threads == 2:
-                speedup = case.comparison.ratio_of_best("one thread")
-                report.target(f"{name}: two cores", speedup, SCALING, at_least=True)
+            for variant in ("direct", "auto") if shape.has_winograd else ("auto",):
+                name = f"{PASSES[which]} {shape.name} {variant} scaling"
+                if not many.selected(name):
+                    continue
+                spec = shape.spec(which)
+                case = compare_threads(name, "conv", spec, one, many, variant=variant)
+                case.flops = convolution_flops(spec)
+                report.add(case, wide=["one thread"])
+                bound = shape.shares and (variant == "direct" or not shape.has_winograd)
+                if bound and many.threads == 2:
+                    speedup = case.comparison.ratio_of_best("one thread")
+                    report.target(f"{name}: two cores", speedup, SCALING, at_least=True)
 
 
 def main() -> None:

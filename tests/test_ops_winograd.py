@@ -170,6 +170,20 @@ def test_errors_are_small_in_the_mean(isa, winograd, rng, taps):
         assert np.sqrt(np.mean(error**2) / np.mean(exact**2)) < 1.5e-6
 
 
+@pytest.mark.parametrize("taps", [3, 5])
+def test_transposed_convolution_is_the_adjoint(isa, winograd, rng, taps):
+    x = rng.standard_normal((2, 9, 6, 12)).astype("float32")
+    kernel = rng.standard_normal((taps, taps, 20, 12)).astype("float32")
+    bias = rng.standard_normal(20).astype("float32")
+    y = ops.conv2d_transpose(x, kernel, padding="same")
+    dx = ops.conv2d_backward_input(x, kernel, input_shape=y.shape, padding="same")
+    np.testing.assert_array_equal(y, dx)
+    z = ops.conv2d_transpose(x, kernel, bias, padding="same")
+    np.testing.assert_allclose(z, y + bias, rtol=0, atol=1e-5)
+    tanh = ops.conv2d_transpose(x, kernel, bias, padding="same", activation="tanh")
+    np.testing.assert_array_equal(tanh, ops.tanh(z))
+
+
 def test_what_an_infinite_pixel_reaches(winograd):
     x = np.ones((1, 16, 16, 8), "float32")
     x[0, 5, 5, 3] = np.inf
@@ -189,10 +203,6 @@ def convolution(size, channels, filters=None):
     )
 
 
-def algorithms(model, batch_size=1):
-    return [row.algorithm for row in model.profile(batch_size=batch_size).rows if row.algorithm]
-
-
 def test_programs_follow_the_setting(rng):
     model = convolution(8, 16)
     x = rng.standard_normal((2, 8, 8, 16)).astype("float32")
@@ -202,6 +212,7 @@ def test_programs_follow_the_setting(rng):
             config.set_conv_algorithm(name)
             assert config.conv_algorithm() == name
             results.setdefault(name, []).append((model.predict(x, verbose=0), model(x)))
+            assert [row[2] for row in model.profile(x).rows] == [name]
     finally:
         config.set_conv_algorithm("auto")
     (first, other), (again, once_more) = results["direct"]

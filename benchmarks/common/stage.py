@@ -130,6 +130,7 @@ class Stage:
         moved: float | None = None,
         dtype: str = "float32",
         ours_variant: str | None = None,
+        ours_too: tuple[str, ...] = (),
         peers: list[str] | None = None,
         tolerance: float = 1e-3,
         rounds: int | None = None,
@@ -146,6 +147,7 @@ class Stage:
             moved: Bytes that one step reads and writes; adds the bandwidth to the comparison.
             dtype: The type the peak is measured in.
             ours_variant: Which of our variants of the task to run; default: the first.
+            ours_too: More of our variants, which are timed beside it.
             peers: Take these peers only.
             tolerance: Relative difference of the checks up to which results agree.
             rounds: Number of rounds, if not that of the command line.
@@ -161,6 +163,8 @@ class Stage:
         variants = self.described[ours_name]["variants"].get(kind, [""])
         ours = self.prepare(ours_name, kind, ours_variant or variants[0], spec, ours_name)
         subjects, gaps = [], {}
+        for variant in ours_too:
+            subjects.append(self.prepare(ours_name, kind, variant, spec, variant))
         for peer, variant, label in self.modes(kind, peers):
             try:
                 subjects.append(self.prepare(peer, kind, variant, spec, label))
@@ -271,6 +275,7 @@ def compare_threads(
     many: Stage,
     *,
     units: int = 1,
+    variant: str | None = None,
 ) -> Case:
     """Times one task of our library with a single thread and with several.
 
@@ -281,12 +286,13 @@ def compare_threads(
         one: A stage of one thread, like `many` not bound to a processor.
         many: A stage of several threads; the case counts as its own.
         units: Steps in one repetition.
+        variant: Which of our variants of the task to run; default: the first.
     """
     arguments = many.arguments
     ours = arguments.ours
-    variants = many.described[ours]["variants"][kind]
-    theirs = one.prepare(ours, kind, variants[0], spec, "one thread")
-    subject = many.prepare(ours, kind, variants[0], spec, f"{many.threads} threads")
+    variant = variant or many.described[ours]["variants"][kind][0]
+    theirs = one.prepare(ours, kind, variant, spec, "one thread")
+    subject = many.prepare(ours, kind, variant, spec, f"{many.threads} threads")
     comparison = compare(
         subject,
         [theirs],

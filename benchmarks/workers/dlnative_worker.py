@@ -35,7 +35,7 @@ class Worker(BaseWorker):
 
     variants: ClassVar = {
         "matmul": ["ops.matmul"],
-        "conv": ["program"],
+        "conv": ["auto", "direct"],
         "pool": ["program"],
         "norm": ["program"],
         "train": ["fit"],
@@ -72,7 +72,12 @@ class Worker(BaseWorker):
         return KerasPredictor(dlnative, spec, variant, build_ours(spec["model"]))
 
     def prepare_operation(self, spec: Spec, variant: str) -> Task:
-        return operation(spec)
+        algorithm = variant if spec["op"] == "convolution" else "auto"
+        dlnative.config.set_conv_algorithm(algorithm)
+        try:
+            return operation(spec)
+        finally:
+            dlnative.config.set_conv_algorithm("auto")
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         a, b = factors(spec)

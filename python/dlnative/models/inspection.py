@@ -62,8 +62,8 @@ class Inspection:
         model is put back afterwards.
 
         Args:
-            x, y: Data of at least `batch_size` rows.
-            batch_size: Rows per step.
+            x, y: Data, one row at least.
+            batch_size: Rows per step, or as many as there are.
             steps: How many steps are timed.
 
         Returns:
@@ -72,17 +72,19 @@ class Inspection:
         from .. import _core
         from .checks import check_count
 
-        batch = check_count("batch_size", batch_size)
+        batch_size = check_count("batch_size", batch_size)
         steps = check_count("steps", steps)
         with config.engine("native"):
             if y is None:
                 state = self._prediction()
                 rows = inputs_only(x)
+                batch = min(batch_size, rows.count)
                 state.probe(self, rows.structure)
                 step = state.step(self, "predict", batch, rows)
             else:
                 state = self._training("profile")
                 rows = fitting.checked(self, state, x, y)
+                batch = min(batch_size, rows.count)
                 fitting.build_optimizer(self, state)
                 step = state.step(self, "train", batch, rows)
         saved = [(v, v.numpy()) for v in step.function.written]
