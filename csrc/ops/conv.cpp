@@ -82,7 +82,11 @@ void FoldedNorm<T>::append_to(std::string& key) const {
 
 template <class T>
 void place_addend(const ConvExtras<T>& e, std::int64_t size, T* result) {
-  if (e.addend != nullptr && e.addend != result) std::copy(e.addend, e.addend + size, result);
+  if (e.addend == nullptr || e.addend == result) return;
+  for_each_chunk(size, kChunk, threads_for(0.4 * static_cast<double>(size)),
+                 [&](std::int64_t begin, std::int64_t n) {
+                   std::copy(e.addend + begin, e.addend + begin + n, result + begin);
+                 });
 }
 
 template <class T>

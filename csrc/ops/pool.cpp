@@ -16,6 +16,7 @@ constexpr double kElementCost = 0.12;  // nanoseconds per float32 in cache
 // Positions that are found before they are used: they stay in the second-level cache.
 constexpr std::int64_t kPositionsAtOnce = std::int64_t{256} << 10;
 
+template <class T>
 PoolShape shape_of(const Window& window) {
   check(window.h.dilation == 1 && window.w.dilation == 1, "pooling: expected no dilation");
   for (const WindowAxis* axis : {&window.h, &window.w}) {
@@ -35,14 +36,13 @@ PoolShape shape_of(const Window& window) {
           window.w.stride,
           window.h.before,
           window.w.before,
-          false};
+          too_large_to_cache<T>(window.batch * window.h.in * window.w.in * window.channels)};
 }
 
 }  // namespace
 
 template <class T>
-PoolOp<T>::PoolOp(const Window& window) : kernels_(kernels<T>().pool), shape_(shape_of(window)) {
-  shape_.stream = too_large_to_cache<T>(shape_.batch * shape_.in_h * shape_.in_w * shape_.channels);
+PoolOp<T>::PoolOp(const Window& window) : kernels_(kernels<T>().pool), shape_(shape_of<T>(window)) {
   const double pixels = static_cast<double>(shape_.in_h) * static_cast<double>(shape_.in_w);
   const double taps = static_cast<double>(shape_.out_h * shape_.window_h) *
                       static_cast<double>(shape_.out_w * shape_.window_w);
