@@ -17,8 +17,8 @@ constexpr std::int64_t kBlockBytes = std::int64_t{384} << 10;
 constexpr std::int64_t kLeastTiles = 36, kMostTiles = 96;
 constexpr std::int64_t kBlockColumns = 64;  // of the products that wait for their transform
 
-// Tiles of a block of the gradient, whose products are summed at a time.
-constexpr std::int64_t kLeastGradientTiles = 64;
+// Tiles of a block of the gradient, whose products are summed at a time, and tasks that are few.
+constexpr std::int64_t kLeastGradientTiles = 64, kFewTasks = 4;
 // Partial sums of the gradient over all parts.
 constexpr std::int64_t kPartialBytes = std::int64_t{8} << 20;
 
@@ -220,6 +220,8 @@ WinogradTiles<T> WinogradConv<T>::tiles_of(const Image& image, std::int64_t firs
   return tiles;
 }
 
+// Some tiles and columns: the input is transformed, then a block of columns after the other is
+// multiplied and transformed back.
 template <class T>
 void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias) const {
   const std::int64_t first_column = task % column_parts_ * column_part_;
@@ -239,10 +241,11 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
     for (std::int64_t column = first_column, columns = 0; column < last_column; column += columns) {
       const std::int64_t within = column % block_columns_;
       columns = std::min(block_columns_ - within, last_column - column);
-      const T* block = packed + column / block_columns_ * kWinogradPoints * packed_;
+      const T* block = own_packed;
       if (own_weights_) {
         pack_columns(column, columns, nullptr, own_packed, own_packed + kWinogradPoints * packed_);
-        block = own_packed;
+      } else {
+        block = packed + column / block_columns_ * kWinogradPoints * packed_;
       }
       WinogradProduct<T> product{};
       product.x = transformed;
@@ -319,9 +322,11 @@ WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const 
   while (2 * parts_ <= limit) parts_ *= 2;
   part_groups_ = ceil_div(groups, parts_);
   parts_ = ceil_div(groups, part_groups_);
+  // Each part of the columns transforms the input anew: few parts, unless there is no other task.
   const std::int64_t wanted = std::max<std::int64_t>(kMostParts / 2 / parts_, 1);
-  column_part_ =
-      std::max(round_up(ceil_div(shape.filters, wanted), panel), round_up(kBlockColumns, panel));
+  const bool few = parts_ * ceil_div(shape.filters, kBlockColumns) < kFewTasks;
+  const std::int64_t least = few ? kBlockColumns / 2 : kBlockColumns;
+  column_part_ = round_up(std::max(ceil_div(shape.filters, wanted), least), panel);
   column_part_ = std::min(column_part_, round_up(shape.filters, panel));
   column_parts_ = ceil_div(shape.filters, column_part_);
 }
