@@ -393,13 +393,8 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   product.tile = phase.tile;
   product.channels = channels_;
   product.accumulate = extras_.addend != nullptr;
-  GemmEpilogue<T> epilogue = extras_.epilogue;
-  epilogue.bias = bias;
-  if (epilogue.bias != nullptr) epilogue.bias += group * columns_ + column;
-  if (epilogue.relu_saved != nullptr) epilogue.relu_saved += at;
-  if (epilogue.saved != nullptr) epilogue.saved += at;
-  if (epilogue.pre_activation != nullptr) epilogue.pre_activation += at;
-  epilogue.ld_saved = result_channels_;
+  const GemmEpilogue<T> epilogue =
+      epilogue_of_part(extras_, bias, group * columns_ + column, at, result_channels_);
   product.epilogue = &epilogue;
   kernels_->product(product);
   if (extras_.moments == nullptr) return;

@@ -15,6 +15,7 @@
 #include "kernels/conv_kernels.h"
 #include "kernels/kernel_table.h"
 #include "ops/chunks.h"
+#include "ops/gemm.h"
 #include "ops/packed_weights.h"
 #include "ops/window.h"
 
@@ -74,6 +75,17 @@ struct ConvExtras {
   const T* beta = nullptr;
   double epsilon = 0.0;
 };
+
+// The epilogue of the part of the result that begins at this column, `at` values behind its
+// beginning; pixels are `ld` values apart.
+template <class T>
+GemmEpilogue<T> epilogue_of_part(const ConvExtras<T>& e, const T* bias, std::int64_t column,
+                                 std::int64_t at, std::int64_t ld) {
+  GemmEpilogue<T> whole = e.epilogue;
+  whole.bias = bias;
+  whole.ld_saved = ld;
+  return epilogue_of_part(whole, column, at, at);
+}
 
 // Copies what is added to the result there, unless it lies there already.
 template <class T>

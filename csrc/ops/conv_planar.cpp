@@ -144,12 +144,7 @@ void PlanarConv<T>::run() {
       const std::int64_t band = std::min(planes_.band(), last - row),
                          at = (image * shape_.places() + row * columns) * filters;
       planes_.fill(x_ + image * shape_.image() * shape_.channels(), row, band, planes);
-      GemmEpilogue<T> epilogue = extras_.epilogue;
-      epilogue.bias = bias;
-      epilogue.ld_saved = filters;
-      if (epilogue.relu_saved != nullptr) epilogue.relu_saved += at;
-      if (epilogue.saved != nullptr) epilogue.saved += at;
-      if (epilogue.pre_activation != nullptr) epilogue.pre_activation += at;
+      const GemmEpilogue<T> epilogue = epilogue_of_part(extras_, bias, 0, at, filters);
       kernels_->planar(PlanarProduct<T>{planes, planes_.row_step(), planes_.offsets().data(), k,
                                         packed, y_ + at, filters, band, columns, filters,
                                         extras_.addend != nullptr, &epilogue});

@@ -74,16 +74,13 @@ template <class T>
 void Gemm<T>::run_task(std::int64_t task) const {
   const std::int64_t i = task / column_tasks_ * rows_, j = task % column_tasks_ * columns_;
   GemmBlock<T> part = block_;
-  GemmEpilogue<T> epilogue = epilogue_;
+  const GemmEpilogue<T> epilogue =
+      epilogue_of_part(epilogue_, j, i * epilogue_.ld_saved + j, i * part.ldc + j);
   part.a += i * part.rs_a;
   part.b += j * part.cs_b;
   part.c += i * part.ldc + j;
   part.m = std::min(rows_, part.m - i);
   part.n = std::min(columns_, part.n - j);
-  if (epilogue.bias != nullptr) epilogue.bias += j;
-  if (epilogue.relu_saved != nullptr) epilogue.relu_saved += i * epilogue.ld_saved + j;
-  if (epilogue.saved != nullptr) epilogue.saved += i * epilogue.ld_saved + j;
-  if (epilogue.pre_activation != nullptr) epilogue.pre_activation += i * part.ldc + j;
   part.epilogue = &epilogue;
   part.scratch = static_cast<T*>(thread_scratch(scratch_bytes_));
   kernels_->block(part);

@@ -8,6 +8,18 @@
 
 namespace dlnative {
 
+// The epilogue of a part of C that begins at this column, `saved_at` values behind the beginning of
+// the saved arrays, and `at` values behind that of C.
+template <class T>
+GemmEpilogue<T> epilogue_of_part(GemmEpilogue<T> whole, std::int64_t column, std::int64_t saved_at,
+                                 std::int64_t at) {
+  if (whole.bias != nullptr) whole.bias += column;
+  if (whole.relu_saved != nullptr) whole.relu_saved += saved_at;
+  if (whole.saved != nullptr) whole.saved += saved_at;
+  if (whole.pre_activation != nullptr) whole.pre_activation += at;
+  return whole;
+}
+
 // A product with fixed addresses, planned once and run any number of times. C is cut into tasks for
 // the number of threads at hand; its bits do not depend on the cut (see GemmBlock).
 template <class T>

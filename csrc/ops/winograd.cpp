@@ -264,12 +264,8 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
       tiles.channels = columns;
       tiles.tile_stride = whole_vectors(block_columns_);
       tiles.point_stride = out_stride;
-      GemmEpilogue<T> epilogue = extras_.epilogue;
-      epilogue.bias = bias != nullptr ? bias + column : nullptr;
-      if (epilogue.relu_saved != nullptr) epilogue.relu_saved += column;
-      if (epilogue.saved != nullptr) epilogue.saved += column;
-      if (epilogue.pre_activation != nullptr) epilogue.pre_activation += column;
-      epilogue.ld_saved = result_.channels;
+      const GemmEpilogue<T> epilogue =
+          epilogue_of_part(extras_, bias, column, column, result_.channels);
       transforms_->output(tiles, y_ + column, extras_.addend != nullptr, epilogue);
     }
   }
