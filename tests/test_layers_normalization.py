@@ -155,6 +155,32 @@ def test_same_bits_for_any_number_of_threads(threads):
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("filters", [17, 48, 100])
+@pytest.mark.parametrize("images", [1, 2])
+def test_same_bits_behind_a_convolution(threads, conv_algorithm, rng, filters, images):
+    """Statistics that a convolution takes of its result while it is cut for the threads at hand."""
+    x = rng.normal(size=(images, 16, 16, 32)).astype("float32")
+    y = rng.normal(size=(images, filters)).astype("float32")
+    weights, results = None, []
+    for n_threads in (1, 2, 5, 16):
+        threads(n_threads)
+        model = dlnative.Sequential(
+            [
+                dlnative.Input((16, 16, 32)),
+                layers.Conv2D(filters, 3, padding="same", use_bias=False),
+                layers.BatchNormalization(),
+                layers.ReLU(),
+                layers.GlobalAveragePooling2D(),
+            ]
+        )
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        model.compile(dlnative.optimizers.SGD(0.01), "mse")
+        model.fit(x, y, epochs=2, shuffle=False, verbose=0)
+        results.append(b"".join(w.tobytes() for w in model.get_weights()))
+    assert len(set(results)) == 1
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_by_finite_differences(training):
     x, y = values(5, 4, 4, 6), values(5, 2)

@@ -156,18 +156,28 @@ def test_against_the_oracle(isa, winograd, rng, case, taps, dtype):
     check(dbias, dy64.sum(axes), np.abs(dy64).sum(axes), dy[..., 0].size, dtype)
     alone = ops.conv2d_backward_kernel(x, dy, kernel_size=(taps, taps), padding=padding)
     np.testing.assert_array_equal(alone, dkernel)
+    config.set_conv_algorithm(
+        "direct"
+    )  # it was another algorithm, whose sums are rounded otherwise
+    again = [
+        ops.conv2d(x, kernel, bias, padding=padding),
+        ops.conv2d_backward_input(dy, kernel, input_shape=x.shape, padding=padding),
+        ops.conv2d_backward_kernel(x, dy, kernel_size=(taps, taps), padding=padding),
+    ]
+    if batch:
+        assert all((a != b).any() for a, b in zip(again, (y, dx, dkernel), strict=True))
 
 
 @pytest.mark.parametrize("taps", [3, 5])
 def test_errors_are_small_in_the_mean(isa, winograd, rng, taps):
     """Images behind a ReLU and He's weights, as in training: what `set_conv_algorithm` states."""
-    for channels in (16, 64, 256):
+    for channels, limit in (16, 6e-7), (64, 1e-6), (256, 1.8e-6):
         x = np.maximum(rng.standard_normal((2, 16, 16, channels)), 0).astype("float32")
         kernel = rng.standard_normal((taps, taps, channels, 32))
         kernel = (kernel * np.sqrt(2 / (taps**2 * channels))).astype("float32")
         exact = reference.conv2d(x.astype("float64"), kernel.astype("float64"), padding="same")
         error = ops.conv2d(x, kernel, padding="same") - exact
-        assert np.sqrt(np.mean(error**2) / np.mean(exact**2)) < 1.5e-6
+        assert np.sqrt(np.mean(error**2) / np.mean(exact**2)) < limit
 
 
 @pytest.mark.parametrize("taps", [3, 5])
@@ -188,7 +198,7 @@ def test_what_an_infinite_pixel_reaches(winograd):
     x = np.ones((1, 16, 16, 8), "float32")
     x[0, 5, 5, 3] = np.inf
     y = ops.conv2d(x, np.ones((3, 3, 8, 8), "float32"), padding="same")
-    assert not np.isfinite(y[0, 4:7, 4:7]).any()
+    assert not np.isfinite(y[0, 4:8, 4:8]).any()  # pixel (7, 7) too, whose window does not meet it
     far = np.ones((16, 16), bool)
     far[4:8, 4:8] = False
     assert np.isfinite(y[0][far]).all()

@@ -1,8 +1,8 @@
 // Normalisation over channels, the last axis: sums over rows, and maps with one parameter per
 // channel. Single rows are in simd/norm_rows.h.
 //
-// Rows shorter than kJoined values are taken several at a time as one row: as many as make it a
-// number of whole vectors, so that 16, 3 or 17 channels keep every lane busy; parameters are
+// Rows shorter than kJoinedColumns values are taken several at a time as one row: as many as make
+// it a number of whole vectors, so that 16, 3 or 17 channels keep every lane busy; parameters are
 // repeated. Four (joined) rows are handled at a time, which share the loads of parameters and sums.
 #include <cstddef>
 #include <cstdint>
@@ -15,16 +15,15 @@ namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
-constexpr std::int64_t kJoined = 64;
 constexpr std::int64_t kPanel = 1024;  // columns whose sums lie on the stack
-static_assert(kPanel >= kJoined * kLanes<float>, "a joined row is one panel");
+static_assert(kPanel >= kJoinedColumns * kLanes<float>, "a joined row is one panel");
 
 // How many rows are taken as one: a power of two.
 template <class T>
 std::int64_t rows_together(std::int64_t ld, std::int64_t cols) {
-  if (cols >= kJoined || ld != cols || cols < 1) return 1;
+  if (cols >= kJoinedColumns || ld != cols || cols < 1) return 1;
   std::int64_t times = 1;
-  while (times * cols < kJoined || times * cols % kLanes<T> != 0) times *= 2;
+  while (times * cols < kJoinedColumns || times * cols % kLanes<T> != 0) times *= 2;
   return times;
 }
 

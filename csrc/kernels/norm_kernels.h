@@ -92,6 +92,10 @@ struct RowNormBackwardArgs {
   bool stream;  // dx is too large for the caches
 };
 
+// Rows of fewer values without gaps are summed several at a time. So a part of the columns has the
+// bits of all of them if it has at least so many.
+inline constexpr std::int64_t kJoinedColumns = 64;
+
 template <class T>
 struct NormKernels {
   // Mean and sum of squared deviations from it of a block of at least one row, per channel. While

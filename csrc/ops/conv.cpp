@@ -100,6 +100,14 @@ void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, st
   }
 }
 
+template <class T>
+std::int64_t column_step(const ConvExtras<T>& e) {
+  const std::int64_t panel = kernels<T>().conv->panel;
+  return e.moments != nullptr ? round_up(panel, kJoinedColumns) : panel;
+}
+
+template std::int64_t column_step<float>(const ConvExtras<float>&);
+template std::int64_t column_step<double>(const ConvExtras<double>&);
 template void take_moments<float>(const ConvExtras<float>&, const ConvShape&, const float*,
                                   std::int64_t, std::int64_t, std::int64_t);
 template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, const double*,
@@ -281,10 +289,11 @@ void DirectConv<T>::plan(int threads) {
     const std::int64_t pixels = std::min(together_, shape_.batch()) * phase.pixels;
     std::int64_t parts = tables > 0 ? ceil_div(wanted, tables) : 1;
     phase.pixel_part = round_up(std::max<std::int64_t>(pixels, 1), phase.tile);
-    phase.column_part = round_up(columns_, kernels_->panel);
+    const std::int64_t step = column_step(extras_);
+    phase.column_part = round_up(columns_, step);
     const bool large = packed_ * static_cast<std::int64_t>(sizeof(T)) > kLargeWeights;
     if (large || extras_.moments != nullptr) {
-      phase.column_part = round_up(ceil_div(columns_, parts), kernels_->panel);
+      phase.column_part = round_up(ceil_div(columns_, parts), step);
       parts = ceil_div(parts, ceil_div(columns_, phase.column_part));
     }
     if (parts > 1 && extras_.moments == nullptr) {  // moments are those of whole images

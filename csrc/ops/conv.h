@@ -91,6 +91,11 @@ GemmEpilogue<T> epilogue_of_part(const ConvExtras<T>& e, const T* bias, std::int
 template <class T>
 void place_addend(const ConvExtras<T>& e, std::int64_t size, T* result);
 
+// Parts of the columns are multiples of this: of a panel of the packed weights, and where there are
+// moments, of as many as give these the same bits in parts and whole.
+template <class T>
+std::int64_t column_step(const ConvExtras<T>& e);
+
 // Moments of columns [column, column + columns) of an image of y.
 template <class T>
 void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image,

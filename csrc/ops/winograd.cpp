@@ -122,7 +122,7 @@ void WinogradConv<T>::plan(int threads) {
   }
   const std::int64_t tasks = std::max<std::int64_t>(ceil_div(tiles_, task_tiles_), 1);
   const std::int64_t parts = std::max<std::int64_t>(threads_ / tasks, 1);
-  column_part_ = round_up(ceil_div(columns, parts), panels_->panel);
+  column_part_ = round_up(ceil_div(columns, parts), column_step(extras_));
   column_parts_ = ceil_div(columns, column_part_);
   tasks_ = tiles_ > 0 ? tasks * column_parts_ : 0;
   own_weights_ = block_ >= tiles_ && extras_.variance == nullptr && weights_.kept_bytes() == 0;

@@ -79,9 +79,10 @@ def set_conv_algorithm(name):
     Winograd's algorithms F(4x4, 3x3) and F(2x2, 5x5) take 36 multiplications for a tile of 4x4 or
     2x2 pixels per channel and filter instead of 144 or 100. In float32 the error of their results
     (root mean square, relative to that of the results) is 4e-7 with 16 channels and 1.2e-6 with
-    256, two to four times that of a direct convolution; and a NaN or an infinite pixel reaches all
-    pixels of a tile if the window of one of them meets it. They apply to convolutions in two
-    dimensions without strides, dilation and groups, forward and for both gradients.
+    256, and somewhat more with 5x5: two to five times that of a direct convolution. A NaN or an
+    infinite pixel reaches all pixels of its tile and may reach those of tiles beside it, not only
+    those whose window meets it. They apply to convolutions in two dimensions without strides,
+    dilation and groups, forward and for both gradients.
 
     Args:
         name: "auto" leaves the choice to a cost model, "direct" never takes Winograd's algorithm,
