@@ -44,9 +44,11 @@ def cases(channels=CHANNELS):
         yield (2, *sizes, c), window
 
 
-def with_ties(rng, shape, dtype):
+def with_ties(rng, shape, dtype, finite=False):
     """Small integers, so that windows have several largest values; some are NaN or infinite."""
     x = rng.integers(-2, 3, shape).astype(dtype)
+    if finite:
+        return np.where(x == 0, rng.choice([0.0, -0.0], shape), x).astype(dtype)
     special = rng.random(shape)
     x[special < 0.02] = np.nan
     x[(special >= 0.02) & (special < 0.1)] = -np.inf
@@ -61,10 +63,11 @@ def close(result, expected, dtype, magnitude, terms):
     assert (np.abs(result - expected) <= limit).all(), np.abs(result - expected).max()
 
 
+@pytest.mark.parametrize("finite", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_max_pool(isa, rng, dtype):
+def test_max_pool(isa, rng, dtype, finite):
     for shape, window in cases():
-        x = with_ties(rng, shape, dtype)
+        x = with_ties(rng, shape, dtype, finite)
         y, indices = reference.max_pool2d(x, **window, indices=True)
         result, positions = ops.max_pool2d(x, **window, indices=True)
         np.testing.assert_array_equal(result, y)
@@ -75,10 +78,28 @@ def test_max_pool(isa, rng, dtype):
         np.testing.assert_array_equal(relu, np.where(y < 0, 0, y))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, "largest", "-largest"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_max_pool_backward(isa, rng, dtype):
+def test_max_pool_of_one_special_value_among_others(isa, rng, dtype, value):
+    if isinstance(value, str):  # the sum of a window is infinite, its values are not
+        value = np.finfo(dtype).max * (-1 if value.startswith("-") else 1)
+    for size, place in itertools.product((2, 3), range(9)):
+        x = with_ties(rng, (1, 7, 7, 37), dtype, finite=True)
+        x[0, 2 + place // 3, 2 + place % 3, rng.integers(37)] = value
+        x[0, 3, 4, rng.integers(37)] = value
+        window = {"pool_size": (size, size), "strides": (2, 2)}
+        y, indices = reference.max_pool2d(x, **window, indices=True)
+        result, positions = ops.max_pool2d(x, **window, indices=True)
+        np.testing.assert_array_equal(result, y)
+        np.testing.assert_array_equal(positions, indices)
+        np.testing.assert_array_equal(ops.max_pool2d(x, **window), y)
+
+
+@pytest.mark.parametrize("finite", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_max_pool_backward(isa, rng, dtype, finite):
     for shape, window in cases():
-        x = with_ties(rng, shape, dtype)
+        x = with_ties(rng, shape, dtype, finite)
         y, indices = reference.max_pool2d(x, **window, indices=True)
         dy = rng.standard_normal(y.shape).astype(dtype)
         exact = reference.max_pool2d_backward(dy.astype("float64"), x, **window)
@@ -178,13 +199,14 @@ def test_positions_found_again_image_by_image(isa, rng):
     assert ops.max_pool2d_backward(dy[:0], x[:0], **window).shape == (0, 33, 31, 96)
 
 
+@pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("channels", [12, 64])
-def test_gradients_too_large_for_the_caches(isa, rng, channels):
+def test_gradients_too_large_for_the_caches(isa, rng, channels, size):
     """What is written past the caches has the values of small batches, which are not."""
-    window = {"pool_size": (3, 3), "strides": (2, 2), "padding": "same"}
+    window = {"pool_size": (size, size), "strides": (2, 2), "padding": "same"}
     shape = (5_000_000 // (60 * 62 * channels), 60, 62, channels)
     dy = rng.standard_normal((shape[0], 30, 31, channels)).astype("float32")
-    indices = rng.integers(0, 9, dy.shape).astype("uint8")
+    indices = rng.integers(0, size * size, dy.shape).astype("uint8")
     all_images, one = {"input_shape": shape, **window}, {"input_shape": (1, *shape[1:]), **window}
     dx = ops.max_pool2d_backward_indices(dy, indices, **all_images)
     average = ops.avg_pool2d_backward(dy, **all_images)

@@ -71,13 +71,13 @@ struct RowCount {
   static constexpr int rows = n;
 };
 
-// f(RowCount, offset of the first value, column, lanes) for all vectors, four rows at a time.
-template <class T, class F>
+// f(RowCount, offset of the first value, column, lanes) for all vectors, kRows rows at a time.
+template <int kRows = 4, class T, class F>
 DLNATIVE_INLINE void for_each_tile(const Joined<T>& joined, F f) {
   std::int64_t r = 0;
-  for (; r + 4 <= joined.rows; r += 4) {
+  for (; kRows > 1 && r + kRows <= joined.rows; r += kRows) {
     for_each_vector<T>(joined.cols, [&](std::int64_t c, auto lanes) {
-      f(RowCount<4>{}, r * joined.ld + c, c, lanes);
+      f(RowCount<kRows>{}, r * joined.ld + c, c, lanes);
     });
   }
   for (; r < joined.rows; ++r) {
@@ -101,7 +101,7 @@ void panel_moments(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t
   alignas(64) T squares[kPanel];
   const T* shift = repeat(x, joined, space);
   for (std::int64_t c = 0; c < whole_vectors<T>(joined.cols); ++c) sums[c] = squares[c] = 0;
-  for_each_tile<T>(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
+  for_each_tile(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
     const Vec<T> from = lanes.template get<T>(shift + c);
     Vec<T> sum = load(sums + c), square = load(squares + c);
 #pragma GCC unroll 4
@@ -170,19 +170,21 @@ void normalize_as(const NormalizeArgs<T>& args, const Joined<T>& joined) {
   const T* mean = repeat(args.mean, joined, space[0]);
   const T* scale = repeat(args.scale, joined, space[1]);
   const T* offset = repeat(args.offset, joined, space[2]);
-  for_each_tile<T>(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
-    const Vec<T> m = lanes.template get<T>(mean + c);
-    const Vec<T> s = lanes.template get<T>(scale + c);
-    const Vec<T> o = lanes.template get<T>(offset + c);
+  for_each_tile<kStream ? 1 : 4>(joined,
+                                 [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
+                                   const Vec<T> m = lanes.template get<T>(mean + c);
+                                   const Vec<T> s = lanes.template get<T>(scale + c);
+                                   const Vec<T> o = lanes.template get<T>(offset + c);
 #pragma GCC unroll 4
-    for (int r = 0; r < count.rows; ++r) {
-      const std::int64_t i = at + r * joined.ld;
-      Vec<T> y = (lanes.template get<T>(args.x + i) - m) * s + o;
-      if constexpr (kResidual) y += lanes.template get<T>(args.residual + i);
-      if constexpr (kRelu) y = at_least<T>(y, 0);
-      write<kStream, T>(lanes, args.y + i, y);
-    }
-  });
+                                   for (int r = 0; r < count.rows; ++r) {
+                                     const std::int64_t i = at + r * joined.ld;
+                                     Vec<T> y = (lanes.template get<T>(args.x + i) - m) * s + o;
+                                     if constexpr (kResidual)
+                                       y += lanes.template get<T>(args.residual + i);
+                                     if constexpr (kRelu) y = at_least<T>(y, 0);
+                                     write<kStream, T>(lanes, args.y + i, y);
+                                   }
+                                 });
 }
 
 template <bool kStream, class T>
@@ -213,7 +215,7 @@ void panel_products(const ProductSumArgs<T>& args, std::int64_t first, std::int6
   const T* mean = repeat(args.mean + first, joined, space[0]);
   const T* scale = kDx ? repeat(args.scale + first, joined, space[1]) : nullptr;
   for (std::int64_t c = 0; c < whole_vectors<T>(joined.cols); ++c) sums[c] = products[c] = 0;
-  for_each_tile<T>(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
+  for_each_tile(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
     const Vec<T> m = lanes.template get<T>(mean + c);
     Vec<T> sum = load(sums + c), product = load(products + c);
 #pragma GCC unroll 4
@@ -256,19 +258,20 @@ void backward_as(const NormBackwardArgs<T>& args, const Joined<T>& joined) {
   const T* a = repeat(args.a, joined, space[1]);
   const T* b = repeat(args.b, joined, space[2]);
   const T* d = repeat(args.d, joined, space[3]);
-  for_each_tile<T>(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
-    const Vec<T> vm = lanes.template get<T>(mean + c), va = lanes.template get<T>(a + c);
-    const Vec<T> vb = lanes.template get<T>(b + c), vd = lanes.template get<T>(d + c);
+  for_each_tile<kStream ? 1 : 4>(
+      joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
+        const Vec<T> vm = lanes.template get<T>(mean + c), va = lanes.template get<T>(a + c);
+        const Vec<T> vb = lanes.template get<T>(b + c), vd = lanes.template get<T>(d + c);
 #pragma GCC unroll 4
-    for (int r = 0; r < count.rows; ++r) {
-      const std::int64_t i = at + r * joined.ld;
-      Vec<T> g = lanes.template get<T>(args.dy + i);
-      const Vec<T> x = lanes.template get<T>(args.x + i);
-      if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
-      write<kStream, T>(lanes, args.dx + i, g * va + ((x - vm) * vb + vd));
-      if constexpr (kResidual) write<kStream, T>(lanes, args.dresidual + i, g);
-    }
-  });
+        for (int r = 0; r < count.rows; ++r) {
+          const std::int64_t i = at + r * joined.ld;
+          Vec<T> g = lanes.template get<T>(args.dy + i);
+          const Vec<T> x = lanes.template get<T>(args.x + i);
+          if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
+          write<kStream, T>(lanes, args.dx + i, g * va + ((x - vm) * vb + vd));
+          if constexpr (kResidual) write<kStream, T>(lanes, args.dresidual + i, g);
+        }
+      });
 }
 
 template <bool kStream, class T>

@@ -13,7 +13,7 @@ struct PoolShape {
   std::int64_t in_h, in_w, out_h, out_w;
   std::int64_t window_h, window_w, stride_h, stride_w;
   std::int64_t top, left;
-  bool stream;  // dx is too large for the caches
+  bool stream;  // x and dx are too large for the caches
 
   // No pixel is in two windows.
   bool disjoint() const { return stride_h >= window_h && stride_w >= window_w; }
@@ -22,9 +22,9 @@ struct PoolShape {
 // Positions in a window that a byte can name.
 inline constexpr std::int64_t kMaxPositions = 256;
 
-// `first` and `rows` count rows of pixels: those of y (batch * out_h) in max, average and
-// max_backward, those of x (batch * in_h) in max_backward_indices and average_backward. A call
-// writes its rows, whole, and nothing else; it may read to the end of every input array.
+// `first` and `rows` count rows of pixels: those of y (batch * out_h) in max and average, those of
+// x (batch * in_h) in max_backward_indices and average_backward. A call writes its rows, whole, and
+// nothing else; it may read to the end of every input array.
 template <class T>
 struct PoolKernels {
   // y = the largest value, NaN where there is one; with `relu`, max(y, 0). indices: the position of
@@ -35,13 +35,9 @@ struct PoolKernels {
   // where saved > 0.
   void (*max_backward_indices)(const PoolShape& shape, const T* dy, const std::uint8_t* indices,
                                const T* saved, T* dx, std::int64_t first, std::int64_t rows);
-  // The same with the maxima found again in x. For disjoint windows: writes the pixels of x from
-  // the first row of a window to the first of the next.
+  // The same with the maxima found again in x, for windows of any size: writes `images` images.
   void (*max_backward)(const PoolShape& shape, const T* dy, const T* x, T* dx, std::int64_t first,
-                       std::int64_t rows);
-  // For windows of any size: writes `images` whole images.
-  void (*max_backward_images)(const PoolShape& shape, const T* dy, const T* x, T* dx,
-                              std::int64_t first, std::int64_t images);
+                       std::int64_t images);
   // y = the sum of a window's pixels, in scan order, times 1 / their number.
   void (*average)(const PoolShape& shape, const T* x, T* y, std::int64_t first, std::int64_t rows);
   // dx = the sum, in scan order, of the dy of all windows that have the pixel, each times 1 / the

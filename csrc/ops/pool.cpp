@@ -76,15 +76,9 @@ void PoolOp<T>::max_backward_indices(const T* dy, const std::uint8_t* indices, c
 
 template <class T>
 void PoolOp<T>::max_backward(const T* dy, const T* x, T* dx) const {
-  if (shape_.disjoint()) {
-    for_each_piece(shape_.batch * shape_.out_h, [&](std::int64_t first, std::int64_t rows) {
-      kernels_->max_backward(shape_, dy, x, dx, first, rows);
-    });
-    return;
-  }
   if (shape_.window_h * shape_.window_w > kMaxPositions) {
     for_each_piece(shape_.batch, [&](std::int64_t first, std::int64_t images) {
-      kernels_->max_backward_images(shape_, dy, x, dx, first, images);
+      kernels_->max_backward(shape_, dy, x, dx, first, images);
     });
     return;
   }

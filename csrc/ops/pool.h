@@ -1,8 +1,8 @@
 // Pooling of images and its gradients: cuts the rows of pixels over threads.
 //
 // x is [batch, h.in, w.in, channels], y [batch, h.out, w.out, channels]; no two arrays overlap.
-// Each array is read and written once; max_backward of overlapping windows finds the positions of
-// some images first, and then gathers. The cut depends on the shape alone.
+// Each array is read and written once; max_backward finds the positions of some images first, and
+// then gathers. The cut depends on the shape alone.
 #pragma once
 
 #include <cstdint>

@@ -86,8 +86,18 @@ struct AverageCotangents {
   std::int64_t size;
 };
 
+// Past the caches where kStream is set: dx is larger than they are.
+template <bool kNarrow, bool kStream, class T>
+DLNATIVE_INLINE void write_pixel(T* p, Vec<T> v, std::int64_t channels, const T* end) {
+  if constexpr (kStream) {
+    stream(p, v);
+  } else {
+    store_pixel<kNarrow>(p, v, channels, end);
+  }
+}
+
 // Pixels in window q's part of a row, and those up to the next window, which get zeros.
-template <class T, bool kNarrow, class Cotangents>
+template <class T, bool kNarrow, bool kStream, class Cotangents>
 DLNATIVE_INLINE void disjoint_window(const PoolShape& s, const Cotangents& cotangents,
                                      std::int64_t at, std::int64_t p, std::int64_t q,
                                      std::int64_t tap, T* dx) {
@@ -100,7 +110,7 @@ DLNATIVE_INLINE void disjoint_window(const PoolShape& s, const Cotangents& cotan
     const Value value = cotangents.template load<kNarrow>(at + c, s.channels, scale);
     T* pixel = dx + (w.start + w.begin) * s.channels + c;
     for (std::int64_t i = 0; i < w.count(); ++i, pixel += s.channels) {
-      store_pixel<kNarrow>(pixel, Value::at(value, first + i), s.channels, end);
+      write_pixel<kNarrow, kStream>(pixel, Value::at(value, first + i), s.channels, end);
     }
   });
   const std::int64_t after = w.start + w.end;
@@ -109,7 +119,7 @@ DLNATIVE_INLINE void disjoint_window(const PoolShape& s, const Cotangents& cotan
 }
 
 // Row iy of an image for disjoint windows. `windows` is the offset of the image's first window.
-template <class T, bool kNarrow, class Cotangents>
+template <class T, bool kNarrow, bool kStream, class Cotangents>
 void disjoint_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
                   std::int64_t iy, T* dx) {
   using Value = typename Cotangents::Value;
@@ -120,7 +130,7 @@ void disjoint_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t
   std::int64_t q = 0;
   const auto general = [&](std::int64_t q_end) {
     for (; q < q_end; ++q) {
-      disjoint_window<T, kNarrow>(s, cotangents, at + q * s.channels, p, q, tap, dx);
+      disjoint_window<T, kNarrow, kStream>(s, cotangents, at + q * s.channels, p, q, tap, dx);
     }
   };
   // Pairs of pixels, the most common window: all but the first and the last without bounds.
@@ -133,8 +143,9 @@ void disjoint_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t
       for_each_vector<T, kNarrow, 1>(s.channels, [&](auto, std::int64_t c) {
         const Value value =
             cotangents.template load<kNarrow>(at + q * s.channels + c, s.channels, scale);
-        store_pixel<kNarrow>(pair + c, Value::at(value, 2 * tap), s.channels, end);
-        store_pixel<kNarrow>(pair + s.channels + c, Value::at(value, 2 * tap + 1), s.channels, end);
+        write_pixel<kNarrow, kStream>(pair + c, Value::at(value, 2 * tap), s.channels, end);
+        write_pixel<kNarrow, kStream>(pair + s.channels + c, Value::at(value, 2 * tap + 1),
+                                      s.channels, end);
       });
     }
   }
@@ -215,20 +226,15 @@ void pairs_of_pixels(const PoolShape& s, const Cotangents& cotangents, std::int6
         first += Value::at(now, tap[i]);
         second += Value::at(now, tap[i] + 1);
       }
-      if constexpr (kStream) {
-        stream(pair + c, first);
-        stream(pair + channels + c, second);
-      } else {
-        store(pair + c, first);
-        store(pair + channels + c, second);
-      }
+      write_pixel<false, kStream, T>(pair + c, first, channels, nullptr);
+      write_pixel<false, kStream, T>(pair + channels + c, second, channels, nullptr);
     });
   }
 }
 
 // Windows of three pixels that move by two, the most common ones that overlap: all but the first
 // and the last pixels without bounds.
-template <class T, class Cotangents>
+template <class T, bool kStream, class Cotangents>
 void three_by_two_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t windows,
                       std::int64_t iy, T* dx) {
   const WindowRows rows(s, iy);
@@ -239,10 +245,8 @@ void three_by_two_row(const PoolShape& s, const Cotangents& cotangents, std::int
   const std::int64_t u = larger(1, (s.left + 1) / 2);
   const std::int64_t u_end = larger(u, smaller(s.out_w, (s.in_w + s.left) / 2));
   overlapping_pixels<T, false>(s, cotangents, windows, rows, 0, 2 * u - s.left, dx);
-  const auto pairs = count == 2 ? s.stream ? pairs_of_pixels<T, 2, true, Cotangents>
-                                           : pairs_of_pixels<T, 2, false, Cotangents>
-                     : s.stream ? pairs_of_pixels<T, 1, true, Cotangents>
-                                : pairs_of_pixels<T, 1, false, Cotangents>;
+  const auto pairs = count == 2 ? pairs_of_pixels<T, 2, kStream, Cotangents>
+                                : pairs_of_pixels<T, 1, kStream, Cotangents>;
   pairs(s, cotangents, windows, rows, u, u_end, dx);
   overlapping_pixels<T, false>(s, cotangents, windows, rows, 2 * u_end - s.left, s.in_w, dx);
 }

@@ -216,13 +216,13 @@ void line_row(const PoolShape& s, const Cotangents& cotangents, std::int64_t win
   }
 }
 
-template <class T, bool kNarrow, class Cotangents>
+template <class T, bool kNarrow, bool kStream, class Cotangents>
 void backward_rows(const PoolShape& s, const Cotangents& cotangents, T* dx, std::int64_t first,
                    std::int64_t rows) {
   const bool fits = s.stride_w == 1 || s.stride_w * s.channels <= kPlanes;
   const bool pairs = !kNarrow && s.window_w == 3 && s.stride_w == 2 && s.in_w > 2;
-  const auto row = s.disjoint() ? disjoint_row<T, kNarrow, Cotangents>
-                   : pairs      ? three_by_two_row<T, Cotangents>
+  const auto row = s.disjoint() ? disjoint_row<T, kNarrow, kStream, Cotangents>
+                   : pairs      ? three_by_two_row<T, kStream, Cotangents>
                    : fits       ? line_row<T, kNarrow, Cotangents>
                                 : overlapping_row<T, kNarrow, Cotangents>;
   for (std::int64_t r = first; r < first + rows; ++r) {
@@ -232,15 +232,15 @@ void backward_rows(const PoolShape& s, const Cotangents& cotangents, T* dx, std:
 }
 
 template <class T, class Cotangents>
-void backward(PoolShape s, const Cotangents& cotangents, T* dx, std::int64_t first,
+void backward(const PoolShape& s, const Cotangents& cotangents, T* dx, std::int64_t first,
               std::int64_t rows) {
-  s.stream = s.stream && can_stream(dx, s.channels);
-  if (is_narrow<T>(s.channels)) {
-    backward_rows<T, true>(s, cotangents, dx, first, rows);
-  } else {
-    backward_rows<T, false>(s, cotangents, dx, first, rows);
+  if (is_narrow<T>(s.channels))
+    return backward_rows<T, true, false>(s, cotangents, dx, first, rows);
+  if (!s.stream || !can_stream(dx, s.channels)) {
+    return backward_rows<T, false, false>(s, cotangents, dx, first, rows);
   }
-  if (s.stream) finish_streaming();
+  backward_rows<T, false, true>(s, cotangents, dx, first, rows);
+  finish_streaming();
 }
 
 }  // namespace

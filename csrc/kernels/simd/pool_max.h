@@ -52,15 +52,37 @@ DLNATIVE_INLINE PixelWindow<T> pixel_window(const PoolShape& s, const T* image, 
           s.window_w};
 }
 
-// The largest values of `kVectors` vectors of channels from c on, and their positions where asked.
-// kRows and kColumns are the window's sizes where they are known, else 0.
-template <class T, int kVectors, bool kIndices, bool kNarrow, int kRows, int kColumns>
+// Asks for what the window below one that begins with pixel x reads and this one does not.
+template <class T>
+DLNATIVE_INLINE void ask_below(const PoolShape& s, const T* x) {
+  const std::int64_t line = s.in_w * s.channels;
+  const T* row = x + s.window_h * line;
+  for (std::int64_t i = 0; i < s.stride_h; ++i, row += line) {
+    for (std::int64_t c = 0; c < s.stride_w * s.channels; c += 64 / static_cast<int>(sizeof(T)))
+      __builtin_prefetch(row + c);
+  }
+}
+
+// Has v computed before what follows. GCC 12 otherwise keeps the operands of v until it is used,
+// for which there are not enough registers.
+template <class T>
+DLNATIVE_INLINE void finish_here(Vec<T>& v) {
+#if defined(DLNATIVE_EMULATED_AVX512)  // 64 bytes fit no register
+#elif defined(__x86_64__)
+  __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(v));
+#endif
+}
+
+// The largest values of `kVectors` vectors of channels from c on, and their positions. kSize is
+// that of a whole square window, or 0.
+template <class T, int kVectors, bool kNarrow, int kSize = 0>
 DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best,
                                 Mask<T>* where) {
-  const std::int64_t rows = kRows > 0 ? kRows : window.rows;
-  const std::int64_t columns = kColumns > 0 ? kColumns : window.columns;
+  const std::int64_t rows = kSize > 0 ? kSize : window.rows;
+  const std::int64_t columns = kSize > 0 ? kSize : window.columns;
   const Mask<T> none{};
-  Mask<T> is_nan[kVectors] = {};
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
     best[v] = load_pixel<kNarrow>(window.x + c + v * kLanes<T>, window.valid, window.end);
@@ -77,21 +99,83 @@ DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Ve
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         const Vec<T> value = load_pixel<kNarrow>(x + v * kLanes<T>, window.valid, window.end);
-        if constexpr (kIndices) {
-          // Larger, or the first NaN.
-          const Mask<T> take = ~(value <= best[v]) & (best[v] == best[v]);
-          best[v] = take ? value : best[v];
-          where[v] = take ? here : where[v];
-        } else {
-          best[v] = vmax<T>(value, best[v]);  // a NaN in value loses, and is_nan remembers it
-          is_nan[v] |= value != value;
-        }
+        // Larger, or the first NaN.
+        const Mask<T> take = ~(value <= best[v]) & (best[v] == best[v]);
+        best[v] = take ? value : best[v];
+        where[v] = take ? here : where[v];
       }
     }
   }
-  if constexpr (!kIndices) {
+}
+
+// The largest values alone.
+template <class T, int kVectors>
+DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best) {
+  Mask<T> is_nan[kVectors] = {};
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) best[v] = is_nan[v] ? broadcast(quiet_nan<T>()) : best[v];
+  for (int v = 0; v < kVectors; ++v) best[v] = load(window.x + c + v * kLanes<T>);
+  for (std::int64_t i = 0; i < window.rows; ++i) {
+    const T* x = window.x + i * window.row + c;
+    for (std::int64_t j = 0; j < window.columns; ++j, x += window.channels) {
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        const Vec<T> value = load(x + v * kLanes<T>);
+        best[v] = vmax<T>(value, best[v]);  // a NaN in value loses, and is_nan remembers it
+        is_nan[v] |= value != value;
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) best[v] = is_nan[v] ? broadcast(quiet_nan<T>()) : best[v];
+}
+
+// The largest values of a whole window of kSize x kSize wide pixels. False where there may be a NaN
+// (or an infinity, or values whose sum is too large: a sum is the cheapest test), which is not
+// found.
+template <class T, int kVectors, int kSize>
+DLNATIVE_INLINE bool square_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best) {
+  Vec<T> sum[kVectors] = {};
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) best[v] = load(window.x + c + v * kLanes<T>);
+#pragma GCC unroll 3
+  for (int i = 0; i < kSize; ++i) {
+    const T* x = window.x + i * window.row + c;
+#pragma GCC unroll 3
+    for (int j = 0; j < kSize; ++j, x += window.channels) {
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        const Vec<T> value = load(x + v * kLanes<T>);
+        best[v] = vmax<T>(value, best[v]);
+        sum[v] += value;
+      }
+    }
+  }
+  Mask<T> special{};
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    finish_here<T>(best[v]);
+    const Vec<T> zero = sum[v] * T(0);
+    special |= zero != zero;
+  }
+  return mask_bits(special) == 0;
+}
+
+// The tap of a 3 x 3 window that holds `best`, from the last to the first. Finding the largest
+// value first and then its tap takes three quarters of the time of carrying the tap along; of 2 x
+// 2, more.
+template <class T, int kVectors>
+DLNATIVE_INLINE void find_in_three_by_three(const PixelWindow<T>& window, std::int64_t c,
+                                            const Vec<T>* best, Mask<T>* where) {
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) where[v] = Mask<T>{} + static_cast<Lane<T>>(8);
+#pragma GCC unroll 9
+  for (int t = 7; t >= 0; --t) {
+    const T* x = window.x + t / 3 * window.row + t % 3 * window.channels + c;
+    const Mask<T> here = Mask<T>{} + static_cast<Lane<T>>(t);
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      where[v] = load(x + v * kLanes<T>) == best[v] ? here : where[v];
+    }
   }
 }
 
