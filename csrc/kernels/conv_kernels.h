@@ -65,7 +65,7 @@ struct TapGradient {
   std::int64_t tap_stride, ldd;
   std::int64_t pixels, taps, channels, n;  // fewer pixels than the table has may be asked for
   bool accumulate;
-  T* scratch;  // gradient_scratch(sources of a round, channels, rows) values, 64-byte aligned
+  T* scratch;  // gradient_scratch(sources of a round, rows) values, 64-byte aligned
 };
 
 // Y[r, i, j] = sum over p of x[r * row_step + i + offsets[p]] B[p, j]: neighbouring pixels i of a
@@ -94,7 +94,7 @@ struct ConvKernels {
   void (*pack)(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns, T* out);
   void (*product)(const TapProduct<T>& product);
   std::int64_t (*gradient_rows)(std::int64_t n);
-  std::int64_t (*gradient_scratch)(std::int64_t sources, std::int64_t channels, std::int64_t rows);
+  std::int64_t (*gradient_scratch)(std::int64_t sources, std::int64_t rows);
   void (*gradient)(const TapGradient<T>& gradient);
   void (*planar)(const PlanarProduct<T>& product);
 };

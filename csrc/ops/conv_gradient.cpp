@@ -91,7 +91,7 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   }
   source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
   starts_.push_back(static_cast<std::int32_t>(entries_.size()));
-  scratch_elements_ = kernels_->gradient_scratch(most_sources, shape.group_channels(), rows_);
+  scratch_elements_ = kernels_->gradient_scratch(most_sources, rows_);
   // As many parts as the partial sums allow, then columns.
   const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
   const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
