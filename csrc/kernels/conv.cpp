@@ -159,49 +159,27 @@ __attribute__((noinline)) void planar_tile(const T* x, const std::int32_t* offse
 }
 
 template <class T>
-using TapTile = void (*)(const T*, const std::int32_t*, const T*, const T*, std::int64_t,
-                         std::int64_t, std::int64_t, const TileEnd<T>&);
-template <class T>
-using GradientTile = void (*)(const T*, const TapPixel*, const T*, std::int64_t, const TileEnd<T>&);
-template <class T>
-using PlanarTile = void (*)(const T*, const std::int32_t*, const T*, std::int64_t,
-                            const TileEnd<T>&);
-
-template <class T>
-struct PanelTiles {
-  TapTile<T> product[kTileRows];
-  GradientTile<T> gradient[kMaxRows];
-  PlanarTile<T> planar[kMaxRows];
+struct TapTiles {
+  using Tile = void (*)(const T*, const std::int32_t*, const T*, const T*, std::int64_t,
+                        std::int64_t, std::int64_t, const TileEnd<T>&);
+  static constexpr int rows(int) { return kTileRows; }
+  template <int MR, int NV>
+  static constexpr Tile tile = tap_tile<T, MR, NV>;
 };
-
-constexpr int at_most_rows(int rows, int nv) {
-  return rows < rows_for(nv) ? rows + 1 : 1;
-}
-
-template <class T, int NV, int... kProduct, int... kUnit>
-constexpr PanelTiles<T> make_panel_tiles(Sequence<kProduct...>, Sequence<kUnit...>) {
-  return {{tap_tile<T, kProduct + 1, NV>...},
-          {(kUnit < rows_for(NV) ? gradient_tile<T, at_most_rows(kUnit, NV), NV> : nullptr)...},
-          {(kUnit < rows_for(NV) ? planar_tile<T, at_most_rows(kUnit, NV), NV> : nullptr)...}};
-}
-
-template <class T, int NV>
-constexpr PanelTiles<T> kPanelTiles =
-    make_panel_tiles<T, NV>(Counting<kTileRows>{}, Counting<kMaxRows>{});
-
 template <class T>
-DLNATIVE_INLINE const PanelTiles<T>& panel_tiles(int nv) {
-  if (kTileVectors > 1 && nv == kTileVectors) return kPanelTiles<T, kTileVectors>;
-  if (kTileVectors > 2 && nv == 3) return kPanelTiles<T, (kTileVectors > 2 ? 3 : 1)>;
-  if (kTileVectors > 2 && nv == 2) return kPanelTiles<T, (kTileVectors > 2 ? 2 : 1)>;
-  return kPanelTiles<T, 1>;
-}
-
-// Vectors of the panel that begins at column j of n.
+struct GradientTiles {
+  using Tile = void (*)(const T*, const TapPixel*, const T*, std::int64_t, const TileEnd<T>&);
+  static constexpr int rows(int nv) { return rows_for(nv); }
+  template <int MR, int NV>
+  static constexpr Tile tile = gradient_tile<T, MR, NV>;
+};
 template <class T>
-DLNATIVE_INLINE int panel_vectors(std::int64_t j, std::int64_t n) {
-  return static_cast<int>(ceil_div(min64(kTileColumns<T>, n - j), kLanes<T>));
-}
+struct PlanarTiles {
+  using Tile = void (*)(const T*, const std::int32_t*, const T*, std::int64_t, const TileEnd<T>&);
+  static constexpr int rows(int nv) { return rows_for(nv); }
+  template <int MR, int NV>
+  static constexpr Tile tile = planar_tile<T, MR, NV>;
+};
 
 template <class T>
 std::int64_t packed_elements(std::int64_t taps, std::int64_t channels, std::int64_t n) {
@@ -216,7 +194,7 @@ void pack(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns
     for (std::int64_t p = 0; p < weights.channels; p += together) {
       const std::int64_t rows = min64(together, weights.channels - p);
       for (std::int64_t j = first; j < first + columns; j += kTileColumns<T>) {
-        const std::int64_t width = panel_vectors<T>(j, weights.n) * kLanes<T>;
+        const std::int64_t width = panel_vectors<T>(weights.n - j) * kLanes<T>;
         const std::int64_t valid = min64(width, weights.n - j);
         const T* w = weights.w + weights.taps[t] + p * weights.rs + j * weights.cs;
         T* to = out + j * weights.count * weights.channels + (t * weights.channels + p) * width;
@@ -241,9 +219,9 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
                bool first, bool last) {
   const GemmEpilogue<T>& e = *g.epilogue;
   for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
-    const int nv = panel_vectors<T>(j, g.n);
+    const int nv = panel_vectors<T>(g.n - j);
     const std::int64_t width = nv * kLanes<T>;
-    const TapTile<T>* tiles = panel_tiles<T>(nv).product;
+    const auto* tiles = tiles_of_width<TapTiles<T>>(nv);
     const T* b = g.b + j * g.taps * g.channels + (r.tap * g.channels + r.channel) * width;
     TileEnd<T> end;
     end.ldc = g.ldy;
@@ -306,7 +284,7 @@ void product(const TapProduct<T>& g) {
 
 template <class T>
 std::int64_t gradient_rows(std::int64_t n) {
-  return rows_for(panel_vectors<T>(0, n > 0 ? n : 1));
+  return rows_for(panel_vectors<T>(n > 0 ? n : 1));
 }
 
 // Values of a packed tile of channels, which is written in whole vectors.
@@ -350,7 +328,7 @@ void pack_panels(const T* dy, std::int64_t lddy, std::int64_t pixels, std::int64
     T* to = out;
     for (std::int64_t j = 0; j < n; j += kTileColumns<T>) {
       const std::int64_t columns = min64(kTileColumns<T>, n - j);
-      const std::int64_t width = panel_vectors<T>(j, n) * kLanes<T>;
+      const std::int64_t width = panel_vectors<T>(n - j) * kLanes<T>;
       for (std::int64_t v = 0; v < width; v += kLanes<T>) {
         store<T>(to + p * width + v, v + kLanes<T> <= columns
                                          ? load<T>(dy + j + v)
@@ -375,8 +353,8 @@ void gradient(const TapGradient<T>& g) {
     // The products of one tile of channels with one panel of dy, for all taps.
     const auto multiply = [&](std::int64_t c, std::int64_t rows, std::int64_t j, const T* x,
                               const T* dy) {
-      const int nv = panel_vectors<T>(j, g.n);
-      const GradientTile<T> tile = panel_tiles<T>(nv).gradient[rows - 1];
+      const int nv = panel_vectors<T>(g.n - j);
+      const auto tile = tiles_of_width<GradientTiles<T>>(nv)[rows - 1];
       TileEnd<T> end;
       end.ldc = g.ldd;
       end.columns = min64(kTileColumns<T>, g.n - j);
@@ -419,9 +397,9 @@ template <class T>
 void planar(const PlanarProduct<T>& g) {
   const GemmEpilogue<T>& e = *g.epilogue;
   for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
-    const int nv = panel_vectors<T>(j, g.n);
+    const int nv = panel_vectors<T>(g.n - j);
     const std::int64_t width = nv * kLanes<T>;
-    const PlanarTile<T>* tiles = panel_tiles<T>(nv).planar;
+    const auto* tiles = tiles_of_width<PlanarTiles<T>>(nv);
     const RowCut cut(g.columns, rows_for(nv));
     TileEnd<T> end;
     end.ldc = g.ldy;

@@ -163,33 +163,19 @@ __attribute__((noinline)) void point_tiles(const PointTiles<T>& g) {
   }
 }
 
-template <class T>
-struct PointKernels {
-  void (*rows[kMaxRows])(const PointTiles<T>&);
-};
-template <class T, int NV, bool kTransposed, int... kRows>
-constexpr PointKernels<T> make_point_kernels(Sequence<kRows...>) {
-  return {{(kRows < rows_for(NV)
-                ? point_tiles<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV, kTransposed>
-                : nullptr)...}};
-}
-template <class T, int NV, bool kTransposed>
-constexpr PointKernels<T> kPointKernels =
-    make_point_kernels<T, NV, kTransposed>(Counting<kMaxRows>{});
-
 template <class T, bool kTransposed>
-const PointKernels<T>& point_kernels(int nv) {
-  if (kTileVectors > 1 && nv == kTileVectors) return kPointKernels<T, kTileVectors, kTransposed>;
-  if (kTileVectors > 2 && nv == 3) return kPointKernels<T, (kTileVectors > 2 ? 3 : 1), kTransposed>;
-  if (kTileVectors > 2 && nv == 2) return kPointKernels<T, (kTileVectors > 2 ? 2 : 1), kTransposed>;
-  return kPointKernels<T, 1, kTransposed>;
-}
+struct PointFamily {
+  using Tile = void (*)(const PointTiles<T>&);
+  static constexpr int rows(int nv) { return rows_for(nv); }
+  template <int MR, int NV>
+  static constexpr Tile tile = point_tiles<T, MR, NV, kTransposed>;
+};
 
 // All `rows` of a panel of nv vectors, from g.x and g.y on.
 template <class T, bool kTransposed>
 void all_rows(PointTiles<T> g, std::int64_t rows, int nv, std::int64_t ahead) {
   constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
-  const auto* kernels = point_kernels<T, kTransposed>(nv).rows;
+  const auto* kernels = tiles_of_width<PointFamily<T, kTransposed>>(nv);
   const std::int64_t tiles = RowCut(rows, rows_for(nv)).tiles();
   const std::int64_t least = rows / tiles, larger = rows % tiles;
   g.asked = ceil_div(ahead, kLine * tiles);
@@ -202,11 +188,6 @@ void all_rows(PointTiles<T> g, std::int64_t rows, int nv, std::int64_t ahead) {
   }
   g.count = tiles - larger;
   kernels[least - 1](g);
-}
-
-template <class T>
-int panel_vectors(std::int64_t columns) {
-  return static_cast<int>(ceil_div(min64(kTileColumns<T>, columns), kLanes<T>));
 }
 
 template <class T>

@@ -278,32 +278,50 @@ constexpr int rows_for(int nv) {
 
 constexpr int kMaxRows = rows_for(1) > rows_for(2) ? rows_for(1) : rows_for(2);
 
-// Every tile there is, by [rows - 1].
-template <class T, int NV, bool kUnitRow>
+// The tiles of a family, for every size there is: Family::tile<MR, NV> for rows 1 to
+// Family::rows(NV) and 1 to kTileVectors vectors.
+template <class Family, int NV>
 struct TilesOfWidth {
-  Tile<T> of_rows[kMaxRows];
+  using Tile = typename Family::Tile;
+  Tile of_rows[kMaxRows];
 
   template <int... kRows>
   static constexpr TilesOfWidth make(Sequence<kRows...>) {
-    return {{(kRows < rows_for(NV)
-                  ? tile<T, (kRows < rows_for(NV) ? kRows + 1 : 1), NV, kUnitRow, Aside::kNothing>
+    return {{(kRows < Family::rows(NV)
+                  ? Family::template tile<(kRows < Family::rows(NV) ? kRows + 1 : 1), NV>
                   : nullptr)...}};
   }
 };
 
-template <class T, int NV, bool kUnitRow>
-constexpr TilesOfWidth<T, NV, kUnitRow> kTiles =
-    TilesOfWidth<T, NV, kUnitRow>::make(Counting<kMaxRows>{});
+template <class Family, int NV>
+constexpr TilesOfWidth<Family, NV> kTiles = TilesOfWidth<Family, NV>::make(Counting<kMaxRows>{});
+
+// Those of nv vectors, by [rows - 1].
+template <class Family>
+DLNATIVE_INLINE const typename Family::Tile* tiles_of_width(int nv) {
+  if (kTileVectors > 1 && nv == kTileVectors) return kTiles<Family, kTileVectors>.of_rows;
+  if (kTileVectors > 2 && nv == 3) return kTiles<Family, (kTileVectors > 2 ? 3 : 1)>.of_rows;
+  if (kTileVectors > 2 && nv == 2) return kTiles<Family, (kTileVectors > 2 ? 2 : 1)>.of_rows;
+  return kTiles<Family, 1>.of_rows;
+}
+
+// Vectors of a panel where `columns` columns are left.
+template <class T>
+DLNATIVE_INLINE int panel_vectors(std::int64_t columns) {
+  return static_cast<int>(ceil_div(min64(kTileColumns<T>, columns), kLanes<T>));
+}
+
+template <class T, bool kUnitRow>
+struct GemmTiles {
+  using Tile = DLNATIVE_ISA_NAMESPACE::Tile<T>;
+  static constexpr int rows(int nv) { return rows_for(nv); }
+  template <int MR, int NV>
+  static constexpr Tile tile = DLNATIVE_ISA_NAMESPACE::tile<T, MR, NV, kUnitRow, Aside::kNothing>;
+};
 
 template <class T, bool kUnitRow>
 DLNATIVE_INLINE Tile<T> find_tile(std::int64_t rows, int nv) {
-  if (kTileVectors > 1 && nv == kTileVectors)
-    return kTiles<T, kTileVectors, kUnitRow>.of_rows[rows - 1];
-  if (kTileVectors > 2 && nv == 3)
-    return kTiles<T, (kTileVectors > 2 ? 3 : 1), kUnitRow>.of_rows[rows - 1];
-  if (kTileVectors > 2 && nv == 2)
-    return kTiles<T, (kTileVectors > 2 ? 2 : 1), kUnitRow>.of_rows[rows - 1];
-  return kTiles<T, 1, kUnitRow>.of_rows[rows - 1];
+  return tiles_of_width<GemmTiles<T, kUnitRow>>(nv)[rows - 1];
 }
 
 // Tiles with an Aside are whole in columns, and at most one row is missing: cuts of more than a few
