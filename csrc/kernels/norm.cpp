@@ -71,10 +71,11 @@ struct RowCount {
   static constexpr int rows = n;
 };
 
-// f(RowCount, offset of the first value, column, lanes) for all vectors, kRows rows at a time:
-// four, but one where they are written past the caches, so that few lines are written at once.
-template <int kRows = 4, class T, class F>
+// f(RowCount, offset of the first value, column, lanes) for all vectors, four rows at a time. One
+// where they are written past the caches: few lines are written at once then.
+template <bool kStream = false, class T, class F>
 DLNATIVE_INLINE void for_each_tile(const Joined<T>& joined, F f) {
+  constexpr int kRows = kStream ? 1 : 4;
   std::int64_t r = 0;
   for (; kRows > 1 && r + kRows <= joined.rows; r += kRows) {
     for_each_vector<T>(joined.cols, [&](std::int64_t c, auto lanes) {
@@ -171,21 +172,19 @@ void normalize_as(const NormalizeArgs<T>& args, const Joined<T>& joined) {
   const T* mean = repeat(args.mean, joined, space[0]);
   const T* scale = repeat(args.scale, joined, space[1]);
   const T* offset = repeat(args.offset, joined, space[2]);
-  for_each_tile<kStream ? 1 : 4>(joined,
-                                 [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
-                                   const Vec<T> m = lanes.template get<T>(mean + c);
-                                   const Vec<T> s = lanes.template get<T>(scale + c);
-                                   const Vec<T> o = lanes.template get<T>(offset + c);
+  for_each_tile<kStream>(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
+    const Vec<T> m = lanes.template get<T>(mean + c);
+    const Vec<T> s = lanes.template get<T>(scale + c);
+    const Vec<T> o = lanes.template get<T>(offset + c);
 #pragma GCC unroll 4
-                                   for (int r = 0; r < count.rows; ++r) {
-                                     const std::int64_t i = at + r * joined.ld;
-                                     Vec<T> y = (lanes.template get<T>(args.x + i) - m) * s + o;
-                                     if constexpr (kResidual)
-                                       y += lanes.template get<T>(args.residual + i);
-                                     if constexpr (kRelu) y = at_least<T>(y, 0);
-                                     write<kStream, T>(lanes, args.y + i, y);
-                                   }
-                                 });
+    for (int r = 0; r < count.rows; ++r) {
+      const std::int64_t i = at + r * joined.ld;
+      Vec<T> y = (lanes.template get<T>(args.x + i) - m) * s + o;
+      if constexpr (kResidual) y += lanes.template get<T>(args.residual + i);
+      if constexpr (kRelu) y = at_least<T>(y, 0);
+      write<kStream, T>(lanes, args.y + i, y);
+    }
+  });
 }
 
 template <bool kStream, class T>
@@ -259,20 +258,19 @@ void backward_as(const NormBackwardArgs<T>& args, const Joined<T>& joined) {
   const T* a = repeat(args.a, joined, space[1]);
   const T* b = repeat(args.b, joined, space[2]);
   const T* d = repeat(args.d, joined, space[3]);
-  for_each_tile<kStream ? 1 : 4>(
-      joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
-        const Vec<T> vm = lanes.template get<T>(mean + c), va = lanes.template get<T>(a + c);
-        const Vec<T> vb = lanes.template get<T>(b + c), vd = lanes.template get<T>(d + c);
+  for_each_tile<kStream>(joined, [&](auto count, std::int64_t at, std::int64_t c, auto lanes) {
+    const Vec<T> vm = lanes.template get<T>(mean + c), va = lanes.template get<T>(a + c);
+    const Vec<T> vb = lanes.template get<T>(b + c), vd = lanes.template get<T>(d + c);
 #pragma GCC unroll 4
-        for (int r = 0; r < count.rows; ++r) {
-          const std::int64_t i = at + r * joined.ld;
-          Vec<T> g = lanes.template get<T>(args.dy + i);
-          const Vec<T> x = lanes.template get<T>(args.x + i);
-          if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
-          write<kStream, T>(lanes, args.dx + i, g * va + ((x - vm) * vb + vd));
-          if constexpr (kResidual) write<kStream, T>(lanes, args.dresidual + i, g);
-        }
-      });
+    for (int r = 0; r < count.rows; ++r) {
+      const std::int64_t i = at + r * joined.ld;
+      Vec<T> g = lanes.template get<T>(args.dy + i);
+      const Vec<T> x = lanes.template get<T>(args.x + i);
+      if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
+      write<kStream, T>(lanes, args.dx + i, g * va + ((x - vm) * vb + vd));
+      if constexpr (kResidual) write<kStream, T>(lanes, args.dresidual + i, g);
+    }
+  });
 }
 
 template <bool kMasked, class T>
