@@ -9,44 +9,38 @@ namespace {
 
 // --- max -----------------------------------------------------------------------------------------
 
-// Windows that are cut by the border of the image, of unusual sizes, or with special values.
-template <class T, bool kIndices, int kVectors>
-__attribute__((noinline)) void any_max(PixelWindow<T> window, std::int64_t c, Vec<T>* best,
-                                       Mask<T>* where) {
-  Vec<T> values[kVectors];
-  Mask<T> positions[kVectors];
-  if constexpr (kIndices) {
-    window_max<T, kVectors, false>(window, c, values, positions);
-  } else {
-    window_max<T, kVectors>(window, c, values);
-  }
-  for (int v = 0; v < kVectors; ++v) {
-    best[v] = values[v];
-    if constexpr (kIndices) where[v] = positions[v];
-  }
+// For windows that three_by_three_max turns down: out of the way.
+template <class T, int kVectors>
+__attribute__((noinline)) void special_max(PixelWindow<T> window, std::int64_t c, Vec<T>* best,
+                                           Mask<T>* where) {
+  window_max<T, kVectors, false, 0>(window, c, best, where);
 }
 
-// Row p of the windows of one image. Whole windows of kWindow x kWindow pixels are done faster.
+// Row p of the windows of one image, of kWindow x kWindow pixels or, with 0, of any sizes.
 template <class T, bool kIndices, int kWindow>
 void max_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::uint8_t* indices,
              bool relu, std::int64_t p) {
-  const bool square = s.window_h == kWindow && s.window_w == kWindow;
   const Taps h = Taps::of(p * s.stride_h - s.top, s.window_h, s.in_h);
   for (std::int64_t q = 0; q < s.out_w; ++q) {
     const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
     const PixelWindow<T> window = pixel_window(s, image, x_end, h, w);
-    const bool whole = square && window.rows == kWindow && window.columns == kWindow;
+    const bool whole = kWindow > 0 && window.rows == kWindow && window.columns == kWindow;
     if (s.stream) ask_below(s, image + (h.start * s.in_w + w.start) * s.channels);
     for_each_vector<T, false, 2>(s.channels, [&](auto vectors, std::int64_t c) {
       constexpr int kCount = decltype(vectors)::kCount;
       Vec<T> best[kCount];
       Mask<T> where[kCount];
-      if (kIndices && kWindow == 2 && whole) {
+      if constexpr (!kIndices) {
+        whole ? window_max<T, kCount, kWindow>(window, c, best)
+              : window_max<T, kCount, 0>(window, c, best);
+      } else if (!whole) {
+        window_max<T, kCount, false, 0>(window, c, best, where);
+      } else if constexpr (kWindow != 3) {
         window_max<T, kCount, false, kWindow>(window, c, best, where);
-      } else if (whole && square_max<T, kCount, kWindow>(window, c, best)) {
-        if constexpr (kIndices) find_in_three_by_three<T, kCount>(window, c, best, where);
+      } else if (three_by_three_max<T, kCount>(window, c, best)) {
+        find_in_three_by_three<T, kCount>(window, c, best, where);
       } else {
-        any_max<T, kIndices, kCount>(window, c, best, where);
+        special_max<T, kCount>(window, c, best, where);
       }
 #pragma GCC unroll 2
       for (int v = 0; v < kCount; ++v) {
@@ -64,9 +58,11 @@ template <class T, bool kIndices>
 void max_rows(const PoolShape& s, const T* x, T* y, std::uint8_t* indices, bool relu,
               std::int64_t first, std::int64_t rows) {
   const std::int64_t image = s.in_h * s.in_w * s.channels;
+  const std::int64_t square = s.window_h == s.window_w ? s.window_h : 0;
   const auto row = is_narrow<T>(s.channels) ? max_lines<T, kIndices>
-                   : s.window_h == 3        ? max_row<T, kIndices, 3>
-                                            : max_row<T, kIndices, 2>;
+                   : square == 2            ? max_row<T, kIndices, 2>
+                   : square == 3            ? max_row<T, kIndices, 3>
+                                            : max_row<T, kIndices, 0>;
   for (std::int64_t r = first; r < first + rows; ++r) {
     const std::int64_t at = r * s.out_w * s.channels;
     row(s, x + r / s.out_h * image, x + s.batch * image, y != nullptr ? y + at : nullptr,
@@ -108,7 +104,7 @@ void add_to_maxima(const PoolShape& s, const T* dy, const T* image, const T* x_e
     Vec<T> best;
     Mask<T> where;
     window.valid = smaller(s.channels - c, kLanes<T>);
-    window_max<T, 1, true>(window, c, &best, &where);
+    window_max<T, 1, true, 0>(window, c, &best, &where);
     for (int lane = 0; lane < window.valid; ++lane) {
       const std::int64_t i = where[lane] / s.window_w, j = where[lane] % s.window_w;
       first[(i * s.in_w + j) * s.channels + c + lane] += dy[c + lane];

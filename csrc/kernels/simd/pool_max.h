@@ -77,7 +77,7 @@ DLNATIVE_INLINE void finish_here(Vec<T>& v) {
 
 // The largest values of `kVectors` vectors of channels from c on, and their positions. kSize is
 // that of a whole square window, or 0.
-template <class T, int kVectors, bool kNarrow, int kSize = 0>
+template <class T, int kVectors, bool kNarrow, int kSize>
 DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best,
                                 Mask<T>* where) {
   const std::int64_t rows = kSize > 0 ? kSize : window.rows;
@@ -109,14 +109,19 @@ DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Ve
 }
 
 // The largest values alone.
-template <class T, int kVectors>
+template <class T, int kVectors, int kSize>
 DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best) {
+  const std::int64_t rows = kSize > 0 ? kSize : window.rows;
+  const std::int64_t columns = kSize > 0 ? kSize : window.columns;
   Mask<T> is_nan[kVectors] = {};
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) best[v] = load(window.x + c + v * kLanes<T>);
-  for (std::int64_t i = 0; i < window.rows; ++i) {
+#pragma GCC unroll 3
+  for (std::int64_t i = 0; i < rows; ++i) {
     const T* x = window.x + i * window.row + c;
-    for (std::int64_t j = 0; j < window.columns; ++j, x += window.channels) {
+#pragma GCC unroll 3
+    for (std::int64_t j = 0; j < columns; ++j, x += window.channels) {
+      if (i == 0 && j == 0) continue;
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         const Vec<T> value = load(x + v * kLanes<T>);
@@ -129,19 +134,19 @@ DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Ve
   for (int v = 0; v < kVectors; ++v) best[v] = is_nan[v] ? broadcast(quiet_nan<T>()) : best[v];
 }
 
-// The largest values of a whole window of kSize x kSize wide pixels. False where there may be a NaN
-// (or an infinity, or values whose sum is too large: a sum is the cheapest test), which is not
-// found.
-template <class T, int kVectors, int kSize>
-DLNATIVE_INLINE bool square_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best) {
+// The largest values of a whole window of 3 x 3 wide pixels. False where there may be a NaN (or an
+// infinity, or values whose sum is too large: a sum is the cheapest test), which is not found.
+template <class T, int kVectors>
+DLNATIVE_INLINE bool three_by_three_max(const PixelWindow<T>& window, std::int64_t c,
+                                        Vec<T>* best) {
   Vec<T> sum[kVectors] = {};
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) best[v] = load(window.x + c + v * kLanes<T>);
 #pragma GCC unroll 3
-  for (int i = 0; i < kSize; ++i) {
+  for (int i = 0; i < 3; ++i) {
     const T* x = window.x + i * window.row + c;
 #pragma GCC unroll 3
-    for (int j = 0; j < kSize; ++j, x += window.channels) {
+    for (int j = 0; j < 3; ++j, x += window.channels) {
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         const Vec<T> value = load(x + v * kLanes<T>);
@@ -160,9 +165,9 @@ DLNATIVE_INLINE bool square_max(const PixelWindow<T>& window, std::int64_t c, Ve
   return mask_bits(special) == 0;
 }
 
-// The tap of a 3 x 3 window that holds `best`, from the last to the first. Finding the largest
-// value first and then its tap takes three quarters of the time of carrying the tap along; of 2 x
-// 2, more.
+// The tap that holds `best`, from the last to the first. Finding the largest value first and then
+// its tap takes three quarters of the time of carrying the tap along, with 2 x 2 pixels more (Zen
+// 3, 2026-11).
 template <class T, int kVectors>
 DLNATIVE_INLINE void find_in_three_by_three(const PixelWindow<T>& window, std::int64_t c,
                                             const Vec<T>* best, Mask<T>* where) {
