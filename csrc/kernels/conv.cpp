@@ -22,7 +22,7 @@ constexpr std::int64_t kBlockBytes = 128 << 10;
 // 64 channels at 32 x 32 run at 0.85 of the FMA peak instead of 0.88; with x read where it lies,
 // 0.86 (Zen 3, 2026-11). Asking for the next round's pixels beforehand made no difference.
 constexpr int kGradientPixels = 256;
-constexpr int kGradientPanels = 8;  // packed at a time
+constexpr int kGradientPanels = 16 / kTileVectors;  // packed at a time: 128 KB with AVX2
 // Values of packed tiles of channels, which stay in the second-level cache while the panels pass
 // by. A stride of 2 reads four times the pixels, and packing all channels at once (270 KB of 64)
 // ran at 0.79 of the FMA peak instead of 0.82; one tile at a time cost a stride of 1 up to 2 %.

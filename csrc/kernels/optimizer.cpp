@@ -59,23 +59,6 @@ DLNATIVE_INLINE Vec<double> square_root(Vec<double> x) {
 }
 #endif
 
-// The value of a product as it is when rounded, out of reach of contraction.
-template <class V>
-DLNATIVE_INLINE V rounded(V product) {
-#if defined(DLNATIVE_EMULATED_AVX512)  // 64 bytes fit no register
-  asm("" : "+m"(product));
-#elif defined(__AVX512F__)
-  asm("" : "+v"(product));
-#elif defined(__x86_64__)
-  asm("" : "+x"(product));
-#elif defined(__aarch64__)
-  asm("" : "+w"(product));
-#else
-  asm("" : "+m"(product));
-#endif
-  return product;
-}
-
 // Where a step reads and writes: a whole vector, or the first lanes of one.
 template <class T>
 struct WholeVector {
@@ -117,7 +100,7 @@ void sgd_momentum(T* param, T* velocity, const T* grad, std::int64_t n, T learni
   const Vec<T> decay = broadcast(decay_rate);
   for_each_vector<T>(n, [=](auto at) {
     const Vec<T> p = at.read(param);
-    const Vec<T> step = rounded(rate * at.read(grad));
+    const Vec<T> step = computed(rate * at.read(grad));
     const Vec<T> v = mu * at.read(velocity) - step;
     const Vec<T> decayed = p - decay * p;
     at.write(velocity, v);

@@ -63,18 +63,6 @@ DLNATIVE_INLINE void ask_below(const PoolShape& s, const T* x) {
   }
 }
 
-// Has v computed before what follows. GCC 12 otherwise keeps the operands of v until it is used,
-// for which there are not enough registers.
-template <class T>
-DLNATIVE_INLINE void finish_here(Vec<T>& v) {
-#if defined(DLNATIVE_EMULATED_AVX512)  // 64 bytes fit no register
-#elif defined(__x86_64__)
-  __asm__("" : "+x"(v));
-#elif defined(__aarch64__)
-  __asm__("" : "+w"(v));
-#endif
-}
-
 // The largest values of `kVectors` vectors of channels from c on, and their positions. kSize is
 // that of a whole square window, or 0.
 template <class T, int kVectors, bool kNarrow, int kSize>
@@ -158,7 +146,7 @@ DLNATIVE_INLINE bool three_by_three_max(const PixelWindow<T>& window, std::int64
   Mask<T> special{};
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
-    finish_here<T>(best[v]);
+    best[v] = computed(best[v]);  // put off, it would keep more taps than there are registers
     const Vec<T> zero = sum[v] * T(0);
     special |= zero != zero;
   }

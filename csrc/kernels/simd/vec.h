@@ -203,6 +203,24 @@ DLNATIVE_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> x) {
   return from_bits<T>(to_bits<T>(magnitude) | (to_bits<T>(x) & FloatFormat<T>::kSign));
 }
 
+// v as it is, computed and rounded here: the compiler can neither contract it with what follows nor
+// put its computation off.
+template <class V>
+DLNATIVE_INLINE V computed(V v) {
+#if defined(DLNATIVE_EMULATED_AVX512)  // 64 bytes fit no register
+  asm("" : "+m"(v));
+#elif defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#else
+  asm("" : "+m"(v));
+#endif
+  return v;
+}
+
 // min(x, bound) and max(x, bound) that keep a NaN of x.
 template <class T>
 DLNATIVE_INLINE Vec<T> at_most(Vec<T> x, T bound) {
