@@ -391,9 +391,11 @@ def test_large_arrays_are_streamed_with_the_same_bits(isa, rng):
     assert (both[3] == np.where(y > 0, x, 0)).all()
     plain = ops.batch_norm_training_backward(x, x, mean, variance, gamma)
     both = ops.batch_norm_training_backward(x, x, mean, variance, gamma, residual=True)
-    assert all((a == b).all() for a, b in zip((*plain, x), both))
+    assert all((a == b).all() for a, b in zip((*plain, x), both, strict=True))
     y = ops.layer_norm(x, gamma)
-    assert (y == np.concatenate([ops.layer_norm(part, gamma) for part in np.array_split(x, 6)])).all()
+    assert (
+        y == np.concatenate([ops.layer_norm(part, gamma) for part in np.array_split(x, 6)])
+    ).all()
     dx = ops.layer_norm_backward(y, x, gamma)[0]
     parts = zip(np.array_split(y, 6), np.array_split(x, 6), strict=True)
     assert (dx == np.concatenate([ops.layer_norm_backward(*p, gamma)[0] for p in parts])).all()
