@@ -151,10 +151,8 @@ void run_stripe(Stripe<T> s, TileEnd<T> end) {
       // along a row: 512 cubed gains 0.5 to 3 % (Zen 3, 2026-11).
       constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
       const std::int64_t asked = s.first_pass ? s.kc : min64(s.kc, 2 * kLine);
-      for (std::int64_t i = 0; i < cut.rows(t + 1); ++i) {
-        const T* row = s.a + (ir + rows + i) * s.rs_a;
-        for (std::int64_t p = 0; p < asked; p += kLine) __builtin_prefetch(row + p);
-      }
+      for (std::int64_t i = 0; i < cut.rows(t + 1); ++i)
+        ask_for(s.a + (ir + rows + i) * s.rs_a, asked);
     }
     end.c = s.c + ir * end.ldc;
     for (std::int64_t i = 0; i < rows; ++i) __builtin_prefetch(end.c + i * end.ldc, 1);

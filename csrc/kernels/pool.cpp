@@ -13,7 +13,7 @@ namespace {
 template <class T, int kVectors>
 __attribute__((noinline)) void special_max(PixelWindow<T> window, std::int64_t c, Vec<T>* best,
                                            Mask<T>* where) {
-  window_max<T, kVectors, false, 0>(window, c, best, where);
+  window_max<T, kVectors, true, false, 0>(window, c, best, where);
 }
 
 // Row p of the windows of one image, of kWindow x kWindow pixels or, with 0, of any sizes.
@@ -30,13 +30,10 @@ void max_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::uint
       constexpr int kCount = decltype(vectors)::kCount;
       Vec<T> best[kCount];
       Mask<T> where[kCount];
-      if constexpr (!kIndices) {
-        whole ? window_max<T, kCount, kWindow>(window, c, best)
-              : window_max<T, kCount, 0>(window, c, best);
-      } else if (!whole) {
-        window_max<T, kCount, false, 0>(window, c, best, where);
-      } else if constexpr (kWindow != 3) {
-        window_max<T, kCount, false, kWindow>(window, c, best, where);
+      if (!whole) {
+        window_max<T, kCount, kIndices, false, 0>(window, c, best, where);
+      } else if constexpr (!kIndices || kWindow != 3) {
+        window_max<T, kCount, kIndices, false, kWindow>(window, c, best, where);
       } else if (three_by_three_max<T, kCount>(window, c, best)) {
         find_in_three_by_three<T, kCount>(window, c, best, where);
       } else {
@@ -104,7 +101,7 @@ void add_to_maxima(const PoolShape& s, const T* dy, const T* image, const T* x_e
     Vec<T> best;
     Mask<T> where;
     window.valid = smaller(s.channels - c, kLanes<T>);
-    window_max<T, 1, true, 0>(window, c, &best, &where);
+    window_max<T, 1, true, true, 0>(window, c, &best, &where);
     for (int lane = 0; lane < window.valid; ++lane) {
       const std::int64_t i = where[lane] / s.window_w, j = where[lane] % s.window_w;
       first[(i * s.in_w + j) * s.channels + c + lane] += dy[c + lane];

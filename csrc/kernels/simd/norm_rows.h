@@ -133,13 +133,6 @@ struct RowScales {
   alignas(64) T shift[kLanes<T>];
 };
 
-// Asks for a row that is needed some rows later.
-template <class T>
-DLNATIVE_INLINE void ask_for_row(const T* row, std::int64_t cols) {
-  for (std::int64_t c = 0; c < cols; c += 64 / static_cast<int>(sizeof(T)))
-    __builtin_prefetch(row + c);
-}
-
 // Deviations are taken from the row's first value, as in channel_moments.
 template <class T>
 DLNATIVE_INLINE void short_row_scales(const T* x, std::int64_t ld, std::int64_t rows,
@@ -148,7 +141,7 @@ DLNATIVE_INLINE void short_row_scales(const T* x, std::int64_t ld, std::int64_t 
   clear_from<T>(sums, squares, rows);
   for (std::int64_t r = 0; r < rows; ++r) {
     const T* row = x + r * ld;
-    ask_for_row(row + kRowsAhead * ld, cols);
+    ask_for(row + kRowsAhead * ld, cols);
     const T first = scales.mean[r] = row[0];
     Vec<T> sum{}, square{};
     for_each_vector<T>(cols, [&](std::int64_t c, auto lanes) {
@@ -250,7 +243,7 @@ DLNATIVE_INLINE void row_products(const RowNormBackwardArgs<T>& args, std::int64
     clear_from<T>(sums, products, rows);
     for (std::int64_t r = 0; r < rows; ++r) {
       Vec<T> a{}, b{};
-      ask_for_row(args.dy + (first + r + kRowsAhead) * args.ld, args.cols);
+      ask_for(args.dy + (first + r + kRowsAhead) * args.ld, args.cols);
       const auto add = adder(r);
       for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) { add(c, lanes, a, b); });
       sums[r] = a;

@@ -57,20 +57,18 @@ template <class T>
 DLNATIVE_INLINE void ask_below(const PoolShape& s, const T* x) {
   const std::int64_t line = s.in_w * s.channels;
   const T* row = x + s.window_h * line;
-  for (std::int64_t i = 0; i < s.stride_h; ++i, row += line) {
-    for (std::int64_t c = 0; c < s.stride_w * s.channels; c += 64 / static_cast<int>(sizeof(T)))
-      __builtin_prefetch(row + c);
-  }
+  for (std::int64_t i = 0; i < s.stride_h; ++i, row += line) ask_for(row, s.stride_w * s.channels);
 }
 
-// The largest values of `kVectors` vectors of channels from c on, and their positions. kSize is
-// that of a whole square window, or 0.
-template <class T, int kVectors, bool kNarrow, int kSize>
+// The largest values of `kVectors` vectors of channels from c on, and their positions where asked.
+// kSize is that of a whole square window, or 0.
+template <class T, int kVectors, bool kIndices, bool kNarrow, int kSize>
 DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best,
                                 Mask<T>* where) {
   const std::int64_t rows = kSize > 0 ? kSize : window.rows;
   const std::int64_t columns = kSize > 0 ? kSize : window.columns;
   const Mask<T> none{};
+  Mask<T> is_nan[kVectors] = {};
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
     best[v] = load_pixel<kNarrow>(window.x + c + v * kLanes<T>, window.valid, window.end);
@@ -87,39 +85,22 @@ DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Ve
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         const Vec<T> value = load_pixel<kNarrow>(x + v * kLanes<T>, window.valid, window.end);
-        // Larger, or the first NaN.
-        const Mask<T> take = ~(value <= best[v]) & (best[v] == best[v]);
-        best[v] = take ? value : best[v];
-        where[v] = take ? here : where[v];
+        if constexpr (kIndices) {
+          // Larger, or the first NaN.
+          const Mask<T> take = ~(value <= best[v]) & (best[v] == best[v]);
+          best[v] = take ? value : best[v];
+          where[v] = take ? here : where[v];
+        } else {
+          best[v] = vmax<T>(value, best[v]);  // a NaN in value loses, and is_nan remembers it
+          is_nan[v] |= value != value;
+        }
       }
     }
   }
-}
-
-// The largest values alone.
-template <class T, int kVectors, int kSize>
-DLNATIVE_INLINE void window_max(const PixelWindow<T>& window, std::int64_t c, Vec<T>* best) {
-  const std::int64_t rows = kSize > 0 ? kSize : window.rows;
-  const std::int64_t columns = kSize > 0 ? kSize : window.columns;
-  Mask<T> is_nan[kVectors] = {};
+  if constexpr (!kIndices) {
 #pragma GCC unroll 2
-  for (int v = 0; v < kVectors; ++v) best[v] = load(window.x + c + v * kLanes<T>);
-#pragma GCC unroll 3
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const T* x = window.x + i * window.row + c;
-#pragma GCC unroll 3
-    for (std::int64_t j = 0; j < columns; ++j, x += window.channels) {
-      if (i == 0 && j == 0) continue;
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) {
-        const Vec<T> value = load(x + v * kLanes<T>);
-        best[v] = vmax<T>(value, best[v]);  // a NaN in value loses, and is_nan remembers it
-        is_nan[v] |= value != value;
-      }
-    }
+    for (int v = 0; v < kVectors; ++v) best[v] = is_nan[v] ? broadcast(quiet_nan<T>()) : best[v];
   }
-#pragma GCC unroll 2
-  for (int v = 0; v < kVectors; ++v) best[v] = is_nan[v] ? broadcast(quiet_nan<T>()) : best[v];
 }
 
 // The largest values of a whole window of 3 x 3 wide pixels. False where there may be a NaN (or an

@@ -203,6 +203,12 @@ DLNATIVE_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> x) {
   return from_bits<T>(to_bits<T>(magnitude) | (to_bits<T>(x) & FloatFormat<T>::kSign));
 }
 
+// Asks for n values that are needed later; they need not exist.
+template <class T>
+DLNATIVE_INLINE void ask_for(const T* p, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; i += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(p + i);
+}
+
 // v as it is, computed and rounded here: the compiler can neither contract it with what follows nor
 // put its computation off.
 template <class V>
