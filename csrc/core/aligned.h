@@ -8,7 +8,7 @@ namespace dlnative {
 
 inline constexpr std::size_t kAlignment = 64;                   // cache line, widest vector
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;  // x86-64, aarch64 with 4 KB pages
-inline constexpr std::size_t kHugeThreshold = std::size_t{4} << 20;  // from here on huge pages
+inline constexpr std::size_t kHugeThreshold = std::size_t{1} << 20;  // from here on huge pages
 
 // Owns a block of memory. Blocks from kHugeThreshold bytes on begin at a multiple of kHugePage and
 // ask the kernel for huge pages (Linux; a matrix read by columns otherwise misses the TLB once per

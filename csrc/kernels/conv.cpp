@@ -55,51 +55,31 @@ __attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, co
   constexpr int kSums = kTileRows * NV < 8 ? 2 : 1;
   Vec<T> acc[kSums][MR][NV] = {};
   for (std::int64_t t = 0; t < taps; ++t, rows += kTileRows) {
-    const T* a[MR];
+    RowsOfA<T, MR> a;
     std::int32_t any = 0;
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
       const std::int32_t offset = rows[i];
       any |= ~offset;  // its sign bit is set where the offset is not negative
-      a[i] = at_offset(x, offset, zeros);
+      a.rows[i] = at_offset(x, offset, zeros);
     }
     if (any >= 0) {
       b += tap_stride;
       continue;
     }
-    const T* w = b;
-    std::int64_t p = 0;
+    PackedB<T, NV * kLanes<T>> w{b};
+    std::int64_t left = channels;
+    const auto nothing = []() {};
     if constexpr (kSums == 2) {
 #pragma GCC unroll 1
-      for (; p + 2 <= channels; p += 2) {
+      for (; left >= 2; left -= 2) {
 #pragma GCC unroll 2
-        for (int s = 0; s < 2; ++s) {
-          Vec<T> bv[NV];
-#pragma GCC unroll 4
-          for (int j = 0; j < NV; ++j) bv[j] = load<T>(w + (s * NV + j) * kLanes<T>);
-#pragma GCC unroll 16
-          for (int i = 0; i < MR; ++i) {
-            const T value = a[i][p + s];
-#pragma GCC unroll 4
-            for (int j = 0; j < NV; ++j) acc[s][i][j] += value * bv[j];
-          }
-        }
-        w += 2 * NV * kLanes<T>;
+        for (int s = 0; s < 2; ++s) add_products<1, T>(acc[s], a, w, 1, nothing);
       }
+    } else if constexpr (has_company<MR, NV>) {
+      left = add_products<kTogether, T>(acc[0], a, w, left, nothing);
     }
-#pragma GCC unroll 1
-    for (; p < channels; ++p) {
-      Vec<T> bv[NV];
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) bv[j] = load<T>(w + j * kLanes<T>);
-#pragma GCC unroll 16
-      for (int i = 0; i < MR; ++i) {
-        const T value = a[i][p];
-#pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) acc[0][i][j] += value * bv[j];
-      }
-      w += NV * kLanes<T>;
-    }
+    add_products<1, T>(acc[0], a, w, left, nothing);
     b += tap_stride;
   }
   if constexpr (kSums == 2) {
@@ -115,24 +95,32 @@ __attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, co
 // The MR values of X for one product lie side by side: neighbouring channels of one tap, or
 // neighbouring pixels of a plane. `at` says where those of product p begin, and which row of B they
 // meet.
+template <class T, class At>
+struct UnitRowsOfA {
+  const T* x;
+  At at_product;
+  std::int64_t p = 0;
+  DLNATIVE_MEMBER T at(int i, int u) const { return x[at_product.x(p + u) + i]; }
+  DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many : 0; }
+};
+template <class T, class At, int kWidth>
+struct RowsOfB {
+  const T* b;
+  At at_product;
+  std::int64_t p = 0;
+  DLNATIVE_MEMBER const T* row(int u) const { return b + at_product.row(p + u) * kWidth; }
+  DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many : 0; }
+};
 template <class T, int MR, int NV, class At>
 DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, const At& at,
                                    const TileEnd<T>& end) {
   Vec<T> acc[MR][NV] = {};
-#pragma GCC unroll 1
-  for (std::int64_t p = 0; p < count; ++p) {
-    const T* a = x + at.x(p);
-    const T* row = b + at.row(p) * (NV * kLanes<T>);
-    Vec<T> bv[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) bv[j] = load<T>(row + j * kLanes<T>);
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const T value = a[i];
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) acc[i][j] += value * bv[j];
-    }
-  }
+  UnitRowsOfA<T, At> rows_a{x, at};
+  RowsOfB<T, At, NV * kLanes<T>> rows_b{b, at};
+  const auto nothing = []() {};
+  if constexpr (has_company<MR, NV>)
+    count = add_products<kTogether, T>(acc, rows_a, rows_b, count, nothing);
+  add_products<1, T>(acc, rows_a, rows_b, count, nothing);
   finish_tile<T, MR, NV>(acc, end);
 }
 

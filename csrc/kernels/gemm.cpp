@@ -1,8 +1,8 @@
 // C (+)= A B for one block of C on one core.
 //
 // Five loops around a micro-kernel, as in BLIS (Van Zee and van de Geijn, 2015), with two changes.
-// B is not packed beforehand: the first tile that meets a panel of B copies it while it multiplies,
-// and the last one asks for the next panel. And A is packed only where enough columns share it.
+// Only the first panel of B is packed beforehand: the last tiles that meet a panel copy the next
+// one while they multiply. And A is packed only where enough columns share it.
 //
 //   for pc in K by kc          one block of products per element and round; C is read again after
 //   the first
@@ -15,12 +15,14 @@
 // twice, and not once per panel. Large cubes lose 1 to 4 % that way (A packed or not, B copied in
 // the first row of tiles), and an A that few rows of tiles cross gains nothing.
 //
-// On Zen 3, one core, share of the FMA peak before and after (2026-11): copying B inside a tile
-// 128 x 512 x 784 0.85 -> 0.90, 32 x 512 x 784 0.73 -> 0.83; rows of A outside, the next ones asked
-// for inside the tiles, 100352 x 64 x 576 0.72 -> 0.95 (0.84 without asking), with more panels
-// 5000 x 128 x 512 0.90 -> 0.95, in float64 0.85 -> 0.92 (100352 x 64 x 576: 0.81 -> 0.94). kc
-// between 320 and 600 and mc between 96 and 240 make no difference to large cubes (0.92); kc = 256
-// costs 2 to 7 %.
+// On Zen 3, one core, share of the FMA peak before and after (2026-11): copying B beside the
+// products 128 x 512 x 784 0.85 -> 0.90 (by the first tile) -> 0.93 (by the last four of the panel
+// before, asking 24 rows ahead), 32 x 512 x 784 0.73 -> 0.84 -> 0.88; a share of every tile of the
+// panel before instead, or its first tiles, costs 3 to 6 %, as the next panel then drives the
+// present one out of the first-level cache. Rows of A outside, the next ones asked for inside the
+// tiles, 100352 x 64 x 576 0.72 -> 0.95 (0.84 without asking), with more panels 5000 x 128 x 512
+// 0.90 -> 0.95, in float64 0.85 -> 0.92 (100352 x 64 x 576: 0.81 -> 0.94). kc between 320 and 600
+// and mc between 96 and 240 make no difference to large cubes (0.92); kc = 256 costs 2 to 7 %.
 #include "kernels/kernel_table.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
@@ -31,15 +33,15 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
-// Packing A pays where more panels of B than these share the copy. Rows without gaps are read as
-// fast where they lie, unless they are so far apart that they fall onto the same lines of the
-// first-level cache: 128 x 256 x 512 0.89 -> 0.91, 512 cubed 0.91 -> 0.93 (Zen 3, 2026-11).
-constexpr int kFewPanels = 6, kMorePanels = 32;
+// Packing A pays where more panels of B than these share the copy. Rows without gaps are read where
+// they lie up to twice as many, unless they are so far apart that they fall onto the same lines of
+// the first-level cache.
+constexpr int kFewPanels = 6, kMorePanels = 12;
 constexpr std::int64_t kSameLines = 4096;  // bytes
 
 template <class T>
 DLNATIVE_INLINE bool may_pack_a(std::int64_t m, std::int64_t n) {
-  return n >= (kFewPanels + 1) * kTileColumns<T> && m >= kTileRows;
+  return n > kFewPanels * kTileColumns<T> && m >= kTileRows;
 }
 template <class T>
 DLNATIVE_INLINE bool packs_a(const GemmBlock<T>& g) {
@@ -69,7 +71,7 @@ struct Blocking {
         pack_a(packs),
         rows_outside(kc >= kLongProduct && m > kBlockM * outside_from(n)),
         keep_b(m > mc),
-        b_elements(kc * (keep_b ? nc : kTileColumns<T>)),
+        b_elements(kc * (keep_b ? nc : 2 * kTileColumns<T>)),
         a_elements(pack_a ? mc * kc + 2 * kLanes<T> : 0) {}
 
   // The blocks of rows from which on it pays to pack B beforehand and to have rows outside.
@@ -98,7 +100,6 @@ struct PanelB {
   const T* b;
   std::int64_t ldb;
   int nv;
-  T* copy;  // not null: the first tile copies the panel there, and the others find it there
 };
 
 // The panel of `columns` columns that begins at b. `rows` of A meet it, and its packed copy belongs
@@ -108,13 +109,10 @@ PanelB<T> panel_of_b(const GemmBlock<T>& g, const T* b, std::int64_t kc, std::in
                      std::int64_t rows, bool keep, T* place) {
   const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
   const std::int64_t width = nv * kLanes<T>;
-  if (g.cs_b == 1 && columns == width) {
-    // Too few tiles would use a packed copy: rows of B are read where they lie.
-    if (!keep && rows <= 2 * kTileRows) return {b, g.rs_b, nv, nullptr};
-    if (allows_aside(RowCut(rows, kTileRows).rows(0), nv)) return {b, g.rs_b, nv, place};
-  }
+  // Too few tiles would use a packed copy: rows of B are read where they lie.
+  if (g.cs_b == 1 && columns == width && !keep && rows <= 2 * kTileRows) return {b, g.rs_b, nv};
   pack_b(b, g.rs_b, g.cs_b, kc, columns, width, place);
-  return {place, width, nv, nullptr};
+  return {place, width, nv};
 }
 
 // One panel of B against mc rows of A.
@@ -128,48 +126,63 @@ struct Stripe {
   T* c;                 // of this stripe's first row and column
   const T* relu_saved;  // likewise, or null
   const T* next_b;      // the panel that follows, or null
-  std::int64_t next_ldb;
+  std::int64_t next_ldb = 0;
+  T* next_copy;     // where it is copied to, or null: then it is asked for
   bool first_pass;  // no panel of B met these rows of A before: they come from far away
+
+  RowCut cut() const { return RowCut(mc, packed_a ? kTileRows : rows_for(b.nv)); }
 };
 
 template <class T, bool kUnitRow>
-void run_stripe(Stripe<T> s, TileEnd<T> end) {
-  const RowCut cut(s.mc, s.packed_a ? kTileRows : rows_for(s.b.nv));
-  Tile<T> run = nullptr;
-  std::int64_t run_rows = 0, ir = 0;
-  end.copy = s.b.copy;
-  end.ahead = s.next_b;
+void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
+  const RowCut cut = s.cut();
+  Tile<T> run = nullptr, run_aside = nullptr;
+  std::int64_t run_rows = 0, ir = 0, asked = 0;
+  // The last tiles look after the next panel, so that it finds place beside this one in the
+  // first-level cache.
+  const std::int64_t steps = s.next_b != nullptr ? s.kc / kTogether : 0;
+  const std::int64_t first_aside = cut.tiles() - (steps > 0 ? ceil_div(s.kc, steps) : 0);
   end.ld_ahead = s.next_ldb;
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
     if (rows != run_rows) {
       run = find_tile<T, kUnitRow>(rows, s.b.nv);
+      if (steps > 0) {
+        run_aside = s.next_copy != nullptr ? find_tile_with<T, kUnitRow, Aside::kCopy>(rows)
+                                           : find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
+      }
       run_rows = rows;
     }
     if (!s.packed_a && s.cs_a == 1 && t + 1 < cut.tiles()) {
       // Where a panel of B met these rows before, the processor fetches ahead once it is on its way
       // along a row: 512 cubed gains 0.5 to 3 % (Zen 3, 2026-11).
       constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
-      const std::int64_t asked = s.first_pass ? s.kc : min64(s.kc, 2 * kLine);
+      const std::int64_t wanted = s.first_pass ? s.kc : min64(s.kc, 2 * kLine);
       for (std::int64_t i = 0; i < cut.rows(t + 1); ++i)
-        ask_for(s.a + (ir + rows + i) * s.rs_a, asked);
+        ask_for(s.a + (ir + rows + i) * s.rs_a, wanted);
     }
     end.c = s.c + ir * end.ldc;
     for (std::int64_t i = 0; i < rows; ++i) __builtin_prefetch(end.c + i * end.ldc, 1);
     if (s.relu_saved != nullptr) end.relu_saved = s.relu_saved + ir * end.ld_saved;
     Tile<T> now = run;
-    if (t == 0 && s.b.copy != nullptr) {
-      now = find_tile_with<T, kUnitRow, Aside::kCopy>(rows);
-    } else if (t + 1 == cut.tiles() && s.next_b != nullptr && allows_aside(rows, s.b.nv)) {
-      now = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
+    if (steps > 0 && t >= first_aside) {
+      // The last one ends with the panel, and does some rows again.
+      const std::int64_t first = min64(asked, s.kc - steps);
+      end.ahead = s.next_b + first * s.next_ldb;
+      if (s.next_copy != nullptr) end.copy = s.next_copy + first * kTileColumns<T>;
+      asked = first + steps;
+      now = run_aside;
     }
     if (s.packed_a) {
       now(s.a + t * kTileRows * s.kc, 1, kTileRows, s.b.b, s.b.ldb, s.kc, end);
     } else {
       now(s.a + ir * s.rs_a, s.rs_a, s.cs_a, s.b.b, s.b.ldb, s.kc, end);
     }
-    if (t == 0 && s.b.copy != nullptr) s.b = {s.b.copy, kTileColumns<T>, s.b.nv, nullptr};
     ir += rows;
+  }
+  if (s.next_copy != nullptr && asked < s.kc) {  // too few tiles
+    pack_b(s.next_b + asked * s.next_ldb, s.next_ldb, 1, s.kc - asked, kTileColumns<T>,
+           kTileColumns<T>, s.next_copy + asked * kTileColumns<T>);
   }
 }
 
@@ -314,9 +327,9 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
   // The next rows are one piece, or a row is a tile's share.
   const bool one_piece = g.rs_a == kc;
   const bool follow = g.cs_a == 1 && kc > 0 && (one_piece || count >= cut.rows(0));
-  const std::int64_t share = one_piece ? cut.rows(0) * kc / count : g.rs_a;
-  const std::int64_t step = follow && one_piece ? ceil_div(share, kc) : 1;
   const std::int64_t asking = one_piece ? count : cut.rows(0);
+  const std::int64_t share = one_piece ? cut.rows(0) * kc / count : kc;
+  const std::int64_t step = ceil_div(share, kc / kTogether);
   const T* a = g.a + part.pc * g.cs_a;
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
@@ -327,7 +340,7 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
       Tile<T> run = find_tile<T, kUnitRow>(rows, panels[i].nv);
       if (next != nullptr && i < asking && allows_aside(rows, panels[i].nv)) {
         run = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
-        end.ahead = next + i * share;
+        end.ahead = next + i * (one_piece ? share : g.rs_a);
         end.ld_ahead = step;
       }
       run(a, g.rs_a, g.cs_a, panels[i].b, panels[i].ldb, kc, end);
@@ -356,20 +369,34 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
     pack_a(s.a, g.rs_a, g.cs_a, s.mc, kc, packed_a);
     s.a = packed_a;
   }
-  const bool packed = size.keep_b && part.ic > 0;
-  s.next_ldb = packed ? kTileColumns<T> : g.rs_b;
+  // A panel whose rows are whole is copied by the tiles of the one before it, a share each. Of
+  // panels that are not kept there are two places.
+  const bool kept = size.keep_b && part.ic > 0;
+  bool copied = false;
   for (std::int64_t jr = 0; jr < part.nc; jr += kTileColumns<T>) {
-    const std::int64_t columns = min64(kTileColumns<T>, part.nc - jr);
-    T* place = size.keep_b ? packed_b + jr * kc : packed_b;
-    if (packed) {
+    const std::int64_t columns = min64(kTileColumns<T>, part.nc - jr), next = jr + kTileColumns<T>;
+    const auto place = [&](std::int64_t column) {
+      const std::int64_t places = g.cs_b == 1 ? 2 * kTileColumns<T> : kTileColumns<T>;
+      return packed_b + (size.keep_b ? column : column % places) * kc;
+    };
+    if (kept || copied) {
       const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
-      s.b = {place, nv * kLanes<T>, nv, nullptr};
+      s.b = {place(jr), nv * kLanes<T>, nv};
     } else {
-      s.b = panel_of_b(g, b + jr * g.cs_b, kc, columns, s.mc, size.keep_b, place);
+      s.b = panel_of_b(g, b + jr * g.cs_b, kc, columns, s.mc, size.keep_b, place(jr));
     }
+    const RowCut cut = s.cut();
+    const bool beside = next < part.nc && s.b.ldb == kTileColumns<T> &&
+                        (s.packed_a || s.rs_a == 1 || s.cs_a == 1) &&
+                        allows_aside(cut.rows(cut.tiles() - 1), s.b.nv);
+    copied = beside && !kept && g.cs_b == 1 && part.nc - next >= kTileColumns<T>;
     s.next_b = nullptr;
-    if (jr + kTileColumns<T> < part.nc && (packed || g.cs_b == 1))
-      s.next_b = packed ? place + kTileColumns<T> * kc : b + jr + kTileColumns<T>;
+    s.next_copy = nullptr;
+    if (copied) s.next_copy = place(next);
+    if (beside && (kept || g.cs_b == 1)) {
+      s.next_b = kept ? place(next) : b + next;
+      s.next_ldb = kept ? kTileColumns<T> : g.rs_b;
+    }
     s.first_pass = jr == 0;
     TileEnd<T> end =
         panel_end(g, part.jc + jr, columns, s.b.nv * kLanes<T>, part.pc == 0, part.pc + kc >= g.k);

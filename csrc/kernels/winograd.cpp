@@ -138,20 +138,20 @@ __attribute__((noinline)) void point_tiles(const PointTiles<T>& g) {
       }
     }
     Vec<T> acc[MR][NV] = {};
-    const T* a = x;
-    const T* w = g.b;
-#pragma GCC unroll 1
-    for (std::int64_t p = 0; p < g.k; ++p, a += step, w += g.ldb) {
-      Vec<T> bv[NV];
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) bv[j] = load<T>(w + j * kLanes<T>);
+    StridedA<T> rows_a{x, row, step};
+    StridedB<T> rows_b{g.b, g.ldb};
+    std::int64_t left = g.k;
+    const auto nothing = []() {};
+    if constexpr (has_company<MR, NV> && !kTransposed) {
+      RowsOfA<T, MR> any_a;
 #pragma GCC unroll 16
-      for (int i = 0; i < MR; ++i) {
-        const T value = a[kTransposed ? i : i * row];
-#pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) acc[i][j] += value * bv[j];
-      }
+      for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(x + i * row);
+      PackedB<T, NV * kLanes<T>> packed_b{g.b};
+      left = add_products<kTogether, T>(acc, any_a, packed_b, left, nothing);
+      rows_a.a += any_a.p;
+      rows_b.b = packed_b.b;
     }
+    add_products<1, T>(acc, rows_a, rows_b, left, nothing);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4

@@ -8,23 +8,25 @@ namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
-// Packs up to kTileRows rows of A, contiguous along k, into [p][row]: squares are transposed in
-// registers and stored whole; the lanes past kTileRows are overwritten by the next product, the
-// last one is cut.
-template <class T>
-DLNATIVE_INLINE std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::int64_t rows,
-                                            std::int64_t kc, T* out) {
+// Packs kRows rows of A, contiguous along k, into [p][row]: squares are transposed in registers and
+// stored whole; the lanes past kTileRows are overwritten by the next product, the last ones are
+// left. Returns how many products were packed.
+template <class T, int kRows>
+DLNATIVE_INLINE std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::int64_t kc, T* out) {
+  constexpr int kSquares = (kTileRows + kLanes<T> - 1) / kLanes<T>;  // one above the other
+  constexpr int kMargin = (kSquares * kLanes<T> + kTileRows - 1) / kTileRows;
   std::int64_t p = 0;
-  if constexpr (kLanes<T> >= kTileRows) {
-    for (; p + 2 * kLanes<T> <= kc; p += kLanes<T>) {
+  for (; p + kLanes<T> + kMargin <= kc; p += kLanes<T>) {
+#pragma GCC unroll 4
+    for (int first = (kSquares - 1) * kLanes<T>; first >= 0; first -= kLanes<T>) {
       Vec<T> v[kLanes<T>] = {};
 #pragma GCC unroll 16
-      for (int i = 0; i < kTileRows; ++i) {
-        if (i < rows) v[i] = load<T>(a + i * rs + p);
+      for (int i = 0; i < kLanes<T>; ++i) {
+        if (first + i < kRows) v[i] = load<T>(a + (first + i) * rs + p);
       }
       transpose_lanes<T>(v);
 #pragma GCC unroll 16
-      for (int l = 0; l < kLanes<T>; ++l) store<T>(out + (p + l) * kTileRows, v[l]);
+      for (int l = 0; l < kLanes<T>; ++l) store<T>(out + (p + l) * kTileRows + first, v[l]);
     }
   }
   return p;
@@ -35,17 +37,17 @@ DLNATIVE_INLINE std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::in
 // took 1.2 to 3 times as long (2026-11, Zen 3; the most where rows are 4096 bytes apart).
 template <class T>
 void pack_a_transposed(const T* a, std::int64_t cs, std::int64_t mc, std::int64_t kc, T* out) {
-  constexpr int kTogether = 8;
+  constexpr int kProducts = 8;
   const RowCut cut(mc, kTileRows);
-  for (std::int64_t p = 0; p < kc; p += kTogether) {
-    const std::int64_t products = min64(kTogether, kc - p);
+  for (std::int64_t p = 0; p < kc; p += kProducts) {
+    const std::int64_t products = min64(kProducts, kc - p);
     const T* from = a + p * cs;
     for (std::int64_t t = 0; t < cut.tiles(); ++t) {
       const std::int64_t rows = cut.rows(t);
       T* to = out + (t * kc + p) * kTileRows;
-      if (rows == kTileRows && products == kTogether) {
+      if (rows == kTileRows && products == kProducts) {
 #pragma GCC unroll 8
-        for (int q = 0; q < kTogether; ++q)
+        for (int q = 0; q < kProducts; ++q)
           __builtin_memcpy(to + q * kTileRows, from + q * cs, sizeof(T) * kTileRows);
       } else {
         for (std::int64_t q = 0; q < products; ++q) {
@@ -66,7 +68,9 @@ void pack_a(const T* a, std::int64_t rs, std::int64_t cs, std::int64_t mc, std::
   const RowCut cut(mc, kTileRows);
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
-    std::int64_t p = cs == 1 ? pack_a_squares<T>(a, rs, rows, kc, out) : 0;
+    std::int64_t p = 0;
+    if (cs == 1 && rows == kTileRows) p = pack_a_squares<T, kTileRows>(a, rs, kc, out);
+    if (cs == 1 && rows == kTileRows - 1) p = pack_a_squares<T, kTileRows - 1>(a, rs, kc, out);
     for (; p < kc; ++p) {
       for (std::int64_t r = 0; r < rows; ++r) out[p * kTileRows + r] = a[r * rs + p * cs];
     }

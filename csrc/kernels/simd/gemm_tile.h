@@ -8,6 +8,7 @@
 // unrolled four times, and a fifth of the code.
 #pragma once
 
+#include "kernels/simd/products.h"
 #include "kernels/simd/vec.h"
 
 namespace dlnative {
@@ -64,10 +65,9 @@ class RowCut {
   std::int64_t tiles_, rows_, larger_;
 };
 
-// What a tile does beside its products, one step per product: it copies the rows of B into a panel
-// for the tiles that follow, or asks for memory that is needed next. Neither costs time, as a tile
-// leaves a third of the loads and nearly all stores of its cycles unused; before a tile, both
-// stall.
+// What a tile does beside its products, one step for kTogether of them: it copies rows of B for the
+// next panel, or asks for memory that is needed next. Neither costs time, as a tile leaves a third
+// of the loads and nearly all stores of its cycles unused; before a tile, both stall.
 enum class Aside { kNothing, kCopy, kAhead };
 
 // What a tile does after its products, and where its Aside lies.
@@ -83,9 +83,10 @@ struct TileEnd {
   const T* bias = nullptr;        // of this panel, or null
   const T* relu_saved = nullptr;  // of this tile, or null; with `rows` its rows lie as those of C
   std::int64_t ld_saved = 0;
-  T* copy = nullptr;         // Aside::kCopy: k x NV * lanes
-  const T* ahead = nullptr;  // Aside::kAhead: NV * lanes values at each of k multiples of ld_ahead
+  // Of an Aside with k / kTogether steps, NV * lanes values each.
+  const T* ahead = nullptr;  // those of the first step, the others ld_ahead apart
   std::int64_t ld_ahead = 0;
+  T* copy = nullptr;  // Aside::kCopy: the place of the copies, one after the other
 
   std::int64_t row(std::int64_t i) const { return rows != nullptr ? rows[i] : i * ldc; }
   std::int64_t saved_row(std::int64_t i) const { return rows != nullptr ? rows[i] : i * ld_saved; }
@@ -213,41 +214,55 @@ void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t 
   }
 }
 
+// Products done together by tiles of nearly all rows and all vectors; few of the smaller ones run,
+// and they are many.
+constexpr int kTogether = 4;
+template <int MR, int NV>
+constexpr bool has_company = NV == kTileVectors && MR >= kTileRows - 2;
+
 // The micro-kernel. Assumes ldb >= NV * lanes readable values per row of b. With kUnitRow the MR
-// values of A for one product lie side by side (packed A, or A transposed).
+// values of A for one product lie side by side (packed A, or A transposed). An Aside assumes a
+// packed b, and cs_a = 1 without kUnitRow.
 template <class T, int MR, int NV, bool kUnitRow, Aside kAside>
 __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, std::int64_t cs_a,
                                     const T* __restrict b, std::int64_t ldb, std::int64_t k,
                                     const TileEnd<T>& end) {
+  constexpr int kWidth = NV * kLanes<T>;
   Vec<T> acc[MR][NV] = {};
-  const std::int64_t rs = kUnitRow ? 1 : rs_a;
-  [[maybe_unused]] T* copy = end.copy;
   [[maybe_unused]] const T* ahead = end.ahead;
-#pragma GCC unroll 1
-  for (std::int64_t p = 0; p < k; ++p) {
-    Vec<T> bv[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) bv[j] = load<T>(b + j * kLanes<T>);
+  [[maybe_unused]] T* copy = end.copy;
+  const auto beside = [&]() __attribute__((always_inline)) {
     if constexpr (kAside == Aside::kCopy) {
+      ask_for(ahead + 24 * end.ld_ahead, kWidth);
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) store<T>(copy + j * kLanes<T>, bv[j]);
-      copy += NV * kLanes<T>;
+      for (int j = 0; j < kWidth; j += kLanes<T>) store<T>(copy + j, load<T>(ahead + j));
+      copy += kWidth;
     }
-    if constexpr (kAside == Aside::kAhead) {
-#pragma GCC unroll 4
-      for (int line = 0; line < NV * kVectorBytes; line += 64)
-        __builtin_prefetch(reinterpret_cast<const char*>(ahead) + line);
-      ahead += end.ld_ahead;
-    }
+    if constexpr (kAside == Aside::kAhead) ask_for(ahead, kWidth);
+    if constexpr (kAside != Aside::kNothing) ahead += end.ld_ahead;
+  };
+  StridedA<T> rows_a{a, kUnitRow ? 1 : rs_a, cs_a};
+  StridedB<T> rows_b{b, ldb};
+  if constexpr (has_company<MR, NV>) {
+    if (ldb == kWidth && (kUnitRow || cs_a == 1)) {
+      PackedB<T, kWidth> packed_b{b};
+      if (!kUnitRow) {
+        RowsOfA<T, MR> any_a;
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const T value = a[i * rs];
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) acc[i][j] += value * bv[j];
+        for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(a + i * rs_a);
+        k = add_products<kTogether, T>(acc, any_a, packed_b, k, beside);
+        rows_a.a += any_a.p;
+      } else if (cs_a == kTileRows) {
+        PackedA<T, kTileRows> packed_a{a};
+        k = add_products<kTogether, T>(acc, packed_a, packed_b, k, beside);
+        rows_a.a = packed_a.a;
+      } else {
+        k = add_products<kTogether, T>(acc, rows_a, packed_b, k, beside);
+      }
+      rows_b.b = packed_b.b;
     }
-    a += cs_a;
-    b += ldb;
   }
+  add_products<1, T>(acc, rows_a, rows_b, k, []() {});
   finish_tile<T, MR, NV>(acc, end);
 }
 

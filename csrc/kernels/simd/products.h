@@ -1,0 +1,119 @@
+// The inner loop of all tiles of products: accumulators in registers, a row of B and a few values of
+// A per product.
+//
+// The units for products need two instructions per cycle, but a core issues all others too, and it
+// often shares what it issues with another program (two threads of the machine, one core). So what
+// counts beside the products must be little: products are done a few together, with constant
+// distances, and every sum is one instruction. On Zen 3 (2026-11), a tile of 6 x 16 alone, share of
+// the FMA peak on a quiet core and beside another program: one product at a time, rows of A found
+// by their distance 0.95 and 0.70; the same, A and B packed 0.97 and 0.80; four together, rows of A
+// in six registers 0.97 and 0.84; four together, A and B packed 0.985 and 0.85 (rows that are a
+// multiple of a line apart are read from one bank of the cache). Eight together: no difference.
+#pragma once
+
+#include "kernels/simd/vec.h"
+
+#define DLNATIVE_MEMBER __attribute__((always_inline))
+
+namespace dlnative {
+namespace DLNATIVE_ISA_NAMESPACE {
+namespace {
+
+// acc += a * b. Compilers that see a product and a sum, many times over, write some sums to where a
+// factor was and copy them back, or read a factor from memory once more.
+template <class T>
+DLNATIVE_INLINE void add_product(Vec<T>& acc, Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__) && !defined(DLNATIVE_EMULATED_AVX512)
+  if constexpr (sizeof(T) == 4) asm("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+  if constexpr (sizeof(T) == 8) asm("vfmadd231pd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+#elif defined(__FMA__) && !defined(DLNATIVE_EMULATED_AVX512)
+  if constexpr (sizeof(T) == 4) asm("vfmadd231ps %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b));
+  if constexpr (sizeof(T) == 8) asm("vfmadd231pd %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b));
+#else
+  acc += a * b;
+#endif
+}
+
+// p, of which the compiler no longer knows how it was found: it stays in a register of its own.
+template <class T>
+DLNATIVE_INLINE T opaque(T p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
+// Where the values of A and the rows of B are. Of `many` products that are done together, at(i, u)
+// is the value of A in row i for product u and row(u) the first of a row of B; next(u, many)
+// follows product u.
+
+// A packed in panels of kRows values.
+template <class T, int kRows>
+struct PackedA {
+  const T* a;
+  DLNATIVE_MEMBER T at(int i, int u) const { return a[u * kRows + i]; }
+  DLNATIVE_MEMBER void next(int u, int many) { a += u + 1 == many ? many * kRows : 0; }
+};
+
+// Any strides.
+template <class T>
+struct StridedA {
+  const T* a;
+  std::int64_t rs, cs;
+  DLNATIVE_MEMBER T at(int i, int) const { return a[i * rs]; }
+  DLNATIVE_MEMBER void next(int, int) { a = opaque(a + cs); }
+};
+
+// Rows anywhere, each in a register, with one index for all of them.
+template <class T, int MR>
+struct RowsOfA {
+  const T* rows[MR];
+  std::int64_t p = 0;
+  DLNATIVE_MEMBER T at(int i, int u) const { return rows[i][p + u]; }
+  DLNATIVE_MEMBER void next(int u, int many) { p = u + 1 == many ? opaque(p + many) : p; }
+};
+
+// B packed in panels of kWidth values.
+template <class T, int kWidth>
+struct PackedB {
+  const T* b;
+  DLNATIVE_MEMBER const T* row(int u) const { return b + u * kWidth; }
+  DLNATIVE_MEMBER void next(int u, int many) { b += u + 1 == many ? many * kWidth : 0; }
+};
+
+template <class T>
+struct StridedB {
+  const T* b;
+  std::int64_t ldb;
+  DLNATIVE_MEMBER const T* row(int) const { return b; }
+  DLNATIVE_MEMBER void next(int, int) { b = opaque(b + ldb); }
+};
+
+// Adds `count` products, kMany at a time, and returns how many of them are left. `beside` is done
+// once for every kMany.
+template <int kMany, class T, int MR, int NV, class A, class B, class Beside>
+DLNATIVE_INLINE std::int64_t add_products(Vec<T> (&acc)[MR][NV], A& a, B& b, std::int64_t count,
+                                          const Beside& beside) {
+#pragma GCC unroll 1
+  for (; count >= kMany; count -= kMany) {
+    beside();
+#pragma GCC unroll 8
+    for (int u = 0; u < kMany; ++u) {
+      Vec<T> bv[NV];
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) bv[j] = load<T>(b.row(u) + j * kLanes<T>);
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i) {
+        const Vec<T> value = broadcast(a.at(i, u));
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) add_product<T>(acc[i][j], value, bv[j]);
+      }
+      if (kMany > 1) asm volatile("" ::: "memory");  // products stay in order
+      a.next(u, kMany);
+      b.next(u, kMany);
+    }
+  }
+  return count;
+}
+
+}  // namespace
+}  // namespace DLNATIVE_ISA_NAMESPACE
+}  // namespace dlnative
