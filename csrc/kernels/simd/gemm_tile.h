@@ -4,8 +4,7 @@
 //   avx512 6 x 4 + 4 + 1 = 29 of 32; avx2 6 x 2 + 2 + 1 = 15 of 16; baseline 4 x 2 + 2 + 1 (+1 for
 //   the product where there is no fused multiply-add) = 12 of 16; NEON 4 x 4 + 4 + 1 = 21 of 32.
 // On Zen 3 (AVX2) a 6 x 16 tile alone runs at 0.98 of the FMA peak with k = 256, with A streamed
-// from the second-level cache too (2026-11); a loop over k that is not unrolled is as fast as one
-// unrolled four times, and a fifth of the code.
+// from the second-level cache too (2026-11).
 #pragma once
 
 #include "kernels/simd/products.h"
@@ -215,8 +214,13 @@ void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t 
 }
 
 // Products done together by tiles of nearly all rows and all vectors; few of the smaller ones run,
-// and they are many.
+// and they are many. Without an instruction for a product and a sum (or one that add_product()
+// names) compilers need more registers for four together than there are.
+#if defined(__FMA__)
 constexpr int kTogether = 4;
+#else
+constexpr int kTogether = 1;
+#endif
 template <int MR, int NV>
 constexpr bool has_company = NV == kTileVectors && MR >= kTileRows - 2;
 

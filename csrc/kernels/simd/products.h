@@ -1,13 +1,13 @@
-// The inner loop of all tiles of products: accumulators in registers, a row of B and a few values of
-// A per product.
+// The inner loop of all tiles of products: accumulators in registers, a row of B and a few values
+// of A per product.
 //
 // The units for products need two instructions per cycle, but a core issues all others too, and it
 // often shares what it issues with another program (two threads of the machine, one core). So what
 // counts beside the products must be little: products are done a few together, with constant
 // distances, and every sum is one instruction. On Zen 3 (2026-11), a tile of 6 x 16 alone, share of
 // the FMA peak on a quiet core and beside another program: one product at a time, rows of A found
-// by their distance 0.95 and 0.70; the same, A and B packed 0.97 and 0.80; four together, rows of A
-// in six registers 0.97 and 0.84; four together, A and B packed 0.985 and 0.85 (rows that are a
+// by their distance 0.95 and 0.77; the same, A and B packed 0.97 and 0.85; four together, rows of A
+// in six registers 0.96 and 0.84; four together, A and B packed 0.98 and 0.88 (rows that are a
 // multiple of a line apart are read from one bank of the cache). Eight together: no difference.
 #pragma once
 
