@@ -37,6 +37,14 @@ SHAPES = [
     (600, 150, 300),
     (700, 300, 130),
     (400, 100, 700),
+    # Tiles of three to five rows of a packed A; panels of B that few tiles copy, or too few.
+    (7, 300, 70),
+    (8, 210, 40),
+    (9, 300, 71),
+    (13, 230, 33),
+    (14, 100, 260),
+    (20, 800, 61),
+    (32, 512, 300),
     # One or two rows under a B that is read in order.
     (1, 512, 300),
     (2, 133, 1001),
@@ -69,6 +77,14 @@ def test_matmul(isa, rng, m, n, k, ta, tb, dtype):
     assert c.shape == (m, n) and c.dtype == dtype
     exact = (a.astype("longdouble") @ b.astype("longdouble")) if dtype == "float64" else a64 @ b64
     assert (np.abs(c - exact) <= bound(a64, b64, dtype)).all()
+
+
+@pytest.mark.parametrize("k", [82945, 82946, 82947])
+def test_last_round_of_one_to_three_products(isa, threads, rng, k):
+    threads(1)  # all rows of A are outside; rounds are 144 times 576 products (AVX2, AVX-512)
+    a, b = draw(rng, (220, k), "float32"), draw(rng, (k, 10), "float32")
+    a64, b64 = a.astype("float64"), b.astype("float64")
+    assert (np.abs(ops.matmul(a, b) - a64 @ b64) <= bound(a64, b64, "float32")).all()
 
 
 @pytest.mark.parametrize(

@@ -326,10 +326,11 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
   const RowCut cut(part.mc, kTileRows);
   // The next rows are one piece, or a row is a tile's share.
   const bool one_piece = g.rs_a == kc;
-  const bool follow = g.cs_a == 1 && kc > 0 && (one_piece || count >= cut.rows(0));
+  const std::int64_t steps = kc / kTogether;
+  const bool follow = g.cs_a == 1 && steps > 0 && (one_piece || count >= cut.rows(0));
   const std::int64_t asking = one_piece ? count : cut.rows(0);
   const std::int64_t share = one_piece ? cut.rows(0) * kc / count : kc;
-  const std::int64_t step = ceil_div(share, kc / kTogether);
+  const std::int64_t ld_ahead = follow ? ceil_div(share, steps) : 0;
   const T* a = g.a + part.pc * g.cs_a;
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
@@ -341,7 +342,7 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
       if (next != nullptr && i < asking && allows_aside(rows, panels[i].nv)) {
         run = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
         end.ahead = next + i * (one_piece ? share : g.rs_a);
-        end.ld_ahead = step;
+        end.ld_ahead = ld_ahead;
       }
       run(a, g.rs_a, g.cs_a, panels[i].b, panels[i].ldb, kc, end);
       end.c += rows * end.ldc;
@@ -369,8 +370,8 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
     pack_a(s.a, g.rs_a, g.cs_a, s.mc, kc, packed_a);
     s.a = packed_a;
   }
-  // A panel whose rows are whole is copied by the tiles of the one before it, a share each. Of
-  // panels that are not kept there are two places.
+  // A panel whose rows are whole is copied by the last tiles of the one before it. Of panels that
+  // are not kept there are two places.
   const bool kept = size.keep_b && part.ic > 0;
   bool copied = false;
   for (std::int64_t jr = 0; jr < part.nc; jr += kTileColumns<T>) {

@@ -32,6 +32,17 @@ DLNATIVE_INLINE std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::in
   return p;
 }
 
+// The same for the rows of a tile: a cut into several has none of fewer than kTileRows - 3.
+template <class T>
+std::int64_t pack_a_squares(const T* a, std::int64_t rs, std::int64_t rows, std::int64_t kc,
+                            T* out) {
+  if (rows == kTileRows) return pack_a_squares<T, kTileRows>(a, rs, kc, out);
+  if (rows == kTileRows - 1) return pack_a_squares<T, kTileRows - 1>(a, rs, kc, out);
+  if (rows == kTileRows - 2) return pack_a_squares<T, kTileRows - 2>(a, rs, kc, out);
+  if (rows == kTileRows - 3) return pack_a_squares<T, kTileRows - 3>(a, rs, kc, out);
+  return 0;
+}
+
 // Packs rows [0, mc), contiguous for each product, products [0, kc): a few products at a time, so
 // that the line that two or three panels share is read once. With all products at a time it
 // took 1.2 to 3 times as long (2026-11, Zen 3; the most where rows are 4096 bytes apart).
@@ -68,9 +79,7 @@ void pack_a(const T* a, std::int64_t rs, std::int64_t cs, std::int64_t mc, std::
   const RowCut cut(mc, kTileRows);
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
-    std::int64_t p = 0;
-    if (cs == 1 && rows == kTileRows) p = pack_a_squares<T, kTileRows>(a, rs, kc, out);
-    if (cs == 1 && rows == kTileRows - 1) p = pack_a_squares<T, kTileRows - 1>(a, rs, kc, out);
+    std::int64_t p = cs == 1 ? pack_a_squares(a, rs, rows, kc, out) : 0;
     for (; p < kc; ++p) {
       for (std::int64_t r = 0; r < rows; ++r) out[p * kTileRows + r] = a[r * rs + p * cs];
     }
