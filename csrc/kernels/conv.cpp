@@ -67,19 +67,18 @@ __attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, co
       b += tap_stride;
       continue;
     }
-    PackedB<T, NV * kLanes<T>> w{b};
+    Packed<T, NV * kLanes<T>> w{b};
     std::int64_t left = channels;
-    const auto nothing = []() {};
     if constexpr (kSums == 2) {
 #pragma GCC unroll 1
       for (; left >= 2; left -= 2) {
 #pragma GCC unroll 2
-        for (int s = 0; s < 2; ++s) add_products<1, T>(acc[s], a, w, 1, nothing);
+        for (int s = 0; s < 2; ++s) add_products<1, T>(acc[s], a, w, 1);
       }
     } else if constexpr (has_company<MR, NV>) {
-      left = add_products<kTogether, T>(acc[0], a, w, left, nothing);
+      left = add_products<kTogether, T>(acc[0], a, w, left);
     }
-    add_products<1, T>(acc[0], a, w, left, nothing);
+    add_products<1, T>(acc[0], a, w, left);
     b += tap_stride;
   }
   if constexpr (kSums == 2) {
@@ -117,10 +116,8 @@ DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, c
   Vec<T> acc[MR][NV] = {};
   UnitRowsOfA<T, At> rows_a{x, at};
   RowsOfB<T, At, NV * kLanes<T>> rows_b{b, at};
-  const auto nothing = []() {};
-  if constexpr (has_company<MR, NV>)
-    count = add_products<kTogether, T>(acc, rows_a, rows_b, count, nothing);
-  add_products<1, T>(acc, rows_a, rows_b, count, nothing);
+  if constexpr (has_company<MR, NV>) count = add_products<kTogether, T>(acc, rows_a, rows_b, count);
+  add_products<1, T>(acc, rows_a, rows_b, count);
   finish_tile<T, MR, NV>(acc, end);
 }
 

@@ -141,17 +141,16 @@ __attribute__((noinline)) void point_tiles(const PointTiles<T>& g) {
     StridedA<T> rows_a{x, row, step};
     StridedB<T> rows_b{g.b, g.ldb};
     std::int64_t left = g.k;
-    const auto nothing = []() {};
     if constexpr (has_company<MR, NV> && !kTransposed) {
       RowsOfA<T, MR> any_a;
 #pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(x + i * row);
-      PackedB<T, NV * kLanes<T>> packed_b{g.b};
-      left = add_products<kTogether, T>(acc, any_a, packed_b, left, nothing);
+      Packed<T, NV * kLanes<T>> packed_b{g.b};
+      left = add_products<kTogether, T>(acc, any_a, packed_b, left);
       rows_a.a += any_a.p;
-      rows_b.b = packed_b.b;
+      rows_b.b = packed_b.p;
     }
-    add_products<1, T>(acc, rows_a, rows_b, left, nothing);
+    add_products<1, T>(acc, rows_a, rows_b, left);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4

@@ -221,6 +221,7 @@ constexpr int kTogether = 4;
 #else
 constexpr int kTogether = 1;
 #endif
+constexpr int kCopyAhead = 24;  // rows that are asked for before they are copied
 template <int MR, int NV>
 constexpr bool has_company = NV == kTileVectors && MR >= kTileRows - 2;
 
@@ -237,7 +238,7 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
   [[maybe_unused]] T* copy = end.copy;
   const auto beside = [&]() __attribute__((always_inline)) {
     if constexpr (kAside == Aside::kCopy) {
-      ask_for(ahead + 24 * end.ld_ahead, kWidth);
+      ask_for(ahead + kCopyAhead * end.ld_ahead, kWidth);
 #pragma GCC unroll 4
       for (int j = 0; j < kWidth; j += kLanes<T>) store<T>(copy + j, load<T>(ahead + j));
       copy += kWidth;
@@ -249,7 +250,7 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
   StridedB<T> rows_b{b, ldb};
   if constexpr (has_company<MR, NV>) {
     if (ldb == kWidth && (kUnitRow || cs_a == 1)) {
-      PackedB<T, kWidth> packed_b{b};
+      Packed<T, kWidth> packed_b{b};
       if (!kUnitRow) {
         RowsOfA<T, MR> any_a;
 #pragma GCC unroll 16
@@ -257,16 +258,16 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
         k = add_products<kTogether, T>(acc, any_a, packed_b, k, beside);
         rows_a.a += any_a.p;
       } else if (cs_a == kTileRows) {
-        PackedA<T, kTileRows> packed_a{a};
+        Packed<T, kTileRows> packed_a{a};
         k = add_products<kTogether, T>(acc, packed_a, packed_b, k, beside);
-        rows_a.a = packed_a.a;
+        rows_a.a = packed_a.p;
       } else {
         k = add_products<kTogether, T>(acc, rows_a, packed_b, k, beside);
       }
-      rows_b.b = packed_b.b;
+      rows_b.b = packed_b.p;
     }
   }
-  add_products<1, T>(acc, rows_a, rows_b, k, []() {});
+  add_products<1, T>(acc, rows_a, rows_b, k);
   finish_tile<T, MR, NV>(acc, end);
 }
 

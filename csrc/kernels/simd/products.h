@@ -45,12 +45,13 @@ DLNATIVE_INLINE T opaque(T p) {
 // is the value of A in row i for product u and row(u) the first of a row of B; next(u, many)
 // follows product u.
 
-// A packed in panels of kRows values.
-template <class T, int kRows>
-struct PackedA {
-  const T* a;
-  DLNATIVE_MEMBER T at(int i, int u) const { return a[u * kRows + i]; }
-  DLNATIVE_MEMBER void next(int u, int many) { a += u + 1 == many ? many * kRows : 0; }
+// A or B packed in panels of kWidth values.
+template <class T, int kWidth>
+struct Packed {
+  const T* p;
+  DLNATIVE_MEMBER const T* row(int u) const { return p + u * kWidth; }
+  DLNATIVE_MEMBER T at(int i, int u) const { return row(u)[i]; }
+  DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many * kWidth : 0; }
 };
 
 // Any strides.
@@ -71,14 +72,6 @@ struct RowsOfA {
   DLNATIVE_MEMBER void next(int u, int many) { p = u + 1 == many ? opaque(p + many) : p; }
 };
 
-// B packed in panels of kWidth values.
-template <class T, int kWidth>
-struct PackedB {
-  const T* b;
-  DLNATIVE_MEMBER const T* row(int u) const { return b + u * kWidth; }
-  DLNATIVE_MEMBER void next(int u, int many) { b += u + 1 == many ? many * kWidth : 0; }
-};
-
 template <class T>
 struct StridedB {
   const T* b;
@@ -87,11 +80,15 @@ struct StridedB {
   DLNATIVE_MEMBER void next(int, int) { b = opaque(b + ldb); }
 };
 
+struct Nothing {
+  DLNATIVE_MEMBER void operator()() const {}
+};
+
 // Adds `count` products, kMany at a time, and returns how many of them are left. `beside` is done
 // once for every kMany.
-template <int kMany, class T, int MR, int NV, class A, class B, class Beside>
+template <int kMany, class T, int MR, int NV, class A, class B, class Beside = Nothing>
 DLNATIVE_INLINE std::int64_t add_products(Vec<T> (&acc)[MR][NV], A& a, B& b, std::int64_t count,
-                                          const Beside& beside) {
+                                          const Beside& beside = {}) {
 #pragma GCC unroll 1
   for (; count >= kMany; count -= kMany) {
     beside();
