@@ -30,6 +30,7 @@
 #include "core/fp_mode.h"
 #include "core/parallel.h"
 #include "core/parker.h"
+#include "core/placement.h"
 #include "core/signals.h"
 #include "core/spin.h"
 
@@ -97,6 +98,7 @@ struct alignas(128) Lane {
   alignas(64) std::atomic<std::uint32_t> parking{kAwake};
   Parker parker;
   std::thread thread;
+  Avoided avoided;
 };
 
 // Constant-initialised and trivially destructible: usable before main and after exit handlers.
@@ -120,7 +122,7 @@ class Pool {
   void stop_workers(int first) noexcept;
   std::uint32_t next_number() noexcept;
   void post(const Region& region) noexcept;
-  static void wake(Lane& lane) noexcept;
+  void wake(Lane& lane) const noexcept;
   void wake_children(int thread, int threads) noexcept;
   std::int64_t claim(const Region& region, int owner) noexcept;
   void work(const Region& region, int thread) noexcept;
@@ -131,6 +133,7 @@ class Pool {
   // Written in every region, by the thread that has entered.
   alignas(128) std::atomic<bool> entered_{false};
   std::uint32_t number_ = 0;
+  alignas(128) Placement placement_;  // written when the caller runs on another core than before
   // Seldom written, and read by the workers: kept on other cache lines.
   alignas(128) std::atomic<bool> closing_{false};
   std::atomic<bool> crowded_{false};  // more threads than CPUs
@@ -180,6 +183,7 @@ std::uint32_t Pool::next_number() noexcept {
 
 // Highest lane first: a worker that has its ticket may count on its children having theirs.
 void Pool::post(const Region& region) noexcept {
+  placement_.follow_caller();
   for (int thread = region.threads - 1; thread >= 1; --thread) {
     lanes_[thread]->region = region;
     lanes_[thread]->state.store(kPosted, std::memory_order_release);
@@ -192,9 +196,10 @@ void Pool::post(const Region& region) noexcept {
 // No wake-up is lost: the fetch_add and the worker's exchange (wait_for_ticket) are both
 // read-modify-writes of `parking`, so one of them is first. If the exchange, its value is seen
 // here; if the fetch_add, the worker synchronises with it and then sees the new state.
-void Pool::wake(Lane& lane) noexcept {
+void Pool::wake(Lane& lane) const noexcept {
   std::uint32_t parked = lane.parking.fetch_add(0, std::memory_order_acq_rel);
   if (parked == kParked && lane.parking.compare_exchange_strong(parked, kWoken)) {
+    placement_.keep_off_caller(lane.thread, lane.avoided);
     lane.parker.unpark(lane.parking);
   }
 }
@@ -331,6 +336,7 @@ void Pool::start_worker(int thread) {
   }
 #endif
   if (lanes_[thread] == nullptr) lanes_[thread] = new Lane;
+  lanes_[thread]->avoided = {};
   const SignalsBlocked blocked;
   lanes_[thread]->thread = std::thread([this, thread] { worker_main(thread); });
   running_ = thread;

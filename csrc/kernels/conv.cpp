@@ -247,10 +247,10 @@ void product(const TapProduct<T>& g) {
   const std::int64_t block =
       ceil_div(min64(1 << 12, kBlockBytes / (bytes > 0 ? bytes : 1) + 1), g.tile) * g.tile;
   // Products per round, so that a panel of the weights stays in the first-level cache.
-  constexpr std::int64_t kRound = kBlockK + kBlockK / 4;
+  constexpr std::int64_t kRound = kPanelK + kPanelK / 4;
   const std::int64_t taps_per_round =
       g.channels > 0 && g.channels <= kRound ? kRound / g.channels : 1;
-  const std::int64_t rounds_per_tap = g.channels > kRound ? ceil_div(g.channels, kBlockK) : 1;
+  const std::int64_t rounds_per_tap = g.channels > kRound ? ceil_div(g.channels, kPanelK) : 1;
   const std::int64_t share = ceil_div(g.channels, rounds_per_tap);
   for (std::int64_t begin = 0; begin < g.pixels; begin += block) {
     const std::int64_t stop = min64(begin + block, g.pixels);

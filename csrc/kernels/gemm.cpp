@@ -34,10 +34,15 @@ namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
 // Packing A pays where more panels of B than these share the copy. Rows without gaps are read where
-// they lie up to twice as many, unless they are so far apart that they fall onto the same lines of
-// the first-level cache.
-constexpr int kFewPanels = 6, kMorePanels = 12;
+// they lie for more, unless they are so far apart that they fall onto the same lines of the
+// first-level cache.
+constexpr int kFewPanels = 6;
 constexpr std::int64_t kSameLines = 4096;  // bytes
+
+template <class T>
+DLNATIVE_INLINE bool on_same_lines(std::int64_t stride) {
+  return stride * static_cast<std::int64_t>(sizeof(T)) % kSameLines == 0;
+}
 
 template <class T>
 DLNATIVE_INLINE bool may_pack_a(std::int64_t m, std::int64_t n) {
@@ -45,8 +50,8 @@ DLNATIVE_INLINE bool may_pack_a(std::int64_t m, std::int64_t n) {
 }
 template <class T>
 DLNATIVE_INLINE bool packs_a(const GemmBlock<T>& g) {
-  const bool in_place = g.cs_a == 1 && g.n <= kMorePanels * kTileColumns<T> &&
-                        g.rs_a * static_cast<std::int64_t>(sizeof(T)) % kSameLines != 0;
+  const bool in_place =
+      g.cs_a == 1 && g.n <= kRowsInPlace * kTileColumns<T> && !on_same_lines<T>(g.rs_a);
   return may_pack_a<T>(g.m, g.n) && !in_place;
 }
 
@@ -65,7 +70,7 @@ struct Blocking {
   std::int64_t b_elements, a_elements;
 
   Blocking(std::int64_t m, std::int64_t n, std::int64_t k, bool packs)
-      : kc(equal_part<4>(k, kBlockK)),
+      : kc(equal_part<4>(k, kBlockK<T>)),
         mc(equal_part<kTileRows>(m, kBlockM)),
         nc(equal_part<kTileColumns<T>>(n, kBlockN)),
         pack_a(packs),
@@ -94,6 +99,12 @@ std::int64_t scratch_elements(std::int64_t m, std::int64_t n, std::int64_t k) {
   return blocking.b_elements + blocking.a_elements + 64;
 }
 
+// Rows of B are read where they lie if few tiles would share a copy.
+template <class T>
+DLNATIVE_INLINE bool reads_b_in_place(const GemmBlock<T>& g, std::int64_t rows) {
+  return g.cs_b == 1 && rows <= (on_same_lines<T>(g.rs_b) ? 2 : kTilesInPlace) * kTileRows;
+}
+
 // A panel of B: kc rows that are ldb apart, nv vectors wide.
 template <class T>
 struct PanelB {
@@ -109,10 +120,21 @@ PanelB<T> panel_of_b(const GemmBlock<T>& g, const T* b, std::int64_t kc, std::in
                      std::int64_t rows, bool keep, T* place) {
   const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
   const std::int64_t width = nv * kLanes<T>;
-  // Too few tiles would use a packed copy: rows of B are read where they lie.
-  if (g.cs_b == 1 && columns == width && !keep && rows <= 2 * kTileRows) return {b, g.rs_b, nv};
+  if (columns == width && !keep && reads_b_in_place(g, rows)) return {b, g.rs_b, nv};
   pack_b(b, g.rs_b, g.cs_b, kc, columns, width, place);
   return {place, width, nv};
+}
+
+template <class T>
+DLNATIVE_INLINE bool has_far_c(const GemmBlock<T>& g) {
+  return g.m * g.ldc * static_cast<std::int64_t>(sizeof(T)) > kCloseC;
+}
+template <class T>
+DLNATIVE_INLINE void ask_for_c(const TileEnd<T>& end, std::int64_t rows) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (int j = 0; j < kTileColumns<T>; j += 64 / static_cast<int>(sizeof(T)))
+      __builtin_prefetch(end.c + i * end.ldc + j, 1);
+  }
 }
 
 // One panel of B against mc rows of A.
@@ -128,6 +150,7 @@ struct Stripe {
   const T* next_b;      // the panel that follows, or null
   std::int64_t next_ldb = 0;
   T* next_copy;     // where it is copied to, or null: then it is asked for
+  bool far_c;       // C fits no close cache
   bool first_pass;  // no panel of B met these rows of A before: they come from far away
 
   RowCut cut() const { return RowCut(mc, packed_a ? kTileRows : rows_for(b.nv)); }
@@ -162,7 +185,7 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
         ask_for(s.a + (ir + rows + i) * s.rs_a, wanted);
     }
     end.c = s.c + ir * end.ldc;
-    for (std::int64_t i = 0; i < rows; ++i) __builtin_prefetch(end.c + i * end.ldc, 1);
+    if (s.far_c) ask_for_c(end, rows);
     if (s.relu_saved != nullptr) end.relu_saved = s.relu_saved + ir * end.ld_saved;
     Tile<T> now = run;
     if (steps > 0 && t >= first_aside) {
@@ -332,12 +355,13 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
   const std::int64_t share = one_piece ? cut.rows(0) * kc / count : kc;
   const std::int64_t ld_ahead = follow ? ceil_div(share, steps) : 0;
   const T* a = g.a + part.pc * g.cs_a;
+  const bool far_c = has_far_c(g);
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
     const T* next = t + 1 < cut.tiles() && follow ? a + rows * g.rs_a : nullptr;
     for (int i = 0; i < count; ++i) {
       TileEnd<T>& end = panels[i].end;
-      for (std::int64_t r = 0; r < rows; ++r) __builtin_prefetch(end.c + r * end.ldc, 1);
+      if (far_c) ask_for_c(end, rows);
       Tile<T> run = find_tile<T, kUnitRow>(rows, panels[i].nv);
       if (next != nullptr && i < asking && allows_aside(rows, panels[i].nv)) {
         run = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
@@ -364,6 +388,7 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
   s.rs_a = g.rs_a;
   s.cs_a = g.cs_a;
   s.packed_a = size.pack_a;
+  s.far_c = has_far_c(g);
   s.mc = part.mc;
   s.kc = kc;
   if (size.pack_a) {
@@ -412,7 +437,7 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
 template <class T>
 void block(const GemmBlock<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  if (!g.in_order && g.n <= kTileColumns<T> && g.k <= kBlockK) {
+  if (!g.in_order && g.n <= kTileColumns<T> && g.k <= kBlockK<T>) {
     const int nv = static_cast<int>(ceil_div(g.n, kLanes<T>));
     if (g.m <= rows_for(nv)) return single_tile(g, nv);
   }

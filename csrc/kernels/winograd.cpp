@@ -106,7 +106,7 @@ void output_gradient(const WinogradTiles<T>& tiles, const T* dy, const T* zeros)
 }
 
 // Products of a panel of B, which stays in the first-level cache.
-constexpr std::int64_t kRound = kBlockK - kBlockK / 4;
+constexpr std::int64_t kRound = kPanelK - kPanelK / 4;
 
 // `count` times MR rows of one panel. With short sums a call for each would cost half as much again
 // as the products (16 channels). The lines that follow the panel are asked for meanwhile, `asked`

@@ -12,6 +12,7 @@
 
 #if !defined(_WIN32)
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 #endif
@@ -249,6 +250,39 @@ void test_workers_block_signals() {
 }
 #endif
 
+#if defined(__linux__) && !defined(DLNATIVE_OPENMP)
+// A parked worker is woken on another core than the caller's, wherever the caller has moved.
+void test_workers_avoid_the_callers_core() {
+  cpu_set_t all;
+  check(sched_getaffinity(0, sizeof all, &all) == 0, "affinity of the caller");
+  if (CPU_COUNT(&all) < 2) return;
+  set_num_threads(2);
+  check(meet(2), "tasks did not meet");
+  for (int cpu = 0, tried = 0; cpu < CPU_SETSIZE && tried < 4; ++cpu) {
+    if (!CPU_ISSET(static_cast<std::size_t>(cpu), &all)) continue;
+    ++tried;
+    bool avoided = false;
+    for (int attempt = 0; attempt < 100 && !avoided; ++attempt) {  // the caller may be moved away
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(static_cast<std::size_t>(cpu), &one);
+      sched_setaffinity(0, sizeof one, &one);
+      sched_setaffinity(0, sizeof all, &all);
+      cpu_set_t workers = all;
+      check(meet(2,
+                 [&](int thread) {
+                   if (thread == 1) sched_getaffinity(0, sizeof workers, &workers);
+                 }),
+            "tasks did not meet");
+      avoided = !CPU_ISSET(static_cast<std::size_t>(cpu), &workers) &&
+                CPU_COUNT(&workers) == CPU_COUNT(&all) - 1;
+    }
+    check(avoided, "the worker may run on its caller's core");
+  }
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -265,6 +299,7 @@ int main(int argc, char** argv) {
   test_setting_changes();
 #if defined(__linux__) && !defined(DLNATIVE_OPENMP)
   test_pool_grows_and_shrinks();
+  test_workers_avoid_the_callers_core();
 #endif
   test_many_tiny_regions(300000);
   test_floating_point_mode_follows_the_caller();

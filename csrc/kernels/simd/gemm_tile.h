@@ -14,18 +14,35 @@ namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
+// The tile, the blocks of the three loops around it, and
+//   kPanelK        products for which a panel of the weights of a convolution stays close
+//   kTilesInPlace  as many tiles read a panel of B where it lies
+//   kRowsInPlace   as many panels meet rows of A where they lie
+//   kCloseC        bytes of a C that is not asked for beforehand
+// On Zen 5 (AVX-512, 2026-11) a tile alone runs at the peak with a panel of B in the second-level
+// cache, packed or not, and every line that is copied or asked for costs two to three cycles.
 #if defined(__AVX512F__)
 constexpr int kTileRows = 6, kTileVectors = 4;
-constexpr std::int64_t kBlockK = 576, kBlockM = 216, kBlockN = 1024;
-#elif defined(__AVX2__)
+template <class T>
+constexpr std::int64_t kBlockK = sizeof(T) == 4 ? 1024 : 640;
+constexpr std::int64_t kBlockM = 144, kBlockN = 1024, kPanelK = 576;
+constexpr int kTilesInPlace = 24, kRowsInPlace = 64;
+constexpr std::int64_t kCloseC = 2 << 20;
+#else
+#if defined(__AVX2__)
 constexpr int kTileRows = 6, kTileVectors = 2;
-constexpr std::int64_t kBlockK = 576, kBlockM = 144, kBlockN = 1024;
+constexpr std::int64_t kBlockM = 144, kBlockN = 1024, kPanelK = 576;
 #elif defined(__aarch64__)
 constexpr int kTileRows = 4, kTileVectors = 4;
-constexpr std::int64_t kBlockK = 256, kBlockM = 192, kBlockN = 1024;
+constexpr std::int64_t kBlockM = 192, kBlockN = 1024, kPanelK = 256;
 #else
 constexpr int kTileRows = 4, kTileVectors = 2;
-constexpr std::int64_t kBlockK = 256, kBlockM = 192, kBlockN = 1024;
+constexpr std::int64_t kBlockM = 192, kBlockN = 1024, kPanelK = 256;
+#endif
+template <class T>
+constexpr std::int64_t kBlockK = kPanelK;
+constexpr int kTilesInPlace = 2, kRowsInPlace = 12;
+constexpr std::int64_t kCloseC = 0;
 #endif
 
 template <class T>
@@ -225,9 +242,31 @@ constexpr int kCopyAhead = 24;  // rows that are asked for before they are copie
 template <int MR, int NV>
 constexpr bool has_company = NV == kTileVectors && MR >= kTileRows - 2;
 
+// Adds k products, kTogether at a time, and returns how many of them are left; rows_a, whose column
+// or row has no gaps, and b are moved on.
+template <class T, int MR, int NV, bool kUnitRow, class B, class Beside>
+DLNATIVE_INLINE std::int64_t add_together(Vec<T> (&acc)[MR][NV], StridedA<T>& rows_a,
+                                          std::int64_t rs_a, B& b, std::int64_t k,
+                                          const Beside& beside) {
+  if (!kUnitRow) {
+    RowsOfA<T, MR> any_a;
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(rows_a.a + i * rs_a);
+    k = add_products<kTogether, T>(acc, any_a, b, k, beside);
+    rows_a.a += any_a.p;
+  } else if (rows_a.cs == kTileRows) {
+    Packed<T, kTileRows> packed_a{rows_a.a};
+    k = add_products<kTogether, T>(acc, packed_a, b, k, beside);
+    rows_a.a = packed_a.p;
+  } else {
+    k = add_products<kTogether, T>(acc, rows_a, b, k, beside);
+  }
+  return k;
+}
+
 // The micro-kernel. Assumes ldb >= NV * lanes readable values per row of b. With kUnitRow the MR
-// values of A for one product lie side by side (packed A, or A transposed). An Aside assumes a
-// packed b, and cs_a = 1 without kUnitRow.
+// values of A for one product lie side by side (packed A, or A transposed). An Aside assumes
+// cs_a = 1 without kUnitRow, and to copy, a packed b.
 template <class T, int MR, int NV, bool kUnitRow, Aside kAside>
 __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, std::int64_t cs_a,
                                     const T* __restrict b, std::int64_t ldb, std::int64_t k,
@@ -249,22 +288,12 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
   StridedA<T> rows_a{a, kUnitRow ? 1 : rs_a, cs_a};
   StridedB<T> rows_b{b, ldb};
   if constexpr (has_company<MR, NV>) {
-    if (ldb == kWidth && (kUnitRow || cs_a == 1)) {
-      Packed<T, kWidth> packed_b{b};
-      if (!kUnitRow) {
-        RowsOfA<T, MR> any_a;
-#pragma GCC unroll 16
-        for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(a + i * rs_a);
-        k = add_products<kTogether, T>(acc, any_a, packed_b, k, beside);
-        rows_a.a += any_a.p;
-      } else if (cs_a == kTileRows) {
-        Packed<T, kTileRows> packed_a{a};
-        k = add_products<kTogether, T>(acc, packed_a, packed_b, k, beside);
-        rows_a.a = packed_a.p;
-      } else {
-        k = add_products<kTogether, T>(acc, rows_a, packed_b, k, beside);
+    if (kUnitRow || cs_a == 1) {
+      if (ldb == kWidth) {
+        Packed<T, kWidth> packed_b{b};
+        k = add_together<T, MR, NV, kUnitRow>(acc, rows_a, rs_a, packed_b, k, beside);
+        rows_b.b = packed_b.p;
       }
-      rows_b.b = packed_b.p;
     }
   }
   add_products<1, T>(acc, rows_a, rows_b, k);
