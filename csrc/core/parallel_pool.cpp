@@ -98,7 +98,6 @@ struct alignas(128) Lane {
   alignas(64) std::atomic<std::uint32_t> parking{kAwake};
   Parker parker;
   std::thread thread;
-  Avoided avoided;
 };
 
 // Constant-initialised and trivially destructible: usable before main and after exit handlers.
@@ -122,7 +121,8 @@ class Pool {
   void stop_workers(int first) noexcept;
   std::uint32_t next_number() noexcept;
   void post(const Region& region) noexcept;
-  void wake(Lane& lane) const noexcept;
+  void place(int threads) noexcept;
+  static void wake(Lane& lane) noexcept;
   void wake_children(int thread, int threads) noexcept;
   std::int64_t claim(const Region& region, int owner) noexcept;
   void work(const Region& region, int thread) noexcept;
@@ -133,7 +133,8 @@ class Pool {
   // Written in every region, by the thread that has entered.
   alignas(128) std::atomic<bool> entered_{false};
   std::uint32_t number_ = 0;
-  alignas(128) Placement placement_;  // written when the caller runs on another core than before
+  CallersCore callers_core_;
+  int placed_ = 1;  // lanes 1 ... placed_ - 1 have been kept off that core
   // Seldom written, and read by the workers: kept on other cache lines.
   alignas(128) std::atomic<bool> closing_{false};
   std::atomic<bool> crowded_{false};  // more threads than CPUs
@@ -181,9 +182,15 @@ std::uint32_t Pool::next_number() noexcept {
   return number_;
 }
 
+// Keeps workers off the caller's core, wherever the caller has moved since.
+void Pool::place(int threads) noexcept {
+  if (callers_core_.has_changed()) placed_ = 1;
+  for (; placed_ < threads; ++placed_) callers_core_.keep_off(lanes_[placed_]->thread);
+}
+
 // Highest lane first: a worker that has its ticket may count on its children having theirs.
 void Pool::post(const Region& region) noexcept {
-  placement_.follow_caller();
+  place(region.threads);
   for (int thread = region.threads - 1; thread >= 1; --thread) {
     lanes_[thread]->region = region;
     lanes_[thread]->state.store(kPosted, std::memory_order_release);
@@ -196,10 +203,9 @@ void Pool::post(const Region& region) noexcept {
 // No wake-up is lost: the fetch_add and the worker's exchange (wait_for_ticket) are both
 // read-modify-writes of `parking`, so one of them is first. If the exchange, its value is seen
 // here; if the fetch_add, the worker synchronises with it and then sees the new state.
-void Pool::wake(Lane& lane) const noexcept {
+void Pool::wake(Lane& lane) noexcept {
   std::uint32_t parked = lane.parking.fetch_add(0, std::memory_order_acq_rel);
   if (parked == kParked && lane.parking.compare_exchange_strong(parked, kWoken)) {
-    placement_.keep_off_caller(lane.thread, lane.avoided);
     lane.parker.unpark(lane.parking);
   }
 }
@@ -336,7 +342,6 @@ void Pool::start_worker(int thread) {
   }
 #endif
   if (lanes_[thread] == nullptr) lanes_[thread] = new Lane;
-  lanes_[thread]->avoided = {};
   const SignalsBlocked blocked;
   lanes_[thread]->thread = std::thread([this, thread] { worker_main(thread); });
   running_ = thread;
@@ -354,6 +359,7 @@ void Pool::stop_workers(int first) noexcept {
     lanes_[thread]->state.store(kIdle, std::memory_order_relaxed);
   }
   running_ = std::min(running_, first - 1);
+  placed_ = std::min(placed_, first);
 }
 
 // At exit and dlclose; regions after that are serial. If a region does not end (a daemon thread
@@ -379,6 +385,7 @@ void Pool::shut_down() noexcept {
 void Pool::reset_in_child() noexcept {
   for (int i = 0; i < kMaxThreads && lanes_[i] != nullptr; ++i) ::new (lanes_[i]) Lane;
   running_ = 0;
+  placed_ = 1;
   leave();
 }
 
