@@ -279,28 +279,54 @@ void row_gradients(const RowNormBackwardArgs<T>& args) {
   }
 }
 
-// One row at a time, whose five numbers stay in registers.
+// The five numbers of a row's gradient, in all lanes.
+template <class T>
+struct RowTerms {
+  Vec<T> mean, inverse, shift, slope, offset;
+  explicit RowTerms(const RowGradient<T>& row)
+      : mean(broadcast(row.mean)),
+        inverse(broadcast(row.inverse)),
+        shift(broadcast(row.shift)),
+        slope(broadcast(row.slope)),
+        offset(broadcast(row.offset)) {}
+};
+
+// Row r, or rows r and r + 1.
+template <bool kStream, bool kPair, class T>
+DLNATIVE_INLINE void backward_of_rows(const RowNormBackwardArgs<T>& args, std::int64_t r) {
+  const T *const gamma = args.gamma, *const dy = args.dy + r * args.ld,
+                 *const x = args.x + r * args.ld;
+  T *const dgamma = args.dgamma, *const dbeta = args.dbeta, *const dx = args.dx + r * args.ld;
+  const std::int64_t ld = args.ld;
+  const RowTerms<T> one(args.gradients[r]), two(args.gradients[kPair ? r + 1 : r]);
+  for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) {
+    const Vec<T> weight = lanes.template get<T>(gamma + c);
+    Vec<T> sum_gx = lanes.template get<T>(dgamma + c), sum_g = lanes.template get<T>(dbeta + c);
+    const auto add = [&](const RowTerms<T>& row, std::int64_t at) __attribute__((always_inline)) {
+      const Vec<T> g = lanes.template get<T>(dy + at);
+      const Vec<T> d = lanes.template get<T>(x + at) - row.mean;
+      const Vec<T> scaled = g * weight;
+      sum_gx = sum_gx + g * (d * row.inverse + row.shift);
+      sum_g = sum_g + g;
+      write<kStream, T>(lanes, dx + at, scaled * row.inverse + (d * row.slope + row.offset));
+    };
+    add(one, c);
+    if constexpr (kPair) add(two, ld + c);
+    lanes.template put<T>(dgamma + c, sum_gx);
+    lanes.template put<T>(dbeta + c, sum_g);
+  });
+}
+
+// Short rows two at a time: the sums, which go from row to row through memory, are their longest
+// chain (64 float32 on Zen 5: 0.87 of the time; 256: 1.18, so that those go one by one).
 template <bool kStream, class T>
 void row_norm_backward_to(const RowNormBackwardArgs<T>& args) {
-  const T* const gamma = args.gamma;
-  T *const dgamma = args.dgamma, *const dbeta = args.dbeta;
-  for (std::int64_t r = 0; r < args.rows; ++r) {
-    const T *const dy = args.dy + r * args.ld, *const x = args.x + r * args.ld;
-    T* const dx = args.dx + r * args.ld;
-    const RowGradient<T> row = args.gradients[r];
-    const Vec<T> mean = broadcast(row.mean), inverse = broadcast(row.inverse),
-                 shift = broadcast(row.shift), slope = broadcast(row.slope),
-                 offset = broadcast(row.offset);
-    for_each_vector<T>(args.cols, [=](std::int64_t c, auto lanes) {
-      const Vec<T> g = lanes.template get<T>(dy + c);
-      const Vec<T> d = lanes.template get<T>(x + c) - mean;
-      const Vec<T> scaled = g * lanes.template get<T>(gamma + c);
-      lanes.template put<T>(dgamma + c,
-                            lanes.template get<T>(dgamma + c) + g * (d * inverse + shift));
-      lanes.template put<T>(dbeta + c, lanes.template get<T>(dbeta + c) + g);
-      write<kStream, T>(lanes, dx + c, scaled * inverse + (d * slope + offset));
-    });
+  constexpr std::int64_t kPairs = 4 * kLanes<T>;
+  std::int64_t r = 0;
+  if (args.cols <= kPairs) {
+    for (; r + 2 <= args.rows; r += 2) backward_of_rows<kStream, true>(args, r);
   }
+  for (; r < args.rows; ++r) backward_of_rows<kStream, false>(args, r);
 }
 
 template <class T>
