@@ -71,6 +71,14 @@ struct RowCount {
   static constexpr int rows = n;
 };
 
+// Asks for what lies 2 KB behind p, where a vector is a whole line. On Zen 5 (2026-11) one core
+// reads three arrays from memory up to 1.5 times as fast; with 4 KB 1.42 times, 8 KB 1.38. Zen 3
+// gains nothing.
+template <class T>
+DLNATIVE_INLINE void ask_ahead(const T* p) {
+  if constexpr (kVectorBytes == 64) __builtin_prefetch(p + 2048 / sizeof(T));
+}
+
 // f(RowCount, offset of the first value, column, lanes) for all vectors, four rows at a time. One
 // where they are written past the caches: few lines are written at once then.
 template <bool kStream = false, class T, class F>
@@ -108,6 +116,7 @@ void panel_moments(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t
     Vec<T> sum = load(sums + c), square = load(squares + c);
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
+      ask_ahead(x + at + r * joined.ld);
       const Vec<T> d = lanes.template get<T>(x + at + r * joined.ld) - from;
       sum += d;
       square += d * d;
@@ -179,6 +188,8 @@ void normalize_as(const NormalizeArgs<T>& args, const Joined<T>& joined) {
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
       const std::int64_t i = at + r * joined.ld;
+      ask_ahead(args.x + i);
+      if constexpr (kResidual) ask_ahead(args.residual + i);
       Vec<T> y = (lanes.template get<T>(args.x + i) - m) * s + o;
       if constexpr (kResidual) y += lanes.template get<T>(args.residual + i);
       if constexpr (kRelu) y = at_least<T>(y, 0);
@@ -221,6 +232,9 @@ void panel_products(const ProductSumArgs<T>& args, std::int64_t first, std::int6
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
       const std::int64_t i = first + at + r * joined.ld;
+      ask_ahead(args.dy + i);
+      ask_ahead(args.x + i);
+      if constexpr (kMasked) ask_ahead(args.saved + i);
       Vec<T> g = lanes.template get<T>(args.dy + i);
       if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
       sum += g;
@@ -264,6 +278,9 @@ void backward_as(const NormBackwardArgs<T>& args, const Joined<T>& joined) {
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
       const std::int64_t i = at + r * joined.ld;
+      ask_ahead(args.dy + i);
+      ask_ahead(args.x + i);
+      if constexpr (kMasked) ask_ahead(args.saved + i);
       Vec<T> g = lanes.template get<T>(args.dy + i);
       const Vec<T> x = lanes.template get<T>(args.x + i);
       if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
