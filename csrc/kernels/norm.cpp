@@ -71,14 +71,6 @@ struct RowCount {
   static constexpr int rows = n;
 };
 
-// Asks for what lies 2 KB behind p, where a vector is a whole line. On Zen 5 (2026-11) one core
-// reads three arrays from memory up to 1.5 times as fast; with 4 KB 1.42 times, 8 KB 1.38. Zen 3
-// gains nothing.
-template <class T>
-DLNATIVE_INLINE void ask_ahead(const T* p) {
-  if constexpr (kVectorBytes == 64) __builtin_prefetch(p + 2048 / sizeof(T));
-}
-
 // f(RowCount, offset of the first value, column, lanes) for all vectors, four rows at a time. One
 // where they are written past the caches: few lines are written at once then.
 template <bool kStream = false, class T, class F>
