@@ -242,31 +242,9 @@ constexpr int kCopyAhead = 24;  // rows that are asked for before they are copie
 template <int MR, int NV>
 constexpr bool has_company = NV == kTileVectors && MR >= kTileRows - 2;
 
-// Adds k products, kTogether at a time, and returns how many of them are left; rows_a, whose column
-// or row has no gaps, and b are moved on.
-template <class T, int MR, int NV, bool kUnitRow, class B, class Beside>
-DLNATIVE_INLINE std::int64_t add_together(Vec<T> (&acc)[MR][NV], StridedA<T>& rows_a,
-                                          std::int64_t rs_a, B& b, std::int64_t k,
-                                          const Beside& beside) {
-  if (!kUnitRow) {
-    RowsOfA<T, MR> any_a;
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(rows_a.a + i * rs_a);
-    k = add_products<kTogether, T>(acc, any_a, b, k, beside);
-    rows_a.a += any_a.p;
-  } else if (rows_a.cs == kTileRows) {
-    Packed<T, kTileRows> packed_a{rows_a.a};
-    k = add_products<kTogether, T>(acc, packed_a, b, k, beside);
-    rows_a.a = packed_a.p;
-  } else {
-    k = add_products<kTogether, T>(acc, rows_a, b, k, beside);
-  }
-  return k;
-}
-
 // The micro-kernel. Assumes ldb >= NV * lanes readable values per row of b. With kUnitRow the MR
-// values of A for one product lie side by side (packed A, or A transposed). An Aside assumes
-// cs_a = 1 without kUnitRow, and to copy, a packed b.
+// values of A for one product lie side by side (packed A, or A transposed). An Aside assumes a
+// packed b, and cs_a = 1 without kUnitRow.
 template <class T, int MR, int NV, bool kUnitRow, Aside kAside>
 __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, std::int64_t cs_a,
                                     const T* __restrict b, std::int64_t ldb, std::int64_t k,
@@ -288,12 +266,22 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
   StridedA<T> rows_a{a, kUnitRow ? 1 : rs_a, cs_a};
   StridedB<T> rows_b{b, ldb};
   if constexpr (has_company<MR, NV>) {
-    if (kUnitRow || cs_a == 1) {
-      if (ldb == kWidth) {
-        Packed<T, kWidth> packed_b{b};
-        k = add_together<T, MR, NV, kUnitRow>(acc, rows_a, rs_a, packed_b, k, beside);
-        rows_b.b = packed_b.p;
+    if (ldb == kWidth && (kUnitRow || cs_a == 1)) {
+      Packed<T, kWidth> packed_b{b};
+      if (!kUnitRow) {
+        RowsOfA<T, MR> any_a;
+#pragma GCC unroll 16
+        for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(a + i * rs_a);
+        k = add_products<kTogether, T>(acc, any_a, packed_b, k, beside);
+        rows_a.a += any_a.p;
+      } else if (cs_a == kTileRows) {
+        Packed<T, kTileRows> packed_a{a};
+        k = add_products<kTogether, T>(acc, packed_a, packed_b, k, beside);
+        rows_a.a = packed_a.p;
+      } else {
+        k = add_products<kTogether, T>(acc, rows_a, packed_b, k, beside);
       }
+      rows_b.b = packed_b.p;
     }
   }
   add_products<1, T>(acc, rows_a, rows_b, k);
