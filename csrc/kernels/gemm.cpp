@@ -134,15 +134,9 @@ PanelB<T> panel_of_b(const GemmBlock<T>& g, const T* b, std::int64_t kc, std::in
 
 // A C that fits no close cache is asked for tile by tile; for others it costs 1 to 3 % (Zen 5).
 template <class T>
-DLNATIVE_INLINE bool has_far_c(const GemmBlock<T>& g) {
-  return g.m * g.ldc * static_cast<std::int64_t>(sizeof(T)) > kCloseC;
-}
-template <class T>
-DLNATIVE_INLINE void ask_for_c(const TileEnd<T>& end, std::int64_t rows) {
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (int j = 0; j < kTileColumns<T>; j += 64 / static_cast<int>(sizeof(T)))
-      __builtin_prefetch(end.c + i * end.ldc + j, 1);
-  }
+DLNATIVE_INLINE void ask_for_c(const GemmBlock<T>& g, const T* c, std::int64_t rows) {
+  if (g.m * g.ldc * static_cast<std::int64_t>(sizeof(T)) <= kCloseC) return;
+  for (std::int64_t i = 0; i < rows; ++i) ask_for(c + i * g.ldc, kTileColumns<T>);
 }
 
 // One panel of B against mc rows of A.
@@ -158,14 +152,13 @@ struct Stripe {
   const T* next_b;      // the panel that follows, or null
   std::int64_t next_ldb = 0;
   T* next_copy;     // where it is copied to, or null: then it is asked for
-  bool far_c;       // C fits no close cache
   bool first_pass;  // no panel of B met these rows of A before: they come from far away
 
   RowCut cut() const { return RowCut(mc, packed_a ? kTileRows : rows_for(b.nv)); }
 };
 
 template <class T, bool kUnitRow>
-void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
+void run_stripe(const GemmBlock<T>& g, const Stripe<T>& s, TileEnd<T> end) {
   const RowCut cut = s.cut();
   Tile<T> run = nullptr, run_aside = nullptr;
   std::int64_t run_rows = 0, ir = 0, asked = 0;
@@ -193,7 +186,7 @@ void run_stripe(const Stripe<T>& s, TileEnd<T> end) {
         ask_for(s.a + (ir + rows + i) * s.rs_a, wanted);
     }
     end.c = s.c + ir * end.ldc;
-    if (s.far_c) ask_for_c(end, rows);
+    ask_for_c(g, end.c, rows);
     if (s.relu_saved != nullptr) end.relu_saved = s.relu_saved + ir * end.ld_saved;
     Tile<T> now = run;
     if (steps > 0 && t >= first_aside) {
@@ -363,13 +356,12 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
   const std::int64_t share = one_piece ? cut.rows(0) * kc / count : kc;
   const std::int64_t ld_ahead = follow ? ceil_div(share, steps) : 0;
   const T* a = g.a + part.pc * g.cs_a;
-  const bool far_c = has_far_c(g);
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
     const T* next = t + 1 < cut.tiles() && follow ? a + rows * g.rs_a : nullptr;
     for (int i = 0; i < count; ++i) {
       TileEnd<T>& end = panels[i].end;
-      if (far_c) ask_for_c(end, rows);
+      ask_for_c(g, end.c, rows);
       Tile<T> run = find_tile<T, kUnitRow>(rows, panels[i].nv);
       if (next != nullptr && i < asking && allows_aside(rows, panels[i].nv)) {
         run = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
@@ -396,7 +388,6 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
   s.rs_a = g.rs_a;
   s.cs_a = g.cs_a;
   s.packed_a = size.pack_a;
-  s.far_c = has_far_c(g);
   s.mc = part.mc;
   s.kc = kc;
   if (size.pack_a) {
@@ -436,7 +427,7 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
         panel_end(g, part.jc + jr, columns, s.b.nv * kLanes<T>, part.pc == 0, part.pc + kc >= g.k);
     s.c = end.c + part.ic * g.ldc;
     s.relu_saved = end.relu_saved != nullptr ? end.relu_saved + part.ic * end.ld_saved : nullptr;
-    s.packed_a || s.rs_a == 1 ? run_stripe<T, true>(s, end) : run_stripe<T, false>(s, end);
+    s.packed_a || s.rs_a == 1 ? run_stripe<T, true>(g, s, end) : run_stripe<T, false>(g, s, end);
   }
   if (part.pc + kc >= g.k)
     finish_rows(*g.epilogue, g.c + part.jc, g.ldc, part.jc, part.ic, part.mc, part.nc);
