@@ -219,9 +219,9 @@ class Stage:
         """Returns the ceilings of the machine that our worker can measure."""
         worker = self.workers[self.arguments.ours]
         found: list[Subject] = []
-        if flops is not None and self.query("fma_peak", dtype=dtype, seconds=0.001):
+        if flops is not None and self.query("fma_seconds", dtype=dtype, flops=1.0):
             found.append(PeakSubject(worker, dtype, flops * units, self.threads))
-        if moved is not None and self.query("memory_bandwidth", bytes=1 << 20, seconds=0.001):
+        if moved is not None and self.query("copy_seconds", bytes=1.0, size=1 << 20):
             found.append(BandwidthSubject(worker, moved * units))
         return found
 

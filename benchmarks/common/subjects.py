@@ -134,45 +134,46 @@ class TaskSubject:
 
 @dataclass
 class PeakSubject:
-    """The time the machine's FMA peak would need, as if it were a library.
+    """The FMA peak of the machine, as if it were a library.
 
-    The peak of one core is measured in our own worker's process at every turn, and multiplied by
-    the number of threads. Its time over ours is the share of the peak that we reach.
+    A repetition is as many FLOPs as ours, divided among the threads, all of them fused
+    multiply-adds on the registers of one core in our own worker's process. Turns are as long as
+    those of a library, and their mean counts like a library's. The time over ours is the share of
+    the peak that we reach.
     """
 
     worker: WorkerProcess
     dtype: str
     flops: float
     threads: int
-    seconds: float = 0.02
     label: str = PEAK
 
     def measure(self, repetitions: int) -> float:
+        flops = self.flops * repetitions / self.threads
         answer = self.worker.request(
-            do="query", name="fma_peak", spec={"dtype": self.dtype, "seconds": self.seconds}
+            do="query", name="fma_seconds", spec={"dtype": self.dtype, "flops": flops}
         )
-        return self.flops / (float(answer["flops_per_second"]) * self.threads)
+        return float(answer["seconds"]) / repetitions
 
 
 @dataclass
 class BandwidthSubject:
-    """The time that copying as many bytes would need, as if it were a library.
+    """The memory bandwidth of the machine, as if it were a library.
 
-    Copies of `size` bytes, larger than any cache, run on all threads of our own worker's process
-    at every turn; bytes read and bytes written both count. The time over ours is the share of the
-    memory bandwidth that we reach.
+    A repetition copies until as many bytes as ours are read and written, on all threads of our own
+    worker's process, between buffers of `size` bytes, larger than any cache. The time over ours is
+    the share of the memory bandwidth that we reach.
     """
 
     worker: WorkerProcess
     bytes: float
     size: int = 96 << 20
-    seconds: float = 0.05
     label: str = BANDWIDTH
 
     def measure(self, repetitions: int) -> float:
         answer = self.worker.request(
             do="query",
-            name="memory_bandwidth",
-            spec={"bytes": self.size, "seconds": self.seconds},
+            name="copy_seconds",
+            spec={"bytes": self.bytes * repetitions, "size": self.size},
         )
-        return self.bytes / float(answer["bytes_per_second"])
+        return float(answer["seconds"]) / repetitions

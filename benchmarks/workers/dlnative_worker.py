@@ -89,13 +89,13 @@ class Worker(BaseWorker):
         check = magnitude(dlnative.ops.matmul(a, b, **options))
         return Task(lambda: dlnative.ops.matmul(a, b, **options), check=check)
 
-    def query_fma_peak(self, dtype: str, seconds: float) -> dict[str, float]:
-        """Measures the fused multiply-adds of one core, in FLOP/s."""
-        return {"flops_per_second": _core.fma_peak(dtype, seconds)}
+    def query_fma_seconds(self, dtype: str, flops: float) -> dict[str, float]:
+        """Measures how long one core takes for FLOPs that are all fused multiply-adds."""
+        return {"seconds": _core.fma_seconds(dtype, flops)}
 
-    def query_memory_bandwidth(self, bytes: int, seconds: float) -> dict[str, float]:
-        """Measures how fast all threads copy, in bytes read and written per second."""
-        return {"bytes_per_second": _core.memory_bandwidth(bytes, seconds)}
+    def query_copy_seconds(self, bytes: float, size: int) -> dict[str, float]:
+        """Measures how long all threads take to read and write so many bytes in copies."""
+        return {"seconds": _core.copy_seconds(bytes, size)}
 
     def query_build(self, training: Spec, repeats: int) -> dict[str, list[float]]:
         """Measures what the first `train_on_batch` of a fresh model takes beyond a later one."""

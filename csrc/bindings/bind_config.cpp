@@ -22,39 +22,35 @@ double elapsed(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The best rate of short rounds within `seconds`, in FLOP/s of one core.
-double fma_peak(const std::string& dtype, double seconds) {
+// The seconds that one core takes for so many FLOPs, all of them fused multiply-adds on registers.
+double fma_seconds(const std::string& dtype, double flops) {
   const KernelTable& table = kernel_table();
   double (*loop)(std::int64_t) = dtype == "float64" ? table.fma_loop_f64 : table.fma_loop_f32;
-  double best = 0.0;
+  const double per_iteration = loop(1);
   const Clock::time_point start = Clock::now();
-  do {
-    const Clock::time_point round = Clock::now();
-    const double flops = loop(100000);
-    best = std::max(best, flops / elapsed(round));
-  } while (elapsed(start) < seconds);
-  return best;
+  const double done =
+      loop(std::max(std::int64_t{1}, static_cast<std::int64_t>(flops / per_iteration)));
+  return elapsed(start) * flops / done;
 }
 
-// Bytes per second (read and written) of copies of `bytes`, best of the rounds within `seconds`,
-// all threads.
-double memory_bandwidth(std::int64_t bytes, double seconds) {
-  AlignedBuffer from(static_cast<std::size_t>(bytes)), to(static_cast<std::size_t>(bytes));
+// The seconds that all threads take to copy until `bytes` are read and written, between two buffers
+// of `size` bytes each.
+double copy_seconds(double bytes, std::int64_t size) {
+  AlignedBuffer from(static_cast<std::size_t>(size)), to(static_cast<std::size_t>(size));
   std::memset(from.data(), 1, from.bytes());
   std::memset(to.data(), 1, to.bytes());
   constexpr std::int64_t kChunk = 1 << 20;
-  double best = 0.0;
+  const std::int64_t places = std::max(std::int64_t{1}, size / kChunk);
+  const std::int64_t length = std::min(kChunk, size);
+  const double per_chunk = 2.0 * static_cast<double>(length);
+  const std::int64_t chunks =
+      std::max(std::int64_t{1}, static_cast<std::int64_t>(bytes / per_chunk));
   const Clock::time_point start = Clock::now();
-  do {
-    const Clock::time_point round = Clock::now();
-    parallel_for((bytes + kChunk - 1) / kChunk, num_threads(), [&](std::int64_t task, int) {
-      const std::int64_t begin = task * kChunk;
-      std::memcpy(to.data() + begin, from.data() + begin,
-                  static_cast<std::size_t>(std::min(kChunk, bytes - begin)));
-    });
-    best = std::max(best, 2.0 * static_cast<double>(bytes) / elapsed(round));
-  } while (elapsed(start) < seconds);
-  return best;
+  parallel_for(chunks, num_threads(), [&](std::int64_t task, int) {
+    const std::int64_t begin = task % places * kChunk;
+    std::memcpy(to.data() + begin, from.data() + begin, static_cast<std::size_t>(length));
+  });
+  return elapsed(start) * bytes / (per_chunk * static_cast<double>(chunks));
 }
 
 }  // namespace
@@ -86,12 +82,13 @@ void bind_config(py::module_& m) {
     return std::string("pool");
 #endif
   });
-  m.def("fma_peak", &fma_peak, py::arg("dtype") = "float32", py::arg("seconds") = 0.1,
+  m.def("fma_seconds", &fma_seconds, py::arg("dtype"), py::arg("flops"),
         py::call_guard<py::gil_scoped_release>(),
-        "FLOP/s of fused multiply-adds on registers, one core.");
-  m.def("memory_bandwidth", &memory_bandwidth, py::arg("bytes") = 256 << 20,
-        py::arg("seconds") = 0.3, py::call_guard<py::gil_scoped_release>(),
-        "Bytes/s read and written by copies on all threads.");
+        "The seconds that one core takes for FLOPs that are all fused multiply-adds on registers.");
+  m.def("copy_seconds", &copy_seconds, py::arg("bytes"), py::arg("size"),
+        py::call_guard<py::gil_scoped_release>(),
+        "The seconds that all threads take to read and write so many bytes in copies between two "
+        "buffers of `size` bytes.");
 }
 
 }  // namespace dlnative

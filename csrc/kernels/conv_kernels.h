@@ -38,6 +38,7 @@ struct TapWeights {
   const std::int32_t* taps;
   std::int64_t count, channels, n, rs, cs;
   const T* scale;
+  bool for_taps;  // for a TapProduct
 };
 
 // A pixel of the result whose tap reads a pixel of the input: the `pixel`-th of its round, and its
@@ -58,7 +59,7 @@ struct TapGradient {
   const std::int32_t* source_starts;  // of round r: sources[source_starts[r]] up to those of r + 1
   const TapPixel* entries;            // x counts in packed values
   const std::int32_t* starts;  // of round r, tap t: entries[starts[r * taps + t]] up to the next
-  std::int64_t rows;           // gradient_rows(columns of a group)
+  std::int64_t rows;           // gradient_rows(channels and columns of a group)
   const T* dy;                 // row of pixel i at dy + i * lddy
   std::int64_t lddy;
   T* d;  // (t, c, j) at d + t * tap_stride + c * ldd + j
@@ -93,7 +94,7 @@ struct ConvKernels {
   // where column 0 begins.
   void (*pack)(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns, T* out);
   void (*product)(const TapProduct<T>& product);
-  std::int64_t (*gradient_rows)(std::int64_t n);
+  std::int64_t (*gradient_rows)(std::int64_t channels, std::int64_t n);
   std::int64_t (*gradient_scratch)(std::int64_t sources, std::int64_t rows);
   void (*gradient)(const TapGradient<T>& gradient);
   void (*planar)(const PlanarProduct<T>& product);

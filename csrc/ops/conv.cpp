@@ -151,7 +151,9 @@ void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int6
   const std::int64_t columns = ceil_div(result_width_ - column0, column_step);
   phase.pixels = rows * columns;
   std::vector<std::int64_t> taps;
-  for (std::int64_t t = 0; t < shape_.taps(); ++t) {
+  // Taps are in the order of the pixels they read.
+  for (std::int64_t i = 0; i < shape_.taps(); ++i) {
+    const std::int64_t t = backward_ ? shape_.taps() - 1 - i : i;
     if (reach(row0, column0, t) == -2) continue;
     taps.push_back(t);
     phase.taps.push_back(static_cast<std::int32_t>(t * shape_.group_channels() * shape_.filters));
@@ -176,13 +178,14 @@ void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int6
           static_cast<std::int32_t>((image * in_pixels_ + pixel) * in_channels_);
     }
   }
-  // At least the eight sums that keep the units busy.
+  // At least the eight sums that keep the units busy; a single vector has two.
   const std::int64_t most = kernels_->tile_rows;
   const std::int64_t vectors = ceil_div(
       std::min<std::int64_t>(columns_, kernels_->panel) * static_cast<std::int64_t>(sizeof(T)),
       kernel_table().vector_bytes);
   double least = 0.0;
-  for (std::int64_t tile = most; tile * vectors >= 8 || tile == most; --tile) {
+  for (std::int64_t tile = most; tile * std::max<std::int64_t>(vectors, 2) >= 8 || tile == most;
+       --tile) {
     const double cycles =
         tap_cycles(reached, count, tile,
                    static_cast<double>(tile * vectors) / 2.0 * static_cast<double>(channels_));
@@ -355,6 +358,7 @@ void DirectConv<T>::pack_weights(T* packed) const {
     weights.rs = backward_ ? 1 : filters;
     weights.cs = backward_ ? filters : 1;
     weights.scale = scale != nullptr ? scale + group * shape_.group_filters() : nullptr;
+    weights.for_taps = true;
     kernels_->pack(weights, first, std::min(width, columns_ - first),
                    packed + group * packed_ + phase.packed_at);
   });

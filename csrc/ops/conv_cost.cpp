@@ -69,10 +69,11 @@ double direct(const ConvCase& c) {
   const double vectors = std::ceil(static_cast<double>(shape.group_filters()) / tile.lanes);
   const double width = std::min(vectors, tile.vectors);
   const double tiles = static_cast<double>(shape.places()) / tile.rows * std::ceil(vectors / width);
+  // Channels in pairs where a tile is one vector wide.
+  const double products = width == 1.0 ? step(tile.rows, 2.0) / 2.0 : step(tile.rows, width);
   return static_cast<double>(shape.groups) * tiles *
          (static_cast<double>(shape.taps()) *
-              (static_cast<double>(shape.group_channels()) * step(tile.rows, width) +
-               kTapChangeCycles) +
+              (static_cast<double>(shape.group_channels()) * products + kTapChangeCycles) +
           kTileEndCycles);
 }
 

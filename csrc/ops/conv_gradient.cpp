@@ -44,7 +44,7 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   const std::int64_t places = shape.places();
   together_ = images_together(shape, places);
   const std::int64_t pixels = together_ * places;
-  rows_ = kernels_->gradient_rows(shape.group_filters());
+  rows_ = kernels_->gradient_rows(shape.group_channels(), shape.group_filters());
   // The pixel of the input that tap t of pixel i reads, or -1.
   const auto pixel_read = [&](std::int64_t t, std::int64_t i) {
     const std::int64_t image = i / places, place = i % places;

@@ -12,12 +12,12 @@ __all__: list[str] = [
     "available_isas",
     "cache_sizes",
     "compiler",
+    "copy_seconds",
     "cpu_name",
     "default_num_threads",
     "execute",
-    "fma_peak",
+    "fma_seconds",
     "isa",
-    "memory_bandwidth",
     "num_threads",
     "op_names",
     "set_conv_algorithm",
@@ -67,6 +67,14 @@ def available_isas() -> list[str]: ...
 def cache_sizes() -> tuple[int, int, int]: ...
 def compiler() -> str: ...
 def cpu_name() -> str: ...
+def copy_seconds(
+    bytes: typing.SupportsFloat | typing.SupportsIndex,
+    size: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    The seconds that all threads take to read and write so many bytes in copies between two buffers of `size` bytes.
+    """
+
 def default_num_threads() -> int: ...
 def execute(
     op: str,
@@ -75,22 +83,14 @@ def execute(
     attributes: dict,
     step: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> None: ...
-def fma_peak(
-    dtype: str = "float32", seconds: typing.SupportsFloat | typing.SupportsIndex = 0.1
+def fma_seconds(
+    dtype: str, flops: typing.SupportsFloat | typing.SupportsIndex
 ) -> float:
     """
-    FLOP/s of fused multiply-adds on registers, one core.
+    The seconds that one core takes for FLOPs that are all fused multiply-adds on registers.
     """
 
 def isa() -> str: ...
-def memory_bandwidth(
-    bytes: typing.SupportsInt | typing.SupportsIndex = 268435456,
-    seconds: typing.SupportsFloat | typing.SupportsIndex = 0.3,
-) -> float:
-    """
-    Bytes/s read and written by copies on all threads.
-    """
-
 def num_threads() -> int: ...
 def op_names() -> list[str]: ...
 def set_conv_algorithm(name: str) -> None: ...

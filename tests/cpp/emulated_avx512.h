@@ -119,6 +119,11 @@ inline __m512d maskz_sqrt_pd(__mmask8 mask, __m512d v) {
                     })
       .as<__m512d>();
 }
+inline __m512d maskz_broadcast_f64x2(__mmask8 mask, __m128d v) {
+  double pair[2];
+  _mm_storeu_pd(pair, v);
+  return F64::where(mask, [&pair](int i) { return pair[i % 2]; }).as<__m512d>();
+}
 inline __m512d maskz_cvtps_pd(__mmask8 mask, __m256 v) {
   const auto x = Lanes<float, 8>::of(v);
   return F64::where(mask, [&x](int i) { return static_cast<double>(x.at[i]); }).as<__m512d>();
@@ -208,6 +213,7 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #undef _mm512_stream_pd
 #undef _mm512_maskz_sqrt_ps
 #undef _mm512_maskz_sqrt_pd
+#undef _mm512_maskz_broadcast_f64x2
 #undef _mm512_maskz_cvtps_pd
 #undef _mm512_maskz_cvtepu8_epi32
 #undef _mm512_maskz_cvtepu8_epi64
@@ -229,6 +235,7 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #define _mm512_stream_pd emulated_avx512::stream_pd
 #define _mm512_maskz_sqrt_ps emulated_avx512::maskz_sqrt_ps
 #define _mm512_maskz_sqrt_pd emulated_avx512::maskz_sqrt_pd
+#define _mm512_maskz_broadcast_f64x2 emulated_avx512::maskz_broadcast_f64x2
 #define _mm512_maskz_cvtps_pd emulated_avx512::maskz_cvtps_pd
 #define _mm512_maskz_cvtepu8_epi32 emulated_avx512::maskz_cvtepu8_epi32
 #define _mm512_maskz_cvtepu8_epi64 emulated_avx512::maskz_cvtepu8_epi64

@@ -76,6 +76,7 @@ class RowCut {
   }
   std::int64_t tiles() const { return tiles_; }
   std::int64_t rows(std::int64_t tile) const { return tile < larger_ ? rows_ + 1 : rows_; }
+  std::int64_t most() const { return rows(0); }
 
  private:
   std::int64_t tiles_, rows_, larger_;
@@ -313,7 +314,7 @@ constexpr int rows_for(int nv) {
              : (kTileRows * kTileVectors / nv > 12 ? 12 : kTileRows * kTileVectors / nv);
 }
 
-constexpr int kMaxRows = rows_for(1) > rows_for(2) ? rows_for(1) : rows_for(2);
+constexpr int kMaxRows = kTileRows * kTileVectors;
 
 // The tiles of a family, for every size there is: Family::tile<MR, NV> for rows 1 to
 // Family::rows(NV) and 1 to kTileVectors vectors.

@@ -72,6 +72,25 @@ struct RowsOfA {
   DLNATIVE_MEMBER void next(int u, int many) { p = u + 1 == many ? opaque(p + many) : p; }
 };
 
+// Pairs of neighbouring values of A, which meet rows of B that hold each value twice or values for
+// both in turn: half the loads of A, for tiles one vector wide.
+template <class T>
+struct PairAt {
+  const T* p;
+};
+template <class T>
+DLNATIVE_INLINE Vec<T> broadcast(PairAt<T> pair) {
+  return broadcast_pair(pair.p);
+}
+
+// The pairs of rows anywhere.
+template <class T, int MR>
+struct PairsOfRows {
+  RowsOfA<T, MR> a;
+  DLNATIVE_MEMBER PairAt<T> at(int i, int u) const { return {a.rows[i] + a.p + 2 * u}; }
+  DLNATIVE_MEMBER void next(int u, int many) { a.p = u + 1 == many ? opaque(a.p + 2 * many) : a.p; }
+};
+
 template <class T>
 struct StridedB {
   const T* b;

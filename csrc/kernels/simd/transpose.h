@@ -1,4 +1,4 @@
-// Transposes of one square of kLanes x kLanes values.
+// Vectors whose lanes change places: transposes of one square of kLanes x kLanes values, and pairs.
 #pragma once
 
 #include "kernels/simd/vec.h"
@@ -6,6 +6,19 @@
 namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
+
+// Lane l is lane which[l] of a, or of b where that is n or more.
+template <class T>
+DLNATIVE_INLINE Vec<T> pick_lanes(Vec<T> a, Vec<T> b, Mask<T> which) {
+#if defined(__clang__)
+  constexpr int n = kLanes<T>;
+  Vec<T> v;
+  for (int l = 0; l < n; ++l) v[l] = which[l] < n ? a[which[l]] : b[which[l] - n];
+  return v;
+#else
+  return __builtin_shuffle(a, b, which);
+#endif
+}
 
 // One stage: rows i and i + h exchange the lanes that belong to the other's half.
 //   a'[l] = l & h ? b[l - h] : a[l],   b'[l] = l & h ? b[l] : a[l + h]
@@ -21,15 +34,8 @@ DLNATIVE_INLINE void transpose_stage(Vec<T> (&v)[kLanes<T>]) {
   for (int i = 0; i < n; ++i) {
     if ((i & h) != 0) continue;
     const Vec<T> a = v[i], b = v[i + h];
-#if defined(__clang__)
-    for (int l = 0; l < n; ++l) {
-      v[i][l] = (l & h) != 0 ? b[l - h] : a[l];
-      v[i + h][l] = (l & h) != 0 ? b[l] : a[l + h];
-    }
-#else
-    v[i] = __builtin_shuffle(a, b, to_a);
-    v[i + h] = __builtin_shuffle(a, b, to_b);
-#endif
+    v[i] = pick_lanes<T>(a, b, to_a);
+    v[i + h] = pick_lanes<T>(a, b, to_b);
   }
 }
 
@@ -52,6 +58,30 @@ DLNATIVE_INLINE void transpose_block(const T* from, std::int64_t ld_from, T* to,
   transpose_lanes<T>(v);
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) store<T>(to + i * ld_to, v[i]);
+}
+
+// a[0], b[0], a[1], b[1], ...
+template <class T>
+DLNATIVE_INLINE void join_pairs(Vec<T> a, Vec<T> b, Vec<T> (&joined)[2]) {
+  Mask<T> low, high;
+  for (int l = 0; l < kLanes<T>; ++l) {
+    low[l] = l / 2 + l % 2 * kLanes<T>;
+    high[l] = low[l] + kLanes<T> / 2;
+  }
+  joined[0] = pick_lanes<T>(a, b, low);
+  joined[1] = pick_lanes<T>(a, b, high);
+}
+
+// The inverse.
+template <class T>
+DLNATIVE_INLINE void split_pairs(const Vec<T> (&joined)[2], Vec<T>& a, Vec<T>& b) {
+  Mask<T> even, odd;
+  for (int l = 0; l < kLanes<T>; ++l) {
+    even[l] = 2 * l;
+    odd[l] = 2 * l + 1;
+  }
+  a = pick_lanes<T>(joined[0], joined[1], even);
+  b = pick_lanes<T>(joined[0], joined[1], odd);
 }
 
 }  // namespace

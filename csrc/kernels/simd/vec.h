@@ -76,6 +76,22 @@ DLNATIVE_INLINE void store(T* p, Vec<T> v) {
   __builtin_memcpy(p, &v, sizeof(v));
 }
 
+// p[0], p[1], p[0], p[1], ...
+DLNATIVE_INLINE Vec<float> broadcast_pair(const float* p) {
+  double both;
+  __builtin_memcpy(&both, p, sizeof(both));
+  return (Vec<float>)broadcast(both);
+}
+DLNATIVE_INLINE Vec<double> broadcast_pair(const double* p) {
+#if defined(__AVX512F__)
+  return (Vec<double>)_mm512_maskz_broadcast_f64x2(0xff, _mm_loadu_pd(p));
+#elif defined(__AVX2__)
+  return (Vec<double>)_mm256_broadcast_pd(reinterpret_cast<const __m128d*>(p));
+#else
+  return load(p);
+#endif
+}
+
 // The first n (0..kLanes<T>) values; the other lanes are zero, and memory past them is not read.
 #if defined(__AVX512F__)
 DLNATIVE_INLINE Vec<float> load_first(const float* p, std::int64_t n) {

@@ -13,6 +13,8 @@ from .outputs import per_output
 from .state import inputs_only
 from .step import build_step, flat_arrays
 
+PEAK_FLOPS = 4e9  # measures the peak of a core for profiles, in a hundredth to a tenth of a second
+
 
 class Inspection:
     """Mixin of every model: looks at the step that training or prediction runs."""
@@ -100,7 +102,7 @@ class Inspection:
             program.set_profiling(False)
             for v, value in saved:
                 v.assign(value)
-        peak = _core.fma_peak("float32", 0.05) * config.num_threads()
+        peak = PEAK_FLOPS / _core.fma_seconds("float32", PEAK_FLOPS) * config.num_threads()
         nodes = step.function.instructions
         return Profile(
             [
