@@ -100,6 +100,35 @@ def test_backward(isa, rng, case, dtype):
     assert (dkernel == ops.depthwise_conv2d_backward_kernel(x, dy, **attributes)).all()
 
 
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("channels", [12, 64])
+def test_images_too_large_for_the_caches(isa, rng, channels, strides):
+    """What is asked for beforehand and written past the caches gives the values of small batches.
+
+    Sums of these integers are exact in any order.
+    """
+    shape = (5_000_000 // (30 * 31 * channels), 30, 31, channels)
+    options = {"strides": (strides, strides), "padding": "same"}
+    x = rng.integers(-3, 4, shape).astype("float32")
+    kernel, bias = (
+        rng.integers(-3, 4, s).astype("float32") for s in ((3, 3, channels, 1), channels)
+    )
+    y = ops.depthwise_conv2d(x, kernel, bias, activation="relu", **options)
+    dy = rng.integers(-3, 4, y.shape).astype("float32")
+    dx = ops.depthwise_conv2d_backward_input(dy, kernel, input_shape=shape, **options)
+    dkernel = ops.depthwise_conv2d_backward_kernel(x, dy, kernel_size=(3, 3), **options)
+    sums = np.zeros_like(kernel)
+    for part, dpart, result, gradient in zip(*(np.array_split(a, 5) for a in (x, dy, y, dx))):
+        expected = ops.depthwise_conv2d(part, kernel, bias, activation="relu", **options)
+        np.testing.assert_array_equal(result, expected)
+        np.testing.assert_array_equal(
+            gradient,
+            ops.depthwise_conv2d_backward_input(dpart, kernel, input_shape=part.shape, **options),
+        )
+        sums += ops.depthwise_conv2d_backward_kernel(part, dpart, kernel_size=(3, 3), **options)
+    np.testing.assert_array_equal(dkernel, sums)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_random_geometries(seed):
     """Any attributes at once, explicit padding larger than the kernel included, in float64."""

@@ -11,7 +11,13 @@
 // and adds the products in the same order in both ways. Half a line of 8 neighbours would share
 // weights better, but takes 1.8 times as long for 512 channels, whose pixels evict each other
 // before the other half of their lines is used (Zen 3, 2026-11).
+//
+// Processors fetch none of this ahead: where x and y come from memory, a block asks for what the
+// one below it will need, and y is written past the caches. One core, 256 images of 32 x 32 x 64,
+// forward 2.4 times as fast (30 GB/s, as copying), gradient of the kernel 2.5 to 3 times (Zen 5,
+// 2026-11). In the caches it would cost 6 to 20 %.
 #include "kernels/depthwise_kernels.h"
+#include "kernels/simd/stream.h"
 #include "kernels/simd/vec.h"
 
 namespace dlnative {
@@ -126,13 +132,26 @@ DLNATIVE_INLINE void accumulate_row(const DepthwiseRow& row, std::int64_t taps, 
   }
 }
 
-template <class T>
+// Asks for what the next row of y needs of x, below the windows of a block of kPixels pixels, of
+// which the first begins at x.
+template <int kPixels, class T>
+DLNATIVE_INLINE void ask_for_new_rows(const DepthwiseRow& row, const DepthwiseRun& run,
+                                      const T* x) {
+  const std::int64_t pixels = kPixels * row.new_pixels + (run.pixels == kPixels ? run.taps - 1 : 0);
+  x += row.new_row;
+  for (std::int64_t r = 0; r < row.new_rows; ++r, x += row.x_step) {
+    for (std::int64_t p = 0; p < pixels; ++p) __builtin_prefetch(x + p * row.channels);
+  }
+}
+
+// With kStream, x and y are too large for the caches.
+template <class T, bool kStream>
 struct Correlate {
   const T* x;
   const T* k;
   T* y;
   const T* bias;
-  bool relu;
+  bool relu, past_caches;
 
   // kVectors vectors of channels from c on, of kPixels pixels of a run.
   template <int kPixels, int kVectors, bool kPart, class S>
@@ -140,6 +159,7 @@ struct Correlate {
                                               std::int64_t c) const {
     const std::int64_t n = row.channels - c;
     Vec<T> sums[kPixels][kVectors] = {};
+    if constexpr (kStream) ask_for_new_rows<kPixels>(row, run, x + run.x + c);
     for (std::int64_t i = 0; i < row.rows; ++i) {
       correlate_row<T, kPixels, kVectors, kPart, S>(row, run.taps, x + run.x + c + i * row.x_row,
                                                     k + run.k + c + i * row.k_row, n, sums);
@@ -155,15 +175,21 @@ struct Correlate {
       }
     }
     T* to = y + run.y + c;
+    if (kStream && !kPart && past_caches) {
 #pragma GCC unroll 8
-    for (int p = 0; p < kPixels; ++p) {
+      for (int p = 0; p < kPixels; ++p, to += row.y_pixel) {
+        for (int v = 0; v < kVectors; ++v) stream(to + v * kLanes<T>, sums[p][v]);
+      }
+      return;
+    }
+#pragma GCC unroll 8
+    for (int p = 0; p < kPixels; ++p, to += row.y_pixel) {
       for (int v = 0; v < kVectors; ++v) write<T, kPart>(to + v * kLanes<T>, sums[p][v], n);
-      to += row.y_pixel;
     }
   }
 };
 
-template <class T>
+template <class T, bool kStream>
 struct Accumulate {
   const T* x;
   T* k;
@@ -174,10 +200,12 @@ struct Accumulate {
                                               std::int64_t c) const {
     const std::int64_t n = row.channels - c;
     Vec<T> values[kPixels][kVectors];
+    if constexpr (kStream) ask_for_new_rows<kPixels>(row, run, x + run.x + c);
     const T* from = y + run.y + c;
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
       for (int v = 0; v < kVectors; ++v) values[p][v] = read<T, kPart>(from + v * kLanes<T>, n);
+      if constexpr (kStream) __builtin_prefetch(from + row.y_row);
       from += row.y_pixel;
     }
     for (std::int64_t i = 0; i < row.rows; ++i) {
@@ -255,12 +283,16 @@ void all_runs(const Work& work, const DepthwiseRow& row) {
 
 template <class T>
 void correlate(const DepthwiseRow& row, const T* x, const T* k, T* y, const T* bias, bool relu) {
-  all_runs<T>(Correlate<T>{x, k, y, bias, relu}, row);
+  if (!row.stream) return all_runs<T>(Correlate<T, false>{x, k, y, bias, relu, false}, row);
+  const bool past_caches = can_stream(y, row.channels);
+  all_runs<T>(Correlate<T, true>{x, k, y, bias, relu, past_caches}, row);
+  if (past_caches) finish_streaming();
 }
 
 template <class T>
 void accumulate(const DepthwiseRow& row, const T* x, const T* y, T* k) {
-  all_runs<T>(Accumulate<T>{x, k, y}, row);
+  if (!row.stream) return all_runs<T>(Accumulate<T, false>{x, k, y}, row);
+  all_runs<T>(Accumulate<T, true>{x, k, y}, row);
 }
 
 template <class T>

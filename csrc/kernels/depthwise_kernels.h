@@ -24,6 +24,11 @@ struct DepthwiseRow {
   std::int64_t y_pixel, x_pixel;
   std::int64_t x_row, x_tap;
   std::int64_t k_row, k_tap;
+  // For arrays that are too large for the caches: the next row of y is the first to need new_rows
+  // rows of x, x_step apart, that begin new_row behind a pixel of this one's, new_pixels for each
+  // of its own; it lies y_row behind y.
+  bool stream;
+  std::int64_t new_row, new_rows, x_step, new_pixels, y_row;
 };
 
 // An element of y and an element of the kernel have one order of their products, row by row of

@@ -38,7 +38,7 @@ template <class T>
 bool too_large_to_cache(std::int64_t elements) {
   const CacheSizes& caches = cache_sizes();
   const std::int64_t last = std::max(caches.l2, caches.l3);
-  return elements * static_cast<std::int64_t>(sizeof(T)) > last / 2;
+  return elements * static_cast<std::int64_t>(sizeof(T)) >= last / 2;
 }
 
 // Calls f(begin, size) for the chunks of [0, n), with no call for n = 0.

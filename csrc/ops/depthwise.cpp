@@ -30,11 +30,13 @@ constexpr std::int64_t kMaxParts = 64;
 
 }  // namespace
 
-DepthwiseGeometry::DepthwiseGeometry(const Window& window, std::int64_t channels, Target target)
+DepthwiseGeometry::DepthwiseGeometry(const Window& window, std::int64_t channels, Target target,
+                                     bool stream)
     : rows_(make_axis(window.h, target)),
       columns_(make_axis(window.w, target)),
       channels_(channels),
-      kernel_width_(window.w.window) {
+      kernel_width_(window.w.window),
+      stream_(stream) {
   const bool forward = target == Target::kOutput;
   target_row_ = (forward ? window.w.out : window.w.in) * channels;
   source_row_ = (forward ? window.w.in : window.w.out) * channels;
@@ -157,6 +159,12 @@ DepthwiseGeometry::Piece DepthwiseGeometry::piece(std::int64_t o,
   row.x_tap = columns_.source_step * channels_;
   row.k_row = rows_.tap_step * kernel_width_ * channels_;
   row.k_tap = columns_.tap_step * channels_;
+  row.stream = stream_;
+  row.new_row = ((row.rows - 1) * rows_.source_step + 1) * source_row_;
+  row.new_rows = rows_.neighbour_step;
+  row.x_step = source_row_;
+  row.new_pixels = columns_.neighbour_step;
+  row.y_row = target_row_;
   return piece;
 }
 
@@ -166,10 +174,21 @@ DepthwiseGeometry::Piece DepthwiseGeometry::columns_piece(std::int64_t o,
   Piece columns = piece(o, column_runs_[group - 2]);
   columns.row.y_pixel = target_row_;
   columns.row.x_pixel = rows_.neighbour_step * source_row_;
+  columns.row.new_rows = 0;  // the wide runs ask for them
+  columns.row.y_row = group * target_row_;
   return columns;
 }
 
 namespace {
+
+// Whether x and y come from memory and leave the caches before anybody reads them. What is expanded
+// or contracted, or meets another pass, is close.
+template <class T>
+bool streams(const Window& window, std::int64_t multiplier, const GemmEpilogue<T>& epilogue = {}) {
+  const std::int64_t pixels = std::max(window.h.in * window.w.in, window.h.out * window.w.out);
+  return multiplier == 1 && epilogue.activation == nullptr && epilogue.pre_activation == nullptr &&
+         too_large_to_cache<T>(window.batch * pixels * window.channels);
+}
 
 // Rows of a task: about kTaskTime of work.
 template <class T>
@@ -199,7 +218,8 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Window& window, std::int64_t
                                               DepthwiseGeometry::Target target,
                                               const GemmEpilogue<T>& epilogue)
     : kernels_(&kernels<T>()),
-      geometry_(window, window.channels * multiplier, target),
+      geometry_(window, window.channels * multiplier, target,
+                streams<T>(window, multiplier, epilogue)),
       epilogue_(epilogue),
       images_(window.batch),
       multiplier_(multiplier),
@@ -272,7 +292,8 @@ void DepthwiseCorrelation<T>::run(const T* source, const T* kernel, T* target) c
 template <class T>
 DepthwiseBackwardKernel<T>::DepthwiseBackwardKernel(const Window& window, std::int64_t multiplier)
     : kernels_(&kernels<T>()),
-      geometry_(window, window.channels * multiplier, DepthwiseGeometry::Target::kOutput),
+      geometry_(window, window.channels * multiplier, DepthwiseGeometry::Target::kOutput,
+                streams<T>(window, multiplier)),
       images_(window.batch),
       multiplier_(multiplier),
       source_height_(window.h.in),

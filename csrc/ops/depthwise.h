@@ -20,8 +20,8 @@ class DepthwiseGeometry {
  public:
   enum class Target { kOutput, kInput };
 
-  // `channels`: of the kernel, that is channels * multiplier of the op.
-  DepthwiseGeometry(const Window& window, std::int64_t channels, Target target);
+  // `channels`: of the kernel, that is channels * multiplier of the op. `stream`: see DepthwiseRow.
+  DepthwiseGeometry(const Window& window, std::int64_t channels, Target target, bool stream);
 
   std::int64_t height() const { return static_cast<std::int64_t>(rows_.places.size()); }
   std::int64_t target_row() const { return target_row_; }  // elements of a row of pixels
@@ -74,6 +74,7 @@ class DepthwiseGeometry {
   // as runs of 2, 3 and 4 pixels down their columns, since a single pixel is slow work.
   std::vector<DepthwiseRun> runs_, wide_runs_, column_runs_[kGroup - 1];
   std::int64_t channels_, kernel_width_;
+  bool stream_;
   std::int64_t target_row_, source_row_, products_ = 0;
 };
 
