@@ -201,6 +201,24 @@ def test_memory_plan(rng):
     assert len(flat) == 1 and len(flat[0].parts) == 6
 
 
+def test_gradients_of_early_layers_take_no_memory_yet(rng):
+    """A part of the flat gradients lives from its own first node; others use its place before."""
+    graph, outputs, _, _ = mlp_step(rng, batch=64, units=(300, 300, 300, 10))
+    function = engines.build(graph, outputs, engine="native")
+    plan = function.memory
+    assert not overlaps(plan)
+    (flat,) = (t for n in function.schedule.nodes for t in n.inputs if isinstance(t, FlatTensor))
+    parts = [plan.places[id(part)][0] for part, _ in flat.parts]
+    starts = [plan.offset(part) - plan.offset(flat) for part, _ in flat.parts]
+    assert starts == [8 * offset for _, offset in flat.parts]  # float64
+    assert len({part.start for part in parts}) > 2 and len({part.end for part in parts}) == 1
+    first = min(parts, key=lambda part: part.offset)  # of the first layer: written last
+    assert any(
+        s.end < first.start and s.offset < first.offset + first.bytes and s not in parts
+        for s in plan.storages
+    )
+
+
 def test_shared_gradient_paths_add_up():
     """The sum over all paths: d (x*x + 3 x) / dx = 2 x + 3."""
     graph = Graph()

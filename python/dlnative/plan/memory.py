@@ -2,7 +2,9 @@
 
 Tensors whose lifetimes do not overlap share memory. Placement is greedy by size: the largest first,
 each at the lowest offset that is free for its whole lifetime (Pisarchyk and Lee, 2020, "Efficient
-memory management for deep neural net inference", greedy by size).
+memory management for deep neural net inference", greedy by size). The parts of a flat tensor lie
+side by side, but each lives from when it is first written: where the gradient of an early layer
+will be, activations of late ones lie before.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class Storage:
         self.offset = 0
         self.name = name
         self.tensors = []
-        self.pinned = False  # its tensors were given their places; nothing else may move in
+        self.pinned = False  # part of a flat tensor; nothing else may move in
 
 
 class MemoryPlan:
@@ -34,7 +36,7 @@ class MemoryPlan:
 
     Attributes:
         bytes: Size of the arena.
-        storages: The pieces, largest first.
+        storages: The pieces, the largest first, parts of a flat tensor side by side.
         places: {id of a tensor: (storage, byte offset within it)}.
     """
 
@@ -63,47 +65,56 @@ def plan_memory(schedule, feeds):
         A MemoryPlan. Its `bytes` are what the program allocates.
     """
     places = {}
-    storages = []
+    groups = []  # of storages that lie side by side
+    parts_of = {}  # {id of a flat tensor: its group}
 
     def new_storage(tensor, size, name):
         storage = Storage(size, name)
-        storages.append(storage)
         places[id(tensor)] = (storage, 0)
         storage.tensors.append(tensor)
         return storage
+
+    def new_group(flat):
+        item = nbytes(flat) // flat.size
+        parts, offsets = zip(*sorted(flat.parts, key=lambda part: part[1]), strict=True)
+        sizes = [(b - a) * item for a, b in zip(offsets, (*offsets[1:], flat.size), strict=True)]
+        group = [new_storage(t, n, flat.name) for t, n in zip(parts, sizes, strict=True)]
+        for storage in group:
+            storage.pinned = True
+        places[id(flat)] = (group[0], 0)
+        parts_of[id(flat)] = group
+        groups.append(group)
 
     last_use = _last_uses(schedule)
     for node in schedule.nodes:
         for t in node.inputs:
             if isinstance(t, FlatTensor):
-                flat = new_storage(t, nbytes(t), t.name)
-                flat.pinned = True
-                for part, offset in t.parts:
-                    places[id(part)] = (flat, offset * (nbytes(t) // t.size))
+                new_group(t)
     for feed in feeds:
-        new_storage(feed, nbytes(feed), feed.name or "feed").start = -1
+        groups.append([new_storage(feed, nbytes(feed), feed.name or "feed")])
+        groups[-1][0].start = -1
     for i, node in enumerate(schedule.nodes):
         for k, out in enumerate(node.outputs):
             source = _aliased(node, k, i, places, last_use, schedule)
+            name = f"{node.scope or ''}:{node.op.name}"
             if id(out) in places:
-                pass
+                places[id(out)][0].name = name
             elif source is not None:
                 places[id(out)] = places[id(source)]
                 places[id(out)][0].tensors.append(out)
             else:
-                new_storage(out, nbytes(out), f"{node.scope or ''}:{node.op.name}")
+                groups.append([new_storage(out, nbytes(out), name)])
             storage = places[id(out)][0]
             storage.start = i if storage.start is None else min(storage.start, i)
             storage.end = max(storage.end, i, last_use.get(id(out), i))
         for t in node.inputs:
             if t is not None and id(t) in places:
-                storage = places[id(t)][0]
-                storage.end = max(storage.end, i)
+                for storage in parts_of.get(id(t), [places[id(t)][0]]):
+                    storage.end = max(storage.end, i)
     for t in schedule.outputs:
         if id(t) in places:
             places[id(t)][0].end = len(schedule.nodes)
-    _place(storages)
-    return MemoryPlan(storages, places)
+    return MemoryPlan(_place(groups), places)
 
 
 def _last_uses(schedule):
@@ -140,9 +151,10 @@ def _aliased(node, k, i, places, last_use, schedule):
     return source
 
 
-def _place(storages):
-    """Gives every piece its offset, the largest first."""
-    storages.sort(key=lambda s: -s.bytes)
+def _place(groups):
+    """Gives every piece its offset, the largest group first; returns the pieces in this order."""
+    groups.sort(key=lambda group: -sum(s.bytes for s in group))
+    storages = [s for group in groups for s in group]
     for s in storages:
         if s.start is None:  # nothing in it is computed
             s.start = s.end
@@ -151,13 +163,20 @@ def _place(storages):
         for name in ("start", "end", "bytes")
     )
     offsets = np.zeros_like(sizes)
-    for i, s in enumerate(storages):
+    placed = 0
+    for group in groups:
+        members = slice(placed, placed + len(group))
         # Pieces that live at the same time, by offset, and how far those up to each one reach.
-        alive = np.flatnonzero((starts[:i] <= s.end) & (ends[:i] >= s.start))
+        at_once = starts[:placed] <= ends[members].max()
+        at_once &= ends[:placed] >= starts[members].min()
+        alive = np.flatnonzero(at_once)
         alive = alive[np.argsort(offsets[alive], kind="stable")]
         reach = np.maximum.accumulate(offsets[alive] + sizes[alive])
         free_from = np.concatenate(([0], reach))
         free_to = np.append(offsets[alive], np.iinfo(np.int64).max)
-        first = np.argmax(free_to - free_from >= s.bytes)
-        s.offset = int(free_from[first])
-        offsets[i] = s.offset
+        first = np.argmax(free_to - free_from >= sizes[members].sum())
+        offsets[members] = free_from[first] + np.cumsum(sizes[members]) - sizes[members]
+        placed += len(group)
+    for s, offset in zip(storages, offsets, strict=True):
+        s.offset = int(offset)
+    return storages
