@@ -131,7 +131,7 @@ struct RowsOfB {
   DLNATIVE_MEMBER const T* row(int u) const { return b + at_product.row(p + u) * kWidth; }
   DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many : 0; }
 };
-template <class T, int MR, int NV, class At>
+template <class T, int MR, int NV, bool kBare, class At>
 DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, const At& at,
                                    const TileEnd<T>& end) {
   Vec<T> acc[MR][NV] = {};
@@ -139,7 +139,7 @@ DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, c
   RowsOfB<T, At, NV * kLanes<T>> rows_b{b, at};
   if constexpr (has_company<MR, NV>) count = add_products<kTogether, T>(acc, rows_a, rows_b, count);
   add_products<1, T>(acc, rows_a, rows_b, count);
-  finish_tile<T, MR, NV>(acc, end);
+  finish_tile<T, MR, NV, kBare>(acc, end);
 }
 
 struct AtPixels {
@@ -169,14 +169,10 @@ DLNATIVE_INLINE void pairs_tile(const T* x, const TapPixel* entries, const T* b,
   Vec<T> sums[2 * kPairs][1];
 #pragma GCC unroll 16
   for (int i = 0; i < kPairs; ++i) split_pairs<T>(acc[i], sums[2 * i][0], sums[2 * i + 1][0]);
-  if constexpr (MR % 2 == 0) {
-    finish_tile<T, MR, 1>(sums, end);
-  } else {
-    Vec<T> all[MR][1];
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) all[i][0] = sums[i][0];
-    finish_tile<T, MR, 1>(all, end);
-  }
+  Vec<T> rows[MR][1];
+#pragma GCC unroll 32
+  for (int i = 0; i < MR; ++i) rows[i][0] = sums[i][0];
+  finish_tile<T, MR, 1, true>(rows, end);
 }
 
 template <class T, int MR, int NV>
@@ -185,7 +181,7 @@ __attribute__((noinline)) void gradient_tile(const T* x, const TapPixel* entries
   if constexpr (NV == 1) {
     pairs_tile<T, MR>(x, entries, b, count, end);
   } else {
-    unit_row_tile<T, MR, NV>(x, b, count, AtPixels{entries}, end);
+    unit_row_tile<T, MR, NV, true>(x, b, count, AtPixels{entries}, end);
   }
 }
 
@@ -197,7 +193,7 @@ struct AtOffsets {
 template <class T, int MR, int NV>
 __attribute__((noinline)) void planar_tile(const T* x, const std::int32_t* offsets, const T* b,
                                            std::int64_t count, const TileEnd<T>& end) {
-  unit_row_tile<T, MR, NV>(x, b, count, AtOffsets{offsets}, end);
+  unit_row_tile<T, MR, NV, false>(x, b, count, AtOffsets{offsets}, end);
 }
 
 template <class T>

@@ -132,20 +132,7 @@ DLNATIVE_INLINE void accumulate_row(const DepthwiseRow& row, std::int64_t taps, 
   }
 }
 
-// Asks for what the next row of y needs of x, below the windows of a block of kPixels pixels, of
-// which the first begins at x.
-template <int kPixels, class T>
-DLNATIVE_INLINE void ask_for_new_rows(const DepthwiseRow& row, const DepthwiseRun& run,
-                                      const T* x) {
-  const std::int64_t pixels = kPixels * row.new_pixels + (run.pixels == kPixels ? run.taps - 1 : 0);
-  x += row.new_row;
-  for (std::int64_t r = 0; r < row.new_rows; ++r, x += row.x_step) {
-    for (std::int64_t p = 0; p < pixels; ++p) __builtin_prefetch(x + p * row.channels);
-  }
-}
-
-// With kStream, x and y are too large for the caches.
-template <class T, bool kStream>
+template <class T>
 struct Correlate {
   const T* x;
   const T* k;
@@ -153,13 +140,14 @@ struct Correlate {
   const T* bias;
   bool relu, past_caches;
 
+  static const T* read_y() { return nullptr; }
+
   // kVectors vectors of channels from c on, of kPixels pixels of a run.
   template <int kPixels, int kVectors, bool kPart, class S>
   __attribute__((always_inline)) void vectors(const DepthwiseRow& row, const DepthwiseRun& run,
                                               std::int64_t c) const {
     const std::int64_t n = row.channels - c;
     Vec<T> sums[kPixels][kVectors] = {};
-    if constexpr (kStream) ask_for_new_rows<kPixels>(row, run, x + run.x + c);
     for (std::int64_t i = 0; i < row.rows; ++i) {
       correlate_row<T, kPixels, kVectors, kPart, S>(row, run.taps, x + run.x + c + i * row.x_row,
                                                     k + run.k + c + i * row.k_row, n, sums);
@@ -175,7 +163,7 @@ struct Correlate {
       }
     }
     T* to = y + run.y + c;
-    if (kStream && !kPart && past_caches) {
+    if (!kPart && past_caches) {
 #pragma GCC unroll 8
       for (int p = 0; p < kPixels; ++p, to += row.y_pixel) {
         for (int v = 0; v < kVectors; ++v) stream(to + v * kLanes<T>, sums[p][v]);
@@ -189,23 +177,23 @@ struct Correlate {
   }
 };
 
-template <class T, bool kStream>
+template <class T>
 struct Accumulate {
   const T* x;
   T* k;
   const T* y;
+
+  const T* read_y() const { return y; }
 
   template <int kPixels, int kVectors, bool kPart, class S>
   __attribute__((always_inline)) void vectors(const DepthwiseRow& row, const DepthwiseRun& run,
                                               std::int64_t c) const {
     const std::int64_t n = row.channels - c;
     Vec<T> values[kPixels][kVectors];
-    if constexpr (kStream) ask_for_new_rows<kPixels>(row, run, x + run.x + c);
     const T* from = y + run.y + c;
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
       for (int v = 0; v < kVectors; ++v) values[p][v] = read<T, kPart>(from + v * kLanes<T>, n);
-      if constexpr (kStream) __builtin_prefetch(from + row.y_row);
       from += row.y_pixel;
     }
     for (std::int64_t i = 0; i < row.rows; ++i) {
@@ -238,12 +226,32 @@ void all_channels(const Work& of_row, const DepthwiseRow& a_row, const Depthwise
   if (c < row.channels) work.template vectors<kPixels, 1, true, S>(row, run, c);
 }
 
+// Asks for what the next row of y is the first to need of x, below the first `pixels` of a run, and
+// for those of the next row of y where they are read.
+template <class T>
+__attribute__((noinline)) void ask_for_next_row(const DepthwiseRow& row, const DepthwiseRun& run,
+                                                std::int64_t pixels, const T* x, const T* y) {
+  const std::int64_t more = pixels >= run.pixels ? run.taps - 1 : 0;
+  asm volatile("");  // a function that only asks could be left out
+  for (std::int64_t r = 0; r < row.new_rows; ++r) {
+    ask_for(x + run.x + row.new_row + r * row.x_step,
+            (pixels * row.new_pixels + more) * row.channels);
+  }
+  if (y == nullptr) return;
+  for (std::int64_t p = 0; p < pixels; ++p)
+    ask_for(y + run.y + row.y_row + p * row.y_pixel, row.channels);
+}
+
 // The pixels of one run in blocks; five are left as three and two, since a single pixel has the
 // weights to itself.
 template <class T, class S, class Work>
 DLNATIVE_INLINE void blocks_of_run(const Work& work, const DepthwiseRow& row, DepthwiseRun run) {
   while (run.pixels > 0) {
     std::int64_t done = 1;
+    if (row.stream) {
+      ask_for_next_row(row, run, run.pixels < kBlockPixels ? run.pixels : kBlockPixels, work.x,
+                       work.read_y());
+    }
     if (kBlockPixels > 4 && run.pixels >= kBlockPixels) {
       done = kBlockPixels;
       all_channels<T, kBlockPixels, S>(work, row, run);
@@ -283,16 +291,14 @@ void all_runs(const Work& work, const DepthwiseRow& row) {
 
 template <class T>
 void correlate(const DepthwiseRow& row, const T* x, const T* k, T* y, const T* bias, bool relu) {
-  if (!row.stream) return all_runs<T>(Correlate<T, false>{x, k, y, bias, relu, false}, row);
-  const bool past_caches = can_stream(y, row.channels);
-  all_runs<T>(Correlate<T, true>{x, k, y, bias, relu, past_caches}, row);
+  const bool past_caches = row.stream && can_stream(y, row.channels);
+  all_runs<T>(Correlate<T>{x, k, y, bias, relu, past_caches}, row);
   if (past_caches) finish_streaming();
 }
 
 template <class T>
 void accumulate(const DepthwiseRow& row, const T* x, const T* y, T* k) {
-  if (!row.stream) return all_runs<T>(Accumulate<T, false>{x, k, y}, row);
-  all_runs<T>(Accumulate<T, true>{x, k, y}, row);
+  all_runs<T>(Accumulate<T>{x, k, y}, row);
 }
 
 template <class T>

@@ -140,8 +140,8 @@ __attribute__((noinline)) void finish_partial(const T* tile, std::int64_t rows, 
   }
 }
 
-// What follows the last product of a tile.
-template <class T, int MR, int NV>
+// What follows the last product of a tile. With kBare neither bias nor relu nor relu_saved does.
+template <class T, int MR, int NV, bool kBare = false>
 DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& end) {
   constexpr std::int64_t kWidth = NV * kLanes<T>;
   if (end.plain) {  // most tiles: nothing but C = or C +=
@@ -156,7 +156,7 @@ DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& 
     }
     return;
   }
-  if (end.columns == kWidth) {
+  if (!kBare && end.columns == kWidth) {
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
       const std::int64_t row = end.row(i), saved = end.saved_row(i);
@@ -170,7 +170,7 @@ DLNATIVE_INLINE void finish_tile(const Vec<T> (&acc)[MR][NV], const TileEnd<T>& 
     }
     return;
   }
-  if (end.columns == end.ldc && end.rows == nullptr && !end.accumulate &&
+  if (!kBare && end.columns == end.ldc && end.rows == nullptr && !end.accumulate &&
       end.relu_saved == nullptr) {
     // Rows of C follow each other: what a row writes past its end, the next one overwrites.
     Vec<T> bias[NV] = {};
