@@ -56,7 +56,9 @@ def _run_on_files(model: Any, task: Classification | Regression, options: Any) -
         if getattr(options, name):
             raise ValueError(f"--{name.replace('_', '-')} goes with --data, not with image files")
     if task.images is None:
-        raise ValueError(f"{options.folder}: the model was not trained on images")
+        raise ValueError(
+            f"{options.folder}: the model was not trained on images; give samples by --data FILE"
+        )
     return np.concatenate(
         [
             task.run(model, task.take_pixels(pixels), options.images[0])
