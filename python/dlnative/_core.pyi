@@ -66,7 +66,6 @@ class Program:
 def available_isas() -> list[str]: ...
 def cache_sizes() -> tuple[int, int, int]: ...
 def compiler() -> str: ...
-def cpu_name() -> str: ...
 def copy_seconds(
     bytes: typing.SupportsFloat | typing.SupportsIndex,
     size: typing.SupportsInt | typing.SupportsIndex,
@@ -75,6 +74,7 @@ def copy_seconds(
     The seconds that all threads take to read and write so many bytes in copies between two buffers of `size` bytes.
     """
 
+def cpu_name() -> str: ...
 def default_num_threads() -> int: ...
 def execute(
     op: str,
@@ -83,9 +83,7 @@ def execute(
     attributes: dict,
     step: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> None: ...
-def fma_seconds(
-    dtype: str, flops: typing.SupportsFloat | typing.SupportsIndex
-) -> float:
+def fma_seconds(dtype: str, flops: typing.SupportsFloat | typing.SupportsIndex) -> float:
     """
     The seconds that one core takes for FLOPs that are all fused multiply-adds on registers.
     """
