@@ -57,6 +57,7 @@ struct TapGradient {
   std::int64_t ldx, input_pixels;
   const std::int32_t* sources;        // pixels of the input, image by image
   const std::int32_t* source_starts;  // of round r: sources[source_starts[r]] up to those of r + 1
+  const std::int32_t* source_ends;    // behind the last pixel that round r reads
   const TapPixel* entries;            // x counts in packed values
   const std::int32_t* starts;  // of round r, tap t: entries[starts[r * taps + t]] up to the next
   std::int64_t rows;           // gradient_rows(channels and columns of a group)
@@ -66,6 +67,7 @@ struct TapGradient {
   std::int64_t tap_stride, ldd;
   std::int64_t pixels, taps, channels, n;  // fewer pixels than the table has may be asked for
   bool accumulate;
+  bool more;   // pixels of x and dY follow behind these, and are next
   T* scratch;  // gradient_scratch(sources of a round, rows) values, 64-byte aligned
 };
 
@@ -90,9 +92,10 @@ struct ConvKernels {
   int panel;            // columns of a full panel of packed weights
   int gradient_pixels;  // per round of a TapGradient
   std::int64_t (*packed_elements)(std::int64_t taps, std::int64_t channels, std::int64_t n);
-  // Packs columns [first, first + columns) of all n; `first` is a multiple of `panel`. `out` is
-  // where column 0 begins.
-  void (*pack)(const TapWeights<T>& weights, std::int64_t first, std::int64_t columns, T* out);
+  // Packs taps [first_tap, first_tap + taps), columns [first, first + columns) of all n; `first` is
+  // a multiple of `panel`. `out` is where column 0 of tap 0 begins.
+  void (*pack)(const TapWeights<T>& weights, std::int64_t first_tap, std::int64_t taps,
+               std::int64_t first, std::int64_t columns, T* out);
   void (*product)(const TapProduct<T>& product);
   std::int64_t (*gradient_rows)(std::int64_t channels, std::int64_t n);
   std::int64_t (*gradient_scratch)(std::int64_t sources, std::int64_t rows);

@@ -180,8 +180,7 @@ void run_stripe(const GemmBlock<T>& g, const Stripe<T>& s, TileEnd<T> end) {
     if (!s.packed_a && s.cs_a == 1 && t + 1 < cut.tiles()) {
       // Where a panel of B met these rows before, the processor fetches ahead once it is on its way
       // along a row: 512 cubed gains 0.5 to 3 % (Zen 3, 2026-11).
-      constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
-      const std::int64_t wanted = s.first_pass ? s.kc : min64(s.kc, 2 * kLine);
+      const std::int64_t wanted = s.first_pass ? s.kc : min64(s.kc, 2 * kCacheLine<T>);
       for (std::int64_t i = 0; i < cut.rows(t + 1); ++i)
         ask_for(s.a + (ir + rows + i) * s.rs_a, wanted);
     }

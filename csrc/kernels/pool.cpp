@@ -7,6 +7,26 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
+// The shape for windows at y, which are written past the caches where `stream_y` says so and y
+// allows it. One core, images of 64 MB: windows of 2 x 2 pixels gain 15 to 28 %, of 3 x 3 5 to 14 %
+// (Zen 5, 2026-11).
+template <class T>
+PoolShape with_windows_at(const PoolShape& s, const T* y) {
+  PoolShape shape = s;
+  shape.stream_y =
+      s.stream_y && y != nullptr && !is_narrow<T>(s.channels) && can_stream(y, s.channels);
+  return shape;
+}
+
+template <class T>
+DLNATIVE_INLINE void write_window(bool past, T* y, Vec<T> v) {
+  if (past) {
+    stream(y, v);
+  } else {
+    store(y, v);
+  }
+}
+
 // --- max -----------------------------------------------------------------------------------------
 
 // For windows that three_by_three_max turns down: out of the way.
@@ -21,6 +41,7 @@ template <class T, bool kIndices, int kWindow>
 void max_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::uint8_t* indices,
              bool relu, std::int64_t p) {
   const Taps h = Taps::of(p * s.stride_h - s.top, s.window_h, s.in_h);
+  const bool past = s.stream_y;
   for (std::int64_t q = 0; q < s.out_w; ++q) {
     const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
     const PixelWindow<T> window = pixel_window(s, image, x_end, h, w);
@@ -42,7 +63,7 @@ void max_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::uint
 #pragma GCC unroll 2
       for (int v = 0; v < kCount; ++v) {
         const std::int64_t at = q * s.channels + c + v * kLanes<T>;
-        if (y != nullptr) store(y + at, relu ? at_least<T>(best[v], 0) : best[v]);
+        if (y != nullptr) write_window<T>(past, y + at, relu ? at_least<T>(best[v], 0) : best[v]);
         if constexpr (kIndices) {
           Bytes<T>::store(indices + at, where[v]);
         }
@@ -71,8 +92,10 @@ template <class T>
 void max(const PoolShape& s, const T* x, T* y, std::uint8_t* indices, bool relu, std::int64_t first,
          std::int64_t rows) {
   if (s.channels == 0) return;
+  const PoolShape shape = with_windows_at(s, y);
   const auto run = indices != nullptr ? max_rows<T, true> : max_rows<T, false>;
-  run(s, x, y, indices, relu, first, rows);
+  run(shape, x, y, indices, relu, first, rows);
+  if (shape.stream_y) finish_streaming();
 }
 
 template <class T>
@@ -131,6 +154,7 @@ void max_backward(const PoolShape& s, const T* dy, const T* x, T* dx, std::int64
 template <class T>
 void average_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::int64_t p) {
   const Taps h = Taps::of(p * s.stride_h - s.top, s.window_h, s.in_h);
+  const bool past = s.stream_y;
   for (std::int64_t q = 0; q < s.out_w; ++q) {
     const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
     const PixelWindow<T> window = pixel_window(s, image, x_end, h, w);
@@ -150,8 +174,7 @@ void average_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::
       }
 #pragma GCC unroll 2
       for (int v = 0; v < kCount; ++v) {
-        T* to = y + q * s.channels + c + v * kLanes<T>;
-        store(to, sum[v] * scale);
+        write_window<T>(past, y + q * s.channels + c + v * kLanes<T>, sum[v] * scale);
       }
     });
   }
@@ -161,10 +184,13 @@ template <class T>
 void average(const PoolShape& s, const T* x, T* y, std::int64_t first, std::int64_t rows) {
   if (s.channels == 0) return;
   const std::int64_t image = s.in_h * s.in_w * s.channels;
+  const PoolShape shape = with_windows_at(s, y);
   const auto row = is_narrow<T>(s.channels) ? average_lines<T> : average_row<T>;
   for (std::int64_t r = first; r < first + rows; ++r) {
-    row(s, x + r / s.out_h * image, x + s.batch * image, y + r * s.out_w * s.channels, r % s.out_h);
+    row(shape, x + r / s.out_h * image, x + s.batch * image, y + r * s.out_w * s.channels,
+        r % s.out_h);
   }
+  if (shape.stream_y) finish_streaming();
 }
 
 template <class T>

@@ -13,7 +13,8 @@ struct PoolShape {
   std::int64_t in_h, in_w, out_h, out_w;
   std::int64_t window_h, window_w, stride_h, stride_w;
   std::int64_t top, left;
-  bool stream;  // x and dx are too large for the caches
+  bool stream;    // x and dx are too large for the caches
+  bool stream_y;  // x and y together are
 
   // No pixel is in two windows.
   bool disjoint() const { return stride_h >= window_h && stride_w >= window_w; }

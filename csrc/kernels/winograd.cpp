@@ -136,15 +136,15 @@ struct PointTiles {
 
 template <class T, int MR, int NV, bool kTransposed>
 __attribute__((noinline)) void point_tiles(const PointTiles<T>& g) {
-  constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
   const std::int64_t row = kTransposed ? 1 : g.ldx, step = kTransposed ? g.ldx : 1;
   const T *x = g.x, *ahead = g.ahead;
   T* y = g.y;
   for (std::int64_t t = 0; t < g.count; ++t, x += MR * row, y += MR * g.ldy) {
-    for (std::int64_t i = 0; i < g.asked; ++i, ahead += kLine) __builtin_prefetch(ahead);
+    for (std::int64_t i = 0; i < g.asked; ++i, ahead += kCacheLine<T>) __builtin_prefetch(ahead);
     if (g.accumulate) {
       for (int i = 0; i < MR; ++i) {
-        for (int j = 0; j < NV * kLanes<T>; j += kLine) __builtin_prefetch(y + i * g.ldy + j, 1);
+        for (int j = 0; j < NV * kLanes<T>; j += kCacheLine<T>)
+          __builtin_prefetch(y + i * g.ldy + j, 1);
       }
     }
     Vec<T> acc[MR][NV] = {};
@@ -183,17 +183,16 @@ struct PointFamily {
 // All `rows` of a panel of nv vectors, from g.x and g.y on.
 template <class T, bool kTransposed>
 void all_rows(PointTiles<T> g, std::int64_t rows, int nv, std::int64_t ahead) {
-  constexpr std::int64_t kLine = 64 / static_cast<int>(sizeof(T));
   const auto* kernels = tiles_of_width<PointFamily<T, kTransposed>>(nv);
   const std::int64_t tiles = RowCut(rows, rows_for(nv)).tiles();
   const std::int64_t least = rows / tiles, larger = rows % tiles;
-  g.asked = ceil_div(ahead, kLine * tiles);
+  g.asked = ceil_div(ahead, kCacheLine<T> * tiles);
   if (larger > 0) {
     g.count = larger;
     kernels[least](g);
     g.x += larger * (least + 1) * (kTransposed ? 1 : g.ldx);
     g.y += larger * (least + 1) * g.ldy;
-    g.ahead += larger * g.asked * kLine;
+    g.ahead += larger * g.asked * kCacheLine<T>;
   }
   g.count = tiles - larger;
   kernels[least - 1](g);

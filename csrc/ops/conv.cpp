@@ -342,26 +342,28 @@ void DirectConv<T>::pack_weights(T* packed) const {
   const FoldedNorm<T> norm(extras_, filters);
   norm.write(packed + packed_ * shape_.groups);
   const T* scale = norm.scale(packed + packed_ * shape_.groups);
-  // A task packs some panels of one phase and group, whose rows are read side by side.
+  // A task packs some panels of one tap and group, whose rows are read side by side.
   const std::int64_t width = kPackedPanels * kernels_->panel, parts = ceil_div(columns_, width);
-  const std::int64_t phases = static_cast<std::int64_t>(phases_.size());
   const int threads = packed_ * shape_.groups > (std::int64_t{1} << 17) ? num_threads() : 1;
-  parallel_for(shape_.groups * phases * parts, threads, [&](std::int64_t task, int) {
-    const std::int64_t first = task % parts * width, group = task / parts / phases;
-    const Phase& phase = phases_[static_cast<std::size_t>(task / parts % phases)];
-    TapWeights<T> weights{};
-    weights.w = kernel_ + group * shape_.group_filters();
-    weights.taps = phase.taps.data();
-    weights.count = static_cast<std::int64_t>(phase.taps.size());
-    weights.channels = channels_;
-    weights.n = columns_;
-    weights.rs = backward_ ? 1 : filters;
-    weights.cs = backward_ ? filters : 1;
-    weights.scale = scale != nullptr ? scale + group * shape_.group_filters() : nullptr;
-    weights.for_taps = true;
-    kernels_->pack(weights, first, std::min(width, columns_ - first),
-                   packed + group * packed_ + phase.packed_at);
-  });
+  for (const Phase& phase : phases_) {
+    const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size());
+    parallel_for(shape_.groups * taps * parts, threads, [&](std::int64_t task, int) {
+      const std::int64_t first = task % parts * width;
+      const std::int64_t tap = task / parts % taps, group = task / parts / taps;
+      TapWeights<T> weights{};
+      weights.w = kernel_ + group * shape_.group_filters();
+      weights.taps = phase.taps.data();
+      weights.count = taps;
+      weights.channels = channels_;
+      weights.n = columns_;
+      weights.rs = backward_ ? 1 : filters;
+      weights.cs = backward_ ? filters : 1;
+      weights.scale = scale != nullptr ? scale + group * shape_.group_filters() : nullptr;
+      weights.for_taps = true;
+      kernels_->pack(weights, tap, 1, first, std::min(width, columns_ - first),
+                     packed + group * packed_ + phase.packed_at);
+    });
+  }
 }
 
 template <class T>

@@ -202,7 +202,7 @@ class ConvGradient {
   T* dkernel_;
   T* dbias_;
   // See TapGradient.
-  std::vector<std::int32_t> sources_, source_starts_, starts_;
+  std::vector<std::int32_t> sources_, source_starts_, source_ends_, starts_;
   std::vector<TapPixel> entries_;
   std::int64_t rows_ = 0, scratch_elements_ = 0;
   std::int64_t together_ = 1;

@@ -69,6 +69,7 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
       }
     }
     source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
+    source_ends_.push_back(static_cast<std::int32_t>(highest + 1));
     std::int32_t sources = 0;
     for_each_pixel(shape.window, lowest, highest, [&](std::int64_t pixel) {
       std::int32_t& n = number[static_cast<std::size_t>(pixel)];
@@ -129,6 +130,7 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   TapGradient<T> g{};
   g.sources = sources_.data();
   g.source_starts = source_starts_.data();
+  g.source_ends = source_ends_.data();
   g.entries = entries_.data();
   g.starts = starts_.data();
   g.rows = rows_;
@@ -150,6 +152,7 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
     g.x = x_ + image * shape_.image() * shape_.channels() + group * shape_.group_channels();
     g.dy = dy_ + image * places * shape_.filters + at;
     g.accumulate = image > first;
+    g.more = image + together_ < shape_.batch();
     kernels_->gradient(g);
     if (dbias_ != nullptr) {
       kernels<T>().reduce->sum_rows(g.dy, g.lddy, dbias + at, g.pixels, columns, g.accumulate);

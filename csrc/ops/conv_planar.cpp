@@ -116,7 +116,7 @@ void PlanarConv<T>::pack_weights(T* packed) const {
   const std::int32_t whole = 0;
   kernels_->pack(TapWeights<T>{kernel_, &whole, 1, planes_.k(), filters, filters, 1,
                                norm.scale(packed + packed_), false},
-                 0, filters, packed);
+                 0, 1, 0, filters, packed);
 }
 
 template <class T>
@@ -219,7 +219,7 @@ void PlanarGradient<T>::run_part(std::int64_t part, T* partial) const {
       planes_.fill(x_ + image * shape_.image() * shape_.channels(), row, band, planes);
       kernels_->pack(
           TapWeights<T>{dy, lines_.data(), band, w.out, filters, filters, 1, nullptr, true}, 0,
-          filters, planes + planes_.elements());
+          band, 0, filters, planes + planes_.elements());
       product.accumulate = image > first || row > 0;
       kernels_->product(product);
       if (dbias_ != nullptr) {

@@ -24,6 +24,8 @@ PoolShape shape_of(const Window& window) {
           "pooling: expected less padding than the window of ", axis->window, ", received ",
           axis->before, " and ", axis->after);
   }
+  const std::int64_t x = window.batch * window.h.in * window.w.in * window.channels;
+  const std::int64_t y = window.batch * window.h.out * window.w.out * window.channels;
   return {window.batch,
           window.channels,
           window.h.in,
@@ -36,7 +38,8 @@ PoolShape shape_of(const Window& window) {
           window.w.stride,
           window.h.before,
           window.w.before,
-          too_large_to_cache<T>(window.batch * window.h.in * window.w.in * window.channels)};
+          too_large_to_cache<T>(x),
+          too_large_to_cache<T>((x + y) / 2)};
 }
 
 }  // namespace

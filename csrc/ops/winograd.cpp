@@ -192,7 +192,7 @@ void WinogradConv<T>::pack_columns(std::int64_t column, std::int64_t columns, co
   weights.rs = backward_ ? 1 : shape_.filters;
   weights.cs = backward_ ? shape_.filters : 1;
   weights.scale = scale;
-  panels_->pack(weights, column, columns, scratch - column * taps * channels);
+  panels_->pack(weights, 0, taps, column, columns, scratch - column * taps * channels);
   for (std::int64_t j = 0; j < columns; j += panels_->panel) {
     const std::int64_t size =
         panels_->packed_elements(1, channels, std::min<std::int64_t>(panels_->panel, columns - j));

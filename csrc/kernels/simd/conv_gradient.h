@@ -43,16 +43,32 @@ struct RowsOfB {
   DLNATIVE_MEMBER const T* row(int u) const { return b + at_product.row(p + u) * kWidth; }
   DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many : 0; }
 };
-template <class T, int MR, int NV, bool kBare, class At>
-DLNATIVE_INLINE void unit_row_tile(const T* x, const T* b, std::int64_t count, const At& at,
-                                   const TileEnd<T>& end) {
-  Vec<T> acc[MR][NV] = {};
+template <int kMany, class T, int MR, int NV, class At, class Beside = Nothing>
+DLNATIVE_INLINE void add_unit_rows(Vec<T> (&acc)[MR][NV], const T* x, const T* b,
+                                   std::int64_t count, const At& at, const Beside& beside = {}) {
   UnitRowsOfA<T, At> rows_a{x, at};
   RowsOfB<T, At, NV * kLanes<T>> rows_b{b, at};
-  if constexpr (has_company<MR, NV>) count = add_products<kTogether, T>(acc, rows_a, rows_b, count);
-  add_products<1, T>(acc, rows_a, rows_b, count);
-  finish_tile<T, MR, NV, kBare>(acc, end);
+  count = add_products<kMany, T>(acc, rows_a, rows_b, count, beside);
+  if constexpr (kMany > 1) add_products<1, T>(acc, rows_a, rows_b, count);
 }
+
+// What tiles ask for beside their products, one line for kTogether of them: rows of memory, ld
+// apart.
+template <class T>
+struct LinesAhead {
+  const T* at;
+  const T* row_end;
+  std::int64_t step;  // a line, or nothing
+  std::int64_t gap, ld;
+
+  DLNATIVE_MEMBER void ask() {
+    __builtin_prefetch(at);
+    at += step;
+    if (at < row_end) return;
+    at += gap;
+    row_end += ld;
+  }
+};
 
 struct AtPixels {
   const TapPixel* entries;
@@ -69,14 +85,14 @@ struct PairsOfChannels {
   DLNATIVE_MEMBER PairAt<T> at(int i, int u) const { return {x + entries[u].x + 2 * i}; }
   DLNATIVE_MEMBER void next(int u, int many) { entries += u + 1 == many ? many : 0; }
 };
-template <class T, int MR>
+template <class T, int MR, class Beside>
 DLNATIVE_INLINE void pairs_tile(const T* x, const TapPixel* entries, const T* b, std::int64_t count,
-                                const TileEnd<T>& end) {
+                                const TileEnd<T>& end, const Beside& beside) {
   constexpr int kPairs = (MR + 1) / 2;
   Vec<T> acc[kPairs][2] = {};
   PairsOfChannels<T> pairs{x, entries};
   RowsOfB<T, AtPixels, 2 * kLanes<T>> rows_b{b, AtPixels{entries}};
-  count = add_products<kTogether, T>(acc, pairs, rows_b, count);
+  count = add_products<kTogether, T>(acc, pairs, rows_b, count, beside);
   add_products<1, T>(acc, pairs, rows_b, count);
   Vec<T> sums[2 * kPairs][1];
 #pragma GCC unroll 16
@@ -87,19 +103,31 @@ DLNATIVE_INLINE void pairs_tile(const T* x, const TapPixel* entries, const T* b,
   finish_tile<T, MR, 1, true>(rows, end);
 }
 
+// Products done together. All tiles of 32 channels and 32 filters are two vectors wide with
+// AVX-512, and gain 2 to 4 % by it.
+template <int MR, int NV>
+constexpr int kInGradient = MR * NV >= (kTileRows - 2) * kTileVectors ? kTogether : 1;
+
 template <class T, int MR, int NV>
 __attribute__((noinline)) void gradient_tile(const T* x, const TapPixel* entries, const T* b,
-                                             std::int64_t count, const TileEnd<T>& end) {
+                                             std::int64_t count, const TileEnd<T>& end,
+                                             LinesAhead<T>& ahead) {
+  LinesAhead<T> lines = ahead;
+  const auto beside = [&]() __attribute__((always_inline)) { lines.ask(); };
   if constexpr (NV == 1) {
-    pairs_tile<T, MR>(x, entries, b, count, end);
+    pairs_tile<T, MR>(x, entries, b, count, end, beside);
   } else {
-    unit_row_tile<T, MR, NV, true>(x, b, count, AtPixels{entries}, end);
+    Vec<T> acc[MR][NV] = {};
+    add_unit_rows<kInGradient<MR, NV>, T>(acc, x, b, count, AtPixels{entries}, beside);
+    finish_tile<T, MR, NV, true>(acc, end);
   }
+  ahead = lines;
 }
 
 template <class T>
 struct GradientTiles {
-  using Tile = void (*)(const T*, const TapPixel*, const T*, std::int64_t, const TileEnd<T>&);
+  using Tile = void (*)(const T*, const TapPixel*, const T*, std::int64_t, const TileEnd<T>&,
+                        LinesAhead<T>&);
   static constexpr int rows(int nv) { return nv == 1 ? kTileRows * kTileVectors : rows_for(nv); }
   template <int MR, int NV>
   static constexpr Tile tile = gradient_tile<T, MR, NV>;
@@ -177,48 +205,50 @@ void pack_panels(const T* dy, std::int64_t lddy, std::int64_t pixels, std::int64
   }
 }
 
-// What a round of the gradient reads: some pixels of x and of dY. A round past the last has none.
-struct RoundPixels {
-  const std::int32_t* sources = nullptr;
-  std::int64_t read = 0;               // of x
-  std::int64_t begin = 0, pixels = 0;  // of dY
-
-  template <class T>
-  RoundPixels(const TapGradient<T>& g, std::int64_t round) : begin(round * kGradientPixels) {
-    if (begin >= g.pixels) return;
-    pixels = min64(kGradientPixels, g.pixels - begin);
-    sources = g.sources + g.source_starts[round];
-    read = g.source_starts[round + 1] - g.source_starts[round];
-    // A group of images may be cut short: what lies behind it is not there.
-    while (read > 0 && sources[read - 1] >= g.input_pixels) --read;
-  }
-  std::int64_t all() const { return read + pixels; }
-};
-
-// Asks for the pixels of a round while the tiles of the one before run, a share each. One core, x
-// and dY out of the second-level cache: 32 and 64 channels gain 8 and 3 % (Zen 5), 64 channels 3 %
-// with AVX2 (2026-11); asked to the second-level cache only, 2 % less.
+// Asks for the pixels of a round while the tiles of the one before run. XX
 template <class T>
 class AskForRound {
  public:
-  AskForRound(const TapGradient<T>& g, std::int64_t round, std::int64_t tiles)
-      : g_(g), round_(g, round), share_(tiles > 0 ? ceil_div(round_.all(), tiles) : 0) {}
+  // The round after the last is the first of the pixels behind these.
+  AskForRound(const TapGradient<T>& g, std::int64_t round) {
+    const std::int64_t begin = round * kGradientPixels;
+    const bool inside = begin < g.pixels;
+    if (!inside && !g.more) return;
+    const std::int64_t first = inside ? g.source_ends[round - 1] : g.input_pixels;
+    const std::int64_t end = inside ? g.source_ends[round] : g.input_pixels + g.source_ends[0];
+    add(g.x, g.ldx, g.channels, first, end);
+    add(g.dy, g.lddy, g.n, inside ? begin : g.pixels,
+        inside ? min64(begin + kGradientPixels, g.pixels) : g.pixels + kGradientPixels);
+    next();
+  }
 
-  void step() {
-    for (const std::int64_t end = min64(asked_ + share_, round_.all()); asked_ < end; ++asked_) {
-      if (asked_ < round_.read) {
-        ask_for(g_.x + round_.sources[asked_] * g_.ldx, g_.channels);
-      } else {
-        ask_for(g_.dy + (round_.begin + asked_ - round_.read) * g_.lddy, g_.n);
-      }
-    }
+  LinesAhead<T>& lines() { return lines_; }
+  void next() {
+    if (lines_.at < stop_) return;
+    lines_ = LinesAhead<T>{none_, none_ + 1, 0, 0, 0};
+    stop_ = none_ + 1;
+    if (left_ == 0) return;
+    lines_ = parts_[--left_];
+    stop_ = stops_[left_];
   }
 
  private:
-  const TapGradient<T>& g_;
-  const RoundPixels round_;
-  const std::int64_t share_;
-  std::int64_t asked_ = 0;
+  void add(const T* p, std::int64_t ld, std::int64_t values, std::int64_t begin, std::int64_t end) {
+    if (begin >= end) return;
+    LinesAhead<T>& part = parts_[left_];
+    part.step = kCacheLine<T>;
+    part.at = p + begin * ld;
+    part.row_end = ld == values ? p + end * ld : part.at + values;
+    part.ld = ld;
+    part.gap = ld - ceil_div(values, part.step) * part.step;
+    stops_[left_++] = p + (end - 1) * ld + values;
+  }
+  T none_[1] = {};
+  LinesAhead<T> parts_[2];
+  const T* stops_[2];
+  int left_ = 0;
+  LinesAhead<T> lines_{none_, none_ + 1, 0, 0, 0};
+  const T* stop_ = none_;
 };
 
 template <class T>
@@ -227,9 +257,12 @@ void gradient(const TapGradient<T>& g) {
   T* const packed_x = g.scratch + kGradientPixels * kColumns;
   const RowCut cut(g.channels, g.rows);
   for (std::int64_t begin = 0, round = 0; begin < g.pixels; begin += kGradientPixels, ++round) {
-    const RoundPixels now(g, round);
-    const std::int64_t pixels = now.pixels, read = now.read;
-    AskForRound<T> next(g, round + 1, g.taps * cut.tiles() * ceil_div(g.n, kTileColumns<T>));
+    const std::int64_t pixels = min64(kGradientPixels, g.pixels - begin);
+    const std::int32_t* sources = g.sources + g.source_starts[round];
+    std::int64_t read = g.source_starts[round + 1] - g.source_starts[round];
+    // A group of images may be cut short: what lies behind it is not there.
+    while (read > 0 && sources[read - 1] >= g.input_pixels) --read;
+    AskForRound<T> ahead(g, round + 1);
     // The products of one tile of channels with one panel of dy, for all taps.
     const auto multiply = [&](std::int64_t c, std::int64_t rows, std::int64_t j, const T* x,
                               const T* dy) {
@@ -246,8 +279,8 @@ void gradient(const TapGradient<T>& g) {
         std::int64_t count = starts[1] - starts[0];
         while (count > 0 && entries[count - 1].pixel >= pixels) --count;
         end.c = g.d + t * g.tap_stride + c * g.ldd + j;
-        next.step();
-        tile(x, entries, dy, count, end);
+        tile(x, entries, dy, count, end, ahead.lines());
+        ahead.next();
       }
     };
     const std::int64_t packed = packed_tile<T>(read, g.rows);
@@ -260,7 +293,7 @@ void gradient(const TapGradient<T>& g) {
         tiles = min64(together, cut.tiles() - i);
         std::int64_t c = channel;
         for (std::int64_t k = 0; k < tiles; c += cut.rows(i + k), ++k) {
-          pack_pixels(g.x + c, g.channels - c, g.ldx, now.sources, read, cut.rows(i + k), g.rows,
+          pack_pixels(g.x + c, g.channels - c, g.ldx, sources, read, cut.rows(i + k), g.rows,
                       packed_x + k * packed);
         }
         for (std::int64_t at = 0; at < columns; at += kTileColumns<T>) {

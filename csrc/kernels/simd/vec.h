@@ -219,10 +219,14 @@ DLNATIVE_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> x) {
   return from_bits<T>(to_bits<T>(magnitude) | (to_bits<T>(x) & FloatFormat<T>::kSign));
 }
 
+// Values of a line of the caches.
+template <class T>
+constexpr std::int64_t kCacheLine = 64 / static_cast<std::int64_t>(sizeof(T));
+
 // Asks for n values that are needed later; they need not exist.
 template <class T>
 DLNATIVE_INLINE void ask_for(const T* p, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(p + i);
+  for (std::int64_t i = 0; i < n; i += kCacheLine<T>) __builtin_prefetch(p + i);
 }
 
 // Asks for what lies 2 KB behind p, where a vector is a whole line: in loops over arrays that may
