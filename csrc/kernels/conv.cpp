@@ -56,10 +56,10 @@ DLNATIVE_INLINE void add_pairs(Vec<T> (&acc)[MR][2], const RowsOfA<T, MR>& a, co
   }
 }
 
-// Large weights come from the last cache: tiles ask for the panel that is next, a line for every
-// kTogether products. 512 channels at 4 x 4 gain 2 to 4 % with AVX-512, XX % with AVX2 (Zen 5,
-// 2026-11); weights that a second-level cache holds lose 1 %.
-constexpr std::int64_t kLargeWeights = 1 << 20;
+// So many bytes of weights come from the last cache: tiles ask for the panel that is next, a line
+// for every kTogether products. 512 channels at 4 x 4 gain 2 to 4 % with AVX-512, AVX2 gains
+// nothing (Zen 5, 2026-11); weights that a second-level cache holds would lose 1 %.
+constexpr std::int64_t kWeightsFromAfar = 1 << 20;
 template <int MR, int NV>
 constexpr bool can_ask = has_company<MR, NV> && (kTogether > 1);
 
@@ -152,7 +152,8 @@ template <class T>
 void pack(const TapWeights<T>& weights, std::int64_t first_tap, std::int64_t taps,
           std::int64_t first, std::int64_t columns, T* out) {
   // Rows of few columns lie far apart in large weights: a few rows of all panels, then the next,
-  // which are asked for before (512 channels at 4 x 4: the whole convolution gains 3 %).
+  // which are asked for before: the whole convolution of 512 channels at 4 x 4 gains 3 % with
+  // AVX-512, 15 % with AVX2 (Zen 5, 2026-11).
   const std::int64_t together = weights.cs == 1 ? kPackedTogether : weights.channels;
   for (std::int64_t t = first_tap; t < first_tap + taps; ++t) {
     for (std::int64_t p = 0; p < weights.channels; p += together) {
@@ -195,13 +196,18 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
                bool first, bool last) {
   const GemmEpilogue<T>& e = *g.epilogue;
   const std::int64_t weights = g.taps * g.channels * g.n;
-  const bool large = weights * static_cast<std::int64_t>(sizeof(T)) > kLargeWeights;
+  const bool large = weights * static_cast<std::int64_t>(sizeof(T)) > kWeightsFromAfar;
+  // The weights of product p, of all taps and channels, in the panel of column j.
+  const auto panel = [&](std::int64_t j, std::int64_t p) {
+    return g.b + j * g.taps * g.channels + p * panel_vectors<T>(g.n - j) * kLanes<T>;
+  };
+  const std::int64_t first_product = r.tap * g.channels + r.channel, products = r.taps * r.channels;
   for (std::int64_t j = 0; j < g.n; j += kTileColumns<T>) {
     const int nv = panel_vectors<T>(g.n - j);
     const std::int64_t width = nv * kLanes<T>;
     const auto* tiles = tiles_of_width<TapTiles<T, false>>(nv);
     const auto* asking = tiles_of_width<TapTiles<T, true>>(nv);
-    const T* b = g.b + j * g.taps * g.channels + (r.tap * g.channels + r.channel) * width;
+    const T* b = panel(j, first_product);
     TileEnd<T> end;
     end.ldc = g.ldy;
     end.columns = min64(width, g.n - j);
@@ -212,10 +218,9 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
     const T* saved = last && e.relu_saved != nullptr ? e.relu_saved + j : nullptr;
     end.plain = end.columns == width && !end.relu && end.bias == nullptr && saved == nullptr;
     // The panel that is next: of this round, or the first of the next round.
-    const std::int64_t size = r.taps * r.channels * width;
-    end.ahead = j + width < g.n ? b + g.taps * g.channels * width
-                                : g.b + (r.tap * g.channels + r.channel) * kTileColumns<T> + size;
-    const T* const asked = end.ahead + (large ? size : 0);
+    end.ahead =
+        j + width < g.n ? panel(j + width, first_product) : panel(0, first_product + products);
+    const T* const asked = end.ahead + (large ? products * width : 0);
     for (std::int64_t i = begin; i < stop; i += g.tile) {
       const bool asks = end.ahead < asked;
       const std::int64_t at = g.out != nullptr ? 0 : i * g.ldy;
@@ -225,7 +230,7 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
       const std::int32_t* rows = g.rows + (i / g.tile * g.taps + r.tap) * kTileRows;
       (asks ? asking : tiles)[min64(g.tile, stop - i) - 1](
           g.x + r.channel, rows, g.zeros, b, r.taps, r.channels, g.channels * width, end);
-      if (asks) end.ahead += r.taps * r.channels / kTogether * kCacheLine<T>;
+      if (asks) end.ahead += products / kTogether * kCacheLine<T>;
     }
   }
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-_state = {"seed": None, "drawn": 0}
+_state: dict[str, Any] = {"seed": None, "drawn": 0}
 
 
 def set_random_seed(seed):
@@ -22,7 +24,8 @@ def set_random_seed(seed):
 def next_seed():
     """A new 64-bit seed from the global stream."""
     if _state["seed"] is None:
-        set_random_seed(int(np.random.SeedSequence().entropy % 2**64))
+        entropy: Any = np.random.SeedSequence().entropy
+        set_random_seed(int(entropy % 2**64))
     sequence = np.random.SeedSequence(_state["seed"], spawn_key=(_state["drawn"],))
     _state["drawn"] += 1
     return int(sequence.generate_state(1, np.uint64)[0])

@@ -100,7 +100,7 @@ struct TileEnd {
   const T* bias = nullptr;        // of this panel, or null
   const T* relu_saved = nullptr;  // of this tile, or null; with `rows` its rows lie as those of C
   std::int64_t ld_saved = 0;
-  // Of an Aside with k / kTogether steps, NV * lanes values each.
+  // Of an Aside with k / kTogether steps, NV * lanes values each; a convolution asks for a line.
   const T* ahead = nullptr;  // those of the first step, the others ld_ahead apart
   std::int64_t ld_ahead = 0;
   T* copy = nullptr;  // Aside::kCopy: the place of the copies, one after the other

@@ -18,7 +18,9 @@ def build(graph, outputs, engine=None):
     """
     name = engine or config.current_engine()
     if name == "numpy":
-        from .numpy import NumpyFunction as Function
-    else:
-        from .native import NativeFunction as Function
-    return Function(graph, outputs)
+        from .numpy import NumpyFunction
+
+        return NumpyFunction(graph, outputs)
+    from .native import NativeFunction
+
+    return NativeFunction(graph, outputs)

@@ -120,7 +120,7 @@ class Node:
         self.inputs = inputs  # tuple of Tensor or None (an absent optional input)
         self.attributes = attributes
         self.scope = scope
-        self.outputs = ()
+        self.outputs: tuple[Tensor, ...] = ()
 
     def __repr__(self):
         return f"<Node {self.op.name} {self.scope or ''}>"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import config, losses
@@ -19,7 +21,7 @@ PEAK_FLOPS = 4e9  # measures the peak of a core for profiles, in a hundredth to 
 class Inspection:
     """Mixin of every model: looks at the step that training or prediction runs."""
 
-    def memory_plan(self, batch_size=32):
+    def memory_plan(self: Any, batch_size=32):
         """The exact memory of a step, before anything is run.
 
         Compiles the training step of a compiled model, or the prediction step of another one, for
@@ -57,7 +59,7 @@ class Inspection:
             sum(v.value.nbytes for v in slots),
         )
 
-    def profile(self, x, y=None, batch_size=32, steps=20):
+    def profile(self: Any, x, y=None, batch_size=32, steps=20):
         """Time, speed and share of the machine's peak per instruction of a step.
 
         Runs training steps (prediction steps where `y` is None) on real rows; the state of the

@@ -28,6 +28,7 @@ class FlatTensor(Tensor):
     """A tensor that others are parts of: `parts` is a list of (tensor, offset in elements)."""
 
     __slots__ = ("parts",)
+    parts: list
 
 
 def flatten_updates(schedule):

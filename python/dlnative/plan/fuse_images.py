@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..graph.ops.pooling import MAX_INDEXED_WINDOW
 from ..graph.tensor import Tensor
@@ -40,7 +41,9 @@ def max_pool_indices(schedule):
             and len(schedule.used_by(x)) == 3
         )
         attributes = {**pool.attributes, "indices": True}
-        source, result, saved, dropped = x, backward.outputs[0], (), ()
+        source, result = x, backward.outputs[0]
+        saved: tuple[Any, ...] = ()
+        dropped: tuple[Any, ...] = ()
         if behind:
             attributes["activation"] = window["activation"] = "relu"
             source, result, saved = relu.inputs[0], gradient.outputs[0], (y,)
