@@ -217,6 +217,24 @@ def test_gradients_too_large_for_the_caches(isa, rng, channels, size):
         np.testing.assert_array_equal(average[some], ops.avg_pool2d_backward(dy[some], **one))
 
 
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("channels", [12, 64, 72])
+def test_windows_too_large_for_the_caches(isa, rng, channels, size):
+    """What is written past the caches has the values of small batches, which are not."""
+    window = {"pool_size": (size, size), "strides": (2, 2), "padding": "same"}
+    x = rng.standard_normal((9_000_000 // (60 * 62 * channels), 60, 62, channels), "float32")
+    x[-1, 7, 9] = np.nan
+    y, indices = ops.max_pool2d(x, **window, indices=True)
+    largest, average = ops.max_pool2d(x, **window), ops.avg_pool2d(x, **window)
+    for i in (0, len(x) - 1):
+        some = x[i : i + 1]
+        expected, positions = ops.max_pool2d(some, **window, indices=True)
+        np.testing.assert_array_equal(y[i : i + 1], expected)
+        np.testing.assert_array_equal(indices[i : i + 1], positions)
+        np.testing.assert_array_equal(largest[i : i + 1], expected)
+        np.testing.assert_array_equal(average[i : i + 1], ops.avg_pool2d(some, **window))
+
+
 def test_wrong_indices_stay_in_bounds(isa, rng):
     """A position that no window has gives nothing."""
     dy = np.ones((2, 3, 3, 5), "float32")
