@@ -20,46 +20,6 @@ namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
-#if defined(__AVX512F__)
-// The maskz forms, because GCC 12 warns of the undefined source in the plain ones (PR 105593).
-DLNATIVE_INLINE Vec<float> square_root(Vec<float> x) {
-  return (Vec<float>)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);
-}
-DLNATIVE_INLINE Vec<double> square_root(Vec<double> x) {
-  return (Vec<double>)_mm512_maskz_sqrt_pd(0xff, (__m512d)x);
-}
-#elif defined(__AVX2__)
-DLNATIVE_INLINE Vec<float> square_root(Vec<float> x) {
-  return (Vec<float>)_mm256_sqrt_ps((__m256)x);
-}
-DLNATIVE_INLINE Vec<double> square_root(Vec<double> x) {
-  return (Vec<double>)_mm256_sqrt_pd((__m256d)x);
-}
-#elif defined(__x86_64__)
-DLNATIVE_INLINE Vec<float> square_root(Vec<float> x) {
-  return (Vec<float>)_mm_sqrt_ps((__m128)x);
-}
-DLNATIVE_INLINE Vec<double> square_root(Vec<double> x) {
-  return (Vec<double>)_mm_sqrt_pd((__m128d)x);
-}
-#elif defined(__aarch64__)
-DLNATIVE_INLINE Vec<float> square_root(Vec<float> x) {
-  return (Vec<float>)vsqrtq_f32((float32x4_t)x);
-}
-DLNATIVE_INLINE Vec<double> square_root(Vec<double> x) {
-  return (Vec<double>)vsqrtq_f64((float64x2_t)x);
-}
-#else
-DLNATIVE_INLINE Vec<float> square_root(Vec<float> x) {
-  for (int i = 0; i < kLanes<float>; ++i) x[i] = __builtin_sqrtf(x[i]);
-  return x;
-}
-DLNATIVE_INLINE Vec<double> square_root(Vec<double> x) {
-  for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_sqrt(x[i]);
-  return x;
-}
-#endif
-
 // Where a step reads and writes: a whole vector, or the first lanes of one.
 template <class T>
 struct WholeVector {
