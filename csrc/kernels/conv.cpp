@@ -60,6 +60,10 @@ DLNATIVE_INLINE void add_pairs(Vec<T> (&acc)[MR][2], const RowsOfA<T, MR>& a, co
 // for every kTogether products. 512 channels at 4 x 4 gain 2 to 4 % with AVX-512, AVX2 gains
 // nothing (Zen 5, 2026-11); weights that a second-level cache holds would lose 1 %.
 constexpr std::int64_t kWeightsFromAfar = 1 << 20;
+template <class T>
+DLNATIVE_INLINE bool come_from_afar(std::int64_t weights) {
+  return weights * static_cast<std::int64_t>(sizeof(T)) > kWeightsFromAfar;
+}
 template <int MR, int NV>
 constexpr bool can_ask = has_company<MR, NV> && (kTogether > 1);
 
@@ -155,6 +159,8 @@ void pack(const TapWeights<T>& weights, std::int64_t first_tap, std::int64_t tap
   // which are asked for before: the whole convolution of 512 channels at 4 x 4 gains 3 % with
   // AVX-512, 15 % with AVX2 (Zen 5, 2026-11).
   const std::int64_t together = weights.cs == 1 ? kPackedTogether : weights.channels;
+  const bool asks =
+      weights.cs == 1 && come_from_afar<T>(weights.count * weights.channels * weights.n);
   for (std::int64_t t = first_tap; t < first_tap + taps; ++t) {
     for (std::int64_t p = 0; p < weights.channels; p += together) {
       const std::int64_t rows = min64(together, weights.channels - p);
@@ -163,7 +169,7 @@ void pack(const TapWeights<T>& weights, std::int64_t first_tap, std::int64_t tap
         const std::int64_t valid = min64(width, weights.n - j);
         const T* w = weights.w + weights.taps[t] + p * weights.rs + j * weights.cs;
         T* to = out + j * weights.count * weights.channels + (t * weights.channels + p) * width;
-        if (weights.cs == 1) {
+        if (asks) {
           for (std::int64_t i = 0; i < rows; ++i)
             ask_for(w + (kPackedTogether + i) * weights.rs, valid);
         }
@@ -195,8 +201,7 @@ template <class T>
 void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::int64_t stop,
                bool first, bool last) {
   const GemmEpilogue<T>& e = *g.epilogue;
-  const std::int64_t weights = g.taps * g.channels * g.n;
-  const bool large = weights * static_cast<std::int64_t>(sizeof(T)) > kWeightsFromAfar;
+  const bool large = come_from_afar<T>(g.taps * g.channels * g.n);
   // The weights of product p, of all taps and channels, in the panel of column j.
   const auto panel = [&](std::int64_t j, std::int64_t p) {
     return g.b + j * g.taps * g.channels + p * panel_vectors<T>(g.n - j) * kLanes<T>;
