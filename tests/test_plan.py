@@ -9,7 +9,7 @@ from dlnative import engines
 from dlnative.graph import Graph, apply
 from dlnative.plan import fuse, gradients, plan_memory
 from dlnative.plan.flatten import FlatTensor, flatten_updates, place_variables
-from dlnative.plan.schedule import Schedule, live_nodes
+from dlnative.plan.schedule import Schedule, live_nodes, merged_node
 from dlnative.variables import Variable
 
 
@@ -324,3 +324,58 @@ def test_unfused_and_fused_have_the_same_bits(rng):
 def test_plan_of_nothing():
     schedule = Schedule([], [])
     assert plan_memory(schedule, []).bytes == 0
+
+
+def stateful_graph():
+    """A counter that is read, incremented and read again, and a weight that follows."""
+    graph = Graph(training=True)
+    weight, counter = Variable(np.ones(3), name="w"), Variable([0], "int64", "count")
+    rate = Variable([0.1], "float64", "lr")
+    moments = [Variable(np.zeros(3), name=f"m{i}") for i in range(2)]
+    x = graph.feed((3,), "float64", "x")
+    gradient = apply("multiply", x, weight)
+    leaf = graph.variable(weight)
+    apply("adam", leaf, *moments, None, gradient, rate, counter)
+    apply("assign", weight, apply("multiply", leaf, 0.5))
+    apply("increment", graph.variable(counter))
+    return graph, weight
+
+
+def test_nodes_moved_last_take_what_follows_them_along():
+    """An update moved behind all others still comes before the count and the projection."""
+    graph, _ = stateful_graph()
+    schedule = Schedule(graph.nodes, [])
+    before = names(schedule)
+    schedule.move_last([n for n in schedule.nodes if n.op.name == "adam"])
+    schedule.check_state_order()
+    assert names(schedule) == before
+
+
+@pytest.mark.parametrize("moved", ["adam", "increment", "assign"])
+def test_a_pass_that_moves_state_past_a_write_is_found(moved):
+    graph, _ = stateful_graph()
+    schedule = Schedule(graph.nodes, [])
+    node = next(n for n in schedule.nodes if n.op.name == moved)
+    rest = [n for n in schedule.nodes if n is not node]
+    schedule._slots = [node, *rest] if moved != "adam" else [*rest, node]
+    with pytest.raises(RuntimeError, match="plan: <Node .*in the order of the graph"):
+        schedule.check_state_order()
+    schedule._slots = rest
+    with pytest.raises(RuntimeError, match=f"plan: <Node {moved}"):
+        schedule.check_state_order()
+
+
+def test_merged_nodes_are_checked_as_what_they_stand_for():
+    """Merging a read from before a write with one from behind it is no plan."""
+    graph = Graph(training=True)
+    weight = Variable(np.ones(3), name="w")
+    leaf = graph.variable(weight)
+    first = apply("multiply", leaf, 2.0)
+    apply("assign", weight, first)
+    second = apply("add", leaf, first)
+    schedule = Schedule(graph.nodes, [second])
+    multiply, _, add = schedule.nodes
+    schedule.check_state_order()
+    schedule.replace(merged_node("add", (leaf, leaf), (second,), {}, None), (multiply,), at=add)
+    with pytest.raises(RuntimeError, match="plan"):
+        schedule.check_state_order()

@@ -52,7 +52,8 @@ def fuse(graph, outputs):
         fusion(schedule)
     # What was merged may have come to stand before its inputs.
     schedule.sort()
-    _statistics_last(schedule)
+    _commits_last(schedule)
+    schedule.check_state_order()
     return schedule
 
 
@@ -144,11 +145,11 @@ def backward_bias(schedule):
         schedule.replace(merged, (second,), at=first)
 
 
-def _statistics_last(schedule):
+def _commits_last(schedule):
     """Moving statistics change together with the weights: a step is done whole or not at all."""
-    last = [n for n in schedule.nodes if n.op.name == "moving_average"]
-    if last:
-        schedule.move_last(last + [n for n in schedule.nodes if n.op.name in UPDATES])
+    statistics = [n for n in schedule.nodes if n.op.name == "moving_average"]
+    if statistics:
+        schedule.move_last(statistics + [n for n in schedule.nodes if n.op.name in UPDATES])
 
 
 def _is_one(tensor):

@@ -9,13 +9,18 @@ from ..graph.tensor import Node, is_variable
 class Schedule:
     """Nodes that may be replaced by others. Tensors are shared with the graph.
 
-    Every change keeps the account of makers and users, so that a fusion costs the same in a long
-    program as in a short one.
+    Every change keeps the account of producers and users, so that a fusion costs the same in a long
+    program as in a short one. Which of the first nodes each node stands for is kept, too: so
+    `check_state_order` can prove that state is still read and written in the order of the graph.
     """
 
     def __init__(self, nodes, outputs):
         self.outputs = list(outputs)
         self._slots = list(nodes)  # None where a node was dropped
+        self._first = list(nodes)
+        self._origins: dict[int, tuple[int, ...]] = {
+            id(node): (i,) for i, node in enumerate(self._first)
+        }
         self._positions = {id(node): i for i, node in enumerate(self._slots)}
         self._producers = {id(t): node for node in self._slots for t in node.outputs}
         self._users = {}
@@ -65,6 +70,10 @@ class Schedule:
     def replace(self, merged, dropped, at):
         """Puts node `merged` in the place of node `at` and removes the nodes `dropped`."""
         index = self._positions[id(at)]
+        replaced = {id(node) for node in (at, *dropped)}
+        self._origins[id(merged)] = tuple(
+            sorted(i for node in replaced for i in self._origins.pop(node))
+        )
         for node in (at, *dropped):
             self._slots[self._positions.pop(id(node))] = None
             for t in node.inputs:
@@ -110,11 +119,51 @@ class Schedule:
         self._positions = {id(node): i for i, node in enumerate(self._slots)}
 
     def move_last(self, nodes):
-        """Puts `nodes`, whose results nothing else needs, behind all others in their order."""
-        moved = {id(node) for node in nodes}
-        rest = [node for node in self.nodes if id(node) not in moved]
-        self._slots = rest + list(nodes)
+        """Puts `nodes` behind all others, in their order, and with them what must follow them.
+
+        That is what uses their results, and what reads or writes the state that they write or
+        writes what they read.
+        """
+        wanted = {id(node) for node in nodes}
+        first, last = [], []
+        results, read, written = set(), set(), set()  # of the nodes in `last`
+        for node in self.nodes:
+            reads, writes = state_access(node)
+            if (
+                id(node) in wanted
+                or not results.isdisjoint(id(t) for t in node.inputs)
+                or not written.isdisjoint(reads | writes)
+                or not read.isdisjoint(writes)
+            ):
+                last.append(node)
+                results.update(id(t) for t in node.outputs)
+                read |= reads
+                written |= writes
+            else:
+                first.append(node)
+        self._slots = first + last
         self._positions = {id(node): i for i, node in enumerate(self._slots)}
+
+    def check_state_order(self):
+        """Proves that every node reads and writes each variable in its version in the graph.
+
+        A version of a variable is the number of writes to it so far. A fused node reads and writes
+        what the nodes that it stands for did.
+
+        Raises:
+            RuntimeError: A pass has moved a read or a write past a write of the same variable.
+        """
+        accesses = [state_access(node) for node in self._first]
+        versions = _versions(range(len(self._first)), accesses)
+        order = [i for node in self.nodes for i in self._origins[id(node)]]
+        now = _versions(order, accesses)
+        missing = [i for i, (_, writes) in enumerate(accesses) if writes and i not in now]
+        moved = [i for i in order if now[i] != versions[i]]
+        if missing or moved:
+            node = self._first[(missing or moved)[0]]
+            raise RuntimeError(
+                f"plan: {node!r} no longer reads and writes its variables in the order of the graph"
+            )
 
     def _note_uses(self, node):
         for t in node.inputs:
@@ -122,14 +171,32 @@ class Schedule:
                 self._users.setdefault(id(t), []).append(node)
 
 
+def state_access(node):
+    """(ids of the leaves of variables that a node reads, ids of those that it writes)."""
+    leaves = [t is not None and is_variable(t.source) for t in node.inputs]
+    if not any(leaves):
+        return frozenset(), frozenset()
+    writes = {id(node.inputs[i]) for i in node.op.writes if i < len(node.inputs) and leaves[i]}
+    reads = {id(t) for t, leaf in zip(node.inputs, leaves, strict=True) if leaf}
+    return frozenset(reads), frozenset(writes)
+
+
+def _versions(order, accesses):
+    """{number of a node: versions of the variables that it reads or writes} in a given order."""
+    counts: dict[int, int] = {}
+    versions = {}
+    for i in order:
+        reads, writes = accesses[i]
+        versions[i] = {leaf: counts.get(leaf, 0) for leaf in reads | writes}
+        for leaf in writes:
+            counts[leaf] = counts.get(leaf, 0) + 1
+    return versions
+
+
 def _share_state(a, b):
-    """Whether one of two nodes overwrites what the other reads or overwrites."""
-    return _overwrites(a, b) or _overwrites(b, a)
-
-
-def _overwrites(a, b):
-    written = [a.inputs[i] for i in a.op.writes if i < len(a.inputs) and a.inputs[i] is not None]
-    return any(t is w for w in written if is_variable(w.source) for t in b.inputs)
+    """Whether one of two nodes writes what the other reads or writes."""
+    (reads, writes), (others_reads, others_writes) = state_access(a), state_access(b)
+    return not (writes.isdisjoint(others_reads | others_writes) and others_writes.isdisjoint(reads))
 
 
 def live_nodes(nodes, outputs):
