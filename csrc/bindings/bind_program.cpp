@@ -1,6 +1,9 @@
 // Program, and single ops on NumPy arrays.
 #include <pybind11/stl.h>
 
+#include <memory>
+#include <utility>
+
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "core/fp_mode.h"
@@ -10,10 +13,15 @@ namespace dlnative {
 
 namespace {
 
+void check_signals() {
+  py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
 // A program and the arrays that its instructions point into.
 class PyProgram {
  public:
-  explicit PyProgram(std::size_t arena_bytes) : program_(arena_bytes) {}
+  PyProgram(std::size_t bytes, std::shared_ptr<Arena> arena) : program_(std::move(arena), bytes) {}
 
   // A buffer is (offset, dtype, shape) in the arena, an array (state or a constant), or None.
   Buffer buffer(const py::handle& value) {
@@ -166,10 +174,7 @@ class PyProgram {
   }
 
   std::int64_t execute(RunRequest& request) {
-    request.poll = [] {
-      py::gil_scoped_acquire acquire;
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    };
+    request.poll = check_signals;
     py::gil_scoped_release release;
     return program_.run(request);
   }
@@ -200,8 +205,17 @@ void execute_op(const std::string& op, const py::sequence& inputs, const py::seq
 }  // namespace
 
 void bind_program(py::module_& m) {
+  py::class_<Arena, std::shared_ptr<Arena>>(m, "Arena")
+      .def(py::init<>())
+      .def_property_readonly("bytes", &Arena::bytes)
+      .def(
+          "acquire", [](Arena& arena) { arena.turns().acquire(check_signals); },
+          py::call_guard<py::gil_scoped_release>())
+      .def("release", [](Arena& arena) { arena.turns().release(); })
+      .def("reset_turns", &Arena::reset_turns);
   py::class_<PyProgram>(m, "Program")
-      .def(py::init<std::size_t>(), py::arg("arena_bytes"))
+      .def(py::init<std::size_t, std::shared_ptr<Arena>>(), py::arg("arena_bytes"),
+           py::arg("arena").none(false))
       .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
            py::arg("attributes"), py::arg("label") = "", py::arg("commits") = false,
            py::arg("constants") = std::vector<std::size_t>{})

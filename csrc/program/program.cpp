@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "core/fp_mode.h"
 
@@ -21,7 +22,8 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-Program::Program(std::size_t arena_bytes) : arena_(AlignedBuffer::zeroed(arena_bytes)) {}
+Program::Program(std::shared_ptr<Arena> arena, std::size_t bytes)
+    : arena_(std::move(arena)), block_(arena_->reserve(bytes)), bytes_(bytes) {}
 
 std::size_t Program::add(const Spec& spec, std::string label, bool commits) {
   committed_ = committed_ || commits;
@@ -50,9 +52,7 @@ void Program::add_output(Buffer source) {
 }
 
 std::int64_t Program::run(const RunRequest& request) {
-  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock())
-    throw std::runtime_error("this model is already running in another thread");
+  const Turn turn(arena_->turns(), request.poll);
   const FlushDenormals flush;
   const Clock::time_point start = Clock::now();
   pack_constants(request.versions);

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "core/aligned.h"
 #include "ops/gather.h"
+#include "program/arena.h"
 #include "program/instruction.h"
 
 namespace dlnative {
@@ -42,10 +42,11 @@ struct ProfileEntry {
 
 class Program {
  public:
-  explicit Program(std::size_t arena_bytes);
+  // Its tensors lie in the first `bytes` bytes of a block of `arena`.
+  Program(std::shared_ptr<Arena> arena, std::size_t bytes);
 
-  char* arena() { return reinterpret_cast<char*>(arena_.data()); }
-  std::size_t arena_bytes() const { return arena_.bytes(); }
+  char* arena() { return reinterpret_cast<char*>(block_->data()); }
+  std::size_t arena_bytes() const { return bytes_; }
 
   // `commits`: the instruction changes parameters or their slots. From the first such instruction
   // on a step is not interrupted, so that an update is done whole or not at all. Returns the bytes
@@ -57,9 +58,10 @@ class Program {
   const std::vector<Buffer>& feeds() const { return feeds_; }
   const std::vector<Buffer>& outputs() const { return outputs_; }
 
-  // Runs up to request.steps steps and returns how many were run. std::runtime_error where the
-  // program is already running in another thread, std::invalid_argument where versions are missing
-  // or too many. Sets flush-to-zero for the length of the call.
+  // Runs up to request.steps steps and returns how many were run. Waits while another thread runs a
+  // program on the same arena. std::runtime_error where this thread does so already,
+  // std::invalid_argument where versions are missing or too many. Sets flush-to-zero for the length
+  // of the call.
   std::int64_t run(const RunRequest& request);
 
   // From now on every run adds its time per instruction.
@@ -71,7 +73,9 @@ class Program {
   void run_step(const RunRequest& request, std::int64_t s);
   void run_instructions(const StepContext& context, const std::function<void()>& poll);
 
-  AlignedBuffer arena_;
+  std::shared_ptr<Arena> arena_;
+  std::shared_ptr<AlignedBuffer> block_;
+  std::size_t bytes_;
   std::vector<std::unique_ptr<Instruction>> instructions_;
   std::vector<ProfileEntry> entries_;
   std::size_t interruptible_ = 0;  // instructions before the first that commits
@@ -81,7 +85,6 @@ class Program {
   std::vector<Buffer> feeds_;
   std::vector<std::int64_t> feed_rows_, feed_row_elements_;
   std::vector<Buffer> outputs_;
-  std::mutex mutex_;
   bool profiling_ = false;
   // A step takes long enough that signals are looked for between instructions. So may the first
   // one.

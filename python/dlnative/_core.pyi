@@ -8,6 +8,7 @@ import collections.abc
 import typing
 
 __all__: list[str] = [
+    "Arena",
     "Program",
     "available_isas",
     "cache_sizes",
@@ -26,8 +27,18 @@ __all__: list[str] = [
     "threading",
 ]
 
+class Arena:
+    def __init__(self) -> None: ...
+    def acquire(self) -> None: ...
+    def release(self) -> None: ...
+    def reset_turns(self) -> None: ...
+    @property
+    def bytes(self) -> int: ...
+
 class Program:
-    def __init__(self, arena_bytes: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def __init__(
+        self, arena_bytes: typing.SupportsInt | typing.SupportsIndex, arena: Arena
+    ) -> None: ...
     def add(
         self,
         op: str,

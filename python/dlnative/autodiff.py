@@ -8,6 +8,8 @@ from . import config, engines
 from .graph import Graph, Tensor
 from .plan import gradients
 
+KEPT = 8  # evaluations per function, one per list of shapes
+
 
 def value_and_grad(model, loss, dtype=None, training=True):
     """A function that computes the loss and its gradient with respect to every trainable variable.
@@ -33,7 +35,7 @@ def value_and_grad(model, loss, dtype=None, training=True):
     from . import losses
 
     loss = losses.as_loss(loss)
-    cache = {}
+    cache = engines.ProgramCache(KEPT)
 
     def function(x, y):
         evaluation = _evaluation(cache, model, loss, x, y, dtype, training)
@@ -46,7 +48,7 @@ def value_and_grad(model, loss, dtype=None, training=True):
 class _Evaluation:
     """The loss of one model on one batch and its gradients, as Functions that are fed variables."""
 
-    def __init__(self, model, loss, x, y, dtype, training):
+    def __init__(self, model, loss, x, y, dtype, training, arena=None):
         self.variables = list(model.trainable_variables)
         path_of = {id(v): path for path, v in model.variables_by_path().items()}
         self.paths = [path_of[id(v)] for v in self.variables]
@@ -74,7 +76,7 @@ class _Evaluation:
                     outputs.append(
                         graph.constant(np.zeros(v.shape, self.dtype)) if g is None else g
                     )
-            self.functions[with_gradients] = engines.build(graph, outputs)
+            self.functions[with_gradients] = engines.build(graph, outputs, arena=arena)
 
     def bind(self, x, y):
         self.arrays = [*x, *y]
@@ -115,9 +117,10 @@ def _evaluation(cache, model, loss, x, y, dtype, training):
     if not model.built:
         model(x[0] if len(x) == 1 else x)
     key = (tuple((a.shape, a.dtype.kind) for a in (*x, *y)), *config.program_settings())
-    if key not in cache:
-        cache[key] = _Evaluation(model, loss, x, y, dtype, training)
-    return cache[key].bind(x, y)
+    evaluation = cache.get(
+        key, lambda arena: _Evaluation(model, loss, x, y, dtype, training, arena)
+    )
+    return evaluation.bind(x, y)
 
 
 def vjp(function, *inputs, training=False):

@@ -7,15 +7,15 @@ a NumPy array it returns a number.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from .changes import Tracked
 from .graph import Tensor, apply
+from .hyperparameters import Number
 from .naming import to_snake_case, unknown
 
 
-class Regularizer:
+class Regularizer(Tracked):
     """Base class: subclasses give `__call__(x)` and `get_config()`.
 
     `x` is a tensor of the graph during training; `__call__` returns a tensor of shape () made of it
@@ -55,9 +55,12 @@ class L1L2(Regularizer):
         2.75
     """
 
+    l1 = Number(0.0)
+    l2 = Number(0.0)
+
     def __init__(self, l1=0.0, l2=0.0):
-        self.l1 = _factor(self, "l1", 0.0 if l1 is None else l1)
-        self.l2 = _factor(self, "l2", 0.0 if l2 is None else l2)
+        self.l1 = 0.0 if l1 is None else l1
+        self.l2 = 0.0 if l2 is None else l2
 
     def __call__(self, x):
         if not isinstance(x, Tensor):
@@ -104,15 +107,6 @@ class L2(L1L2):
 
     def get_config(self):
         return {"l2": self.l2}
-
-
-def _factor(regularizer, name, value):
-    kind = type(regularizer).__name__
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{kind}: expected {name} to be a number, received {value!r}")
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"{kind}: expected {name} finite and not negative, received {value}")
-    return float(value)
 
 
 _CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2)}

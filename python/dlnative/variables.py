@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from .changes import TrackedAttribute
+
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 
 _changes = itertools.count(1)
@@ -33,6 +35,11 @@ class Variable:
     """
 
     is_graph_variable = True
+
+    # What programs are built from, beside the shape.
+    trainable = TrackedAttribute()
+    regularizer = TrackedAttribute()
+    constraint = TrackedAttribute()
 
     def __init__(self, value, dtype=None, name="variable", trainable=True, path=None):
         value = np.array(value, dtype=dtype, order="C", ndmin=0)

@@ -19,20 +19,21 @@ class NativeFunction:
     Attributes:
         schedule: The fused nodes.
         instructions: Those of them that the program runs; views need nothing to be done.
-        memory: The MemoryPlan; `memory.bytes` is what the program has allocated.
+        memory: The MemoryPlan; the program takes `memory.bytes` of its arena.
         written: The variables that the program overwrites.
         packed_bytes: What it has allocated besides, for copies of weights that it does not write,
             in the form that the kernels read. Programs share the copies of the same weights.
     """
 
-    def __init__(self, graph, outputs):
+    def __init__(self, graph, outputs, arena=None):
         place_variables(graph)
         place([t.source for t in outputs if getattr(t.source, "is_graph_variable", False)])
         self.schedule = fuse(graph, outputs)
         self.written = self.schedule.written_variables()
         flatten_updates(self.schedule)
+        self.schedule.check_state_order()
         self.memory = plan_memory(self.schedule, graph.feeds)
-        self.program = _core.Program(self.memory.bytes)
+        self.program = _core.Program(self.memory.bytes, _core.Arena() if arena is None else arena)
         for feed in graph.feeds:
             self.program.add_feed(self._buffer(feed))
         self.instructions = [

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from .. import _core
 from ..graph.tensor import is_variable
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
@@ -14,8 +15,9 @@ from ..plan.schedule import live_nodes
 class NumpyFunction:
     """A graph walked with `dlnative.reference`; same interface as NativeFunction."""
 
-    def __init__(self, graph, outputs):
+    def __init__(self, graph, outputs, arena=None):
         place_variables(graph)
+        self.turns = _core.Arena() if arena is None else arena
         self.feeds = graph.feeds
         self.outputs = list(outputs)
         self.nodes = live_nodes(graph.nodes, outputs)
@@ -25,6 +27,13 @@ class NumpyFunction:
         return self._step(arrays, step, step, None)
 
     def _step(self, arrays, step, epoch, samples):
+        self.turns.acquire()
+        try:
+            return self._compute(arrays, step, epoch, samples)
+        finally:
+            self.turns.release()
+
+    def _compute(self, arrays, step, epoch, samples):
         if len(arrays) != len(self.feeds):
             raise ValueError(f"expected {len(self.feeds)} arrays, received {len(arrays)}")
         if samples is None:

@@ -222,22 +222,17 @@ def _program(layer, args, kwargs, arrays):
         hash(key)
     except TypeError:  # an argument that cannot be compared: nothing is kept
         key = None
+    if key is None:
+        return _compile(layer, args, kwargs)
     cache = layer.__dict__.get("_programs")
-    if cache is None or cache["changes"] != tracking.changes():
-        cache = layer.__dict__["_programs"] = {"changes": tracking.changes(), "entries": {}}
-    entries = cache["entries"]
-    entry = entries.pop(key, None) if key is not None else None
-    if entry is None:
-        entry = _compile(layer, args, kwargs)
-        cache["changes"] = tracking.changes()  # building the layer is no change
-        if key is not None and len(entries) >= CACHED_PROGRAMS:
-            entries.pop(next(iter(entries)))
-    if key is not None:
-        entries[key] = entry
-    return entry
+    if cache is None:
+        from ..engines import ProgramCache
+
+        cache = layer.__dict__.setdefault("_programs", ProgramCache(CACHED_PROGRAMS))
+    return cache.get(key, lambda arena: _compile(layer, args, kwargs, arena))
 
 
-def _compile(layer, args, kwargs):
+def _compile(layer, args, kwargs, arena=None):
     from .. import engines
 
     graph = Graph(training=kwargs.get("training"))
@@ -255,7 +250,7 @@ def _compile(layer, args, kwargs):
         {key: nest.map_structure(feed, value) for key, value in kwargs.items()},
     )
     computed = [t for t in nest.flatten(structure) if t.node is not None]
-    run = engines.build(graph, computed) if computed else None
+    run = engines.build(graph, computed, arena=arena) if computed else None
     draws = any(node.op.random or node.op.per_sample for node in graph.nodes)
     return run, structure, range(len(graph.feeds)), draws
 

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from .. import changes
 from ..graph import Graph, Tensor
 from ..naming import auto_name, unknown
 from ..utils import nest, signatures
@@ -27,7 +28,7 @@ def _recorded(build):
             return
         self._check_initialized()
         if state["built"]:
-            tracking.note_change()
+            changes.note()
         with tracking.Rollback(self), calls.Scope(self):
             state["_building"], state["_locked"] = True, False
             try:
@@ -158,7 +159,7 @@ class Layer(WeightOwner, Configurable):
 
     def __setattr__(self, name, value):
         if self.built and not tracking.is_same(self, name, value):
-            tracking.note_change()
+            changes.note()
         tracking.track(self, name, value)
         object.__setattr__(self, name, value)
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from .. import changes
 from ..variables import Variable
 
-# Counts changes of built layers, so that programs made for calls on arrays are made anew.
-_changes = [0]
-
-
-def changes():
-    """How often an attribute of a built layer has been set in this process."""
-    return _changes[0]
-
-
-def note_change():
-    _changes[0] += 1
+_ABSENT = object()
 
 
 def is_same(layer, name, value):
     """Whether an attribute has that value already."""
-    before = layer.__dict__.get(f"_{name}" if name == "trainable" else name, _changes)
-    plain = (bool, int, float, str, type(None))
-    return before is value or (type(before) is type(value) in plain and before == value)
+    before = layer.__dict__.get(f"_{name}" if name == "trainable" else name, _ABSENT)
+    return changes.is_same(before, value)
 
 
 def is_layer(value):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .. import config
+from ..changes import Tracked
 from ..graph.tensor import Tensor, apply
 from ..naming import auto_name
 
@@ -134,7 +135,7 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
     return run_op("weighted_sum", values, weight, scale=scale)
 
 
-class Loss:
+class Loss(Tracked):
     """Base class of losses. A subclass gives `call(y_true, y_pred)`: one loss per sample.
 
     `call` is made of `dlnative.ops` (or of functions of `dlnative.losses`); it sees graph tensors

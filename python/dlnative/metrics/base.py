@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from .. import config
+from ..changes import Tracked
 from ..graph.tensor import Tensor, apply
 from ..losses.base import FLOATS, as_labels, as_predictions, match_weight, reshape, run_op
 from ..naming import auto_name
 from ..variables import Variable
 
 
-class Metric:
+class Metric(Tracked):
     """Base class of metrics: state, and how batches change it.
 
     A subclass gives `update_state` and `result`. In a compiled model the state must be kept by ops;

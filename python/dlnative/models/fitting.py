@@ -8,7 +8,7 @@ from ..callbacks import CallbackList
 from ..utils import nest
 from . import checks
 from .loop import Epochs, Order, Pass
-from .state import labelled
+from .state import built_from, labelled
 
 DEFAULT_BATCH = 32
 
@@ -126,14 +126,18 @@ def build_optimizer(model, state):
 def test_pass(model, state, rows, batch_size, steps):
     """A Pass that evaluates."""
     size = batch_size_for(rows.count, batch_size, steps)
-    return Pass(rows, size, lambda n: state.step(model, "test", n, rows))
+    return Pass(rows, size, lambda n: state.step(model, "test", n, rows), built_from)
 
 
 def fit(model, state, rows, validation, callbacks, options):
     """Trains; see `Trainer.fit`. Everything has been checked."""
-    build_optimizer(model, state)
+
+    def train_step(count):
+        build_optimizer(model, state)
+        return state.step(model, "train", count, rows)
+
     size = batch_size_for(rows.count, options.batch_size, options.steps_per_epoch)
-    train = Pass(rows, size, lambda n: state.step(model, "train", n, rows))
+    train = Pass(rows, size, train_step, built_from)
     order = Order(rows.count, train.batch, options.shuffle, state.seed)
     number = state.epochs
     if options.steps_per_epoch is None:  # a model that was loaded goes on as the saved one would

@@ -17,6 +17,8 @@ class Pass:
         rows: A Rows.
         batch: Rows per batch.
         get_step: Function from a number of rows to a Step.
+        current: Function that tells what Steps depend on beside their arguments: they are got anew
+            where it returns something else than before.
         out: None, or one array per output of the Step, for all rows.
 
     Attributes:
@@ -25,18 +27,24 @@ class Pass:
         count: Number of rows.
     """
 
-    def __init__(self, rows, batch, get_step, out=None):
-        arrays = flat_arrays(rows)
+    def __init__(self, rows, batch, get_step, current, out=None):
+        self._arrays = flat_arrays(rows)
+        self._get_step = get_step
+        self._current = current
         self.count = rows.count
         self.batch = min(batch, rows.count)
-        self.full, rest = divmod(rows.count, self.batch)
-        self.batches = self.full + (rest > 0)
+        self.full, self._rest = divmod(rows.count, self.batch)
+        self.batches = self.full + (self._rest > 0)
         self.out = out
-        step = get_step(self.batch)
-        self._run_full, self._full_arrays = step.function.run, step.pick(arrays)
-        if rest:
-            step = get_step(rest)
-            self._run_rest, self._rest_arrays = step.function.run, step.pick(arrays)
+        self._load()
+
+    def _load(self):
+        step = self._get_step(self.batch)
+        self._run_full, self._full_arrays = step.function.run, step.pick(self._arrays)
+        if self._rest:
+            step = self._get_step(self._rest)
+            self._run_rest, self._rest_arrays = step.function.run, step.pick(self._arrays)
+        self._loaded = self._current()
 
     def rows_before(self, batch):
         """Number of rows in the batches before one."""
@@ -53,6 +61,8 @@ class Pass:
             epoch: Number of the epoch, for augmentation.
             progress: Function of a number of batches, called at least every `PAUSE` seconds.
         """
+        if self._current() != self._loaded:
+            self._load()
         done, size = start, self.batch
         full = self.full if stop > self.full else stop
         limit = max(1, CHECKED // size)

@@ -23,9 +23,7 @@ def ready(model, kind, x, y):
     if state is None or type(x) is not np.ndarray or type(y) is not np.ndarray:
         return None
     call = state.calls.get((kind, x.shape, y.shape, x.dtype, y.dtype))
-    if call is None or call.made != state.current():
-        return None
-    return call if [v.trainable for v in call.variables] == call.trainable else None
+    return call if call is not None and call.made == state.current() else None
 
 
 def ready_prediction(model, x):
@@ -57,9 +55,8 @@ class BatchCall:
         "means",
         "objectives",
         "pick",
+        "programs",
         "resets",
-        "trainable",
-        "variables",
     )
 
     def __init__(self, model, state, kind, step, classes):
@@ -77,12 +74,15 @@ class BatchCall:
         )
         self.means = [m.state.array for m in metrics] if plain else None
         self.counter = state.optimizer._counter.value if kind == "train" else None
-        self.variables = model.variables if kind == "train" else []
-        self.trainable = [v.trainable for v in self.variables]
+        self.programs = state.programs
 
     def __call__(self, x, y):
         if self.classes is not None:
             check_class_numbers(y, self.classes, "y")
+        with self.programs.training:
+            return self._run(x, y)
+
+    def _run(self, x, y):
         means = self.means
         if means is None:
             for reset in self.resets:
@@ -123,6 +123,11 @@ class PredictionCall:
 
 def run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
     """One step on one batch, whatever its form; keeps a ready call where there can be one."""
+    with state.programs.training:
+        return _run(model, state, kind, x, y, sample_weight, class_weight, return_dict)
+
+
+def _run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
     with Rollback(model):
         rows, probe = fitting.labelled_rows(model, state, x, y, sample_weight, class_weight)
         check_labels(rows, probe.shapes, state.objectives)
@@ -176,6 +181,7 @@ def _keep(state, key, make):
     call = make()
     if call is None:
         return
-    while len(state.calls) >= KEPT:
-        state.calls.pop(next(iter(state.calls)))
-    state.calls[key] = call
+    with state.programs.lock:
+        while len(state.calls) >= KEPT:
+            state.calls.pop(next(iter(state.calls)))
+        state.calls[key] = call

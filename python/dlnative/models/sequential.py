@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import changes
 from ..graph import Tensor
 from ..layers import calls, messages, tracking
 from ..layers.core import InputLayer
@@ -139,7 +140,7 @@ class Sequential(Model):
         """Makes the functional model of the calls so far."""
         ends, state = self._ends, self.__dict__
         if self.built:
-            tracking.note_change()
+            changes.note()
         state["_functional"], state["built"] = None, False
         if len(ends) > 1:
             functional = Functional(ends[0], ends[-1], name=self.name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import config
+from .. import changes, config
+from ..engines import ProgramCache
 from ..graph.tensor import Graph
-from ..layers import tracking
 from ..utils import nest
 from .arrays import Rows, as_array, as_structure, check_counts, is_numbers, named_leaves
 from .checks import class_weights
@@ -16,6 +16,11 @@ from .step import build_step
 KEPT = 64  # programs, and ready calls of single batches
 
 
+def built_from():
+    """What steps depend on beside the arguments of `TrainerState.step`."""
+    return changes.count(), *config.program_settings()
+
+
 class TrainerState:
     """Programs by kind and shapes, and where training is.
 
@@ -23,6 +28,7 @@ class TrainerState:
         optimizer, objectives: As compiled, or None.
         seed: Of the order of rows.
         epochs: Number of epochs so far, over all calls of `fit`.
+        programs: The compiled steps.
         calls: Ready calls of single batches, by kind, shapes and dtypes.
     """
 
@@ -33,30 +39,38 @@ class TrainerState:
         self.steps_per_execution = 1
         self.seed = 0
         self.epochs = 0
+        self._reset()
+
+    def _reset(self):
+        self.programs = ProgramCache(KEPT)
         self.calls = {}
-        self._steps = {}
         self._probes = {}
-        self._changes = tracking.changes()
+        self._changes = changes.count()
 
     def __getstate__(self):
         """For copies and pickles: without programs."""
-        return {**self.__dict__, "calls": {}, "_steps": {}, "_probes": {}}
+        left = ("programs", "calls", "_probes", "_changes")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._reset()
 
     def forget(self):
         """Drops all programs: something in the model has changed."""
+        self.programs.clear()
         self.calls.clear()
-        self._steps.clear()
         self._probes.clear()
-        self._changes = tracking.changes()
+        self._changes = changes.count()
 
     def refresh(self):
-        """Drops all programs if a layer has changed since they were made."""
-        if self._changes != tracking.changes():
+        """Drops all programs if something they were built from has changed."""
+        if self._changes != changes.count():
             self.forget()
 
     def current(self):
         """What ready calls depend on beside their arguments."""
-        return tracking.changes(), *config.program_settings()
+        return self.programs.dropped, *built_from()
 
     def probe(self, model, structure):
         """Shapes and dtypes of the outputs for inputs of these shapes; builds the model if needed.
@@ -72,16 +86,17 @@ class TrainerState:
             ValueError: The inputs do not fit the model; the message names the layer.
         """
         key = repr(nest.map_structure(lambda a: a.shape[1:], structure))
-        found = self._probes.get(key)
-        if found is None:
-            graph = Graph(training=None)
-            dtypes = iter(model._feed_dtypes((structure,), {}))
-            feeds = nest.map_structure(
-                lambda a: graph.feed((None, *a.shape[1:]), next(dtypes)), structure
-            )
-            found = self._probes[key] = Probe(model, model(feeds))
-            self._changes = tracking.changes()  # building the model is no change
-        return found
+        with self.programs.lock:
+            found = self._probes.get(key)
+            if found is None:
+                graph = Graph(training=None)
+                dtypes = iter(model._feed_dtypes((structure,), {}))
+                feeds = nest.map_structure(
+                    lambda a: graph.feed((None, *a.shape[1:]), next(dtypes)), structure
+                )
+                found = self._probes[key] = Probe(model, model(feeds))
+                self._changes = changes.count()  # building the model is no change
+            return found
 
     def step(self, model, kind, batch, rows):
         """The Step for these shapes, compiled at the first call."""
@@ -99,12 +114,14 @@ class TrainerState:
             *config.program_settings(),
             tuple(id(v) for v in variables),
         )
-        step = self._steps.pop(key, None)
-        if step is None:
-            step = build_step(model, kind, batch, rows, self.objectives, self.optimizer)
-            while len(self._steps) >= KEPT:
-                self._steps.pop(next(iter(self._steps)))
-        self._steps[key] = step
+
+        def build(arena):
+            return build_step(model, kind, batch, rows, self.objectives, self.optimizer, arena)
+
+        dropped = self.programs.dropped
+        step = self.programs.get(key, build)
+        if self.programs.dropped != dropped:  # ready calls would keep the memory of the old ones
+            self.calls.clear()
         return step
 
 

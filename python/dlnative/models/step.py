@@ -58,7 +58,7 @@ class Feeds:
         return tensor
 
 
-def build_step(model, kind, batch, rows, objectives=None, optimizer=None):
+def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=None):
     """Compiles one step.
 
     Args:
@@ -68,6 +68,7 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None):
         rows: A Rows: shapes of one row of everything.
         objectives: Resolved Objectives, for "train" and "test".
         optimizer: For "train".
+        arena: Where the step's tensors lie; one of its own by default.
 
     Returns:
         A Step. Training and testing have no outputs: they change the state.
@@ -77,7 +78,7 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None):
     preds = forward(model, feeds, rows)
     if kind == "predict":
         outputs = [t if t.node is not None else apply("linear", t) for t in preds]
-        return Step(engines.build(graph, outputs), feeds.sources)
+        return Step(engines.build(graph, outputs, arena=arena), feeds.sources)
     total = _total_loss(model, feeds, rows, preds, objectives)
     objectives.loss_tracker.update_state(total, sample_weight=np.float64(batch))
     _emit_metrics(feeds, rows, preds, objectives)
@@ -85,7 +86,7 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None):
         variables = model.trainable_variables
         grads = gradients(graph, total, [graph.variable(v) for v in variables])
         optimizer.apply_nodes(graph, variables, grads)
-    return Step(engines.build(graph, []), feeds.sources)
+    return Step(engines.build(graph, [], arena=arena), feeds.sources)
 
 
 def forward(model, feeds, rows):

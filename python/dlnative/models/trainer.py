@@ -14,7 +14,7 @@ from ..utils import nest
 from . import checks, fitting, on_batch
 from .loop import Pass
 from .objectives import Objectives
-from .state import TrainerState, inputs_only
+from .state import TrainerState, built_from, inputs_only
 
 LARGE_SET, LARGE_BATCH = 2048, 256  # `predict` may choose its batches: larger ones are faster
 
@@ -154,7 +154,7 @@ class Trainer:
         """The state that `predict` needs, which is there without `compile`."""
         state = self.__dict__.get("_trainer")
         if state is None:
-            state = self._trainer = TrainerState()
+            state = self.__dict__.setdefault("_trainer", TrainerState())
         state.refresh()
         return state
 
@@ -206,8 +206,10 @@ class Trainer:
         """Trains the model for a number of epochs.
 
         Everything is checked before the first step; if something raises, the model is as it was.
-        Ctrl-C stops within 200 ms and leaves the model as the last step made it, with the epochs so
-        far in `model.history`.
+        One thread trains or evaluates a model at a time, others wait; `predict` of other threads
+        runs between two steps. What a callback changes, such as an option of the optimizer, counts
+        from the next batch on. Ctrl-C stops within 200 ms and leaves the model as the last step
+        made it, with the epochs so far in `model.history`.
 
         Args:
             x: Inputs, (samples, ...), of any numeric dtype, also a memory map; a list or dict of
@@ -256,19 +258,20 @@ class Trainer:
             validation_batch_size,
             validation_freq,
         )
-        with Rollback(self):
-            rows, validation = fitting.load(
-                self,
-                state,
-                x,
-                y,
-                sample_weight,
-                class_weight,
-                validation_data,
-                options,
-                check_finite,
-            )
-        return fitting.fit(self, state, rows, validation, callbacks, options)
+        with state.programs.training:
+            with Rollback(self):
+                rows, validation = fitting.load(
+                    self,
+                    state,
+                    x,
+                    y,
+                    sample_weight,
+                    class_weight,
+                    validation_data,
+                    options,
+                    check_finite,
+                )
+            return fitting.fit(self, state, rows, validation, callbacks, options)
 
     def evaluate(
         self,
@@ -298,22 +301,23 @@ class Trainer:
         batch_size = checks.check_count("batch_size", batch_size, optional=True)
         steps = checks.check_count("steps", steps, optional=True)
         checks.check_verbose(verbose)
-        with Rollback(self):
-            rows = fitting.checked(self, state, x, y, sample_weight)
-        loader = fitting.test_pass(self, state, rows, batch_size, steps)
-        stop = min(steps or loader.batches, loader.batches)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=1,
-                steps=stop,
-                samples=loader.rows_before(stop),
-            )
-        logs = fitting.test(self, state, loader, stop, callbacks, callbacks.shows_progress)
-        return logs if return_dict else state.objectives.in_order(logs)
+        with state.programs.training:
+            with Rollback(self):
+                rows = fitting.checked(self, state, x, y, sample_weight)
+            loader = fitting.test_pass(self, state, rows, batch_size, steps)
+            stop = min(steps or loader.batches, loader.batches)
+            if not isinstance(callbacks, CallbackList):
+                callbacks = CallbackList(
+                    callbacks,
+                    add_progbar=verbose != 0,
+                    model=self,
+                    verbose=verbose,
+                    epochs=1,
+                    steps=stop,
+                    samples=loader.rows_before(stop),
+                )
+            logs = fitting.test(self, state, loader, stop, callbacks, callbacks.shows_progress)
+            return logs if return_dict else state.objectives.in_order(logs)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for all samples.
@@ -343,7 +347,7 @@ class Trainer:
         batch_size = checks.check_count("batch_size", batch_size, optional=True)
         steps = checks.check_count("steps", steps, optional=True)
         state = self._prediction()
-        with Rollback(self):
+        with state.programs.lock, Rollback(self):
             rows = inputs_only(x)
             probe = state.probe(self, rows.structure)
         if batch_size is None and steps is None and callbacks is None:
@@ -354,7 +358,13 @@ class Trainer:
             np.empty((rows.count, *shape[1:]), dtype)
             for shape, dtype in zip(probe.shapes, probe.dtypes, strict=True)
         ]
-        loader = Pass(rows, batch_size, lambda size: state.step(self, "predict", size, rows), out)
+        loader = Pass(
+            rows,
+            batch_size,
+            lambda size: state.step(self, "predict", size, rows),
+            built_from,
+            out,
+        )
         stop = min(steps or loader.batches, loader.batches)
         count = loader.rows_before(stop)
         if not isinstance(callbacks, CallbackList):
@@ -408,7 +418,7 @@ class Trainer:
         if call is not None:
             return call(x)
         state = self._prediction()
-        with Rollback(self):
+        with state.programs.lock, Rollback(self):
             rows = inputs_only(x)
             probe = state.probe(self, rows.structure)
         step = state.step(self, "predict", rows.count, rows)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .optimizer import Optimizer, check_number
+from ..hyperparameters import Number
+from .optimizer import Optimizer
 
 
 class Adagrad(Optimizer):
@@ -22,6 +23,9 @@ class Adagrad(Optimizer):
 
     slots = ("accumulator",)
 
+    initial_accumulator_value = Number(0.0)
+    epsilon = Number(0.0)
+
     def __init__(
         self,
         learning_rate=0.001,
@@ -34,10 +38,8 @@ class Adagrad(Optimizer):
         name=None,
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
-        check_number("Adagrad", "initial_accumulator_value", initial_accumulator_value, 0.0)
-        check_number("Adagrad", "epsilon", epsilon, 0.0)
-        self.initial_accumulator_value = float(initial_accumulator_value)
-        self.epsilon = float(epsilon)
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
 
     def initial(self, slot):
         return self.initial_accumulator_value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .optimizer import Optimizer, check_number
+from ..hyperparameters import Flag, Number
+from .optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -27,6 +28,11 @@ class Adam(Optimizer):
 
     slots = ("momentum", "velocity", "velocity_hat")
 
+    beta_1 = Number(0.0, 1.0, below=True)
+    beta_2 = Number(0.0, 1.0, below=True)
+    epsilon = Number(0.0)
+    amsgrad = Flag()
+
     def __init__(
         self,
         learning_rate=0.001,
@@ -41,15 +47,10 @@ class Adam(Optimizer):
         name=None,
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
-        for key, value in (("beta_1", beta_1), ("beta_2", beta_2)):
-            check_number("Adam", key, value, 0.0, 1.0)
-            if value == 1.0:
-                raise ValueError(f"Adam: expected {key} in [0, 1), received {value!r}")
-        check_number("Adam", "epsilon", epsilon, 0.0)
-        self.beta_1 = float(beta_1)
-        self.beta_2 = float(beta_2)
-        self.epsilon = float(epsilon)
-        self.amsgrad = bool(amsgrad)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
 
     def active_slots(self):
         return self.slots if self.amsgrad else self.slots[:2]

@@ -9,6 +9,8 @@ from ..graph.tensor import Graph
 from ..losses.base import FLOATS
 from ..variables import FlatBuffer, Variable
 
+KEPT = 8  # programs, one per list of parameters
+
 
 def apply_update(optimizer, grads, parameters):
     """One update of `parameters` by `grads`; see `Optimizer.apply`."""
@@ -30,18 +32,12 @@ def apply_update(optimizer, grads, parameters):
         changed.append(variable)
     if not optimizer.built:
         optimizer.build(variables)
-    key = (
-        config.current_engine(),
-        tuple(id(v) for v in changed),
-        optimizer.weight_decay,
-        optimizer.clipnorm,
-        optimizer.clipvalue,
-        optimizer.global_clipnorm,
-    )
-    function = optimizer._functions.get(key)
-    if function is None:
-        function = optimizer._functions[key] = _build(optimizer, changed)
-    function(*arrays)
+    key = (config.current_engine(), *(id(v) for v in changed))
+    if optimizer._programs is None:
+        from ..engines import ProgramCache
+
+        optimizer._programs = ProgramCache(KEPT)
+    optimizer._programs.get(key, lambda arena: _build(optimizer, changed, arena))(*arrays)
 
 
 def _variables(optimizer, grads, parameters):
@@ -101,11 +97,11 @@ def _as_variable(optimizer, owner, parameter):
     return variable
 
 
-def _build(optimizer, variables):
+def _build(optimizer, variables, arena):
     """The program of one update: one feed per gradient, no outputs."""
     from .. import engines
 
     graph = Graph(training=True)
     feeds = [graph.feed(v.shape, v.dtype, f"gradient of {v.path}") for v in variables]
     optimizer.apply_nodes(graph, variables, feeds)
-    return engines.build(graph, [])
+    return engines.build(graph, [], arena=arena)

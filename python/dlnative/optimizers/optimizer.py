@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
 import numpy as np
 
+from ..changes import Tracked, note
 from ..graph.tensor import apply
+from ..hyperparameters import Number
 from ..naming import auto_name
 from ..variables import Variable, place
 from .scalar import Scalar
 
 
-class Optimizer:
+class _LearningRate(Number):
+    """The learning rate: a number-like Variable that is set by assignment."""
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else instance._learning_rate
+
+    def __set__(self, instance, value):
+        value = float(value) if isinstance(value, (Scalar, np.ndarray)) else value
+        instance._learning_rate.assign(self.checked(type(instance).__name__, value))
+
+
+class Optimizer(Tracked):
     """Base class of optimizers.
 
     A subclass names its `slots` (arrays like the parameter, kept between updates) and gives
-    `update`, which emits the op that changes one parameter.
+    `update`, which emits the op that changes one parameter. Every option may be set at any time
+    between batches, `optimizer.learning_rate = 0.01`, and counts from the next update on; a slot
+    that an option needs for the first time starts anew.
 
     Args:
-        learning_rate: A number, 0 or greater. It may be set between batches:
-            `optimizer.learning_rate = 0.01`.
+        learning_rate: A number, 0 or greater.
         weight_decay: Decoupled decay (Loshchilov and Hutter 2019, "Decoupled Weight Decay
             Regularization"): p -= p * weight_decay * learning_rate before each update.
         clipnorm: Shrinks the gradient of each parameter to at most this norm.
@@ -39,6 +52,12 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
 
+    learning_rate = _LearningRate(0.0)
+    weight_decay = Number(0.0, optional=True)
+    clipnorm = Number(0.0, optional=True)
+    clipvalue = Number(0.0, optional=True)
+    global_clipnorm = Number(0.0, optional=True)
+
     def __init__(
         self,
         learning_rate,
@@ -48,62 +67,59 @@ class Optimizer:
         global_clipnorm=None,
         name=None,
     ):
-        owner = type(self).__name__
-        check_number(owner, "learning_rate", learning_rate, low=0.0)
-        for key, value in (
-            ("weight_decay", weight_decay),
-            ("clipnorm", clipnorm),
-            ("clipvalue", clipvalue),
-            ("global_clipnorm", global_clipnorm),
-        ):
-            if value is not None:
-                check_number(owner, key, value, low=0.0)
-        if sum(value is not None for value in (clipnorm, clipvalue, global_clipnorm)) > 1:
-            raise ValueError(
-                f"{owner}: only one of clipnorm, clipvalue and global_clipnorm can be set, "
-                f"received clipnorm={clipnorm}, clipvalue={clipvalue}, "
-                f"global_clipnorm={global_clipnorm}"
-            )
-        self.name = name or auto_name(owner)
+        self.name = name or auto_name(type(self).__name__)
+        self.built = False
+        self._hyper = _make([0.0], "float64", "learning_rate", self.name)
+        self._counter = _make([0], "int64", "iteration", self.name)
+        self._learning_rate = Scalar(self._hyper)
+        self._iterations = Scalar(self._counter)
+        self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
-        self.built = False
-        self._hyper = _make([learning_rate], "float64", "learning_rate", self.name)
-        self._counter = _make([0], "int64", "iteration", self.name)
-        self._learning_rate = Scalar(self._hyper)
-        self._iterations = Scalar(self._counter)
+        self._check_clipping()
         self._trainable = []  # the parameters, in the order of `build`
         self._state = {}  # id of a parameter -> {slot name: Variable}
         self._no_decay: Any = (frozenset(), None)
-        self._functions = {}  # for `apply` on arrays: key -> Function
+        self._programs = None  # for `apply` on arrays
         self._wrapped = {}  # id of a bare array -> (the array, its Variable)
 
     def __getstate__(self):
         """For copies and pickles: without programs, and without keys that are addresses."""
         state = dict(self.__dict__)
-        for name in ("_functions", "_wrapped", "_learning_rate", "_iterations", "_state"):
+        for name in ("_programs", "_wrapped", "_learning_rate", "_iterations", "_state"):
             del state[name]
         return {**state, "_slots": [self._state[id(v)] for v in self._trainable]}
 
     def __setstate__(self, state):
         slots = state.pop("_slots")
-        self.__dict__.update(state, _functions={}, _wrapped={})
+        self.__dict__.update(state, _programs=None, _wrapped={})
         self._learning_rate = Scalar(self._hyper)
         self._iterations = Scalar(self._counter)
         self._state = {id(v): kinds for v, kinds in zip(self._trainable, slots, strict=True)}
 
-    @property
-    def learning_rate(self):
-        """The learning rate, a number-like Variable; set it at any time between batches."""
-        return self._learning_rate
+    def _attribute_changed(self, name, before):
+        """An option has a new value: it counts from the next update on."""
+        if name in ("built", "name"):
+            return
+        try:
+            self._check_clipping()
+        except ValueError:
+            self.__dict__[name] = before
+            raise
+        note()
+        if self.built:
+            self.build(self._trainable)
 
-    @learning_rate.setter
-    def learning_rate(self, value):
-        value = float(value) if isinstance(value, (Scalar, np.ndarray)) else value
-        check_number(f"Optimizer '{self.name}'", "learning_rate", value, low=0.0)
-        self._learning_rate.assign(value)
+    def _check_clipping(self):
+        limits = (self.clipnorm, self.clipvalue, self.global_clipnorm)
+        if sum(limit is not None for limit in limits) > 1:
+            raise ValueError(
+                f"{type(self).__name__}: only one of clipnorm, clipvalue and global_clipnorm can "
+                f"be set, received clipnorm={self.clipnorm}, clipvalue={self.clipvalue}, "
+                f"global_clipnorm={self.global_clipnorm}"
+            )
 
     @property
     def iterations(self):
@@ -117,7 +133,7 @@ class Optimizer:
 
     def _slot_variables(self):
         """Slots, parameter by parameter; a subclass changes the order where Keras's is another."""
-        return [slot for p in self._trainable for slot in self._state[id(p)].values()]
+        return [self._state[id(p)][name] for p in self._trainable for name in self.active_slots()]
 
     def set_weights(self, weights):
         """Overwrites all state; `weights` in the order of `variables`.
@@ -141,27 +157,30 @@ class Optimizer:
         Args:
             variables: Parameters, as Variables. More can be added by a later call.
         """
-        fresh = [v for v in variables if id(v) not in self._state]
         place(variables)
-        made = {
-            name: [
-                _make(
-                    self.initial(name),
-                    v.dtype,
-                    f"{v.path.replace('/', '_')}_{name}",
-                    self.name,
-                    v.shape,
-                )
-                for v in fresh
-            ]
-            for name in self.active_slots()
-        }
-        for slots in made.values():
-            place(slots)  # each kind in one buffer, laid out as the parameters are
-        for i, v in enumerate(fresh):
-            self._state[id(v)] = {name: slots[i] for name, slots in made.items()}
-            self._trainable.append(v)
+        known = {id(v) for v in self._trainable}
+        self._trainable += [v for v in variables if id(v) not in known]
+        for v in self._trainable:
+            self._state.setdefault(id(v), {})
+        for name in self.active_slots():
+            self._make_slots(name, [v for v in self._trainable if name not in self._state[id(v)]])
         self.built = True
+
+    def _make_slots(self, name, variables):
+        """Gives each of `variables` a slot, all in one buffer, laid out as the parameters are."""
+        made = [
+            _make(
+                self.initial(name),
+                v.dtype,
+                f"{v.path.replace('/', '_')}_{name}",
+                self.name,
+                v.shape,
+            )
+            for v in variables
+        ]
+        place(made)
+        for v, slot in zip(variables, made, strict=True):
+            self._state[id(v)][name] = slot
 
     def active_slots(self):
         """Names of the slots that these options need."""
@@ -180,7 +199,7 @@ class Optimizer:
         """
         pattern = re.compile("|".join(var_names)) if var_names else None
         self._no_decay = (frozenset(id(v) for v in var_list or ()), pattern)
-        self._functions.clear()
+        note()
 
     def _decay(self, variable):
         ids, pattern = self._no_decay
@@ -190,7 +209,7 @@ class Optimizer:
             or (pattern and pattern.search(variable.name))
         ):
             return 0.0
-        return float(self.weight_decay)
+        return self.weight_decay
 
     def apply_nodes(self, graph, variables, grads):
         """Emits the nodes of one update: clipping, one op per parameter, constraints, the count.
@@ -210,7 +229,9 @@ class Optimizer:
             )
         clipped = self._clip([g for _, g in pairs])
         for (variable, _), grad in zip(pairs, clipped, strict=True):
-            self.update(variable, self._state[id(variable)], grad, self._decay(variable))
+            state = self._state[id(variable)]
+            slots = {name: state[name] for name in self.active_slots()}
+            self.update(variable, slots, grad, self._decay(variable))
         for variable, _ in pairs:
             if variable.constraint is not None:
                 apply("assign", variable, variable.constraint(graph.variable(variable)))
@@ -219,12 +240,12 @@ class Optimizer:
 
     def _clip(self, grads):
         if self.clipnorm:
-            return [apply("clip_by_norm", g, limit=float(self.clipnorm)) for g in grads]
+            return [apply("clip_by_norm", g, limit=self.clipnorm) for g in grads]
         if self.clipvalue:
-            return [apply("clip_by_value", g, limit=float(self.clipvalue)) for g in grads]
+            return [apply("clip_by_value", g, limit=self.clipvalue) for g in grads]
         if self.global_clipnorm:
             norm = apply("global_norm", *grads)
-            limit = float(self.global_clipnorm)
+            limit = self.global_clipnorm
             return [apply("scale_by_global_norm", g, norm, limit=limit) for g in grads]
         return grads
 
@@ -305,15 +326,3 @@ def _make(value, dtype, name, owner, shape=None):
         variable._value = np.broadcast_to(variable.value, shape)
         variable.shape = shape
     return variable
-
-
-def check_number(owner, name, value, low=-math.inf, high=math.inf):
-    """Raises unless `value` is a finite number in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(
-            f"{owner}: expected a number for {name}, received {value!r} of type "
-            f"{type(value).__name__}"
-        )
-    if not low <= value <= high or not math.isfinite(value):
-        limits = f"[{low:g}, {high:g}]" if math.isfinite(high) else f"{low:g} or greater"
-        raise ValueError(f"{owner}: expected {name} in {limits}, received {value!r}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .optimizer import Optimizer, check_number
+from ..hyperparameters import Flag, Number
+from .optimizer import Optimizer
 
 
 class RMSprop(Optimizer):
@@ -27,6 +28,11 @@ class RMSprop(Optimizer):
 
     slots = ("velocity", "momentum", "average_gradient")
 
+    rho = Number(0.0, 1.0)
+    momentum = Number(0.0, 1.0)
+    epsilon = Number(0.0)
+    centered = Flag()
+
     def __init__(
         self,
         learning_rate=0.001,
@@ -41,13 +47,10 @@ class RMSprop(Optimizer):
         name=None,
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
-        check_number("RMSprop", "rho", rho, 0.0, 1.0)
-        check_number("RMSprop", "momentum", momentum, 0.0, 1.0)
-        check_number("RMSprop", "epsilon", epsilon, 0.0)
-        self.rho = float(rho)
-        self.momentum = float(momentum)
-        self.epsilon = float(epsilon)
-        self.centered = bool(centered)
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
 
     def active_slots(self):
         active = {

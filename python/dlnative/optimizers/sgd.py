@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .optimizer import Optimizer, check_number
+from ..hyperparameters import Flag, Number
+from .optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -34,6 +35,9 @@ class SGD(Optimizer):
 
     slots = ("momentum",)
 
+    momentum = Number(0.0, 1.0)
+    nesterov = Flag()
+
     def __init__(
         self,
         learning_rate=0.01,
@@ -46,9 +50,8 @@ class SGD(Optimizer):
         name=None,
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
-        check_number("SGD", "momentum", momentum, 0.0, 1.0)
-        self.momentum = float(momentum)
-        self.nesterov = bool(nesterov)
+        self.momentum = momentum
+        self.nesterov = nesterov
 
     def active_slots(self):
         return self.slots if self.momentum else ()

@@ -1,0 +1,62 @@
+"""How often something that programs are built from has changed in this process.
+
+A program is built from the values of many objects: rates of layers, hyperparameters of optimizers,
+factors of regularizers. Whoever keeps a program keeps the count beside it, and builds it anew once
+the count has moved on: a change is never ignored.
+"""
+
+from __future__ import annotations
+
+_count = [0]
+_ABSENT = object()
+
+
+def count():
+    """The number of changes so far."""
+    return _count[0]
+
+
+def note():
+    """Something that a program may have been built from has changed."""
+    _count[0] += 1
+
+
+def is_same(before, value):
+    """Whether setting an attribute that was `before` to `value` changes nothing."""
+    plain = (bool, int, float, str, type(None))
+    return before is value or (type(before) is type(value) in plain and before == value)
+
+
+class Tracked:
+    """Base of configurable objects that programs are built from: a new value is a change.
+
+    Attributes whose names begin with an underscore are the object's own business.
+    """
+
+    def __setattr__(self, name, value):
+        before = self.__dict__.get(name, _ABSENT)
+        object.__setattr__(self, name, value)
+        if before is _ABSENT or name.startswith("_"):
+            return
+        if not is_same(before, self.__dict__.get(name, _ABSENT)):
+            self._attribute_changed(name, before)
+
+    def _attribute_changed(self, name, before):
+        """Called after attribute `name`, which was `before`, has been set to another value."""
+        note()
+
+
+class TrackedAttribute:
+    """One attribute of an object whose others are no change."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else instance.__dict__[self.name]
+
+    def __set__(self, instance, value):
+        before = instance.__dict__.get(self.name, _ABSENT)
+        instance.__dict__[self.name] = value
+        if before is not _ABSENT and not is_same(before, value):
+            note()

@@ -1,0 +1,108 @@
+"""Programs of one model: kept by what they were built for, on one arena, run by turns."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+from .. import changes
+
+_caches: weakref.WeakSet[ProgramCache] = weakref.WeakSet()
+_held: list[ProgramCache] = []  # by a fork that is under way
+
+
+class ProgramCache:
+    """The programs that were used last; they share one arena, which grows to the largest.
+
+    When the arena grows, programs built before are dropped: they hold addresses in the old one. So
+    however many batch sizes a model sees, its programs take the memory of the largest. All are
+    dropped after a change of something that programs are built from.
+
+    Args:
+        kept: How many are kept.
+
+    Attributes:
+        lock: Held while programs are looked up and built.
+        training: A lock for whoever changes state over several runs: one thread at a time.
+        dropped: How often the kept programs were dropped; who holds one of them looks at it.
+    """
+
+    def __init__(self, kept):
+        from .. import _core
+
+        self.kept = kept
+        self._make_locks()
+        self.arena = _core.Arena()
+        self.dropped = 0
+        self._entries = {}
+        self._changes = changes.count()
+        _caches.add(self)
+
+    def _make_locks(self):
+        self.lock = threading.RLock()
+        self.training = threading.RLock()
+
+    def get(self, key, build):
+        """What `build(arena)` returned for this key; it is called where nothing is kept."""
+        with self.lock:
+            self.refresh()
+            entry = self._entries.pop(key, None)
+            if entry is None:
+                size = self.arena.bytes
+                entry = build(self.arena)
+                if self.arena.bytes > size:
+                    self.clear()
+                elif len(self._entries) >= self.kept:
+                    self._entries.pop(next(iter(self._entries)))
+                self._changes = changes.count()  # what building a layer sets is no change
+            self._entries[key] = entry
+            return entry
+
+    def refresh(self):
+        """Drops all programs if something they were built from has changed."""
+        if self._changes != changes.count():
+            self.clear()
+
+    def clear(self):
+        """Drops all programs."""
+        self._entries.clear()
+        self._changes = changes.count()
+        self.dropped += 1
+
+    def __len__(self):
+        return len(self._entries)
+
+
+# A child process is forked between two runs of every model, so that it finds whole steps; there the
+# thread that forked is alone, and whatever others held is free.
+
+
+def _before_fork():
+    for cache in list(_caches):
+        try:
+            cache.arena.acquire()
+        except RuntimeError:  # by this thread, whose run goes on in the child
+            continue
+        _held.append(cache)
+
+
+def _after_fork_in_parent():
+    while _held:
+        _held.pop().arena.release()
+
+
+def _after_fork_in_child():
+    for cache in _held:
+        cache.arena.reset_turns()
+    _held.clear()
+    for cache in list(_caches):
+        cache._make_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

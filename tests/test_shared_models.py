@@ -1,0 +1,212 @@
+"""One model in several threads and processes, and the memory that its programs share."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import layers
+
+
+def classifier(units=64, **options):
+    model = dlnative.Sequential(
+        [
+            dlnative.Input((16,)),
+            layers.Dense(units, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", **options)
+    return model
+
+
+def data(rows=64):
+    rng = np.random.default_rng(5)
+    return rng.standard_normal((rows, 16)).astype("float32"), rng.integers(0, 3, rows)
+
+
+def in_threads(count, work):
+    """Runs `work(number)` in threads; raises what one of them raised."""
+    errors = []
+
+    def guarded(number):
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("batch_size", [None, 1, 5])
+def test_predict_in_several_threads(engine, batch_size):
+    """Every thread gets the results of its own rows, whatever the others ask for."""
+    with dlnative.engine(engine):
+        model = classifier()
+        x, _ = data()
+        expected = model.predict(x, verbose=0)
+
+        def work(number):
+            for i in range(25):
+                rows = slice(number, number + 1 + (i + number) % 30)
+                result = model.predict(x[rows], batch_size=batch_size, verbose=0)
+                np.testing.assert_allclose(result, expected[rows], rtol=1e-5, atol=1e-6)
+
+        in_threads(4, work)
+
+
+def test_a_model_is_built_by_one_of_the_threads_that_call_it_first():
+    model = dlnative.Sequential([layers.Dense(8, activation="relu"), layers.Dense(2)])
+    x, _ = data()
+    results = [None] * 4
+
+    def work(number):
+        results[number] = model.predict(x, verbose=0)
+
+    in_threads(4, work)
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_training_in_several_threads_takes_turns():
+    """Steps of all threads count, and every loss is that of a whole batch."""
+    model = classifier(metrics=["accuracy"])
+    x, y = data()
+    model.train_on_batch(x, y)
+
+    def work(number):
+        for _ in range(20):
+            loss, accuracy = model.train_on_batch(x, y)
+            assert np.isfinite(loss) and 0 <= accuracy <= 1 and (accuracy * 64) % 1 == 0
+            loss, accuracy = model.evaluate(x, y, batch_size=7, verbose=0)
+            assert (accuracy * 64) % 1 == pytest.approx(0, abs=1e-6)
+
+    in_threads(3, work)
+    assert int(model.optimizer.iterations) == 1 + 3 * 20
+
+
+def test_predict_beside_fit_does_not_wait_for_its_end():
+    model = classifier()
+    x, y = data()
+    model.predict(x[:1], verbose=0)
+    began, finished = threading.Event(), threading.Event()
+
+    class Begin(dlnative.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            began.set()
+            self.model.stop_training = finished.is_set()
+
+    def work(number):
+        if number:
+            model.fit(x, y, epochs=10**9, verbose=0, callbacks=[Begin()])
+        else:
+            began.wait()
+            for rows in (1, 2, 3):
+                assert np.isfinite(model.predict(x[:rows], verbose=0)).all()
+            finished.set()
+
+    in_threads(2, work)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork beside threads, Python 3.12
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+def test_a_child_forked_while_the_parent_trains_can_train(engine):
+    """It finds the model between two steps, with nothing locked."""
+    with dlnative.engine(engine):
+        model = classifier(units=256)
+        x, y = data()
+        model.fit(x, y, verbose=0)
+        stop = threading.Event()
+
+        class Stop(dlnative.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                self.model.stop_training = stop.is_set()
+
+        def child(pipe):
+            before = model.optimizer.iterations.numpy()
+            model.fit(x, y, epochs=2, verbose=0)
+            loss = model.train_on_batch(x, y)
+            result = model.predict(x, verbose=0)
+            done = int(model.optimizer.iterations) - int(before)
+            pipe.send((done, float(loss), bool(np.isfinite(result).all())))
+
+        context = multiprocessing.get_context("fork")
+        trainer = threading.Thread(
+            target=lambda: model.fit(x, y, epochs=10**9, verbose=0, callbacks=[Stop()])
+        )
+        trainer.start()
+        try:
+            for _ in range(5):
+                time.sleep(0.01)
+                ours, theirs = context.Pipe()
+                process = context.Process(target=child, args=(theirs,))
+                process.start()
+                assert ours.poll(60), "the child hangs"
+                steps, loss, finite = ours.recv()
+                process.join()
+                assert (steps, finite) == (5, True) and np.isfinite(loss)
+        finally:
+            stop.set()
+            trainer.join()
+        assert np.isfinite(model.evaluate(x, y, verbose=0))
+
+
+def test_programs_of_one_model_share_one_arena():
+    """Many batch sizes take the memory of the largest, in whatever order they come."""
+    model = classifier()
+    x, y = data(64)
+    for rows in (3, 64, 5, 17, 33, 64, 8):
+        model.train_on_batch(x[:rows], y[:rows])
+        model.predict_on_batch(x[:rows])
+        model.test_on_batch(x[:rows], y[:rows])
+    programs = model._trainer.programs
+    assert programs.arena.bytes == model.memory_plan(batch_size=64).arena_bytes
+    assert len(programs) > 10
+    arena = programs.arena
+    for step in programs._entries.values():
+        assert step.function.memory.bytes <= arena.bytes
+    expected = [model.predict_on_batch(x[:rows]) for rows in (5, 17)]
+    model.evaluate(x, y, verbose=0)
+    for rows, result in zip((5, 17), expected, strict=True):
+        np.testing.assert_array_equal(model.predict_on_batch(x[:rows]), result)
+
+
+def test_memory_of_many_batch_sizes_is_that_of_the_largest():
+    """Ascending sizes are the worst case: each needs a larger arena than all before."""
+    resource = pytest.importorskip("resource")
+    net = dlnative.Sequential(
+        [dlnative.Input((64, 64, 3)), layers.Conv2D(32, 3), layers.Conv2D(4, 3), layers.Flatten()]
+    )
+    x = np.zeros((40, 64, 64, 3), "float32")
+    net.predict_on_batch(x)
+    largest = net._trainer.programs.arena.bytes
+    assert largest > 10e6
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    fresh = dlnative.models.clone_model(net)
+    for rows in range(1, 41):
+        fresh.predict_on_batch(x[:rows])
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    assert grown < 4 * largest
+
+
+def test_layers_called_on_many_shapes_share_one_arena():
+    layer = layers.Dense(8)
+    results = [layer(np.ones((rows, 4), "float32")) for rows in (2, 9, 4)]
+    assert layer._programs.arena.bytes > 0
+    for rows, result in zip((2, 9, 4), results, strict=True):
+        np.testing.assert_array_equal(layer(np.ones((rows, 4), "float32")), result)
