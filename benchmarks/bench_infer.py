@@ -1,14 +1,15 @@
-"""Inference, from NumPy images to NumPy logits, beside ONNX Runtime, PyTorch, JAX and Keras.
+"""Inference, from NumPy arrays to NumPy logits, beside ONNX Runtime, PyTorch, JAX and Keras.
 
-The networks are those of `bench_train_step.py`, at a batch of 1 and of 128, batch normalisation
-with moving statistics. ONNX Runtime gets its images in the order it wants; all other libraries get
-(batch, height, width, channels). The ratio that counts is the one against ONNX Runtime.
+The networks are those of `bench_train_step.py` and two multi-layer perceptrons, at a batch of 1 and
+of 128, batch normalisation with moving statistics. ONNX Runtime gets its images in the order it
+wants; all other libraries get (batch, height, width, channels). The ratio that counts is the one
+against ONNX Runtime.
 """
 
 from __future__ import annotations
 
 from common.arguments import add_threads, make_parser, parse
-from common.models import forward_macs
+from common.models import MNIST_MLP, SMALL_MLP, forward_macs
 from common.networks import infer_spec, networks
 from common.report import Report
 from common.stage import KEEP_COMPILED, Stage
@@ -28,7 +29,7 @@ def main() -> None:
     for threads in arguments.threads:
         with Stage(arguments, threads, PEERS, environment=KEEP_COMPILED) as stage:
             report.describe(stage)
-            for model in networks().values():
+            for model in (MNIST_MLP, SMALL_MLP, *networks().values()):
                 for batch in BATCHES:
                     name = f"{model['name']} batch {batch} {threads}t"
                     if not stage.selected(name):

@@ -47,6 +47,7 @@ def mlp(name: str, sizes: list[int], activation: str, loss: str) -> Model:
 
 
 MNIST_MLP = mlp("784-512-256-10", [784, 512, 256, 10], "relu", "sparse_softmax_cross_entropy")
+SMALL_MLP = mlp("20-64-64-3", [20, 64, 64, 3], "relu", "sparse_softmax_cross_entropy")
 TINY_MLP = mlp("4-8-3", [4, 8, 3], "relu", "sparse_softmax_cross_entropy")
 XOR_MLP = mlp("2-8-1", [2, 8, 1], "tanh", "sigmoid_cross_entropy")
 

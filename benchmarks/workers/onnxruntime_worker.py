@@ -32,8 +32,8 @@ class GraphWriter:
         self.weights = iter(weights)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
-        height, width, channels = model["input"]
-        self.shape: tuple[int, ...] = (channels, height, width)
+        *image, channels = model["input"]
+        self.shape: tuple[int, ...] = (channels, *image)
         self.flattened: tuple[int, ...] | None = None
         self.image = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *self.shape])
         self.result = self.sequence(model["layers"], "x")
@@ -154,7 +154,7 @@ class OnnxPredictor:
             options,
             providers=["CPUExecutionProvider"],
         )
-        self.x = np.ascontiguousarray(dataset(spec)[0].transpose(0, 3, 1, 2))
+        self.x = np.ascontiguousarray(np.moveaxis(dataset(spec)[0], -1, 1))
 
     def predict(self) -> Array:
         result: Array = self.session.run(None, {"x": self.x})[0]

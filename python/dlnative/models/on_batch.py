@@ -26,6 +26,13 @@ def ready(model, kind, x, y):
     return call if call is not None and call.made == state.current() else None
 
 
+def is_one_batch(x, batch_size):
+    """Whether `predict` runs the array `x` as one batch."""
+    if batch_size is None:
+        batch_size = fitting.DEFAULT_BATCH
+    return type(batch_size) is int and type(x) is np.ndarray and 0 < len(x) <= batch_size
+
+
 def ready_prediction(model, x):
     """The ready prediction for this array, or None."""
     state = model.__dict__.get("_trainer")
@@ -163,12 +170,7 @@ def _batch_call(model, state, kind, rows, probe):
 
 def keep_prediction(model, state, x, rows, probe):
     """Keeps a ready prediction for the shape of `x` where there can be one."""
-    if (
-        type(x) is not np.ndarray
-        or rows.x[0] is not x
-        or probe.structure is not None
-        or rows.count > fitting.DEFAULT_BATCH
-    ):
+    if type(x) is not np.ndarray or rows.x[0] is not x or probe.structure is not None:
         return
     _keep(
         state,

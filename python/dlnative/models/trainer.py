@@ -339,9 +339,9 @@ class Trainer:
 
         Differs from Keras: `verbose="auto"` shows nothing for short runs.
         """
-        if batch_size is None and steps is None and callbacks is None and verbose in (0, "auto"):
+        if steps is None and callbacks is None and verbose in (0, "auto"):
             call = on_batch.ready_prediction(self, x)
-            if call is not None and x.shape[0] <= fitting.DEFAULT_BATCH:
+            if call is not None and on_batch.is_one_batch(x, batch_size):
                 return call(x)
         checks.check_verbose(verbose)
         batch_size = checks.check_count("batch_size", batch_size, optional=True)
@@ -350,8 +350,9 @@ class Trainer:
         with state.programs.lock, Rollback(self):
             rows = inputs_only(x)
             probe = state.probe(self, rows.structure)
-        if batch_size is None and steps is None and callbacks is None:
+        if steps is None and callbacks is None and on_batch.is_one_batch(x, batch_size):
             on_batch.keep_prediction(self, state, x, rows, probe)
+        if batch_size is None and steps is None and callbacks is None:
             batch_size = LARGE_BATCH if rows.count >= LARGE_SET else None
         batch_size = fitting.batch_size_for(rows.count, batch_size, steps)
         out = [
