@@ -13,6 +13,7 @@ BUILD_DIR ?= build/dev
 JOBS ?= 2
 CMAKE_ARGS ?=
 PYTEST_ARGS ?=
+CAMPAIGN_ARGS ?=
 
 # What a build needs besides a C++ compiler: build-system.requires in pyproject.toml, and the
 # CMake and Ninja that scikit-build-core would otherwise fetch for every build anew.
@@ -29,7 +30,7 @@ ifeq ($(PYTHON),$(VENV)/bin/python)
 needs = $(VENV)/.$(1)
 endif
 
-.PHONY: help demo test test-slow dev ctest bench lint stubs wheel clean
+.PHONY: help demo test test-slow campaign dev ctest bench lint stubs wheel clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,6 +45,9 @@ test: $(call needs,test)  ## build, install and run the tests
 
 test-slow: $(call needs,test)  ## the tests that take long or need the MNIST files
 	$(PYTHON) -m pytest -m "slow or data" $(PYTEST_ARGS)
+
+campaign: $(call needs,test)  ## search for wrong numbers, lost files and crashes: 20,000 random cases
+	$(PYTHON) tests/campaign $(CAMPAIGN_ARGS)
 
 # --- the environment -----------------------------------------------------------------------------
 
