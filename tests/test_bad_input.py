@@ -143,7 +143,11 @@ DATA = {
         TypeError,
         r"class_weight: expected class numbers as keys, received 'a'",
     ),
-    "class_weight values": ({"class_weight": {0: "a"}}, TypeError, r"received 'a' for class 0"),
+    "class_weight values": (
+        {"class_weight": {0: "a"}},
+        TypeError,
+        r"the weight of class 0 to be a number, received 'a'",
+    ),
     "two labels for one output": ({"y": [Y, Y]}, ValueError, r"y: expected 1 entries"),
     "unknown output": (
         {"y": {"haed": Y}},

@@ -139,7 +139,7 @@ COMPILE = {
     "loss_weights": (
         {"loss_weights": ["a"]},
         TypeError,
-        r"loss_weights: expected numbers, received 'a'",
+        r"loss_weights: expected every entry to be a number, received 'a'",
     ),
     "run_eagerly": ({"run_eagerly": True}, ValueError, r"dlnative.engine\('numpy'\)"),
     "jit_compile": ({"jit_compile": False}, ValueError, r"jit_compile=False"),

@@ -404,3 +404,104 @@ def test_numbers():
     assert format_seconds(0.0123) == "12ms"
     assert format_seconds(1.26) == "1.3s"
     assert format_seconds(185) == "3m05s"
+
+
+# --- what fit can know before the first step ------------------------------------------------------
+
+
+def refused(data, match, stop, error=ValueError, before=(), **options):
+    """`fit` raises, and the weights are as they were."""
+    model = make_model()
+    weights = model.get_weights()
+    with pytest.raises(error, match=match):
+        model.fit(*data, verbose=0, callbacks=[*before, stop], **options)
+    np.testing.assert_array_equal(model.get_weights()[0], weights[0])
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_monitor_that_will_not_be_there(data, mode):
+    stop = callbacks.EarlyStopping("nope", mode=mode)
+    refused(data, "'nope' is not in the logs of this model, which have loss, mae", stop)
+    refused(data, "val_loss, val_mae", stop, validation_split=0.5)
+
+
+def test_a_monitor_of_unknown_direction(data):
+    stop = callbacks.EarlyStopping("nope")
+    refused(data, "not known whether 'nope' is better", stop)
+    # Whatever another callback puts into the logs, there is no direction.
+    refused(data, "not known whether 'nope' is better", stop, before=[callbacks.Callback()])
+
+
+def test_a_monitor_of_a_validation_that_is_not_there(data):
+    for stop in (callbacks.EarlyStopping(), callbacks.EarlyStopping("val_mae")):
+        refused(data, "Pass validation_data or validation_split", stop)
+    stop = callbacks.EarlyStopping("val_mae", patience=5)
+    assert make_model().fit(*data, validation_split=0.5, verbose=0, callbacks=[stop]).epoch == [0]
+
+
+def test_a_callback_may_put_the_monitor_into_the_logs(data):
+    class Adds(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["mine"] = 1.0
+
+    def add(epoch, logs):
+        logs["mine"] = 1.0
+
+    for before in (Adds(), callbacks.LambdaCallback(on_epoch_end=add)):
+        stop = callbacks.EarlyStopping("mine", mode="min", patience=2)
+        history = make_model().fit(*data, epochs=9, verbose=0, callbacks=[before, stop])
+        assert len(history.epoch) == 3
+    stop = callbacks.EarlyStopping("mine", mode="min")
+    model = make_model()
+    with pytest.raises(ValueError, match="'mine' is not in the logs"):  # it would come too late
+        model.fit(*data, verbose=0, callbacks=[stop, Adds()])
+
+
+def test_a_monitor_of_ones_own(data):
+    class Own(callbacks.EarlyStopping):
+        def get_monitor_value(self, logs):
+            return 1.0
+
+    stop = Own("mine", mode="min", patience=1)
+    assert len(make_model().fit(*data, epochs=5, verbose=0, callbacks=[stop]).epoch) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"monitor": None},
+        {"patience": "3"},
+        {"patience": None},
+        {"patience": float("nan")},
+        {"min_delta": "0.1"},
+        {"baseline": "0.1"},
+        {"start_from_epoch": [1]},
+    ],
+)
+def test_arguments_of_early_stopping(options):
+    with pytest.raises(TypeError, match=f"EarlyStopping: expected {next(iter(options))} to be"):
+        callbacks.EarlyStopping(**options)
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_test_begin"])
+def test_a_hook_that_is_no_function(hook):
+    with pytest.raises(TypeError, match=f"expected {hook} to be a function, received 3"):
+        callbacks.LambdaCallback(**{hook: 3})
+
+
+@pytest.mark.parametrize("result", [None, {"a": 1.0}, np.ones(2), "high"])
+def test_a_metric_whose_result_is_no_number(data, result):
+    class Mine(dlnative.metrics.Mean):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(y_pred)
+
+        def result(self):
+            return result
+
+    model = make_model()
+    model.compile("sgd", "mse", metrics=[Mine(name="mine")])
+    before = model.get_weights()
+    with pytest.raises(TypeError, match=r"metric 'mine': expected result\(\) to return a number"):
+        model.fit(*data, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])

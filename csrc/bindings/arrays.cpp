@@ -97,12 +97,55 @@ RowSource row_source(const py::array& array) {
 
 namespace {
 
-bool holds_float(const py::handle& values) {
-  if (!PyTuple_Check(values.ptr()) && !PyList_Check(values.ptr())) return false;
-  for (const auto& value : py::reinterpret_borrow<py::sequence>(values)) {
-    if (PyFloat_Check(value.ptr())) return true;
+// Whether a conversion failed for the type, which is no error here; others are thrown.
+bool is_no_number() {
+  if (PyErr_Occurred() == nullptr) return false;
+  if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
+  PyErr_Clear();
+  return true;
+}
+
+// A number of Python or NumPy as an attribute; std::monostate where it is none.
+Attribute number(const py::handle& value) {
+  if (const auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()))) {
+    int overflow = 0;
+    const std::int64_t fits = PyLong_AsLongLongAndOverflow(whole.ptr(), &overflow);
+    if (overflow == 0) return fits;
+    const std::uint64_t positive = PyLong_AsUnsignedLongLong(whole.ptr());
+    if (PyErr_Occurred() == nullptr) return positive;
+    PyErr_Clear();
+    const double rounded = PyLong_AsDouble(whole.ptr());
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();  // OverflowError
+    return rounded;
   }
-  return false;
+  is_no_number();
+  const double real = PyFloat_AsDouble(value.ptr());
+  if (is_no_number()) return std::monostate{};
+  return real;
+}
+
+// A list of numbers: integers where all of them are, else doubles.
+Attribute numbers(const std::string& name, const py::handle& values) {
+  std::vector<std::int64_t> integers;
+  std::vector<double> reals;
+  bool whole = true;
+  for (const auto& value : py::reinterpret_borrow<py::sequence>(values)) {
+    const Attribute item = number(value);
+    if (const auto* i = std::get_if<std::int64_t>(&item)) {
+      integers.push_back(*i);
+      reals.push_back(static_cast<double>(*i));
+      continue;
+    }
+    whole = false;
+    if (const auto* u = std::get_if<std::uint64_t>(&item))
+      reals.push_back(static_cast<double>(*u));
+    else if (const auto* d = std::get_if<double>(&item))
+      reals.push_back(*d);
+    else
+      throw py::type_error("expected numbers in the list for '" + name + "'");
+  }
+  if (whole) return integers;
+  return reals;
 }
 
 }  // namespace
@@ -115,18 +158,15 @@ std::map<std::string, Attribute> attributes_of(const py::dict& dict) {
     if (value.is_none()) continue;
     if (py::isinstance<py::bool_>(value)) {
       attributes[name] = value.cast<bool>();
-    } else if (PyLong_Check(value.ptr())) {
-      // Seeds use all 64 bits.
-      attributes[name] = static_cast<std::int64_t>(PyLong_AsUnsignedLongLongMask(value.ptr()));
-      if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    } else if (PyFloat_Check(value.ptr())) {
-      attributes[name] = value.cast<double>();
     } else if (py::isinstance<py::str>(value)) {
       attributes[name] = value.cast<std::string>();
-    } else if (holds_float(value)) {
-      attributes[name] = value.cast<std::vector<double>>();
+    } else if (PyTuple_Check(value.ptr()) || PyList_Check(value.ptr())) {
+      attributes[name] = numbers(name, value);
     } else {
-      attributes[name] = value.cast<std::vector<std::int64_t>>();
+      attributes[name] = number(value);
+      if (std::holds_alternative<std::monostate>(attributes[name]))
+        throw py::type_error("expected a number for '" + name + "', received " +
+                             py::repr(value).cast<std::string>());
     }
   }
   return attributes;

@@ -35,11 +35,20 @@ std::int64_t Spec::integer(const std::string& name, std::int64_t fallback) const
   wrong_type(*this, name, "an integer");
 }
 
+std::uint64_t Spec::seed(const std::string& name) const {
+  const Attribute* a = find(*this, name);
+  if (a == nullptr) return 0;
+  if (const std::uint64_t* v = std::get_if<std::uint64_t>(a)) return *v;
+  if (const std::int64_t* v = std::get_if<std::int64_t>(a)) return static_cast<std::uint64_t>(*v);
+  wrong_type(*this, name, "an integer of 64 bits");
+}
+
 double Spec::real(const std::string& name, double fallback) const {
   const Attribute* a = find(*this, name);
   if (a == nullptr) return fallback;
   if (const double* v = std::get_if<double>(a)) return *v;
   if (const std::int64_t* v = std::get_if<std::int64_t>(a)) return static_cast<double>(*v);
+  if (const std::uint64_t* v = std::get_if<std::uint64_t>(a)) return static_cast<double>(*v);
   wrong_type(*this, name, "a number");
 }
 

@@ -19,8 +19,9 @@
 
 namespace dlnative {
 
-using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::string,
-                               std::vector<std::int64_t>, std::vector<double>>;
+// Whole numbers are int64, those from 2^63 to 2^64 uint64, and what lies beyond is a double.
+using Attribute = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double,
+                               std::string, std::vector<std::int64_t>, std::vector<double>>;
 
 struct Spec {
   std::string op;
@@ -32,6 +33,7 @@ struct Spec {
   // std::invalid_argument.
   bool flag(const std::string& name, bool fallback) const;
   std::int64_t integer(const std::string& name, std::int64_t fallback) const;
+  std::uint64_t seed(const std::string& name) const;  // all 64 bits; 0 where it is missing
   double real(const std::string& name, double fallback) const;
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<std::int64_t> integers(const std::string& name) const;

@@ -41,8 +41,7 @@ ImageShape image_shape(const Spec& spec, const Buffer& x) {
 }
 
 Draws draws(const Spec& spec, Draws::Kind kind) {
-  return {static_cast<std::uint64_t>(spec.integer("seed", 0)),
-          static_cast<std::uint32_t>(spec.integer("op_id", 0)), kind};
+  return {spec.seed("seed"), static_cast<std::uint32_t>(spec.integer("op_id", 0)), kind};
 }
 
 Range range(const Spec& spec, const char* name, Range fallback) {

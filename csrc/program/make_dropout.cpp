@@ -11,7 +11,7 @@ std::unique_ptr<Instruction> make_dropout(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& y = required_output(spec, 0, "y", x.size(), x.dtype);
   const double rate = spec.real("rate", 0.0);
-  const auto seed = static_cast<std::uint64_t>(spec.integer("seed", 0));
+  const std::uint64_t seed = spec.seed("seed");
   const auto op_id = static_cast<std::uint32_t>(spec.integer("op_id", 0));
   const bool fixed_step = spec.has("step");
   const auto step = static_cast<std::uint64_t>(spec.integer("step", 0));

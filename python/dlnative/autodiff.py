@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from . import config, engines
 from .graph import Graph, Tensor
+from .graph.tensor import Tracing
+from .losses.functions import binary_crossentropy
+from .losses.labels import check_class_numbers, check_unit_interval
 from .plan import gradients
 
 KEPT = 8  # evaluations per function, one per list of shapes
@@ -58,8 +63,10 @@ class _Evaluation:
         for with_gradients in (False, True):
             graph = Graph(training=training)
             feeds = [graph.feed(a.shape, self.dtype) for a in x]
+            numbers = getattr(loss, "sparse_labels", False)
             labels = [
-                graph.feed(a.shape, "int32" if a.dtype.kind in "iu" else self.dtype) for a in y
+                graph.feed(a.shape, "int32" if numbers or a.dtype.kind in "iu" else self.dtype)
+                for a in y
             ]
             cast = [
                 v for v in model.variables if v.dtype != self.dtype and v.dtype.startswith("float")
@@ -69,6 +76,7 @@ class _Evaluation:
                 graph.leaves[id(v)] = graph.feed(v.shape, self.dtype, v.path)
             prediction = model(feeds[0] if len(feeds) == 1 else feeds)
             total = _total(loss, labels, prediction)
+            self.checks = _label_checks(loss, graph, labels)
             outputs = [total]
             if with_gradients:
                 leaves = [graph.variable(v) for v in self.variables]
@@ -79,6 +87,8 @@ class _Evaluation:
             self.functions[with_gradients] = engines.build(graph, outputs, arena=arena)
 
     def bind(self, x, y):
+        for i, check in self.checks:
+            check(y[i], "y" if len(y) == 1 else f"y[{i}]")
         self.arrays = [*x, *y]
         return self
 
@@ -86,6 +96,29 @@ class _Evaluation:
         """(total, *gradients); `values` replaces the values of the variables."""
         values = [v.value for v in self.fed] if values is None else values
         return self.functions[with_gradients](*self.arrays, *values)
+
+
+def _label_checks(loss, graph, labels):
+    """(index, check(array, name)) of the labels whose values must be looked at, as `fit` does.
+
+    Class numbers are found by the ops that take them, so that those of a user's function are, too.
+    """
+    found = []
+    if getattr(loss, "fn", None) is binary_crossentropy:
+        found = [(i, check_unit_interval) for i in range(len(labels))]
+    made_of = {id(t): i for i, t in enumerate(labels)}
+    for node in graph.nodes:
+        if node.op.view and id(node.inputs[0]) in made_of:
+            made_of[id(node.outputs[0])] = made_of[id(node.inputs[0])]
+        elif "sparse" in node.op.name and id(node.inputs[1]) in made_of:
+            classes = node.inputs[0].shape[-1]
+            check = functools.partial(_check_numbers, classes)
+            found.append((made_of[id(node.inputs[1])], check))
+    return found
+
+
+def _check_numbers(classes, labels, name):
+    check_class_numbers(labels, classes, name)
 
 
 def _total(loss, labels, prediction):
@@ -152,10 +185,11 @@ def vjp(function, *inputs, training=False):
 
     def trace(graph):
         feeds = [graph.feed(a.shape, a.dtype.name) for a in arrays]
-        if is_layer:
-            result = function(feeds[0] if len(feeds) == 1 else feeds)
-        else:
-            result = function(*feeds)
+        with Tracing(graph):
+            if is_layer:
+                result = function(feeds[0] if len(feeds) == 1 else feeds)
+            else:
+                result = function(*feeds)
         return feeds, result
 
     graph = Graph(training=training)
@@ -250,7 +284,7 @@ def gradcheck(
     if loss is None:
         raise ValueError("gradcheck: no loss was given, and the model is not compiled with one")
     loss = losses.as_loss(loss)
-    evaluation = _evaluation({}, model, loss, x, y, "float64", training)
+    evaluation = _evaluation(engines.ProgramCache(1), model, loss, x, y, "float64", training)
     _, *analytic = evaluation.run(True)
     values = [np.array(v.value, dtype="float64") for v in evaluation.fed]
     h = epsilon or (1e-5 if mode == "central" else 1e-6)
@@ -272,17 +306,19 @@ def gradcheck(
 
     base = value_at(0, 0, 0.0) if mode == "forward" and entries else None
     numerical = [np.full(v.shape, np.nan) for v in evaluation.variables]
+    checked = [np.zeros(v.shape, dtype=bool) for v in evaluation.variables]
     for i, j in entries:
         if mode == "forward":
             slope = (value_at(i, j, h) - base) / h
         else:
             slope = (value_at(i, j, h) - value_at(i, j, -h)) / (2 * h)
         numerical[i].reshape(-1)[j] = slope
+        checked[i].reshape(-1)[j] = True
     errors, paths = {}, evaluation.paths
-    for path, n, a in zip(paths, numerical, analytic):
-        checked = ~np.isnan(n)
+    for path, n, a, chosen in zip(paths, numerical, analytic, checked):
         scale = np.maximum(1.0, np.maximum(np.abs(n), np.abs(a)))
-        error = np.where(np.isfinite(a), np.abs(n - a) / scale, np.inf)[checked]
+        finite = np.isfinite(a) & np.isfinite(n)
+        error = np.where(finite, np.abs(n - a) / scale, np.inf)[chosen]
         errors[path] = float(error.max()) if error.size else 0.0
     return GradcheckResult(
         max(errors.values(), default=0.0),

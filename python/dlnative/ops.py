@@ -23,7 +23,7 @@ import numpy as np
 
 from . import config
 from .graph import Spec, Tensor, apply, table
-from .graph.tensor import is_variable
+from .graph.tensor import is_variable, traced_graph
 
 _FLOATS = ("float32", "float64")
 
@@ -64,7 +64,9 @@ def _function(name):
 
     def function(*inputs, out=None, **attributes):
         for value in inputs:
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) or (is_variable(value) and traced_graph() is not None):
+                if out is not None:
+                    raise TypeError(f"{name}: out= is for arrays; a tensor is a new value")
                 return apply(name, *inputs, **attributes)
         return compute(op, inputs, attributes, out)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 
 import numpy as np
 
 from .changes import TrackedAttribute
+from .graph.tensor import Tensor, traced_graph
 
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 
@@ -18,7 +20,9 @@ class Variable:
     """A named parameter or state, backed by one NumPy array.
 
     The array never moves once a program uses it: `value` shows it live, `numpy()` is a copy, and
-    `assign` changes it.
+    `assign` changes it. In expressions a Variable answers as its array does. While a layer, loss or
+    metric is being made part of a program it stands for the tensor that the program will read, so
+    that nothing of its present values is fixed there.
 
     Args:
         value: Initial values.
@@ -35,6 +39,7 @@ class Variable:
     """
 
     is_graph_variable = True
+    __array_priority__ = 1000.0  # array * variable is the Variable's to answer
 
     # What programs are built from, beside the shape.
     trainable = TrackedAttribute()
@@ -56,10 +61,23 @@ class Variable:
 
     @property
     def value(self):
-        """The live values, to be read only; `assign` writes them."""
+        """The live values, to be read only (`assign` writes them); in a traced call the tensor."""
+        graph = traced_graph()
+        return self._live() if graph is None else graph.variable(self)
+
+    def _live(self):
         view = self._value.view()
         view.flags.writeable = False
         return view
+
+    def _untraced(self, wanted):
+        """Raises where a program is being made, for which the present values are not the right."""
+        if traced_graph() is not None:
+            raise TypeError(
+                f"{wanted} of Variable '{self.path}' in a call that becomes part of a program: "
+                "the program reads and writes it later and many times. Use the Variable itself in "
+                "operators and dlnative.ops"
+            )
 
     @property
     def array(self):
@@ -89,6 +107,7 @@ class Variable:
 
     def numpy(self):
         """A copy of the values."""
+        self._untraced("numpy()")
         return self._value.copy()
 
     def assign(self, value):
@@ -96,7 +115,9 @@ class Variable:
 
         Raises:
             ValueError: The shape is not that of the variable; nothing has been written.
+            TypeError: A program is being made, which cannot write by `assign`.
         """
+        self._untraced("assign()")
         value = value.value if isinstance(value, Variable) else value
         value = np.asarray(value).astype(self.dtype, copy=False)
         if value.shape != self.shape:
@@ -109,15 +130,95 @@ class Variable:
 
     def __getstate__(self):
         """For copies and pickles: with values of its own, in no buffer."""
-        return {**self.__dict__, "_value": self.numpy(), "_placed": False, "_buffer": None}
+        return {**self.__dict__, "_value": self._value.copy(), "_placed": False, "_buffer": None}
 
     def __array__(self, dtype=None, copy=None):
+        self._untraced("The array")
         if copy is False and (dtype is None or dtype == self._value.dtype):
             return self.value
         return np.array(self._value, dtype=dtype)
 
     def __repr__(self):
         return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype}>"
+
+    def __format__(self, spec):
+        self._untraced("The format")
+        return format(repr(self) if self.shape else self._value.item(), spec)
+
+    def __float__(self):
+        return self._as_number(float)
+
+    def __int__(self):
+        return self._as_number(int)
+
+    def __complex__(self):
+        return self._as_number(complex)
+
+    def __index__(self):
+        return self._as_number(operator.index)
+
+    def _as_number(self, convert):
+        if self.shape:
+            raise TypeError(f"expected a Variable of shape () for a number, received {self.shape}")
+        return convert(self.value)
+
+    def __bool__(self):
+        raise TypeError(
+            f"Variable '{self.path}' has no truth value. Compare it by `is` or `is not None`, or "
+            "use its values: variable.numpy()"
+        )
+
+    def __hash__(self):
+        return id(self)
+
+
+def _answer(function):
+    """A special method that answers as the values do, or as the tensor in a traced call."""
+
+    def method(self, *args):
+        return function(self.value, *(a.value if isinstance(a, Variable) else a for a in args))
+
+    return method
+
+
+def _binary(function):
+    answer = _answer(function)
+
+    def method(self, other):
+        return NotImplemented if isinstance(other, Tensor) else answer(self, other)
+
+    return method
+
+
+def _reflected(function):
+    return _binary(lambda value, other: function(other, value))
+
+
+def _round(value, digits=None):
+    return np.round(value, digits or 0) if isinstance(value, np.ndarray) else round(value)
+
+
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+for _name in (*_ARITHMETIC, "and", "or", "xor", "lshift", "rshift"):
+    _function = getattr(operator, f"__{_name}__")
+    setattr(Variable, f"__{_name}__", _binary(_function))
+    setattr(Variable, f"__r{_name}__", _reflected(_function))
+for _name in ["eq", "ne", "lt", "le", "gt", "ge"]:
+    setattr(Variable, f"__{_name}__", _binary(getattr(operator, _name)))
+for _name, _function in {
+    "divmod": _binary(divmod),
+    "rdivmod": _reflected(divmod),
+    "neg": _answer(operator.neg),
+    "pos": _answer(operator.pos),
+    "abs": _answer(abs),
+    "invert": _answer(operator.invert),
+    "round": _answer(_round),
+    "getitem": _answer(operator.getitem),
+    "contains": _answer(operator.contains),
+    "len": _answer(len),
+    "iter": _answer(iter),
+}.items():
+    setattr(Variable, f"__{_name}__", _function)
 
 
 class FlatBuffer:

@@ -44,6 +44,14 @@ class Callback:
     def set_model(self, model):
         self._model = model
 
+    def _check_logs(self, names, complete):
+        """Raises, before the first step of `fit`, where the callback can tell that it cannot work.
+
+        Args:
+            names: Names that the logs of an epoch will have.
+            complete: False where callbacks of the user's, called before this one, may add some.
+        """
+
     def on_train_begin(self, logs=None):
         """Before the first epoch of `fit`."""
 

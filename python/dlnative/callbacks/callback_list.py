@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .callback import Callback, overrides
 from .history import History
+from .lambda_callback import LambdaCallback
 from .progress import ProgbarLogger
 
 PLAIN_HOOKS = (
@@ -58,6 +59,14 @@ class CallbackList(Callback):
         if model is not None:
             self.set_model(model)
         self.set_params(params)
+
+    def check_logs(self, names):
+        """Raises where a callback cannot work with logs of these names; see `Callback`."""
+        complete = True
+        for callback in self.callbacks:
+            callback._check_logs(names, complete)
+            ours = type(callback).__module__.startswith(f"{__package__}.")
+            complete = complete and ours and not isinstance(callback, LambdaCallback)
 
     def append(self, callback):
         self.callbacks.append(callback)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 import warnings
 from typing import Any
@@ -21,6 +22,14 @@ class EarlyStopping(Callback):
         baseline: Training stops if the quantity does not get better than this within `patience`.
         restore_best_weights: Whether the model ends with the weights of the best epoch.
         start_from_epoch: The first epoch that counts.
+
+    Raises:
+        TypeError: An argument of a wrong type.
+        ValueError: By `fit`, before the first step: logs will not have `monitor`, or it is not
+            known which way it is better. With a callback of the user's in front, which may put
+            it into the logs, a missing `monitor` is only warned of after an epoch.
+
+    Differs from Keras: a `monitor` that will not be there is an error and not a warning.
 
     Attributes:
         best: The best value.
@@ -49,6 +58,18 @@ class EarlyStopping(Callback):
         start_from_epoch=0,
     ):
         super().__init__()
+        if not isinstance(monitor, str):
+            raise TypeError(f"EarlyStopping: expected monitor to be a name, received {monitor!r}")
+        for name, value in (
+            ("min_delta", min_delta),
+            ("patience", patience),
+            ("start_from_epoch", start_from_epoch),
+            ("baseline", 0 if baseline is None else baseline),
+        ):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != value:
+                raise TypeError(
+                    f"EarlyStopping: expected {name} to be a number, received {value!r}"
+                )
         if mode not in ("auto", "min", "max"):
             warnings.warn(f"EarlyStopping: mode {mode!r} is unknown, 'auto' is used", stacklevel=2)
             mode = "auto"
@@ -62,6 +83,19 @@ class EarlyStopping(Callback):
         self.start_from_epoch = start_from_epoch
         self._better: Any = None
         self.on_train_begin()
+
+    def _check_logs(self, names, complete):
+        if type(self).get_monitor_value is not EarlyStopping.get_monitor_value:
+            return  # the value is the user's
+        self._better = self._comparison()
+        if complete and self.monitor not in names:
+            hint = ""
+            if self.monitor.startswith("val_") and self.monitor.removeprefix("val_") in names:
+                hint = " Pass validation_data or validation_split to fit()."
+            raise ValueError(
+                f"EarlyStopping: '{self.monitor}' is not in the logs of this model, which have "
+                f"{', '.join(names)}.{hint}"
+            )
 
     def on_train_begin(self, logs=None):
         self.wait = 0

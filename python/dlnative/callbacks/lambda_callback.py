@@ -22,7 +22,7 @@ class LambdaCallback(Callback):
         **kwargs: Any other hook of `Callback`.
 
     Raises:
-        TypeError: There is no hook of that name.
+        TypeError: There is no hook of that name, or something is no function.
 
     Example:
         >>> import dlnative
@@ -56,5 +56,9 @@ class LambdaCallback(Callback):
                 )
             named[name] = function
         for name, function in named.items():
+            if function is not None and not callable(function):
+                raise TypeError(
+                    f"LambdaCallback: expected {name} to be a function, received {function!r}"
+                )
             if function is not None:
                 setattr(self, name, function)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
+from .refusals import Refusals
 
-class Tensor:
+
+class Tensor(Refusals):
     """A value that a graph will compute: a shape, a dtype and where it comes from.
 
     A tensor belongs to a graph and is a leaf (a feed, a variable or a constant) or an output of a
@@ -34,6 +38,7 @@ class Tensor:
         "shape",
         "source",
     )
+    __array_priority__ = 1000.0  # array * tensor is the tensor's to answer
 
     def __init__(
         self, shape, dtype, graph=None, node=None, index=0, source=None, history=None, name=None
@@ -65,14 +70,16 @@ class Tensor:
         name = f" name={self.name}" if self.name else ""
         return f"<Tensor shape={self.shape} dtype={self.dtype}{name}>"
 
-    def __array__(self, *args, **kwargs):
-        raise TypeError(
-            "A symbolic tensor has no values yet. Call a model or a layer on a NumPy array to get "
-            "values."
-        )
+    def __format__(self, spec):
+        if spec:
+            raise TypeError(f"format {spec!r} of {self!r}: a symbolic tensor has no values yet")
+        return repr(self)
 
-    def __bool__(self):
-        raise TypeError("A symbolic tensor has no truth value: it has no values yet.")
+    def __copy__(self):
+        return self  # it does not change
+
+    def __pos__(self):
+        return self
 
     def __add__(self, other):
         return apply("add", self, other)
@@ -95,6 +102,12 @@ class Tensor:
 
     def __rtruediv__(self, other):
         return apply("divide", other, self)
+
+    def __matmul__(self, other):
+        return apply("matmul", self, other)
+
+    def __rmatmul__(self, other):
+        return apply("matmul", other, self)
 
     def __neg__(self):
         return apply("rescale", self, scale=-1.0)
@@ -161,6 +174,34 @@ class Graph:
         value = np.array(value, dtype=dtype, order="C")
         return Tensor(value.shape, value.dtype.name, self, source=value)
 
+    def result(self, value, what):
+        """What user code has returned, as a tensor of this graph.
+
+        Args:
+            value: A tensor of this graph or a Variable.
+            what: Who returned it, for the message.
+
+        Raises:
+            TypeError: It is something else, such as a number that was computed once and for all.
+        """
+        if is_variable(value):
+            return self.variable(value)
+        if isinstance(value, Tensor) and value.graph is self:
+            return value
+        kind = "a tensor of another call" if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(
+            f"{what} must return tensors, it returned {kind}. Compute with operators and "
+            "dlnative.ops from the tensors given."
+        )
+
+    def depends(self, tensor, on):
+        """Whether `tensor` is computed from the tensor `on`, or is that."""
+        reached = {id(on)}
+        for node in self.nodes:
+            if any(t is not None and id(t) in reached for t in node.inputs):
+                reached.update(id(t) for t in node.outputs)
+        return id(tensor) in reached
+
     def apply(self, op, inputs, attributes):
         """Appends a node; returns its output, or a tuple where the op has not exactly one."""
         specs = op.infer(*inputs, **attributes)
@@ -172,6 +213,40 @@ class Graph:
         )
         self.nodes.append(node)
         return node.outputs[0] if single else node.outputs
+
+
+class _Traced(threading.local):
+    """The graphs that are being made in a thread, outermost first; None where arrays are used."""
+
+    def __init__(self):
+        self.graphs = [None]
+
+
+_traced = _Traced()
+
+
+class Tracing:
+    """A `with` block in which user code makes `graph`: a Variable stands for its tensor there.
+
+    With None in the place of a graph it is arrays that are computed with, as outside of all blocks.
+    """
+
+    __slots__ = ("graph",)
+
+    def __init__(self, graph):
+        self.graph = graph
+
+    def __enter__(self):
+        _traced.graphs.append(self.graph)
+        return self.graph
+
+    def __exit__(self, *exception):
+        _traced.graphs.pop()
+
+
+def traced_graph():
+    """The graph that user code is making, or None."""
+    return _traced.graphs[-1]
 
 
 class Spec:
@@ -197,29 +272,40 @@ def is_variable(value):
 def apply(name, *inputs, **attributes):
     """Applies the op `name` to graph tensors, Variables, arrays and Python numbers.
 
-    At least one input must be a tensor; Variables and arrays become leaves of its graph. On
-    symbolic tensors (between the layers of a functional model) the op becomes a layer of its own.
+    At least one input must be a tensor, or a Variable while a graph is traced; Variables and arrays
+    become leaves of the graph. On symbolic tensors (between the layers of a functional model) the
+    op becomes a layer of its own.
     """
     from .table import table
 
     op = table[name]
-    graph = None
-    like = None
+    graph = like = None
     for value in inputs:
         if isinstance(value, Tensor):
             like = value if like is None else like
             graph = value.graph if graph is None else graph
     if like is None:
-        raise TypeError(
-            f"{name}: expected at least one tensor, received {[type(v).__name__ for v in inputs]}"
-        )
+        graph = traced_graph()
+        like = next((v for v in inputs if is_variable(v)), None)
+        if graph is None or like is None:
+            raise TypeError(
+                f"{name}: expected at least one tensor, received "
+                f"{[type(v).__name__ for v in inputs]}"
+            )
     if graph is None:
         return symbolic_apply(name, inputs, attributes)
     return graph.apply(op, tuple(_leaf(graph, value, like) for value in inputs), attributes)
 
 
 def _leaf(graph, value, like):
-    if value is None or isinstance(value, Tensor):
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        if value.graph is not graph:
+            raise TypeError(
+                f"{value!r} belongs to another call: a tensor cannot be kept for a later one, and "
+                "a tensor of a functional model does not mix with those of a running call"
+            )
         return value
     if is_variable(value):
         return graph.variable(value)

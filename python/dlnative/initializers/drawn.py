@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import config, random
 from ..naming import unknown
+from ..utils.numbers import finite_number
 from .constant import Initializer, check_shape
 
 # Standard deviation of a standard normal distribution that is cut off at -2 and 2.
@@ -60,8 +61,8 @@ class RandomNormal(RandomInitializer):
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
-        self.mean = mean
-        self.stddev = stddev
+        self.mean = finite_number(type(self).__name__, "mean", mean)
+        self.stddev = finite_number(type(self).__name__, "stddev", stddev)
 
     def draw(self, generator, shape):
         return generator.standard_normal(shape) * self.stddev + self.mean
@@ -81,8 +82,8 @@ class RandomUniform(RandomInitializer):
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         super().__init__(seed)
-        self.minval = minval
-        self.maxval = maxval
+        self.minval = finite_number(type(self).__name__, "minval", minval)
+        self.maxval = finite_number(type(self).__name__, "maxval", maxval)
 
     def draw(self, generator, shape):
         return generator.random(shape) * (self.maxval - self.minval) + self.minval
@@ -142,6 +143,7 @@ class VarianceScaling(RandomInitializer):
         input_axes=None,
         output_axes=None,
     ):
+        scale = finite_number(type(self).__name__, "scale", scale)
         if not scale > 0.0:
             raise ValueError(f"{type(self).__name__}: expected scale > 0, received {scale}")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
@@ -251,7 +253,7 @@ class Orthogonal(RandomInitializer):
 
     def __init__(self, gain=1.0, seed=None):
         super().__init__(seed)
-        self.gain = gain
+        self.gain = finite_number(type(self).__name__, "gain", gain)
 
     def draw(self, generator, shape):
         if len(shape) < 2:

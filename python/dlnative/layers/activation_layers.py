@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import activations, initializers, regularizers
 from ..graph import apply
+from ..utils.numbers import finite_number
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
@@ -99,7 +100,7 @@ class ELU(UnaryLayer):
 
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = finite_number(messages.describe(self), "alpha", alpha)
         self.supports_masking = True
 
     def call(self, inputs):

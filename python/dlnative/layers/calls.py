@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import config
 from ..graph import Graph, Tensor
+from ..graph.tensor import Tracing, traced_graph
 from ..utils import nest
 from ..variables import Variable
 from . import messages, tracking
@@ -134,7 +135,7 @@ def call_in_graph(layer, graph, args, kwargs):
     if training is not None:
         graph.training = bool(training)
     try:
-        with Scope(layer):
+        with Scope(layer), Tracing(graph):
             graph.scope = node_scope()
             dtype = _float_dtype((args, kwargs)) or layer.input_dtype
 
@@ -153,7 +154,8 @@ def call_in_graph(layer, graph, args, kwargs):
             if layer._takes_training and graph.training is not None:
                 kwargs["training"] = graph.training
             outputs = layer.call(*args, **kwargs)
-            return nest.map_structure(lambda v: _as_output(layer, v, graph), outputs)
+            what = f"{messages.describe(layer)}: its call"
+            return nest.map_structure(lambda v: graph.result(v, what), outputs)
     except (ValueError, TypeError, NotImplementedError) as error:
         messages.locate(error, layer)
         raise
@@ -194,7 +196,7 @@ def call_symbolic(layer, args, kwargs):
 
 def call_on_arrays(layer, args, kwargs):
     """Computes the layer on arrays; the program is kept for the next call of the same shapes."""
-    args = tuple(_to_arrays(layer, value) for value in args)
+    args = as_arrays(layer, args)
     arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
     run, structure, used, draws = _program(layer, args, kwargs, arrays)
     step = 0
@@ -266,14 +268,21 @@ def _signature(value):
     return value
 
 
+def as_arrays(layer, args):
+    """Positional arguments without tensors as arrays; in a traced call Variables stay."""
+    return tuple(_to_arrays(layer, value) for value in args)
+
+
 def _to_arrays(layer, value):
     """Array-likes as arrays; a list of numbers is one array, a list of arrays is several."""
     if isinstance(value, dict):
         return {key: _to_arrays(layer, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and any(_is_nested(item) for item in value):
         return type(value)(_to_arrays(layer, item) for item in value)
-    if value is None or isinstance(value, (Variable, Tensor)):
-        return value if value is None else np.asarray(value)
+    if isinstance(value, Variable):
+        return value if traced_graph() is not None else np.asarray(value)
+    if value is None:
+        return None
     if tracking.is_layer(value):
         raise TypeError(
             f"{messages.describe(layer)}: expected a tensor or an array, received the layer "
@@ -301,16 +310,6 @@ def _float_dtype(structure):
     """Dtype of the first tensor of floats, None if there is none."""
     dtypes = (t.dtype for t in symbolic_tensors(structure))
     return next((dtype for dtype in dtypes if dtype.startswith("float")), None)
-
-
-def _as_output(layer, value, graph):
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, Variable):
-        return graph.variable(value)
-    raise TypeError(
-        f"{messages.describe(layer)}: call must return tensors, it returned {type(value).__name__}"
-    )
 
 
 def _origin(tensor):

@@ -28,10 +28,11 @@ class InputLayer(Layer):
 
     Raises:
         TypeError: A size is not an integer.
-        ValueError: No shape, both shapes, or a size below 1.
+        ValueError: No shape, both shapes, a size below 1, or a `dtype` that would not be kept.
 
     Differs from Keras: values of a whole-number `dtype` are converted to `config.floatx()` on their
-    way in, so the tensor has that dtype.
+    way in, so the tensor has that dtype; a `dtype` whose numbers it cannot hold exactly (int32 in
+    float32, int64) is refused.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ def Input(
 
     Raises:
         TypeError: A size is not an integer, or `tensor` is no tensor.
-        ValueError: No shape, both shapes, or a size below 1.
+        ValueError: No shape, both shapes, a size below 1, or a `dtype` that would not be kept.
 
     Example:
         >>> from dlnative.layers import Dense, Input
@@ -324,5 +325,14 @@ def _data_dtype(layer, dtype):
         raise ValueError(
             f"{messages.describe(layer)}: expected a dtype of {', '.join(INPUT_DTYPES)}, "
             f"received {name!r}"
+        )
+    # Whole numbers are computed with as floats: to 2^24 in float32, to 2^53 in float64.
+    exact = 2 ** (np.finfo(config.floatx()).nmant + 1)
+    if np.dtype(name).kind in "iu" and np.iinfo(name).max > exact:
+        raise ValueError(
+            f"{messages.describe(layer)}: dtype {name!r} is not available yet: values would be "
+            f"computed with in {config.floatx()}, which is exact to {exact} only. Leave out dtype "
+            f"for {config.floatx()} (whole numbers in the data are converted), or use "
+            "dtype='float64'."
         )
     return name

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
 from .. import changes
 from ..graph import Graph, Tensor
+from ..graph.tensor import Tracing, traced_graph
 from ..naming import auto_name, unknown
-from ..utils import nest, signatures
+from ..utils import nest, overrides, signatures
 from ..variables import Variable
 from . import calls, messages, tracking
 from .configurable import Configurable, float_dtype
@@ -29,7 +31,7 @@ def _recorded(build):
         self._check_initialized()
         if state["built"]:
             changes.note()
-        with tracking.Rollback(self), calls.Scope(self):
+        with tracking.Rollback(self), calls.Scope(self), Tracing(None):
             state["_building"], state["_locked"] = True, False
             try:
                 build(self, *args, **kwargs)
@@ -92,6 +94,8 @@ class Layer(WeightOwner, Configurable):
 
     is_layer = True
     is_model = False
+    input_spec: Any = None
+    supports_masking = False
     _locks_when_built = True
     _public_module = "keras.layers"  # in configurations, see utils.serialization
 
@@ -122,6 +126,9 @@ class Layer(WeightOwner, Configurable):
         name=None,
         **kwargs,
     ):
+        overrides.refuse_overrides(self, overrides.LAYER)
+        if not self.is_model:
+            overrides.refuse_overrides(self, overrides.SUBLAYER)
         kind = type(self).__name__
         input_dim = kwargs.pop("input_dim", None)
         input_shape = kwargs.pop("input_shape", None if input_dim is None else (input_dim,))
@@ -143,8 +150,6 @@ class Layer(WeightOwner, Configurable):
         self.__dict__.update(
             name=name,
             autocast=autocast,
-            input_spec=None,
-            supports_masking=False,
             _trainable=bool(trainable),
             _dtype=float_dtype(f"{kind} '{name}'", dtype),
             _input_shape_argument=input_shape,
@@ -277,7 +282,13 @@ class Layer(WeightOwner, Configurable):
                 f"{messages.describe(self)}: expected tensors of one graph; "
                 "symbolic tensors of a model and tensors of a running call do not mix"
             )
-        if not graphs:
+        if not graphs and (graph := traced_graph()) is not None:
+            # Its weights may change before the program runs: no present result is taken for fixed.
+            args, run = (
+                calls.as_arrays(self, args),
+                functools.partial(calls.call_in_graph, self, graph),
+            )
+        elif not graphs:
             run = functools.partial(calls.call_on_arrays, self)
         elif None in graphs.values():
             run = functools.partial(calls.call_symbolic, self)

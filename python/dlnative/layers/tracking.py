@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import changes
+from ..graph import Tensor
 from ..variables import Variable
 
 _ABSENT = object()
@@ -76,9 +79,17 @@ def track(layer, name, value):
     `self.blocks = []` works.
 
     Raises:
-        RuntimeError: The layer is built, so its variables and layers are fixed.
+        RuntimeError: The layer is built, so its variables and layers are fixed; or a Variable would
+            be replaced by values, as `layer.w += 1` does.
     """
     tracked = layer._tracked
+    if isinstance(tracked.get(name), Variable) and isinstance(
+        value, (np.ndarray, np.generic, Tensor)
+    ):
+        raise RuntimeError(
+            f"{type(layer).__name__} '{layer.name}': {name} is a Variable, and values would take "
+            f"its place. Write them with {name}.assign(...)."
+        )
     found = list(walk(value))
     if not found and not (isinstance(value, (list, dict)) and not value):
         if name in tracked:

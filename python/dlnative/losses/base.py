@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import config
 from ..changes import Tracked
-from ..graph.tensor import Tensor, apply
+from ..graph.tensor import Tensor, Tracing, apply
 from ..naming import auto_name
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
@@ -135,6 +135,18 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
     return run_op("weighted_sum", values, weight, scale=scale)
 
 
+def loss_values(loss, y_true, y_pred):
+    """What `loss.call` returns: on tensors it becomes part of their program, and is a tensor.
+
+    Raises:
+        TypeError: It is none, so it was computed once and for all.
+    """
+    if not isinstance(y_pred, Tensor):
+        return loss.call(y_true, y_pred)
+    with Tracing(y_pred.graph):
+        return y_pred.graph.result(loss.call(y_true, y_pred), f"loss '{loss.name}'")
+
+
 class Loss(Tracked):
     """Base class of losses. A subclass gives `call(y_true, y_pred)`: one loss per sample.
 
@@ -199,7 +211,7 @@ class Loss(Tracked):
                 f"Loss '{self.name}' has dtype {self._dtype}, but the model computes in "
                 f"{y_pred.dtype}. Leave out the loss's dtype."
             )
-        return reduce_values(self.call(y_true, y_pred), sample_weight, self.reduction)
+        return reduce_values(loss_values(self, y_true, y_pred), sample_weight, self.reduction)
 
     def call(self, y_true, y_pred):
         """One loss per sample, shape (batch, ...)."""

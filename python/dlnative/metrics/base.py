@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import config
 from ..changes import Tracked
-from ..graph.tensor import Tensor, apply
+from ..graph.tensor import Tensor, Tracing, apply
 from ..losses.base import FLOATS, as_labels, as_predictions, match_weight, reshape, run_op
 from ..naming import auto_name
 from ..variables import Variable
@@ -47,8 +47,14 @@ class Metric(Tracked):
 
     @property
     def variables(self):
-        """The state: float64 Variables that programs read and write in place."""
-        return list(self._variables)
+        """The state, that of metrics among the attributes included.
+
+        They are float64 Variables that programs read and write in place.
+        """
+        return [*self._variables, *(v for metric in self._parts() for v in metric.variables)]
+
+    def _parts(self):
+        return [value for value in vars(self).values() if isinstance(value, Metric)]
 
     def add_variable(self, shape, initializer="zeros", dtype="float64", name="variable"):
         """A state Variable of zeros; `reset_state` sets it to zero again."""
@@ -66,6 +72,8 @@ class Metric(Tracked):
         """Forgets all batches so far."""
         for variable in self._variables:
             variable.assign(np.zeros(variable.shape))
+        for metric in self._parts():
+            metric.reset_state()
 
     def update_state(self, *args, **kwargs):
         raise NotImplementedError(f"{type(self).__name__} does not implement update_state")
@@ -87,6 +95,27 @@ class Metric(Tracked):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def update_metric(metric, *batch):
+    """`metric.update_state` on tensors, as a part of their program.
+
+    Args:
+        metric: A Metric.
+        *batch: Tensors: labels, predictions, and weights where there are some.
+
+    Raises:
+        TypeError: The program would keep nothing.
+    """
+    graph = batch[0].graph
+    before = len(graph.nodes)
+    with Tracing(graph):
+        metric.update_state(*batch)
+    if not any(node.op.writes for node in graph.nodes[before:]):
+        raise TypeError(
+            f"metric '{metric.name}': its update_state changes no state when a model is compiled. "
+            "Keep a Mean (or a MeanMetricWrapper around a function of tensors) and update that"
+        )
 
 
 class Mean(Metric):
@@ -201,7 +230,10 @@ class MeanMetricWrapper(Mean):
         if not isinstance(y_pred, Tensor):
             y_pred = as_predictions(y_pred)
             y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
-        super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
+        values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        if isinstance(y_pred, Tensor):
+            values = y_pred.graph.result(values, f"metric '{self.name}'")
+        super().update_state(values, sample_weight)
 
     def get_config(self):
         return {**super().get_config(), **self._fn_kwargs}

@@ -154,10 +154,15 @@ def named_leaves(structure, what):
     return [(what, structure)]
 
 
-def check_finite(what, array):
+def check_finite(what, array, dtype):
     """Raises where a float array has a NaN or an infinity; the message names the first sample.
 
-    The array is read once, in pieces, and not copied: a sum is finite only if every term is.
+    The array is read in pieces, and not copied.
+
+    Args:
+        what: Name of the array.
+        array: The array, or None.
+        dtype: The dtype in which it is computed with: what that cannot hold becomes infinite.
 
     Raises:
         ValueError: The array has such a value.
@@ -165,18 +170,33 @@ def check_finite(what, array):
     if array is None or array.dtype.kind != "f":
         return
     rows = max(1, CHUNK // max(1, array[:1].size))
-    dtype = np.float32 if array.dtype.itemsize < 4 else array.dtype  # of the sum
     for start in range(0, array.shape[0], rows):
         part = array[start : start + rows]
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(np.add.reduce(part, axis=None, dtype=dtype)):
+            if _surely_finite(part, dtype):
                 continue
-        finite = np.isfinite(part).reshape(part.shape[0], -1)
+            finite = np.isfinite(part.astype(dtype)).reshape(part.shape[0], -1)
         if finite.all():  # the sum overflowed
             continue
         row = int(np.argmin(finite.all(axis=1)))
         value = part[row].reshape(-1)[int(np.argmin(finite[row]))]
+        if np.isfinite(value):
+            raise ValueError(
+                f"{what}: sample {start + row} has the value {value}, which is infinite in "
+                f"{dtype}. Scale the data, or use dtype='float64' in the model; "
+                "check_finite=False trains on it all the same."
+            )
         raise ValueError(
             f"{what}: sample {start + row} has the value {value}. Clean the data (for example "
             "np.nan_to_num), or pass check_finite=False to train on it all the same."
         )
+
+
+def _surely_finite(part, dtype):
+    """Whether every value is finite in `dtype`; False also where that takes a closer look."""
+    if part.dtype.itemsize > np.dtype(dtype).itemsize:
+        limit = np.finfo(dtype).max
+        return -limit <= part.min() and part.max() <= limit
+    # A sum is finite only if every term is.
+    wide = np.float32 if part.dtype.itemsize < 4 else part.dtype
+    return np.isfinite(np.add.reduce(part, axis=None, dtype=wide))

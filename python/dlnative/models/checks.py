@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph.tensor import Graph
-from ..losses.base import reduce_values
+from ..losses.base import loss_values, reduce_values
 from ..losses.functions import binary_crossentropy
 from ..losses.labels import check_class_numbers, check_unit_interval
+from ..metrics.base import update_metric
+from ..utils.numbers import finite_number
 from .arrays import check_finite, named_leaves
 from .step import label_dtype
 
@@ -84,11 +86,14 @@ def check_shapes(rows, preds, dtypes, objectives):
         pred, labels, weight = _of_output(rows, outputs, target.index)
         y = feed(labels, label_dtype(target.loss, pred))
         w = None if weight is None else feed(weight, pred.dtype)
-        reduce_values(target.loss.call(y, pred), w, target.loss.reduction)
+        values = loss_values(target.loss, y, pred)
+        if not graph.depends(values, pred):
+            raise ValueError(f"loss '{target.loss.name}': it does not depend on the predictions")
+        reduce_values(values, w, target.loss.reduction)
     for index, metric, weighted, _ in objectives.reported:
         pred, labels, weight = _of_output(rows, outputs, index)
         extra = (feed(weight, pred.dtype),) if weighted and weight is not None else ()
-        metric.update_state(feed(labels, label_dtype(metric, pred)), pred, *extra)
+        update_metric(metric, feed(labels, label_dtype(metric, pred)), pred, *extra)
 
 
 def _of_output(rows, outputs, index):
@@ -106,25 +111,36 @@ def check_labels(rows, preds, objectives, what="y"):
             check_unit_interval(labels, name)
 
 
-def check_all_finite(rows, prefix=""):
-    """No NaN and no infinity in inputs, labels and weights; the message names the sample."""
-    for name, array in named_leaves(rows.structure, f"{prefix}x"):
-        check_finite(name, array)
+def check_all_finite(rows, inputs, outputs, prefix=""):
+    """No NaN and no infinity in inputs, labels and weights; the message names the sample.
+
+    Args:
+        rows: The data set.
+        inputs: The dtype in which each input is computed with.
+        outputs: The same of each output, and so of its labels and weights.
+        prefix: What to put in front of the names.
+    """
+    for (name, array), dtype in zip(
+        named_leaves(rows.structure, f"{prefix}x"), inputs, strict=True
+    ):
+        check_finite(name, array, dtype)
     for what, arrays in (("y", rows.y), ("sample_weight", rows.weights)):
-        for i, array in enumerate(arrays):
-            check_finite(f"{prefix}{what}" if len(arrays) == 1 else f"{prefix}{what}[{i}]", array)
+        for i, (array, dtype) in enumerate(zip(arrays, outputs, strict=True)):
+            name = f"{prefix}{what}" if len(arrays) == 1 else f"{prefix}{what}[{i}]"
+            check_finite(name, array, dtype)
 
 
-def class_weights(labels, class_weight):
+def class_weights(labels, class_weight, outputs):
     """One weight per sample from a dict {class number: weight}; classes that it leaves out get 1.
 
     Args:
         labels: Class numbers (n,) or (n, 1), or one-hot rows (n, classes).
         class_weight: The dict.
+        outputs: Size of the last axis of the predictions: the number of classes, unless it is 1.
 
     Raises:
         TypeError: Not a dict of numbers.
-        ValueError: Labels of another shape.
+        ValueError: Labels of another shape, a class that there is not, a weight that is not finite.
     """
     if not isinstance(class_weight, dict):
         raise TypeError(
@@ -134,10 +150,12 @@ def class_weights(labels, class_weight):
     for key, value in class_weight.items():
         if isinstance(key, bool) or not isinstance(key, (int, np.integer)):
             raise TypeError(f"class_weight: expected class numbers as keys, received {key!r}")
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise TypeError(
-                f"class_weight: expected numbers as weights, received {value!r} for class {key}"
+        if key < 0 or ((outputs or 1) > 1 and key >= outputs):
+            raise ValueError(
+                f"class_weight: there is no class {key}; expected class numbers in [0, {outputs}) "
+                f"for {outputs} outputs"
             )
+        finite_number("class_weight", f"the weight of class {key}", value)
     if labels.ndim > 2:
         raise ValueError(
             f"class_weight: expected one class per sample, received labels of shape {labels.shape}"

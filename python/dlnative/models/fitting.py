@@ -63,6 +63,7 @@ def labelled_rows(model, state, x, y, sample_weight=None, class_weight=None):
     objectives.resolve(probe.names, probe.shapes, labels)
     try:
         checks.check_shapes(rows, probe.shapes, probe.dtypes, objectives)
+        objectives.check_results()
     except (ValueError, TypeError):
         if not resolved:  # "accuracy" must not stay what labels that do not fit have made of it
             objectives.unresolve()
@@ -75,7 +76,8 @@ def checked(model, state, x, y, sample_weight=None, class_weight=None, finite=Fa
     rows, probe = labelled_rows(model, state, x, y, sample_weight, class_weight)
     checks.check_labels(rows, probe.shapes, state.objectives, f"{prefix}y")
     if finite:
-        checks.check_all_finite(rows, prefix)
+        inputs = model._feed_dtypes((rows.structure,), {})
+        checks.check_all_finite(rows, inputs, probe.dtypes, prefix)
     return rows
 
 
@@ -158,6 +160,8 @@ def fit(model, state, rows, validation, callbacks, options):
             steps=epochs.length,
             samples=min(epochs.length * train.batch, rows.count),
         )
+    names = state.objectives.names()
+    callbacks.check_logs([*names, *(f"val_{name}" for name in names if tester is not None)])
     model.stop_training = False
     logs = {}
     try:

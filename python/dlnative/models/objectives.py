@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
+
+import numpy as np
 
 from .. import losses, metrics
 from ..graph.tensor import Graph
-from ..losses.base import LossFunctionWrapper, reduce_values
+from ..losses.base import LossFunctionWrapper, loss_values, reduce_values
 from ..metrics import Mean, Metric
 from ..naming import to_snake_case
+from ..utils import overrides
+from ..utils.numbers import finite_number
 from ..variables import place
 from .outputs import per_output
 
@@ -151,6 +156,27 @@ class Objectives:
             logs[name] = value if isinstance(value, float) else float(value)
         return logs
 
+    def names(self):
+        """The names in `logs`."""
+        return [name for name, _ in self._logged or (("loss", self.loss_tracker),)]
+
+    def check_results(self):
+        """Raises TypeError where the result of a metric of the user's is no number."""
+        for _, metric, _, name in self.reported:
+            if type(metric).result is Mean.result:
+                continue
+            try:
+                with np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    value = metric.result()
+            except Exception:  # such as a division by the number of batches so far, which is 0
+                continue
+            if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+                raise TypeError(
+                    f"metric '{name}': expected result() to return a number, it returned {value!r} "
+                    f"of type {type(value).__name__}"
+                )
+
     def in_order(self, logs):
         """Values of `logs` as `evaluate` returns them: a number, or a list, the loss first."""
         first = [metric.name for metric in self.all_metrics]
@@ -227,7 +253,9 @@ def check_names(loss, metric, weighted_metrics, loss_weights):
     """Raises for unknown names of losses and metrics, and for arguments of a wrong type."""
     for entry in [loss] if is_loss(loss) else _flat(loss):
         if not (isinstance(entry, str) and entry.lower() in CROSSENTROPY):
-            losses.get(entry)
+            given = losses.get(entry)
+            if isinstance(given, losses.Loss):
+                overrides.refuse_overrides(given, overrides.LOSS)
     for what, given in (("metrics", metric), ("weighted_metrics", weighted_metrics)):
         if given is not None and not isinstance(given, (list, tuple, dict)):
             raise ValueError(
@@ -237,8 +265,7 @@ def check_names(loss, metric, weighted_metrics, loss_weights):
             if not (isinstance(entry, str) and entry.lower() in ACCURACY):
                 metrics.get(entry)
     for weight in _flat(loss_weights):
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
-            raise TypeError(f"loss_weights: expected numbers, received {weight!r}")
+        finite_number("loss_weights", "every entry", weight)
 
 
 def kind_of_labels(pred, labels):
@@ -301,7 +328,7 @@ def check_gradient(loss, pred):
         else graph.feed(shape, "float32", "y_true")
     )
     try:
-        values = loss.call(y_true, y_pred)
+        values = loss_values(loss, y_true, y_pred)
     except (ValueError, TypeError):
         return  # labels of another shape than the predictions: `fit` will see them
     total = values if values.shape == () else reduce_values(values, None, "sum")

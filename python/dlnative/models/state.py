@@ -177,7 +177,7 @@ def labelled(x, y, sample_weight, class_weight, probe_of):
             )
         if labels[0] is None:
             raise ValueError("class_weight: expected labels y, received none")
-        sample_weight = class_weights(labels[0], class_weight)
+        sample_weight = class_weights(labels[0], class_weight, probe.shapes[0][-1])
     if sample_weight is not None and count > 1 and _is_array(sample_weight):
         weight = as_array(sample_weight, "sample_weight")
         if weight.ndim > 2 or weight.shape[1:] not in ((), (1,)):

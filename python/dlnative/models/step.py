@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import engines
 from ..graph.tensor import Graph, apply
-from ..losses.base import reduce_values
+from ..losses.base import loss_values, reduce_values
+from ..metrics.base import update_metric
 from ..plan import gradients
 from ..utils import nest
 
@@ -122,7 +123,7 @@ def _total_loss(model, feeds, rows, preds, objectives):
         pred = preds[target.index]
         labels = _labels(feeds, rows, target.index, label_dtype(target.loss, pred))
         weight = _weight(feeds, rows, target.index, pred.dtype)
-        values = target.loss.call(labels, pred)
+        values = loss_values(target.loss, labels, pred)
         # The weight of the loss goes into the scale of the sum, where it costs nothing.
         factor = 1.0 if target.weight is None else float(target.weight)
         value = reduce_values(values, weight, target.loss.reduction, factor)
@@ -135,7 +136,10 @@ def _total_loss(model, feeds, rows, preds, objectives):
         total = value if total is None else apply("add", total, value)
     for variable in model.trainable_variables:
         if variable.regularizer is not None:
-            penalty = variable.regularizer(feeds.graph.variable(variable))
+            penalty = feeds.graph.result(
+                variable.regularizer(feeds.graph.variable(variable)),
+                f"the regularizer of '{variable.path}'",
+            )
             total = penalty if total is None else apply("add", total, penalty)
     if total is None:
         raise ValueError("There is no loss to train with: pass `loss` to compile()")
@@ -147,7 +151,4 @@ def _emit_metrics(feeds, rows, preds, objectives):
         pred = preds[index]
         labels = _labels(feeds, rows, index, label_dtype(metric, pred))
         weight = _weight(feeds, rows, index, pred.dtype) if weighted else None
-        if weight is None:
-            metric.update_state(labels, pred)
-        else:
-            metric.update_state(labels, pred, weight)
+        update_metric(metric, labels, pred, *(() if weight is None else (weight,)))

@@ -10,7 +10,7 @@ from .. import optimizers
 from ..callbacks import CallbackList
 from ..layers.tracking import Rollback
 from ..random import next_seed
-from ..utils import nest
+from ..utils import nest, overrides
 from . import checks, fitting, on_batch
 from .loop import Pass
 from .objectives import Objectives
@@ -47,6 +47,8 @@ class Trainer:
     def __setattr__(self, name, value):
         if name in ATTRIBUTES:
             self.__dict__[name] = value
+        elif name in overrides.MODEL:
+            overrides.refuse(self, name, overrides.MODEL[name])
         else:
             super().__setattr__(name, value)
 
@@ -84,6 +86,8 @@ class Trainer:
         Raises:
             ValueError: An unknown name (the nearest are offered), or a loss that has no gradient.
             TypeError: An argument of a wrong type.
+            NotImplementedError: A class of the model, loss or optimizer overrides a method that
+                Keras would call and that is not called here, such as `train_step`.
 
         Differs from Keras: a step is always a compiled program, so `run_eagerly=True` and
         `jit_compile=False` raise ValueError; `dlnative.engine("numpy")` runs a model op by op.
@@ -97,6 +101,7 @@ class Trainer:
                 "`with dlnative.engine('numpy'):`."
             )
         steps = checks.check_count("steps_per_execution", steps_per_execution)
+        overrides.refuse_overrides(self, overrides.MODEL)
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
         outputs = getattr(self, "outputs", None)
         if outputs and all(hasattr(t, "shape") for t in outputs):
@@ -104,6 +109,7 @@ class Trainer:
             objectives.check_differentiable(names, [tuple(t.shape) for t in outputs])
         state = TrainerState()
         state.optimizer = optimizers.get(optimizer)
+        overrides.refuse_overrides(state.optimizer, overrides.FITTING_OPTIMIZER)
         state.objectives = objectives
         state.steps_per_execution = steps
         state.seed = next_seed()
@@ -154,6 +160,7 @@ class Trainer:
         """The state that `predict` needs, which is there without `compile`."""
         state = self.__dict__.get("_trainer")
         if state is None:
+            overrides.refuse_overrides(self, overrides.PREDICTION)
             state = self.__dict__.setdefault("_trainer", TrainerState())
         state.refresh()
         return state

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..changes import Tracked, note
-from ..graph.tensor import apply
+from ..graph.tensor import Tracing, apply
 from ..hyperparameters import Number
 from ..naming import auto_name
+from ..utils import overrides
 from ..variables import Variable, place
 from .scalar import Scalar
 
@@ -67,6 +68,7 @@ class Optimizer(Tracked):
         global_clipnorm=None,
         name=None,
     ):
+        overrides.refuse_overrides(self, overrides.OPTIMIZER)
         self.name = name or auto_name(type(self).__name__)
         self.built = False
         self._hyper = _make([0.0], "float64", "learning_rate", self.name)
@@ -231,10 +233,12 @@ class Optimizer(Tracked):
         for (variable, _), grad in zip(pairs, clipped, strict=True):
             state = self._state[id(variable)]
             slots = {name: state[name] for name in self.active_slots()}
-            self.update(variable, slots, grad, self._decay(variable))
+            with Tracing(graph):
+                self.update(variable, slots, grad, self._decay(variable))
         for variable, _ in pairs:
             if variable.constraint is not None:
-                apply("assign", variable, variable.constraint(graph.variable(variable)))
+                value = variable.constraint(graph.variable(variable))
+                apply("assign", variable, graph.result(value, f"constraint of '{variable.path}'"))
         graph_counter = graph.variable(self._counter)
         apply("increment", graph_counter)
 

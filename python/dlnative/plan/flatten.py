@@ -6,6 +6,7 @@ from ..graph.ops.optimizers import UPDATES
 from ..graph.table import ITEMSIZE
 from ..graph.tensor import Node, Tensor, is_variable
 from ..variables import ALIGNMENT, place
+from .schedule import same_tensors
 
 
 def place_variables(graph):
@@ -93,7 +94,7 @@ def _continues(before, node):
     if before.op is not node.op or before.attributes != node.attributes:
         return False
     grad_index = node.op.grad_index
-    if before.inputs[grad_index + 1 :] != node.inputs[grad_index + 1 :]:
+    if not same_tensors(before.inputs[grad_index + 1 :], node.inputs[grad_index + 1 :]):
         return False
     step = _padded(before.inputs[0].source)
     for a, b in zip(before.inputs[:grad_index], node.inputs[:grad_index]):

@@ -16,7 +16,7 @@ from .fuse_images import (
     normalize_add_relu,
     sum_of_gradients,
 )
-from .schedule import Schedule, live_nodes, merged_node
+from .schedule import Schedule, live_nodes, merged_node, same_tensors
 
 # Products that can apply an activation to their result, and those that can apply its gradient.
 PRODUCTS = (
@@ -69,7 +69,7 @@ def loss_with_gradient(schedule):
         backward = schedule.only_user(seed.outputs[0])
         if backward is None or backward.op.name != node.op.name + "_backward":
             continue
-        if not _is_one(seed.inputs[0]) or seed.inputs[2:] != total.inputs[1:]:
+        if not _is_one(seed.inputs[0]) or not same_tensors(seed.inputs[2:], total.inputs[1:]):
             continue
         weight = total.inputs[1] if len(total.inputs) > 1 else None
         merged = merged_node(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..graph.ops.pooling import MAX_INDEXED_WINDOW
 from ..graph.tensor import Tensor
-from .schedule import merged_node
+from .schedule import merged_node, same_tensors
 
 CONVOLUTIONS = ("conv1d", "conv2d")
 
@@ -37,7 +37,7 @@ def max_pool_indices(schedule):
         behind = (
             _is_plain_relu(relu)
             and _is(gradient, "relu_backward")
-            and gradient.inputs == (backward.outputs[0], x)
+            and same_tensors(gradient.inputs, (backward.outputs[0], x))
             and len(schedule.used_by(x)) == 3
         )
         attributes = {**pool.attributes, "indices": True}

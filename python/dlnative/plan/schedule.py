@@ -193,6 +193,11 @@ def _versions(order, accesses):
     return versions
 
 
+def same_tensors(a, b):
+    """Whether two tuples hold the same tensors (or None), each at its place."""
+    return len(a) == len(b) and all(t is u for t, u in zip(a, b))
+
+
 def _share_state(a, b):
     """Whether one of two nodes writes what the other reads or writes."""
     (reads, writes), (others_reads, others_writes) = state_access(a), state_access(b)
