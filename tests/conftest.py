@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-sys.path.insert(0, str(ROOT / "tests" / "helpers"))
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("helpers", "campaign")]
 
 # A shell starts jobs in the background with Ctrl-C ignored, and their children inherit that: the
 # tests that send it to a child would wait in vain.

@@ -208,3 +208,24 @@ def test_slots_that_begin_late_are_copied():
         fit(each)
     for a, b in zip(model.get_weights(), copy.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_building_and_training_a_model_is_no_change():
+    """A model that is made and trained beside another one leaves the other's programs alone."""
+    from dlnative import changes
+
+    before = changes.count()
+    model = dlnative.Sequential(
+        [
+            dlnative.Input((2,)),
+            layers.Dense(3, kernel_regularizer="l2", trainable=False),
+            layers.BatchNormalization(),
+            layers.PReLU(),
+            layers.Dense(1, kernel_regularizer=regularizers.L1(0.1)),
+        ]
+    )
+    model.compile(optimizers.Adam(0.1, amsgrad=True, clipnorm=1.0), "mse", metrics=["mae"])
+    model.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y))
+    model.train_on_batch(X, Y)
+    model.predict(X, verbose=0)
+    assert changes.count() == before

@@ -30,13 +30,13 @@ def is_same(before, value):
 class Tracked:
     """Base of configurable objects that programs are built from: a new value is a change.
 
-    Attributes whose names begin with an underscore are the object's own business.
+    The name is none, and attributes that begin with an underscore are the object's own business.
     """
 
     def __setattr__(self, name, value):
         before = self.__dict__.get(name, _ABSENT)
         object.__setattr__(self, name, value)
-        if before is _ABSENT or name.startswith("_"):
+        if before is _ABSENT or name == "name" or name.startswith("_"):
             return
         if not is_same(before, self.__dict__.get(name, _ABSENT)):
             self._attribute_changed(name, before)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import operator
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -14,6 +16,26 @@ from .graph.tensor import Tensor, traced_graph
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 
 _changes = itertools.count(1)
+_without_memory: ContextVar[bool] = ContextVar("without_memory", default=False)
+
+
+@contextlib.contextmanager
+def without_memory():
+    """A `with` block in which layers make weights that have a shape and a dtype, and nothing else.
+
+    No initial value is drawn and no memory taken: the values are to come from a file. Until then
+    they read as zeros. Blocks of other threads are not concerned.
+    """
+    token = _without_memory.set(True)
+    try:
+        yield
+    finally:
+        _without_memory.reset(token)
+
+
+def is_without_memory():
+    """Whether the thread is in a `without_memory` block."""
+    return _without_memory.get()
 
 
 class Variable:
@@ -30,6 +52,7 @@ class Variable:
         name: Name within its layer.
         trainable: Whether training may change it.
         path: Name within the model, such as "dense/kernel".
+        regularizer: A penalty that training adds to the loss, or None.
 
     Example:
         >>> v = Variable([1.0, 2.0], dtype="float32", name="bias")
@@ -46,7 +69,9 @@ class Variable:
     regularizer = TrackedAttribute()
     constraint = TrackedAttribute()
 
-    def __init__(self, value, dtype=None, name="variable", trainable=True, path=None):
+    def __init__(
+        self, value, dtype=None, name="variable", trainable=True, path=None, regularizer=None
+    ):
         value = np.array(value, dtype=dtype, order="C", ndmin=0)
         self._value = value
         self._placed = False
@@ -56,8 +81,21 @@ class Variable:
         self.name = name
         self.path = path or name
         self.trainable = trainable
-        self.regularizer = None
+        self.regularizer = regularizer
         self.constraint = None
+
+    @classmethod
+    def empty(cls, shape, dtype, **kwargs):
+        """A variable without memory: `allocate`, `assign` and the first program give it some."""
+        variable = cls(0, dtype, **kwargs)
+        variable._value = np.broadcast_to(variable._value, shape)
+        variable.shape = variable._value.shape
+        return variable
+
+    def allocate(self):
+        """Gives a variable that has none yet memory, whose contents are whatever lies there."""
+        if not self._value.flags.writeable:
+            self._value = np.empty(self.shape, self.dtype)
 
     @property
     def value(self):
@@ -125,6 +163,7 @@ class Variable:
                 f"Variable '{self.path}': expected values of shape {self.shape}, "
                 f"received {value.shape}"
             )
+        self.allocate()
         self._value[...] = value
         self.changed()
 

@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"dlnative: error: {_one_line(error)}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"dlnative: error: out of memory: {_one_line(error)}", file=sys.stderr)
+        return 2
     return 0
 
 

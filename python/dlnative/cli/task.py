@@ -189,25 +189,72 @@ def task_of(saved: SavedModel, folder: str) -> Classification | Regression:
     """Restores the task of a model that ``dlnative train`` wrote.
 
     Raises:
-        ValueError: If the folder was written by other means, and so has no task.
+        ValueError: If the folder was written by other means, and so has no task, or if the task
+            is none, or not that of the model.
     """
     config = saved.preprocessing or {}
+    if "task" not in config:
+        raise ValueError(f"{folder}: not written by dlnative train: it has no task")
     try:
-        common: dict[str, Any] = {
-            "sample_shape": tuple(config["sample_shape"]),
-            "inputs": config["inputs"] and Standardizer.from_config(config["inputs"]),
-            "columns": config["columns"] and Columns(**config["columns"]),
-            # Not in folders that were written before there were images.
-            "images": config.get("images") and ImageFormat(**config["images"]),
-            "pixel_range": config.get("pixel_range"),
-        }
-        if config["task"] == Regression.kind:
-            return Regression(**common, targets=Standardizer.from_config(config["targets"]))
-        if config["task"] == Classification.kind and saved.classes:
-            return Classification(**common, classes=saved.classes)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder}: not written by dlnative train: {error!r}") from error
-    raise ValueError(f"{folder}: not written by dlnative train: it has no task")
+        task = _restore(config, saved.classes)
+        _check_shapes(task, saved.model)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        raise ValueError(f"{folder}: not as dlnative train writes it: {reason}") from error
+    return task
+
+
+def _restore(config: dict, classes: list[int] | list[str] | None) -> Classification | Regression:
+    shape, pixel_range = config["sample_shape"], config.get("pixel_range")
+    if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
+        raise ValueError(f"expected a shape as 'sample_shape', received {shape!r}")
+    if pixel_range is not None and not (type(pixel_range) is int and 1 <= pixel_range <= 255):
+        raise ValueError(f"expected 1 to 255 or null as 'pixel_range', received {pixel_range!r}")
+    common: dict[str, Any] = {
+        "sample_shape": tuple(shape),
+        "inputs": config["inputs"] and Standardizer.from_config(config["inputs"]),
+        "columns": config["columns"] and Columns.from_config(config["columns"]),
+        # Not in folders that were written before there were images.
+        "images": config.get("images") and ImageFormat(**config["images"]),
+        "pixel_range": pixel_range,
+    }
+    if config["task"] == Regression.kind:
+        return Regression(**common, targets=Standardizer.from_config(config["targets"]))
+    if config["task"] == Classification.kind and classes:
+        return Classification(**common, classes=classes)
+    raise ValueError(f"expected a task with its classes, received {config['task']!r}")
+
+
+def _check_shapes(task: Classification | Regression, model: Any) -> None:
+    """Raises ValueError unless what stands before and after the model fits it."""
+    shapes = {
+        "inputs": ((None, *task.sample_shape), getattr(model, "input_shape", None)),
+        "outputs": ((None, task.outputs), getattr(model, "output_shape", None)),
+    }
+    for name, (expected, received) in shapes.items():
+        if received != expected:
+            raise ValueError(f"the task has {name} of shape {expected}, the model of {received}")
+    statistics = {"inputs": (task.inputs, task.sample_shape)}
+    if isinstance(task, Regression):
+        statistics["targets"] = (task.targets, ())
+    for name, (standardizer, shape) in statistics.items():
+        if standardizer is not None and standardizer.mean.shape != shape:
+            raise ValueError(
+                f"expected statistics of the {name} of shape {shape}, received "
+                f"{standardizer.mean.shape}"
+            )
+    if task.columns is not None and task.sample_shape != (len(task.columns.features),):
+        raise ValueError(
+            f"{len(task.columns.features)} feature columns do not make samples of shape "
+            f"{task.sample_shape}"
+        )
+    size = task.images and task.images.image_size
+    if (
+        task.images
+        and size
+        and math.prod(size) * task.images.channels != math.prod(task.sample_shape)
+    ):
+        raise ValueError(f"images of {size} pixels do not make samples of {task.sample_shape}")
 
 
 def describe(figures: dict[str, float]) -> str:

@@ -28,7 +28,7 @@ _SMALL = 10_000  # samples; below, smaller batches give enough steps per epoch
 def run(options: argparse.Namespace) -> None:
     """Trains, prints what came out, and writes the model if ``--out`` says where.
 
-    The folder gets ``config.json`` and ``weights.safetensors``, ``history.csv`` (a row per epoch)
+    The folder gets the model (``config.json`` and its weights), ``history.csv`` (a row per epoch)
     and ``history.json`` (the same, and the final figures).
     """
     configure(options)

@@ -54,5 +54,15 @@ class Standardizer:
 
     @classmethod
     def from_config(cls, config: dict) -> Standardizer:
-        """Restores what `get_config` returned."""
-        return cls(np.array(config["mean"], np.float64), np.array(config["scale"], np.float64))
+        """Restores what `get_config` returned.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        mean, scale = (np.array(config[name], np.float64) for name in ("mean", "scale"))
+        if mean.shape != scale.shape or not np.isfinite([mean, scale]).all() or not scale.all():
+            raise ValueError(
+                "expected finite means and as many scales that are not zero, received "
+                f"{np.array2string(mean, threshold=4)} and {np.array2string(scale, threshold=4)}"
+            )
+        return cls(mean, scale)

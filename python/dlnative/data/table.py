@@ -46,6 +46,26 @@ class Columns:
         """Returns the attributes as a dictionary for JSON."""
         return asdict(self)
 
+    @classmethod
+    def from_config(cls, config: dict) -> Columns:
+        """Restores what `get_config` returned.
+
+        Raises:
+            TypeError: If an attribute is missing, or there is one more.
+            ValueError: If one has another type.
+        """
+        columns = cls(**config)
+        features, position = columns.features, columns.target_position
+        if not (
+            isinstance(features, list)
+            and all(isinstance(name, str) for name in (*features, columns.target))
+            and isinstance(columns.header, bool)
+            and type(position) is int
+            and position >= 0
+        ):
+            raise ValueError(f"expected names and places of columns, received {config!r:.200}")
+        return columns
+
 
 @dataclass(frozen=True, eq=False)
 class Table:

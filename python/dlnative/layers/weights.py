@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import initializers, regularizers
-from ..variables import Variable
+from ..variables import Variable, is_without_memory
 from . import calls, messages, tracking
 from .state import LayerState
 
@@ -73,18 +73,26 @@ class WeightOwner(LayerState):
             )
         dtype = np.dtype(dtype or self._dtype).name
         default = "glorot_uniform" if "float" in dtype else "zeros"
-        value = np.asarray(initializers.get(initializer or default)(shape, dtype=dtype))
-        if value.shape != shape:
-            raise ValueError(
-                f"{messages.describe(self)}: the initializer of {name!r} returned shape "
-                f"{value.shape}, expected {shape}"
-            )
+        initializer = initializers.get(initializer or default)
         name = name or self._free_name("variable")
-        variable = Variable(value, dtype, name, trainable, path=self._variable_path(name))
-        variable.regularizer = regularizers.get(regularizer)
+        place = {
+            "name": name,
+            "path": self._variable_path(name),
+            "trainable": bool(trainable and self.trainable),
+            "regularizer": regularizers.get(regularizer),
+        }
+        if is_without_memory():
+            variable = Variable.empty(shape, dtype, **place)
+        else:
+            value = np.asarray(initializer(shape, dtype=dtype))
+            if value.shape != shape:
+                raise ValueError(
+                    f"{messages.describe(self)}: the initializer of {name!r} returned shape "
+                    f"{value.shape}, expected {shape}"
+                )
+            variable = Variable(value, dtype, **place)
         tracking.track(self, ("weight", id(variable)), variable)
         self._created_trainable[id(variable)] = trainable
-        variable.trainable = trainable and self.trainable
         return variable
 
     add_variable = add_weight

@@ -54,6 +54,7 @@ class Functional(Model):
             inputs, outputs = start_at(flat_inputs, inputs, flat_outputs, outputs)
             flat_inputs, flat_outputs = nest.flatten(inputs), nest.flatten(outputs)
         sequence, operations = sort_calls(self, flat_inputs, flat_outputs)
+        self._functional_layers = operations  # tracked: their variables are the model's
         self.__dict__.update(
             _inputs_struct=inputs,
             _outputs_struct=outputs,
@@ -63,7 +64,6 @@ class Functional(Model):
             _operations=operations,
             built=True,
         )
-        self._functional_layers = operations  # tracked: their variables are the model's
         separate_paths(self)
 
     # --- what it is made of ----------------------------------------------------------------------

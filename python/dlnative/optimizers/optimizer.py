@@ -103,7 +103,7 @@ class Optimizer(Tracked):
 
     def _attribute_changed(self, name, before):
         """An option has a new value: it counts from the next update on."""
-        if name in ("built", "name"):
+        if name == "built":
             return
         try:
             self._check_clipping()

@@ -1,14 +1,40 @@
-"""Files that are there in full or not at all."""
+"""Files that are there in full or not at all, and what interrupted writers left of others.
+
+A writer holds the lock of each file that it makes until the file has its final name and is needed.
+The system gives the lock back when a process ends, however it ends, so a file that is neither
+needed nor locked was abandoned.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["atomic_write", "replace_together"]
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "TEMPORARY",
+    "atomic_write",
+    "flush_folder",
+    "fresh_file",
+    "made_folder",
+    "open_regular",
+    "remove_abandoned",
+    "temporary_file",
+]
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.dlnative")  # names that `temporary_file` gives
 
 
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -28,41 +54,113 @@ def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
         'kept'
     """
     path = Path(path)
-    replace_together(path.parent, {path.name: content})
-
-
-def replace_together(folder: Path, contents: dict[str, str | bytes]) -> None:
-    """Writes several files of one folder; none takes its name before all are on the disk.
-
-    Args:
-        folder: An existing folder.
-        contents: Text or bytes by file name. They take their names in this order.
-    """
-    with contextlib.ExitStack() as stack:
-        written = {
-            name: stack.enter_context(_temporary_file(folder, name, content))
-            for name, content in contents.items()
-        }
-        for name, temporary in written.items():
-            os.replace(temporary, folder / name)
-    _flush_folder(folder)
+    with temporary_file(path, content) as temporary:
+        os.replace(temporary, path)
+    flush_folder(path.parent)
 
 
 @contextlib.contextmanager
-def _temporary_file(folder: Path, name: str, content: str | bytes) -> Iterator[Path]:
-    """A flushed file of this content, removed at the end if it has not been renamed."""
-    temporary = folder / f".{name}.{secrets.token_hex(4)}"
+def temporary_file(path: Path, content: str | bytes) -> Iterator[Path]:
+    """A flushed file of this content beside `path`, removed at the end if it is still there."""
+    names = (
+        path.with_name(f".{path.name}.{secrets.token_hex(4)}.dlnative") for _ in itertools.count()
+    )
+    with fresh_file(names, content) as temporary:
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def fresh_file(names: Iterable[Path], content: str | bytes) -> Iterator[Path]:
+    """A new, flushed file of this content under the first free name; locked inside the block."""
+    for path in names:
+        try:
+            stream = open(path, "xb")  # noqa: SIM115
+        except FileExistsError:
+            continue
+        with stream:
+            if not _lock_fresh(stream, path):
+                continue
+            try:
+                _fill(stream, path, content)
+                yield path
+                return
+            finally:
+                _unlock(stream)
+
+
+def _fill(stream: BinaryIO, path: Path, content: str | bytes) -> None:
+    """Writes a new file to the disk, or removes it."""
     try:
-        with open(temporary, "xb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+        stream.write(content.encode() if isinstance(content, str) else content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
-def _flush_folder(folder: Path) -> None:
+def remove_abandoned(path: Path, is_needed: Callable[[], bool], without_locks: bool) -> None:
+    """Removes a file that nobody needs, unless its writer is at work.
+
+    Args:
+        path: The file. Anything else that has the name stays, and so does what cannot be removed.
+        is_needed: Asked while the lock is held: no writer can make the file needed any more.
+        without_locks: Whether to remove it where the file system has no locks.
+    """
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with contextlib.suppress(OSError):
+        handle = os.open(path, flags)
+        try:
+            try:
+                _lock(handle)
+            except BlockingIOError:
+                return
+            except OSError:
+                if not without_locks:
+                    return
+            is_file = stat.S_ISREG(os.fstat(handle).st_mode)
+            if is_file and _has_name(handle, path) and not is_needed():
+                path.unlink()
+        finally:
+            os.close(handle)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file to read it.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: It is a folder, a pipe, a socket, a device, or a link to itself.
+    """
+    try:
+        is_file = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        is_file = False
+    if not is_file:
+        raise ValueError(f"{path}: expected a file, received something else of that name")
+    return open(path, "rb")
+
+
+@contextlib.contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder and those above it; those that were not there go again if the block fails."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in missing:
+            with contextlib.suppress(OSError):  # not empty: somebody else's by now
+                each.rmdir()
+        raise
+
+
+def flush_folder(folder: Path) -> None:
     """Makes the new names last through a power failure, where folders can be flushed."""
     if not hasattr(os, "O_DIRECTORY"):
         return
@@ -71,3 +169,35 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _lock_fresh(stream: BinaryIO, path: Path) -> bool:
+    """Locks a file that was just made; False if it was taken for abandoned before."""
+    try:
+        _lock(stream.fileno())
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks here: `remove_abandoned` leaves it alone
+        return True
+    return _has_name(stream.fileno(), path)
+
+
+def _lock(handle: int) -> None:
+    """Takes the lock of an open file, or raises BlockingIOError; OSError if there are no locks."""
+    if fcntl is None:
+        raise OSError(errno.ENOTSUP, "no file locks")
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _unlock(stream: BinaryIO) -> None:
+    """Gives the lock back, of which a child that was forked meanwhile has a share."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(stream.fileno(), fcntl.LOCK_UN)
+
+
+def _has_name(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.lstat(path))
+    except FileNotFoundError:
+        return False

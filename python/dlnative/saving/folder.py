@@ -1,15 +1,18 @@
 """A trained model as a folder.
 
-``weights.safetensors``
+``weights-<digest>.safetensors``
     One tensor per variable, named by the way to it through the layers (``dense/kernel``,
     ``encoder/dense/kernel`` in a nested model).
 ``config.json``
-    Written last; it names the checksum of the weights it belongs to::
+    Written last; it names the weights it belongs to and has a checksum of both::
 
-        {"format": "dlnative-model", "version": 1, "dlnative": "0.1.0",
+        {"format": "dlnative-model", "version": 2, "dlnative": "0.1.0", "sha256": "...",
          "model": {"module": "keras", "class_name": "Sequential", "config": {...}, ...},
-         "weights": {"file": "weights.safetensors", "sha256": "..."},
+         "weights": {"file": "weights-<digest>.safetensors", "sha256": "..."},
          "classes": [...] or null, "preprocessing": {...} or null, "training": {...} or null}
+
+    The first ``sha256`` is that of all other entries (`strict_json.digest`). In version 1 it is
+    absent, and the weights are called ``weights.safetensors``.
 
 Loading looks the names in ``config.json`` up among the classes of this package and those that the
 caller has registered, and runs nothing else: there is no pickle, no import by name, no expression
@@ -19,23 +22,22 @@ to evaluate.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from .. import random
 from .._version import __version__
-from .files import replace_together
+from ..variables import without_memory
+from .configuration import FORMAT, VERSION, checked, parse, sealed
+from .store import CONFIG, is_weights_name, read_config, replace_model, weight_names
+from .weights import Weights
 
 __all__ = ["SavedModel", "load", "save"]
 
-CONFIG = "config.json"
-WEIGHTS = "weights.safetensors"
-_FORMAT = "dlnative-model"
-_VERSION = 1
+_ATTEMPTS = 100  # to read a model that others replace meanwhile
+_MOST_CALLS = 100_000  # of layers, in one model; ResNet-110 has 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +68,10 @@ def save(
 ) -> None:
     """Writes a model to a folder, which is made if it does not exist.
 
-    All files are on the disk in full before any takes its name, so an interruption leaves what
-    was there before.
+    The model that is in the folder is replaced in one step: whatever interrupts it (an error, a
+    full disk, Ctrl-C, the end of the process), and whoever reads or saves at the same time, the
+    folder has the old model or the new one. What an interrupted `save` has left is removed by the
+    next.
 
     Args:
         model: A built ``Sequential`` or ``Model``.
@@ -75,10 +79,12 @@ def save(
         classes: What the outputs of a classifier stand for, in order.
         preprocessing: What is done to data before the model sees it. JSON values only.
         training: With what the model was trained, for people. JSON values only.
-        files: Further text files for the same folder, by name.
+        files: Further text files for the same folder, by name. Each is replaced in a step of its
+            own.
 
     Raises:
-        ValueError: If two variables have the same name, or the configuration is not JSON.
+        ValueError: If two variables have the same name, the configuration is not JSON, or a file
+            is called as one of the model's.
         OSError: If the folder cannot be written.
 
     Example:
@@ -92,30 +98,42 @@ def save(
 
     from ..utils.serialization import serialize_keras_object
 
+    files = files or {}
+    for name in files:
+        if name in ("", "..", CONFIG) or is_weights_name(name) or os.path.basename(name) != name:
+            raise ValueError(f"save: expected the name of a further file, received {name!r}")
     architecture = serialize_keras_object(model)
     architecture.pop("compile_config", None)
     weights = to_bytes({name: v.numpy() for name, v in _named_variables(model).items()})
-    config = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "dlnative": __version__,
-        "model": architecture,
-        "weights": {"file": WEIGHTS, "sha256": hashlib.sha256(weights).hexdigest()},
-        "classes": classes,
-        "preprocessing": preprocessing,
-        "training": training,
-    }
-    try:
-        text = json.dumps(config, indent=2, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"save: the configuration cannot be written as JSON: {error}") from error
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_together(folder, {**(files or {}), WEIGHTS: weights, CONFIG: text})
+    digest = hashlib.sha256(weights).hexdigest()
+
+    config = checked(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "dlnative": __version__,
+            "sha256": None,
+            "model": architecture,
+            "weights": {"file": next(weight_names(digest)), "sha256": digest},
+            "classes": classes,
+            "preprocessing": preprocessing,
+            "training": training,
+        }
+    )
+
+    def configuration(name: str) -> str:
+        config["weights"]["file"] = name
+        return sealed(config)
+
+    replace_model(Path(folder), weights, digest, configuration, files)
 
 
 def load(folder: str | os.PathLike[str]) -> SavedModel:
     """Reads a model from a folder that `save` wrote.
+
+    The shapes of the weights are compared with those that the layers ask for before memory is
+    taken for them, so a damaged or malicious folder costs no more than its files are large. Random
+    numbers that are drawn afterwards are those that would be drawn without loading.
 
     Args:
         folder: The folder.
@@ -125,80 +143,80 @@ def load(folder: str | os.PathLike[str]) -> SavedModel:
 
     Raises:
         FileNotFoundError: If the folder or one of its two files does not exist.
-        ValueError: If a file is damaged, was written by a later version, names a layer or model
-            this version does not have, or the two files do not belong together.
+        ValueError: If a file is damaged, was edited, was written by a later version, names a layer
+            or model this version does not have, or the two files do not belong together.
+        OSError: If a file cannot be read.
     """
     folder = Path(folder)
-    config = _read_config(folder)
-    tensors = _read_weights(folder, config["weights"])
-    model = _build(config["model"], folder / CONFIG)
-    _assign(model, tensors, folder / WEIGHTS)
+    path = folder / CONFIG
+    config, weights = _open(folder)
+    with weights:
+        model, variables = _build(config["model"], path)
+        weights.check_fits(variables)
+        if weights.read_into(variables) != config["weights"]["sha256"]:
+            raise ValueError(
+                f"{weights.path}: damaged, or not the weights that {CONFIG} was written for"
+            )
     return SavedModel(model, config["classes"], config["preprocessing"], config["training"])
 
 
-def _read_config(folder: Path) -> dict:
-    path = folder / CONFIG
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder}: not a saved model, it has no {CONFIG}")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: damaged: {error}") from error
-    if not isinstance(config, dict) or config.get("format") != _FORMAT:
-        raise ValueError(f"{path}: not the configuration of a dlnative model")
-    version = config.get("version")
-    if not isinstance(version, int) or version < 1:
-        raise ValueError(f"{path}: expected a version of at least 1, received {version!r}")
-    if version > _VERSION:
-        raise ValueError(
-            f"{path}: written in version {version} of the format by dlnative "
-            f"{config.get('dlnative')}; this is dlnative {__version__}, which reads up to version "
-            f"{_VERSION}"
-        )
-    for key, kinds in _SCHEMA.items():
-        if not isinstance(config.get(key), kinds):
-            raise ValueError(f"{path}: damaged: {key!r} is missing or of the wrong type")
-    return config
+def _open(folder: Path) -> tuple[dict, Weights]:
+    """The configuration in a folder, and the weights that it names.
+
+    They are gone if another process has replaced the model since the configuration was read, and
+    then there is another configuration.
+    """
+    content, stamp = read_config(folder)
+    for _ in range(_ATTEMPTS):
+        config = parse(content, folder / CONFIG)
+        name = config["weights"]["file"]
+        try:
+            return config, Weights(folder / name)
+        except (FileNotFoundError, ValueError) as error:
+            failure = error
+        before = stamp
+        content, stamp = read_config(folder)
+        if stamp == before:
+            break
+    if isinstance(failure, FileNotFoundError):
+        raise FileNotFoundError(f"{folder}: not a complete model, it has no {name}") from failure
+    raise failure
 
 
-_SCHEMA: dict[str, tuple[type, ...]] = {
-    "model": (dict,),
-    "weights": (dict,),
-    "classes": (list, type(None)),
-    "preprocessing": (dict, type(None)),
-    "training": (dict, type(None)),
-}
-
-
-def _read_weights(folder: Path, entry: dict) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as from_bytes
-
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder}: not a complete model, it has no {WEIGHTS}")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
-        raise ValueError(f"{path}: damaged, or not the weights that {CONFIG} was written for")
-    try:
-        return from_bytes(content)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file: {error}") from error
-
-
-def _build(entry: dict, path: Path) -> Any:
+def _build(entry: dict, path: Path) -> tuple[Any, dict[str, Any]]:
+    """The model of a configuration and its variables by name, which have no memory yet."""
     from ..models import Model
     from ..utils.serialization import deserialize_keras_object
 
     try:
-        model = deserialize_keras_object(entry)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise ValueError(f"{path}: cannot build the model: {error}") from error
-    if not isinstance(model, Model):
-        raise ValueError(f"{path}: expected a model, received {entry.get('class_name')!r}")
-    return model
+        calls = _count_calls(entry)
+        if calls > _MOST_CALLS:
+            raise ValueError(f"it has {calls} calls of layers, more than {_MOST_CALLS}")
+        with without_memory(), random.separate_stream():
+            model = deserialize_keras_object(entry)
+        if not isinstance(model, Model):
+            raise ValueError(f"expected a model, received {entry.get('class_name')!r}")
+        return model, _named_variables(model)
+    except RecursionError as error:
+        raise ValueError(f"{path}: cannot build the model: it is nested too deeply") from error
+    except Exception as error:  # a file may ask for anything, and get as far as any line
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        raise ValueError(f"{path}: cannot build the model: {reason:.2000}") from error
+
+
+def _count_calls(value: Any) -> int:
+    """How often layers are called in a configuration, or in a part of one; rather too many.
+
+    Thirty models inside each other, each called twice by the next, would take forever to connect.
+    """
+    if isinstance(value, list):
+        return sum(map(_count_calls, value))
+    if not isinstance(value, dict):
+        return 0
+    own = sum(_count_calls(part) for key, part in value.items() if key != "inbound_nodes")
+    nodes = value.get("inbound_nodes")
+    times = len(nodes) if isinstance(nodes, list) else 1
+    return max(1, times) * max(own, "class_name" in value)
 
 
 def _named_variables(model: Any) -> dict[str, Any]:
@@ -225,21 +243,3 @@ def _named_variables(model: Any) -> dict[str, Any]:
 
     visit(model.layers, "")
     return named
-
-
-def _assign(model: Any, tensors: dict[str, np.ndarray], path: Path) -> None:
-    variables = _named_variables(model)
-    for missing in variables.keys() - tensors.keys():
-        raise ValueError(f"{path}: lacks the weights of '{missing}'")
-    for extra in tensors.keys() - variables.keys():
-        raise ValueError(f"{path}: holds weights of '{extra}', which the model does not have")
-    for name, variable in variables.items():
-        stored = tensors[name]
-        expected = (tuple(variable.shape), np.dtype(variable.dtype))
-        if (stored.shape, stored.dtype) != expected:
-            raise ValueError(
-                f"{path}: expected '{name}' of shape {expected[0]} and dtype {expected[1]}, "
-                f"received {stored.shape} and {stored.dtype}"
-            )
-    for name, variable in variables.items():
-        variable.assign(tensors[name])

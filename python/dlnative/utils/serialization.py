@@ -225,7 +225,10 @@ def deserialize_keras_object(config, custom_objects=None, safe_mode=True, module
 def _deserialize_record(record, module_objects):
     name, config = record["class_name"], record["config"]
     if name in ("__numpy__", "__tensor__"):
-        return np.array(config["value"], dtype=config["dtype"])
+        dtype = np.dtype(config["dtype"])
+        if dtype.kind not in "biuf":
+            raise ValueError(f"Expected an array of numbers in the configuration, not {dtype}")
+        return np.array(config["value"], dtype=dtype)
     if name == "__lambda__":
         raise ValueError(
             "The configuration carries the code of a lambda, which is never run. Save the model "

@@ -1,0 +1,137 @@
+"""The two files of a model in a folder, replaced and read as one.
+
+A model's weights have a name with their digest, which no other file in the folder has, and
+``config.json`` names them. So the moment in which ``config.json`` takes its name is the one in
+which the new model takes the place of the old one, whoever reads or writes beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .files import (
+    TEMPORARY,
+    flush_folder,
+    fresh_file,
+    made_folder,
+    open_regular,
+    remove_abandoned,
+    temporary_file,
+)
+
+__all__ = ["CONFIG", "is_weights_name", "read_config", "replace_model", "weight_names"]
+
+CONFIG = "config.json"
+_UNIQUE = re.compile(r"weights-[0-9a-f]{16}(-[0-9]+)?\.safetensors")
+_FORMER = "weights.safetensors"  # in folders of version 1; elsewhere it may be a file of the user's
+_NAMED = re.compile(rb'"weights": *\{\s*"file": *"([^"]*)"')
+_LONGEST_CONFIG = 2**28  # bytes
+
+
+def weight_names(digest: str) -> Iterator[str]:
+    """Names for weights of a SHA-256, the usual one first."""
+    for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))):
+        yield f"weights-{digest[:16]}{suffix}.safetensors"
+
+
+def is_weights_name(name: str) -> bool:
+    """Whether a file of weights may have this name."""
+    return name == _FORMER or _UNIQUE.fullmatch(name) is not None
+
+
+def replace_model(
+    folder: Path,
+    weights: bytes,
+    digest: str,
+    configuration: Callable[[str], str],
+    others: dict[str, str],
+) -> None:
+    """Writes a model to a folder, and removes what it replaces.
+
+    Args:
+        folder: The folder, which is made if it does not exist.
+        weights: The contents of the file of weights.
+        digest: Their SHA-256.
+        configuration: Returns the text of ``config.json`` for the name that the weights get.
+        others: Text of further files by name, each replaced in one step just before.
+    """
+    names = map(folder.joinpath, weight_names(digest))
+    with made_folder(folder):
+        former = _named_weights(folder)
+        try:
+            with contextlib.ExitStack() as stack:
+                path = stack.enter_context(fresh_file(names, weights))
+                contents = {**others, CONFIG: configuration(path.name)}
+                written = {
+                    name: stack.enter_context(temporary_file(folder / name, content))
+                    for name, content in contents.items()
+                }
+                flush_folder(folder)
+                for name, temporary in written.items():
+                    os.replace(temporary, folder / name)
+                flush_folder(folder)
+        finally:
+            # Before the commit that is our own; after it what was replaced. An interruption does
+            # not tell which, the configuration does.
+            _sweep(folder, former)
+
+
+def read_config(folder: Path) -> tuple[bytes, tuple[int, ...]]:
+    """The contents of ``config.json``, and a stamp that no other file of that name has.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or no such file.
+        ValueError: The file is too long for a configuration.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    path = folder / CONFIG
+    try:
+        stream = open_regular(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{folder}: not a saved model, it has no {CONFIG}") from None
+    with stream:
+        facts = os.fstat(stream.fileno())
+        if facts.st_size > _LONGEST_CONFIG:
+            raise ValueError(f"{path}: damaged: it is longer than {_LONGEST_CONFIG} bytes")
+        content = stream.read()
+    return content, (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+
+
+def _sweep(folder: Path, former: str | None) -> None:
+    """Removes weights that the configuration does not name, and temporary files.
+
+    Args:
+        folder: The folder.
+        former: The weights that it named before, which nobody is about to name again.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            is_ours = _UNIQUE.fullmatch(name) or TEMPORARY.fullmatch(name)
+            if is_ours or name == former == _FORMER:
+                is_needed = functools.partial(_is_named, folder, name)
+                remove_abandoned(folder / name, is_needed, without_locks=name == former)
+
+
+def _is_named(folder: Path, name: str) -> bool:
+    """Whether the configuration in a folder names a file; if it cannot be read, whether it may."""
+    try:
+        return f'"{name}"'.encode() in read_config(folder)[0]
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+
+
+def _named_weights(folder: Path) -> str | None:
+    try:
+        found = _NAMED.search(read_config(folder)[0])
+    except (OSError, ValueError):
+        return None
+    return found and found[1].decode(errors="replace")
