@@ -67,7 +67,7 @@ def test_csv_without_header(file):
     assert table.columns == Columns(["column 1", "column 2"], "column 3", 2, False)
     assert table.features.tolist() == [[1, 2], [3, 4]]
     assert table.targets.tolist() == ["0", "1"]
-    names_last = read_csv(file("1,2,cat\n3,4,dog\n"))
+    names_last = read_csv(file("1,2,cat\n3,4,dog\n"), header=False)
     assert names_last.targets.tolist() == ["cat", "dog"]
     assert not names_last.columns.header
 
@@ -94,8 +94,9 @@ def test_csv_header_of_numbers_is_found_through_the_target(file):
 def test_csv_in_many_pieces(file):
     rows = np.arange(3 * 10_000).reshape(-1, 3)
     path = file("\n".join(",".join(map(str, row)) for row in rows))
-    table = read_csv(path)
+    table = read_csv(path, header=False)
     np.testing.assert_array_equal(table.features, rows[:, :2])
+    np.testing.assert_array_equal(table.lines, np.arange(1, 10_001))
     np.testing.assert_array_equal(table.targets.astype(int), rows[:, 2])
 
 
@@ -240,8 +241,8 @@ def test_standardizer_round_trip(x):
     ("targets", "task", "classes"),
     [
         (np.array(["b", "a", "b"]), "classification", ["a", "b"]),
-        (np.array(["10", "9", "-1"]), "classification", [-1, 9, 10]),
-        (np.array(["1", "x"]), "classification", ["1", "x"]),
+        (np.array(["10", "9", "-1"] * 2), "classification", [-1, 9, 10]),
+        (np.array(["1st", "2nd"]), "classification", ["1st", "2nd"]),
         (np.array([3, 1, 1], np.uint8), "classification", [1, 3]),
         (np.array([True, False]), "classification", [0, 1]),
         (np.array(["1.5", "2"]), "regression", None),

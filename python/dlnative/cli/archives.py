@@ -1,18 +1,25 @@
-"""Arrays of NPZ files, checked."""
+"""Arrays of NPZ files, checked. Arrays that are not needed are not read."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..data import npz_names, read_npz
 from .samples import Samples
 
-__all__ = ["from_arrays", "inputs_of"]
+__all__ = ["read_archive", "read_archive_inputs", "suffix_of"]
 
 
-def from_arrays(arrays: dict[str, np.ndarray], x_name: str, y_name: str, path: str) -> Samples:
-    """Checks and returns two arrays of an archive, inputs and targets."""
-    x = inputs_of(arrays, x_name, path)
-    y = _array(arrays, y_name, path)
+def suffix_of(path: str, part: str) -> str:
+    """Returns ``"_test"`` for ``"test"`` where the archive has an array ``x_test``, else ``""``."""
+    return f"_{part}" if f"x_{part}" in npz_names(path) else ""
+
+
+def read_archive(path: str, suffix: str) -> Samples:
+    """Reads and checks two arrays of an archive, ``x`` and ``y`` with a suffix."""
+    x_name, y_name = f"x{suffix}", f"y{suffix}"
+    arrays = read_npz(path, [x_name, y_name])
+    x, y = _checked_inputs(arrays[x_name], x_name, path), arrays[y_name]
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.shape != x.shape[:1] or y.dtype.kind not in "biufU":
@@ -24,9 +31,13 @@ def from_arrays(arrays: dict[str, np.ndarray], x_name: str, y_name: str, path: s
     return Samples(x, y)
 
 
-def inputs_of(arrays: dict[str, np.ndarray], name: str, path: str) -> np.ndarray:
-    """Checks and returns one array of an archive, inputs without targets."""
-    x = _array(arrays, name, path)
+def read_archive_inputs(path: str, suffix: str) -> np.ndarray:
+    """Reads and checks one array of an archive, inputs without targets."""
+    name = f"x{suffix}"
+    return _checked_inputs(read_npz(path, [name])[name], name, path)
+
+
+def _checked_inputs(x: np.ndarray, name: str, path: str) -> np.ndarray:
     if x.dtype.kind not in "biuf" or x.ndim < 2 or x.size == 0:
         raise ValueError(
             f"{path}: expected {name!r} to hold numbers, shape (samples, ...) and not empty, "
@@ -34,14 +45,6 @@ def inputs_of(arrays: dict[str, np.ndarray], name: str, path: str) -> np.ndarray
         )
     _check_finite(x, name, path)
     return x
-
-
-def _array(arrays: dict[str, np.ndarray], name: str, path: str) -> np.ndarray:
-    if name not in arrays:
-        raise ValueError(
-            f"{path}: expected an array {name!r}, received {', '.join(arrays) or 'none'}"
-        )
-    return arrays[name]
 
 
 def _check_finite(array: np.ndarray, name: str, path: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..data import ImageFormat, Images, image_folder, read_image
+from ..data.cache import CacheError
 from ..data.image_folder import BrokenImages
 
 __all__ = ["format_of", "read_files", "read_folder"]
@@ -44,6 +45,8 @@ def read_folder(
             )
         except BrokenImages as error:
             raise ValueError(f"{error.summary}; --skip-broken leaves them out") from error
+        except CacheError as error:
+            raise OSError(f"{error.summary}; --cache-dir DIR names another folder") from error
     for warning in caught:
         print(f"dlnative: warning: {warning.message}", file=sys.stderr)
     return images

@@ -54,7 +54,8 @@ def _train(name: str, commands) -> None:
     command.add_argument(
         "--task",
         choices=["classification", "regression"],
-        help="default: classification for targets that are integers or names",
+        help="default: classification for targets that are names or up to 20 different whole "
+        "numbers, regression for decimals; needed where that is not certain",
     )
     command.add_argument("--out", metavar="DIR", help="where to write the trained model")
     images = _add_images(command)
@@ -201,6 +202,12 @@ def _add_data(command: argparse.ArgumentParser, data_help: str, required: bool =
     command.add_argument("--data", required=required, metavar="DATA", help=data_help)
     command.add_argument(
         "--data-dir", metavar="DIR", help="mnist, cifar10: the folder with the files"
+    )
+    command.add_argument(
+        "--header",
+        choices=["yes", "no", "auto"],
+        help="CSV: whether the first line names the columns (default: auto, an error where that "
+        "is not certain)",
     )
 
 

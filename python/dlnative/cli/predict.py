@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run_on_files(model: Any, task: Classification | Regression, options: Any) -> np.ndarray:
-    for name in ("data_dir", "cache_dir", "skip_broken"):
+    for name in ("data_dir", "header", "cache_dir", "skip_broken"):
         if getattr(options, name):
             raise ValueError(f"--{name.replace('_', '-')} goes with --data, not with image files")
     if task.images is None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..data import Columns, ImageFormat, Images, Table, decode, read_csv, read_npz
-from .archives import from_arrays, inputs_of
+from ..data import (
+    Columns,
+    ImageFormat,
+    Images,
+    Table,
+    UnclearTargets,
+    decode,
+    infer_task,
+    read_csv,
+)
+from .archives import read_archive, read_archive_inputs, suffix_of
 from .image_files import read_folder
 from .samples import Samples, hold_out
-from .task import Task
+from .task import Classification, Regression, Task
 
 __all__ = ["Source", "read_inputs", "read_samples", "read_source"]
 
@@ -28,17 +38,21 @@ class Source:
 
     Attributes:
         train: The training set, with targets.
+        task: ``"classification"`` or ``"regression"``, said by the user or known for certain.
         validation: The samples to watch while training, if any.
         test: The test set, where the source has one.
         columns: Which columns of a CSV file these are.
+        header: The line with the names of the columns, if there is one.
         images: How files become images, for a folder of them.
         pixel_range: The largest value of a pixel, for images in uint8.
     """
 
     train: Samples
     validation: Samples | None
+    task: str
     test: Samples | None = None
     columns: Columns | None = None
+    header: int | None = None
     images: ImageFormat | None = None
     pixel_range: int | None = None
 
@@ -53,7 +67,8 @@ def read_source(options: argparse.Namespace) -> Source:
     """Reads a training set, and the validation and test sets that go with it.
 
     Args:
-        options: `data`, `data_dir`, `target`, the options of images, `validation_split`, `seed`.
+        options: `data`, `data_dir`, `target`, `header`, `task`, the options of images,
+            `validation_split`, `seed`.
 
     Raises:
         ValueError, FileNotFoundError: If the data cannot be read; the message names the file.
@@ -61,29 +76,36 @@ def read_source(options: argparse.Namespace) -> Source:
     kind = _kind(options)
     if kind == "folder":
         return _read_image_source(options)
-    columns = test = pixel_range = None
+    columns = test = pixel_range = header = None
+    task = options.task or Classification.kind
     if kind == "csv":
-        table = read_csv(options.data, options.target)
-        train, columns = _samples(table), table.columns
+        table = read_csv(options.data, options.target, header=_header(options))
+        task = options.task or _infer_task(table.targets, table.where)
+        train, columns, header = _samples(table, task), table.columns, table.header
     elif kind in _BUILT_IN:
         train, test = _load_built_in(kind, options.data_dir)
         pixel_range = _BUILT_IN[kind]
     else:
-        arrays = read_npz(options.data)
-        suffix = "_train" if "x_train" in arrays else ""
-        train = from_arrays(arrays, f"x{suffix}", f"y{suffix}", options.data)
-        if "x_test" in arrays:
-            test = from_arrays(arrays, "x_test", "y_test", options.data)
+        suffix = suffix_of(options.data, "train")
+        train = read_archive(options.data, suffix)
+        place = f"{options.data}: 'y{suffix}'"
+        task = options.task or _infer_task(
+            train.y, lambda row: place if row is None else f"{place}, sample {row}"
+        )
+        if suffix_of(options.data, "test"):
+            test = read_archive(options.data, "_test")
         pixel_range = 255 if train.x.dtype == np.uint8 else None
     train, validation = hold_out(train, _share(options, test is not None), options.seed)
-    return Source(train, validation, test, columns=columns, pixel_range=pixel_range)
+    return Source(
+        train, validation, task, test, columns=columns, header=header, pixel_range=pixel_range
+    )
 
 
 def read_samples(options: argparse.Namespace, task: Task) -> Samples:
     """Reads one set with targets, the test set where there are two.
 
     Args:
-        options: `data`, `data_dir`, and the options of folders of images.
+        options: `data`, `data_dir`, `header`, and the options of folders of images.
         task: That of the model: it knows the columns of its CSV file and the size of its images.
 
     Raises:
@@ -91,15 +113,14 @@ def read_samples(options: argparse.Namespace, task: Task) -> Samples:
     """
     kind = _kind(options)
     if kind == "csv":
-        return _samples(read_csv(options.data, columns=_known(task.columns, options.data)))
+        columns = _known(task.columns, options.data)
+        return _samples(read_csv(options.data, columns=columns, header=_header(options)), task.kind)
     if kind in _BUILT_IN:
         return _load_built_in(kind, options.data_dir)[1]
     if kind == "folder":
         images = _read_test_images(options, task)
         return Samples(task.take_pixels(images.x), _names(images))
-    arrays = read_npz(options.data)
-    suffix = "_test" if "x_test" in arrays else ""
-    return from_arrays(arrays, f"x{suffix}", f"y{suffix}", options.data)
+    return read_archive(options.data, suffix_of(options.data, "test"))
 
 
 def read_inputs(options: argparse.Namespace, task: Task) -> tuple[np.ndarray, list[str] | None]:
@@ -107,14 +128,14 @@ def read_inputs(options: argparse.Namespace, task: Task) -> tuple[np.ndarray, li
     kind = _kind(options)
     if kind == "csv":
         columns = _known(task.columns, options.data)
-        return read_csv(options.data, columns=columns, with_target=False).features, None
+        table = read_csv(options.data, columns=columns, with_target=False, header=_header(options))
+        return table.features, None
     if kind in _BUILT_IN:
         return _load_built_in(kind, options.data_dir)[1].x, None
     if kind == "folder":
         images = _read_test_images(options, task)
         return task.take_pixels(images.x), images.files
-    arrays = read_npz(options.data)
-    return inputs_of(arrays, "x_test" if "x_test" in arrays else "x", options.data), None
+    return read_archive_inputs(options.data, suffix_of(options.data, "test")), None
 
 
 def _kind(options: argparse.Namespace) -> str:
@@ -136,6 +157,7 @@ def _kind(options: argparse.Namespace) -> str:
     for name, kinds, what in (
         ("data_dir", _DOWNLOADED, "--data mnist or cifar10"),
         ("target", ("csv",), "a CSV file"),
+        ("header", ("csv",), "a CSV file"),
         ("image_size", ("folder",), "a folder of images"),
         ("color_mode", ("folder",), "a folder of images"),
         ("skip_broken", ("folder",), "a folder of images"),
@@ -159,8 +181,24 @@ def _known(columns: Columns | None, data: str) -> Columns:
     return columns
 
 
-def _samples(table: Table) -> Samples:
+def _header(options: argparse.Namespace) -> bool | None:
+    return {"yes": True, "no": False}.get(options.header)
+
+
+def _infer_task(targets: np.ndarray | None, where: Callable[[int | None], str]) -> str:
+    assert targets is not None  # read_csv was asked for them
+    try:
+        return infer_task(targets)
+    except UnclearTargets as error:
+        raise ValueError(
+            f"{where(error.row)}: {error}; --task classification or --task regression decides"
+        ) from error
+
+
+def _samples(table: Table, task: str) -> Samples:
     assert table.targets is not None  # read_csv was asked for them
+    if task == Regression.kind:
+        return Samples(table.features, table.numeric_targets())
     return Samples(table.features, table.targets)
 
 
@@ -203,7 +241,8 @@ def _read_image_source(options: argparse.Namespace) -> Source:
         train, validation = (_labelled(part) for part in images)
     height, width = train.x.shape[1:3]
     exact = ImageFormat((height, width), wanted.color_mode)
-    return Source(train, validation, test, images=exact, pixel_range=255)
+    task = options.task or Classification.kind
+    return Source(train, validation, task, test, images=exact, pixel_range=255)
 
 
 def _read_test_images(options: argparse.Namespace, task: Task) -> Images:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..data import Standardizer, infer_task, learn_classes
+from ..data import Columns, Standardizer, learn_classes
 from ..saving import save
 from .image_files import format_of
 from .machine import configure
@@ -22,6 +22,7 @@ from .task import Classification, Regression, Task, describe
 
 __all__ = ["run"]
 
+_SHOWN = 10  # classes
 _SMALL = 10_000  # samples; below, smaller batches give enough steps per epoch
 
 
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     resolve(options)
     source = read_source(options)
     train, validation = source.train, source.validation
-    task = _make_task(source, options.task)
+    task = _make_task(source)
     model = _make_model(task, options)
     task.compile(model, optimizer)
     x = task.encode_inputs(train.x, options.data)
@@ -141,7 +142,7 @@ def _schedule(name: str, optimizer: Any, epochs: int) -> list:
     return [LambdaCallback(on_epoch_begin=set_rate)]
 
 
-def _make_task(source: Source, wanted: str | None) -> Classification | Regression:
+def _make_task(source: Source) -> Classification | Regression:
     x = source.train.x
     common: dict[str, Any] = {
         "sample_shape": x.shape[1:],
@@ -150,7 +151,7 @@ def _make_task(source: Source, wanted: str | None) -> Classification | Regressio
         "images": source.images if source.pixel_range is None else format_of(x.shape[1:]),
         "pixel_range": source.pixel_range,
     }
-    if (wanted or infer_task(source.targets)) == Regression.kind:
+    if source.task == Regression.kind:
         numbers = Regression.numbers(source.train.y, "the training set")
         return Regression(**common, targets=Standardizer.fit(numbers))
     classes = learn_classes(source.targets)
@@ -177,9 +178,23 @@ def _print_start(options: argparse.Namespace, task: Task, source: Source, model:
         if samples is not None:
             parts.append(f"{len(samples.x)} for {purpose}")
     print(f"data         {options.data}: {', '.join(parts)}")
-    goal = f"{task.outputs} classes" if isinstance(task, Classification) else "one number"
-    print(f"task         {task.kind}, {goal}")
+    if source.columns is not None:
+        print(f"header       {_describe_header(source.columns, source.header)}")
+    print(f"task         {_describe_task(task)}")
     print(f"model        {options.model}, {model.count_params()} parameters", flush=True)
+
+
+def _describe_header(columns: Columns, line: int | None) -> str:
+    place = "none, the columns go by position" if line is None else f"line {line}"
+    return f"{place}; {len(columns.features)} features and the target {columns.target!r}"
+
+
+def _describe_task(task: Task) -> str:
+    if not isinstance(task, Classification):
+        return f"{task.kind}, one number"
+    shown = ", ".join(map(str, task.classes[:_SHOWN]))
+    more = ", ..." if len(task.classes) > _SHOWN else ""
+    return f"{task.kind}, {len(task.classes)} classes: {shown}{more}"
 
 
 def _print_results(epochs: int, results: dict) -> None:

@@ -5,8 +5,8 @@ Every error names the file, and the line and column where there are such.
 
 from .image_folder import Images, image_folder
 from .images import ImageFormat, read_image
-from .labels import decode, encode, infer_task, learn_classes
-from .npz import read_npz
+from .labels import UnclearTargets, decode, encode, infer_task, learn_classes
+from .npz import npz_names, read_npz
 from .standardizer import Standardizer
 from .table import Columns, Table, read_csv
 
@@ -16,11 +16,13 @@ __all__ = [
     "Images",
     "Standardizer",
     "Table",
+    "UnclearTargets",
     "decode",
     "encode",
     "image_folder",
     "infer_task",
     "learn_classes",
+    "npz_names",
     "read_csv",
     "read_image",
     "read_npz",

@@ -89,6 +89,7 @@ def image_folder(
         ValueError: If there are no classes, classes without images, images that cannot be read,
             images of different sizes with ``image_size=None``, or an option is none of the above.
         ImportError: If Pillow is not installed.
+        OSError: If the folder of the cache cannot be written.
 
     Example:
         >>> train = image_folder("photos/train", image_size=(64, 64))  # doctest: +SKIP

@@ -81,8 +81,8 @@ def read_image(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is truncated, damaged, or none of these formats, or an argument is
-            none of the above.
+        ValueError: If the file is truncated, damaged, or none of these formats, has more pixels
+            than ``PIL.Image.MAX_IMAGE_PIXELS``, or an argument is none of the above.
         ImportError: If Pillow is not installed.
 
     Example:
@@ -134,13 +134,14 @@ def decode(path: Path, wanted: ImageFormat) -> np.ndarray:
 
     try:
         with pillow.open(path, formats=_DECODERS) as image:
+            _check_pixels(image.width * image.height, pillow.MAX_IMAGE_PIXELS)
             image.load()
             image = _eight_bits(ImageOps.exif_transpose(image), pillow)
             image = image.convert(_MODES[wanted.color_mode])
             if wanted.image_size is not None and image.size != wanted.image_size[::-1]:
                 filter = pillow.Resampling[wanted.interpolation.upper()]
                 image = image.resize(wanted.image_size[::-1], filter)
-    except MemoryError:
+    except (MemoryError, UnreadableImage):
         raise
     except UnidentifiedImageError:
         reason = "empty file" if path.stat().st_size == 0 else "not a JPEG, PNG or BMP file"
@@ -148,6 +149,12 @@ def decode(path: Path, wanted: ImageFormat) -> np.ndarray:
     except Exception as error:  # a damaged file makes the decoders raise almost anything
         raise UnreadableImage(str(error) or type(error).__name__) from error
     return np.asarray(image).reshape(image.height, image.width, wanted.channels)
+
+
+def _check_pixels(count: int, most: int | None) -> None:
+    """Refuses what Pillow takes for a decompression bomb, about which it only warns at first."""
+    if most is not None and count > most:
+        raise UnreadableImage(f"{count} pixels, more than PIL.Image.MAX_IMAGE_PIXELS = {most}")
 
 
 def _eight_bits(image: Any, pillow: Any) -> Any:

@@ -33,16 +33,37 @@ class Standardizer:
 
         Args:
             x: Samples of shape ``(n, ...)``, n at least 1, any numeric dtype.
+
+        Raises:
+            ValueError: If the sum of their squares is more than a float64 can be.
         """
-        mean = x.mean(axis=0, dtype=np.float64)
-        deviation = x.std(axis=0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = x.mean(axis=0, dtype=np.float64)
+            deviation = x.std(axis=0, dtype=np.float64)
+        if not np.isfinite(deviation).all():
+            largest = np.abs(x).max(axis=0)[~np.isfinite(deviation)].flat[0]
+            raise ValueError(
+                f"numbers as large as {largest:g} have no deviation in float64; change their unit"
+            )
         # Rounding of the mean lets a constant feature show a tiny deviation; squares underflow.
         constant = (x.min(axis=0) == x.max(axis=0)) | (deviation == 0)
         return cls(mean, np.where(constant, 1.0, deviation))
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Returns ``(x - mean) / scale`` as float32."""
-        return ((x - self.mean) / self.scale).astype(np.float32)
+        """Returns ``(x - mean) / scale`` as float32.
+
+        Raises:
+            ValueError: If that is more than a float32 can be.
+        """
+        with np.errstate(over="ignore"):
+            y = ((x - self.mean) / self.scale).astype(np.float32)
+        if not np.isfinite(y).all():
+            place = tuple(int(index) for index in np.argwhere(~np.isfinite(y))[0])
+            raise ValueError(
+                f"sample {place[0]} has {x[place]:g} where the training data have the mean "
+                f"{self.mean[place[1:]]:g}: too far away for float32"
+            )
+        return y
 
     def invert(self, y: np.ndarray) -> np.ndarray:
         """Returns ``y * scale + mean`` as float64: the inverse of `apply`."""

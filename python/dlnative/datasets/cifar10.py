@@ -99,11 +99,12 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[_Set, _Set]:
                 f"and there is none at {path}"
             )
         return _read_folder(folder)
-    for candidate in [*data_folders("cifar10"), cache_folder("cifar10")]:
+    for candidate in data_folders("cifar10"):
         folder = _find(candidate)
         if folder is not None:
             return _read_folder(folder)
-    return _read_folder(_download(cache_folder("cifar10")))
+    cache = cache_folder("cifar10")
+    return _read_folder(_find(cache) or _download(cache))
 
 
 def _find(folder: Path) -> Path | None:
@@ -147,7 +148,10 @@ def _read_pickled(path: Path) -> _Set:
         raise ValueError(f"{path}: this is CIFAR-100; expected CIFAR-10, which has 'labels'")
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (_PIXELS,):
         raise ValueError(f"{path}: expected 'data' of uint8 and shape (n, {_PIXELS})")
-    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
+    # Integers beyond 64 bits would make an array of objects.
+    if not isinstance(labels, list) or not all(
+        type(label) is int and abs(label) < 2**31 for label in labels
+    ):
         raise ValueError(f"{path}: expected 'labels' to be a list of integers")
     if len(labels) != len(data) or not labels:
         raise ValueError(f"{path}: {len(data)} images and {len(labels)} labels")

@@ -30,6 +30,7 @@ def retrieve(data_set: str, file: str, sha256: str, mirrors: Sequence[str], fold
 
     Raises:
         ImportError: If pooch is not installed.
+        OSError: If the folder cannot be written.
         ConnectionError: If no mirror answers.
         ValueError: If a mirror sends a file with another checksum, of which nothing is kept.
     """
@@ -40,6 +41,14 @@ def retrieve(data_set: str, file: str, sha256: str, mirrors: Sequence[str], fold
             f"{data_set}.load_data: no local copy was found, and downloading needs pooch: "
             "pip install 'dlnative[datasets]'; or pass the folder that has the files, "
             "or name it in DLNATIVE_DATA"
+        ) from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"{data_set}.load_data: no local copy was found, and a download cannot be kept in "
+            f"{folder}: {error.strerror}; XDG_CACHE_HOME names another place for caches, "
+            "DLNATIVE_DATA or --data-dir a folder that has the files"
         ) from error
     failures: list[str] = []
     for mirror in mirrors:

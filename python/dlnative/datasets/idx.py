@@ -22,6 +22,8 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+from ..data.expansion import check_expansion
+
 __all__ = ["read"]
 
 _ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
@@ -33,6 +35,7 @@ _ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 _GZIP_MAGIC = b"\x1f\x8b"
+_LARGEST_RANK = 32
 
 
 def read(path: str | os.PathLike[str], rank: int | None = None) -> np.ndarray:
@@ -48,7 +51,8 @@ def read(path: str | os.PathLike[str], rank: int | None = None) -> np.ndarray:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not IDX, is truncated, goes on after its last element, has a
-            damaged gzip stream, or has another rank than `rank`. The message names the file.
+            damaged gzip stream or one that cannot be as long as the header says, or has another
+            rank than `rank`. The message names the file.
 
     Example:
         >>> images = read("train-images-idx3-ubyte.gz", rank=3)  # doctest: +SKIP
@@ -62,20 +66,23 @@ def read(path: str | os.PathLike[str], rank: int | None = None) -> np.ndarray:
         compressed = plain.read(2) == _GZIP_MAGIC
         plain.seek(0)
         if not compressed:
-            return _read_stream(plain, path, rank)
+            return _read_stream(plain, path, rank, None)
         try:
             with gzip.open(plain, "rb") as stream:
-                return _read_stream(cast("IO[bytes]", stream), path, rank)
+                size = path.stat().st_size
+                return _read_stream(cast("IO[bytes]", stream), path, rank, size)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: damaged or truncated gzip file ({error})") from error
 
 
-def _read_stream(stream: IO[bytes], path: Path, rank: int | None) -> np.ndarray:
+def _read_stream(
+    stream: IO[bytes], path: Path, rank: int | None, compressed: int | None
+) -> np.ndarray:
     head = stream.read(4)
     if len(head) < 4:
         raise ValueError(f"{path}: expected an IDX header, received a file of {len(head)} bytes")
     dtype = _ELEMENT_TYPES.get(head[2])
-    if head[:2] != b"\0\0" or dtype is None or head[3] == 0:
+    if head[:2] != b"\0\0" or dtype is None or not 0 < head[3] <= _LARGEST_RANK:
         raise ValueError(
             f"{path}: not an IDX file: expected it to begin with 00 00 <type> <rank>, "
             f"received {head.hex(' ')}"
@@ -87,6 +94,11 @@ def _read_stream(stream: IO[bytes], path: Path, rank: int | None) -> np.ndarray:
         raise ValueError(f"{path}: truncated in its header, after {4 + len(sizes)} bytes")
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     expected = math.prod(shape) * dtype.itemsize
+    if compressed is not None:
+        try:
+            check_expansion(expected, compressed)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
     # One byte more than announced tells a file that goes on from one that ends where it should.
     data = _read_at_most(stream, expected + 1)
     if len(data) != expected:
@@ -94,7 +106,11 @@ def _read_stream(stream: IO[bytes], path: Path, rank: int | None) -> np.ndarray:
         raise ValueError(
             f"{path}: expected {expected} bytes of data for shape {shape}, received {received}"
         )
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    elements = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False)
+    try:
+        return elements.reshape(shape)
+    except ValueError as error:  # none in all, and more along some axes than NumPy counts
+        raise ValueError(f"{path}: no array has the shape {shape}: {error}") from error
 
 
 def _read_at_most(stream: IO[bytes], limit: int) -> bytearray:

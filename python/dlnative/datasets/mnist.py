@@ -117,6 +117,11 @@ def _read_archive(path: Path) -> _Split:
 def _checked(arrays: list[np.ndarray], source: Path) -> _Split:
     x_train, y_train, x_test, y_test = arrays
     for part, x, y in (("training", x_train, y_train), ("test", x_test, y_test)):
+        if (x.ndim, y.ndim) != (3, 1):
+            raise ValueError(
+                f"{source}: expected {part} images of shape (n, height, width) and labels of shape "
+                f"(n,), received {x.shape} and {y.shape}"
+            )
         if len(x) != len(y):
             raise ValueError(f"{source}: {len(x)} {part} images and {len(y)} {part} labels")
     return (x_train, y_train), (x_test, y_test)
