@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 sys.path[:0] = [str(ROOT / "tests" / name) for name in ("helpers", "campaign")]
 
+# Keras, where it is installed, judges with this backend.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
 # A shell starts jobs in the background with Ctrl-C ignored, and their children inherit that: the
 # tests that send it to a child would wait in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -372,34 +370,7 @@ def test_out_without_permission(fails, blobs, tmp_path):
     assert "permission" in fails("train", "--data", blobs, "--out", "closed").lower()
 
 
-# --- interruption ---------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize("existing", [False, True])
-def test_interrupt_leaves_no_half_written_files(run, blobs, tmp_path, existing):
-    folder = tmp_path / "model"
-    if existing:
-        train(run, "--data", blobs, "--epochs", 1, "--out", folder)
-    before = {file.name: file.read_bytes() for file in folder.glob("*")}
-    process = subprocess.Popen(
-        [*COMMAND, "train", "--data", str(blobs), "--epochs", "10000000", "--out", str(folder)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        while not process.stdout.readline().startswith("model"):
-            assert process.poll() is None, process.stderr.read()
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert err.endswith("dlnative: interrupted\n")
-    assert {file.name: file.read_bytes() for file in folder.glob("*")} == before
-    assert folder.exists() == existing
+# --- a closed pipe --------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")

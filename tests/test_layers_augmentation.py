@@ -47,8 +47,36 @@ def same_image(n, shape=(5, 6, 3), seed=0):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_inference_is_the_identity(x, name):
-    np.testing.assert_array_equal(ALL[name]()(x, training=False), x)
+@pytest.mark.parametrize("training", [False, None])
+def test_inference_is_the_identity(x, name, training):
+    np.testing.assert_array_equal(ALL[name]()(x, training=training), x)
+    with config.engine("numpy"):
+        np.testing.assert_array_equal(ALL[name]()(x, training=training), x)
+
+
+@pytest.mark.parametrize(
+    ("padding", "mode"),
+    [(0, "constant"), (1, "constant"), (9, "constant"), (1, "reflect"), (4, "reflect")],
+)
+def test_crop_of_the_images_size_is_the_identity_in_inference(rng, padding, mode):
+    x = rng.uniform(0, 255, (3, 5, 8, 2)).astype("float32")
+    layer = RandomCrop(5, 8, padding=padding, padding_mode=mode)
+    np.testing.assert_array_equal(layer(x, training=False), x)
+    np.testing.assert_array_equal(Sequential([Input((5, 8, 2)), layer]).predict(x, verbose=0), x)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_model_in_inference_is_one_without_the_layer(x, y, name):
+    """`predict`, `evaluate`, `test_on_batch` and the validation of `fit`, after training."""
+    model = Sequential([Input(x.shape[1:]), ALL[name](), Flatten(), Dense(5)])
+    model.compile(optimizer=SGD(1e-9), loss="mse")
+    history = model.fit(x, y, validation_data=(x, y), epochs=2, verbose=0).history
+    bare = Sequential([Input(x.shape[1:]), *model.layers[1:]])
+    bare.compile(optimizer=SGD(0.0), loss="mse")
+    loss = bare.evaluate(x, y, verbose=0)
+    assert history["val_loss"][-1] == model.evaluate(x, y, verbose=0) == loss
+    assert model.test_on_batch(x, y) == bare.test_on_batch(x, y)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), bare.predict(x, verbose=0))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -401,6 +429,16 @@ def test_the_middle_agrees_with_smart_resize(rng, size):
     x = rng.uniform(0, 255, (2, 10, 13, 3)).astype("float32")
     expected = keras.preprocessing.image.smart_resize(x, size)
     np.testing.assert_allclose(RandomCrop(*size)(x, training=False), expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("training", [False, None])
+def test_keras_has_the_same_identity_in_inference(x, name, training):
+    keras = pytest.importorskip("keras")
+    layer = ALL[name]() if name != "crop" else RandomCrop(8, 8, seed=1)
+    given = {k: v for k, v in layer.get_config().items() if k not in ("trainable", "dtype")}
+    expected = getattr(keras.layers, type(layer).__name__)(**given)(x, training=training)
+    np.testing.assert_array_equal(layer(x, training=training), np.array(expected))
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..saving import atomic_write, load
+from ..saving import atomic_write, check_output, load
 from .image_files import read_files
 from .machine import configure
 from .sources import read_inputs
@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> None:
     if bool(options.images) == (options.data is not None):
         raise ValueError("predict takes image files, or --data, and not both")
     configure(options)
+    if options.out is not None:
+        check_output(options.out)
     saved = load(options.folder)
     task = task_of(saved, options.folder)
     if options.probabilities and isinstance(task, Regression):

@@ -11,9 +11,10 @@ import numpy as np
 from ..data import Columns, ImageFormat, Standardizer, decode, encode
 from ..saving import SavedModel
 
-__all__ = ["Classification", "Regression", "Task", "describe", "task_of"]
+__all__ = ["Classification", "Regression", "Task", "check_range", "describe", "task_of"]
 
 _BATCH = 256  # samples per step where nothing is trained
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,10 @@ class Task:
                 f"{source}: expected samples of shape {self.sample_shape}, as the model was "
                 f"trained on, received {x.shape[1:]}"
             )
-        return x if self.inputs is None else self.inputs.apply(x)
+        if self.inputs is None:
+            check_range(x, source)
+            return x
+        return _standardised(self.inputs, x, source)
 
     def take_pixels(self, x: np.ndarray) -> np.ndarray:
         """Returns what was read with `images` in the shape and the range of the samples."""
@@ -150,7 +154,7 @@ class Regression(Task):
 
     def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
         """Returns standardised values, float32 ``(n, 1)``."""
-        return self.targets.apply(self.numbers(y, source))[:, None]
+        return _standardised(self.targets, self.numbers(y, source), source)[:, None]
 
     def compile(self, model: Any, optimizer: Any = "adam") -> None:
         model.compile(optimizer=optimizer, loss="mean_squared_error")
@@ -177,12 +181,29 @@ class Regression(Task):
             numbers = y.astype(np.float64)
         except ValueError as error:
             raise ValueError(f"{source}: regression needs numbers as targets: {error}") from error
-        if not np.isfinite(numbers).all():
-            raise ValueError(f"{source}: a target is infinite")
+        check_range(numbers, source, "the target")
         return numbers
 
     def get_config(self) -> dict:
         return {**super().get_config(), "targets": self.targets.get_config()}
+
+
+def _standardised(standardizer: Standardizer, values: np.ndarray, source: str) -> np.ndarray:
+    try:
+        return standardizer.apply(values)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+
+
+def check_range(values: np.ndarray, source: str, what: str = "the value") -> None:
+    """Raises ValueError if a value is not finite or beyond float32, in which models compute."""
+    if values.dtype.kind != "f" or (values.min() >= -_LARGEST and values.max() <= _LARGEST):
+        return
+    place = np.argwhere(~(abs(values) <= _LARGEST))[0]
+    raise ValueError(
+        f"{source}: sample {place[0]} has {what} {values[tuple(place)]:g}; expected numbers within "
+        f"{_LARGEST:.2g}, as float32 has them: divide the data by a constant"
+    )
 
 
 def task_of(saved: SavedModel, folder: str) -> Classification | Regression:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
 import math
-import os
 import time
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..data import Columns, Standardizer, learn_classes
-from ..saving import save
 from .image_files import format_of
 from .machine import configure
+from .model_folder import LastEpoch, ModelFolder
 from .networks import build, resolve
+from .samples import Samples
+from .signals import held, released
 from .sources import Source, read_source
-from .task import Classification, Regression, Task, describe
+from .task import Classification, Regression, Task, check_range, describe
 
 __all__ = ["run"]
 
@@ -29,94 +28,70 @@ _SMALL = 10_000  # samples; below, smaller batches give enough steps per epoch
 def run(options: argparse.Namespace) -> None:
     """Trains, prints what came out, and writes the model if ``--out`` says where.
 
-    The folder gets the model (``config.json`` and its weights), ``history.csv`` (a row per epoch)
-    and ``history.json`` (the same, and the final figures).
+    The folder gets the model, ``history.csv`` (a row per epoch) and ``history.json`` (the same, and
+    the final figures). Whatever ends training (Ctrl-C, an error), the folder has the model of the
+    last whole epoch, and if there is none, what it had before.
     """
     configure(options)
     optimizer = _make_optimizer(options.optimizer, options.learning_rate)
     resolve(options)
+    if options.out is None:
+        _train(options, optimizer, None)
+        print("saved        no (--out DIR keeps the model)")
+    else:
+        with ModelFolder(options.out) as folder:
+            _train(options, optimizer, folder)
+            print(f"saved        {options.out}")
+
+
+def _train(options: argparse.Namespace, optimizer: Any, folder: ModelFolder | None) -> None:
     source = read_source(options)
-    train, validation = source.train, source.validation
     task = _make_task(source)
     model = _make_model(task, options)
     task.compile(model, optimizer)
-    x = task.encode_inputs(train.x, options.data)
-    y = task.encode_targets(train.y, options.data)
+    x, y = _encoded(task, source.train, options.data)
     watched = None
-    if validation is not None:
-        watched = (
-            task.encode_inputs(validation.x, options.data),
-            task.encode_targets(validation.y, options.data),
-        )
+    if source.validation is not None:
+        watched = _encoded(task, source.validation, f"{options.data}, validation set")
+    if source.test is not None:  # what is wrong with it is said before training
+        _encoded(task, source.test, f"{options.data}, test set")
     batch_size = options.batch_size or (32 if len(x) < _SMALL else 128)
-    folder = _Folder(options.out)
-    try:
-        _print_start(options, task, source, model)
-        start = time.perf_counter()
-        history = model.fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=options.epochs,
-            validation_data=watched,
-            callbacks=_schedule(options.schedule, optimizer, options.epochs),
-            verbose=0 if options.quiet else 1,
-        )
-        seconds = time.perf_counter() - start
-        results: dict[str, Any] = {
-            "seconds": seconds,
-            "samples_per_second": len(x) * options.epochs / seconds,
-        }
-        for name, samples in (("validation", validation), ("test", source.test)):
-            if samples is not None:
-                results[name] = task.measure(model, samples.x, samples.y, options.data)
-        _print_results(options.epochs, results)
-        training = {**_arguments(options), "batch_size": batch_size, "samples": len(x)}
-        folder.write(model, task, training, history.history, results)
-    except BaseException:
-        folder.discard()
-        raise
+    training = {**_arguments(options), "batch_size": batch_size, "samples": len(x)}
+    if folder is not None:
+        folder.rehearse(model, task, training)
+    _print_start(options, task, source, model)
+
+    last, start = LastEpoch(), time.perf_counter()
+    results: dict[str, Any] = {}
+    with held():
+        try:
+            with released():
+                model.fit(
+                    x,
+                    y,
+                    batch_size=batch_size,
+                    epochs=options.epochs,
+                    validation_data=watched,
+                    callbacks=[*_schedule(options.schedule, optimizer, options.epochs), last],
+                    verbose=0 if options.quiet else 1,
+                )
+        finally:
+            results["seconds"] = seconds = time.perf_counter() - start
+            results["samples_per_second"] = len(x) * last.count / seconds
+            if folder is not None and last.count:
+                folder.write(model, task, training, last, results)
+
+    for name, samples in (("validation", source.validation), ("test", source.test)):
+        if samples is not None:
+            results[name] = task.measure(model, samples.x, samples.y, options.data)
+    if folder is not None:
+        folder.add_results(last, results)
+    _print_results(options.epochs, results)
 
 
-class _Folder:
-    """The folder of ``--out``: made before training, so that it cannot fail after it."""
-
-    def __init__(self, path: str | None) -> None:
-        self._path = None if path is None else Path(path)
-        self._is_new = False
-        if self._path is not None:
-            self._is_new = not self._path.exists()
-            self._path.mkdir(parents=True, exist_ok=True)
-            if not os.access(self._path, os.W_OK):
-                raise PermissionError(f"{self._path}: no permission to write there")
-
-    def write(
-        self, model: Any, task: Task, training: dict, history: dict[str, list], results: dict
-    ) -> None:
-        if self._path is None:
-            print("saved        no (--out DIR keeps the model)")
-            return
-        epochs: list[dict[str, float]] = [
-            {"epoch": i + 1} for i in range(len(next(iter(history.values()))))
-        ]
-        for name, values in history.items():
-            for row, value in zip(epochs, values, strict=True):
-                row[name] = float(value)
-        files = {"history.csv": _csv(epochs), "history.json": _json({"epochs": epochs, **results})}
-        save(
-            model,
-            self._path,
-            classes=task.classes if isinstance(task, Classification) else None,
-            preprocessing=task.get_config(),
-            training=training,
-            files=files,
-        )
-        print(f"saved        {self._path}")
-
-    def discard(self) -> None:
-        """Removes the folder again if it was made here and is still empty."""
-        if self._is_new and self._path is not None and not any(self._path.iterdir()):
-            self._path.rmdir()
+def _encoded(task: Task, samples: Samples, source: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the model and the loss take, or raises ValueError."""
+    return task.encode_inputs(samples.x, source), task.encode_targets(samples.y, source)
 
 
 def _make_optimizer(name: str, learning_rate: float | None) -> Any:
@@ -144,6 +119,7 @@ def _schedule(name: str, optimizer: Any, epochs: int) -> list:
 
 def _make_task(source: Source) -> Classification | Regression:
     x = source.train.x
+    check_range(x, "the training set")
     common: dict[str, Any] = {
         "sample_shape": x.shape[1:],
         "inputs": Standardizer.fit(x) if source.pixel_range is None else None,
@@ -203,24 +179,3 @@ def _print_results(epochs: int, results: dict) -> None:
     for name in ("validation", "test"):
         if name in results:
             print(f"{name:12} {describe(results[name])}")
-
-
-def _csv(rows: list[dict]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
-
-
-def _json(value: Any) -> str:
-    """JSON proper: what is not finite becomes null."""
-    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

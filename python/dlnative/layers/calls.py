@@ -130,6 +130,7 @@ def ancestors(tensors, stop=()):
 
 def call_in_graph(layer, graph, args, kwargs):
     """Emits the layer's ops into `graph`; returns what `call` returned."""
+    given = "training" in kwargs  # as Keras: None that is given is no training, not the default
     training = kwargs.pop("training", None)
     scope, was_training = graph.scope, graph.training
     if training is not None:
@@ -151,7 +152,7 @@ def call_in_graph(layer, graph, args, kwargs):
             if not layer.built:
                 layer._build_for(args, kwargs)
                 layer._check_inputs(args, kwargs)
-            if layer._takes_training and graph.training is not None:
+            if layer._takes_training and (given or graph.training is not None):
                 kwargs["training"] = graph.training
             outputs = layer.call(*args, **kwargs)
             what = f"{messages.describe(layer)}: its call"

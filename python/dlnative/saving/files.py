@@ -25,7 +25,6 @@ except ImportError:  # not on Windows
 
 __all__ = [
     "TEMPORARY",
-    "atomic_write",
     "flush_folder",
     "fresh_file",
     "made_folder",
@@ -35,28 +34,6 @@ __all__ = [
 ]
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.dlnative")  # names that `temporary_file` gives
-
-
-def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Writes a file so that a reader, or a crash, sees the old content or the new one.
-
-    The content goes to a temporary file in the same folder, is flushed to the disk, and takes
-    the name in one step. Nothing is left behind if writing fails or is interrupted.
-
-    Args:
-        path: The file. Its folder must exist.
-        content: Text, written in UTF-8, or bytes.
-
-    Example:
-        >>> path = getfixture("tmp_path") / "note.txt"
-        >>> atomic_write(path, "kept")
-        >>> path.read_text()
-        'kept'
-    """
-    path = Path(path)
-    with temporary_file(path, content) as temporary:
-        os.replace(temporary, path)
-    flush_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,180 @@
+"""The folder of ``train --out``: proved before training, written as soon as there is a model."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..callbacks import Callback
+from ..saving import atomic_write, save
+from .signals import Interrupted
+from .task import Classification, Task
+
+__all__ = ["LastEpoch", "ModelFolder"]
+
+_HISTORY = "history.json"
+_NAMES = ("config.json", "history.csv", _HISTORY)
+
+
+class LastEpoch(Callback):
+    """Keeps the weights of the last whole epoch, as the model's own may be of half of one.
+
+    Attributes:
+        count: Number of whole epochs.
+        weights: Those after the last of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[dict[str, float]] = []
+        self._kept: tuple[int, list] = (0, [])
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        self._rows.append({"epoch": epoch + 1, **values})
+        # One assignment: a signal finds the last epoch or this one.
+        self._kept = (len(self._rows), self.model.get_weights())
+
+    @property
+    def count(self) -> int:
+        return self._kept[0]
+
+    @property
+    def weights(self) -> list:
+        return self._kept[1]
+
+    @property
+    def rows(self) -> list[dict[str, float]]:
+        """Loss and metrics of every whole epoch."""
+        return self._rows[: self.count]
+
+
+class ModelFolder:
+    """Where a trained model goes, as a context: what ends it, the model that was written stays.
+
+    The folder is made at once, and removed at the end if nothing has been written into it.
+
+    Args:
+        path: The folder; one that exists keeps the model in it until the new one is written.
+
+    Raises:
+        OSError: If it cannot be made or written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._kept = ""
+        self._made: list[Path] = []
+        for folder in (self._path, *self._path.parents):
+            if folder.exists():
+                break
+            self._made.append(folder)
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            for name in _NAMES:
+                if (self._path / name).is_dir():
+                    raise IsADirectoryError(f"{self._path / name}: a folder; expected a file")
+            if not os.access(self._path, os.W_OK | os.X_OK):
+                raise PermissionError(f"{self._path}: no permission to write there")
+        except OSError:
+            self._remove_empty()
+            raise
+
+    def __enter__(self) -> ModelFolder:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not self._kept:
+            self._remove_empty()
+        elif isinstance(error, Interrupted):
+            error.remark = self._kept
+        elif error is not None and sys.stderr is not None:
+            print(f"dlnative: {self._kept}", file=sys.stderr)
+
+    def rehearse(self, model: Any, task: Task, training: dict) -> None:
+        """Saves the untrained model to a folder beside, to learn now what would fail later.
+
+        Raises:
+            OSError: If it cannot be written.
+            ValueError: If it cannot be saved.
+        """
+        with tempfile.TemporaryDirectory(prefix=".dlnative-", dir=self._path) as place:
+            _save(Path(place), model, task, training, [{"epoch": 0}], {})
+
+    def write(self, model: Any, task: Task, training: dict, last: LastEpoch, results: dict) -> None:
+        """Gives a model the weights of its last whole epoch, and writes it.
+
+        Where the folder has become unusable, the model goes to a new one for temporary files.
+
+        Raises:
+            OSError: If the folder could not be written; the model is in the other.
+        """
+        model.set_weights(last.weights)
+        training = {**training, "trained_epochs": last.count}
+
+        def save_to(place: Path) -> None:
+            _save(place, model, task, training, last.rows, results)
+            self._kept = f"{place} has the model of epoch {last.count} of {training['epochs']}"
+
+        try:
+            save_to(self._path)
+        except OSError:
+            save_to(Path(tempfile.mkdtemp(prefix="dlnative-")))
+            raise
+
+    def add_results(self, last: LastEpoch, results: dict) -> None:
+        """Writes the history again, with figures that have been measured since."""
+        atomic_write(self._path / _HISTORY, _json({"epochs": last.rows, **results}))
+
+    def _remove_empty(self) -> None:
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # not made, or not empty
+                folder.rmdir()
+
+
+def _save(
+    place: Path,
+    model: Any,
+    task: Task,
+    training: dict,
+    rows: Sequence[dict[str, float]],
+    results: dict,
+) -> None:
+    save(
+        model,
+        place,
+        classes=task.classes if isinstance(task, Classification) else None,
+        preprocessing=task.get_config(),
+        training=training,
+        files={"history.csv": _csv(rows), _HISTORY: _json({"epochs": rows, **results})},
+    )
+
+
+def _csv(rows: Sequence[dict]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _json(value: Any) -> str:
+    """JSON proper: what is not finite becomes null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
