@@ -273,6 +273,17 @@ def test_idx_files_that_cannot_be_so_large(tmp_path, monkeypatch):
 # --- images ---------------------------------------------------------------------------------------
 
 
+def test_a_chunk_of_a_picture_claims_four_gigabytes(tmp_path):
+    """Its length is not believed before the file has shown as many bytes."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 6)).save(path)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"IDAT") - 4
+    content[start : start + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    assert peak_of(lambda: read_image(path)) < MEGABYTE  # Pillow finds all pixels before the end
+
+
 def test_images_of_too_many_pixels(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     Image.new("L", (40, 30)).save(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,7 +134,8 @@ def decode(path: Path, wanted: ImageFormat) -> np.ndarray:
     from PIL import ImageOps, UnidentifiedImageError
 
     try:
-        with pillow.open(path, formats=_DECODERS) as image:
+        # From memory: read(n) of a file takes n bytes first, and n may be what a file claims.
+        with pillow.open(io.BytesIO(path.read_bytes()), formats=_DECODERS) as image:
             _check_pixels(image.width * image.height, pillow.MAX_IMAGE_PIXELS)
             image.load()
             image = _eight_bits(ImageOps.exif_transpose(image), pillow)
