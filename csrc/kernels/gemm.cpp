@@ -132,6 +132,13 @@ PanelB<T> panel_of_b(const GemmBlock<T>& g, const T* b, std::int64_t kc, std::in
   return {place, width, nv};
 }
 
+// The panel of a packed B that begins at a column, from product pc on.
+template <class T>
+PanelB<T> packed_panel(const GemmBlock<T>& g, std::int64_t column, std::int64_t pc) {
+  const int nv = panel_vectors<T>(g.n - column);
+  return {g.packed_b + column * g.k + pc * nv * kLanes<T>, nv * kLanes<T>, nv};
+}
+
 // A C that fits no close cache is asked for tile by tile; for others it costs 1 to 3 % (Zen 5).
 template <class T>
 DLNATIVE_INLINE void ask_for_c(const GemmBlock<T>& g, const T* c, std::int64_t rows) {
@@ -232,9 +239,9 @@ DLNATIVE_INLINE TileEnd<T> panel_end(const GemmBlock<T>& g, std::int64_t column,
 template <class T>
 void single_tile(const GemmBlock<T>& g, int nv) {
   const std::int64_t width = nv * kLanes<T>;
-  const T* b = g.b;
-  std::int64_t ldb = g.rs_b;
-  if (g.cs_b != 1 || g.n != width) {
+  const T* b = g.packed_b != nullptr ? g.packed_b : g.b;
+  std::int64_t ldb = g.packed_b != nullptr ? width : g.rs_b;
+  if (g.packed_b == nullptr && (g.cs_b != 1 || g.n != width)) {
     pack_b(b, g.rs_b, g.cs_b, g.k, g.n, width, g.scratch);
     b = g.scratch;
     ldb = width;
@@ -340,9 +347,13 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
   for (std::int64_t jr = 0; jr < part.nc; jr += kTileColumns<T>, ++count) {
     const std::int64_t column = part.jc + jr, columns = min64(kTileColumns<T>, part.nc - jr);
     const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
-    T* b = packed_b + jr * kc;
-    pack_b(g.b + part.pc * g.rs_b + column * g.cs_b, g.rs_b, g.cs_b, kc, columns, nv * kLanes<T>,
-           b);
+    const T* b = packed_b + jr * kc;
+    if (g.packed_b != nullptr) {
+      b = packed_panel(g, column, part.pc).b;
+    } else {
+      pack_b(g.b + part.pc * g.rs_b + column * g.cs_b, g.rs_b, g.cs_b, kc, columns, nv * kLanes<T>,
+             packed_b + jr * kc);
+    }
     panels[count] = {b, nv * kLanes<T>, nv,
                      panel_end(g, column, columns, nv * kLanes<T>, part.pc == 0, last)};
   }
@@ -395,7 +406,7 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
   }
   // A panel whose rows are whole is copied by the last tiles of the one before it. Of panels that
   // are not kept there are two places.
-  const bool kept = size.keep_b && part.ic > 0;
+  const bool kept = g.packed_b != nullptr || (size.keep_b && part.ic > 0);
   bool copied = false;
   for (std::int64_t jr = 0; jr < part.nc; jr += kTileColumns<T>) {
     const std::int64_t columns = min64(kTileColumns<T>, part.nc - jr), next = jr + kTileColumns<T>;
@@ -403,7 +414,9 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
       const std::int64_t places = g.cs_b == 1 ? 2 * kTileColumns<T> : kTileColumns<T>;
       return packed_b + (size.keep_b ? column : column % places) * kc;
     };
-    if (kept || copied) {
+    if (g.packed_b != nullptr) {
+      s.b = packed_panel(g, part.jc + jr, part.pc);
+    } else if (kept || copied) {
       const int nv = static_cast<int>(ceil_div(columns, kLanes<T>));
       s.b = {place(jr), nv * kLanes<T>, nv};
     } else {
@@ -418,7 +431,9 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
     s.next_copy = nullptr;
     if (copied) s.next_copy = place(next);
     if (beside && (kept || g.cs_b == 1)) {
-      s.next_b = kept ? place(next) : b + next;
+      s.next_b = b + next;
+      if (kept) s.next_b = place(next);
+      if (g.packed_b != nullptr) s.next_b = packed_panel(g, part.jc + next, part.pc).b;
       s.next_ldb = kept ? kTileColumns<T> : g.rs_b;
     }
     s.first_pass = jr == 0;
@@ -432,6 +447,71 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
     finish_rows(*g.epilogue, g.c + part.jc, g.ldc, part.jc, part.ic, part.mc, part.nc);
 }
 
+// One row of A and kPanels panels of a packed B side by side: as many sums as hide the latency.
+template <class T, int kPanels>
+void run_panels(const GemmBlock<T>& g, std::int64_t column, std::int64_t pc, std::int64_t kc) {
+  Vec<T> acc[kPanels][1][kTileVectors] = {};
+  const T* panels[kPanels];
+#pragma GCC unroll 8
+  for (int i = 0; i < kPanels; ++i)
+    panels[i] = opaque(packed_panel(g, column + i * kTileColumns<T>, pc).b);
+  const T* a = g.a + pc * g.cs_a;
+  for (std::int64_t at = 0; at < kc * kTileColumns<T>; at += kTileColumns<T>, a += g.cs_a) {
+    const Vec<T> x = broadcast(*a);
+#pragma GCC unroll 8
+    for (int i = 0; i < kPanels; ++i) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kTileVectors; ++v)
+        add_product<T>(acc[i][0][v], x, load<T>(panels[i] + at + v * kLanes<T>));
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kPanels; ++i) {
+    finish_tile<T, 1, kTileVectors>(
+        acc[i], panel_end(g, column + i * kTileColumns<T>, kTileColumns<T>, kTileColumns<T>,
+                          pc == 0, pc + kc >= g.k));
+  }
+}
+
+// Rows of A that are one tile, against a packed B.
+template <class T>
+void run_packed_tile(const GemmBlock<T>& g, std::int64_t block_k) {
+  constexpr int kPanels = kTileVectors >= 4 ? 2 : 4;
+  std::int64_t pc = 0;
+  do {
+    const std::int64_t kc = min64(block_k, g.k - pc);
+    std::int64_t j = 0;
+    if (g.m == 1) {
+      for (; j + kPanels * kTileColumns<T> <= g.n; j += kPanels * kTileColumns<T>)
+        run_panels<T, kPanels>(g, j, pc, kc);
+    }
+    for (; j < g.n; j += kTileColumns<T>) {
+      const PanelB<T> b = packed_panel(g, j, pc);
+      const Tile<T> run =
+          g.rs_a == 1 ? find_tile<T, true>(g.m, b.nv) : find_tile<T, false>(g.m, b.nv);
+      run(g.a + pc * g.cs_a, g.rs_a, g.cs_a, b.b, b.ldb, kc,
+          panel_end(g, j, min64(kTileColumns<T>, g.n - j), b.ldb, pc == 0, pc + kc >= g.k));
+    }
+    pc += block_k;
+  } while (pc < g.k);
+  finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
+}
+
+template <class T>
+std::int64_t packed_elements(std::int64_t n, std::int64_t k) {
+  return ceil_div(n, kLanes<T>) * kLanes<T> * k;
+}
+
+template <class T>
+void pack(const GemmBlock<T>& g, std::int64_t first, std::int64_t last, T* packed) {
+  for (std::int64_t j = first * kTileColumns<T>; j < min64(last * kTileColumns<T>, g.n);
+       j += kTileColumns<T>) {
+    const std::int64_t columns = min64(kTileColumns<T>, g.n - j);
+    pack_b(g.b + j * g.cs_b, g.rs_b, g.cs_b, g.k, columns, panel_vectors<T>(columns) * kLanes<T>,
+           packed + j * g.k);
+  }
+}
+
 template <class T>
 void block(const GemmBlock<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
@@ -439,8 +519,10 @@ void block(const GemmBlock<T>& g) {
     const int nv = static_cast<int>(ceil_div(g.n, kLanes<T>));
     if (g.m <= rows_for(nv)) return single_tile(g, nv);
   }
-  if (g.in_order) return g.rs_a == 1 ? run_in_order<T, true>(g) : run_in_order<T, false>(g);
+  if (g.in_order && g.packed_b == nullptr)
+    return g.rs_a == 1 ? run_in_order<T, true>(g) : run_in_order<T, false>(g);
   const Blocking<T> size(g.m, g.n, g.k, packs_a(g));
+  if (g.packed_b != nullptr && g.m <= kTileRows) return run_packed_tile(g, size.kc);
   T* packed_b = g.scratch;
   T* packed_a = g.scratch + size.b_elements;
   // A that is packed for many panels stays packed.
@@ -472,10 +554,18 @@ void block(const GemmBlock<T>& g) {
 
 extern const GemmKernels<float> gemm_f32;
 extern const GemmKernels<double> gemm_f64;
-const GemmKernels<float> gemm_f32 = {kTileRows, static_cast<int>(kTileColumns<float>), block<float>,
-                                     scratch_elements<float>};
-const GemmKernels<double> gemm_f64 = {kTileRows, static_cast<int>(kTileColumns<double>),
-                                      block<double>, scratch_elements<double>};
+const GemmKernels<float> gemm_f32 = {kTileRows,
+                                     static_cast<int>(kTileColumns<float>),
+                                     block<float>,
+                                     scratch_elements<float>,
+                                     packed_elements<float>,
+                                     pack<float>};
+const GemmKernels<double> gemm_f64 = {kTileRows,
+                                      static_cast<int>(kTileColumns<double>),
+                                      block<double>,
+                                      scratch_elements<double>,
+                                      packed_elements<double>,
+                                      pack<double>};
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

@@ -216,6 +216,9 @@ struct GemmBlock {
   // A few rows of A, at most mr, meet a large B whose rows have no gaps: it is read in the order in
   // which it lies. The sums are rounded otherwise, so that this follows from the whole product.
   bool in_order = false;
+  // B as `pack` leaves it, from this block's first column on, or null. The sums are those of B where
+  // it lies, unless that is read in order.
+  const T* packed_b = nullptr;
 };
 
 template <class T>
@@ -223,6 +226,10 @@ struct GemmKernels {
   int mr, nr;  // rows and columns of the register tile
   void (*block)(const GemmBlock<T>& block);
   std::int64_t (*scratch_elements)(std::int64_t m, std::int64_t n, std::int64_t k);
+  // Values of a packed B; and panels [first, last) of it, nr columns each, from b. A panel has all k
+  // products one after the other, so that the columns from j on, a multiple of nr, begin at j * k.
+  std::int64_t (*packed_elements)(std::int64_t n, std::int64_t k);
+  void (*pack)(const GemmBlock<T>& block, std::int64_t first, std::int64_t last, T* packed);
 };
 
 // Topics with a header of their own, kernels/<topic>_kernels.h.

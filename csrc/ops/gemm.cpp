@@ -1,6 +1,7 @@
 #include "ops/gemm.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "core/aligned.h"
@@ -22,8 +23,10 @@ std::int64_t part_size(std::int64_t size, std::int64_t parts, std::int64_t tile)
 // fast (Zen 3, 2026-11; from memory, six rows take half the time in order).
 constexpr std::int64_t kCloseB = std::int64_t{256} << 10, kFarB = std::int64_t{32} << 20;
 
-// A thread reads as much of a B in order in the time in which it does kSerialFlops.
+// A thread reads as much of a B in order in the time in which it does kSerialFlops. A packed one is
+// read from the second-level caches of the threads, each of which keeps its share.
 constexpr std::int64_t kSerialBytes = std::int64_t{1} << 20;
+constexpr std::int64_t kSerialPackedBytes = std::int64_t{256} << 10;
 
 // What packing a value of A or B costs, in products.
 constexpr double kPackedValue = 8.0;
@@ -51,10 +54,11 @@ std::int64_t bytes_of_b(const GemmBlock<T>& g) {
 }  // namespace
 
 template <class T>
-Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue)
-    : kernels_(kernels<T>().gemm), block_(block), epilogue_(epilogue) {
-  block_.in_order = block.m <= kernels_->mr && block.n > kernels_->nr && block.cs_b == 1 &&
-                    block.rs_b == block.n && bytes_of_b(block) > (block.m <= 2 ? kCloseB : kFarB);
+Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, bool may_pack_b)
+    : kernels_(kernels<T>().gemm), block_(block), epilogue_(epilogue), may_pack_b_(may_pack_b) {
+  block_.in_order = !may_pack_b && block.m <= kernels_->mr && block.n > kernels_->nr &&
+                    block.cs_b == 1 && block.rs_b == block.n &&
+                    bytes_of_b(block) > (block.m <= 2 ? kCloseB : kFarB);
 }
 
 template <class T>
@@ -64,8 +68,9 @@ void Gemm<T>::plan(int threads) {
   columns_ = block_.n;
   const double flops = 2.0 * static_cast<double>(block_.m) * static_cast<double>(block_.n) *
                        static_cast<double>(block_.k);
-  const bool large =
-      flops >= kSerialFlops || (block_.in_order && bytes_of_b(block_) >= kSerialBytes);
+  const bool large = flops >= kSerialFlops ||
+                     (block_.in_order && bytes_of_b(block_) >= kSerialBytes) ||
+                     (may_pack_b_ && bytes_of_b(block_) >= kSerialPackedBytes);
   if (threads > 1 && large) {
     // Two tasks per thread even out a thread that is held up, where C is large enough for it. Each
     // packs its own share of A and of B. Shortest sides alone cut 784 columns into 256, 256, 256
@@ -98,6 +103,7 @@ void Gemm<T>::run_task(std::int64_t task) const {
       epilogue_of_part(epilogue_, j, i * epilogue_.ld_saved + j, i * part.ldc + j);
   part.a += i * part.rs_a;
   part.b += j * part.cs_b;
+  if (part.packed_b != nullptr) part.packed_b += j * part.k;
   part.c += i * part.ldc + j;
   part.m = std::min(rows_, part.m - i);
   part.n = std::min(columns_, part.n - j);
@@ -107,7 +113,8 @@ void Gemm<T>::run_task(std::int64_t task) const {
 }
 
 template <class T>
-void Gemm<T>::run() {
+void Gemm<T>::run(const T* packed_b) {
+  block_.packed_b = packed_b;
   if (threads_ != num_threads()) plan(num_threads());
   const std::int64_t tasks = row_tasks_ * column_tasks_;
   if (tasks == 1) {
@@ -119,7 +126,58 @@ void Gemm<T>::run() {
   }
 }
 
+template <class T>
+std::size_t Gemm<T>::packed_bytes() const {
+  return static_cast<std::size_t>(kernels_->packed_elements(block_.n, block_.k)) * sizeof(T);
+}
+
+template <class T>
+void Gemm<T>::pack(T* packed) const {
+  const int threads = bytes_of_b(block_) >= kSerialBytes ? num_threads() : 1;
+  parallel_for(ceil_div(block_.n, kernels_->nr), threads,
+               [&](std::int64_t panel, int) { kernels_->pack(block_, panel, panel + 1, packed); });
+}
+
+template <class T>
+PackedGemm<T>::PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue)
+    : gemm_(block, epilogue, true) {
+  std::string key = "gemm";
+  append_to_key(key, kernels<T>().gemm);
+  append_to_key(key, block.b);
+  for (const std::int64_t size : {block.rs_b, block.cs_b, block.n, block.k})
+    append_to_key(key, size);
+  weights_.keep(key, gemm_.packed_bytes());
+}
+
+template <class T>
+bool PackedGemm<T>::pays(const GemmBlock<T>& block) {
+  return block.m > 0 && block.n > 0 && block.k > 0 && bytes_of_b(block) <= kFarB;
+}
+
+template <class T>
+void PackedGemm<T>::renew(std::int64_t version) {
+  version_ = version;
+  is_new_ = true;
+  is_packed_ = false;
+}
+
+template <class T>
+void PackedGemm<T>::run() {
+  if (!is_packed_) {
+    if (is_new_ && !weights_.is_current(version_)) {
+      is_new_ = false;
+      return gemm_.run();
+    }
+    weights_.refresh(version_, [this](T* to) { gemm_.pack(to); });
+    is_packed_ = true;
+  }
+  const auto weights = weights_.use(0, [](T*) {});
+  gemm_.run(weights.data());
+}
+
 template class Gemm<float>;
 template class Gemm<double>;
+template class PackedGemm<float>;
+template class PackedGemm<double>;
 
 }  // namespace dlnative

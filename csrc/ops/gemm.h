@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "ops/packed_weights.h"
 
 namespace dlnative {
 
@@ -26,9 +27,13 @@ template <class T>
 class Gemm {
  public:
   // The fields of `block` but scratch and epilogue, and what happens to C afterwards.
-  Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue);
+  // `may_pack_b`: the sums are those with a packed B, which is then not read in order.
+  Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, bool may_pack_b = false);
 
-  void run();
+  // `packed_b`: B as `pack` has left it, or null.
+  void run(const T* packed_b = nullptr);
+  std::size_t packed_bytes() const;
+  void pack(T* packed) const;
 
  private:
   void plan(int threads);
@@ -41,9 +46,34 @@ class Gemm {
   std::int64_t rows_ = 0, columns_ = 0;  // of C per task
   std::int64_t row_tasks_ = 0, column_tasks_ = 0;
   std::size_t scratch_bytes_ = 0;  // per task
+  bool may_pack_b_;
+};
+
+// A product with a B that runs do not change: it is packed once, in a copy that programs share.
+// Packing costs as much as a few products of one row, so that the first run with a new B does
+// without; its bits are the same.
+template <class T>
+class PackedGemm {
+ public:
+  PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue);
+
+  // A larger B comes from memory in either form.
+  static bool pays(const GemmBlock<T>& block);
+
+  void run();
+  void renew(std::int64_t version);
+  std::size_t kept_bytes() const { return weights_.kept_bytes(); }
+
+ private:
+  Gemm<T> gemm_;
+  PackedWeights<T> weights_;
+  std::int64_t version_ = -1;
+  bool is_new_ = true, is_packed_ = false;
 };
 
 extern template class Gemm<float>;
 extern template class Gemm<double>;
+extern template class PackedGemm<float>;
+extern template class PackedGemm<double>;
 
 }  // namespace dlnative

@@ -49,6 +49,12 @@ class PackedWeights {
   void keep(const std::string& key, std::size_t bytes) { kept_ = find_kept_weights(key, bytes); }
   std::size_t kept_bytes() const { return kept_ != nullptr ? kept_->memory.bytes() : 0; }
 
+  // Whether the kept copy is of this version of the arrays or of a later one.
+  bool is_current(std::int64_t version) const {
+    const std::shared_lock<std::shared_mutex> lock(kept_->mutex);
+    return kept_->version >= version;
+  }
+
   // Calls pack(memory), unless that was done for this version of the arrays or a later one.
   template <class Pack>
   void refresh(std::int64_t version, Pack&& pack) {

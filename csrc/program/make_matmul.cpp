@@ -49,6 +49,22 @@ std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block,
       [gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, "gemm");
 }
 
+// The same where B is constant: it is kept packed.
+template <class T>
+std::unique_ptr<Instruction> make_packed_gemm(const GemmBlock<T>& block,
+                                              const GemmEpilogue<T>& epilogue) {
+  struct Packed final : Instruction {
+    Packed(const GemmBlock<T>& b, const GemmEpilogue<T>& e) : gemm(b, e) {}
+    void run(const StepContext&) override { gemm.run(); }
+    void pack(std::int64_t version) override { gemm.renew(version); }
+    std::size_t packed_bytes() const override { return gemm.kept_bytes(); }
+    PackedGemm<T> gemm;
+  };
+  auto instruction = std::make_unique<Packed>(block, epilogue);
+  instruction->algorithm = "gemm";
+  return instruction;
+}
+
 std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
   check(spec.inputs.size() == 2 && spec.outputs.size() == 1,
         "matmul: expected two inputs and one output");
@@ -95,8 +111,9 @@ std::unique_ptr<Instruction> make_dense(const Spec& spec) {
           kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
       epilogue.params = activation_params(spec, name);
     }
-    return make_gemm(product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k),
-                     epilogue);
+    const auto block = product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k);
+    if (kernel.constant && PackedGemm<T>::pays(block)) return make_packed_gemm(block, epilogue);
+    return make_gemm(block, epilogue);
   });
 }
 
