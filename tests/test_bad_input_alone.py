@@ -179,7 +179,7 @@ def test_optimizer_state():
 def test_early_stopping():
     model = mlp()
     model.compile("sgd", SPARSE, metrics=[losses.sparse_categorical_crossentropy])
-    with pytest.warns(UserWarning, match="'val_loss' is not available; available are loss"):
+    with pytest.raises(ValueError, match="'val_loss' is not in the logs .* which have loss"):
         model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])
     with pytest.warns(UserWarning, match="mode 'best' is unknown"):
         callbacks.EarlyStopping(mode="best")

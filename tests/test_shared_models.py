@@ -124,6 +124,8 @@ def test_predict_beside_fit_does_not_wait_for_its_end():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork beside threads, Python 3.12
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # JAX's, where Keras has loaded it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("engine", ["native", "numpy"])
 def test_a_child_forked_while_the_parent_trains_can_train(engine):
     """It finds the model between two steps, with nothing locked."""

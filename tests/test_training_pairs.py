@@ -107,10 +107,13 @@ def seeded(optimizer, options, engine, dtype):
 
 
 def assert_same_run(a, b, tolerance):
-    """Losses, weights and state of two runs agree, relative to the largest entry of each."""
+    """Losses, weights and state of two runs agree, relative to the largest entry of each array.
+
+    Of small entries it is the updates that are compared, which Adam makes as large as its rate, 0.01.
+    """
     np.testing.assert_allclose(a[0], b[0], rtol=tolerance)
     for ours, theirs in zip((*a[1], *a[2]), (*b[1], *b[2]), strict=True):
-        scale = max(1e-3, float(np.abs(theirs).max(initial=0)))
+        scale = max(1e-2, float(np.abs(theirs).max(initial=0)))
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * scale)
 
 

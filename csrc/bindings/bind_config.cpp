@@ -6,6 +6,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/threads.h"
 #include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/cpu.h"
@@ -64,7 +65,7 @@ void bind_config(py::module_& m) {
   m.def(
       "set_num_threads",
       [](int n) {
-        py::gil_scoped_release release;
+        const GilReleased released;
         set_num_threads(n);
       },
       py::arg("n"));
@@ -83,10 +84,10 @@ void bind_config(py::module_& m) {
 #endif
   });
   m.def("fma_seconds", &fma_seconds, py::arg("dtype"), py::arg("flops"),
-        py::call_guard<py::gil_scoped_release>(),
+        py::call_guard<GilReleased>(),
         "The seconds that one core takes for FLOPs that are all fused multiply-adds on registers.");
   m.def("copy_seconds", &copy_seconds, py::arg("bytes"), py::arg("size"),
-        py::call_guard<py::gil_scoped_release>(),
+        py::call_guard<GilReleased>(),
         "The seconds that all threads take to read and write so many bytes in copies between two "
         "buffers of `size` bytes.");
 }

@@ -6,17 +6,14 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/threads.h"
 #include "core/fp_mode.h"
+#include "core/interrupt.h"
 #include "program/program.h"
 
 namespace dlnative {
 
 namespace {
-
-void check_signals() {
-  py::gil_scoped_acquire acquire;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-}
 
 // A program and the arrays that its instructions point into.
 class PyProgram {
@@ -174,8 +171,9 @@ class PyProgram {
   }
 
   std::int64_t execute(RunRequest& request) {
-    request.poll = check_signals;
-    py::gil_scoped_release release;
+    request.poll = &raise_signals;
+    request.stop = &must_stop;
+    const GilReleased released;
     return program_.run(request);
   }
 
@@ -183,9 +181,20 @@ class PyProgram {
   std::vector<py::object> keep_;
 };
 
-// One op on contiguous arrays; writes into `outputs` (and into the inputs that the op overwrites).
+bool overlap(const Buffer& a, const Buffer& b) {
+  if (a.data == nullptr || b.data == nullptr) return false;
+  const auto bytes = [](const Buffer& c) { return c.size() * dtype_size(c.dtype); };
+  const auto begin = [](const Buffer& c) { return reinterpret_cast<std::uintptr_t>(c.data); };
+  const std::uintptr_t of_a = begin(a), of_b = begin(b);
+  return of_a < of_b + static_cast<std::uintptr_t>(bytes(b)) &&
+         of_b < of_a + static_cast<std::uintptr_t>(bytes(a));
+}
+
+// One op on contiguous arrays; writes into `outputs` (and into the inputs that the op overwrites,
+// if it is said to). Interrupted, it leaves `outputs` unfinished, and its inputs as they were:
+// where it overwrites them it is not interrupted.
 void execute_op(const std::string& op, const py::sequence& inputs, const py::sequence& outputs,
-                const py::dict& attributes, std::uint64_t step) {
+                const py::dict& attributes, std::uint64_t step, bool writes) {
   Spec spec;
   spec.op = op;
   for (const auto& value : inputs) {
@@ -197,9 +206,18 @@ void execute_op(const std::string& op, const py::sequence& inputs, const py::seq
   const auto instruction = registry().make(spec);
   StepContext context;
   context.step = step;
-  py::gil_scoped_release release;
+  for (const Buffer& input : spec.inputs) {
+    for (const Buffer& output : spec.outputs) writes = writes || overlap(input, output);
+  }
+  const GilReleased released;
   const FlushDenormals flush;
-  instruction->run(context);
+  bool stopped = false;
+  {
+    Interruptible scope(writes ? nullptr : &must_stop);
+    instruction->run(context);
+    stopped = interrupted();
+  }
+  if (stopped) raise_signals();
 }
 
 }  // namespace
@@ -208,9 +226,11 @@ void bind_program(py::module_& m) {
   py::class_<Arena, std::shared_ptr<Arena>>(m, "Arena")
       .def(py::init<>())
       .def_property_readonly("bytes", &Arena::bytes)
-      .def(
-          "acquire", [](Arena& arena) { arena.turns().acquire(check_signals); },
-          py::call_guard<py::gil_scoped_release>())
+      .def("acquire",
+           [](Arena& arena) {
+             const GilReleased released;
+             arena.turns().acquire(&raise_signals);
+           })
       .def("release", [](Arena& arena) { arena.turns().release(); })
       .def("reset_turns", &Arena::reset_turns);
   py::class_<PyProgram>(m, "Program")
@@ -231,7 +251,7 @@ void bind_program(py::module_& m) {
       .def("profile", &PyProgram::profile)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);
   m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
-        py::arg("attributes"), py::arg("step") = 0);
+        py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false);
   m.def("op_names", [] { return registry().names(); });
 }
 

@@ -7,5 +7,6 @@ namespace dlnative {
 
 void bind_config(pybind11::module_& m);
 void bind_program(pybind11::module_& m);
+void bind_threads();
 
 }  // namespace dlnative

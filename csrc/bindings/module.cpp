@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, m) {
   dlnative::set_num_threads(dlnative::default_num_threads());
   dlnative::bind_config(m);
   dlnative::bind_program(m);
+  dlnative::bind_threads();
 }

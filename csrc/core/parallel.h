@@ -12,6 +12,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "core/interrupt.h"
 #include "core/thread_count.h"
 
 namespace dlnative {
@@ -20,7 +21,8 @@ namespace dlnative {
 using TaskFunction = void (*)(void* context, std::int64_t task, int thread);
 
 // Calls f(context, task, thread) exactly once for each task in [0, tasks) and returns when all are
-// done; everything the tasks wrote is then visible to the caller. Uses at most min(threads, tasks,
+// done; everything the tasks wrote is then visible to the caller. Where interrupted() becomes true,
+// the tasks that nobody has begun are left out. Uses at most min(threads, tasks,
 // num_threads()) threads: the caller (thread 0) and workers (threads 1, 2, ...). No two tasks of
 // one call run at the same time with the same `thread`. The tasks are dealt out in contiguous
 // ranges, the first to thread 0 and so on, so a thread meets the same data again from region to
@@ -42,7 +44,10 @@ void run_tasks(std::int64_t tasks, int threads, TaskFunction f, void* context) n
 template <class F>
 void parallel_for(std::int64_t tasks, int threads, F&& f) {
   if (threads <= 1 || tasks <= 1) {
-    for (std::int64_t task = 0; task < tasks; ++task) f(task, 0);
+    for (std::int64_t task = 0; task < tasks; ++task) {
+      if (task > 0 && interrupted()) return;
+      f(task, 0);
+    }
     return;
   }
   using Callable = std::remove_reference_t<F>;

@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <atomic>
 
+#include "core/fork.h"
 #include "core/fp_mode.h"
+#include "core/interrupt.h"
 #include "core/parallel.h"
-
-#if !defined(_WIN32)
-#include <pthread.h>
-#endif
 
 namespace dlnative {
 namespace {
@@ -22,15 +20,10 @@ std::atomic<bool> entered{false};
 std::atomic<bool> team_lost{false};
 
 bool handle_fork() noexcept {
-#if !defined(_WIN32)
-  const auto in_child = [] {
+  return call_in_children([] {
     team_lost.store(true);
     entered.store(false);
-  };
-  return pthread_atfork(nullptr, nullptr, in_child) == 0;
-#else
-  return true;
-#endif
+  });
 }
 
 bool enter() noexcept {
@@ -40,12 +33,16 @@ bool enter() noexcept {
 
 void run_team(std::int64_t tasks, int threads, TaskFunction f, void* context) noexcept {
   const std::uint64_t mode = fp_mode();
+  Interruptible* const scope = Interruptible::current();
 #pragma omp parallel num_threads(threads)
   {
     const FpModeGuard guard(mode);
+    const Interruptible::Worker worker(scope);
     const int thread = omp_get_thread_num();
 #pragma omp for schedule(static)
-    for (std::int64_t task = 0; task < tasks; ++task) f(context, task, thread);
+    for (std::int64_t task = 0; task < tasks; ++task) {
+      if (!interrupted()) f(context, task, thread);
+    }
   }
 }
 
@@ -59,7 +56,10 @@ void run_tasks(std::int64_t tasks, int threads, TaskFunction f, void* context) n
     entered.store(false, std::memory_order_release);
     if (fork_handled) return;
   }
-  for (std::int64_t task = 0; task < tasks; ++task) f(context, task, 0);
+  for (std::int64_t task = 0; task < tasks; ++task) {
+    if (task > 0 && interrupted()) return;
+    f(context, task, 0);
+  }
 }
 
 }  // namespace dlnative

@@ -27,7 +27,9 @@
 #include <thread>
 #include <utility>
 
+#include "core/fork.h"
 #include "core/fp_mode.h"
+#include "core/interrupt.h"
 #include "core/parallel.h"
 #include "core/parker.h"
 #include "core/placement.h"
@@ -50,7 +52,10 @@ constexpr auto kCrowdedSpin = std::chrono::microseconds(1);  // both, with more 
 constexpr auto kExitPatience = std::chrono::seconds(1);
 
 void run_serially(std::int64_t tasks, TaskFunction f, void* context) noexcept {
-  for (std::int64_t task = 0; task < tasks; ++task) f(context, task, 0);
+  for (std::int64_t task = 0; task < tasks; ++task) {
+    if (task > 0 && interrupted()) return;
+    f(context, task, 0);
+  }
 }
 
 // What a worker has to know. Thread t owns `quotient` tasks, and one more if t < remainder.
@@ -59,12 +64,13 @@ struct Region {
   void* context;
   std::int64_t quotient;
   std::uint64_t fp_mode;
+  Interruptible* scope;  // the caller's, or null
   std::uint32_t number;  // counts regions, in kNumberBits bits
-  int remainder;
-  int threads;
+  std::int16_t remainder;
+  std::int16_t threads;
 
   std::int64_t begin(int thread) const noexcept {
-    return thread * quotient + std::min(thread, remainder);
+    return thread * quotient + std::min<int>(thread, remainder);
   }
 };
 
@@ -162,8 +168,9 @@ void Pool::run(std::int64_t tasks, int threads, TaskFunction f, void* context) n
   region.f = f;
   region.context = context;
   region.quotient = tasks / threads;
-  region.remainder = static_cast<int>(tasks % threads);
-  region.threads = threads;
+  region.remainder = static_cast<std::int16_t>(tasks % threads);
+  region.threads = static_cast<std::int16_t>(threads);
+  region.scope = Interruptible::current();
   region.number = next_number();
   region.fp_mode = fp_mode();
   post(region);
@@ -244,6 +251,7 @@ void Pool::work(const Region& region, int thread) noexcept {
     const int owner = thread + i < region.threads ? thread + i : thread + i - region.threads;
     for (std::int64_t task; (task = claim(region, owner)) >= 0;) {
       region.f(region.context, task, thread);
+      if (region.scope != nullptr && region.scope->stopped()) return;
     }
   }
 }
@@ -260,7 +268,10 @@ void Pool::join(const Region& region) noexcept {
     const std::atomic<std::uint32_t>& state = lanes_[thread]->state;
     const auto done = [&state] { return state.load(std::memory_order_acquire) == kIdle; };
     if (done() || spin_until(done, patience)) continue;
-    while (!done()) std::this_thread::yield();
+    while (!done()) {
+      if (region.scope != nullptr) region.scope->stopped();  // the worker sees it, and is done soon
+      std::this_thread::yield();
+    }
   }
 }
 
@@ -297,6 +308,7 @@ void Pool::worker_main(int thread) noexcept {
     const Region region = lane.region;
     wake_children(thread, region.threads);
     set_fp_mode(region.fp_mode);
+    const Interruptible::Worker worker(region.scope);
     work(region, thread);
     lane.state.store(kIdle, std::memory_order_release);
   }
@@ -334,13 +346,10 @@ void Pool::resize(int setting) noexcept {
 }
 
 void Pool::start_worker(int thread) {
-#if !defined(_WIN32)
   if (!fork_handled_) {
-    const auto in_child = [] { pool.reset_in_child(); };
-    if (pthread_atfork(nullptr, nullptr, in_child) != 0) throw std::bad_alloc();
+    if (!call_in_children([] { pool.reset_in_child(); })) throw std::bad_alloc();
     fork_handled_ = true;
   }
-#endif
   if (lanes_[thread] == nullptr) lanes_[thread] = new Lane;
   const SignalsBlocked blocked;
   lanes_[thread]->thread = std::thread([this, thread] { worker_main(thread); });
@@ -379,7 +388,6 @@ void Pool::shut_down() noexcept {
 #endif
 }
 
-// After fork() the child has the memory of all threads, in any state, but only one of the threads.
 // The lanes are built anew over their old selves; no destructor runs, as a std::thread that still
 // stands for the parent's thread must not be destroyed.
 void Pool::reset_in_child() noexcept {

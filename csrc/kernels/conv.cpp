@@ -264,6 +264,7 @@ void product(const TapProduct<T>& g) {
   const std::int64_t rounds_per_tap = g.channels > kRound ? ceil_div(g.channels, kPanelK) : 1;
   const std::int64_t share = ceil_div(g.channels, 2 * rounds_per_tap) * 2;  // pairs stay together
   for (std::int64_t begin = 0; begin < g.pixels; begin += block) {
+    if (begin > 0 && g.stop != nullptr && g.stop()) return;
     const std::int64_t stop = min64(begin + block, g.pixels);
     if (g.taps == 0) run_round(g, Round{0, 0, 0, 0}, begin, stop, true, true);
     for (std::int64_t t = 0; t < g.taps; t += taps_per_round) {

@@ -28,6 +28,7 @@ struct TapProduct {
   // Arrays of the epilogue that are indexed like C begin where y begins, and their rows lie as y's
   // do.
   const GemmEpilogue<T>* epilogue;
+  Stop stop;
 };
 
 // Weights of the taps as the product reads them: value (p, j) of tap t at w[taps[t] + p * rs + j *
@@ -69,6 +70,7 @@ struct TapGradient {
   bool accumulate;
   bool more;   // pixels of x and dY follow behind these, and are next
   T* scratch;  // gradient_scratch(sources of a round, rows) values, 64-byte aligned
+  Stop stop;
 };
 
 // Y[r, i, j] = sum over p of x[r * row_step + i + offsets[p]] B[p, j]: neighbouring pixels i of a

@@ -536,6 +536,7 @@ void block(const GemmBlock<T>& g) {
     const std::int64_t kc = min64(size.kc, g.k - pc);
     for (std::int64_t jc = 0; jc < g.n; jc += nc) {
       for (std::int64_t ic = 0; ic < g.m; ic += mc) {
+        if (pc + jc + ic > 0 && g.stop != nullptr && g.stop()) return;
         const Part part{pc, kc, jc, min64(nc, g.n - jc), ic, min64(mc, g.m - ic)};
         if (!rows_outside) {
           run_block<T>(g, size, part, packed_b, packed_a);

@@ -31,6 +31,10 @@ enum class Activation : int {
   kCount,
 };
 
+// Whether to return at once, with the result unfinished: asked between blocks of work of some
+// milliseconds, where it is not null.
+using Stop = bool (*)();
+
 // Parameters of an activation: negative_slope or alpha, max_value, threshold.
 struct ActivationParams {
   double alpha = 0.0;
@@ -219,6 +223,7 @@ struct GemmBlock {
   // B as `pack` leaves it, from this block's first column on, or null. The sums are those of B where
   // it lies, unless that is read in order.
   const T* packed_b = nullptr;
+  Stop stop = nullptr;
 };
 
 template <class T>

@@ -3,6 +3,7 @@
 #include "kernels/winograd_kernels.h"
 
 #include "kernels/simd/gemm_tile.h"
+#include "kernels/simd/lanes.h"
 #include "kernels/simd/vec.h"
 #include "kernels/simd/winograd_lines.h"
 
@@ -11,16 +12,16 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
-// Tiles in the order of their numbers.
+// Tiles in the order of their numbers, from the i-th of some tiles on.
 class TileWalk {
  public:
   template <class Tiles>
-  explicit TileWalk(const Tiles& tiles)
+  explicit TileWalk(const Tiles& tiles, std::int64_t i = 0)
       : tile_rows_(tiles.tile_rows),
         tile_columns_(tiles.tile_columns),
-        image(tiles.first / (tile_rows_ * tile_columns_)),
-        row(tiles.first / tile_columns_ % tile_rows_),
-        column(tiles.first % tile_columns_) {}
+        image((tiles.first + i) / (tile_rows_ * tile_columns_)),
+        row((tiles.first + i) / tile_columns_ % tile_rows_),
+        column((tiles.first + i) % tile_columns_) {}
 
   void next() {
     if (++column < tile_columns_) return;
@@ -42,7 +43,9 @@ template <class T, int kSize, int kTile>
 struct Patch {
   const T* at[kSize][kSize];
 
-  void find(const WinogradTiles<T>& g, const TileWalk& tile, const T* x, const T* zeros) {
+  // Unrolled it is longer than a transform.
+  __attribute__((noinline)) void find(const WinogradTiles<T>& g, const TileWalk& tile, const T* x,
+                                      const T* zeros) {
     const std::int64_t row = tile.row * kTile - g.before_row;
     const std::int64_t column = tile.column * kTile - g.before_column;
     const T* first = x + ((tile.image * g.height + row) * g.width + column) * g.ld;
@@ -55,6 +58,85 @@ struct Patch {
     }
   }
 };
+
+// Whether a pixel is zero in all channels. One that is not mostly shows it in the first vector.
+template <class T>
+bool is_zero(const T* pixel, std::int64_t channels) {
+  std::int64_t c = 0;
+  for (; c + kLanes<T> <= channels; c += kLanes<T>) {
+    if (any_nonzero<T>(load<T>(pixel + c))) return false;
+  }
+  return c == channels || !any_nonzero<T>(load_first(pixel + c, channels - c));
+}
+
+// Bit (r * 6 + s) for the pixels of a patch of so many rows and columns that are not zero in all
+// channels. Seldom used: a Patch would take 3,000 instructions.
+template <class T, int kTile>
+__attribute__((noinline)) std::uint64_t nonzero_pixels(const WinogradTiles<T>& g,
+                                                       const TileWalk& tile, const T* x, int size) {
+  std::uint64_t bits = 0;
+  for (int r = 0; r < size; ++r) {
+    const std::int64_t row = tile.row * kTile - g.before_row + r;
+    if (row < 0 || row >= g.height) continue;
+    for (int s = 0; s < size; ++s) {
+      const std::int64_t column = tile.column * kTile - g.before_column + s;
+      if (column < 0 || column >= g.width) continue;
+      const T* pixel = x + ((tile.image * g.height + row) * g.width + column) * g.ld;
+      if (!is_zero(pixel, g.channels)) bits |= std::uint64_t{1} << (r * 6 + s);
+    }
+  }
+  return bits;
+}
+
+// A square of `size` by `size` pixels at the upper left of a patch.
+constexpr std::uint64_t square_bits(int size) {
+  std::uint64_t bits = 0;
+  for (int r = 0; r < size; ++r) bits |= ((std::uint64_t{1} << size) - 1) << (r * 6);
+  return bits;
+}
+
+// WinogradTiles::empty of one tile. Each window contains the middle pixel of the window of an even
+// row and column of the tile: where those middles are nonzero, four pixels or one, none is empty.
+template <class T, int kTile>
+__attribute__((noinline)) std::uint16_t look_closely(const Patch<T, 6, kTile>& patch,
+                                                     const WinogradTiles<T>& g, std::int64_t i,
+                                                     const T* x) {
+  constexpr int kTaps = 7 - kTile;
+  const TileWalk tile(g, i);
+  const std::int64_t rows = min64(kTile, g.result_height - tile.row * kTile);
+  const std::int64_t columns = min64(kTile, g.result_width - tile.column * kTile);
+  bool dense = true;
+  for (int r = 0; r < rows; r += 2) {
+    for (int s = 0; s < columns; s += 2)
+      dense = dense && !is_zero(patch.at[r + kTaps / 2][s + kTaps / 2], g.channels);
+  }
+  if (dense) return 0;
+  const std::uint64_t nonzero = nonzero_pixels<T, kTile>(g, tile, x, 6);
+  unsigned empty = 0;
+  for (int r = 0; r < kTile; ++r) {
+    for (int s = 0; s < kTile; ++s) {
+      const bool zero = (nonzero >> (r * 6 + s) & square_bits(kTaps)) == 0;
+      empty |= (zero ? 1u : 0u) << (r * kTile + s);
+    }
+  }
+  return static_cast<std::uint16_t>(empty);
+}
+
+// The same: most tiles show it in the first vectors of those middles.
+template <class T, int kTile>
+DLNATIVE_INLINE std::uint16_t empty_windows(const Patch<T, 6, kTile>& patch,
+                                            const WinogradTiles<T>& g, std::int64_t i, const T* x) {
+  constexpr int kMiddle = (7 - kTile) / 2;
+  bool unsure = false;
+#pragma GCC unroll 2
+  for (int r = kMiddle; r < kMiddle + kTile; r += 2) {
+#pragma GCC unroll 2
+    for (int s = kMiddle; s < kMiddle + kTile; s += 2) {
+      unsure |= !any_nonzero<T>(load_upto(patch.at[r][s], g.channels));
+    }
+  }
+  return unsure ? look_closely<T, kTile>(patch, g, i, x) : std::uint16_t{0};
+}
 
 // Where channel c is the first of a cache line: then the line is asked for that a later tile needs,
 // which the processor does not foresee. With 64 channels and images in the third-level cache
@@ -74,8 +156,10 @@ DLNATIVE_INLINE int tiles_ahead(std::int64_t channels) {
   return channels <= 64 / static_cast<int>(sizeof(T)) ? kMostAhead : 1;
 }
 
-template <class T, class Line, int kTile>
-void transform_patches(const WinogradTiles<T>& g, const T* x, const T* zeros) {
+// `each` is called with the number, the place and the patch of every tile.
+template <class T, class Line, int kTile, class Each>
+DLNATIVE_INLINE void transform_patches(const WinogradTiles<T>& g, const T* x, const T* zeros,
+                                       const Each& each) {
   constexpr int kSize = Line::kIn;
   const std::int64_t whole = g.channels / kLanes<T> * kLanes<T>, rest = g.channels - whole;
   const int ahead = tiles_ahead<T>(g.channels);
@@ -102,17 +186,45 @@ void transform_patches(const WinogradTiles<T>& g, const T* x, const T* zeros) {
       transform<T, Line>([&](int r, int s) { return load_first(patch.at[r][s] + whole, rest); },
                          write);
     }
+    each(i, patch);
   }
 }
 
 template <class T, int kTile>
-void input(const WinogradTiles<T>& tiles, const T* x, const T* zeros) {
-  transform_patches<T, InputLine, kTile>(tiles, x, zeros);
+bool input(const WinogradTiles<T>& tiles, const T* x, const T* zeros) {
+  unsigned any = 0;
+  transform_patches<T, InputLine, kTile>(
+      tiles, x, zeros, [&](std::int64_t i, const Patch<T, 6, kTile>& patch) {
+        if (tiles.empty == nullptr) return;
+        any |= tiles.empty[i] = empty_windows<T, kTile>(patch, tiles, i, x);
+      });
+  return any != 0;
 }
 
 template <class T, int kTile>
 void output_gradient(const WinogradTiles<T>& tiles, const T* dy, const T* zeros) {
-  transform_patches<T, EvaluationLine<kTile, false>, kTile>(tiles, dy, zeros);
+  transform_patches<T, EvaluationLine<kTile, false>, kTile>(
+      tiles, dy, zeros, [](std::int64_t, const Patch<T, kTile, kTile>&) {});
+}
+
+template <class T, int kTile>
+std::uint32_t taps_met(const WinogradTiles<T>& x_tiles, const T* x,
+                       const WinogradTiles<T>& dy_tiles, const T* dy, std::uint32_t met) {
+  constexpr int kTaps = 7 - kTile;
+  constexpr std::uint32_t kAll = (std::uint32_t{1} << (kTaps * kTaps)) - 1;
+  TileWalk tile(x_tiles);
+  for (std::int64_t i = 0; i < x_tiles.count && met != kAll; ++i, tile.next()) {
+    const std::uint64_t results = nonzero_pixels<T, kTile>(dy_tiles, tile, dy, kTile);
+    if (results == 0) continue;
+    const std::uint64_t pixels = nonzero_pixels<T, kTile>(x_tiles, tile, x, 6);
+    for (int r = 0; r < kTaps; ++r) {
+      for (int s = 0; s < kTaps; ++s) {
+        const bool meets = (pixels >> (r * 6 + s) & results) != 0;
+        met |= (meets ? 1u : 0u) << (r * kTaps + s);
+      }
+    }
+  }
+  return met;
 }
 
 // Products of a panel of B, which stays in the first-level cache.
@@ -291,6 +403,31 @@ DLNATIVE_INLINE void output_tile(const WinogradTiles<T>& g, const T* from, T* y,
   }
 }
 
+// Channels [c, c + n) of one tile, n <= lanes, by way of memory: where they are no whole vector, or
+// where pixels are `empty`.
+template <class T, int kTile>
+__attribute__((noinline)) void output_part(const WinogradTiles<T>& g, const T* from, T* y,
+                                           const TilePixels<kTile>& pixels, unsigned empty,
+                                           std::int64_t c, std::int64_t n, const TileEnd<T>& end) {
+  alignas(64) T values[kTile * kTile * kLanes<T>];
+  transform<T, InterpolationLine<kTile, false>>(
+      [&](int r, int s) { return load<T>(from + c + (r * 6 + s) * g.point_stride); },
+      [&](int r, int s, Vec<T> v) {
+        const bool zero = (empty >> (r * kTile + s) & 1u) != 0;
+        store<T>(values + (r * kTile + s) * kLanes<T>, zero ? Vec<T>{} : v);
+      });
+  TileEnd<T> part = end;
+  part.columns = n;
+  part.ldc = part.ld_saved = g.ld;
+  if (end.bias != nullptr) part.bias += c;
+  for (std::int64_t r = 0; r < pixels.rows; ++r) {
+    const std::int64_t at = (pixels.first + r * g.width) * g.ld + c;
+    part.c = y + at;
+    if (end.relu_saved != nullptr) part.relu_saved = end.relu_saved + at;
+    finish_partial<T>(values + r * kTile * kLanes<T>, pixels.columns, kLanes<T>, part);
+  }
+}
+
 template <class T, int kTile>
 void output(const WinogradTiles<T>& g, T* y, bool accumulate, const GemmEpilogue<T>& e) {
   const std::int64_t whole = g.channels / kLanes<T> * kLanes<T>, rest = g.channels - whole;
@@ -309,27 +446,16 @@ void output(const WinogradTiles<T>& g, T* y, bool accumulate, const GemmEpilogue
     TilePixels<kTile>& next = found[(i + ahead) % (kMostAhead + 1)];
     next.find(g, tile);
     const T* from = g.transformed + i * g.tile_stride;
-    if (plain && pixels.rows == kTile && pixels.columns == kTile) {
+    const unsigned empty = g.empty == nullptr ? 0 : g.empty[i];
+    if (empty != 0) {
+      for (std::int64_t c = 0; c < whole; c += kLanes<T>)
+        output_part<T, kTile>(g, from, y, pixels, empty, c, kLanes<T>, end);
+    } else if (plain && pixels.rows == kTile && pixels.columns == kTile) {
       output_tile<T, kTile, true>(g, from, y, pixels, next, whole, end);
     } else {
       output_tile<T, kTile, false>(g, from, y, pixels, next, whole, end);
     }
-    if (rest > 0) {
-      alignas(64) T values[kTile * kTile * kLanes<T>];
-      transform<T, InterpolationLine<kTile, false>>(
-          [&](int r, int s) { return load<T>(from + whole + (r * 6 + s) * g.point_stride); },
-          [&](int r, int s, Vec<T> v) { store<T>(values + (r * kTile + s) * kLanes<T>, v); });
-      TileEnd<T> part = end;
-      part.columns = rest;
-      part.ldc = part.ld_saved = g.ld;
-      if (end.bias != nullptr) part.bias += whole;
-      for (std::int64_t r = 0; r < pixels.rows; ++r) {
-        const std::int64_t at = (pixels.first + r * g.width) * g.ld + whole;
-        part.c = y + at;
-        if (end.relu_saved != nullptr) part.relu_saved = end.relu_saved + at;
-        finish_partial<T>(values + r * kTile * kLanes<T>, pixels.columns, kLanes<T>, part);
-      }
-    }
+    if (rest > 0) output_part<T, kTile>(g, from, y, pixels, empty, whole, rest, end);
     for (std::int64_t r = 0; r < pixels.rows; ++r)
       finish_rows(e, y, g.ld, 0, pixels.first + r * g.width, pixels.columns, g.channels);
   }
@@ -347,8 +473,8 @@ void weights(const T* taps, std::int64_t tap_stride, T* points, std::int64_t poi
 
 template <class T, int kTaps>
 void weights_gradient(const T* sums, std::int64_t parts, std::int64_t part_stride,
-                      std::int64_t point_stride, T* dkernel, std::int64_t tap_stride,
-                      std::int64_t n) {
+                      std::int64_t point_stride, std::uint32_t met, T* dkernel,
+                      std::int64_t tap_stride, std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kLanes<T>) {
     const std::int64_t lanes = min64(kLanes<T>, n - i);
     transform<T, InterpolationLine<kTaps, true>>(
@@ -361,6 +487,10 @@ void weights_gradient(const T* sums, std::int64_t parts, std::int64_t part_strid
         [&](int r, int s, Vec<T> v) {
           store_first(dkernel + (r * kTaps + s) * tap_stride + i, v, lanes);
         });
+  }
+  for (int tap = 0; tap < kTaps * kTaps; ++tap) {
+    if ((met >> tap & 1u) != 0) continue;
+    for (std::int64_t i = 0; i < n; ++i) dkernel[tap * tap_stride + i] = T(0);
   }
 }
 
@@ -375,6 +505,7 @@ constexpr WinogradKernels<T> make_kernels() {
           gradient<T>,
           output<T, kTile>,
           output_gradient<T, kTile>,
+          taps_met<T, kTile>,
           weights_gradient<T, kTaps>};
 }
 

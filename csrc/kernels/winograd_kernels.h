@@ -9,6 +9,12 @@
 // channels is 6e-7 of the result (root mean squares); it is twice as large with the usual points 0,
 // +-1, +-2, the same with sqrt(1/2) and sqrt(2), and half as large in a direct convolution
 // (2026-11). The gradient of the weights is the transpose,  dg = G' [(A dY A') . (B' d B)] G.
+//
+// Rounding must not take the place of an exact zero: ReLU's gradient at 0 is 0, at 1e-9 it is 1,
+// and Adam divides a gradient by its own size. So the pixels of Y whose window is zero in all
+// channels are noted while the input is transformed, and are exactly 0 before the epilogue,
+// whatever else the tile holds; and so are the taps of dg that meet no pair of pixels of which both
+// are nonzero.
 #pragma once
 
 #include "kernels/kernel_table.h"
@@ -31,6 +37,10 @@ struct WinogradTiles {
   std::int64_t first, count;
   T* transformed;
   std::int64_t point_stride, tile_stride;
+  std::int64_t result_height, result_width;  // of the image that the tiles cut
+  // Of each tile, bit (row * tile + column) for the pixels of the result whose window is zero in
+  // all channels: `input` writes them, `output` makes those pixels zero. Null: not asked for.
+  std::uint16_t* empty;
 };
 
 // Y_p = X_p B_p for all points p, or the gradient's Y_p (+)= X_p' B_p, whose sum is over tiles. Row
@@ -54,8 +64,8 @@ struct WinogradKernels {
   void (*weights)(const T* taps, std::int64_t tap_stride, T* points, std::int64_t point_stride,
                   std::int64_t n);
   // B' d B of patches of 6 x 6 pixels; pixels outside of the image are zero. `zeros`: as many as
-  // there are channels.
-  void (*input)(const WinogradTiles<T>& tiles, const T* x, const T* zeros);
+  // there are channels. Returns whether a bit of tiles.empty is set.
+  bool (*input)(const WinogradTiles<T>& tiles, const T* x, const T* zeros);
   void (*product)(const WinogradProduct<T>& product);
   void (*gradient)(const WinogradProduct<T>& product);
   // Y = A' M A, or Y +=, and the epilogue, whose arrays lie as y does.
@@ -63,11 +73,16 @@ struct WinogradKernels {
                  const GemmEpilogue<T>& epilogue);
   // A dY A' of the pixels of a tile; those outside of the image are zero.
   void (*output_gradient)(const WinogradTiles<T>& tiles, const T* dy, const T* zeros);
+  // `met` and bit (row * taps + column) of each tap that meets, in one of the tiles, a nonzero
+  // pixel of x where one of dy is nonzero. Looks no further once all taps do: mostly at a single
+  // tile.
+  std::uint32_t (*taps_met)(const WinogradTiles<T>& x_tiles, const T* x,
+                            const WinogradTiles<T>& dy_tiles, const T* dy, std::uint32_t met);
   // dg = G' D G, where D is the sum of `parts` arrays, part_stride apart; n weights whose taps are
-  // tap_stride apart.
+  // tap_stride apart. Zero for the taps that are not in `met`.
   void (*weights_gradient)(const T* sums, std::int64_t parts, std::int64_t part_stride,
-                           std::int64_t point_stride, T* dkernel, std::int64_t tap_stride,
-                           std::int64_t n);
+                           std::int64_t point_stride, std::uint32_t met, T* dkernel,
+                           std::int64_t tap_stride, std::int64_t n);
 };
 
 }  // namespace dlnative

@@ -411,6 +411,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   const GemmEpilogue<T> epilogue =
       epilogue_of_part(extras_, bias, group * columns_ + column, at, result_channels_);
   product.epilogue = &epilogue;
+  product.stop = &interrupted;
   kernels_->product(product);
   if (extras_.moments == nullptr) return;
   for (std::int64_t i = 0; i < images; ++i) {

@@ -142,11 +142,12 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   g.taps = shape_.taps();
   g.channels = shape_.group_channels();
   g.n = columns;
+  g.stop = &interrupted;
   g.scratch =
       static_cast<T*>(thread_scratch(static_cast<std::size_t>(scratch_elements_) * sizeof(T)));
   const std::int64_t first = split * batches_per_split_ * together_;
   const std::int64_t last = std::min(shape_.batch(), first + batches_per_split_ * together_);
-  for (std::int64_t image = first; image < last; image += together_) {
+  for (std::int64_t image = first; image < last && !interrupted(); image += together_) {
     g.pixels = std::min(together_, last - image) * places;
     g.input_pixels = std::min(together_, last - image) * shape_.image();
     g.x = x_ + image * shape_.image() * shape_.channels() + group * shape_.group_channels();

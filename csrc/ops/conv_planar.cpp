@@ -140,7 +140,7 @@ void PlanarConv<T>::run() {
                        last = std::min(rows, first + part);
     T* planes =
         static_cast<T*>(thread_scratch(static_cast<std::size_t>(planes_.elements()) * sizeof(T)));
-    for (std::int64_t row = first; row < last; row += planes_.band()) {
+    for (std::int64_t row = first; row < last && !interrupted(); row += planes_.band()) {
       const std::int64_t band = std::min(planes_.band(), last - row),
                          at = (image * shape_.places() + row * columns) * filters;
       planes_.fill(x_ + image * shape_.image() * shape_.channels(), row, band, planes);
@@ -214,7 +214,7 @@ void PlanarGradient<T>::run_part(std::int64_t part, T* partial) const {
     if (dbias_ != nullptr) std::fill(dbias, dbias + filters, T(0));
   }
   for (std::int64_t image = first; image < last; ++image) {
-    for (std::int64_t row = 0; row < h.out; row += band) {
+    for (std::int64_t row = 0; row < h.out && !interrupted(); row += band) {
       const T* dy = dy_ + (image * shape_.places() + row * w.out) * filters;
       planes_.fill(x_ + image * shape_.image() * shape_.channels(), row, band, planes);
       kernels_->pack(

@@ -203,7 +203,7 @@ std::int64_t task_rows(const DepthwiseGeometry& geometry) {
 template <class F>
 void for_each_band(std::int64_t begin, std::int64_t end, std::int64_t height, std::int64_t most,
                    F&& f) {
-  while (begin < end) {
+  while (begin < end && !interrupted()) {
     const std::int64_t image = begin / height, row = begin % height;
     const std::int64_t rows = std::min(std::min(end - begin, height - row), most);
     f(image, DepthwiseGeometry::Band{row, row + rows});

@@ -60,6 +60,7 @@ class PackedWeights {
   void refresh(std::int64_t version, Pack&& pack) {
     const std::unique_lock<std::shared_mutex> lock(kept_->mutex);
     if (kept_->version >= version) return;
+    kept_->version = -1;  // until it is whole: a child may be forked meanwhile
     pack(reinterpret_cast<T*>(kept_->memory.data()));
     kept_->version = version;
   }

@@ -217,6 +217,8 @@ WinogradTiles<T> WinogradConv<T>::tiles_of(const Image& image, std::int64_t firs
   tiles.transformed = transformed;
   tiles.tile_stride = whole_vectors(image.channels);
   tiles.point_stride = point_stride(block_ * tiles.tile_stride);
+  tiles.result_height = result_.height;
+  tiles.result_width = result_.width;
   return tiles;
 }
 
@@ -231,13 +233,17 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
   const std::int64_t in_stride = point_stride(block_ * whole_vectors(in_.channels));
   const std::int64_t out_stride = point_stride(block_ * whole_vectors(block_columns_));
   const std::int64_t own = own_weights_ ? kWinogradPoints * packed_ + taps_elements() : 0;
-  const std::int64_t size = kWinogradPoints * (in_stride + out_stride) + own;
+  const std::int64_t size = kWinogradPoints * (in_stride + out_stride) + own + block_;
   T* transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
   T* products = transformed + kWinogradPoints * in_stride;
   T* own_packed = products + kWinogradPoints * out_stride;
-  for (std::int64_t first = begin; first < end; first += block_) {
+  static_assert(sizeof(T) >= sizeof(std::uint16_t), "a value per tile holds its bits");
+  auto* empty = reinterpret_cast<std::uint16_t*>(own_packed + own);
+  for (std::int64_t first = begin; first < end && !interrupted(); first += block_) {
     const std::int64_t count = std::min(block_, end - first);
-    transforms_->input(tiles_of(in_, first, count, transformed), x_, zeros_.data());
+    WinogradTiles<T> patches = tiles_of(in_, first, count, transformed);
+    patches.empty = empty;
+    const bool any_empty = transforms_->input(patches, x_, zeros_.data());
     for (std::int64_t column = first_column, columns = 0; column < last_column; column += columns) {
       const std::int64_t within = column % block_columns_;
       columns = std::min(block_columns_ - within, last_column - column);
@@ -264,6 +270,7 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
       tiles.channels = columns;
       tiles.tile_stride = whole_vectors(block_columns_);
       tiles.point_stride = out_stride;
+      tiles.empty = any_empty ? empty : nullptr;
       const GemmEpilogue<T> epilogue =
           epilogue_of_part(extras_, bias, column, column, result_.channels);
       transforms_->output(tiles, y_ + column, extras_.addend != nullptr, epilogue);
@@ -325,6 +332,7 @@ WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const 
   column_part_ = round_up(std::max(ceil_div(shape.filters, wanted), least), panel);
   column_part_ = std::min(column_part_, round_up(shape.filters, panel));
   column_parts_ = ceil_div(shape.filters, column_part_);
+  met_.resize(static_cast<std::size_t>(parts_ * column_parts_));
 }
 
 // Of a task: the sums at all points, then those of dbias.
@@ -340,7 +348,7 @@ std::int64_t WinogradGradient<T>::sums_stride() const {
 // `sums` of all tasks, part by part; null where there is one part: then a task finishes its
 // columns.
 template <class T>
-void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
+void WinogradGradient<T>::run_task(std::int64_t task, T* sums) {
   const std::int64_t channels = shape_.channels(), filters = shape_.filters;
   const std::int64_t column = task % column_parts_ * column_part_, part = task / column_parts_;
   const std::int64_t columns = std::min(column_part_, filters - column);
@@ -382,12 +390,14 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
   const std::int64_t image_tiles = tile_rows_ * tile_columns_, places = shape_.places();
   const std::int64_t first = part * part_groups_ * together_;
   const std::int64_t last = std::min(shape_.batch(), first + part_groups_ * together_);
+  std::uint32_t met = 0;
   for (std::int64_t image = first; image < last; image += together_) {
     const std::int64_t images = std::min(together_, last - image);
     const std::int64_t end = (image + images) * image_tiles;
-    for (std::int64_t tile = image * image_tiles; tile < end; tile += block_) {
+    for (std::int64_t tile = image * image_tiles; tile < end && !interrupted(); tile += block_) {
       x.first = dy.first = tile;
       x.count = dy.count = product.tiles = std::min(block_, end - tile);
+      met = transforms_->taps_met(x, x_, dy, dy_ + column, met);
       transforms_->input(x, x_, zeros_.data());
       transforms_->output_gradient(dy, dy_ + column, zeros_.data());
       product.accumulate = tile > first * image_tiles;
@@ -398,6 +408,7 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) const {
                                     images * places, columns, image > first);
     }
   }
+  met_[static_cast<std::size_t>(task)] = met;
   if (sums == nullptr) finish(column, 0, channels, d);
 }
 
@@ -406,9 +417,12 @@ template <class T>
 void WinogradGradient<T>::finish(std::int64_t column, std::int64_t channel, std::int64_t channels,
                                  const T* d) const {
   const std::int64_t filters = shape_.filters, columns = std::min(column_part_, filters - column);
+  std::uint32_t met = 0;
+  for (std::int64_t part = 0; part < parts_; ++part)
+    met |= met_[static_cast<std::size_t>(part * column_parts_ + column / column_part_)];
   for (std::int64_t c = channel; c < channel + channels; ++c) {
     transforms_->weights_gradient(d + c * column_part_, parts_, column_parts_ * sums_elements(),
-                                  sums_stride(), dkernel_ + c * filters + column,
+                                  sums_stride(), met, dkernel_ + c * filters + column,
                                   shape_.channels() * filters, columns);
   }
 }

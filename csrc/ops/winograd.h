@@ -81,7 +81,7 @@ class WinogradGradient {
   void run();
 
  private:
-  void run_task(std::int64_t task, T* sums) const;
+  void run_task(std::int64_t task, T* sums);
   void finish(std::int64_t column, std::int64_t channel, std::int64_t channels, const T* d) const;
   std::int64_t sums_elements() const;
   std::int64_t sums_stride() const;
@@ -97,6 +97,7 @@ class WinogradGradient {
   std::int64_t together_, block_;     // images and tiles at a time
   std::int64_t parts_, part_groups_;  // of the sum, and groups of images in each
   std::int64_t column_part_, column_parts_;
+  std::vector<std::uint32_t> met_;  // by each task: WinogradKernels::taps_met
 };
 
 }  // namespace dlnative

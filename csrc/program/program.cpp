@@ -84,13 +84,19 @@ void Program::pack_constants(const std::vector<std::int64_t>& versions) {
   }
 }
 
-void Program::run_step(const RunRequest& request, std::int64_t s) {
+void Program::gather(const RunRequest& request, std::int64_t s) {
   for (std::size_t i = 0; i < feeds_.size(); ++i) {
     const std::int64_t position = request.first + s * feed_rows_[i];
     const std::int64_t* indices = request.indices != nullptr ? request.indices + position : nullptr;
     gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i],
                 feeds_[i], (request.steps - s - 1) * feed_rows_[i]);
   }
+}
+
+void Program::run_step(const RunRequest& request, std::int64_t s) {
+  std::optional<Interruptible> scope;
+  if (slow_ && request.stop != nullptr) scope.emplace(request.stop);
+  gather(request, s);
   StepContext context;
   context.step = request.step + static_cast<std::uint64_t>(s);
   context.samples.epoch = request.epoch;
@@ -100,7 +106,7 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
     if (request.indices != nullptr)
       context.samples.numbers = request.indices + context.samples.first;
   }
-  run_instructions(context, request.poll);
+  run_instructions(context, request, scope);
   for (std::size_t i = 0; i < request.outputs.size(); ++i) {
     const Buffer& source = outputs_[i];
     const std::int64_t bytes = source.size() * dtype_size(source.dtype);
@@ -111,24 +117,33 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
   }
 }
 
-void Program::run_instructions(const StepContext& context, const std::function<void()>& poll) {
+// `scope` ends at the first instruction that commits.
+void Program::run_instructions(const StepContext& context, const RunRequest& request,
+                               std::optional<Interruptible>& scope) {
   if (!profiling_ && !slow_) {
     for (const auto& instruction : instructions_) instruction->run(context);
     return;
   }
   Clock::time_point last_poll = Clock::now();
+  const auto poll = [&] {
+    if (!slow_ || !request.poll) return;
+    if (!interrupted() && seconds_since(last_poll) <= kPollSeconds) return;
+    const Interruptible not_now(nullptr);  // a handler of signals may compute, too
+    request.poll();
+    last_poll = Clock::now();
+  };
   for (std::size_t i = 0; i < instructions_.size(); ++i) {
+    if (i <= interruptible_) poll();
+    if (i == interruptible_) scope.reset();
     const Clock::time_point start = Clock::now();
     instructions_[i]->run(context);
     if (profiling_) {
       entries_[i].seconds += seconds_since(start);
       ++entries_[i].runs;
     }
-    if (slow_ && poll && i + 1 <= interruptible_ && seconds_since(last_poll) > kPollSeconds) {
-      poll();
-      last_poll = Clock::now();
-    }
   }
+  if (interruptible_ == instructions_.size()) poll();
+  scope.reset();
 }
 
 void Program::set_profiling(bool on) {

@@ -3,9 +3,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/interrupt.h"
 #include "ops/gather.h"
 #include "program/arena.h"
 #include "program/instruction.h"
@@ -30,7 +32,10 @@ struct RunRequest {
   std::vector<std::int64_t> versions;
   double max_seconds = 0.0;        // stop after this time (0: no limit); at least one step is run
   std::vector<RowTarget> outputs;  // one per output, or empty
-  std::function<void()> poll;      // called at least every 50 ms between instructions; may throw
+  // Called at least every 50 ms between instructions of a long step; may throw.
+  std::function<void()> poll;
+  // May end an instruction before its end: then poll is called, which has to throw.
+  Interruptible::Poll stop = nullptr;
 };
 
 struct ProfileEntry {
@@ -49,8 +54,9 @@ class Program {
   std::size_t arena_bytes() const { return bytes_; }
 
   // `commits`: the instruction changes parameters or their slots. From the first such instruction
-  // on a step is not interrupted, so that an update is done whole or not at all. Returns the bytes
-  // of packed weights that the instruction keeps; where there are any, every run says their
+  // on a step is not interrupted, so that an update is done whole or not at all; before it, even an
+  // instruction may be left in its midst, as the next step computes all of it anew. Returns the
+  // bytes of packed weights that the instruction keeps; where there are any, every run says their
   // version.
   std::size_t add(const Spec& spec, std::string label, bool commits);
   void add_feed(Buffer target);
@@ -71,7 +77,9 @@ class Program {
  private:
   void pack_constants(const std::vector<std::int64_t>& versions);
   void run_step(const RunRequest& request, std::int64_t s);
-  void run_instructions(const StepContext& context, const std::function<void()>& poll);
+  void gather(const RunRequest& request, std::int64_t s);
+  void run_instructions(const StepContext& context, const RunRequest& request,
+                        std::optional<Interruptible>& scope);
 
   std::shared_ptr<Arena> arena_;
   std::shared_ptr<AlignedBuffer> block_;

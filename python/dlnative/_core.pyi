@@ -93,6 +93,7 @@ def execute(
     outputs: collections.abc.Sequence,
     attributes: dict,
     step: typing.SupportsInt | typing.SupportsIndex = 0,
+    writes: bool = False,
 ) -> None: ...
 def fma_seconds(dtype: str, flops: typing.SupportsFloat | typing.SupportsIndex) -> float:
     """

@@ -81,8 +81,9 @@ def set_conv_algorithm(name):
     (root mean square, relative to that of the results) is 4e-7 with 16 channels and 1.2e-6 with
     256, and somewhat more with 5x5: two to five times that of a direct convolution. A NaN or an
     infinite pixel reaches all pixels of its tile and may reach those of tiles beside it, not only
-    those whose window meets it. They apply to convolutions in two dimensions without strides,
-    dilation and groups, forward and for both gradients.
+    those whose window meets it. An output whose window is zero in all channels is exactly the bias
+    by every algorithm, and so are the zeros of the gradients exact. They apply to convolutions in
+    two dimensions without strides, dilation and groups, forward and for both gradients.
 
     Args:
         name: "auto" leaves the choice to a cost model, "direct" never takes Winograd's algorithm,

@@ -117,6 +117,7 @@ def compute(op, inputs, attributes, out=None):
         outputs,
         native_attributes(op.name, arrays, attributes),
         attributes.get("step") or 0,
+        bool(op.writes),
     )
     for i in op.writes:
         if is_variable(inputs[i]):

@@ -301,8 +301,8 @@ def place(variables):
             view = buffer.array[offset : offset + v.size].reshape(v.shape)
             view[...] = v._value
             v._value = view
-            v._placed = True
             v._buffer = buffer
+            v._placed = True  # last: an interrupt before it only has the variable moved again
 
 
 def aligned_zeros(size, dtype):

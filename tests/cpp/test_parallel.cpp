@@ -18,6 +18,7 @@
 #endif
 
 #include "core/fp_mode.h"
+#include "core/interrupt.h"
 #include "core/parallel.h"
 #include "region_helpers.h"
 
@@ -283,6 +284,53 @@ void test_workers_avoid_the_callers_core() {
 }
 #endif
 
+// Tasks of some 0.1 ms that ask nothing themselves, of which all would take minutes.
+std::int64_t tasks_begun(int threads) {
+  constexpr std::int64_t kTasks = 1 << 20;
+  std::atomic<std::int64_t> begun{0};
+  parallel_for(kTasks, threads, [&begun](std::int64_t, int) {
+    ++begun;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  });
+  return begun.load();
+}
+
+void test_interrupted_regions() {
+  static std::atomic<bool> stop{false};
+  static std::atomic<int> polls{0};
+  static std::thread::id owner;
+  static std::atomic<bool> elsewhere{false};
+  owner = std::this_thread::get_id();
+  const auto poll = [] {
+    ++polls;
+    if (std::this_thread::get_id() != owner) elsewhere = true;
+    return stop.load() && polls.load() > 1;
+  };
+  for (const int threads : {1, 4}) {
+    set_num_threads(threads);
+    polls = 0;
+    stop = true;
+    dlnative::Interruptible scope(poll);
+    const std::int64_t begun = tasks_begun(threads);
+    check(begun > threads && begun < (1 << 15), "an interrupted region leaves tasks out");
+    check(dlnative::interrupted(), "interrupted() in the scope");
+    {
+      const dlnative::Interruptible none(nullptr);
+      check(!dlnative::interrupted(), "interrupted() in an inner scope without a poll");
+      check_region(1000, threads);
+    }
+    std::atomic<int> others{0};  // of another thread, with no scope
+    std::thread([&others] {
+      parallel_for(100, 4, [&others](std::int64_t, int) { ++others; });
+    }).join();
+    check_equal(others.load(), 100, "tasks of another thread");
+  }
+  check(!elsewhere.load(), "only the owner of a scope polls");
+  check(!dlnative::interrupted(), "interrupted() behind the scope");
+  set_num_threads(4);
+  check_region(1000, 4);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -297,6 +345,7 @@ int main(int argc, char** argv) {
   test_nested_regions_are_serial();
   test_concurrent_callers();
   test_setting_changes();
+  test_interrupted_regions();
 #if defined(__linux__) && !defined(DLNATIVE_OPENMP)
   test_pool_grows_and_shrinks();
   test_workers_avoid_the_callers_core();

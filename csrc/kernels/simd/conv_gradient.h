@@ -263,6 +263,7 @@ void gradient(const TapGradient<T>& g) {
   T* const packed_x = g.scratch + kGradientPixels * kColumns;
   const RowCut cut(g.channels, g.rows);
   for (std::int64_t begin = 0, round = 0; begin < g.pixels; begin += kGradientPixels, ++round) {
+    if (begin > 0 && g.stop != nullptr && g.stop()) return;
     const std::int64_t pixels = min64(kGradientPixels, g.pixels - begin);
     const std::int32_t* sources = g.sources + g.source_starts[round];
     std::int64_t read = g.source_starts[round + 1] - g.source_starts[round];

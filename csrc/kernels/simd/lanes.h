@@ -69,6 +69,21 @@ DLNATIVE_INLINE unsigned mask_bits(M m) {
 }
 #endif
 
+// Whether a lane is not zero; -0 is zero, NaN is not.
+template <class T>
+DLNATIVE_INLINE bool any_nonzero(Vec<T> v) {
+#if defined(__AVX512F__) && !defined(DLNATIVE_EMULATED_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ) != 0;
+  } else {
+    return _mm512_cmp_pd_mask((__m512d)v, _mm512_setzero_pd(), _CMP_NEQ_UQ) != 0;
+  }
+#else
+  const Mask<T> nonzero = v != Vec<T>{};
+  return mask_bits(nonzero) != 0;
+#endif
+}
+
 // Halves of a vector. The maskz forms, because GCC 12 warns of the undefined source in the plain
 // ones (PR 105593).
 #if defined(__AVX512F__)

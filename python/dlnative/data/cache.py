@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -9,6 +10,7 @@ import os
 import secrets
 import shutil
 import struct
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +20,7 @@ import numpy as np
 __all__ = ["CacheError", "RowWriter", "cache_folder", "cached_rows"]
 
 _ROWS, _NOTES = "rows.npy", "notes.json"
+_ATTEMPTS, _PAUSE = 200, 0.01  # seconds
 _HEADER_BYTES = 128
 
 
@@ -93,19 +96,35 @@ def _build(place: Path, build: Callable[[RowWriter], Any]) -> tuple[np.ndarray, 
             notes = build(writer)
             writer.finish()
         _write_notes(temporary, writer, notes)
-        if _open(place) is None:
-            shutil.rmtree(place, ignore_errors=True)  # there only if it is damaged
-            try:
-                temporary.rename(place)
-            except OSError:
-                if not place.is_dir():  # else another process has built the same meanwhile
-                    raise
+        found = _install(temporary, place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    found = _open(place)
     if found is None:
         raise OSError(f"what was written to {place} cannot be read back")
     return found
+
+
+def _install(temporary: Path, place: Path) -> tuple[np.ndarray, Any] | None:
+    """Returns what is in `place`, where `temporary` goes unless something whole is there already.
+
+    Another process may do the same at any moment: it may find the place empty or damaged, move what
+    is there aside, and put its own there.
+    """
+    for _ in range(_ATTEMPTS):
+        found = _open(place)
+        if found is not None:
+            return found
+        aside = temporary.with_name(f"{temporary.name}.{secrets.token_hex(4)}")
+        with contextlib.suppress(OSError):  # there only if it is damaged, or about to be replaced
+            place.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            temporary.rename(place)
+        except OSError:
+            if not place.is_dir() and temporary.is_dir():
+                raise
+            time.sleep(_PAUSE)
+    return _open(place)
 
 
 def _write_notes(folder: Path, writer: RowWriter, notes: Any) -> None:

@@ -20,6 +20,8 @@ from .constant import Initializer, check_shape
 # Standard deviation of a standard normal distribution that is cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978
 
+_PIECE = 1 << 22  # values that are drawn in one call, which Ctrl-C has to wait for
+
 
 class RandomInitializer(Initializer):
     """Base of those that draw: `draw(generator, shape)` returns float64 values.
@@ -65,7 +67,7 @@ class RandomNormal(RandomInitializer):
         self.stddev = finite_number(type(self).__name__, "stddev", stddev)
 
     def draw(self, generator, shape):
-        return generator.standard_normal(shape) * self.stddev + self.mean
+        return _drawn(generator.standard_normal, shape, self.stddev, self.mean)
 
     def get_config(self):
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
@@ -86,7 +88,7 @@ class RandomUniform(RandomInitializer):
         self.maxval = finite_number(type(self).__name__, "maxval", maxval)
 
     def draw(self, generator, shape):
-        return generator.random(shape) * (self.maxval - self.minval) + self.minval
+        return _drawn(generator.random, shape, self.maxval - self.minval, self.minval)
 
     def get_config(self):
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
@@ -166,9 +168,9 @@ class VarianceScaling(RandomInitializer):
         variance = self.scale / max(1.0, n)
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
-            return generator.random(shape) * (2.0 * limit) - limit
+            return _drawn(generator.random, shape, 2.0 * limit, -limit)
         if self.distribution == "untruncated_normal":
-            return generator.standard_normal(shape) * math.sqrt(variance)
+            return _drawn(generator.standard_normal, shape, math.sqrt(variance))
         return _truncated(generator, shape) * (math.sqrt(variance) / TRUNCATED_STDDEV)
 
     def get_config(self):
@@ -259,7 +261,7 @@ class Orthogonal(RandomInitializer):
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: expected at least two dimensions, received {shape}")
         rows, columns = math.prod(shape[:-1]), shape[-1]
-        tall = generator.standard_normal((max(rows, columns), min(rows, columns)))
+        tall = _drawn(generator.standard_normal, (max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(tall)
         q = q * np.sign(np.diag(r))  # else the distribution would depend on the signs QR chooses
         return self.gain * (q.T if rows < columns else q).reshape(shape)
@@ -278,11 +280,27 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     return shape[-2] * field, shape[-1] * field
 
 
+def _pieces(values):
+    """Where the pieces of an array begin, and views of them."""
+    flat = values.reshape(-1)
+    return [(at, flat[at : at + _PIECE]) for at in range(0, flat.size, _PIECE)]
+
+
+def _drawn(sample, shape, factor=1.0, offset=0.0):
+    """factor * sample(shape) + offset, where `sample` also fills an array `out`."""
+    values = np.empty(shape)
+    for _, piece in _pieces(values):
+        sample(out=piece)
+        piece *= factor
+        piece += offset
+    return values
+
+
 def _truncated(generator, shape):
     """Standard normal values, each drawn again until it lies in [-2, 2]."""
-    values = generator.standard_normal(shape)
-    flat = np.atleast_1d(values).reshape(-1)
-    outside = np.flatnonzero(np.abs(flat) > 2.0)
+    flat = _drawn(generator.standard_normal, shape).reshape(-1)
+    found = [at + np.flatnonzero(np.abs(piece) > 2.0) for at, piece in _pieces(flat)]
+    outside = np.concatenate(found) if found else np.empty(0, int)
     while outside.size:
         flat[outside] = generator.standard_normal(outside.size)
         outside = outside[np.abs(flat[outside]) > 2.0]
