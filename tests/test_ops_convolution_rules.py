@@ -122,7 +122,7 @@ def image(*shape):
         ),
         (
             lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 1, 4, 8)), groups=0),
-            "groups to be a positive",
+            "'groups' to be an integer of at least 1",
         ),
         (lambda: ops.conv2d(image(4, 4), np.zeros((1, 1, 4, 8))), "expected 'x' of shape"),
         (lambda: ops.conv2d(image(4, 4, 4), np.zeros((1, 4, 8))), "expected a kernel of shape"),

@@ -86,7 +86,10 @@ def test_shape_rules_with_an_open_batch():
     [
         (lambda x, c: ops.batch_norm(c, c, c), r"shape \(batch, ..., channels\), received \(3,\)"),
         (lambda x, c: ops.batch_norm(x, c, c[:2]), r"variance of shape \(3,\).*received \(2,\)"),
-        (lambda x, c: ops.batch_norm(x, c, c, epsilon=-1.0), "epsilon of at least 0"),
+        (
+            lambda x, c: ops.batch_norm(x, c, c, epsilon=-1.0),
+            "'epsilon' to be a finite number of at least 0",
+        ),
         (lambda x, c: ops.batch_norm(x, c, c, activation="tanh"), "None or 'relu'"),
         (lambda x, c: ops.batch_norm_training(x, c, c, c), r"residual of shape \(4, 3\)"),
         (
@@ -104,7 +107,7 @@ def test_shape_rules_with_an_open_batch():
         (lambda x, c: ops.layer_norm(x, axes=2), r"axes.*in \[1, 2\)"),
         (lambda x, c: ops.layer_norm(x, x), "gamma of shape"),
         (lambda x, c: ops.group_norm(x, groups=2), "multiple of 2 groups, received 3"),
-        (lambda x, c: ops.group_norm(x, groups=0), "groups of at least 1"),
+        (lambda x, c: ops.group_norm(x, groups=0), "'groups' to be an integer of at least 1"),
     ],
 )
 def test_bad_input(call, message):

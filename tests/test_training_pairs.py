@@ -109,7 +109,7 @@ def seeded(optimizer, options, engine, dtype):
 def assert_same_run(a, b, tolerance):
     """Losses, weights and state of two runs agree, relative to the largest entry of each array.
 
-    Of small entries it is the updates that are compared, which Adam makes as large as its rate, 0.01.
+    Of small entries the updates are compared, which Adam makes as large as its rate, 0.01.
     """
     np.testing.assert_allclose(a[0], b[0], rtol=tolerance)
     for ours, theirs in zip((*a[1], *a[2]), (*b[1], *b[2]), strict=True):

@@ -68,6 +68,8 @@ py::dtype numpy_dtype(DType dtype) {
 Buffer buffer_of(const py::array& array, bool writable) {
   if ((array.flags() & py::array::c_style) == 0)
     throw std::invalid_argument("expected a C-contiguous array");
+  if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0)
+    throw std::invalid_argument("expected an aligned array");
   if (writable && !array.writeable()) throw std::invalid_argument("expected a writable array");
   Buffer buffer;
   buffer.data = const_cast<void*>(array.data());

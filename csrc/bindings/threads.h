@@ -19,7 +19,7 @@ class GilReleased {
   GilReleased& operator=(const GilReleased&) = delete;
 
  private:
-  PyThreadState* state_;
+  PyThreadState* state_ = nullptr;
 };
 
 // An Interruptible::Poll: whether Ctrl-C waits to be raised, or the interpreter ends.

@@ -77,7 +77,7 @@ class FpModeGuard {
   FpModeGuard& operator=(const FpModeGuard&) = delete;
 
  private:
-  std::uint64_t previous_;
+  std::uint64_t previous_ = 0;
 };
 
 // Flushes denormals to zero on the current thread for the lifetime of the guard; parallel regions

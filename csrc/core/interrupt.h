@@ -56,7 +56,7 @@ class Interruptible {
     Worker& operator=(const Worker&) = delete;
 
    private:
-    Interruptible* around_;
+    Interruptible* around_ = nullptr;
   };
 
  private:
@@ -64,7 +64,7 @@ class Interruptible {
 
   Poll poll_;
   std::thread::id owner_;
-  Interruptible* around_;
+  Interruptible* around_ = nullptr;
   Clock::time_point last_{};  // when it was polled
   std::atomic<bool> stopped_{false};
   inline static thread_local Interruptible* current_ = nullptr;

@@ -113,9 +113,10 @@ void affine_nearest(const AffineImage<T>& image) {
   });
 }
 
-template <class V, class S>
-DLNATIVE_INLINE V between(V a, V b, S share) {
-  return a + share * (b - a);
+// A pixel of which nothing is taken does not count, or an infinity in it would.
+template <class V, class T>
+DLNATIVE_INLINE V between(V a, V b, T share) {
+  return share == T(0) ? a : a + share * (b - a);
 }
 
 // Four values, whatever the instruction set: the pixel of a colour image and one value more.
@@ -136,11 +137,9 @@ DLNATIVE_INLINE V load_as(const T* p) {
 template <class V, class T>
 DLNATIVE_INLINE V blend_as(const T* p00, const T* p01, const T* p10, const T* p11, T share_x,
                            T share_y) {
-  const V across = share_x - V{};
-  const V down = share_y - V{};
-  const V top = between(load_as<V>(p00), load_as<V>(p01), across);
-  const V bottom = between(load_as<V>(p10), load_as<V>(p11), across);
-  return between(top, bottom, down);
+  const V top = between(load_as<V>(p00), load_as<V>(p01), share_x);
+  const V bottom = between(load_as<V>(p10), load_as<V>(p11), share_x);
+  return between(top, bottom, share_y);
 }
 
 // y = the values between four pixels, n channels; vectors of channels where there are that many.

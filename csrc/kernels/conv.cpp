@@ -9,6 +9,7 @@
 #include "kernels/simd/conv_gradient.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
+#include "kernels/simd/lanes.h"
 #include "kernels/simd/vec.h"
 
 namespace dlnative {
@@ -48,9 +49,11 @@ DLNATIVE_INLINE void add_pairs(Vec<T> (&acc)[MR][2], const RowsOfA<T, MR>& a, co
   if (channels % 2 == 0) return;
   Vec<T> last[2];
   join_pairs<T>(load<T>(w.p), Vec<T>{}, last);
+  // The odd lanes have no channel: an infinite x times their weight of 0 would be NaN.
+  const Mask<T> is_odd = (lane_numbers<T>() & 1) != 0;
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
-    const Vec<T> value = broadcast(a.rows[i][channels - 1]);
+    const Vec<T> value = is_odd ? Vec<T>{} : broadcast(a.rows[i][channels - 1]);
     add_product<T>(acc[i][0], value, last[0]);
     add_product<T>(acc[i][1], value, last[1]);
   }

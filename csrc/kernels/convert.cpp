@@ -101,7 +101,7 @@ void convert(const void* x, T* __restrict out, std::int64_t n) {
 // Eight at a time by the machine's conversion, which ignores the denormals-are-zero mode.
 template <class T>
 void convert_halves(const void* x, T* __restrict out, std::int64_t n) {
-  const std::uint16_t* source = static_cast<const std::uint16_t*>(x);
+  const Unaligned<std::uint16_t>* source = static_cast<const Unaligned<std::uint16_t>*>(x);
   constexpr std::int64_t kBlock = 8;
   std::int64_t i = 0;
   for (; i + kBlock <= n; i += kBlock) {
@@ -110,7 +110,7 @@ void convert_halves(const void* x, T* __restrict out, std::int64_t n) {
     _mm256_storeu_ps(values, _mm256_cvtph_ps(bits));
     for (int j = 0; j < kBlock; ++j) out[i + j] = To<T>::from(values[j]);
   }
-  for (; i < n; ++i) out[i] = To<T>::from(_cvtsh_ss(source[i]));
+  for (; i < n; ++i) out[i] = To<T>::from(_cvtsh_ss(source[i].value));
 }
 #else
 template <class T>

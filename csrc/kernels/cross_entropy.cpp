@@ -217,7 +217,8 @@ void categorical_loss(const LossArgs<T>& a) {
     if (a.losses != nullptr) a.losses[r] = -reduce_add<T>(losses);
     if (a.dpred == nullptr) continue;
     const Vec<T> u = broadcast(reduce_add<T>(unclipped));
-    const T scale = row_scale(a, r) / total;
+    // NaN where the total is infinite, as p / total has one for the infinite class.
+    const T scale = row_scale(a, r) / total + (total - total);
     for (std::int64_t c = 0; c < a.cols; c += kLanes<T>) {
       const Vec<T> q = load_upto(p + c, a.cols - c) / total;
       const Vec<T> slope = is_clipped<T>(q) ? u : u - labels.at(c) / q;

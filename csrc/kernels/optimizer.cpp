@@ -106,6 +106,7 @@ void rmsprop_variant(T* param, T* velocity, T* momentum_buffer, T* average_grad,
                      T decay_rate) {
   const Vec<T> rate = broadcast(learning_rate);
   const Vec<T> share = broadcast(one_minus_rho);
+  const Vec<T> keep = broadcast(T(1) - one_minus_rho);  // no difference: inf - inf would be NaN
   const Vec<T> mu = broadcast(momentum);
   const Vec<T> eps = broadcast(epsilon);
   const Vec<T> decay = broadcast(decay_rate);
@@ -113,14 +114,14 @@ void rmsprop_variant(T* param, T* velocity, T* momentum_buffer, T* average_grad,
     const Vec<T> p = at.read(param);
     const Vec<T> g = at.read(grad);
     const Vec<T> v_old = at.read(velocity);
-    const Vec<T> v = v_old + share * (g * g - v_old);
+    const Vec<T> v = keep * v_old + share * (g * g);
     at.write(velocity, v);
     Vec<T> variance = v;
     if constexpr (kCentered) {
       const Vec<T> average_old = at.read(average_grad);
-      const Vec<T> average = average_old + share * (g - average_old);
+      const Vec<T> average = keep * average_old + share * g;
       at.write(average_grad, average);
-      variance = vmax<T>(v - average * average, Vec<T>{});
+      variance = vmax<T>(Vec<T>{}, v - average * average);  // NaN stays: it is the second
     }
     Vec<T> increment = (rate * g) / square_root(variance + eps);
     if constexpr (kMomentum) {
@@ -131,7 +132,7 @@ void rmsprop_variant(T* param, T* velocity, T* momentum_buffer, T* average_grad,
   });
 }
 
-// velocity += (1 - rho) (grad^2 - velocity); average_grad += (1 - rho) (grad - average_grad)
+// velocity = rho velocity + (1 - rho) grad^2; average_grad = rho average_grad + (1 - rho) grad
 // increment = learning_rate grad / sqrt(velocity - average_grad^2 + epsilon)
 // momentum_buffer = momentum momentum_buffer + increment; param -= momentum_buffer, or increment
 // The variance velocity - average_grad^2 is kept from becoming negative by rounding.
@@ -167,7 +168,8 @@ void adam_variant(T* param, T* m, T* v, T* vhat, const T* grad, std::int64_t n, 
     at.write(v, v_new);
     Vec<T> second_moment = v_new;
     if constexpr (kAmsgrad) {
-      second_moment = vmax<T>(at.read(vhat), v_new);
+      const Vec<T> before = at.read(vhat);
+      second_moment = before != before ? before : vmax<T>(before, v_new);  // NaN stays, of either
       at.write(vhat, second_moment);
     }
     at.write(param, (p - decay * p) - (rate * m_new) / (square_root(second_moment) + eps));

@@ -7,7 +7,7 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
-template <class T, bool kNarrow>
+template <class T, bool kNarrow, bool kGaps>
 void resample_rows(const Bands<T>& bands, const T* x, const T* x_end, T* y, std::int64_t inner,
                    std::int64_t first, std::int64_t rows) {
   const T* y_end = y + rows * inner;
@@ -25,6 +25,7 @@ void resample_rows(const Bands<T>& bands, const T* x, const T* x_end, T* y, std:
       const T* p = from + i;
       for (std::int64_t k = 1; k < count; ++k) {
         p += inner;
+        if (kGaps && weights[k] == T(0)) continue;
 #pragma GCC unroll 4
         for (int v = 0; v < kCount; ++v) {
           sum[v] += weights[k] * load_pixel<kNarrow>(p + v * kLanes<T>, inner, x_end);
@@ -42,7 +43,10 @@ template <class T>
 void resample(const Bands<T>& bands, const T* x, const T* x_end, T* y, std::int64_t inner,
               std::int64_t first, std::int64_t rows) {
   if (inner == 0) return;
-  const auto run = is_narrow<T>(inner) ? resample_rows<T, true> : resample_rows<T, false>;
+  auto run = is_narrow<T>(inner) ? resample_rows<T, true, false> : resample_rows<T, false, false>;
+  if (bands.gaps) {
+    run = is_narrow<T>(inner) ? resample_rows<T, true, true> : resample_rows<T, false, true>;
+  }
   run(bands, x, x_end, y, inner, first, rows);
 }
 

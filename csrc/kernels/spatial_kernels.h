@@ -13,6 +13,7 @@ struct Bands {
   const std::int64_t* count;  // at least 1
   const T* weights;
   std::int64_t stride;
+  bool gaps;  // there are weights of 0 between the others: their columns are not read
 };
 
 template <class T>

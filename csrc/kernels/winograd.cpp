@@ -54,7 +54,8 @@ struct Patch {
     for (int r = 0; r < kSize; ++r, first += g.width * g.ld) {
       const bool row_inside = row + r >= 0 && row + r < g.height;
 #pragma GCC unroll 6
-      for (int s = 0; s < kSize; ++s) at[r][s] = row_inside & inside[s] ? first + s * g.ld : zeros;
+      for (int s = 0; s < kSize; ++s)
+        at[r][s] = (row_inside & inside[s]) ? first + s * g.ld : zeros;
     }
   }
 };

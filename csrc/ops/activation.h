@@ -17,8 +17,8 @@ class ActivationOp {
  private:
   ActivationForward<T> kernel_;
   ActivationParams params_;
-  std::int64_t n_;
-  int threads_;
+  std::int64_t n_ = 0;
+  int threads_ = 0;
 };
 
 // dx[i] = dy[i] f'(.), where `saved` is the output or the input of the activation: see
@@ -33,8 +33,8 @@ class ActivationBackwardOp {
  private:
   ActivationBackward<T> kernel_;
   ActivationParams params_;
-  std::int64_t n_;
-  int threads_;
+  std::int64_t n_ = 0;
+  int threads_ = 0;
 };
 
 extern template class ActivationOp<float>;

@@ -53,7 +53,7 @@ class Draws {
 
  private:
   Philox::Key key_;
-  std::uint32_t kind_;
+  std::uint32_t kind_ = 0;
 };
 
 // Mirrors an image with probability 1/2 (word 0 < 2^31), in the directions that are set.
@@ -65,9 +65,9 @@ class RandomFlipOp {
 
  private:
   ImageShape shape_;
-  bool horizontal_, vertical_;
+  bool horizontal_ = false, vertical_ = false;
   Draws draws_;
-  int threads_;
+  int threads_ = 0;
 };
 
 struct CropOptions {
@@ -93,7 +93,7 @@ class RandomCropOp {
   ImageShape shape_;
   CropOptions options_;
   Draws draws_;
-  int threads_;
+  int threads_ = 0;
 };
 
 struct AffineOptions {
@@ -122,7 +122,7 @@ class RandomAffineOp {
   AffineOptions options_;
   Draws draws_;
   void (*kernel_)(const AffineImage<T>&);
-  int threads_;
+  int threads_ = 0;
 };
 
 // y = clip(x + d * (high - low), low, high), d drawn from `factor` with word 0. y may be x.
@@ -137,7 +137,7 @@ class RandomBrightnessOp {
   Range factor_, values_;
   Draws draws_;
   void (*kernel_)(const T*, T*, std::int64_t, T, T, T);
-  int threads_;
+  int threads_ = 0;
 };
 
 // y = clip((x - mean) * f + mean, low, high), f drawn from `factor` with word 0; a mean for each
@@ -152,8 +152,8 @@ class RandomContrastOp {
   ImageShape shape_;
   Range factor_, values_;
   Draws draws_;
-  const AugmentKernels<T>* kernels_;
-  int threads_;
+  const AugmentKernels<T>* kernels_ = nullptr;
+  int threads_ = 0;
   std::vector<double> sums_;  // channels values per thread
   std::vector<T> means_;      // of each value of a row of pixels, per thread
 };
@@ -170,10 +170,10 @@ class CropResizeOp {
 
  private:
   ImageShape shape_;
-  std::int64_t offset_;  // of the window's first value
+  std::int64_t offset_ = 0;  // of the window's first value
   AffineImage<T> image_;
   void (*kernel_)(const AffineImage<T>&);
-  int threads_;
+  int threads_ = 0;
 };
 
 extern template class RandomFlipOp<float>;

@@ -75,8 +75,8 @@ class ChunkedSum {
   }
 
  private:
-  std::int64_t n_;
-  int threads_;
+  std::int64_t n_ = 0;
+  int threads_ = 0;
   std::vector<double> partial_;
 };
 

@@ -116,7 +116,7 @@ class FoldedNorm {
 
  private:
   const ConvExtras<T>& e_;
-  std::int64_t filters_;
+  std::int64_t filters_ = 0;
 };
 
 // Pixels of the result times the taps that reach them; the inner loop is the register tile of
@@ -164,11 +164,11 @@ class DirectConv {
   void run_images(const Phase& phase, std::int64_t group, std::int64_t first_image,
                   std::int64_t pixel, std::int64_t column, const T* packed, const T* bias) const;
 
-  const ConvKernels<T>* kernels_;
+  const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
-  const T* in_;
-  const T* kernel_;
-  T* result_;
+  const T* in_ = nullptr;
+  const T* kernel_ = nullptr;
+  T* result_ = nullptr;
   ConvExtras<T> extras_;
   bool backward_ = false;
   std::int64_t in_pixels_ = 0, in_channels_ = 0;  // of an image, all groups
@@ -195,12 +195,12 @@ class ConvGradient {
   void run_task(std::int64_t task, T* partial) const;
   std::int64_t partial_elements() const;
 
-  const ConvKernels<T>* kernels_;
+  const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
-  const T* x_;
-  const T* dy_;
-  T* dkernel_;
-  T* dbias_;
+  const T* x_ = nullptr;
+  const T* dy_ = nullptr;
+  T* dkernel_ = nullptr;
+  T* dbias_ = nullptr;
   // See TapGradient.
   std::vector<std::int32_t> sources_, source_starts_, source_ends_, starts_;
   std::vector<TapPixel> entries_;
@@ -229,9 +229,9 @@ class Planes {
 
  private:
   ConvShape shape_;
-  std::int64_t line_;              // values of a row of a plane
-  std::int64_t band_;              // rows of y whose planes are made at a time
-  std::int64_t plane_, elements_;  // values of one plane for a band, and of all
+  std::int64_t line_ = 0;                  // values of a row of a plane
+  std::int64_t band_ = 0;                  // rows of y whose planes are made at a time
+  std::int64_t plane_ = 0, elements_ = 0;  // values of one plane for a band, and of all
   std::vector<std::int32_t> offsets_;
 };
 
@@ -250,14 +250,14 @@ class PlanarConv {
   std::size_t packed_bytes() const;
   void pack_weights(T* packed) const;
 
-  const ConvKernels<T>* kernels_;
+  const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
   Planes<T> planes_;
-  const T* x_;
-  const T* kernel_;
-  T* y_;
+  const T* x_ = nullptr;
+  const T* kernel_ = nullptr;
+  T* y_ = nullptr;
   ConvExtras<T> extras_;
-  std::int64_t packed_;  // elements of the packed weights
+  std::int64_t packed_ = 0;  // elements of the packed weights
   PackedWeights<T> weights_;
 };
 
@@ -272,18 +272,18 @@ class PlanarGradient {
  private:
   void run_part(std::int64_t part, T* partial) const;
 
-  const ConvKernels<T>* kernels_;
+  const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
   Planes<T> planes_;
-  const T* x_;
-  const T* dy_;
-  T* dkernel_;
-  T* dbias_;
+  const T* x_ = nullptr;
+  const T* dy_ = nullptr;
+  T* dkernel_ = nullptr;
+  T* dbias_ = nullptr;
   std::vector<std::int32_t> rows_;   // see TapProduct
   std::vector<std::int32_t> lines_;  // where the rows of dy begin
-  std::int64_t tile_;
-  std::int64_t parts_;  // of the sum
-  std::int64_t partial_elements_;
+  std::int64_t tile_ = 0;
+  std::int64_t parts_ = 0;  // of the sum
+  std::int64_t partial_elements_ = 0;
 };
 
 // out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.

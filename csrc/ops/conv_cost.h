@@ -18,9 +18,9 @@ const char* conv_algorithm_name(ConvAlgorithm algorithm);
 // moments, folded normalisation); `constant`: the weights are packed once.
 struct ConvCase {
   const ConvShape& shape;
-  ConvDirection direction;
-  bool plain, constant;
-  std::size_t value_bytes;
+  ConvDirection direction{};
+  bool plain = false, constant = false;
+  std::size_t value_bytes = 0;
 };
 
 // The cheapest algorithm that does this convolution, the first in the list where two cost the same.

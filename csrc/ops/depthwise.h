@@ -29,7 +29,7 @@ class DepthwiseGeometry {
   std::int64_t products() const { return products_; }  // per image
 
   struct Band {
-    std::int64_t begin, end;
+    std::int64_t begin = 0, end = 0;
   };
   // Rows of the source that rows [begin, end) of the target meet; empty where there is none.
   Band source_rows(Band target) const;
@@ -39,7 +39,7 @@ class DepthwiseGeometry {
   // first weight at `weight`.
   struct Piece {
     DepthwiseRow row;
-    std::int64_t o, source, weight;
+    std::int64_t o = 0, source = 0, weight = 0;
   };
   // Calls f(piece) for the pieces that rows [begin, end) of the target consist of.
   template <class F>
@@ -54,13 +54,13 @@ class DepthwiseGeometry {
 
  private:
   struct Place {
-    std::int64_t first, tap, taps;
+    std::int64_t first = 0, tap = 0, taps = 0;
   };
   struct Axis {
     std::vector<Place> places;
-    std::int64_t source_step, tap_step;  // from a tap to the next
+    std::int64_t source_step = 0, tap_step = 0;  // from a tap to the next
     // From a place to the next that may meet the same taps, in the target and in the source.
-    std::int64_t place_step, neighbour_step;
+    std::int64_t place_step = 0, neighbour_step = 0;
   };
   static constexpr std::int64_t kGroup = 4;
   static Axis make_axis(const WindowAxis& axis, Target target);
@@ -73,8 +73,8 @@ class DepthwiseGeometry {
   // All runs of a row; those of several pixels; and the single pixels, such as those of a border,
   // as runs of 2, 3 and 4 pixels down their columns, since a single pixel is slow work.
   std::vector<DepthwiseRun> runs_, wide_runs_, column_runs_[kGroup - 1];
-  std::int64_t channels_, kernel_width_;
-  bool stream_;
+  std::int64_t channels_ = 0, kernel_width_ = 0;
+  bool stream_ = false;
   std::int64_t target_row_, source_row_, products_ = 0;
 };
 
@@ -92,14 +92,14 @@ class DepthwiseCorrelation {
             DepthwiseGeometry::Band rows) const;
   void finish(T* rows, std::int64_t offset, std::int64_t n) const;
 
-  const Kernels<T>* kernels_;
+  const Kernels<T>* kernels_ = nullptr;
   DepthwiseGeometry geometry_;
   GemmEpilogue<T> epilogue_;
-  std::int64_t images_, multiplier_;
-  std::int64_t source_height_;
-  bool expands_, contracts_;
-  std::int64_t chunk_;  // rows of a task
-  int threads_;
+  std::int64_t images_ = 0, multiplier_ = 0;
+  std::int64_t source_height_ = 0;
+  bool expands_ = false, contracts_ = false;
+  std::int64_t chunk_ = 0;  // rows of a task
+  int threads_ = 0;
 };
 
 // dkernel = sum over images and pixels of x dy. The rows of dy are cut into parts by the size of
@@ -113,13 +113,13 @@ class DepthwiseBackwardKernel {
  private:
   void part(const T* x, const T* dy, std::int64_t begin, std::int64_t end, T* sums) const;
 
-  const Kernels<T>* kernels_;
+  const Kernels<T>* kernels_ = nullptr;
   DepthwiseGeometry geometry_;
-  std::int64_t images_, multiplier_;
-  std::int64_t source_height_, kernel_size_;
-  std::int64_t band_;  // rows of x that are expanded at a time
-  std::int64_t parts_;
-  int threads_;
+  std::int64_t images_ = 0, multiplier_ = 0;
+  std::int64_t source_height_ = 0, kernel_size_ = 0;
+  std::int64_t band_ = 0;  // rows of x that are expanded at a time
+  std::int64_t parts_ = 0;
+  int threads_ = 0;
   std::vector<T> partial_;  // [parts, kernel], unless there is one part
 };
 

@@ -19,11 +19,11 @@ class DropoutOp {
  private:
   void (*kernel_)(const T*, T*, std::int64_t, std::uint64_t, std::uint64_t, std::uint32_t,
                   std::uint32_t, std::uint32_t, T);
-  std::uint32_t key0_, key1_;
-  std::uint64_t threshold_;  // 2^32: nothing is kept
-  T scale_;
-  std::int64_t n_;
-  int threads_;
+  std::uint32_t key0_ = 0, key1_ = 0;
+  std::uint64_t threshold_ = 0;  // 2^32: nothing is kept
+  T scale_{};
+  std::int64_t n_ = 0;
+  int threads_ = 0;
 };
 
 extern template class DropoutOp<float>;

@@ -25,7 +25,7 @@ class BinaryOp {
   void (*vectors_)(const T*, const T*, T*, std::int64_t);
   void (*scalar_right_)(const T*, T, T*, std::int64_t);
   void (*scalar_left_)(T, const T*, T*, std::int64_t);
-  int threads_;
+  int threads_ = 0;
 };
 
 // y[i] = x[i] * scale + offset for n values. y may be x.
@@ -37,9 +37,9 @@ class RescaleOp {
 
  private:
   void (*kernel_)(const T*, T*, std::int64_t, T, T);
-  T scale_, offset_;
-  std::int64_t n_;
-  int threads_;
+  T scale_{}, offset_{};
+  std::int64_t n_ = 0;
+  int threads_ = 0;
 };
 
 extern template class BinaryOp<float>;

@@ -39,14 +39,14 @@ class Gemm {
   void plan(int threads);
   void run_task(std::int64_t task) const;
 
-  const GemmKernels<T>* kernels_;
+  const GemmKernels<T>* kernels_ = nullptr;
   GemmBlock<T> block_;
   GemmEpilogue<T> epilogue_;
   int threads_ = 0;                      // the number that the plan is for
   std::int64_t rows_ = 0, columns_ = 0;  // of C per task
   std::int64_t row_tasks_ = 0, column_tasks_ = 0;
   std::size_t scratch_bytes_ = 0;  // per task
-  bool may_pack_b_;
+  bool may_pack_b_ = false;
 };
 
 // A product with a B that runs do not change: it is packed once, in a copy that programs share.

@@ -16,7 +16,7 @@ class LoopNest {
     std::int64_t b = 0;
   };
   struct Axis {
-    std::int64_t size;
+    std::int64_t size = 0;
     Offsets steps;  // from one index to the next
   };
 

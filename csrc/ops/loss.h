@@ -24,9 +24,9 @@ class WeightedSumOp {
   void backward(const T* dtotal, const T* weight, T* dlosses) const;
 
  private:
-  const Kernels<T>* kernels_;
-  std::int64_t n_;
-  double scale_;
+  const Kernels<T>* kernels_ = nullptr;
+  std::int64_t n_ = 0;
+  double scale_ = 0.0;
   ChunkedSum sum_;
 };
 
@@ -44,15 +44,15 @@ class LossOp {
   void run_chunks(const LossArgs<T>& args) const;
   LossArgs<T> args(const T* pred, const void* labels) const;
 
-  std::int64_t rows_;
+  std::int64_t rows_ = 0;
 
  private:
   void (*kernel_)(const LossArgs<T>&);
-  std::int64_t cols_;
-  T label_smoothing_;
-  bool sparse_;
-  std::int64_t chunk_rows_;
-  int threads_;
+  std::int64_t cols_ = 0;
+  T label_smoothing_{};
+  bool sparse_ = false;
+  std::int64_t chunk_rows_ = 0;
+  int threads_ = 0;
 };
 
 // total = scale * sum of loss[r] * weight[r], and dpred = d total / d pred, in one pass.
@@ -65,7 +65,7 @@ class LossWithGradientOp : private LossOp<T> {
   void run(const T* pred, const void* labels, const T* weight, T* total, T* dpred);
 
  private:
-  T scale_;
+  T scale_{};
   WeightedSumOp<T> weighted_sum_;
   AlignedBuffer losses_;
 };

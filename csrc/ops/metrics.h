@@ -22,12 +22,12 @@ class AccuracyOp {
   void run_rows(const T* pred, const void* labels, T* out, std::int64_t begin,
                 std::int64_t size) const;
 
-  const LossKernels<T>* kernels_;
-  Accuracy accuracy_;
-  std::int64_t rows_, cols_;
-  T threshold_;
-  std::int64_t chunk_rows_;
-  int threads_;
+  const LossKernels<T>* kernels_ = nullptr;
+  Accuracy accuracy_{};
+  std::int64_t rows_ = 0, cols_ = 0;
+  T threshold_{};
+  std::int64_t chunk_rows_ = 0;
+  int threads_ = 0;
 };
 
 extern template class AccuracyOp<float>;

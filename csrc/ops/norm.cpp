@@ -1,5 +1,7 @@
 #include "ops/norm.h"
 
+#include <cmath>
+
 #include "dispatch/dispatch.h"
 #include "ops/norm_parts.h"
 
@@ -116,7 +118,7 @@ void BatchNormOp<T>::set_scale(std::int64_t c, double mean, double variance, con
   const double scale = value_or(gamma, c, 1.0) * inverse_deviation(variance, epsilon_);
   map_.mean[i] = static_cast<T>(mean);
   map_.scale[i] = static_cast<T>(scale);
-  const double rest = mean - static_cast<double>(map_.mean[i]);
+  const double rest = std::isfinite(mean) ? mean - static_cast<double>(map_.mean[i]) : 0.0;
   map_.offset[i] = static_cast<T>(value_or(beta, c, 0.0) - rest * scale);
 }
 

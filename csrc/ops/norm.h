@@ -41,8 +41,8 @@ class RowBlocks {
   }
 
  private:
-  std::int64_t rows_, cols_, block_rows_, panel_;
-  std::int64_t blocks_, group_, tasks_, panels_;
+  std::int64_t rows_ = 0, cols_ = 0, block_rows_ = 0, panel_ = 0;
+  std::int64_t blocks_ = 0, group_ = 0, tasks_ = 0, panels_ = 0;
 };
 
 // Parameters of a map, one value per channel.
@@ -81,11 +81,11 @@ class ChannelPasses {
   template <class F>
   void for_each_rows(int threads, F&& f) const;
 
-  const NormKernels<T>* kernels_;
-  std::int64_t rows_, channels_;
+  const NormKernels<T>* kernels_ = nullptr;
+  std::int64_t rows_ = 0, channels_ = 0;
   RowBlocks blocks_;
-  std::int64_t chunk_rows_;  // of a task of a map
-  bool stream_;
+  std::int64_t chunk_rows_ = 0;  // of a task of a map
+  bool stream_ = false;
 };
 
 // y = act((x - mean) / sqrt(variance + epsilon) * gamma + beta + residual). gamma, beta and
@@ -106,11 +106,11 @@ class BatchNormOp {
  private:
   void set_scale(std::int64_t c, double mean, double variance, const T* gamma, const T* beta);
 
-  const NormKernels<T>* kernels_;
+  const NormKernels<T>* kernels_ = nullptr;
   ChannelPasses<T> passes_;
-  double epsilon_;
-  bool relu_;
-  int threads_;
+  double epsilon_ = 0.0;
+  bool relu_ = false;
+  int threads_ = 0;
   ChannelScale<T> map_;
   std::vector<double> mean_, m2_, scratch_;
 };
@@ -131,8 +131,8 @@ class BatchNormBackwardOp {
 
  private:
   ChannelPasses<T> passes_;
-  double epsilon_;
-  int threads_;
+  double epsilon_ = 0.0;
+  int threads_ = 0;
   ChannelScale<T> map_;
   std::vector<double> inverse_, sums_, scratch_;
 };

@@ -22,7 +22,7 @@ class PowerSeries {
 
  private:
   static constexpr std::int64_t kLow = 32;
-  double base_;
+  double base_ = 0.0;
   std::array<double, kLow> low_;
   std::int64_t high_t_ = 0;
   double high_ = 1.0;
@@ -39,9 +39,9 @@ class UpdateOp {
   double decay_rate(double learning_rate) const { return weight_decay_ * learning_rate; }
 
  private:
-  std::int64_t n_;
-  int threads_;
-  double weight_decay_;
+  std::int64_t n_ = 0;
+  int threads_ = 0;
+  double weight_decay_ = 0.0;
 };
 
 template <class T>
@@ -52,9 +52,9 @@ class SgdOp : private UpdateOp {
   void run(T* param, T* velocity, const T* grad, double learning_rate) const;
 
  private:
-  const OptimizerKernels<T>* kernels_;
-  T momentum_;
-  bool nesterov_;
+  const OptimizerKernels<T>* kernels_ = nullptr;
+  T momentum_{};
+  bool nesterov_ = false;
 };
 
 template <class T>
@@ -64,8 +64,8 @@ class AdagradOp : private UpdateOp {
   void run(T* param, T* accumulator, const T* grad, double learning_rate) const;
 
  private:
-  const OptimizerKernels<T>* kernels_;
-  T epsilon_;
+  const OptimizerKernels<T>* kernels_ = nullptr;
+  T epsilon_{};
 };
 
 template <class T>
@@ -77,8 +77,8 @@ class RmspropOp : private UpdateOp {
            double learning_rate) const;
 
  private:
-  const OptimizerKernels<T>* kernels_;
-  T one_minus_rho_, momentum_, epsilon_;
+  const OptimizerKernels<T>* kernels_ = nullptr;
+  T one_minus_rho_{}, momentum_{}, epsilon_{};
 };
 
 template <class T>
@@ -89,9 +89,9 @@ class AdamOp : private UpdateOp {
   void run(T* param, T* m, T* v, T* vhat, const T* grad, double learning_rate, std::int64_t t);
 
  private:
-  const OptimizerKernels<T>* kernels_;
+  const OptimizerKernels<T>* kernels_ = nullptr;
   PowerSeries beta_1_, beta_2_;
-  T one_minus_beta_1_, one_minus_beta_2_, epsilon_;
+  T one_minus_beta_1_{}, one_minus_beta_2_{}, epsilon_{};
 };
 
 // y = x * factor, and y = min(max(x, -limit), limit); y may be x.
@@ -103,9 +103,9 @@ class ClipOp {
   void clip(const T* x, T* y, double limit) const;
 
  private:
-  const ElementwiseKernels<T>* kernels_;
-  std::int64_t n_;
-  int threads_;
+  const ElementwiseKernels<T>* kernels_ = nullptr;
+  std::int64_t n_ = 0;
+  int threads_ = 0;
 };
 
 extern template class SgdOp<float>;

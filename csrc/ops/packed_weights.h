@@ -41,7 +41,7 @@ class PackedWeights {
     const T* data() const { return data_; }
 
    private:
-    const T* data_;
+    const T* data_ = nullptr;
     std::shared_lock<std::shared_mutex> lock_;
   };
 

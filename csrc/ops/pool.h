@@ -37,9 +37,9 @@ class PoolOp {
   template <class F>
   void for_each_piece(std::int64_t rows, F&& f) const;
 
-  const PoolKernels<T>* kernels_;
+  const PoolKernels<T>* kernels_ = nullptr;
   PoolShape shape_;
-  double work_;  // values that are looked at, or pixels, whichever are more
+  double work_ = 0.0;  // values that are looked at, or pixels, whichever are more
 };
 
 extern template class PoolOp<float>;

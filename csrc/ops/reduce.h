@@ -33,18 +33,18 @@ class ReduceOp {
 
  private:
   struct Pass {
-    std::int64_t outer, n, inner;
-    std::int64_t rows, columns;              // of a block
-    std::int64_t row_blocks, column_blocks;  // of one outer index
-    int threads;
+    std::int64_t outer = 0, n = 0, inner = 0;
+    std::int64_t rows = 0, columns = 0;              // of a block
+    std::int64_t row_blocks = 0, column_blocks = 0;  // of one outer index
+    int threads = 0;
   };
   Pass plan(std::int64_t outer, std::int64_t n, std::int64_t inner);
   void run_pass(const Pass& pass, const T* x, T* y);
   void reduce_block(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t columns,
                     T* y) const;
 
-  const Kernels<T>* kernels_;
-  Reduction reduction_;
+  const Kernels<T>* kernels_ = nullptr;
+  Reduction reduction_{};
   std::int64_t input_size_ = 1;
   std::int64_t output_size_ = 1;
   std::int64_t count_ = 1;  // elements of x per element of y
@@ -61,8 +61,8 @@ class ArgmaxOp {
   void run(const T* x, std::int32_t* y) const;
 
  private:
-  const ReduceKernels<T>* kernels_;
-  std::int64_t outer_, n_, inner_;
+  const ReduceKernels<T>* kernels_ = nullptr;
+  std::int64_t outer_ = 0, n_ = 0, inner_ = 0;
 };
 
 // sqrt(sum of x^2) over all elements of several arrays, formed in float64.
@@ -70,17 +70,17 @@ template <class T>
 class NormOp {
  public:
   struct Array {
-    const T* data;
-    std::int64_t size;
+    const T* data = nullptr;
+    std::int64_t size = 0;
   };
   explicit NormOp(const std::vector<Array>& arrays);
   double run();
 
  private:
-  const ReduceKernels<T>* kernels_;
+  const ReduceKernels<T>* kernels_ = nullptr;
   std::vector<Array> chunks_;
   std::vector<double> partial_;
-  int threads_;
+  int threads_ = 0;
 };
 
 extern template class ReduceOp<float>;

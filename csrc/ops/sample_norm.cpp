@@ -128,6 +128,7 @@ LayerNormOp<T>::LayerNormOp(std::int64_t rows, std::int64_t cols, double epsilon
       cols_(cols),
       epsilon_(epsilon),
       threads_(threads_of<T>(rows * cols, 3)),
+      stream_(too_large_to_cache<T>(rows * cols)),
       blocks_(
           rows, cols,
           std::clamp<std::int64_t>(kChunk / std::max<std::int64_t>(1, cols), 32, RowBlocks::kRows),
@@ -137,6 +138,7 @@ LayerNormOp<T>::LayerNormOp(std::int64_t rows, std::int64_t cols, double epsilon
 
 template <class T>
 void LayerNormOp<T>::forward(const T* x, const T* gamma, const T* beta, T* y) const {
+  if (cols_ == 0) return;  // the kernels read the first value of a row
   gamma = gamma != nullptr ? gamma : ones_.data();
   beta = beta != nullptr ? beta : zeros_.data();
   const std::int64_t together =
@@ -149,6 +151,7 @@ void LayerNormOp<T>::forward(const T* x, const T* gamma, const T* beta, T* y) co
 
 template <class T>
 void LayerNormOp<T>::backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta) {
+  if (cols_ == 0) return;
   gamma = gamma != nullptr ? gamma : ones_.data();
   const std::int64_t plane = blocks_.blocks() * cols_;
   partial_.resize(size(2 * plane));

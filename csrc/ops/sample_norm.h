@@ -35,9 +35,9 @@ class GroupNormOp {
   void group_statistics(const T* x, Sample& sample, int threads) const;
 
   ChannelPasses<T> passes_;
-  std::int64_t samples_, groups_;
-  double epsilon_;
-  int threads_;
+  std::int64_t samples_ = 0, groups_ = 0;
+  double epsilon_ = 0.0;
+  int threads_ = 0;
   std::vector<Sample> scratch_;  // one per sample
   std::vector<double> sums_;     // [samples, 2, channels]
   std::vector<double> total_;    // [2, channels]
@@ -56,11 +56,11 @@ class LayerNormOp {
   // Rows of up to this many values are differentiated whole, a few at a time, in the cache.
   static constexpr std::int64_t kWholeRow = 4096;
 
-  const Kernels<T>* kernels_;
-  std::int64_t rows_, cols_;
-  double epsilon_;
-  int threads_;
-  bool stream_;
+  const Kernels<T>* kernels_ = nullptr;
+  std::int64_t rows_ = 0, cols_ = 0;
+  double epsilon_ = 0.0;
+  int threads_ = 0;
+  bool stream_ = false;  // the result is too large for the caches
   RowBlocks blocks_;
   std::vector<T> ones_, zeros_;  // in the place of gamma and beta
   std::vector<T> partial_;       // [2, blocks, cols] of dgamma and dbeta

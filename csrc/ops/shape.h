@@ -17,8 +17,8 @@ class CopyRowsOp {
   void run(const void* from, void* to) const;
 
  private:
-  std::int64_t rows_, row_bytes_, stride_to_, stride_from_;
-  int threads_;
+  std::int64_t rows_ = 0, row_bytes_ = 0, stride_to_ = 0, stride_from_ = 0;
+  int threads_ = 0;
 };
 
 // y = x permuted: axis k of y is axis axes[k] of x.
@@ -41,8 +41,8 @@ class TransposeOp {
   LoopNest nest_;                     // of all other axes
   LoopNest::Axis column_{1, {1, 1}};  // the last axis of y
   LoopNest::Axis row_{1, {1, 1}};     // the axis along which x is contiguous, if another
-  std::int64_t element_size_;
-  int threads_;
+  std::int64_t element_size_ = 0;
+  int threads_ = 0;
 };
 
 // y = x broadcast to a larger shape, by NumPy's rules.
@@ -58,8 +58,8 @@ class BroadcastToOp {
   void run_elements(const Element* x, Element* y) const;
 
   BroadcastLoops loops_;
-  std::int64_t element_size_;
-  int threads_;
+  std::int64_t element_size_ = 0;
+  int threads_ = 0;
 };
 
 }  // namespace dlnative

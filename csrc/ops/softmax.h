@@ -31,13 +31,13 @@ class SoftmaxOp {
   void binary(Binary op, const T* a, const T* b, T* y, std::int64_t n) const;
   void exponential(const T* x, T* y, std::int64_t n) const;
 
-  const ElementwiseKernels<T>* elementwise_;
-  Kind kind_;
+  const ElementwiseKernels<T>* elementwise_ = nullptr;
+  Kind kind_{};
   void (*rows_forward_)(const T*, T*, std::int64_t, std::int64_t);
   void (*rows_backward_)(const T*, const T*, T*, std::int64_t, std::int64_t);
-  std::int64_t outer_, axis_, inner_;
-  std::int64_t chunk_rows_;
-  int threads_;
+  std::int64_t outer_ = 0, axis_ = 0, inner_ = 0;
+  std::int64_t chunk_rows_ = 0;
+  int threads_ = 0;
 };
 
 extern template class SoftmaxOp<float>;

@@ -151,6 +151,7 @@ void ResizeMatrix<T>::set_row(std::size_t o, std::int64_t begin,
                               const std::vector<double>& weights) {
   begin_.push_back(begin);
   count_.push_back(static_cast<std::int64_t>(weights.size()));
+  gaps_ = gaps_ || std::find(weights.begin(), weights.end(), 0.0) != weights.end();
   std::transform(weights.begin(), weights.end(),
                  weights_.begin() + static_cast<std::ptrdiff_t>(o) * stride_,
                  [](double w) { return static_cast<T>(w); });

@@ -24,10 +24,10 @@ class FrameOp {
   void crop(const void* whole, void* inside) const;
 
  private:
-  std::int64_t batch_, height_, row_bytes_;
+  std::int64_t batch_ = 0, height_ = 0, row_bytes_ = 0;
   Sides sides_;  // left and right in bytes
-  std::int64_t whole_height_, whole_bytes_;
-  int threads_;
+  std::int64_t whole_height_ = 0, whole_bytes_ = 0;
+  int threads_ = 0;
 };
 
 // The matrix that resizes an axis to `factor` times its size, or its transpose.
@@ -37,7 +37,7 @@ class ResizeMatrix {
   // std::invalid_argument: an unknown interpolation.
   ResizeMatrix(std::int64_t size, std::int64_t factor, const std::string& interpolation,
                bool transposed);
-  Bands<T> bands() const { return {begin_.data(), count_.data(), weights_.data(), stride_}; }
+  Bands<T> bands() const { return {begin_.data(), count_.data(), weights_.data(), stride_, gaps_}; }
   std::int64_t rows() const { return static_cast<std::int64_t>(begin_.size()); }
   bool is_identity() const { return identity_; }
   // Row o is row begin[o] of what it is multiplied with.
@@ -48,8 +48,9 @@ class ResizeMatrix {
 
   std::vector<std::int64_t> begin_, count_;
   std::vector<T> weights_;
-  std::int64_t stride_;
-  bool identity_;
+  std::int64_t stride_ = 0;
+  bool identity_ = false;
+  bool gaps_ = false;  // see Bands
 };
 
 // y = rows x columns^T per image and channel: `height` x `width` images of `channels`, resized by
@@ -65,10 +66,10 @@ class UpsampleOp {
  private:
   void run_row(const T* x, T* y, std::int64_t row) const;
 
-  const SpatialKernels<T>* kernels_;
+  const SpatialKernels<T>* kernels_ = nullptr;
   ResizeMatrix<T> rows_, columns_;
-  std::int64_t batch_, in_h_, in_w_, channels_;
-  int threads_;
+  std::int64_t batch_ = 0, in_h_ = 0, in_w_ = 0, channels_ = 0;
+  int threads_ = 0;
 };
 
 extern template class ResizeMatrix<float>;

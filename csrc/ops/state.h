@@ -16,8 +16,8 @@ class AccumulateMeanOp {
   void run(double* state, const T* values, const T* weight);
 
  private:
-  const ReduceKernels<T>* kernels_;
-  std::int64_t n_;
+  const ReduceKernels<T>* kernels_ = nullptr;
+  std::int64_t n_ = 0;
   ChunkedSum sum_;
 };
 

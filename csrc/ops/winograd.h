@@ -50,19 +50,19 @@ class WinogradConv {
   WinogradTiles<T> tiles_of(const Image& image, std::int64_t first, std::int64_t count,
                             T* transformed) const;
 
-  const ConvKernels<T>* panels_;
-  const WinogradKernels<T>* transforms_;
+  const ConvKernels<T>* panels_ = nullptr;
+  const WinogradKernels<T>* transforms_ = nullptr;
   ConvShape shape_;
   Image in_, result_;
-  const T* x_;
-  const T* kernel_;
-  T* y_;
+  const T* x_ = nullptr;
+  const T* kernel_ = nullptr;
+  T* y_ = nullptr;
   ConvExtras<T> extras_;
-  bool backward_;
-  std::int64_t tile_rows_, tile_columns_, tiles_;  // of an image; of all
-  std::int64_t block_columns_;                     // of the weights, at a time
-  std::int64_t packed_ = 0;                        // elements of their columns at a point
-  std::vector<std::int32_t> taps_;                 // where each begins in the kernel
+  bool backward_ = false;
+  std::int64_t tile_rows_ = 0, tile_columns_ = 0, tiles_ = 0;  // of an image; of all
+  std::int64_t block_columns_ = 0;                             // of the weights, at a time
+  std::int64_t packed_ = 0;         // elements of their columns at a point
+  std::vector<std::int32_t> taps_;  // where each begins in the kernel
   std::vector<T> zeros_;
   PackedWeights<T> weights_;
   int planned_for_ = 0, threads_ = 0;
@@ -86,17 +86,17 @@ class WinogradGradient {
   std::int64_t sums_elements() const;
   std::int64_t sums_stride() const;
 
-  const WinogradKernels<T>* transforms_;
+  const WinogradKernels<T>* transforms_ = nullptr;
   ConvShape shape_;
-  const T* x_;
-  const T* dy_;
-  T* dkernel_;
-  T* dbias_;
+  const T* x_ = nullptr;
+  const T* dy_ = nullptr;
+  T* dkernel_ = nullptr;
+  T* dbias_ = nullptr;
   std::vector<T> zeros_;
-  std::int64_t tile_rows_, tile_columns_;
-  std::int64_t together_, block_;     // images and tiles at a time
-  std::int64_t parts_, part_groups_;  // of the sum, and groups of images in each
-  std::int64_t column_part_, column_parts_;
+  std::int64_t tile_rows_ = 0, tile_columns_ = 0;
+  std::int64_t together_ = 0, block_ = 0;     // images and tiles at a time
+  std::int64_t parts_ = 0, part_groups_ = 0;  // of the sum, and groups of images in each
+  std::int64_t column_part_ = 0, column_parts_ = 0;
   std::vector<std::uint32_t> met_;  // by each task: WinogradKernels::taps_met
 };
 

@@ -35,7 +35,7 @@ std::int64_t Spec::integer(const std::string& name, std::int64_t fallback) const
   wrong_type(*this, name, "an integer");
 }
 
-std::uint64_t Spec::seed(const std::string& name) const {
+std::uint64_t Spec::bits(const std::string& name) const {
   const Attribute* a = find(*this, name);
   if (a == nullptr) return 0;
   if (const std::uint64_t* v = std::get_if<std::uint64_t>(a)) return *v;

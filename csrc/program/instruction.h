@@ -33,7 +33,7 @@ struct Spec {
   // std::invalid_argument.
   bool flag(const std::string& name, bool fallback) const;
   std::int64_t integer(const std::string& name, std::int64_t fallback) const;
-  std::uint64_t seed(const std::string& name) const;  // all 64 bits; 0 where it is missing
+  std::uint64_t bits(const std::string& name) const;  // all 64; 0 where it is missing
   double real(const std::string& name, double fallback) const;
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<std::int64_t> integers(const std::string& name) const;

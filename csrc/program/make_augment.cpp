@@ -15,7 +15,7 @@ class SampleSource {
  public:
   explicit SampleSource(const Spec& spec)
       : fixed_epoch_(spec.has("epoch")),
-        epoch_(static_cast<std::uint64_t>(spec.integer("epoch", 0))),
+        epoch_(spec.bits("epoch")),
         numbers_(spec.integers("samples")) {}
 
   Samples of(const StepContext& context) const {
@@ -41,7 +41,7 @@ ImageShape image_shape(const Spec& spec, const Buffer& x) {
 }
 
 Draws draws(const Spec& spec, Draws::Kind kind) {
-  return {spec.seed("seed"), static_cast<std::uint32_t>(spec.integer("op_id", 0)), kind};
+  return {spec.bits("seed"), static_cast<std::uint32_t>(spec.bits("op_id")), kind};
 }
 
 Range range(const Spec& spec, const char* name, Range fallback) {

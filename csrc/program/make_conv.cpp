@@ -26,6 +26,8 @@ ConvShape shape_of(const Spec& spec, const Window& window, std::int64_t filters,
   shape.groups = groups;
   check(groups > 0 && window.channels % groups == 0 && filters % groups == 0, spec.op,
         ": groups=", groups, " do not divide the channels");
+  check(window.channels > 0 && filters > 0, spec.op,
+        ": expected at least one channel and one filter");
   // Tables hold 32-bit offsets within an image, or a few that are small.
   const std::int64_t largest = std::max({shape.image() * shape.channels(), shape.places() * filters,
                                          shape.taps() * shape.group_channels() * filters});

@@ -11,8 +11,8 @@ std::unique_ptr<Instruction> make_dropout(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& y = required_output(spec, 0, "y", x.size(), x.dtype);
   const double rate = spec.real("rate", 0.0);
-  const std::uint64_t seed = spec.seed("seed");
-  const auto op_id = static_cast<std::uint32_t>(spec.integer("op_id", 0));
+  const std::uint64_t seed = spec.bits("seed");
+  const auto op_id = static_cast<std::uint32_t>(spec.bits("op_id"));
   const bool fixed_step = spec.has("step");
   const auto step = static_cast<std::uint64_t>(spec.integer("step", 0));
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) {

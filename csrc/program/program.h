@@ -83,7 +83,7 @@ class Program {
 
   std::shared_ptr<Arena> arena_;
   std::shared_ptr<AlignedBuffer> block_;
-  std::size_t bytes_;
+  std::size_t bytes_ = 0;
   std::vector<std::unique_ptr<Instruction>> instructions_;
   std::vector<ProfileEntry> entries_;
   std::size_t interruptible_ = 0;  // instructions before the first that commits

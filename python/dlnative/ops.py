@@ -90,16 +90,25 @@ def compute(op, inputs, attributes, out=None):
         the arrays given for the state are overwritten.
     """
     arrays = _arrays(op, inputs)
-    specs = op.infer(
-        *(None if a is None else Tensor(a.shape, _name(a.dtype)) for a in arrays), **attributes
+    specs, attributes = op.check_call(
+        [None if a is None else Tensor(a.shape, _name(a.dtype)) for a in arrays], attributes
     )
+    if None in attributes.get("input_shape", ()):
+        raise ValueError(
+            f"{op.name}: expected 'input_shape' without open sizes, received "
+            f"{attributes['input_shape']}"
+        )
     single = isinstance(specs, Spec)
     specs = (specs,) if single else specs
     if out is not None and (
-        not single or out.shape != specs[0].shape or out.dtype != specs[0].dtype
+        not single
+        or out.shape != specs[0].shape
+        or out.dtype != specs[0].dtype
+        or not (_is_plain(out) and out.flags.writeable)
     ):
         raise ValueError(
-            f"{op.name}: expected out of shape {specs[0].shape} and dtype {specs[0].dtype}"
+            f"{op.name}: expected out of shape {specs[0].shape} and dtype {specs[0].dtype}, "
+            "contiguous, aligned and writable"
         )
     if "sparse" in op.name:
         _check_classes(op, arrays)
@@ -116,7 +125,7 @@ def compute(op, inputs, attributes, out=None):
         arrays,
         outputs,
         native_attributes(op.name, arrays, attributes),
-        attributes.get("step") or 0,
+        attributes.get("step", 0) % 2**64,
         bool(op.writes),
     )
     for i in op.writes:
@@ -140,12 +149,13 @@ def _arrays(op, inputs):
         arrays.append(value)
     if op.writes:
         for i in op.writes:
-            if arrays[i] is not None and not (
-                arrays[i].flags.c_contiguous and arrays[i].flags.writeable
-            ):
-                raise ValueError(f"{op.name}: expected a contiguous writable array as input {i}")
+            if arrays[i] is not None and not (_is_plain(arrays[i]) and arrays[i].flags.writeable):
+                raise ValueError(
+                    f"{op.name}: expected a contiguous, aligned and writable array in this "
+                    f"machine's byte order as input {i}"
+                )
         return [
-            a if a is None or i in op.writes else np.ascontiguousarray(a)
+            a if a is None or i in op.writes else _plain(a, _name(a.dtype))
             for i, a in enumerate(arrays)
         ]
     given = [(_name(a.dtype), a.ndim) for a in arrays if a is not None]
@@ -159,9 +169,18 @@ def _converted(op, i, array, dtype):
     if "sparse" in op.name and i > 0 and array.dtype.kind in "iu":
         dtype = "int32"
     dtype = op.input_dtypes.get(i, dtype)
-    if _name(array.dtype) == dtype and array.flags.c_contiguous and array.dtype.isnative:
+    return _plain(array, dtype)
+
+
+def _is_plain(array):
+    """Whether the kernels can read it as it is: in the order of its axes and bytes, and aligned."""
+    return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
+
+
+def _plain(array, dtype):
+    if _name(array.dtype) == dtype and _is_plain(array):
         return array
-    return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+    return np.array(array, dtype=dtype, order="C")
 
 
 def _check_classes(op, arrays):

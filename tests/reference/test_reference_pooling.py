@@ -135,7 +135,7 @@ def test_one_axis_is_an_image_of_height_1(size: Any, strides: Any, padding: Any)
 
 def test_shapes_that_do_not_fit() -> None:
     x = np.zeros((1, 4, 4, 1))
-    with pytest.raises(ValueError, match="larger than the padded input"):
+    with pytest.raises(ValueError, match="fits into the padded image"):
         reference.max_pool2d(x, (5, 2))
     with pytest.raises(ValueError, match="'dy'"):
         reference.avg_pool2d_backward(np.zeros((1, 3, 3, 1)), x.shape, (2, 2))
@@ -194,3 +194,45 @@ def test_pooling_as_in_keras(keras: ModuleType, window: Any) -> None:
     ):
         layer = getattr(keras.layers, name)(*window, dtype="float64")
         np.testing.assert_allclose(function(x, *window), np.asarray(layer(x)), rtol=1e-12)
+
+
+# Window, stride and sizes, and what Keras 3 makes of them: "valid" floor((n - w) / s) + 1, "same"
+# ceil(n / s) with the odd pixel of padding after the image.
+@pytest.mark.parametrize(
+    ("size", "window", "stride", "valid", "same", "before"),
+    [
+        (5, 2, 2, [1, 3], [1, 3, 4], 0),
+        (5, 3, 2, [2, 4], [1, 3, 4], 1),
+        (6, 3, 2, [2, 4], [2, 4, 5], 0),
+        (4, 3, 1, [2, 3], [1, 2, 3, 3], 1),
+        (7, 2, 3, [1, 4], [1, 4, 6], 0),
+        (4, 4, 3, [3], [2, 3], 1),
+    ],
+)
+def test_places_by_hand(
+    size: int, window: int, stride: int, valid: list[int], same: list[int], before: int
+) -> None:
+    """Of rising numbers the largest of a window is its last pixel: that says where it lies."""
+    x = np.arange(float(size)).reshape(1, size, 1)
+    y = reference.max_pool1d(x, (window,), (stride,))
+    np.testing.assert_array_equal(y.ravel(), valid)
+    y, first = reference.max_pool1d(-x, (window,), (stride,), "same", indices=True)
+    assert y.size == len(same) == -(-size // stride)
+    assert first.ravel()[0] == before  # the first pixel of the image, behind the padding
+    y = reference.max_pool1d(x, (window,), (stride,), "same")
+    np.testing.assert_array_equal(y.ravel(), same)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("size", [(2, 2), (3, 1), (3, 3)])
+def test_an_infinity_stays_where_its_weight_is(size: tuple[int, int], interpolation: str) -> None:
+    """Its reach is that of a one in the place of it; the rest is what it was."""
+    x, one = distinct(1, 9, 12, 2), np.zeros((1, 9, 12, 2))
+    one[0, 4, 6, 0] = 1.0
+    reach = reference.upsample2d(one, size, interpolation) != 0
+    before = reference.upsample2d(x, size, interpolation)
+    x[one != 0] = np.inf
+    y = reference.upsample2d(x, size, interpolation)
+    assert reach[..., 0].any() and not reach[..., 0].all() and not reach[..., 1].any()
+    np.testing.assert_array_equal(~np.isfinite(y), reach)
+    np.testing.assert_array_equal(y[~reach], before[~reach])

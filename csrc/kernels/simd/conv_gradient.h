@@ -251,7 +251,7 @@ class AskForRound {
   }
 
   LinesAhead<T> lines_;
-  const T* stop_;
+  const T* stop_ = nullptr;
   LinesAhead<T> parts_[2];
   const T* stops_[2];
   int left_ = 0;

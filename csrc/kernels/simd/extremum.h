@@ -46,7 +46,9 @@ DLNATIVE_INLINE std::int64_t first_largest(const T* x, std::int64_t n) {
   const Vec<T> target = broadcast(best);
   for (std::int64_t i = 0; i < n; i += kLanes<T>) {
     const Vec<T> v = keep_first<T>(load_upto(x + i, n - i), n - i, x[i]);
-    const unsigned hits = mask_bits(find_nan ? v != v : v == target);
+    // By its name: what type Clang gives to the comparisons of a choice, changed with its version.
+    const Mask<T> found = find_nan ? v != v : v == target;
+    const unsigned hits = mask_bits(found);
     if (hits != 0) return i + __builtin_ctz(hits);
   }
   return 0;  // not reached

@@ -79,7 +79,7 @@ class RowCut {
   std::int64_t most() const { return rows(0); }
 
  private:
-  std::int64_t tiles_, rows_, larger_;
+  std::int64_t tiles_ = 0, rows_ = 0, larger_ = 0;
 };
 
 // What a tile does beside its products, one step for kTogether of them: it copies rows of B for the

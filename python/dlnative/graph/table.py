@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from .attributes import checked
 from .tensor import Spec
 
 table = {}  # name -> Op
@@ -39,6 +40,24 @@ class Op:
     def infer(self, *inputs, **attributes):
         """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""
         raise NotImplementedError
+
+    def check_call(self, inputs, attributes):
+        """What `infer` says of inputs and attributes of any kind, before anything is allocated.
+
+        Returns:
+            (the Spec of the output or a tuple of Specs, the attributes in their one form).
+
+        Raises:
+            ValueError, TypeError: The op cannot be applied to these.
+        """
+        attributes = checked(self.name, attributes)
+        specs = self.infer(*inputs, **attributes)
+        for spec in (specs,) if isinstance(specs, Spec) else specs:
+            # Sizes of 0 do not count: addresses are computed from the others all the same.
+            sizes = math.prod(n for n in spec.shape if n)
+            if sizes * ITEMSIZE[spec.dtype] > MAX_BYTES:
+                raise ValueError(f"{self.name}: a result of shape {spec.shape} is too large")
+        return specs, attributes
 
     def gradient(self, node, *dys, needs):
         """Gradient rule: emits nodes; returns one tensor or None per input.
@@ -83,6 +102,7 @@ def add(op):
     return op
 
 
+MAX_BYTES = 2**62  # of one array, so that no sum of two such numbers overflows
 ITEMSIZE = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "bool": 1}
 
 
@@ -103,7 +123,7 @@ def check_same_dtype(name, *tensors):
 
 def normalize_axis(name, axis, ndim):
     """`axis` as a non-negative integer; ValueError where it is out of range."""
-    if not -ndim <= axis < ndim:
+    if not isinstance(axis, int) or not -ndim <= axis < ndim:
         raise ValueError(f"{name}: axis {axis} is out of range for {ndim} dimensions")
     return axis % ndim
 

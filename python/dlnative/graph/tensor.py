@@ -204,7 +204,7 @@ class Graph:
 
     def apply(self, op, inputs, attributes):
         """Appends a node; returns its output, or a tuple where the op has not exactly one."""
-        specs = op.infer(*inputs, **attributes)
+        specs, attributes = op.check_call(inputs, attributes)
         single = isinstance(specs, Spec)
         node = Node(op, inputs, attributes, self.scope)
         node.outputs = tuple(

@@ -54,7 +54,7 @@ def _draw(
     return philox4x32(key, counter).reshape(count, 8).astype(np.uint64)
 
 
-def _between(limits: tuple[float, float], word: int) -> float:
+def _drawn(limits: tuple[float, float], word: int) -> float:
     """``lower + (upper - lower) * word / 2^32``."""
     lower, upper = (float(v) for v in limits)
     return lower + (upper - lower) * (int(word) / 2**32)
@@ -191,11 +191,11 @@ def random_affine(
     middle_x, middle_y = (width - 1) * 0.5, (height - 1) * 0.5
     y = np.empty_like(x)
     for i, image in enumerate(x):
-        shift_y = _between(height_shift, words[i, 0]) * height
-        shift_x = _between(width_shift, words[i, 1]) * width
-        angle = _between(rotation, words[i, 2]) * 2.0 * math.pi
-        zoom_y = _between(height_zoom, words[i, 3])
-        zoom_x = zoom_y if width_zoom is None else _between(width_zoom, words[i, 4])
+        shift_y = _drawn(height_shift, words[i, 0]) * height
+        shift_x = _drawn(width_shift, words[i, 1]) * width
+        angle = _drawn(rotation, words[i, 2]) * 2.0 * math.pi
+        zoom_y = _drawn(height_zoom, words[i, 3])
+        zoom_x = zoom_y if width_zoom is None else _drawn(width_zoom, words[i, 4])
         a0, a1 = zoom_x * math.cos(angle), -zoom_x * math.sin(angle)
         b0, b1 = zoom_y * math.sin(angle), zoom_y * math.cos(angle)
         a2 = middle_x - a0 * (middle_x + shift_x) - a1 * (middle_y + shift_y)
@@ -226,9 +226,14 @@ def _read(
     def pixels(i: int, j: int) -> Array:
         return _pixels(image, row + i, column + j, fill_mode, fill_value)
 
-    top = pixels(0, 0) + across * (pixels(0, 1) - pixels(0, 0))
-    bottom = pixels(1, 0) + across * (pixels(1, 1) - pixels(1, 0))
-    return top + down * (bottom - top)
+    top = _between(pixels(0, 0), pixels(0, 1), across)
+    bottom = _between(pixels(1, 0), pixels(1, 1), across)
+    return _between(top, bottom, down)
+
+
+def _between(a: Array, b: Array, share: Array) -> Array:
+    """``a + share * (b - a)``; an infinite ``b`` with a share of 0 changes nothing."""
+    return np.where(share == 0, a, a + share * (b - a))
 
 
 def _pixels(image: Array, row: Array, column: Array, fill_mode: str, fill_value: float) -> Array:
@@ -277,7 +282,7 @@ def random_brightness(
     low, high = value_range
     y = np.empty_like(x)
     for i, image in enumerate(x):
-        delta = _between(factor, words[i, 0]) * (float(high) - float(low))
+        delta = _drawn(factor, words[i, 0]) * (float(high) - float(low))
         y[i] = np.clip(image + as_array(delta, x.dtype), low, high)
     return y
 
@@ -309,8 +314,9 @@ def random_contrast(
     words = _draw("contrast", x.shape[0], seed, op_id, epoch, samples)
     y = np.empty_like(x)
     for i, image in enumerate(x):
-        f = as_array(_between(factor, words[i, 0]), x.dtype)
-        mean = image.mean(axis=(0, 1), dtype=np.float64).astype(x.dtype)
+        f = as_array(_drawn(factor, words[i, 0]), x.dtype)
+        pixels = max(1, image.shape[0] * image.shape[1])
+        mean = (image.sum(axis=(0, 1), dtype=np.float64) / pixels).astype(x.dtype)
         y[i] = np.clip((image - mean) * f + mean, *value_range)
     return y
 

@@ -230,6 +230,9 @@ def conv2d(
     input channels. ``attributes`` are those of the activation. With ``pre_activation`` the result
     is ``(y, z)``.
 
+    A weight that is infinite or NaN may make NaN where it meets padding, or not: kernels read the
+    zeros or leave them out.
+
     Raises:
         ValueError: The kernel does not fit the channels or the padded image, or there is no
             activation of this name.

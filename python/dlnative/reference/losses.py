@@ -164,14 +164,14 @@ def categorical_cross_entropy(probs: Array, labels: Array, label_smoothing: floa
 def categorical_cross_entropy_backward(
     dloss: Array, probs: Array, labels: Array, label_smoothing: float = 0.0
 ) -> Array:
-    """Gradient: ``dprobs_i = (dq_i - sum_j dq_j q_j) / sum(probs)``.
+    """Gradient: ``dprobs_i = dloss * (dq_i - sum_j dq_j q_j) / sum(probs)``.
 
-    ``dq_i = -dloss * t_i / q_i``, or 0 where ``q_i`` lies outside of the bounds of the clip.
+    ``dq_i = -t_i / q_i``, or 0 where ``q_i`` lies outside of the bounds of the clip.
     """
     t = _dense_labels(
         "categorical_cross_entropy_backward", probs, labels, label_smoothing, probs.shape[-1]
     )
-    return _log_normalized_backward(-dloss[..., np.newaxis] * t, probs)
+    return as_array(dloss[..., np.newaxis] * _log_normalized_backward(-t, probs), probs.dtype)
 
 
 def sparse_categorical_cross_entropy(probs: Array, labels: Array) -> Array:
@@ -186,7 +186,8 @@ def sparse_categorical_cross_entropy(probs: Array, labels: Array) -> Array:
 def sparse_categorical_cross_entropy_backward(dloss: Array, probs: Array, labels: Array) -> Array:
     """Gradient of the dense form for one-hot labels: ``t_i = [i == label]``."""
     one_hot = _one_hot("sparse_categorical_cross_entropy_backward", probs, labels)
-    return _log_normalized_backward(-dloss[..., np.newaxis] * one_hot, probs)
+    dprobs = _log_normalized_backward(-one_hot, probs)
+    return as_array(dloss[..., np.newaxis] * dprobs, probs.dtype)
 
 
 def binary_cross_entropy(probs: Array, labels: Array, label_smoothing: float = 0.0) -> Array:

@@ -14,50 +14,37 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..graph.window import slide
 from ._arrays import Array, as_array, check_shape
+from ._taps import Padding, Taps
 
 Sizes = tuple[int, ...]
-Padding = str | tuple[int, ...]
 
 
-class _Taps:
-    """The places of a window on images of one shape, tap by tap in scan order."""
+class _Windows(Taps):
+    """The places of a window on images of one shape, tap by tap in scan order.
+
+    Attributes:
+        shape: Shape of the images.
+        inside: For each tap, the places where it lies on the image and not on its padding.
+        count: How many pixels of the image lie in each window.
+    """
 
     def __init__(
         self, op: str, shape: Sizes, pool_size: Sizes, strides: Sizes | None, padding: Padding
-    ):
-        self.pool_size = pool_size
-        self.strides = pool_size if strides is None else strides
-        self.size, pads = slide(op, shape[1:-1], pool_size, self.strides, padding, what="pool")
-        self.pads = [(0, 0), pads[:2], pads[2:], (0, 0)]
+    ) -> None:
+        strides = pool_size if strides is None else strides
+        super().__init__(op, shape[1:-1], pool_size, strides, padding, None)
         self.shape = shape
-        inside = self.pad(np.ones((1, *shape[1:-1], 1)))
-        self.inside = [self.read(inside, tap) > 0 for tap in self]
-        self.count = np.sum(self.inside, axis=0)  # pixels of the image in each window
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter(np.ndindex(*self.pool_size))  # type: ignore[arg-type]
-
-    def pad(self, x: Array) -> Array:
-        return np.pad(x, self.pads)
-
-    def read(self, padded: Array, tap: tuple[int, int]) -> Array:
-        """The view of a padded image that one tap of all windows reads, of the shape of y."""
-        index = [
-            slice(t, t + (n - 1) * s + 1, s)
-            for t, n, s in zip(tap, self.size, self.strides, strict=True)
-        ]
-        return padded[:, index[0], index[1]]
+        image = self.pad(np.ones((1, *self.sizes, 1)))
+        self.inside = [image[met] > 0 for _, met in self]
+        self.count = np.sum(self.inside, axis=0)
 
     def collect(self, parts: Iterator[Array], dtype: object) -> Array:
-        """Adds one array of the shape of y per tap to the pixels that the tap reads."""
-        _, height, width, _ = self.shape
-        dx = self.pad(np.zeros(self.shape, dtype))  # type: ignore[call-overload]
-        for tap, part in zip(self, parts, strict=True):
-            self.read(dx, tap)[...] += part
-        top, left = self.pads[1][0], self.pads[2][0]
-        return dx[:, top : top + height, left : left + width].copy()
+        """Adds one array of the shape of y per tap to the pixels that the tap meets."""
+        dpadded = self.pad(np.zeros(self.shape, dtype))  # type: ignore[call-overload]
+        for (_, met), part in zip(self, parts, strict=True):
+            dpadded[met] += part
+        return self.crop(dpadded)
 
 
 def max_pool2d(
@@ -92,22 +79,22 @@ def max_pool2d(
         array([[ 5.,  7.],
                [13., 15.]])
     """
-    taps = _Taps("max_pool2d", x.shape, pool_size, strides, padding)
-    y, position = _first_maximum(x, taps)
+    windows = _Windows("max_pool2d", x.shape, pool_size, strides, padding)
+    y, position = _first_maximum(x, windows)
     if activation == "relu":
         y = as_array(np.where(y < 0, 0, y), x.dtype)
     return (y, position.astype(np.uint8)) if indices else y
 
 
-def _first_maximum(x: Array, taps: _Taps) -> tuple[Array, Array]:
+def _first_maximum(x: Array, windows: _Windows) -> tuple[Array, Array]:
     """The largest value of each window and the number of the first tap that has it."""
-    padded = taps.pad(x)
-    best = np.full((x.shape[0], *taps.size, x.shape[-1]), -np.inf, x.dtype)
+    padded = windows.pad(x)
+    best = np.full((x.shape[0], *windows.places, x.shape[-1]), -np.inf, x.dtype)
     position = np.full(best.shape, -1)
-    for number, tap in enumerate(taps):
-        value = taps.read(padded, tap)
+    for number, (_, met) in enumerate(windows):
+        value = padded[met]
         better = (position < 0) | (value > best) | (np.isnan(value) & ~np.isnan(best))
-        take = better & taps.inside[number]
+        take = better & windows.inside[number]
         best = np.where(take, value, best)
         position = np.where(take, number, position)
     return best, position
@@ -117,15 +104,15 @@ def max_pool2d_backward(
     dy: Array, x: Array, pool_size: Sizes, strides: Sizes | None = None, padding: Padding = "valid"
 ) -> Array:
     """Gradient of ``max_pool2d``: each ``dy`` goes to the first maximum of its window."""
-    taps = _Taps("max_pool2d_backward", x.shape, pool_size, strides, padding)
-    _, position = _first_maximum(x, taps)
+    windows = _Windows("max_pool2d_backward", x.shape, pool_size, strides, padding)
+    _, position = _first_maximum(x, windows)
     check_shape("max_pool2d_backward", "dy", dy, position.shape)
-    return _scatter(dy, position, taps)
+    return _scatter(dy, position, windows)
 
 
-def _scatter(dy: Array, position: Array, taps: _Taps) -> Array:
-    parts = (np.where(position == number, dy, 0) for number, _ in enumerate(taps))
-    return taps.collect(parts, dy.dtype)
+def _scatter(dy: Array, position: Array, windows: _Windows) -> Array:
+    parts = (np.where(position == number, dy, 0) for number, _ in enumerate(windows))
+    return windows.collect(parts, dy.dtype)
 
 
 def max_pool2d_backward_indices(
@@ -155,11 +142,11 @@ def max_pool2d_backward_indices(
         ValueError: ``dy`` does not have the shape of the pooled values.
     """
     op = "max_pool2d_backward_indices"
-    taps = _Taps(op, input_shape, pool_size, strides, padding)
-    check_shape(op, "dy", dy, (input_shape[0], *taps.size, input_shape[-1]))
+    windows = _Windows(op, input_shape, pool_size, strides, padding)
+    check_shape(op, "dy", dy, (input_shape[0], *windows.places, input_shape[-1]))
     if activation == "relu" and saved is not None:
         dy = as_array(np.where(saved > 0, dy, 0), dy.dtype)
-    return _scatter(dy, indices.astype(np.int64), taps)
+    return _scatter(dy, indices.astype(np.int64), windows)
 
 
 def avg_pool2d(
@@ -176,12 +163,12 @@ def avg_pool2d(
         array([[2. , 3.5],
                [6.5, 8. ]])
     """
-    taps = _Taps("avg_pool2d", x.shape, pool_size, strides, padding)
-    padded = taps.pad(x)
-    total = np.zeros((x.shape[0], *taps.size, x.shape[-1]), x.dtype)
-    for tap in taps:
-        total += taps.read(padded, tap)
-    return as_array(total / taps.count, x.dtype)
+    windows = _Windows("avg_pool2d", x.shape, pool_size, strides, padding)
+    padded = windows.pad(x)
+    total = np.zeros((x.shape[0], *windows.places, x.shape[-1]), x.dtype)
+    for _, met in windows:
+        total += padded[met]
+    return as_array(total / windows.count, x.dtype)
 
 
 def avg_pool2d_backward(
@@ -192,10 +179,10 @@ def avg_pool2d_backward(
     padding: Padding = "valid",
 ) -> Array:
     """Gradient of ``avg_pool2d``: each pixel of a window gets ``dy`` divided by their number."""
-    taps = _Taps("avg_pool2d_backward", input_shape, pool_size, strides, padding)
-    check_shape("avg_pool2d_backward", "dy", dy, (input_shape[0], *taps.size, input_shape[-1]))
-    share = as_array(dy / taps.count, dy.dtype)
-    return taps.collect((np.where(inside, share, 0) for inside in taps.inside), dy.dtype)
+    windows = _Windows("avg_pool2d_backward", input_shape, pool_size, strides, padding)
+    check_shape("avg_pool2d_backward", "dy", dy, (input_shape[0], *windows.places, input_shape[-1]))
+    share = as_array(dy / windows.count, dy.dtype)
+    return windows.collect((np.where(inside, share, 0) for inside in windows.inside), dy.dtype)
 
 
 # --- one spatial axis: images of height 1 --------------------------------------------------------

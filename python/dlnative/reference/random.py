@@ -68,7 +68,7 @@ def _random_words(size: int, seed: int, op_id: int, step: int) -> Array:
     return philox4x32(key, counter).reshape(4 * blocks.size)[:size]
 
 
-def dropout(x: Array, *, rate: float, seed: int, op_id: int, step: int = 0) -> Array:
+def dropout(x: Array, *, rate: float, seed: int = 0, op_id: int = 0, step: int = 0) -> Array:
     """Inverted dropout: each element is 0 with probability ``rate``, else ``x / (1 - rate)``.
 
     Element ``i`` in C order is kept where ``word_i >= round(rate * 2^32)``. The words come from

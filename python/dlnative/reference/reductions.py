@@ -1,30 +1,36 @@
 """Reductions over axes, and ``broadcast_to``, which undoes the shape change of a sum.
 
-``axis`` is None (all axes), a number, or a tuple of numbers; ``keepdims`` leaves axes of size 1 in
+``axis`` is None (all axes), a number, or several; ``keepdims`` leaves axes of size 1 in
 their places. Dtypes: float32 or float64, the same out as in; ``argmax`` returns int32.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ._arrays import Array, as_array
 
-Axis = int | tuple[int, ...] | None
+Axis = int | Sequence[int] | None
+
+
+def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(x.ndim))
+    return (axis,) if isinstance(axis, int) else tuple(axis)
 
 
 def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over ``axis``; 0 over no elements."""
-    return as_array(np.sum(x, axis=axis, keepdims=keepdims), x.dtype)
+    return as_array(np.sum(x, axis=_axes(x, axis), keepdims=keepdims), x.dtype)
 
 
 def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Arithmetic mean over ``axis``: the sum divided by the number of elements in it."""
-    axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
-    count = math.prod(x.shape[a] for a in axes)
-    return as_array(np.sum(x, axis=axis, keepdims=keepdims) / count, x.dtype)
+    count = math.prod(x.shape[a] for a in _axes(x, axis))
+    return as_array(np.sum(x, axis=_axes(x, axis), keepdims=keepdims) / count, x.dtype)
 
 
 def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -33,7 +39,7 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     Raises:
         ValueError: There is no element to take the maximum of.
     """
-    return as_array(np.max(x, axis=axis, keepdims=keepdims), x.dtype)
+    return as_array(np.max(x, axis=_axes(x, axis), keepdims=keepdims), x.dtype)
 
 
 def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -42,7 +48,7 @@ def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     Raises:
         ValueError: There is no element to take the minimum of.
     """
-    return as_array(np.min(x, axis=axis, keepdims=keepdims), x.dtype)
+    return as_array(np.min(x, axis=_axes(x, axis), keepdims=keepdims), x.dtype)
 
 
 def argmax(x: Array, axis: int = -1) -> Array:

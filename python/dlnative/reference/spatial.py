@@ -37,6 +37,8 @@ def upsample2d(x: Array, size: tuple[int, int] = (2, 2), interpolation: str = "n
         bicubic    Keys's kernel with a = -1/2
         lanczos n  k(t) = sinc(t) sinc(t / n) for |t| <= n
 
+    A pixel of weight 0 is not read: an infinity reaches the pixels near it, and no others.
+
     Args:
         x: Images.
         size: Factors of height and width.
@@ -52,7 +54,7 @@ def upsample2d(x: Array, size: tuple[int, int] = (2, 2), interpolation: str = "n
     """
     rows = _resize_matrix(x.shape[1], size[0], interpolation)
     columns = _resize_matrix(x.shape[2], size[1], interpolation)
-    return as_array(np.einsum("oh,nhwc,pw->nopc", rows, x, columns, optimize=True), x.dtype)
+    return as_array(_apply(columns, _apply(rows, x, axis=1), axis=2), x.dtype)
 
 
 def upsample2d_backward(
@@ -67,7 +69,17 @@ def upsample2d_backward(
     check_shape("upsample2d_backward", "dy", dy, expected)
     rows = _resize_matrix(height, size[0], interpolation)
     columns = _resize_matrix(width, size[1], interpolation)
-    return as_array(np.einsum("oh,nopc,pw->nhwc", rows, dy, columns, optimize=True), dy.dtype)
+    return as_array(_apply(columns.T, _apply(rows.T, dy, axis=1), axis=2), dy.dtype)
+
+
+def _apply(matrix: Array, x: Array, axis: int) -> Array:
+    """``matrix`` times ``x`` along an axis, in float64, without the products by 0."""
+    lines = np.moveaxis(x, axis, 0)
+    result = np.zeros((len(matrix), *lines.shape[1:]))
+    for line, weights in zip(lines, matrix.T):
+        for o in np.flatnonzero(weights):
+            result[o] += weights[o] * line
+    return np.moveaxis(result, 0, axis)
 
 
 def _resize_matrix(n: int, factor: int, interpolation: str) -> Array:

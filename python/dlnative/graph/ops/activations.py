@@ -64,6 +64,13 @@ class StepOp(ActivationOp):
         return (None,)
 
 
+def check_activation(name, activation, attributes):
+    """ValueError or TypeError unless it is known, and the attributes are those it has."""
+    if activation is not None and activation not in ACTIVATIONS:
+        raise ValueError(f"{name}: unknown activation {activation!r}")
+    check_attributes(name, attributes, ACTIVATIONS[activation].defaults if activation else {})
+
+
 def check_attributes(name, attributes, defaults):
     for key in attributes:
         if key not in defaults:

@@ -5,6 +5,8 @@ a program the epoch and the numbers come from the step; the attributes `epoch` a
 them where an op is used alone.
 """
 
+import math
+
 from ..table import Op, register, same
 from ..tensor import Spec, apply
 
@@ -28,11 +30,27 @@ def _check_choice(name, argument, value, known):
         raise ValueError(f"{name}: expected {argument} to be one of {known}, received {value!r}")
 
 
-def _check_range(name, argument, values, low=float("-inf")):
-    if len(values) != 2 or not values[0] <= values[1] or not low < values[0]:
-        above = "" if low == float("-inf") else f" above {low:g}"
+MAX_RANGE = 1e6
+MAX_COORDINATE = 2.0**29  # pixels; coordinates have 64 bits, of which 32 count parts of a pixel
+
+
+def _check_range(name, argument, values, low=-MAX_RANGE, high=MAX_RANGE):
+    if len(values) != 2 or not low <= values[0] <= values[1] <= high or values[0] == low == 0.0:
+        between = f"above {low:g}" if low == 0.0 else f"between {low:g}"
         raise ValueError(
-            f"{name}: expected {argument} to be two numbers in order{above}, received {values}"
+            f"{name}: expected {argument} to be two numbers in order {between} and up to {high:g}, "
+            f"received {values}"
+        )
+
+
+def _check_reach(name, x, shifts, zooms):
+    """ValueError where a pixel would be read farther away than coordinates can say."""
+    farthest = max(1.0, *(z[1] for z in zooms)) * sum(x.shape[1:3])
+    farthest *= 1.0 + max(abs(limit) for shift in shifts for limit in shift)
+    if farthest > MAX_COORDINATE:
+        raise ValueError(
+            f"{name}: shifts {shifts} and zooms {zooms} reach {farthest:g} pixels away in images "
+            f"of shape {x.shape}, expected at most {MAX_COORDINATE:g}"
         )
 
 
@@ -137,6 +155,8 @@ class RandomAffine(_PerSample):
         _check_range(self.name, "height_zoom", height_zoom, 0.0)
         if width_zoom is not None:
             _check_range(self.name, "width_zoom", width_zoom, 0.0)
+        zooms = (height_zoom, height_zoom if width_zoom is None else width_zoom)
+        _check_reach(self.name, x, (height_shift, width_shift), zooms)
         _check_choice(self.name, "fill_mode", fill_mode, FILL_MODES)
         _check_choice(self.name, "interpolation", interpolation, INTERPOLATIONS)
         return same(x)
@@ -161,7 +181,7 @@ class _ValueOp(_PerSample):
     ):
         check_images(self.name, x)
         _check_range(self.name, "factor", factor)
-        _check_range(self.name, "value_range", value_range)
+        _check_range(self.name, "value_range", value_range, -math.inf, math.inf)
         return same(x)
 
 

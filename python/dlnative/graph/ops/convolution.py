@@ -9,7 +9,7 @@ import math
 from ..table import Op, add, check_same_dtype
 from ..tensor import Spec, apply
 from ..window import AXES, slide, slide_transposed
-from .activations import ACTIVATIONS, check_attributes
+from .activations import ACTIVATIONS, check_activation
 
 # Attributes that say where the taps lie; every op of a family takes the same.
 GEOMETRY = ("strides", "padding", "dilation_rate")
@@ -41,8 +41,6 @@ def check_kernel(op, kernel, rank, channels):
 
 def check_groups(op, groups, channels_in, channels_out, kernel_in=None):
     """ValueError unless `groups` divide all channels, and the kernel has those of one group."""
-    if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
-        raise ValueError(f"{op}: expected groups to be a positive integer, received {groups!r}")
     if channels_in % groups or channels_out % groups:
         kind, count = ("input", channels_in) if channels_in % groups else ("output", channels_out)
         raise ValueError(
@@ -60,13 +58,6 @@ def check_groups(op, groups, channels_in, channels_out, kernel_in=None):
 def check_bias(op, bias, channels):
     if bias is not None and bias.shape != (channels,):
         raise ValueError(f"{op}: expected a bias of shape ({channels},), received {bias.shape}")
-
-
-def check_activation(op, activation, attributes):
-    """ValueError or TypeError unless it is known, and the attributes are those it has."""
-    if activation is not None and activation not in ACTIVATIONS:
-        raise ValueError(f"{op}: unknown activation {activation!r}")
-    check_attributes(op, attributes, ACTIVATIONS[activation].defaults if activation else {})
 
 
 def check_not_fused(node):
@@ -90,6 +81,14 @@ def check_cotangent(op, dy, expected):
         a is not None and b is not None and a != b for a, b in zip(dy.shape, expected)
     ):
         raise ValueError(f"{op}: expected dy of shape {expected}, received {dy.shape}")
+
+
+def check_channels(op, x, dy):
+    """ValueError unless there is a filter: a kernel without one belongs to no convolution."""
+    if x.shape[-1] < 1 or dy.shape[-1] < 1:
+        raise ValueError(
+            f"{op}: expected x and dy with at least one channel, received {x.shape} and {dy.shape}"
+        )
 
 
 def epilogue_flops(node):
@@ -262,6 +261,7 @@ class ConvolutionBackwardKernel(Op):
         check_rank(self.name, "x", x, self.rank)
         check_rank(self.name, "dy", dy, self.rank)
         check_groups(self.name, groups, x.shape[-1], dy.shape[-1])
+        check_channels(self.name, x, dy)
         sizes, _ = slide(
             self.name,
             x.shape[1:-1],

@@ -9,9 +9,10 @@ import math
 from ..table import Op, check_same_dtype, register
 from ..tensor import Spec, apply
 from ..window import slide
+from .activations import check_activation
 from .convolution import (
-    check_activation,
     check_bias,
+    check_channels,
     check_cotangent,
     check_image_shape,
     check_kernel,
@@ -149,8 +150,9 @@ class DepthwiseConv2DBackwardKernel(Op):
         check_same_dtype(self.name, x, dy)
         check_rank(self.name, "x", x, 2)
         check_rank(self.name, "dy", dy, 2)
+        check_channels(self.name, x, dy)
         channels = x.shape[-1]
-        if channels < 1 or dy.shape[-1] % channels or dy.shape[-1] == 0:
+        if dy.shape[-1] % channels:
             raise ValueError(
                 f"{self.name}: expected dy with a multiple of {channels} channels, received "
                 f"{dy.shape}"

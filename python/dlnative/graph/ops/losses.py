@@ -4,6 +4,15 @@ from ..table import Op, add, check_same_dtype, register, same
 from ..tensor import Spec, apply
 
 
+def check_predictions(name, pred):
+    """ValueError unless there is a last axis, of at least one class or output."""
+    if pred.ndim < 1 or pred.shape[-1] == 0:
+        raise ValueError(
+            f"{name}: expected predictions with at least one class or output on their last axis, "
+            f"received shape {pred.shape}"
+        )
+
+
 class LossOp(Op):
     """losses[i] = loss(pred[i], labels[i]), reduced over the last axis; shape pred.shape[:-1]."""
 
@@ -17,10 +26,7 @@ class LossOp(Op):
         for key in attributes:
             if key != "label_smoothing" or not self.smoothing:
                 raise TypeError(f"{name}: unexpected argument {key!r}")
-        if pred.ndim < 1:
-            raise ValueError(
-                f"{name}: expected predictions of at least one dimension, received {pred.shape}"
-            )
+        check_predictions(name, pred)
         if self.sparse:
             if labels.dtype != "int32":
                 raise ValueError(f"{name}: expected int32 labels, received {labels.dtype}")

@@ -4,7 +4,7 @@ import math
 
 from ..table import Op, check_same_dtype, register
 from ..tensor import Spec, apply
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, check_activation
 
 
 def rows_of(shape):
@@ -71,8 +71,7 @@ class Dense(Op):
 
     def infer(self, x, kernel, bias=None, activation=None, pre_activation=False, **attributes):
         check_same_dtype(self.name, x, kernel, bias)
-        if activation is not None and activation not in ACTIVATIONS:
-            raise ValueError(f"dense: unknown activation {activation!r}")
+        check_activation(self.name, activation, attributes)
         if kernel.ndim != 2:
             raise ValueError(
                 f"dense: expected a kernel of shape (in, out), received {kernel.shape}"
@@ -118,12 +117,19 @@ class DenseBackwardInput(Op):
 
     def infer(self, dy, kernel, saved=None, activation=None, **attributes):
         check_same_dtype(self.name, dy, kernel, saved)
-        if dy.ndim < 2 or dy.shape[-1] != kernel.shape[-1]:
+        check_activation(self.name, activation, attributes)
+        if kernel.ndim != 2 or dy.ndim < 2 or dy.shape[-1] != kernel.shape[-1]:
             raise ValueError(
                 f"dense_backward_input: expected dy of shape (batch, {kernel.shape[-1]}) to match "
                 f"the kernel {kernel.shape}, received {dy.shape}"
             )
-        return Spec(dy.shape[:-1] + (kernel.shape[0],), dy.dtype)
+        shape = dy.shape[:-1] + (kernel.shape[0],)
+        if (saved is None) != (activation is None) or (saved is not None and saved.shape != shape):
+            raise ValueError(
+                f"dense_backward_input: expected 'saved' of shape {shape} with an activation and "
+                f"only then, received {None if saved is None else saved.shape}"
+            )
+        return Spec(shape, dy.dtype)
 
     def flops(self, node):
         return 2 * node.outputs[0].size * node.inputs[1].shape[1]

@@ -2,6 +2,7 @@
 
 from ..table import Op, check_same_dtype, register
 from ..tensor import Spec
+from .losses import check_predictions
 
 
 @register
@@ -11,6 +12,7 @@ class CategoricalAccuracy(Op):
     name = "categorical_accuracy"
 
     def infer(self, pred, labels):
+        check_predictions(self.name, pred)
         check_same_dtype(self.name, pred, labels)
         if pred.shape != labels.shape:
             raise ValueError(
@@ -26,6 +28,7 @@ class SparseCategoricalAccuracy(Op):
     name = "sparse_categorical_accuracy"
 
     def infer(self, pred, labels):
+        check_predictions(self.name, pred)
         if labels.dtype != "int32" or labels.shape != pred.shape[:-1]:
             raise ValueError(
                 f"{self.name}: expected int32 labels of shape {pred.shape[:-1]}, "
@@ -41,6 +44,7 @@ class BinaryAccuracy(Op):
     name = "binary_accuracy"
 
     def infer(self, pred, labels, threshold=0.5):
+        check_predictions(self.name, pred)
         check_same_dtype(self.name, pred, labels)
         if pred.shape != labels.shape:
             raise ValueError(

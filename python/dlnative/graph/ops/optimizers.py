@@ -8,11 +8,18 @@ from ..tensor import Spec
 
 
 class UpdateOp(Op):
-    """One optimizer's update of one parameter (or of one flat buffer of parameters)."""
+    """One optimizer's update of one parameter (or of one flat buffer of parameters).
 
-    def __init__(self, name, slots, flops_per_element):
+    Attributes:
+        slots: {name: None, or which attributes need it}: the arrays after the parameter and before
+            the gradient.
+        options: Names of the attributes.
+    """
+
+    def __init__(self, name, slots, flops_per_element, *options):
         self.name = name
-        self.slots = slots  # names of the slot arrays, after the parameter and before the gradient
+        self.options = (*options, "weight_decay")
+        self.slots = slots
         self.writes = tuple(range(1 + len(slots)))
         self.flops_per_element = flops_per_element
 
@@ -21,11 +28,21 @@ class UpdateOp(Op):
         return 1 + len(self.slots)
 
     def infer(self, *inputs, **attributes):
+        for key in attributes:
+            if key not in self.options:
+                raise TypeError(f"{self.name}: unexpected argument {key!r}")
         if len(inputs) != len(self.slots) + 4:
             raise ValueError(
                 f"{self.name}: expected param, {', '.join(self.slots)}, grad, hyper and "
                 f"iterations, received {len(inputs)} inputs"
             )
+        for slot, (name, needed) in zip(inputs[1:], self.slots.items()):
+            there = needed is None or bool(needed(attributes))
+            if (slot is not None) != there:
+                raise ValueError(
+                    f"{self.name}: expected {name} to be {'an array' if there else 'None'} with "
+                    f"{attributes}, received {'None' if slot is None else slot}"
+                )
         param, grad = inputs[0], inputs[self.grad_index]
         arrays = [t for t in inputs[: self.grad_index + 1] if t is not None]
         check_same_dtype(self.name, *arrays)
@@ -44,13 +61,23 @@ class UpdateOp(Op):
         return self.flops_per_element * node.inputs[0].size
 
 
+_SLOTS = {
+    "sgd": {"velocity": lambda a: a.get("momentum", 0.0) != 0.0},
+    "adagrad": {"accumulator": None},
+    "rmsprop": {
+        "velocity": None,
+        "momentum_buffer": lambda a: a.get("momentum", 0.0) > 0.0,
+        "average_grad": lambda a: a.get("centered", False),
+    },
+    "adam": {"m": None, "v": None, "vhat": lambda a: a.get("amsgrad", False)},
+}
 UPDATES = {
     op.name: op
     for op in (
-        UpdateOp("sgd", ("velocity",), 4),
-        UpdateOp("adagrad", ("accumulator",), 6),
-        UpdateOp("rmsprop", ("velocity", "momentum_buffer", "average_grad"), 8),
-        UpdateOp("adam", ("m", "v", "vhat"), 12),
+        UpdateOp("sgd", _SLOTS["sgd"], 4, "momentum", "nesterov"),
+        UpdateOp("adagrad", _SLOTS["adagrad"], 6, "epsilon"),
+        UpdateOp("rmsprop", _SLOTS["rmsprop"], 8, "rho", "momentum", "epsilon", "centered"),
+        UpdateOp("adam", _SLOTS["adam"], 12, "beta_1", "beta_2", "epsilon", "amsgrad"),
     )
 }
 
@@ -65,7 +92,13 @@ class ClipOp(Op):
         self.name = name
 
     def infer(self, grad, limit):
+        check_limit(self.name, limit)
         return same(grad)
+
+
+def check_limit(name, limit):
+    if not limit > 0:
+        raise ValueError(f"{name}: expected a positive limit, received {limit}")
 
 
 add(ClipOp("clip_by_value"))
@@ -79,6 +112,8 @@ class GlobalNorm(Op):
     name = "global_norm"
 
     def infer(self, *grads):
+        if not grads:
+            raise ValueError(f"{self.name}: expected at least one gradient")
         check_same_dtype(self.name, *grads)
         return Spec((), grads[0].dtype)
 
@@ -94,4 +129,8 @@ class ScaleByGlobalNorm(Op):
     inplace = {0: 0}
 
     def infer(self, grad, norm, limit):
+        check_same_dtype(self.name, grad, norm)
+        check_limit(self.name, limit)
+        if norm.shape not in ((), (1,)):
+            raise ValueError(f"{self.name}: expected a scalar norm, received shape {norm.shape}")
         return same(grad)

@@ -62,9 +62,7 @@ class MaxPool(PoolOp):
     stood. `activation` may be "relu", which is applied to y.
     """
 
-    def infer(
-        self, x, pool_size, strides=None, padding="valid", indices=False, activation=None, **_
-    ):
+    def infer(self, x, pool_size, strides=None, padding="valid", indices=False, activation=None):
         if activation not in (None, "linear", "relu"):
             raise ValueError(f"{self.name}: expected activation 'relu', received {activation!r}")
         shape = self.out_shape(x.shape, pool_size, strides, padding)
@@ -106,7 +104,6 @@ class MaxPoolBackwardIndices(PoolOp):
         strides=None,
         padding="valid",
         activation=None,
-        **_,
     ):
         check_same_dtype(self.name, dy, saved)
         if activation not in (None, "linear", "relu"):

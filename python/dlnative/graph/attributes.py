@@ -1,0 +1,187 @@
+"""What the attributes of ops may be: one rule for each name, whichever op has it.
+
+A rule returns the value as the shape rules and both engines take it: numbers as float, sizes as
+tuples of int. It raises ValueError for what could mean something else in one of them: a bool where
+a number is expected, NaN, an integer that does not fit into 64 bits, a size that would overflow the
+arithmetic of addresses. What depends on shapes or on other attributes, the op's `infer` checks.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+MAX_SIZE = 2**31 - 1  # of a window, a stride, an axis
+_BOOLS = (bool, np.bool_)
+
+
+def _fail(op, name, expected, value):
+    raise ValueError(f"{op}: expected {name!r} to be {expected}, received {value!r}")
+
+
+def _integer(value, low, high):
+    """`value` as an int of [low, high], or None."""
+    if isinstance(value, _BOOLS):
+        return None
+    try:
+        value = operator.index(value)
+    except TypeError:
+        return None
+    return value if low <= value <= high else None
+
+
+def _number(value):
+    """`value` as a finite float, or None."""
+    if isinstance(value, _BOOLS) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return None
+    try:
+        value = float(value)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def number(low=-math.inf, below=math.inf):
+    """A finite number of at least `low`, and less than `below`."""
+    expected = "a finite number" + (f" of at least {low:g}" if math.isfinite(low) else "")
+    expected += f" and below {below:g}" if math.isfinite(below) else ""
+
+    def rule(op, name, value):
+        result = _number(value)
+        fits = result is not None and low <= result < below
+        return result if fits else _fail(op, name, expected, value)
+
+    return rule
+
+
+def numbers(op, name, value):
+    """A pair of finite numbers."""
+    result = _several(value, _number)
+    if result is None or len(result) != 2:
+        _fail(op, name, "two finite numbers", value)
+    return result
+
+
+def integer(low=-(2**63), high=2**63 - 1):
+    def rule(op, name, value):
+        result = _integer(value, low, high)
+        if result is None:
+            expected = f"an integer of at least {low}" if low >= 0 else "an integer of 64 bits"
+            _fail(op, name, expected, value)
+        return result
+
+    return rule
+
+
+def flag(op, name, value):
+    return bool(value) if isinstance(value, _BOOLS) else _fail(op, name, "True or False", value)
+
+
+def text(op, name, value):
+    return value if isinstance(value, str) else _fail(op, name, "a string", value)
+
+
+def _several(value, of):
+    """A tuple of what `of` makes of each element, or None."""
+    if not isinstance(value, (tuple, list, np.ndarray)):
+        return None
+    result = tuple(of(v) for v in value)
+    return None if None in result else result
+
+
+def sizes(low):
+    """Several integers of [low, MAX_SIZE]."""
+
+    def rule(op, name, value):
+        result = _several(value, lambda v: _integer(v, low, MAX_SIZE))
+        expected = f"a tuple of integers of at least {low} and at most {MAX_SIZE}"
+        return result if result is not None else _fail(op, name, expected, value)
+
+    return rule
+
+
+def shape(op, name, value):
+    """Sizes of axes; None for one that is open."""
+    result = _several(value, lambda v: -1 if v is None else _integer(v, 0, 2**63 - 1))
+    if result is None:
+        _fail(op, name, "a tuple of integers of at least 0", value)
+    return tuple(None if n == -1 else n for n in result)
+
+
+def padding(op, name, value):
+    return value if isinstance(value, str) else sizes(0)(op, name, value)
+
+
+def axes(op, name, value):
+    """None, an axis or several."""
+    if value is None:
+        return None
+    result = _integer(value, -MAX_SIZE, MAX_SIZE)
+    result = (
+        _several(value, lambda v: _integer(v, -MAX_SIZE, MAX_SIZE)) if result is None else result
+    )
+    return result if result is not None else _fail(op, name, "an axis or a tuple of axes", value)
+
+
+def samples(op, name, value):
+    result = _several(value, lambda v: _integer(v, 0, 2**63 - 1))
+    return result if result is not None else _fail(op, name, "numbers of samples", value)
+
+
+_SEED = integer(high=2**64 - 1)  # all 64 bits, with or without a sign
+RULES = {
+    **dict.fromkeys(
+        ("alpha", "fill_value", "label_smoothing", "limit", "momentum", "offset", "rate", "rho")
+        + ("scale", "threshold", "weight_decay"),
+        number(),
+    ),
+    **dict.fromkeys(("beta_1", "beta_2"), number(0, below=1)),  # the correction divides by 1 - beta
+    **dict.fromkeys(("epsilon", "max_value", "negative_slope"), number(0)),
+    **dict.fromkeys(
+        ("factor", "height_shift", "height_zoom", "rotation", "value_range")
+        + ("width_shift", "width_zoom"),
+        numbers,
+    ),
+    **dict.fromkeys(("epoch", "op_id", "seed", "step"), _SEED),
+    **dict.fromkeys(("height", "start", "stop", "width"), integer(0, MAX_SIZE)),
+    "groups": integer(1, MAX_SIZE),
+    **dict.fromkeys(
+        ("amsgrad", "approximate", "bias", "centered", "indices", "keepdims", "nesterov")
+        + ("pre_activation", "residual", "transpose_a", "transpose_b"),
+        flag,
+    ),
+    **dict.fromkeys(("activation", "fill_mode", "interpolation", "mode", "padding_mode"), text),
+    **dict.fromkeys(
+        ("dilation_rate", "kernel_size", "pool_size", "size", "strides"),
+        sizes(1),
+    ),
+    **dict.fromkeys(("cropping", "output_padding", "window"), sizes(0)),
+    **dict.fromkeys(("input_shape", "shape"), shape),
+    "padding": padding,
+    "axis": axes,
+    "axes": axes,
+    "samples": samples,
+}
+
+# Where None stands for what the op does without the attribute.
+OPTIONAL = frozenset(
+    ("activation", "dilation_rate", "epoch", "max_value", "output_padding", "samples", "step")
+    + ("strides", "width_zoom")
+)
+
+
+def checked(op, attributes):
+    """The attributes of the op of this name in their one form, those without effect left out.
+
+    Raises:
+        ValueError: An attribute is of a wrong type or beyond what any op takes.
+    """
+    result = {}
+    for name, value in attributes.items():
+        if value is None and name in OPTIONAL:
+            continue
+        rule = RULES.get(name)
+        result[name] = value if rule is None else rule(op, name, value)
+    return result

@@ -1,0 +1,360 @@
+"""A call of every op of the table, of any sizes: what tests that go over the whole table draw from.
+
+`CASES[name]` builds the inputs and the attributes of one call from a `Draw`, which decides sizes
+and options. All sizes of one name are one size, so a test can set one of them to zero and get a
+call that is consistent otherwise. A new row of the table needs a builder here; a test says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import op_cases_images  # noqa: F401  (the builders of convolutions, pooling and images)
+from op_draw import CASES, Draw, builds, fused, fused_backward, of_activation, rows
+
+from dlnative import reference
+from dlnative.graph.ops.activations import ACTIVATIONS
+from dlnative.graph.ops.losses import LOSSES
+
+__all__ = ["CASES", "Draw"]
+
+# --- elementwise ----------------------------------------------------------------------------------
+
+
+@builds(*ACTIVATIONS)
+def activation(d, name):
+    return [2 * d.normal(*rows(d))], of_activation(d, name)
+
+
+@builds(*(f"{name}_backward" for name in ACTIVATIONS))
+def activation_backward(d, name):
+    forward = name.removesuffix("_backward")
+    (x,), attributes = activation(d, forward)
+    if ACTIVATIONS[forward].saves_of(attributes) == "output":
+        x = getattr(reference, forward)(x, **attributes)
+    return [d.normal(*x.shape), x], attributes
+
+
+@builds("add", "subtract", "multiply", "divide", "maximum", "minimum")
+def binary(d, name):
+    n, c = d.size("batch", 3), d.size("features", 5)
+    shapes = d.one_of(((n, c), (n, c)), ((n, c), (c,)), ((n, 1), (2, 1, c)), ((), (n, c)))
+    return [d.normal(*shapes[0]), d.positive(*shapes[1])], {}
+
+
+@builds("rescale")
+def rescale(d, name):
+    return [d.normal(*rows(d))], d.one_of({"scale": 2.5, "offset": -1.0}, {"scale": -0.5}, {})
+
+
+@builds("softmax", "log_softmax")
+def softmax(d, name):
+    return [3 * d.normal(*rows(d))], d.one_of({}, {"axis": 0}, {"axis": 1})
+
+
+@builds("softmax_backward", "log_softmax_backward")
+def softmax_backward(d, name):
+    (x,), attributes = softmax(d, name)
+    y = getattr(reference, name.removesuffix("_backward"))(x, **attributes)
+    return [d.normal(*x.shape), y], attributes
+
+
+@builds("dropout")
+def dropout(d, name):
+    attributes = {"rate": d.one_of(0.5, 0.0, 0.875), "seed": 7, "op_id": 3, "step": 2}
+    return [d.normal(*rows(d))], attributes
+
+
+# --- sums and moves -------------------------------------------------------------------------------
+
+
+@builds("sum", "mean", "max", "min")
+def reduction(d, name):
+    x = d.normal(d.size("batch", 3), d.size("middle", 2), d.size("features", 5))
+    axis = d.one_of(None, 1, (0, 2), -1, (), [0])
+    return [x], {"axis": axis, "keepdims": d.one_of(False, True)}
+
+
+@builds("argmax")
+def argmax(d, name):
+    return [d.normal(d.size("batch", 3), d.size("features", 5))], d.one_of({}, {"axis": 0})
+
+
+@builds("broadcast_to")
+def broadcast_to(d, name):
+    n, c = d.size("batch", 3), d.size("features", 5)
+    shape = d.one_of((n, 1), (c,), (1, c))
+    return [d.normal(*shape)], {"shape": d.one_of((n, c), (2, n, c), (n, c))}
+
+
+@builds("reshape")
+def reshape(d, name):
+    n, c = d.size("batch", 3), d.size("features", 4)
+    return [d.normal(n, c)], {"shape": d.one_of((c, n), (n * c,), (n, 1, c))}
+
+
+@builds("concatenate")
+def concatenate(d, name):
+    n, c = d.size("batch", 3), d.size("features", 5)
+    widths = d.one_of((c, d.size("other", 2)), (c,), (1, c, d.size("other", 2)))
+    if d.one_of(True, False):
+        return [d.normal(n, width) for width in widths], {}
+    return [d.normal(width, n) for width in widths], {"axis": 0}
+
+
+@builds("slice")
+def slice_(d, name):
+    c = d.size("features", 5)
+    start, stop = d.one_of((0, c), (min(1, c), c), (c // 2, c // 2))
+    return [d.normal(d.size("batch", 3), c)], {
+        "axis": d.one_of(-1, 1),
+        "start": start,
+        "stop": stop,
+    }
+
+
+@builds("transpose")
+def transpose(d, name):
+    x = d.normal(d.size("batch", 3), d.size("middle", 2), d.size("features", 5))
+    return [x], {"axes": d.one_of((1, 0, 2), (2, 1, 0), (0, -1, 1))}
+
+
+# --- products -------------------------------------------------------------------------------------
+
+
+@builds("matmul")
+def matmul(d, name):
+    m, n, k = d.size("m", 3), d.size("n", 4), d.size("k", 5)
+    a, b = d.one_of(False, True), d.one_of(False, False, True)
+    shapes = ((k, m) if a else (m, k)), ((n, k) if b else (k, n))
+    return [d.normal(*shapes[0]), d.normal(*shapes[1])], {"transpose_a": a, "transpose_b": b}
+
+
+@builds("dense")
+def dense(d, name):
+    shape, out = rows(d), d.size("units", 4)
+    attributes = fused(d)
+    if d.one_of(False, True, False):
+        attributes["pre_activation"] = True
+    return [d.normal(*shape), d.normal(shape[-1], out), d.maybe(d.normal(out))], attributes
+
+
+@builds("dense_backward_input")
+def dense_backward_input(d, name):
+    shape, out = rows(d), d.size("units", 4)
+    saved, attributes = fused_backward(d, *shape)
+    return [d.normal(*shape[:-1], out), d.normal(shape[-1], out), saved], attributes
+
+
+@builds("dense_backward_kernel")
+def dense_backward_kernel(d, name):
+    shape, out = rows(d), d.size("units", 4)
+    return [d.normal(*shape), d.normal(*shape[:-1], out)], {"bias": d.one_of(False, True)}
+
+
+@builds("bias_backward")
+def bias_backward(d, name):
+    return [d.normal(*rows(d))], {}
+
+
+# --- normalisation --------------------------------------------------------------------------------
+
+
+@builds("batch_norm")
+def batch_norm(d, name):
+    shape = rows(d)
+    c = shape[-1]
+    arrays = [d.normal(*shape), d.normal(c), d.positive(c), d.maybe(d.normal(c))]
+    arrays += [d.maybe(d.normal(c)), d.maybe(d.normal(*shape))]
+    return arrays, {"epsilon": 0.125, "activation": d.one_of(None, "relu")}
+
+
+@builds("batch_norm_backward")
+def batch_norm_backward(d, name):
+    shape = rows(d)
+    c = shape[-1]
+    arrays = [d.normal(*shape), d.normal(*shape), d.normal(c), d.positive(c), d.maybe(d.normal(c))]
+    return arrays, {"epsilon": 0.125}
+
+
+@builds("batch_norm_training")
+def batch_norm_training(d, name):
+    shape = rows(d)
+    c = shape[-1]
+    moments = None
+    if d.one_of(False, False, True):
+        moments = np.stack([d.normal(1, c), d.positive(1, c)], axis=1)
+    arrays = [d.normal(*shape), d.maybe(d.normal(c)), d.maybe(d.normal(c))]
+    arrays += [d.one_of(None, d.normal(*shape)), moments]
+    return arrays, {"epsilon": 0.125, "activation": d.one_of(None, "relu")}
+
+
+@builds("batch_norm_training_backward")
+def batch_norm_training_backward(d, name):
+    shape = rows(d)
+    c = shape[-1]
+    x, gamma = d.normal(*shape), d.maybe(d.normal(c))
+    y, mean, variance = reference.batch_norm_training(x, gamma, epsilon=0.125)
+    relu = d.one_of(None, "relu")
+    saved = np.maximum(y, 0) if relu else None
+    attributes = {"epsilon": 0.125, "activation": relu, "residual": d.one_of(False, True)}
+    return [d.normal(*shape), x, mean, variance, gamma, saved], attributes
+
+
+@builds("layer_norm", "layer_norm_backward")
+def layer_norm(d, name):
+    x = d.normal(d.size("batch", 3), d.size("middle", 2), d.size("features", 5))
+    axes = d.one_of(1, 2)
+    gamma, beta = d.maybe(d.normal(*x.shape[-axes:])), d.one_of(None, d.normal(*x.shape[-axes:]))
+    arrays = [d.normal(*x.shape), x, gamma] if "backward" in name else [x, gamma, beta]
+    return arrays, {"axes": axes, "epsilon": 0.125}
+
+
+@builds("group_norm", "group_norm_backward")
+def group_norm(d, name):
+    groups = d.one_of(1, 2)
+    c = groups * d.size("channels_of_group", 3)
+    x = d.normal(d.size("batch", 2), *d.one_of((d.size("length", 4),), ()), c)
+    gamma, beta = d.maybe(d.normal(c)), d.one_of(None, d.normal(c))
+    arrays = [d.normal(*x.shape), x, gamma] if "backward" in name else [x, gamma, beta]
+    return arrays, {"groups": groups, "epsilon": 0.125}
+
+
+# --- losses, metrics ------------------------------------------------------------------------------
+
+
+def predictions(d, name):
+    """Predictions, labels and attributes of a loss or an accuracy."""
+    shape = rows(d)
+    if "sparse" in name:
+        labels = d.labels(shape[-1], *shape[:-1])
+    elif "mean" in name:
+        labels = d.normal(*shape)
+    else:
+        labels = d.between(0.0, 1.0, *shape)
+    if "logits" in name or "softmax" in name or "mean" in name:
+        return 2 * d.normal(*shape), labels
+    return d.between(0.05, 0.95, *shape), labels
+
+
+def smoothing(d, name):
+    return d.one_of({}, {"label_smoothing": 0.125}) if LOSSES[name].smoothing else {}
+
+
+@builds(*LOSSES)
+def loss(d, name):
+    return [*predictions(d, name)], smoothing(d, name)
+
+
+@builds(*(f"{name}_backward" for name in LOSSES))
+def loss_backward(d, name):
+    pred, labels = predictions(d, name)
+    forward = name.removesuffix("_backward")
+    return [d.normal(*pred.shape[:-1]), pred, labels], smoothing(d, forward)
+
+
+@builds(*(f"{name}_with_gradient" for name in LOSSES))
+def loss_with_gradient(d, name):
+    pred, labels = predictions(d, name)
+    forward = name.removesuffix("_with_gradient")
+    weight = d.maybe(d.positive(*pred.shape[:-1]))
+    return [pred, labels, weight], {"scale": d.one_of(0.5, 1.0), **smoothing(d, forward)}
+
+
+@builds("weighted_sum")
+def weighted_sum(d, name):
+    n = d.size("batch", 5)
+    return [d.normal(n), d.maybe(d.positive(n))], {"scale": 0.25}
+
+
+@builds("weighted_sum_backward")
+def weighted_sum_backward(d, name):
+    n = d.size("batch", 5)
+    return [d.normal(), d.normal(n), d.maybe(d.positive(n))], {"scale": 0.25}
+
+
+@builds("categorical_accuracy", "sparse_categorical_accuracy")
+def accuracy(d, name):
+    return [*predictions(d, name)], {}
+
+
+@builds("binary_accuracy")
+def binary_accuracy(d, name):
+    pred, labels = predictions(d, name)
+    return [pred, np.round(labels)], d.one_of({}, {"threshold": 0.25})
+
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+@builds("assign")
+def assign(d, name):
+    shape = rows(d)
+    return [d.normal(*shape), d.normal(*shape)], {}
+
+
+@builds("increment")
+def increment(d, name):
+    return [np.array([3])], {}
+
+
+@builds("accumulate_mean")
+def accumulate_mean(d, name):
+    n = d.size("batch", 5)
+    return [np.array([1.5, 2.0]), d.normal(n), d.maybe(d.positive(n))], {}
+
+
+@builds("moving_average")
+def moving_average(d, name):
+    n = d.size("features", 5)
+    return [d.normal(n), d.normal(n)], {"momentum": d.one_of(0.75, 0.0, 1.0)}
+
+
+def update(d, slots, attributes):
+    """Parameter, slots (True: there), gradient, hyper and iterations."""
+    shape = rows(d)
+    arrays = [d.positive(*shape) if there else None for there in slots]
+    end = [d.normal(*shape), np.array([0.125]), np.array([4])]
+    return [d.normal(*shape), *arrays, *end], {"weight_decay": d.one_of(0.0, 0.25), **attributes}
+
+
+@builds("sgd")
+def sgd(d, name):
+    momentum = d.one_of(0.0, 0.5, 0.875)
+    return update(d, [momentum != 0], {"momentum": momentum, "nesterov": d.one_of(False, True)})
+
+
+@builds("adagrad")
+def adagrad(d, name):
+    return update(d, [True], {})
+
+
+@builds("rmsprop")
+def rmsprop(d, name):
+    momentum, centered = d.one_of(0.0, 0.5), d.one_of(False, False, True)
+    inputs, attributes = update(
+        d, [True, momentum > 0, centered], {"momentum": momentum, "centered": centered, "rho": 0.5}
+    )
+    if centered:  # so that the variance does not cancel
+        inputs[3] *= 0.125
+    return inputs, attributes
+
+
+@builds("adam")
+def adam(d, name):
+    amsgrad = d.one_of(False, True)
+    return update(d, [True, True, amsgrad], {"amsgrad": amsgrad, "beta_1": 0.5, "beta_2": 0.75})
+
+
+@builds("clip_by_value", "clip_by_norm")
+def clip(d, name):
+    return [d.normal(*rows(d))], {"limit": d.one_of(0.5, 100.0)}
+
+
+@builds("global_norm")
+def global_norm(d, name):
+    return [d.normal(*rows(d)), d.normal(d.size("other", 4))][: d.one_of(2, 1)], {}
+
+
+@builds("scale_by_global_norm")
+def scale_by_global_norm(d, name):
+    return [d.normal(*rows(d)), d.positive()], {"limit": d.one_of(0.25, 8.0)}
