@@ -14,7 +14,7 @@ std::unique_ptr<Instruction> make_dropout(const Spec& spec) {
   const std::uint64_t seed = spec.bits("seed");
   const auto op_id = static_cast<std::uint32_t>(spec.bits("op_id"));
   const bool fixed_step = spec.has("step");
-  const auto step = static_cast<std::uint64_t>(spec.integer("step", 0));
+  const auto step = spec.bits("step");
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     const DropoutOp<T> op(rate, seed, op_id, x.size());
