@@ -76,11 +76,12 @@ def test_packed_weights_follow_every_change(rng):
 
 def test_packed_weights_stay_inside_of_their_columns(rng):
     """Values past the last column are zeros of the copy, not what lies behind the weights."""
-    model = dense(20, 3, "float32", None)
-    kernel = np.full((20, 3), np.nan, "float32")
+    model = dense(9000, 3, "float32", None)
+    assert model.memory_plan(batch_size=1).packed_bytes > 0
+    kernel = np.full((9000, 3), np.nan, "float32")
     kernel[:, 1] = 1.0
     model.set_weights([kernel, np.zeros(3)])
-    x = rng.standard_normal((1, 20)).astype("float32")
+    x = rng.standard_normal((1, 9000)).astype("float32")
     for _ in range(3):
         result = model.predict_on_batch(x)
         assert np.isnan(result[0, [0, 2]]).all()
@@ -91,5 +92,6 @@ def test_dense_copies_are_counted_and_shared():
     model = dense(300, 70, "float32", None)
     plan = model.memory_plan(batch_size=8)
     assert plan.packed_bytes >= 300 * 70 * 4
+    assert dense(20, 20, "float32", None).memory_plan(batch_size=1).packed_bytes == 0
     wide = dense(3000, 3000, "float32", None)  # 36 MB come from memory in either form
     assert wide.memory_plan(batch_size=1).packed_bytes == 0

@@ -29,6 +29,10 @@ constexpr std::int64_t kCloseB = std::int64_t{256} << 10, kFarB = std::int64_t{3
 constexpr std::int64_t kSerialBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kSerialPackedBytes = std::int64_t{256} << 10;
 
+// A smaller B stays in the first-level cache, packed or not, and the account of its version costs
+// more than packing saves.
+constexpr std::int64_t kPackedBytes = std::int64_t{64} << 10;
+
 // Of products that take seconds: a kernel asks whether to stop after so many rows or columns, times
 // a block of the other side. Packing what several tasks share costs less than 0.3 %.
 constexpr double kLongFlops = 20.0 * kPieceFlops;
@@ -162,7 +166,7 @@ PackedGemm<T>::PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epil
 
 template <class T>
 bool PackedGemm<T>::pays(const GemmBlock<T>& block) {
-  return block.m > 0 && block.n > 0 && block.k > 0 && bytes_of_b(block) <= kFarB;
+  return block.m > 0 && bytes_of_b(block) >= kPackedBytes && bytes_of_b(block) <= kFarB;
 }
 
 template <class T>

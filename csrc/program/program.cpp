@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/fp_mode.h"
@@ -93,10 +94,7 @@ void Program::gather(const RunRequest& request, std::int64_t s) {
   }
 }
 
-void Program::run_step(const RunRequest& request, std::int64_t s) {
-  std::optional<Interruptible> scope;
-  if (slow_ && request.stop != nullptr) scope.emplace(request.stop);
-  gather(request, s);
+StepContext Program::context_of(const RunRequest& request, std::int64_t s) const {
   StepContext context;
   context.step = request.step + static_cast<std::uint64_t>(s);
   context.samples.epoch = request.epoch;
@@ -106,7 +104,10 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
     if (request.indices != nullptr)
       context.samples.numbers = request.indices + context.samples.first;
   }
-  run_instructions(context, request, scope);
+  return context;
+}
+
+void Program::write_outputs(const RunRequest& request, std::int64_t s) const {
   for (std::size_t i = 0; i < request.outputs.size(); ++i) {
     const Buffer& source = outputs_[i];
     const std::int64_t bytes = source.size() * dtype_size(source.dtype);
@@ -117,13 +118,19 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
   }
 }
 
-// `scope` ends at the first instruction that commits.
-void Program::run_instructions(const StepContext& context, const RunRequest& request,
-                               std::optional<Interruptible>& scope) {
-  if (!profiling_ && !slow_) {
-    for (const auto& instruction : instructions_) instruction->run(context);
-    return;
-  }
+void Program::run_step(const RunRequest& request, std::int64_t s) {
+  if (slow_ || profiling_) return run_watched_step(request, s);
+  gather(request, s);
+  const StepContext context = context_of(request, s);
+  for (const auto& instruction : instructions_) instruction->run(context);
+  write_outputs(request, s);
+}
+
+void Program::run_watched_step(const RunRequest& request, std::int64_t s) {
+  std::optional<Interruptible> scope;  // ends at the first instruction that commits
+  if (slow_ && request.stop != nullptr) scope.emplace(request.stop);
+  gather(request, s);
+  const StepContext context = context_of(request, s);
   Clock::time_point last_poll = Clock::now();
   const auto poll = [&] {
     if (!slow_ || !request.poll) return;
@@ -144,6 +151,7 @@ void Program::run_instructions(const StepContext& context, const RunRequest& req
   }
   if (interruptible_ == instructions_.size()) poll();
   scope.reset();
+  write_outputs(request, s);
 }
 
 void Program::set_profiling(bool on) {

@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,9 +76,10 @@ class Program {
  private:
   void pack_constants(const std::vector<std::int64_t>& versions);
   void run_step(const RunRequest& request, std::int64_t s);
+  void run_watched_step(const RunRequest& request, std::int64_t s);
   void gather(const RunRequest& request, std::int64_t s);
-  void run_instructions(const StepContext& context, const RunRequest& request,
-                        std::optional<Interruptible>& scope);
+  StepContext context_of(const RunRequest& request, std::int64_t s) const;
+  void write_outputs(const RunRequest& request, std::int64_t s) const;
 
   std::shared_ptr<Arena> arena_;
   std::shared_ptr<AlignedBuffer> block_;

@@ -109,7 +109,7 @@ def set_conv_algorithm(name):
 
 def program_settings():
     """The settings that programs depend on."""
-    return current_engine(), _state["conv_algorithm"]
+    return _state["engine"] or current_engine(), _state["conv_algorithm"]
 
 
 def current_engine():

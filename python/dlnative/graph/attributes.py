@@ -91,10 +91,17 @@ def _several(value, of):
     return None if None in result else result
 
 
+def _are_sizes(value, low):
+    """Whether a value is a tuple of int in [low, MAX_SIZE] already, as nearly all are."""
+    return type(value) is tuple and all(type(n) is int and low <= n <= MAX_SIZE for n in value)
+
+
 def sizes(low):
     """Several integers of [low, MAX_SIZE]."""
 
     def rule(op, name, value):
+        if _are_sizes(value, low):
+            return value
         result = _several(value, lambda v: _integer(v, low, MAX_SIZE))
         expected = f"a tuple of integers of at least {low} and at most {MAX_SIZE}"
         return result if result is not None else _fail(op, name, expected, value)
@@ -104,6 +111,8 @@ def sizes(low):
 
 def shape(op, name, value):
     """Sizes of axes; None for one that is open."""
+    if _are_sizes(value, 0):
+        return value
     result = _several(value, lambda v: -1 if v is None else _integer(v, 0, 2**63 - 1))
     if result is None:
         _fail(op, name, "a tuple of integers of at least 0", value)

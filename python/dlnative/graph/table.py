@@ -50,11 +50,12 @@ class Op:
         Raises:
             ValueError, TypeError: The op cannot be applied to these.
         """
-        attributes = checked(self.name, attributes)
+        if attributes:
+            attributes = checked(self.name, attributes)
         specs = self.infer(*inputs, **attributes)
         for spec in (specs,) if isinstance(specs, Spec) else specs:
             # Sizes of 0 do not count: addresses are computed from the others all the same.
-            sizes = math.prod(n for n in spec.shape if n)
+            sizes = math.prod(filter(None, spec.shape))
             if sizes * ITEMSIZE[spec.dtype] > MAX_BYTES:
                 raise ValueError(f"{self.name}: a result of shape {spec.shape} is too large")
         return specs, attributes

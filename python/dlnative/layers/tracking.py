@@ -39,12 +39,14 @@ def walk(value):
 
 def members(layer):
     """The variables and layers that `layer` holds itself, each once, in the order of creation."""
-    seen = set()
+    found: dict = {}
     for value in layer._tracked.values():
-        for member in walk(value):
-            if id(member) not in seen:
-                seen.add(id(member))
-                yield member
+        if is_member(value):
+            found.setdefault(id(value), value)
+        else:
+            for member in walk(value):
+                found.setdefault(id(member), member)
+    return found.values()
 
 
 def own_variables(layer):
@@ -54,6 +56,14 @@ def own_variables(layer):
     for v in variables:
         created.setdefault(id(v), v.trainable)
     return [v for v in variables if created[id(v)]] + [v for v in variables if not created[id(v)]]
+
+
+def collect_variables(layer, found):
+    """Puts the variables of a layer, then those of its sublayers, into a dict by their ids."""
+    for variable in own_variables(layer):
+        found.setdefault(id(variable), variable)
+    for sublayer in sublayers(layer):
+        collect_variables(sublayer, found)
 
 
 def sublayers(layer):

@@ -112,10 +112,8 @@ class WeightOwner(LayerState):
     @property
     def variables(self):
         """All variables: the layer's own, trainable before others, then its sublayers'."""
-        found = {id(v): v for v in tracking.own_variables(self)}
-        for layer in tracking.sublayers(self):
-            for variable in layer.variables:
-                found.setdefault(id(variable), variable)
+        found: dict = {}
+        tracking.collect_variables(self, found)
         return list(found.values())
 
     def variables_by_path(self):

@@ -87,32 +87,29 @@ class BatchCall:
         if self.classes is not None:
             check_class_numbers(y, self.classes, "y")
         with self.programs.training:
-            return self._run(x, y)
-
-    def _run(self, x, y):
-        means = self.means
-        if means is None:
-            for reset in self.resets:
-                reset()
-        else:
+            means = self.means
+            if means is None:
+                for reset in self.resets:
+                    reset()
+            else:
+                for mean in means:
+                    mean.fill(0.0)
+            step = 0 if self.counter is None else int(self.counter[0])
+            if self.both:
+                self.function(x, y, step=step)
+            else:
+                both = (x, y)
+                self.function(*[both[i] for i in self.pick], step=step)
+            if means is None:
+                return self.objectives.in_order(self.objectives.logs())
+            if len(means) == 1:
+                total, count = means[0].tolist()
+                return total / count
+            results = []
             for mean in means:
-                mean.fill(0.0)
-        step = 0 if self.counter is None else int(self.counter[0])
-        if self.both:
-            self.function(x, y, step=step)
-        else:
-            both = (x, y)
-            self.function(*[both[i] for i in self.pick], step=step)
-        if means is None:
-            return self.objectives.in_order(self.objectives.logs())
-        if len(means) == 1:
-            total, count = means[0].tolist()
-            return total / count
-        results = []
-        for mean in means:
-            total, count = mean.tolist()
-            results.append(total / count if count else 0.0)
-        return results
+                total, count = mean.tolist()
+                results.append(total / count if count else 0.0)
+            return results
 
 
 class PredictionCall:

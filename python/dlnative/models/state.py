@@ -70,7 +70,7 @@ class TrainerState:
 
     def current(self):
         """What ready calls depend on beside their arguments."""
-        return self.programs.dropped, *built_from()
+        return self.programs.dropped, changes.count(), *config.program_settings()
 
     def probe(self, model, structure):
         """Shapes and dtypes of the outputs for inputs of these shapes; builds the model if needed.

@@ -80,11 +80,11 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=
     if kind == "predict":
         outputs = [t if t.node is not None else apply("linear", t) for t in preds]
         return Step(engines.build(graph, outputs, arena=arena), feeds.sources)
-    total = _total_loss(model, feeds, rows, preds, objectives)
+    variables = model.trainable_variables
+    total = _total_loss(variables, feeds, rows, preds, objectives)
     objectives.loss_tracker.update_state(total, sample_weight=np.float64(batch))
     _emit_metrics(feeds, rows, preds, objectives)
     if kind == "train":
-        variables = model.trainable_variables
         grads = gradients(graph, total, [graph.variable(v) for v in variables])
         optimizer.apply_nodes(graph, variables, grads)
     return Step(engines.build(graph, [], arena=arena), feeds.sources)
@@ -116,7 +116,7 @@ def label_dtype(objective, pred):
     return "int32" if getattr(objective, "sparse_labels", False) else pred.dtype
 
 
-def _total_loss(model, feeds, rows, preds, objectives):
+def _total_loss(variables, feeds, rows, preds, objectives):
     """The sum of the losses of all outputs and of the penalties of regularized weights."""
     total = None
     for target in objectives.targets:
@@ -134,7 +134,7 @@ def _total_loss(model, feeds, rows, preds, objectives):
                 plain = value if factor == 1.0 else apply("rescale", value, scale=1.0 / factor)
             target.tracker.update_state(plain, sample_weight=np.float64(feeds.batch))
         total = value if total is None else apply("add", total, value)
-    for variable in model.trainable_variables:
+    for variable in variables:
         if variable.regularizer is not None:
             penalty = feeds.graph.result(
                 variable.regularizer(feeds.graph.variable(variable)),

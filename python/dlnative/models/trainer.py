@@ -348,7 +348,8 @@ class Trainer:
         """
         if steps is None and callbacks is None and verbose in (0, "auto"):
             call = on_batch.ready_prediction(self, x)
-            if call is not None and on_batch.is_one_batch(x, batch_size):
+            limit = fitting.DEFAULT_BATCH if batch_size is None else batch_size
+            if call is not None and type(limit) is int and x.shape[0] <= limit:
                 return call(x)
         checks.check_verbose(verbose)
         batch_size = checks.check_count("batch_size", batch_size, optional=True)

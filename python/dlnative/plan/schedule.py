@@ -132,7 +132,7 @@ class Schedule:
             if (
                 id(node) in wanted
                 or not results.isdisjoint(id(t) for t in node.inputs)
-                or not written.isdisjoint(reads | writes)
+                or not written.isdisjoint(reads)
                 or not read.isdisjoint(writes)
             ):
                 last.append(node)
@@ -153,11 +153,16 @@ class Schedule:
         Raises:
             RuntimeError: A pass has moved a read or a write past a write of the same variable.
         """
-        accesses = [state_access(node) for node in self._first]
-        versions = _versions(range(len(self._first)), accesses)
-        order = [i for node in self.nodes for i in self._origins[id(node)]]
-        now = _versions(order, accesses)
-        missing = [i for i, (_, writes) in enumerate(accesses) if writes and i not in now]
+        accesses = {i: state_access(node) for i, node in enumerate(self._first)}
+        written = frozenset().union(*(writes for _, writes in accesses.values()))
+        accesses = {
+            i: (reads & written, writes)
+            for i, (reads, writes) in accesses.items()
+            if not written.isdisjoint(reads)
+        }
+        order = [i for node in self.nodes for i in self._origins[id(node)] if i in accesses]
+        versions, now = _versions(accesses, accesses), _versions(order, accesses)
+        missing = [i for i, (_, writes) in accesses.items() if writes and i not in now]
         moved = [i for i in order if now[i] != versions[i]]
         if missing or moved:
             node = self._first[(missing or moved)[0]]
@@ -171,23 +176,34 @@ class Schedule:
                 self._users.setdefault(id(t), []).append(node)
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 def state_access(node):
-    """(ids of the leaves of variables that a node reads, ids of those that it writes)."""
-    leaves = [t is not None and is_variable(t.source) for t in node.inputs]
-    if not any(leaves):
-        return frozenset(), frozenset()
-    writes = {id(node.inputs[i]) for i in node.op.writes if i < len(node.inputs) and leaves[i]}
-    reads = {id(t) for t, leaf in zip(node.inputs, leaves, strict=True) if leaf}
-    return frozenset(reads), frozenset(writes)
+    """(ids of the leaves of variables that a node reads, ids of those that it writes).
+
+    What it writes it also reads.
+    """
+    reads = frozenset(
+        [id(t) for t in node.inputs if t is not None and t.source is not None and _is_state(t)]
+    )
+    if not reads or not node.op.writes:
+        return reads, _NONE
+    written = [node.inputs[i] for i in node.op.writes if i < len(node.inputs)]
+    return reads, frozenset([id(t) for t in written if t is not None and _is_state(t)])
+
+
+def _is_state(tensor):
+    return is_variable(tensor.source)
 
 
 def _versions(order, accesses):
-    """{number of a node: versions of the variables that it reads or writes} in a given order."""
+    """{number of a node: versions of the variables that it reads} in a given order."""
     counts: dict[int, int] = {}
     versions = {}
     for i in order:
         reads, writes = accesses[i]
-        versions[i] = {leaf: counts.get(leaf, 0) for leaf in reads | writes}
+        versions[i] = [counts.get(leaf, 0) for leaf in reads]
         for leaf in writes:
             counts[leaf] = counts.get(leaf, 0) + 1
     return versions
@@ -201,7 +217,7 @@ def same_tensors(a, b):
 def _share_state(a, b):
     """Whether one of two nodes writes what the other reads or writes."""
     (reads, writes), (others_reads, others_writes) = state_access(a), state_access(b)
-    return not (writes.isdisjoint(others_reads | others_writes) and others_writes.isdisjoint(reads))
+    return not (writes.isdisjoint(others_reads) and others_writes.isdisjoint(reads))
 
 
 def live_nodes(nodes, outputs):
