@@ -52,19 +52,19 @@ def in_threads(count, work):
 
 
 @pytest.mark.parametrize("engine", ["native", "numpy"])
-@pytest.mark.parametrize("batch_size", [None, 1, 5])
+@pytest.mark.parametrize("batch_size", [None, 1, 50])
 def test_predict_in_several_threads(engine, batch_size):
     """Every thread gets the results of its own rows, whatever the others ask for."""
     with dlnative.engine(engine):
-        model = classifier()
-        x, _ = data()
+        model = classifier(units=2048)  # a run takes long enough that others come meanwhile
+        x, _ = data(400)
         expected = model.predict(x, verbose=0)
 
         def work(number):
-            for i in range(25):
-                rows = slice(number, number + 1 + (i + number) % 30)
+            for i in range(8):
+                rows = slice(number, number + 1 + (37 * i + 61 * number) % 300)
                 result = model.predict(x[rows], batch_size=batch_size, verbose=0)
-                np.testing.assert_allclose(result, expected[rows], rtol=1e-5, atol=1e-6)
+                np.testing.assert_allclose(result, expected[rows], rtol=1e-4, atol=1e-5)
 
         in_threads(4, work)
 
