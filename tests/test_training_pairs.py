@@ -187,3 +187,33 @@ def test_a_constraint_follows_its_update_behind_batch_normalization(engine):
         # Outputs are -w and w (up to epsilon): the loss is w^2, its gradient 2 w.
         assert loss == pytest.approx(float(before[0, 0]) ** 2, rel=1e-2)
         np.testing.assert_allclose(kernel.numpy(), 0.5 * (before - 0.1 * 2 * before), rtol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("between", [None, "relu", "add"])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_normalisations_behind_each_other(dtype, count, between, rank):
+    """Only one of them may be folded into the weights of the convolution before."""
+    rng = np.random.default_rng(3)
+    convolution = layers.Conv1D if rank == 1 else layers.Conv2D
+    x = inputs = dlnative.Input((*(5,) * rank, 2), dtype=dtype)
+    x = first = convolution(3, 3, padding="same", use_bias=False, dtype=dtype)(x)
+    for _ in range(count):
+        x = layers.BatchNormalization(dtype=dtype)(x)
+        if between == "relu":
+            x = layers.ReLU(dtype=dtype)(x)
+        elif between == "add":
+            x = layers.Add(dtype=dtype)([x, first])
+    model = dlnative.Model(inputs, x)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 2.0, 3) for _ in range(4)])
+    images = rng.standard_normal((4, *(5,) * rank, 2))
+    results = []
+    for engine in ("native", "numpy"):
+        with dlnative.engine(engine):
+            results.append(model.predict(images, verbose=0))
+    scale = np.abs(results[1]).max()
+    tolerance = 200 * np.finfo(dtype).eps * scale
+    np.testing.assert_allclose(results[0], results[1], rtol=0, atol=tolerance)

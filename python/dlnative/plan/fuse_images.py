@@ -210,6 +210,8 @@ def fold_batch_norm(schedule):
             continue
         if conv.attributes.get("activation") or len(conv.outputs) > 1:
             continue
+        if any(t is not None for t in conv.inputs[3:]):  # another normalisation is folded in
+            continue
         attributes = {**conv.attributes, "epsilon": node.attributes.get("epsilon", 1e-3)}
         if node.attributes.get("activation"):
             attributes["activation"] = node.attributes["activation"]
