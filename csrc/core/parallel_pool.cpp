@@ -10,14 +10,9 @@
 //
 // Workers wait for a ticket with a short spin, then park.
 //
-// Times (bench_parallel; 2 virtual cores of a Zen 3 server, GCC 12), with libgomp's in brackets:
-//   two tasks that wait for each other, hot   0.15-0.25 us, 0.55 between distant cores  (1.1-1.4)
-//   two empty tasks, hot                      0.03-0.3 us: the ticket is taken back     (1.1-1.6)
-//   two empty tasks after 1 ms without work   4-15 us, the system call that wakes       (3)
-// A parked worker takes 20-40 us to arrive. libgomp spins for milliseconds instead; with ten other
-// processes on the two cores its median in the last row is 13-30 ms, the pool's still 4 us.
-// Contiguous ranges and one shared counter of tasks took the same time on two cores; with ranges
-// threads contend only at the end, and find their own data in their cache in the next region.
+// Times, with those of libgomp: docs/performance.md, "The thread pool". Contiguous ranges and one
+// shared counter of tasks took the same time on two cores; with ranges threads contend only at the
+// end, and find their own data in their cache in the next region.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -284,8 +279,7 @@ void describe_worker(int thread) noexcept {
   std::snprintf(name, sizeof name, "dlnative-%d", thread);  // for top, perf and debuggers
   pthread_setname_np(pthread_self(), name);
   // A batch thread does not preempt the one that runs on its core when it is woken, which on a busy
-  // machine is likely to be its caller. With ten other processes on two cores, regions of 2 x 10 us
-  // took 1.1 times their serial time, and 1.4 to 1.9 times without this (Zen 3, Linux 6.18).
+  // machine is likely to be its caller (docs/performance.md, "The thread pool").
   int policy = SCHED_OTHER;
   sched_param parameters = {};
   pthread_getschedparam(pthread_self(), &policy, &parameters);

@@ -1,10 +1,8 @@
 // Keeps workers off the core of their caller.
 //
 // Linux may put a worker on the core of the thread that wakes it and leave both there for
-// milliseconds while another core is idle. Of twelve products of 0.3 ms that followed 30 ms without
-// work, the second and later ones took 0.65 ms on two virtual cores, and 0.3 to 0.4 ms with this
-// (Zen 5, Linux 6.18, 2026-11). Nothing depends on the system's consent, and on other systems
-// nothing is done.
+// milliseconds while another core is idle (docs/performance.md, "The thread pool"). Nothing depends
+// on the system's consent, and on other systems nothing is done.
 #pragma once
 
 #include <cstddef>

@@ -210,14 +210,14 @@ void affine_bilinear(const AffineImage<T>& image) {
 // Eight pixels at a time have partial sums of their own, which hides the latency of an addition.
 template <class T>
 void channel_sums(const T* x, double* sums, std::int64_t pixels, std::int64_t channels) {
-  constexpr int kTogether = 8;
+  constexpr int kUnroll = 8;
   with_channels(channels, [&](auto size) {
     const std::int64_t n = size;
     for (std::int64_t c = 0; c < n; ++c) sums[c] = 0.0;
     if constexpr (decltype(size)::kFixed > 0) {
-      constexpr std::int64_t kValues = kTogether * decltype(size)::kFixed;
+      constexpr std::int64_t kValues = kUnroll * decltype(size)::kFixed;
       double parts[kValues] = {};
-      for (; pixels >= kTogether; pixels -= kTogether, x += kValues) {
+      for (; pixels >= kUnroll; pixels -= kUnroll, x += kValues) {
         for (std::int64_t i = 0; i < kValues; ++i) parts[i] += static_cast<double>(x[i]);
       }
       for (std::int64_t i = 0; i < kValues; ++i) sums[i % n] += parts[i];

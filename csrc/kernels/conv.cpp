@@ -17,11 +17,11 @@ namespace DLNATIVE_ISA_NAMESPACE {
 
 namespace {
 
-// Bytes of one operand that stay in the second-level cache while the panels of the other pass by.
+// Bytes of one operand that stay in L2 while the panels of the other pass by.
 constexpr std::int64_t kBlockBytes = 128 << 10;
 
-// x + offset, or zeros where offset is negative, without a branch: at the edges of small images the
-// processor guesses wrong (0.85 of the FMA peak with branches at 8 x 8 pixels, Zen 3, 2026-11).
+// x + offset, or zeros where offset is negative, without a branch, which would be mispredicted at
+// the edges of small images (0.85 of the FMA peak with branches at 8 x 8 pixels, Zen 3, 2026-11).
 template <class T>
 DLNATIVE_INLINE const T* at_offset(const T* x, std::int32_t offset, const T* zeros) {
   const std::int64_t wide = offset;
@@ -36,15 +36,14 @@ DLNATIVE_INLINE const T* at_offset(const T* x, std::int32_t offset, const T* zer
 //
 // A tile one vector wide would load seven values for six products. Its weights are packed in pairs
 // of channels instead, filters side by side, and meet pairs of values of x: the sums over even and
-// over odd channels lie in turns, in two vectors, and are added at the end. One core, share of the
-// FMA peak: 16 channels with AVX-512 0.70 -> 0.90 (Zen 5), 8 channels with AVX2 up to 1.2 times as
-// fast (2026-11).
+// over odd channels are interleaved, in two vectors, and are added at the end. Measured:
+// docs/performance.md, "Convolution".
 template <class T, int MR>
 DLNATIVE_INLINE void add_pairs(Vec<T> (&acc)[MR][2], const RowsOfA<T, MR>& a, const T* b,
                                std::int64_t channels) {
   PairsOfRows<T, MR> pairs{a};
   Packed<T, 2 * kLanes<T>> w{b};
-  std::int64_t left = add_products<kTogether, T>(acc, pairs, w, channels / 2);
+  std::int64_t left = add_products<kProductUnroll, T>(acc, pairs, w, channels / 2);
   add_products<1, T>(acc, pairs, w, left);
   if (channels % 2 == 0) return;
   Vec<T> last[2];
@@ -59,26 +58,25 @@ DLNATIVE_INLINE void add_pairs(Vec<T> (&acc)[MR][2], const RowsOfA<T, MR>& a, co
   }
 }
 
-// So many bytes of weights come from the last cache: tiles ask for the panel that is next, a line
-// for every kTogether products. 512 channels at 4 x 4 gain 2 to 4 % with AVX-512, AVX2 gains
-// nothing (Zen 5, 2026-11); weights that a second-level cache holds would lose 1 %.
-constexpr std::int64_t kWeightsFromAfar = 1 << 20;
+// Larger weights do not fit L2: tiles prefetch the next panel, a line for every kProductUnroll
+// products. Measured: docs/performance.md, "Convolution".
+constexpr std::int64_t kL2Weights = 1 << 20;
 template <class T>
-DLNATIVE_INLINE bool come_from_afar(std::int64_t weights) {
-  return weights * static_cast<std::int64_t>(sizeof(T)) > kWeightsFromAfar;
+DLNATIVE_INLINE bool exceed_l2(std::int64_t weights) {
+  return weights * static_cast<std::int64_t>(sizeof(T)) > kL2Weights;
 }
 template <int MR, int NV>
-constexpr bool can_ask = has_company<MR, NV> && (kTogether > 1);
+constexpr bool can_prefetch = is_unrolled<MR, NV> && (kProductUnroll > 1);
 
 // Rows of a TapProduct's tile are pointers in registers, so a narrow tile is not taller.
-template <class T, int MR, int NV, bool kAsks>
+template <class T, int MR, int NV, bool kPrefetches>
 __attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, const T* zeros,
                                         const T* b, std::int64_t taps, std::int64_t channels,
                                         std::int64_t tap_stride, const TileEnd<T>& end) {
   constexpr bool kInPairs = NV == 1;
   [[maybe_unused]] const T* ahead = end.ahead;
-  const auto beside = [&]() __attribute__((always_inline)) {
-    if constexpr (kAsks) {
+  const auto interleaved = [&]() __attribute__((always_inline)) {
+    if constexpr (kPrefetches) {
       __builtin_prefetch(ahead);
       ahead += kCacheLine<T>;
     }
@@ -102,7 +100,8 @@ __attribute__((noinline)) void tap_tile(const T* x, const std::int32_t* rows, co
     } else {
       Packed<T, NV * kLanes<T>> w{b};
       std::int64_t left = channels;
-      if constexpr (has_company<MR, NV>) left = add_products<kTogether, T>(acc, a, w, left, beside);
+      if constexpr (is_unrolled<MR, NV>)
+        left = add_products<kProductUnroll, T>(acc, a, w, left, interleaved);
       add_products<1, T>(acc, a, w, left);
     }
     b += tap_stride;
@@ -130,17 +129,17 @@ template <class T, int MR, int NV>
 __attribute__((noinline)) void planar_tile(const T* x, const std::int32_t* offsets, const T* b,
                                            std::int64_t count, const TileEnd<T>& end) {
   Vec<T> acc[MR][NV] = {};
-  add_unit_rows<has_company<MR, NV> ? kTogether : 1, T>(acc, x, b, count, AtOffsets{offsets});
+  add_unit_rows<is_unrolled<MR, NV> ? kProductUnroll : 1, T>(acc, x, b, count, AtOffsets{offsets});
   finish_tile<T, MR, NV>(acc, end);
 }
 
-template <class T, bool kAsks>
+template <class T, bool kPrefetches>
 struct TapTiles {
   using Tile = void (*)(const T*, const std::int32_t*, const T*, const T*, std::int64_t,
                         std::int64_t, std::int64_t, const TileEnd<T>&);
   static constexpr int rows(int) { return kTileRows; }
   template <int MR, int NV>
-  static constexpr Tile tile = tap_tile<T, MR, NV, kAsks && can_ask<MR, NV>>;
+  static constexpr Tile tile = tap_tile<T, MR, NV, kPrefetches && can_prefetch<MR, NV>>;
 };
 template <class T>
 struct PlanarTiles {
@@ -159,22 +158,22 @@ template <class T>
 void pack(const TapWeights<T>& weights, std::int64_t first_tap, std::int64_t taps,
           std::int64_t first, std::int64_t columns, T* out) {
   // Rows of few columns lie far apart in large weights: a few rows of all panels, then the next,
-  // which are asked for before: the whole convolution of 512 channels at 4 x 4 gains 3 % with
+  // which are prefetched before: the whole convolution of 512 channels at 4 x 4 gains 3 % with
   // AVX-512, 15 % with AVX2 (Zen 5, 2026-11).
-  const std::int64_t together = weights.cs == 1 ? kPackedTogether : weights.channels;
-  const bool asks =
-      weights.cs == 1 && come_from_afar<T>(weights.count * weights.channels * weights.n);
+  const std::int64_t block_rows = weights.cs == 1 ? kPackBlock : weights.channels;
+  const bool prefetches =
+      weights.cs == 1 && exceed_l2<T>(weights.count * weights.channels * weights.n);
   for (std::int64_t t = first_tap; t < first_tap + taps; ++t) {
-    for (std::int64_t p = 0; p < weights.channels; p += together) {
-      const std::int64_t rows = min64(together, weights.channels - p);
+    for (std::int64_t p = 0; p < weights.channels; p += block_rows) {
+      const std::int64_t rows = min64(block_rows, weights.channels - p);
       for (std::int64_t j = first; j < first + columns; j += kTileColumns<T>) {
         const std::int64_t width = panel_vectors<T>(weights.n - j) * kLanes<T>;
         const std::int64_t valid = min64(width, weights.n - j);
         const T* w = weights.w + weights.taps[t] + p * weights.rs + j * weights.cs;
         T* to = out + j * weights.count * weights.channels + (t * weights.channels + p) * width;
-        if (asks) {
+        if (prefetches) {
           for (std::int64_t i = 0; i < rows; ++i)
-            ask_for(w + (kPackedTogether + i) * weights.rs, valid);
+            prefetch(w + (kPackBlock + i) * weights.rs, valid);
         }
         pack_b(w, weights.rs, weights.cs, rows, valid, width, to);
         if (weights.scale != nullptr) {
@@ -204,7 +203,7 @@ template <class T>
 void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::int64_t stop,
                bool first, bool last) {
   const GemmEpilogue<T>& e = *g.epilogue;
-  const bool large = come_from_afar<T>(g.taps * g.channels * g.n);
+  const bool large = exceed_l2<T>(g.taps * g.channels * g.n);
   // The weights of product p, of all taps and channels, in the panel of column j.
   const auto panel = [&](std::int64_t j, std::int64_t p) {
     return g.b + j * g.taps * g.channels + p * panel_vectors<T>(g.n - j) * kLanes<T>;
@@ -214,7 +213,7 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
     const int nv = panel_vectors<T>(g.n - j);
     const std::int64_t width = nv * kLanes<T>;
     const auto* tiles = tiles_of_width<TapTiles<T, false>>(nv);
-    const auto* asking = tiles_of_width<TapTiles<T, true>>(nv);
+    const auto* prefetching = tiles_of_width<TapTiles<T, true>>(nv);
     const T* b = panel(j, first_product);
     TileEnd<T> end;
     end.ldc = g.ldy;
@@ -228,17 +227,17 @@ void run_round(const TapProduct<T>& g, const Round& r, std::int64_t begin, std::
     // The panel that is next: of this round, or the first of the next round.
     end.ahead =
         j + width < g.n ? panel(j + width, first_product) : panel(0, first_product + products);
-    const T* const asked = end.ahead + (large ? products * width : 0);
+    const T* const prefetch_end = end.ahead + (large ? products * width : 0);
     for (std::int64_t i = begin; i < stop; i += g.tile) {
-      const bool asks = end.ahead < asked;
+      const bool prefetches = end.ahead < prefetch_end;
       const std::int64_t at = g.out != nullptr ? 0 : i * g.ldy;
       end.c = g.y + at + j;
       end.rows = g.out != nullptr ? g.out + i : nullptr;
       end.relu_saved = saved != nullptr ? saved + at : nullptr;
       const std::int32_t* rows = g.rows + (i / g.tile * g.taps + r.tap) * kTileRows;
-      (asks ? asking : tiles)[min64(g.tile, stop - i) - 1](
+      (prefetches ? prefetching : tiles)[min64(g.tile, stop - i) - 1](
           g.x + r.channel, rows, g.zeros, b, r.taps, r.channels, g.channels * width, end);
-      if (asks) end.ahead += products / kTogether * kCacheLine<T>;
+      if (prefetches) end.ahead += products / kProductUnroll * kCacheLine<T>;
     }
   }
 }
@@ -256,11 +255,11 @@ void finish_pixels(const TapProduct<T>& g, std::int64_t begin, std::int64_t stop
 
 template <class T>
 void product(const TapProduct<T>& g) {
-  // As many pixels at a time as keep their input close.
+  // As many pixels at a time as have an input that fits L2.
   const std::int64_t bytes = g.channels * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t block =
       ceil_div(min64(1 << 12, kBlockBytes / (bytes > 0 ? bytes : 1) + 1), g.tile) * g.tile;
-  // Products per round, so that a panel of the weights stays in the first-level cache.
+  // Products per round, so that a panel of the weights fits L1.
   constexpr std::int64_t kRound = kPanelK + kPanelK / 4;
   const std::int64_t taps_per_round =
       g.channels > 0 && g.channels <= kRound ? kRound / g.channels : 1;

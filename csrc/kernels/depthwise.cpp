@@ -9,13 +9,12 @@
 //   pixels shared   for 3 taps of stride 1, 6 weights and 12 pixels for 24 products
 //
 // and adds the products in the same order in both ways. Half a line of 8 neighbours would share
-// weights better, but takes 1.8 times as long for 512 channels, whose pixels evict each other
-// before the other half of their lines is used (Zen 3, 2026-11).
+// weights better, but pixels of many channels evict each other before the other half of their lines
+// is used.
 //
-// Processors fetch none of this ahead: where x and y come from memory, a block asks for what the
-// one below it will need, and y is written past the caches. One core, 256 images of 32 x 32 x 64,
-// forward 2.4 times as fast (30 GB/s, as copying), gradient of the kernel 2.5 to 3 times (Zen 5,
-// 2026-11). In the caches it would cost 6 to 20 %.
+// The hardware prefetcher finds none of this: where x and y come from memory, a block prefetches
+// what the one below it will need, and y is streamed past the caches. Measured:
+// docs/performance.md, "Depthwise convolution".
 #include "kernels/depthwise_kernels.h"
 #include "kernels/simd/stream.h"
 #include "kernels/simd/vec.h"
@@ -226,20 +225,20 @@ void all_channels(const Work& of_row, const DepthwiseRow& a_row, const Depthwise
   if (c < row.channels) work.template vectors<kPixels, 1, true, S>(row, run, c);
 }
 
-// Asks for what the next row of y is the first to need of x, below the first `pixels` of a run, and
-// for those of the next row of y where they are read.
+// Prefetches what the next row of y is the first to need of x, below the first `pixels` of a run,
+// and for those of the next row of y where they are read.
 template <class T>
-__attribute__((noinline)) void ask_for_next_row(const DepthwiseRow& row, const DepthwiseRun& run,
-                                                std::int64_t pixels, const T* x, const T* y) {
+__attribute__((noinline)) void prefetch_next_row(const DepthwiseRow& row, const DepthwiseRun& run,
+                                                 std::int64_t pixels, const T* x, const T* y) {
   const std::int64_t more = pixels >= run.pixels ? run.taps - 1 : 0;
-  asm volatile("");  // a function that only asks could be left out
+  asm volatile("");  // a function that only prefetches could be left out
   for (std::int64_t r = 0; r < row.new_rows; ++r) {
-    ask_for(x + run.x + row.new_row + r * row.x_step,
-            (pixels * row.new_pixels + more) * row.channels);
+    prefetch(x + run.x + row.new_row + r * row.x_step,
+             (pixels * row.new_pixels + more) * row.channels);
   }
   if (y == nullptr) return;
   for (std::int64_t p = 0; p < pixels; ++p)
-    ask_for(y + run.y + row.y_row + p * row.y_pixel, row.channels);
+    prefetch(y + run.y + row.y_row + p * row.y_pixel, row.channels);
 }
 
 // The pixels of one run in blocks; five are left as three and two, since a single pixel has the
@@ -249,8 +248,8 @@ DLNATIVE_INLINE void blocks_of_run(const Work& work, const DepthwiseRow& row, De
   while (run.pixels > 0) {
     std::int64_t done = 1;
     if (row.stream) {
-      ask_for_next_row(row, run, run.pixels < kBlockPixels ? run.pixels : kBlockPixels, work.x,
-                       work.read_y());
+      prefetch_next_row(row, run, run.pixels < kBlockPixels ? run.pixels : kBlockPixels, work.x,
+                        work.read_y());
     }
     if (kBlockPixels > 4 && run.pixels >= kBlockPixels) {
       done = kBlockPixels;

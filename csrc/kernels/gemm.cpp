@@ -11,25 +11,11 @@
 //         for jr in nc by NR   the panel of B, kc x NR
 //           for ir in mc by MR   micro-kernel: MR x NR accumulators in registers
 //
-// Where A is long and B is close, ir is the outer loop and jr the inner one: A is read once, or
+// Where A is long and B fits L2, ir is the outer loop and jr the inner one: A is read once, or
 // twice, and not once per panel. Large cubes lose 1 to 4 % that way (A packed or not, B copied in
 // the first row of tiles), and an A that few rows of tiles cross gains nothing.
 //
-// On Zen 3, one core, share of the FMA peak before and after (2026-11): copying B beside the
-// products 128 x 512 x 784 0.85 -> 0.90 (by the first tile) -> 0.93 (by the last four of the panel
-// before, asking 24 rows ahead), 32 x 512 x 784 0.73 -> 0.84 -> 0.88; a share of every tile of the
-// panel before instead, or its first tiles, costs 3 to 6 %, as the next panel then drives the
-// present one out of the first-level cache. Rows of A outside, the next ones asked for inside the
-// tiles, 100352 x 64 x 576 0.72 -> 0.95 (0.84 without asking), with more panels 5000 x 128 x 512
-// 0.90 -> 0.95, in float64 0.85 -> 0.92 (100352 x 64 x 576: 0.81 -> 0.94). kc between 320 and 600
-// and mc between 96 and 240 make no difference to large cubes (0.92); kc = 256 costs 2 to 7 %.
-//
-// On Zen 5 with AVX-512 a tile of 6 x 64 reads its panel of B, 256 bytes a row, from the
-// second-level cache at full speed, packed or not. One core, before and after (2026-11): B read in
-// place up to 24 tiles 32 x 512 x 784 0.75 -> 0.94, 128 x 512 x 784 0.90 -> 0.94; kc = 1024 and all
-// lines of a large C asked for, not one a row, 1024 and 2048 cubed 0.88 and 0.81 -> 0.92 and 0.91.
-// Asking for the next panel in place costs 3 to 10 %, packing A or not 1 %, every tile copying a
-// share of the next panel instead of the last four 0.
+// What was tried, and what it brought: docs/performance.md, "GEMM".
 #include "kernels/kernel_table.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
@@ -62,18 +48,17 @@ DLNATIVE_INLINE bool packs_a(const GemmBlock<T>& g) {
   return may_pack_a<T>(g.m, g.n) && !in_place;
 }
 
-// Panels of B of this size stay in the second-level cache; of fewer products each, one panel and
-// the rows of A stay in the first.
-constexpr std::int64_t kClosePanelsBytes = 320 << 10, kLongProduct = 128;
-constexpr int kClosePanels = 16, kMostTimes = 2;
+// Panels of B of this size fit L2; of fewer products each, one panel and the rows of A fit L1.
+constexpr std::int64_t kL2PanelsBytes = 320 << 10, kLongProduct = 128;
+constexpr int kL2Panels = 16, kMostTimes = 2;
 
 // How one block is cut and where its scratch lies.
 template <class T>
 struct Blocking {
   std::int64_t kc, mc, nc;
   bool pack_a;
-  bool rows_outside;  // A is long, and B a few panels, or few times the panels that stay close
-  bool keep_b;        // several blocks of A use the same panels of B, nc columns at a time
+  bool rows_outer;  // A is long, and B a few panels, or few times the panels that fit L2
+  bool keep_b;      // several blocks of A use the same panels of B, nc columns at a time
   std::int64_t b_elements, a_elements;
 
   Blocking(std::int64_t m, std::int64_t n, std::int64_t k, bool packs)
@@ -81,22 +66,22 @@ struct Blocking {
         mc(equal_part<kTileRows>(m, kBlockM)),
         nc(equal_part<kTileColumns<T>>(n, kBlockN)),
         pack_a(packs),
-        rows_outside(kc >= kLongProduct && m > kBlockM * outside_from(n)),
+        rows_outer(kc >= kLongProduct && m > kBlockM * outside_from(n)),
         keep_b(m > mc),
         b_elements(kc * (keep_b ? nc : 2 * kTileColumns<T>)),
         a_elements(pack_a ? mc * kc + 2 * kLanes<T> : 0) {}
 
   // The blocks of rows from which on it pays to pack B beforehand and to have rows outside.
   std::int64_t outside_from(std::int64_t n) const {
-    const std::int64_t times = ceil_div(n, close_columns());
+    const std::int64_t times = ceil_div(n, l2_columns());
     if (times > kMostTimes) return std::int64_t{1} << 32;
     return n <= kFewPanels * kTileColumns<T> && times == 1 ? 1 : 2 * times;
   }
 
-  // Columns of the panels that stay close.
-  std::int64_t close_columns() const {
+  // Columns of the panels that fit L2.
+  std::int64_t l2_columns() const {
     const std::int64_t panel = kc * kTileColumns<T> * static_cast<std::int64_t>(sizeof(T));
-    return min64(kClosePanels, kClosePanelsBytes / panel) * kTileColumns<T>;
+    return min64(kL2Panels, kL2PanelsBytes / panel) * kTileColumns<T>;
   }
 };
 
@@ -139,11 +124,11 @@ PanelB<T> packed_panel(const GemmBlock<T>& g, std::int64_t column, std::int64_t 
   return {g.packed_b + column * g.k + pc * nv * kLanes<T>, nv * kLanes<T>, nv};
 }
 
-// A C that fits no close cache is asked for tile by tile; for others it costs 1 to 3 % (Zen 5).
+// A large C is prefetched tile by tile; for one that fits L2 that costs 1 to 3 % (Zen 5).
 template <class T>
-DLNATIVE_INLINE void ask_for_c(const GemmBlock<T>& g, const T* c, std::int64_t rows) {
-  if (g.m * g.ldc * static_cast<std::int64_t>(sizeof(T)) <= kCloseC) return;
-  for (std::int64_t i = 0; i < rows; ++i) ask_for(c + i * g.ldc, kTileColumns<T>);
+DLNATIVE_INLINE void prefetch_c(const GemmBlock<T>& g, const T* c, std::int64_t rows) {
+  if (g.m * g.ldc * static_cast<std::int64_t>(sizeof(T)) <= kUnprefetchedC) return;
+  for (std::int64_t i = 0; i < rows; ++i) prefetch(c + i * g.ldc, kTileColumns<T>);
 }
 
 // One panel of B against mc rows of A.
@@ -158,8 +143,8 @@ struct Stripe {
   const T* relu_saved;  // likewise, or null
   const T* next_b;      // the panel that follows, or null
   std::int64_t next_ldb = 0;
-  T* next_copy;     // where it is copied to, or null: then it is asked for
-  bool first_pass;  // no panel of B met these rows of A before: they come from far away
+  T* next_copy;     // where it is copied to, or null: then it is prefetched
+  bool first_pass;  // no panel of B met these rows of A before: they may not be cached
 
   RowCut cut() const { return RowCut(mc, packed_a ? kTileRows : rows_for(b.nv)); }
 };
@@ -167,41 +152,41 @@ struct Stripe {
 template <class T, bool kUnitRow>
 void run_stripe(const GemmBlock<T>& g, const Stripe<T>& s, TileEnd<T> end) {
   const RowCut cut = s.cut();
-  Tile<T> run = nullptr, run_aside = nullptr;
-  std::int64_t run_rows = 0, ir = 0, asked = 0;
-  // The last tiles look after the next panel, so that it finds place beside this one in the
-  // first-level cache.
-  const std::int64_t steps = s.next_b != nullptr ? s.kc / kTogether : 0;
-  const std::int64_t first_aside = cut.tiles() - (steps > 0 ? ceil_div(s.kc, steps) : 0);
+  Tile<T> run = nullptr, run_interleaved = nullptr;
+  std::int64_t run_rows = 0, ir = 0, next_rows = 0;
+  // The last tiles copy or prefetch the next panel, so that both fit L1.
+  const std::int64_t steps = s.next_b != nullptr ? s.kc / kProductUnroll : 0;
+  const std::int64_t first_interleaved = cut.tiles() - (steps > 0 ? ceil_div(s.kc, steps) : 0);
   end.ld_ahead = s.next_ldb;
   for (std::int64_t t = 0; t < cut.tiles(); ++t) {
     const std::int64_t rows = cut.rows(t);
     if (rows != run_rows) {
       run = find_tile<T, kUnitRow>(rows, s.b.nv);
       if (steps > 0) {
-        run_aside = s.next_copy != nullptr ? find_tile_with<T, kUnitRow, Aside::kCopy>(rows)
-                                           : find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
+        run_interleaved = s.next_copy != nullptr
+                              ? find_tile_with<T, kUnitRow, Interleave::kCopy>(rows)
+                              : find_tile_with<T, kUnitRow, Interleave::kPrefetch>(rows);
       }
       run_rows = rows;
     }
     if (!s.packed_a && s.cs_a == 1 && t + 1 < cut.tiles()) {
-      // Where a panel of B met these rows before, the processor fetches ahead once it is on its way
-      // along a row: 512 cubed gains 0.5 to 3 % (Zen 3, 2026-11).
+      // Where a panel of B met these rows before, the hardware prefetcher follows once it has seen
+      // the beginning of a row: 512 cubed gains 0.5 to 3 % (Zen 3, 2026-11).
       const std::int64_t wanted = s.first_pass ? s.kc : min64(s.kc, 2 * kCacheLine<T>);
       for (std::int64_t i = 0; i < cut.rows(t + 1); ++i)
-        ask_for(s.a + (ir + rows + i) * s.rs_a, wanted);
+        prefetch(s.a + (ir + rows + i) * s.rs_a, wanted);
     }
     end.c = s.c + ir * end.ldc;
-    ask_for_c(g, end.c, rows);
+    prefetch_c(g, end.c, rows);
     if (s.relu_saved != nullptr) end.relu_saved = s.relu_saved + ir * end.ld_saved;
     Tile<T> now = run;
-    if (steps > 0 && t >= first_aside) {
+    if (steps > 0 && t >= first_interleaved) {
       // The last one ends with the panel, and does some rows again.
-      const std::int64_t first = min64(asked, s.kc - steps);
+      const std::int64_t first = min64(next_rows, s.kc - steps);
       end.ahead = s.next_b + first * s.next_ldb;
       if (s.next_copy != nullptr) end.copy = s.next_copy + first * kTileColumns<T>;
-      asked = first + steps;
-      now = run_aside;
+      next_rows = first + steps;
+      now = run_interleaved;
     }
     if (s.packed_a) {
       now(s.a + t * kTileRows * s.kc, 1, kTileRows, s.b.b, s.b.ldb, s.kc, end);
@@ -210,9 +195,9 @@ void run_stripe(const GemmBlock<T>& g, const Stripe<T>& s, TileEnd<T> end) {
     }
     ir += rows;
   }
-  if (s.next_copy != nullptr && asked < s.kc) {  // too few tiles
-    pack_b(s.next_b + asked * s.next_ldb, s.next_ldb, 1, s.kc - asked, kTileColumns<T>,
-           kTileColumns<T>, s.next_copy + asked * kTileColumns<T>);
+  if (s.next_copy != nullptr && next_rows < s.kc) {  // too few tiles
+    pack_b(s.next_b + next_rows * s.next_ldb, s.next_ldb, 1, s.kc - next_rows, kTileColumns<T>,
+           kTileColumns<T>, s.next_copy + next_rows * kTileColumns<T>);
   }
 }
 
@@ -252,8 +237,8 @@ void single_tile(const GemmBlock<T>& g, int nv) {
   finish_rows(*g.epilogue, g.c, g.ldc, 0, 0, g.m, g.n);
 }
 
-// The rows of B that are read side by side, where B is read in order. The processor fetches ahead
-// along each. Sums over 8 or 16 rows are equal, over 32 a fifth slower (Zen 3, 2026-11).
+// The rows of B that are read side by side, where B is read in order. The hardware prefetcher
+// follows each. Sums over 8 or 16 rows are equal, over 32 a fifth slower (Zen 3, 2026-11).
 constexpr std::int64_t kRowsInOrder = 16;
 
 // C += A B for M rows of A and kRows of B, whose columns are whole pairs of vectors.
@@ -290,9 +275,8 @@ void add_rows(const GemmBlock<T>& g, std::int64_t p, std::int64_t columns) {
 }
 
 // A few rows of A, and B in the order in which it lies. One or two rows of A stay in registers, and
-// C in the first-level cache; the last products, and more rows, are tiles. One row on Zen 3
-// (2026-11): 3136 x 512 values in the third-level cache 37 GB/s -> 66 on one core, 66 -> 95 on two;
-// from memory 13 -> 34 and 20 -> 41.
+// C fits L1; the last products, and more rows, are tiles. Bandwidths: docs/performance.md, "One row
+// of A".
 template <class T, bool kUnitRow>
 void run_in_order(const GemmBlock<T>& g) {
   const std::int64_t whole = g.n / kTileColumns<T> * kTileColumns<T>, rest = g.n - whole;
@@ -331,8 +315,8 @@ struct Part {
   std::int64_t pc, kc, jc, nc, ic, mc;
 };
 
-// All rows of A against a few panels of B, which are packed first. The tiles of a row of tiles ask
-// for the next row's, a share each.
+// All rows of A against a few panels of B, which are packed first. The tiles of a row of tiles
+// prefetch the next row of A's tiles, a share each.
 template <class T, bool kUnitRow>
 void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
   const std::int64_t kc = part.kc;
@@ -342,7 +326,7 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
     std::int64_t ldb;
     int nv;
     TileEnd<T> end;
-  } panels[kClosePanels];
+  } panels[kL2Panels];
   int count = 0;
   for (std::int64_t jr = 0; jr < part.nc; jr += kTileColumns<T>, ++count) {
     const std::int64_t column = part.jc + jr, columns = min64(kTileColumns<T>, part.nc - jr);
@@ -360,9 +344,9 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
   const RowCut cut(part.mc, kTileRows);
   // The next rows are one piece, or a row is a tile's share.
   const bool one_piece = g.rs_a == kc;
-  const std::int64_t steps = kc / kTogether;
+  const std::int64_t steps = kc / kProductUnroll;
   const bool follow = g.cs_a == 1 && steps > 0 && (one_piece || count >= cut.rows(0));
-  const std::int64_t asking = one_piece ? count : cut.rows(0);
+  const std::int64_t prefetching = one_piece ? count : cut.rows(0);
   const std::int64_t share = one_piece ? cut.rows(0) * kc / count : kc;
   const std::int64_t ld_ahead = follow ? ceil_div(share, steps) : 0;
   const T* a = g.a + part.pc * g.cs_a;
@@ -371,10 +355,10 @@ void run_rows(const GemmBlock<T>& g, const Part& part, T* packed_b) {
     const T* next = t + 1 < cut.tiles() && follow ? a + rows * g.rs_a : nullptr;
     for (int i = 0; i < count; ++i) {
       TileEnd<T>& end = panels[i].end;
-      ask_for_c(g, end.c, rows);
+      prefetch_c(g, end.c, rows);
       Tile<T> run = find_tile<T, kUnitRow>(rows, panels[i].nv);
-      if (next != nullptr && i < asking && allows_aside(rows, panels[i].nv)) {
-        run = find_tile_with<T, kUnitRow, Aside::kAhead>(rows);
+      if (next != nullptr && i < prefetching && can_interleave(rows, panels[i].nv)) {
+        run = find_tile_with<T, kUnitRow, Interleave::kPrefetch>(rows);
         end.ahead = next + i * (one_piece ? share : g.rs_a);
         end.ld_ahead = ld_ahead;
       }
@@ -423,14 +407,14 @@ void run_block(const GemmBlock<T>& g, const Blocking<T>& size, const Part& part,
       s.b = panel_of_b(g, b + jr * g.cs_b, kc, columns, s.mc, size.keep_b, place(jr));
     }
     const RowCut cut = s.cut();
-    const bool beside = next < part.nc && s.b.ldb == kTileColumns<T> &&
-                        (s.packed_a || s.rs_a == 1 || s.cs_a == 1) &&
-                        allows_aside(cut.rows(cut.tiles() - 1), s.b.nv);
-    copied = beside && !kept && g.cs_b == 1 && part.nc - next >= kTileColumns<T>;
+    const bool interleaved = next < part.nc && s.b.ldb == kTileColumns<T> &&
+                             (s.packed_a || s.rs_a == 1 || s.cs_a == 1) &&
+                             can_interleave(cut.rows(cut.tiles() - 1), s.b.nv);
+    copied = interleaved && !kept && g.cs_b == 1 && part.nc - next >= kTileColumns<T>;
     s.next_b = nullptr;
     s.next_copy = nullptr;
     if (copied) s.next_copy = place(next);
-    if (beside && (kept || g.cs_b == 1)) {
+    if (interleaved && (kept || g.cs_b == 1)) {
       s.next_b = b + next;
       if (kept) s.next_b = place(next);
       if (g.packed_b != nullptr) s.next_b = packed_panel(g, part.jc + next, part.pc).b;
@@ -526,9 +510,9 @@ void block(const GemmBlock<T>& g) {
   T* packed_b = g.scratch;
   T* packed_a = g.scratch + size.b_elements;
   // A that is packed for many panels stays packed.
-  const bool rows_outside = size.rows_outside && (g.cs_a == 1 || !size.pack_a);
-  const std::int64_t mc = rows_outside ? g.m : size.mc;
-  const std::int64_t nc = rows_outside  ? equal_part<kTileColumns<T>>(g.n, size.close_columns())
+  const bool rows_outer = size.rows_outer && (g.cs_a == 1 || !size.pack_a);
+  const std::int64_t mc = rows_outer ? g.m : size.mc;
+  const std::int64_t nc = rows_outer    ? equal_part<kTileColumns<T>>(g.n, size.l2_columns())
                           : size.keep_b ? size.nc
                                         : g.n;
   std::int64_t pc = 0;
@@ -538,7 +522,7 @@ void block(const GemmBlock<T>& g) {
       for (std::int64_t ic = 0; ic < g.m; ic += mc) {
         if (pc + jc + ic > 0 && g.stop != nullptr && g.stop()) return;
         const Part part{pc, kc, jc, min64(nc, g.n - jc), ic, min64(mc, g.m - ic)};
-        if (!rows_outside) {
+        if (!rows_outer) {
           run_block<T>(g, size, part, packed_b, packed_a);
         } else if (g.rs_a == 1) {
           run_rows<T, true>(g, part, packed_b);

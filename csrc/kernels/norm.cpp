@@ -20,7 +20,7 @@ static_assert(kPanel >= kJoinedColumns * kLanes<float>, "a joined row is one pan
 
 // How many rows are taken as one: a power of two.
 template <class T>
-std::int64_t rows_together(std::int64_t ld, std::int64_t cols) {
+std::int64_t rows_joined(std::int64_t ld, std::int64_t cols) {
   if (cols >= kJoinedColumns || ld != cols || cols < 1) return 1;
   std::int64_t times = 1;
   while (times * cols < kJoinedColumns || times * cols % kLanes<T> != 0) times *= 2;
@@ -31,7 +31,7 @@ std::int64_t rows_together(std::int64_t ld, std::int64_t cols) {
 template <class T>
 struct Joined {
   Joined(std::int64_t ld_, std::int64_t rows_, std::int64_t cols_)
-      : times(rows_together<T>(ld_, cols_)),
+      : times(rows_joined<T>(ld_, cols_)),
         ld(times * ld_),
         rows(rows_ / times),
         cols(times * cols_),
@@ -108,7 +108,7 @@ void panel_moments(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t
     Vec<T> sum = load(sums + c), square = load(squares + c);
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
-      ask_ahead(x + at + r * joined.ld);
+      prefetch_ahead(x + at + r * joined.ld);
       const Vec<T> d = lanes.template get<T>(x + at + r * joined.ld) - from;
       sum += d;
       square += d * d;
@@ -180,8 +180,8 @@ void normalize_as(const NormalizeArgs<T>& args, const Joined<T>& joined) {
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
       const std::int64_t i = at + r * joined.ld;
-      ask_ahead(args.x + i);
-      if constexpr (kResidual) ask_ahead(args.residual + i);
+      prefetch_ahead(args.x + i);
+      if constexpr (kResidual) prefetch_ahead(args.residual + i);
       Vec<T> y = (lanes.template get<T>(args.x + i) - m) * s + o;
       if constexpr (kResidual) y += lanes.template get<T>(args.residual + i);
       if constexpr (kRelu) y = at_least<T>(y, 0);
@@ -224,9 +224,9 @@ void panel_products(const ProductSumArgs<T>& args, std::int64_t first, std::int6
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
       const std::int64_t i = first + at + r * joined.ld;
-      ask_ahead(args.dy + i);
-      ask_ahead(args.x + i);
-      if constexpr (kMasked) ask_ahead(args.saved + i);
+      prefetch_ahead(args.dy + i);
+      prefetch_ahead(args.x + i);
+      if constexpr (kMasked) prefetch_ahead(args.saved + i);
       Vec<T> g = lanes.template get<T>(args.dy + i);
       if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
       sum += g;
@@ -270,9 +270,9 @@ void backward_as(const NormBackwardArgs<T>& args, const Joined<T>& joined) {
 #pragma GCC unroll 4
     for (int r = 0; r < count.rows; ++r) {
       const std::int64_t i = at + r * joined.ld;
-      ask_ahead(args.dy + i);
-      ask_ahead(args.x + i);
-      if constexpr (kMasked) ask_ahead(args.saved + i);
+      prefetch_ahead(args.dy + i);
+      prefetch_ahead(args.x + i);
+      if constexpr (kMasked) prefetch_ahead(args.saved + i);
       Vec<T> g = lanes.template get<T>(args.dy + i);
       const Vec<T> x = lanes.template get<T>(args.x + i);
       if constexpr (kMasked) g = lanes.template get<T>(args.saved + i) > 0 ? g : Vec<T>{};
@@ -291,14 +291,14 @@ void stream_residual_gradient(const NormBackwardArgs<T>& args) {
   });
 }
 
-// Two outputs take turns, as memory slows down where both are written line by line: with 4 KB each,
-// 64 MB take 28 ms on Zen 3 (2026-11), line by line 34 and, with four rows at a time, 41.
+// Two outputs take turns of 4 KB, as memory slows down where both are written line by line: 64 MB
+// take 28 ms instead of 34 to 41 (docs/performance.md, "Streams from memory").
 template <bool kMasked, class T>
 void stream_backward(const NormBackwardArgs<T>& args, const Joined<T>& joined) {
   constexpr std::int64_t kTurn = 4096 / static_cast<int>(sizeof(T));
   if (args.dresidual == nullptr) return backward_as<true, kMasked, false>(args, joined);
-  const std::int64_t together = kTurn / joined.cols > 1 ? kTurn / joined.cols : 1;
-  const std::int64_t step = together * joined.times;
+  const std::int64_t rows_per_turn = kTurn / joined.cols > 1 ? kTurn / joined.cols : 1;
+  const std::int64_t step = rows_per_turn * joined.times;
   for (std::int64_t r = 0; r < args.rows; r += step) {
     const std::int64_t at = r * args.cols;
     NormBackwardArgs<T> part = args;

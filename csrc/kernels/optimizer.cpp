@@ -5,10 +5,8 @@
 // two products, no product in two sums. (1 - beta) comes from the caller: 1 - 0.999f is off by
 // 1e-5.
 //
-// Zen 3, one core, avx2, 10 million float32 parameters (2026-11, machine shared): Adam 27 GB/s over
-// its seven streams, SGD with momentum 22, SGD 36, a memcpy in the same run 18. In cache Adam is
-// bound by square root and division: 0.33 ns per parameter; SGD takes 0.06. Zen 5, avx512: 0.13 ns
-// in cache, 0.17 from the third-level cache; asking ahead costs a training step 1 to 2 % there.
+// From memory they are bound by bandwidth; in cache Adam is bound by square root and division, and
+// prefetching costs more than it brings. Measured: docs/performance.md, "Optimizers".
 #include <cstddef>
 #include <cstdint>
 

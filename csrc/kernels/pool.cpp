@@ -46,7 +46,7 @@ void max_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::uint
     const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
     const PixelWindow<T> window = pixel_window(s, image, x_end, h, w);
     const bool whole = kWindow > 0 && window.rows == kWindow && window.columns == kWindow;
-    if (s.stream) ask_below(s, image + (h.start * s.in_w + w.start) * s.channels);
+    if (s.stream) prefetch_below(s, image + (h.start * s.in_w + w.start) * s.channels);
     for_each_vector<T, false, 2>(s.channels, [&](auto vectors, std::int64_t c) {
       constexpr int kCount = decltype(vectors)::kCount;
       Vec<T> best[kCount];
@@ -159,7 +159,7 @@ void average_row(const PoolShape& s, const T* image, const T* x_end, T* y, std::
     const Taps w = Taps::of(q * s.stride_w - s.left, s.window_w, s.in_w);
     const PixelWindow<T> window = pixel_window(s, image, x_end, h, w);
     const T scale = T(1) / static_cast<T>(window.rows * window.columns);
-    if (s.stream) ask_below(s, image + (h.start * s.in_w + w.start) * s.channels);
+    if (s.stream) prefetch_below(s, image + (h.start * s.in_w + w.start) * s.channels);
     for_each_vector<T, false, 2>(s.channels, [&](auto vectors, std::int64_t c) {
       constexpr int kCount = decltype(vectors)::kCount;
       Vec<T> sum[kCount] = {};

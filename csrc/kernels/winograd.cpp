@@ -139,18 +139,16 @@ DLNATIVE_INLINE std::uint16_t empty_windows(const Patch<T, 6, kTile>& patch,
   return unsure ? look_closely<T, kTile>(patch, g, i, x) : std::uint16_t{0};
 }
 
-// Where channel c is the first of a cache line: then the line is asked for that a later tile needs,
-// which the processor does not foresee. With 64 channels and images in the third-level cache
-// a vector of a tile takes 160 cycles to transform instead of 280, back 100 instead of 340 (Zen 3,
-// 2026-11). Behind the last tile what is asked for may not be there, which does no harm.
+// Where channel c is the first of a cache line: then the line that a later tile needs is
+// prefetched, as the hardware prefetcher does not find it (docs/performance.md, "Winograd's
+// transforms"). Behind the last tile what is prefetched may not be there, which does no harm.
 template <class T>
 DLNATIVE_INLINE bool begins_line(std::int64_t c) {
   return c % (64 / static_cast<int>(sizeof(T))) == 0;
 }
 
-// How many tiles later. With 16 channels, a line, and 128 images of 32 x 32 pixels, three instead
-// of one make all passes 1.1 times as fast; with more lines, further tiles gain nothing (Zen 5,
-// 2026-11).
+// How many tiles later: three where a pixel is one line; with more lines, further tiles gain
+// nothing.
 constexpr int kMostAhead = 3;
 template <class T>
 DLNATIVE_INLINE int tiles_ahead(std::int64_t channels) {
@@ -228,12 +226,12 @@ std::uint32_t taps_met(const WinogradTiles<T>& x_tiles, const T* x,
   return met;
 }
 
-// Products of a panel of B, which stays in the first-level cache.
+// Products of a panel of B, which fits L1.
 constexpr std::int64_t kRound = kPanelK - kPanelK / 4;
 
 // `count` times MR rows of one panel. With short sums a call for each would cost half as much again
-// as the products (16 channels). The lines that follow the panel are asked for meanwhile, `asked`
-// for every MR rows, and the result where it is added to.
+// as the products (16 channels). The lines that follow the panel are prefetched meanwhile,
+// `prefetched` for every MR rows, and the result where it is added to.
 template <class T>
 struct PointTiles {
   const T* x;
@@ -244,7 +242,7 @@ struct PointTiles {
   std::int64_t ldy, count;
   bool accumulate;
   const T* ahead;
-  std::int64_t asked;
+  std::int64_t prefetched;
 };
 
 template <class T, int MR, int NV, bool kTransposed>
@@ -253,7 +251,8 @@ __attribute__((noinline)) void point_tiles(const PointTiles<T>& g) {
   const T *x = g.x, *ahead = g.ahead;
   T* y = g.y;
   for (std::int64_t t = 0; t < g.count; ++t, x += MR * row, y += MR * g.ldy) {
-    for (std::int64_t i = 0; i < g.asked; ++i, ahead += kCacheLine<T>) __builtin_prefetch(ahead);
+    for (std::int64_t i = 0; i < g.prefetched; ++i, ahead += kCacheLine<T>)
+      __builtin_prefetch(ahead);
     if (g.accumulate) {
       for (int i = 0; i < MR; ++i) {
         for (int j = 0; j < NV * kLanes<T>; j += kCacheLine<T>)
@@ -264,12 +263,12 @@ __attribute__((noinline)) void point_tiles(const PointTiles<T>& g) {
     StridedA<T> rows_a{x, row, step};
     StridedB<T> rows_b{g.b, g.ldb};
     std::int64_t left = g.k;
-    if constexpr (has_company<MR, NV> && !kTransposed) {
+    if constexpr (is_unrolled<MR, NV> && !kTransposed) {
       RowsOfA<T, MR> any_a;
 #pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(x + i * row);
       Packed<T, NV * kLanes<T>> packed_b{g.b};
-      left = add_products<kTogether, T>(acc, any_a, packed_b, left);
+      left = add_products<kProductUnroll, T>(acc, any_a, packed_b, left);
       rows_a.a += any_a.p;
       rows_b.b = packed_b.p;
     }
@@ -299,13 +298,13 @@ void all_rows(PointTiles<T> g, std::int64_t rows, int nv, std::int64_t ahead) {
   const auto* kernels = tiles_of_width<PointFamily<T, kTransposed>>(nv);
   const std::int64_t tiles = RowCut(rows, rows_for(nv)).tiles();
   const std::int64_t least = rows / tiles, larger = rows % tiles;
-  g.asked = ceil_div(ahead, kCacheLine<T> * tiles);
+  g.prefetched = ceil_div(ahead, kCacheLine<T> * tiles);
   if (larger > 0) {
     g.count = larger;
     kernels[least](g);
     g.x += larger * (least + 1) * (kTransposed ? 1 : g.ldx);
     g.y += larger * (least + 1) * g.ldy;
-    g.ahead += larger * g.asked * kCacheLine<T>;
+    g.ahead += larger * g.prefetched * kCacheLine<T>;
   }
   g.count = tiles - larger;
   kernels[least - 1](g);
@@ -343,7 +342,7 @@ void gradient(const WinogradProduct<T>& g) {
   tiles.ldy = g.ldy;
   tiles.k = g.tiles;
   tiles.accumulate = g.accumulate;
-  // The first panels ask for X of the next point, the others for B.
+  // The first panels prefetch X of the next point, the others B.
   const std::int64_t panels = ceil_div(g.n, kTileColumns<T>), half = ceil_div(panels, 2);
   const std::int64_t share_x = g.tiles * g.ldx / half;
   const std::int64_t share_b = panels > half ? g.tiles * g.ldb / (panels - half) : 0;
@@ -375,8 +374,8 @@ struct TilePixels {
   }
 };
 
-// One tile, `whole` channels of it. kPlain: all pixels are in the image, and nothing is asked for
-// but Y = or Y +=.
+// One tile, `whole` channels of it. kPlain: all pixels are in the image, and there is no epilogue:
+// Y = or Y +=.
 template <class T, int kTile, bool kPlain>
 DLNATIVE_INLINE void output_tile(const WinogradTiles<T>& g, const T* from, T* y,
                                  const TilePixels<kTile>& pixels, const TilePixels<kTile>& next,

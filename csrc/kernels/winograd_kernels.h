@@ -5,10 +5,9 @@
 // and filter instead of 144, and one of 2 x 2 pixels with windows of 5 x 5 taps with 36 instead of
 // 100:  Y = A' [(G g G') . (B' d B)] A.  The matrices (Winograd, 1980, "Arithmetic complexity of
 // computations"; Lavin and Gray, 2016, "Fast algorithms for convolutional neural networks")
-// evaluate polynomials at the points 0, +-2/3, +-3/2 and infinity. In float32 the error with 64
-// channels is 6e-7 of the result (root mean squares); it is twice as large with the usual points 0,
-// +-1, +-2, the same with sqrt(1/2) and sqrt(2), and half as large in a direct convolution
-// (2026-11). The gradient of the weights is the transpose,  dg = G' [(A dY A') . (B' d B)] G.
+// evaluate polynomials at the points 0, +-2/3, +-3/2 and infinity, whose rounding errors are half
+// those of the usual points 0, +-1, +-2 (docs/performance.md, "Winograd's transforms"). The
+// gradient of the weights is the transpose,  dg = G' [(A dY A') . (B' d B)] G.
 //
 // Rounding must not take the place of an exact zero: ReLU's gradient at 0 is 0, at 1e-9 it is 1,
 // and Adam divides a gradient by its own size. So the pixels of Y whose window is zero in all
@@ -39,7 +38,7 @@ struct WinogradTiles {
   std::int64_t point_stride, tile_stride;
   std::int64_t result_height, result_width;  // of the image that the tiles cut
   // Of each tile, bit (row * tile + column) for the pixels of the result whose window is zero in
-  // all channels: `input` writes them, `output` makes those pixels zero. Null: not asked for.
+  // all channels: `input` writes them, `output` makes those pixels zero. Null: not wanted.
   std::uint16_t* empty;
 };
 

@@ -30,10 +30,10 @@ std::int64_t images_per_task(std::int64_t image_values) {
 // Calls f(image number, thread) for each image.
 template <class F>
 void for_each_image(std::int64_t batch, std::int64_t image_values, int threads, F&& f) {
-  const std::int64_t together = images_per_task(image_values);
-  parallel_for(chunk_count(batch, together), threads, [&](std::int64_t task, int thread) {
-    const std::int64_t end = std::min(batch, (task + 1) * together);
-    for (std::int64_t i = task * together; i < end; ++i) f(i, thread);
+  const std::int64_t images_per_chunk = images_per_task(image_values);
+  parallel_for(chunk_count(batch, images_per_chunk), threads, [&](std::int64_t task, int thread) {
+    const std::int64_t end = std::min(batch, (task + 1) * images_per_chunk);
+    for (std::int64_t i = task * images_per_chunk; i < end; ++i) f(i, thread);
   });
 }
 

@@ -81,11 +81,11 @@ void FoldedNorm<T>::append_to(std::string& key) const {
 }
 
 template <class T>
-void place_addend(const ConvExtras<T>& e, std::int64_t size, T* result) {
-  if (e.addend == nullptr || e.addend == result) return;
+void place_residual(const ConvExtras<T>& e, std::int64_t size, T* result) {
+  if (e.residual == nullptr || e.residual == result) return;
   for_each_chunk(size, kChunk, threads_for(0.4 * static_cast<double>(size)),
                  [&](std::int64_t begin, std::int64_t n) {
-                   std::copy(e.addend + begin, e.addend + begin + n, result + begin);
+                   std::copy(e.residual + begin, e.residual + begin + n, result + begin);
                  });
 }
 
@@ -112,8 +112,8 @@ template void take_moments<float>(const ConvExtras<float>&, const ConvShape&, co
                                   std::int64_t, std::int64_t, std::int64_t);
 template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, const double*,
                                    std::int64_t, std::int64_t, std::int64_t);
-template void place_addend<float>(const ConvExtras<float>&, std::int64_t, float*);
-template void place_addend<double>(const ConvExtras<double>&, std::int64_t, double*);
+template void place_residual<float>(const ConvExtras<float>&, std::int64_t, float*);
+template void place_residual<double>(const ConvExtras<double>&, std::int64_t, double*);
 template class FoldedNorm<float>;
 template class FoldedNorm<double>;
 
@@ -159,7 +159,7 @@ void DirectConv<T>::add_phase(std::int64_t row0, std::int64_t column0, std::int6
     phase.taps.push_back(static_cast<std::int32_t>(t * shape_.group_channels() * shape_.filters));
   }
   const std::int64_t count = static_cast<std::int64_t>(taps.size());
-  const std::int64_t pixels = together_ * phase.pixels;
+  const std::int64_t pixels = images_per_table_ * phase.pixels;
   const bool all = row_step == 1 && column_step == 1;
   std::vector<std::int32_t> reached(static_cast<std::size_t>(pixels * count), -1);
   if (!all) phase.out.resize(static_cast<std::size_t>(pixels));
@@ -227,7 +227,7 @@ DirectConv<T> DirectConv<T>::forward(const ConvShape& shape, const T* x, const T
   conv.result_channels_ = shape.filters;
   conv.channels_ = shape.group_channels();
   conv.columns_ = shape.group_filters();
-  conv.together_ = images_together(shape, h.out * w.out);
+  conv.images_per_table_ = images_per_table(shape, h.out * w.out);
   if (h.out * w.out > 0) {
     conv.add_phase(0, 0, 1, 1,
                    [&](std::int64_t row, std::int64_t column, std::int64_t t) -> std::int64_t {
@@ -253,7 +253,7 @@ DirectConv<T> DirectConv<T>::backward_input(const ConvShape& shape, const T* dy,
   conv.result_channels_ = shape.channels();
   conv.channels_ = shape.group_filters();
   conv.columns_ = shape.group_channels();
-  conv.together_ = images_together(shape, h.in * w.in);
+  conv.images_per_table_ = images_per_table(shape, h.in * w.in);
   // The place whose tap reads a pixel: (pixel + before - tap * dilation) / stride, where that is
   // whole.
   const auto place = [](const WindowAxis& a, std::int64_t pixel, std::int64_t tap) -> std::int64_t {
@@ -279,7 +279,7 @@ template <class T>
 void DirectConv<T>::plan(int threads) {
   planned_for_ = threads_ = threads;
   tasks_ = 0;
-  const std::int64_t batches = ceil_div(shape_.batch(), together_);
+  const std::int64_t batches = ceil_div(shape_.batch(), images_per_table_);
   const std::int64_t tables = static_cast<std::int64_t>(phases_.size()) * shape_.groups * batches;
   const double flops = shape_.flops();
   const std::int64_t wanted =
@@ -289,7 +289,7 @@ void DirectConv<T>::plan(int threads) {
                                      kTasksPerThread * threads);
   if (wanted == 1) threads_ = 1;  // too little work for a second thread
   for (Phase& phase : phases_) {
-    const std::int64_t pixels = std::min(together_, shape_.batch()) * phase.pixels;
+    const std::int64_t pixels = std::min(images_per_table_, shape_.batch()) * phase.pixels;
     std::int64_t parts = tables > 0 ? ceil_div(wanted, tables) : 1;
     phase.pixel_part = round_up(std::max<std::int64_t>(pixels, 1), phase.tile);
     const std::int64_t step = column_step(extras_);
@@ -372,12 +372,12 @@ void DirectConv<T>::run_task(std::int64_t task, const T* packed, const T* bias) 
   while (phases_[p].first_task > task) --p;
   const Phase& phase = phases_[p];
   task -= phase.first_task;
-  const std::int64_t batches = ceil_div(shape_.batch(), together_);
+  const std::int64_t batches = ceil_div(shape_.batch(), images_per_table_);
   const std::int64_t column = task % phase.column_parts;
   task /= phase.column_parts;
   const std::int64_t pixel = task % phase.pixel_parts;
   task /= phase.pixel_parts;
-  run_images(phase, task / batches, task % batches * together_, pixel * phase.pixel_part,
+  run_images(phase, task / batches, task % batches * images_per_table_, pixel * phase.pixel_part,
              column * phase.column_part, packed, bias);
 }
 
@@ -385,7 +385,7 @@ template <class T>
 void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int64_t first_image,
                                std::int64_t pixel, std::int64_t column, const T* packed,
                                const T* bias) const {
-  const std::int64_t images = std::min(together_, shape_.batch() - first_image);
+  const std::int64_t images = std::min(images_per_table_, shape_.batch() - first_image);
   const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size());
   const std::int64_t result_pixels = result_height_ * result_width_;
   TapProduct<T> product{};
@@ -407,7 +407,7 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   product.taps = taps;
   product.tile = phase.tile;
   product.channels = channels_;
-  product.accumulate = extras_.addend != nullptr;
+  product.accumulate = extras_.residual != nullptr;
   const GemmEpilogue<T> epilogue =
       epilogue_of_part(extras_, bias, group * columns_ + column, at, result_channels_);
   product.epilogue = &epilogue;
@@ -426,8 +426,8 @@ void DirectConv<T>::run() {
   const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
   const T* packed = weights.data();
   const T* bias = FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_ * shape_.groups);
-  place_addend(extras_, shape_.batch() * result_height_ * result_width_ * result_channels_,
-               result_);
+  place_residual(extras_, shape_.batch() * result_height_ * result_width_ * result_channels_,
+                 result_);
   parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
 }
 

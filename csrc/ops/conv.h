@@ -24,7 +24,7 @@ namespace dlnative {
 // The weight gradient is summed in at most so many parts.
 inline constexpr std::int64_t kMostParts = 16;
 
-// Cycles beside the products, as measured on Zen 3 (2026-11).
+// Cycles of a tile besides those of its products, as measured on Zen 3 (2026-11).
 inline constexpr double kTapChangeCycles = 15.0;  // pointers of a tile's rows
 inline constexpr double kTileEndCycles = 40.0;    // call, epilogue, stores
 
@@ -48,7 +48,7 @@ struct ConvShape {
 inline constexpr std::int64_t kTablePixels = 256;
 
 // Images of so many pixels per table.
-inline std::int64_t images_together(const ConvShape& shape, std::int64_t pixels) {
+inline std::int64_t images_per_table(const ConvShape& shape, std::int64_t pixels) {
   const std::int64_t fit = kTablePixels / std::max<std::int64_t>(pixels, 1);
   return std::max<std::int64_t>(1, std::min(shape.batch(), fit));
 }
@@ -62,8 +62,9 @@ inline std::int64_t whole_vectors(std::int64_t a) {
 template <class T>
 struct ConvExtras {
   GemmEpilogue<T> epilogue;  // saved and pre_activation are shaped like the result
-  const T* addend =
-      nullptr;  // shaped like the result, perhaps the result itself: added before the epilogue
+  // Shaped like the result, perhaps the result itself: added before the epilogue. In an adjoint it
+  // is the cotangent that x has from its other consumers.
+  const T* residual = nullptr;
   // (blocks, 2, filters): mean and sum of squared deviations of blocks of so many pixels, whole
   // ones in every image.
   T* moments = nullptr;
@@ -89,7 +90,7 @@ GemmEpilogue<T> epilogue_of_part(const ConvExtras<T>& e, const T* bias, std::int
 
 // Copies what is added to the result there, unless it lies there already.
 template <class T>
-void place_addend(const ConvExtras<T>& e, std::int64_t size, T* result);
+void place_residual(const ConvExtras<T>& e, std::int64_t size, T* result);
 
 // Parts of the columns are multiples of this: of a panel of the packed weights, and where there are
 // moments, of as many as give these the same bits in parts and whole.
@@ -139,7 +140,7 @@ class DirectConv {
   std::size_t kept_bytes() const { return weights_.kept_bytes(); }
 
  private:
-  // Pixels of the result that the same taps reach, in `together` images at a time.
+  // Pixels of the result that the same taps reach, in `images_per_table_` images at a time.
   struct Phase {
     std::vector<std::int32_t> taps;  // where each begins in the kernel
     std::vector<std::int32_t> rows;  // see TapProduct
@@ -174,7 +175,7 @@ class DirectConv {
   std::int64_t in_pixels_ = 0, in_channels_ = 0;  // of an image, all groups
   std::int64_t result_height_ = 0, result_width_ = 0, result_channels_ = 0;
   std::int64_t channels_ = 0, columns_ = 0;  // of a group
-  std::int64_t together_ = 1;                // images per table
+  std::int64_t images_per_table_ = 1;        // images per table
   std::int64_t packed_ = 0;                  // elements per group
   std::vector<Phase> phases_;
   std::vector<T> zeros_;
@@ -205,7 +206,7 @@ class ConvGradient {
   std::vector<std::int32_t> sources_, source_starts_, source_ends_, starts_;
   std::vector<TapPixel> entries_;
   std::int64_t rows_ = 0, scratch_elements_ = 0;
-  std::int64_t together_ = 1;
+  std::int64_t images_per_table_ = 1;
   std::int64_t splits_ = 1, batches_per_split_ = 1;
   std::int64_t column_part_ = 0, column_parts_ = 1;  // of the filters of a group
 };

@@ -78,7 +78,7 @@ double direct(const ConvCase& c) {
 }
 
 // Cycles per vector of channels of a tile: its transforms, and of a point's weights; and bytes per
-// cycle at which weights come from the last cache (Zen 3, 2026-11).
+// cycle at which weights come from L3 (Zen 3, 2026-11).
 constexpr double kTransform = 120.0, kWeightsTransform = 60.0, kWeightBytes = 8.0;
 
 double winograd(const ConvCase& c) {

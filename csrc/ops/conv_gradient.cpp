@@ -42,8 +42,8 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
     : kernels_(kernels<T>().conv), shape_(shape), x_(x), dy_(dy), dkernel_(dkernel), dbias_(dbias) {
   const WindowAxis h = shape.window.h, w = shape.window.w;
   const std::int64_t places = shape.places();
-  together_ = images_together(shape, places);
-  const std::int64_t pixels = together_ * places;
+  images_per_table_ = images_per_table(shape, places);
+  const std::int64_t pixels = images_per_table_ * places;
   rows_ = kernels_->gradient_rows(shape.group_channels(), shape.group_filters());
   // The pixel of the input that tap t of pixel i reads, or -1.
   const auto pixel_read = [&](std::int64_t t, std::int64_t i) {
@@ -53,7 +53,7 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
     const bool inside = row >= 0 && row < h.in && column >= 0 && column < w.in;
     return static_cast<std::int32_t>(inside ? (image * h.in + row) * w.in + column : -1);
   };
-  const std::int64_t read_pixels = together_ * shape.image();
+  const std::int64_t read_pixels = images_per_table_ * shape.image();
   std::vector<std::int32_t> number(static_cast<std::size_t>(read_pixels), -1);  // in the round
   std::int64_t most_sources = 0;
   for (std::int64_t begin = 0; begin < pixels; begin += kernels_->gradient_pixels) {
@@ -94,7 +94,8 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   starts_.push_back(static_cast<std::int32_t>(entries_.size()));
   scratch_elements_ = kernels_->gradient_scratch(most_sources, rows_);
   // As many parts as the partial sums allow, then columns.
-  const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
+  const std::int64_t batches =
+      std::max<std::int64_t>(ceil_div(shape.batch(), images_per_table_), 1);
   const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t most =
       std::min({kPartialBytes / std::max<std::int64_t>(bytes, 1), batches, kMostParts});
@@ -145,15 +146,16 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   g.stop = &interrupted;
   g.scratch =
       static_cast<T*>(thread_scratch(static_cast<std::size_t>(scratch_elements_) * sizeof(T)));
-  const std::int64_t first = split * batches_per_split_ * together_;
-  const std::int64_t last = std::min(shape_.batch(), first + batches_per_split_ * together_);
-  for (std::int64_t image = first; image < last && !interrupted(); image += together_) {
-    g.pixels = std::min(together_, last - image) * places;
-    g.input_pixels = std::min(together_, last - image) * shape_.image();
+  const std::int64_t first = split * batches_per_split_ * images_per_table_;
+  const std::int64_t last =
+      std::min(shape_.batch(), first + batches_per_split_ * images_per_table_);
+  for (std::int64_t image = first; image < last && !interrupted(); image += images_per_table_) {
+    g.pixels = std::min(images_per_table_, last - image) * places;
+    g.input_pixels = std::min(images_per_table_, last - image) * shape_.image();
     g.x = x_ + image * shape_.image() * shape_.channels() + group * shape_.group_channels();
     g.dy = dy_ + image * places * shape_.filters + at;
     g.accumulate = image > first;
-    g.more = image + together_ < shape_.batch();
+    g.more = image + images_per_table_ < shape_.batch();
     kernels_->gradient(g);
     if (dbias_ != nullptr) {
       kernels<T>().reduce->sum_rows(g.dy, g.lddy, dbias + at, g.pixels, columns, g.accumulate);

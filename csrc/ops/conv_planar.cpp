@@ -126,7 +126,7 @@ void PlanarConv<T>::run() {
   const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
   const T* packed = weights.data();
   const T* bias = FoldedNorm<T>(extras_, filters).bias(packed + packed_);
-  place_addend(extras_, batch * shape_.places() * filters, y_);
+  place_residual(extras_, batch * shape_.places() * filters, y_);
   const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
   // Images are tasks; few images are cut into bands of rows, unless moments are asked for.
   std::int64_t part = rows;
@@ -147,7 +147,7 @@ void PlanarConv<T>::run() {
       const GemmEpilogue<T> epilogue = epilogue_of_part(extras_, bias, 0, at, filters);
       kernels_->planar(PlanarProduct<T>{planes, planes_.row_step(), planes_.offsets().data(), k,
                                         packed, y_ + at, filters, band, columns, filters,
-                                        extras_.addend != nullptr, &epilogue});
+                                        extras_.residual != nullptr, &epilogue});
     }
     if (extras_.moments != nullptr) take_moments(extras_, shape_, y_, image, 0, filters);
   });

@@ -174,15 +174,15 @@ DepthwiseGeometry::Piece DepthwiseGeometry::columns_piece(std::int64_t o,
   Piece columns = piece(o, column_runs_[group - 2]);
   columns.row.y_pixel = target_row_;
   columns.row.x_pixel = rows_.neighbour_step * source_row_;
-  columns.row.new_rows = 0;  // the wide runs ask for them
+  columns.row.new_rows = 0;  // the wide runs prefetch them
   columns.row.y_row = group * target_row_;
   return columns;
 }
 
 namespace {
 
-// Whether x and y come from memory and leave the caches before anybody reads them. What is expanded
-// or contracted, or meets another pass, is close.
+// Whether x and y come from memory and leave the caches before a consumer reads them. What is
+// expanded or contracted, or meets another pass, fits L2.
 template <class T>
 bool streams(const Window& window, std::int64_t multiplier, const GemmEpilogue<T>& epilogue = {}) {
   const std::int64_t pixels = std::max(window.h.in * window.w.in, window.h.out * window.w.out);

@@ -43,7 +43,7 @@ constexpr SourceType kSameType<float> = SourceType::kFloat32;
 template <>
 constexpr SourceType kSameType<double> = SourceType::kFloat64;
 
-// Shuffled rows lie anywhere: those of the next step are asked for while this one is computed. In
+// Shuffled rows lie anywhere: those of the next step are prefetched while this one is computed. In
 // an epoch of four-row steps over 200,000 rows this takes 0.2 us off a step of 1.1 us (2026-11).
 void prefetch_rows(const RowSource& source, const std::int64_t* indices, std::int64_t rows) {
   for (std::int64_t r = 0; r < rows; ++r)

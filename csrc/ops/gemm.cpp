@@ -19,18 +19,17 @@ std::int64_t part_size(std::int64_t size, std::int64_t parts, std::int64_t tile)
   return std::max(tile, round_up(ceil_div(size, parts), tile));
 }
 
-// B is read in order where it does not fit into the second-level cache of a core, for three rows of
-// A and more where it does not fit into the third-level cache: from there, its panels are read as
-// fast (Zen 3, 2026-11; from memory, six rows take half the time in order).
-constexpr std::int64_t kCloseB = std::int64_t{256} << 10, kFarB = std::int64_t{32} << 20;
+// B is read in order where it does not fit the L2 of a core, for three rows of A and more where it
+// does not fit L3: from there, its panels are read as fast (Zen 3, 2026-11; from memory, six rows
+// take half the time in order).
+constexpr std::int64_t kL2B = std::int64_t{256} << 10, kL3B = std::int64_t{32} << 20;
 
 // A thread reads as much of a B in order in the time in which it does kSerialFlops. A packed one is
 // read from the second-level caches of the threads, each of which keeps its share.
 constexpr std::int64_t kSerialBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kSerialPackedBytes = std::int64_t{256} << 10;
 
-// A smaller B stays in the first-level cache, packed or not, and the account of its version costs
-// more than packing saves.
+// A smaller B fits L1, packed or not, and the account of its version costs more than packing saves.
 constexpr std::int64_t kPackedBytes = std::int64_t{64} << 10;
 
 // Of products that take seconds: a kernel asks whether to stop after so many rows or columns, times
@@ -68,7 +67,7 @@ Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, bool m
     : kernels_(kernels<T>().gemm), block_(block), epilogue_(epilogue), may_pack_b_(may_pack_b) {
   block_.in_order = !may_pack_b && block.m <= kernels_->mr && block.n > kernels_->nr &&
                     block.cs_b == 1 && block.rs_b == block.n &&
-                    bytes_of_b(block) > (block.m <= 2 ? kCloseB : kFarB);
+                    bytes_of_b(block) > (block.m <= 2 ? kL2B : kL3B);
   block_.stop = &interrupted;
 }
 
@@ -166,7 +165,7 @@ PackedGemm<T>::PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epil
 
 template <class T>
 bool PackedGemm<T>::pays(const GemmBlock<T>& block) {
-  return block.m > 0 && bytes_of_b(block) >= kPackedBytes && bytes_of_b(block) <= kFarB;
+  return block.m > 0 && bytes_of_b(block) >= kPackedBytes && bytes_of_b(block) <= kL3B;
 }
 
 template <class T>

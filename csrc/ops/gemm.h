@@ -57,7 +57,7 @@ class PackedGemm {
  public:
   PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue);
 
-  // Not for a B that a close cache holds, nor for one that comes from memory in either form.
+  // Not for a B that fits L1, nor for one that comes from memory in either form.
   static bool pays(const GemmBlock<T>& block);
 
   void run();

@@ -115,13 +115,14 @@ template <class T>
 void ReduceOp<T>::run_pass(const Pass& pass, const T* x, T* y) {
   const std::int64_t step = pass.n * pass.inner;  // of one outer index
   if (pass.row_blocks == 1 && pass.column_blocks == 1) {
-    const std::int64_t together =
+    const std::int64_t rows_per_chunk =
         std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(step, 1));
-    for_each_chunk(pass.outer, together, pass.threads, [&](std::int64_t begin, std::int64_t size) {
-      for (std::int64_t o = begin; o < begin + size; ++o) {
-        reduce_block(x + o * step, pass.inner, pass.n, pass.inner, y + o * pass.inner);
-      }
-    });
+    for_each_chunk(
+        pass.outer, rows_per_chunk, pass.threads, [&](std::int64_t begin, std::int64_t size) {
+          for (std::int64_t o = begin; o < begin + size; ++o) {
+            reduce_block(x + o * step, pass.inner, pass.n, pass.inner, y + o * pass.inner);
+          }
+        });
     return;
   }
   T* to = pass.row_blocks > 1 ? partial_.data() : y;
@@ -173,24 +174,28 @@ template <class T>
 void ArgmaxOp<T>::run(const T* x, std::int32_t* y) const {
   const std::int64_t step = n_ * inner_;
   const double time = static_cast<double>(outer_ * step) * (inner_ == 1 ? 0.5 : 2.0);
-  const std::int64_t together = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(step, 1));
-  for_each_chunk(outer_, together, threads_for(time), [&](std::int64_t begin, std::int64_t size) {
-    for (std::int64_t o = begin; o < begin + size; ++o) {
-      const T* row = x + o * step;
-      if (inner_ == 1) {
-        y[o] = static_cast<std::int32_t>(kernels_->argmax(row, n_));
-        continue;
-      }
-      for (std::int64_t i = 0; i < inner_; ++i) {
-        std::int64_t best = 0;
-        for (std::int64_t j = 1; j < n_ && row[best * inner_ + i] == row[best * inner_ + i]; ++j) {
-          const T value = row[j * inner_ + i];
-          if (!(value <= row[best * inner_ + i])) best = j;  // larger, or the first NaN
-        }
-        y[o * inner_ + i] = static_cast<std::int32_t>(best);
-      }
-    }
-  });
+  const std::int64_t rows_per_chunk =
+      std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(step, 1));
+  for_each_chunk(outer_, rows_per_chunk, threads_for(time),
+                 [&](std::int64_t begin, std::int64_t size) {
+                   for (std::int64_t o = begin; o < begin + size; ++o) {
+                     const T* row = x + o * step;
+                     if (inner_ == 1) {
+                       y[o] = static_cast<std::int32_t>(kernels_->argmax(row, n_));
+                       continue;
+                     }
+                     for (std::int64_t i = 0; i < inner_; ++i) {
+                       std::int64_t best = 0;
+                       for (std::int64_t j = 1;
+                            j < n_ && row[best * inner_ + i] == row[best * inner_ + i]; ++j) {
+                         const T value = row[j * inner_ + i];
+                         if (!(value <= row[best * inner_ + i]))
+                           best = j;  // larger, or the first NaN
+                       }
+                       y[o * inner_ + i] = static_cast<std::int32_t>(best);
+                     }
+                   }
+                 });
 }
 
 template <class T>

@@ -26,13 +26,14 @@ template <class F>
 void GroupNormOp<T>::for_each_sample(F&& f) {
   const std::int64_t elements = passes_.rows() * passes_.channels();
   const bool whole = elements <= 4 * kChunk;
-  const std::int64_t together =
+  const std::int64_t samples_per_chunk =
       whole ? std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, elements)) : samples_;
-  for_each_chunk(samples_, together, threads_, [&](std::int64_t begin, std::int64_t count) {
-    for (std::int64_t s = begin; s < begin + count; ++s) {
-      f(s, scratch_[size(s)], whole ? 1 : threads_);
-    }
-  });
+  for_each_chunk(samples_, samples_per_chunk, threads_,
+                 [&](std::int64_t begin, std::int64_t count) {
+                   for (std::int64_t s = begin; s < begin + count; ++s) {
+                     f(s, scratch_[size(s)], whole ? 1 : threads_);
+                   }
+                 });
 }
 
 template <class T>
@@ -141,9 +142,9 @@ void LayerNormOp<T>::forward(const T* x, const T* gamma, const T* beta, T* y) co
   if (cols_ == 0) return;  // the kernels read the first value of a row
   gamma = gamma != nullptr ? gamma : ones_.data();
   beta = beta != nullptr ? beta : zeros_.data();
-  const std::int64_t together =
+  const std::int64_t rows_per_chunk =
       std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, cols_));
-  for_each_chunk(rows_, together, threads_, [&](std::int64_t row, std::int64_t rows) {
+  for_each_chunk(rows_, rows_per_chunk, threads_, [&](std::int64_t row, std::int64_t rows) {
     const std::int64_t at = row * cols_;
     kernels_->norm->row_norm({x + at, y + at, rows, cols_, gamma, beta, epsilon_, stream_});
   });
@@ -169,8 +170,8 @@ void LayerNormOp<T>::backward(const T* dy, const T* x, const T* gamma, T* dx, T*
   // Rows whose two passes find them in the L1 cache.
   const std::int64_t few = std::max<std::int64_t>(2, 4096 / std::max<std::int64_t>(1, cols_));
   if (!whole) {
-    const std::int64_t together = std::max<std::int64_t>(1, kChunk / cols_);
-    for_each_chunk(rows_, together, threads_, [&](std::int64_t row, std::int64_t rows) {
+    const std::int64_t rows_per_chunk = std::max<std::int64_t>(1, kChunk / cols_);
+    for_each_chunk(rows_, rows_per_chunk, threads_, [&](std::int64_t row, std::int64_t rows) {
       norm.row_gradients(args(row, rows, 0, cols_, 0));
     });
   }

@@ -135,9 +135,9 @@ void TransposeOp::run_rows(const char* x, char* y) const {
 }
 
 // A tile is kTileColumns wide and up to kTileRows long: it reads that many streams of x and writes
-// short pieces into as many rows of y as the L1 cache keeps until their neighbours follow. float32
-// on one core of Zen 3 (2026-11): 1000 x 1000 in 0.47 ms, 1024 x 1024 in 0.89 ms. With square tiles
-// of 16 the streams of x meet in few sets of the cache: 1.8 and 1.5 to 3.4 ms.
+// short pieces into as many rows of y as the L1 cache keeps until their neighbours follow. With
+// square tiles of 16 the streams of x meet in few sets of the cache and take two to four times as
+// long (docs/performance.md, "Streams from memory").
 template <class Element>
 void TransposeOp::run_tiles(const Element* x, Element* y) const {
   const std::int64_t across = chunk_count(column_.size, kTileColumns);

@@ -273,7 +273,7 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
       tiles.empty = any_empty ? empty : nullptr;
       const GemmEpilogue<T> epilogue =
           epilogue_of_part(extras_, bias, column, column, result_.channels);
-      transforms_->output(tiles, y_ + column, extras_.addend != nullptr, epilogue);
+      transforms_->output(tiles, y_ + column, extras_.residual != nullptr, epilogue);
     }
   }
   if (extras_.moments == nullptr) return;
@@ -286,7 +286,7 @@ template <class T>
 void WinogradConv<T>::run() {
   if (planned_for_ != num_threads()) plan(num_threads());
   if (tasks_ == 0) return;
-  place_addend(extras_, shape_.batch() * result_.height * result_.width * result_.channels, y_);
+  place_residual(extras_, shape_.batch() * result_.height * result_.width * result_.channels, y_);
   const auto run_with = [this](const T* packed, const T* bias) {
     parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
   };
@@ -313,11 +313,11 @@ WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const 
   const std::int64_t width = std::min(whole_vectors(shape.filters), kBlockColumns);
   const std::int64_t most =
       block_tiles<T>(whole_vectors(shape.channels()) + width, kLeastGradientTiles);
-  together_ =
+  images_per_block_ =
       std::clamp<std::int64_t>(most / image_tiles, 1, std::max<std::int64_t>(shape.batch(), 1));
-  const std::int64_t tiles = together_ * image_tiles;
+  const std::int64_t tiles = images_per_block_ * image_tiles;
   block_ = ceil_div(tiles, ceil_div(tiles, most));
-  const std::int64_t groups = std::max<std::int64_t>(ceil_div(shape.batch(), together_), 1);
+  const std::int64_t groups = std::max<std::int64_t>(ceil_div(shape.batch(), images_per_block_), 1);
   const std::int64_t bytes =
       kWinogradPoints * shape.channels() * shape.filters * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t limit = std::min({kPartialBytes / bytes, groups, kMostParts});
@@ -388,11 +388,11 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) {
   product.channels = channels;
   product.n = columns;
   const std::int64_t image_tiles = tile_rows_ * tile_columns_, places = shape_.places();
-  const std::int64_t first = part * part_groups_ * together_;
-  const std::int64_t last = std::min(shape_.batch(), first + part_groups_ * together_);
+  const std::int64_t first = part * part_groups_ * images_per_block_;
+  const std::int64_t last = std::min(shape_.batch(), first + part_groups_ * images_per_block_);
   std::uint32_t met = 0;
-  for (std::int64_t image = first; image < last; image += together_) {
-    const std::int64_t images = std::min(together_, last - image);
+  for (std::int64_t image = first; image < last; image += images_per_block_) {
+    const std::int64_t images = std::min(images_per_block_, last - image);
     const std::int64_t end = (image + images) * image_tiles;
     for (std::int64_t tile = image * image_tiles; tile < end && !interrupted(); tile += block_) {
       x.first = dy.first = tile;

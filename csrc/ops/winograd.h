@@ -94,8 +94,8 @@ class WinogradGradient {
   T* dbias_ = nullptr;
   std::vector<T> zeros_;
   std::int64_t tile_rows_ = 0, tile_columns_ = 0;
-  std::int64_t together_ = 0, block_ = 0;     // images and tiles at a time
-  std::int64_t parts_ = 0, part_groups_ = 0;  // of the sum, and groups of images in each
+  std::int64_t images_per_block_ = 0, block_ = 0;  // images and tiles at a time
+  std::int64_t parts_ = 0, part_groups_ = 0;       // of the sum, and groups of images in each
   std::int64_t column_part_ = 0, column_parts_ = 0;
   std::vector<std::uint32_t> met_;  // by each task: WinogradKernels::taps_met
 };

@@ -94,7 +94,7 @@ void set_activation(const Spec& spec, const Buffer* saved, bool keeps_input,
 }
 
 // y = activation(x * kernel + bias), and what the planner adds: inputs mean, variance, gamma, beta
-// of a normalisation with constant statistics, and an addend shaped like y, which goes into the
+// of a normalisation with constant statistics, and a residual shaped like y, which goes into the
 // activation; with `moments`, pixels per block, the last output receives those.
 std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
@@ -111,7 +111,7 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   const Buffer* variance = optional_input(spec, 4, "variance", filters, x.dtype);
   const Buffer* gamma = optional_input(spec, 5, "gamma", filters, x.dtype);
   const Buffer* beta = optional_input(spec, 6, "beta", filters, x.dtype);
-  const Buffer* addend = optional_input(spec, 7, "addend", rows * filters, x.dtype);
+  const Buffer* residual = optional_input(spec, 7, "residual", rows * filters, x.dtype);
   check((mean == nullptr) == (variance == nullptr), spec.op,
         ": expected mean and variance, or neither");
   const Buffer& y = required_output(spec, 0, "y", rows * filters, x.dtype);
@@ -138,9 +138,9 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
     extras.gamma = data_or_null<T>(gamma);
     extras.beta = data_or_null<T>(beta);
     extras.epsilon = spec.real("epsilon", 1e-3);
-    extras.addend = data_or_null<T>(addend);
+    extras.residual = data_or_null<T>(residual);
     const T *from = x.as<T>(), *weights = kernel.as<T>();
-    const bool plain = !wants_moments && variance == nullptr && addend == nullptr;
+    const bool plain = !wants_moments && variance == nullptr && residual == nullptr;
     const auto is_constant = [](const Buffer* b) { return b == nullptr || b->constant; };
     const bool constant =
         kernel.constant &&
@@ -167,17 +167,18 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   });
 }
 
-// The adjoint; `from` is shaped like y, `result` like x. The planner may have it add to `addend`.
+// The adjoint; `from` is shaped like y, `result` like x. The planner may have it add to `residual`,
+// another cotangent of x.
 std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& shape,
                                           const Buffer& from, const Buffer& kernel,
                                           const Buffer& result, const Buffer* bias,
-                                          const Buffer* saved, const Buffer* addend) {
+                                          const Buffer* saved, const Buffer* residual) {
   const bool keeps_input = spec.flag("pre_activation", false);
   return dispatch_floating(from.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
     using T = decltype(zero);
     ConvExtras<T> extras;
     extras.epilogue.bias = data_or_null<T>(bias);
-    extras.addend = data_or_null<T>(addend);
+    extras.residual = data_or_null<T>(residual);
     set_activation<T>(spec, saved, keeps_input, extras.epilogue);
     if (keeps_input) {
       extras.epilogue.pre_activation =
@@ -186,7 +187,7 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& sha
     // A product with several taps in a row has a bias per channel, which repeats within the row;
     // and it can add to its own result only.
     const bool plain = (shape.taps() == 1 || bias == nullptr) &&
-                       (addend == nullptr || extras.addend == result.as<T>());
+                       (residual == nullptr || extras.residual == result.as<T>());
     const ConvAlgorithm algorithm =
         choose_conv({shape, ConvDirection::kBackwardInput, plain, kernel.constant, sizeof(T)});
     const char* name = conv_algorithm_name(algorithm);
@@ -195,7 +196,7 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& sha
       extras.epilogue.ld_saved = n;
       return make_gemm(
           GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n,
-                       shape.batch() * shape.places(), n, k, addend != nullptr, nullptr, nullptr},
+                       shape.batch() * shape.places(), n, k, residual != nullptr, nullptr, nullptr},
           extras.epilogue, name);
     }
     if (algorithm == ConvAlgorithm::kWinograd) {
@@ -225,8 +226,8 @@ std::unique_ptr<Instruction> make_conv_backward_input(const Spec& spec) {
                dy.dtype);
   const Buffer& dx = required_output(spec, 0, "dx", size, dy.dtype);
   const Buffer* saved = optional_input(spec, 2, "saved", size, dy.dtype);
-  const Buffer* addend = optional_input(spec, 3, "addend", size, dy.dtype);
-  return make_adjoint(spec, shape, dy, kernel, dx, nullptr, saved, addend);
+  const Buffer* residual = optional_input(spec, 3, "residual", size, dy.dtype);
+  return make_adjoint(spec, shape, dy, kernel, dx, nullptr, saved, residual);
 }
 
 std::unique_ptr<Instruction> make_conv_transpose(const Spec& spec) {

@@ -10,19 +10,16 @@ namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
-// Pixels per round of the gradient: a panel of dy and a packed tile of channels stay in the
-// first-level cache, and the tile of the result is read and written once per round. With 128 pixels
-// 64 channels at 32 x 32 run at 0.85 of the FMA peak instead of 0.88; with x read where it lies,
-// 0.86 (Zen 3, 2026-11).
+// Pixels per round of the gradient: a panel of dy and a packed tile of channels fit L1, and the
+// tile of the result is read and written once per round. Measured, with the constants below:
+// docs/performance.md, "The gradient of a convolution's weights".
 constexpr int kGradientPixels = 256;
 constexpr int kGradientPanels = 16 / kTileVectors;  // packed at a time: 128 KB with AVX2
-// Values of packed tiles of channels, which stay in the second-level cache while the panels pass
-// by. A stride of 2 reads four times the pixels, and packing all channels at once (270 KB of 64)
-// ran at 0.79 of the FMA peak instead of 0.82; one tile at a time cost a stride of 1 up to 2 %.
-// Asking for the next pixels while packing made no difference.
+// Values of packed tiles of channels, which stay in L2 while the panels pass by: some tiles at a
+// time, and neither one nor all channels, of which a stride of 2 reads four times the pixels.
 template <class T>
 constexpr std::int64_t kPackedValues = (std::int64_t{64} << 10) / static_cast<int>(sizeof(T));
-constexpr int kPackedTogether = 16;  // pixels, or rows of weights
+constexpr int kPackBlock = 16;  // pixels, or rows of weights
 
 // The MR values of X for one product lie side by side: neighbouring channels of one tap, or
 // neighbouring pixels of a plane. `at` says where those of product p begin, and which row of B they
@@ -33,7 +30,7 @@ struct UnitRowsOfA {
   At at_product;
   std::int64_t p = 0;
   DLNATIVE_MEMBER T at(int i, int u) const { return x[at_product.x(p + u) + i]; }
-  DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many : 0; }
+  DLNATIVE_MEMBER void next(int u, int unroll) { p += u + 1 == unroll ? unroll : 0; }
 };
 template <class T, class At, int kWidth>
 struct RowsOfB {
@@ -41,27 +38,27 @@ struct RowsOfB {
   At at_product;
   std::int64_t p = 0;
   DLNATIVE_MEMBER const T* row(int u) const { return b + at_product.row(p + u) * kWidth; }
-  DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many : 0; }
+  DLNATIVE_MEMBER void next(int u, int unroll) { p += u + 1 == unroll ? unroll : 0; }
 };
-template <int kMany, class T, int MR, int NV, class At, class Beside = Nothing>
+template <int kUnroll, class T, int MR, int NV, class At, class Step = Nothing>
 DLNATIVE_INLINE void add_unit_rows(Vec<T> (&acc)[MR][NV], const T* x, const T* b,
-                                   std::int64_t count, const At& at, const Beside& beside = {}) {
+                                   std::int64_t count, const At& at, const Step& interleaved = {}) {
   UnitRowsOfA<T, At> rows_a{x, at};
   RowsOfB<T, At, NV * kLanes<T>> rows_b{b, at};
-  count = add_products<kMany, T>(acc, rows_a, rows_b, count, beside);
-  if constexpr (kMany > 1) add_products<1, T>(acc, rows_a, rows_b, count);
+  count = add_products<kUnroll, T>(acc, rows_a, rows_b, count, interleaved);
+  if constexpr (kUnroll > 1) add_products<1, T>(acc, rows_a, rows_b, count);
 }
 
-// What tiles ask for beside their products, a line at a time: rows of memory, `ld` apart.
+// What tiles prefetch between their products, a line at a time: rows of memory, `ld` apart.
 template <class T>
-struct LinesAhead {
+struct PrefetchedLines {
   const T* at;
   const T* row_end;
   std::int64_t step;  // a line, or 0
   std::int64_t gap;   // from past the last line of a row to the next row
   std::int64_t ld;
 
-  DLNATIVE_MEMBER void ask() {
+  DLNATIVE_MEMBER void prefetch() {
     __builtin_prefetch(at);
     at += step;
     if (at < row_end) return;
@@ -75,24 +72,22 @@ struct AtPixels {
   std::int64_t x(std::int64_t p) const { return entries[p].x; }
   std::int64_t row(std::int64_t p) const { return entries[p].pixel; }
 };
-// Of a panel of dY one vector wide, every value lies there twice, and meets a pair of channels: one
-// core, 16 channels with AVX-512 0.60 -> 0.80 of the FMA peak (Zen 5), 8 channels with AVX2 1.4
-// times as fast (2026-11).
+// Of a panel of dY one vector wide, every value lies there twice, and meets a pair of channels.
 template <class T>
 struct PairsOfChannels {
   const T* x;
   const TapPixel* entries;
   DLNATIVE_MEMBER PairAt<T> at(int i, int u) const { return {x + entries[u].x + 2 * i}; }
-  DLNATIVE_MEMBER void next(int u, int many) { entries += u + 1 == many ? many : 0; }
+  DLNATIVE_MEMBER void next(int u, int unroll) { entries += u + 1 == unroll ? unroll : 0; }
 };
-template <class T, int MR, class Beside>
+template <class T, int MR, class Step>
 DLNATIVE_INLINE void pairs_tile(const T* x, const TapPixel* entries, const T* b, std::int64_t count,
-                                const TileEnd<T>& end, const Beside& beside) {
+                                const TileEnd<T>& end, const Step& interleaved) {
   constexpr int kPairs = (MR + 1) / 2;
   Vec<T> acc[kPairs][2] = {};
   PairsOfChannels<T> pairs{x, entries};
   RowsOfB<T, AtPixels, 2 * kLanes<T>> rows_b{b, AtPixels{entries}};
-  count = add_products<kTogether, T>(acc, pairs, rows_b, count, beside);
+  count = add_products<kProductUnroll, T>(acc, pairs, rows_b, count, interleaved);
   add_products<1, T>(acc, pairs, rows_b, count);
   Vec<T> sums[2 * kPairs][1];
 #pragma GCC unroll 16
@@ -103,22 +98,22 @@ DLNATIVE_INLINE void pairs_tile(const T* x, const TapPixel* entries, const T* b,
   finish_tile<T, MR, 1, true>(rows, end);
 }
 
-// Products done together. All tiles of 32 channels and 32 filters are two vectors wide with
-// AVX-512, and gain 2 to 4 % by it.
+// Products by which the loop is unrolled. All tiles of 32 channels and 32 filters are two vectors
+// wide with AVX-512, and gain 2 to 4 % by it.
 template <int MR, int NV>
-constexpr int kInGradient = MR * NV >= (kTileRows - 2) * kTileVectors ? kTogether : 1;
+constexpr int kGradientUnroll = MR * NV >= (kTileRows - 2) * kTileVectors ? kProductUnroll : 1;
 
 template <class T, int MR, int NV>
 __attribute__((noinline)) void gradient_tile(const T* x, const TapPixel* entries, const T* b,
                                              std::int64_t count, const TileEnd<T>& end,
-                                             LinesAhead<T>& ahead) {
-  LinesAhead<T> lines = ahead;
-  const auto beside = [&]() __attribute__((always_inline)) { lines.ask(); };
+                                             PrefetchedLines<T>& ahead) {
+  PrefetchedLines<T> lines = ahead;
+  const auto interleaved = [&]() __attribute__((always_inline)) { lines.prefetch(); };
   if constexpr (NV == 1) {
-    pairs_tile<T, MR>(x, entries, b, count, end, beside);
+    pairs_tile<T, MR>(x, entries, b, count, end, interleaved);
   } else {
     Vec<T> acc[MR][NV] = {};
-    add_unit_rows<kInGradient<MR, NV>, T>(acc, x, b, count, AtPixels{entries}, beside);
+    add_unit_rows<kGradientUnroll<MR, NV>, T>(acc, x, b, count, AtPixels{entries}, interleaved);
     finish_tile<T, MR, NV, true>(acc, end);
   }
   ahead = lines;
@@ -127,7 +122,7 @@ __attribute__((noinline)) void gradient_tile(const T* x, const TapPixel* entries
 template <class T>
 struct GradientTiles {
   using Tile = void (*)(const T*, const TapPixel*, const T*, std::int64_t, const TileEnd<T>&,
-                        LinesAhead<T>&);
+                        PrefetchedLines<T>&);
   static constexpr int rows(int nv) { return nv == 1 ? kTileRows * kTileVectors : rows_for(nv); }
   template <int MR, int NV>
   static constexpr Tile tile = gradient_tile<T, MR, NV>;
@@ -159,8 +154,8 @@ template <class T>
 void pack_pixels(const T* x, std::int64_t left, std::int64_t ldx, const std::int32_t* sources,
                  std::int64_t count, std::int64_t channels, std::int64_t rows, T* out) {
   constexpr std::int64_t kHalf = kLanes<T> / 2;
-  for (std::int64_t begin = 0; begin < count; begin += kPackedTogether) {
-    const std::int64_t end = min64(begin + kPackedTogether, count);
+  for (std::int64_t begin = 0; begin < count; begin += kPackBlock) {
+    const std::int64_t end = min64(begin + kPackBlock, count);
     if (channels <= kHalf && left >= kHalf) {  // a stride of 2 gains 3 %
       T* to = out + begin * rows;
       for (std::int64_t q = begin; q < end; ++q, to += rows)
@@ -205,15 +200,14 @@ void pack_panels(const T* dy, std::int64_t lddy, std::int64_t pixels, std::int64
   }
 }
 
-// Asks for the pixels of a round inside of the tiles of the one before. One core, x and dY out of
-// the second-level cache: 16 to 64 channels and a stride of 2 gain 3 to 5 % over asking in bursts
-// between tiles, which gained as much over not asking (Zen 5), AVX2 up to 5 %; asked to the
-// second-level cache only, no difference (2026-11).
+// Prefetches the pixels of a round, interleaved with the tiles of the one before: 3 to 5 % faster
+// than in bursts between tiles where x and dY do not fit L2 (Zen 5, 2026-11).
 template <class T>
-class AskForRound {
+class PrefetchRound {
  public:
   // The round after the last is the first of the pixels behind these.
-  AskForRound(const TapGradient<T>& g, std::int64_t round) : lines_{g.x, g.x, 0, 0, 0}, stop_(g.x) {
+  PrefetchRound(const TapGradient<T>& g, std::int64_t round)
+      : lines_{g.x, g.x, 0, 0, 0}, stop_(g.x) {
     const std::int64_t begin = round * kGradientPixels;
     const bool inside = begin < g.pixels;
     if (!inside && !g.more) return;
@@ -226,7 +220,7 @@ class AskForRound {
     next();
   }
 
-  LinesAhead<T>& lines() { return lines_; }
+  PrefetchedLines<T>& lines() { return lines_; }
 
   // After a tile.
   void next() {
@@ -250,9 +244,9 @@ class AskForRound {
     parts_[left_++] = {first, row_end, kCacheLine<T>, gap, ld};
   }
 
-  LinesAhead<T> lines_;
+  PrefetchedLines<T> lines_;
   const T* stop_ = nullptr;
-  LinesAhead<T> parts_[2];
+  PrefetchedLines<T> parts_[2];
   const T* stops_[2];
   int left_ = 0;
 };
@@ -269,7 +263,7 @@ void gradient(const TapGradient<T>& g) {
     std::int64_t read = g.source_starts[round + 1] - g.source_starts[round];
     // A group of images may be cut short: what lies behind it is not there.
     while (read > 0 && sources[read - 1] >= g.input_pixels) --read;
-    AskForRound<T> ahead(g, round + 1);
+    PrefetchRound<T> ahead(g, round + 1);
     // The products of one tile of channels with one panel of dy, for all taps.
     const auto multiply = [&](std::int64_t c, std::int64_t rows, std::int64_t j, const T* x,
                               const T* dy) {
@@ -291,13 +285,13 @@ void gradient(const TapGradient<T>& g) {
       }
     };
     const std::int64_t packed = packed_tile<T>(read, g.rows);
-    const std::int64_t together = packed < kPackedValues<T> ? kPackedValues<T> / packed : 1;
+    const std::int64_t block_tiles = packed < kPackedValues<T> ? kPackedValues<T> / packed : 1;
     for (std::int64_t j = 0; j < g.n; j += kColumns) {
       const std::int64_t columns = min64(kColumns, g.n - j);
       pack_panels(g.dy + begin * g.lddy + j, g.lddy, pixels, columns, g.scratch);
       std::int64_t channel = 0;
       for (std::int64_t i = 0, tiles; i < cut.tiles(); i += tiles) {
-        tiles = min64(together, cut.tiles() - i);
+        tiles = min64(block_tiles, cut.tiles() - i);
         std::int64_t c = channel;
         for (std::int64_t k = 0; k < tiles; c += cut.rows(i + k), ++k) {
           pack_pixels(g.x + c, g.channels - c, g.ldx, sources, read, cut.rows(i + k), g.rows,

@@ -15,19 +15,19 @@ namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
 // The tile, the blocks of the three loops around it, and
-//   kPanelK        products for which a panel of the weights of a convolution stays close
+//   kPanelK        products for which a panel of the weights of a convolution fits L1
 //   kTilesInPlace  as many tiles read a panel of B where it lies
 //   kRowsInPlace   as many panels meet rows of A where they lie
-//   kCloseC        bytes of a C that is not asked for beforehand
+//   kUnprefetchedC bytes up to which a C is not prefetched
 // On Zen 5 (AVX-512, 2026-11) a tile alone runs at the peak with a panel of B in the second-level
-// cache, packed or not, and every line that is copied or asked for costs two to three cycles.
+// cache, packed or not, and every line that is copied or prefetched costs two to three cycles.
 #if defined(__AVX512F__)
 constexpr int kTileRows = 6, kTileVectors = 4;
 template <class T>
 constexpr std::int64_t kBlockK = sizeof(T) == 4 ? 1024 : 640;
 constexpr std::int64_t kBlockM = 144, kBlockN = 1024, kPanelK = 576;
 constexpr int kTilesInPlace = 24, kRowsInPlace = 64;
-constexpr std::int64_t kCloseC = 2 << 20;
+constexpr std::int64_t kUnprefetchedC = 2 << 20;
 #else
 #if defined(__AVX2__)
 constexpr int kTileRows = 6, kTileVectors = 2;
@@ -42,7 +42,7 @@ constexpr std::int64_t kBlockM = 192, kBlockN = 1024, kPanelK = 256;
 template <class T>
 constexpr std::int64_t kBlockK = kPanelK;
 constexpr int kTilesInPlace = 2, kRowsInPlace = 12;
-constexpr std::int64_t kCloseC = 0;
+constexpr std::int64_t kUnprefetchedC = 0;
 #endif
 
 template <class T>
@@ -82,12 +82,13 @@ class RowCut {
   std::int64_t tiles_ = 0, rows_ = 0, larger_ = 0;
 };
 
-// What a tile does beside its products, one step for kTogether of them: it copies rows of B for the
-// next panel, or asks for memory that is needed next. Neither costs time, as a tile leaves a third
-// of the loads and nearly all stores of its cycles unused; before a tile, both stall.
-enum class Aside { kNothing, kCopy, kAhead };
+// What a tile interleaves with its products, one step for kProductUnroll of them: it packs rows of
+// B for the next panel, or prefetches memory that is needed next. Neither costs time, as a tile
+// leaves a third of the loads and nearly all stores of its cycles unused; before a tile, both
+// stall.
+enum class Interleave { kNothing, kCopy, kPrefetch };
 
-// What a tile does after its products, and where its Aside lies.
+// What a tile does after its products, and the memory that it interleaves.
 template <class T>
 struct TileEnd {
   T* c = nullptr;
@@ -100,10 +101,10 @@ struct TileEnd {
   const T* bias = nullptr;        // of this panel, or null
   const T* relu_saved = nullptr;  // of this tile, or null; with `rows` its rows lie as those of C
   std::int64_t ld_saved = 0;
-  // Of an Aside with k / kTogether steps, NV * lanes values each; a convolution asks for a line.
+  // Interleaved: k / kProductUnroll steps of NV * lanes values; a convolution prefetches a line.
   const T* ahead = nullptr;  // those of the first step, the others ld_ahead apart
   std::int64_t ld_ahead = 0;
-  T* copy = nullptr;  // Aside::kCopy: the place of the copies, one after the other
+  T* copy = nullptr;  // Interleave::kCopy: the place of the copies, one after the other
 
   std::int64_t row(std::int64_t i) const { return rows != nullptr ? rows[i] : i * ldc; }
   std::int64_t saved_row(std::int64_t i) const { return rows != nullptr ? rows[i] : i * ld_saved; }
@@ -231,22 +232,22 @@ void finish_rows(const GemmEpilogue<T>& e, T* c, std::int64_t ldc, std::int64_t 
   }
 }
 
-// Products done together by tiles of nearly all rows and all vectors; few of the smaller ones run,
-// and they are many. Without an instruction for a product and a sum (or one that add_product()
-// names) compilers need more registers for four together than there are.
+// Products by which tiles of nearly all rows and all vectors are unrolled; few of the smaller tiles
+// run, and they are many. Without an instruction for a product and a sum (or one that add_product()
+// names) compilers need more registers for an unroll by four than there are.
 #if defined(__FMA__)
-constexpr int kTogether = 4;
+constexpr int kProductUnroll = 4;
 #else
-constexpr int kTogether = 1;
+constexpr int kProductUnroll = 1;
 #endif
-constexpr int kCopyAhead = 24;  // rows that are asked for before they are copied
+constexpr int kCopyAhead = 24;  // rows that are prefetched before they are copied
 template <int MR, int NV>
-constexpr bool has_company = NV == kTileVectors && MR >= kTileRows - 2;
+constexpr bool is_unrolled = NV == kTileVectors && MR >= kTileRows - 2;
 
 // The micro-kernel. Assumes ldb >= NV * lanes readable values per row of b. With kUnitRow the MR
-// values of A for one product lie side by side (packed A, or A transposed). An Aside assumes a
+// values of A for one product lie side by side (packed A, or A transposed). Interleaving assumes a
 // packed b, and cs_a = 1 without kUnitRow.
-template <class T, int MR, int NV, bool kUnitRow, Aside kAside>
+template <class T, int MR, int NV, bool kUnitRow, Interleave kInterleave>
 __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, std::int64_t cs_a,
                                     const T* __restrict b, std::int64_t ldb, std::int64_t k,
                                     const TileEnd<T>& end) {
@@ -254,33 +255,33 @@ __attribute__((noinline)) void tile(const T* __restrict a, std::int64_t rs_a, st
   Vec<T> acc[MR][NV] = {};
   [[maybe_unused]] const T* ahead = end.ahead;
   [[maybe_unused]] T* copy = end.copy;
-  const auto beside = [&]() __attribute__((always_inline)) {
-    if constexpr (kAside == Aside::kCopy) {
-      ask_for(ahead + kCopyAhead * end.ld_ahead, kWidth);
+  const auto interleaved = [&]() __attribute__((always_inline)) {
+    if constexpr (kInterleave == Interleave::kCopy) {
+      prefetch(ahead + kCopyAhead * end.ld_ahead, kWidth);
 #pragma GCC unroll 4
       for (int j = 0; j < kWidth; j += kLanes<T>) store<T>(copy + j, load<T>(ahead + j));
       copy += kWidth;
     }
-    if constexpr (kAside == Aside::kAhead) ask_for(ahead, kWidth);
-    if constexpr (kAside != Aside::kNothing) ahead += end.ld_ahead;
+    if constexpr (kInterleave == Interleave::kPrefetch) prefetch(ahead, kWidth);
+    if constexpr (kInterleave != Interleave::kNothing) ahead += end.ld_ahead;
   };
   StridedA<T> rows_a{a, kUnitRow ? 1 : rs_a, cs_a};
   StridedB<T> rows_b{b, ldb};
-  if constexpr (has_company<MR, NV>) {
+  if constexpr (is_unrolled<MR, NV>) {
     if (ldb == kWidth && (kUnitRow || cs_a == 1)) {
       Packed<T, kWidth> packed_b{b};
       if (!kUnitRow) {
         RowsOfA<T, MR> any_a;
 #pragma GCC unroll 16
         for (int i = 0; i < MR; ++i) any_a.rows[i] = opaque(a + i * rs_a);
-        k = add_products<kTogether, T>(acc, any_a, packed_b, k, beside);
+        k = add_products<kProductUnroll, T>(acc, any_a, packed_b, k, interleaved);
         rows_a.a += any_a.p;
       } else if (cs_a == kTileRows) {
         Packed<T, kTileRows> packed_a{a};
-        k = add_products<kTogether, T>(acc, packed_a, packed_b, k, beside);
+        k = add_products<kProductUnroll, T>(acc, packed_a, packed_b, k, interleaved);
         rows_a.a = packed_a.p;
       } else {
-        k = add_products<kTogether, T>(acc, rows_a, packed_b, k, beside);
+        k = add_products<kProductUnroll, T>(acc, rows_a, packed_b, k, interleaved);
       }
       rows_b.b = packed_b.p;
     }
@@ -354,7 +355,8 @@ struct GemmTiles {
   using Tile = DLNATIVE_ISA_NAMESPACE::Tile<T>;
   static constexpr int rows(int nv) { return rows_for(nv); }
   template <int MR, int NV>
-  static constexpr Tile tile = DLNATIVE_ISA_NAMESPACE::tile<T, MR, NV, kUnitRow, Aside::kNothing>;
+  static constexpr Tile tile =
+      DLNATIVE_ISA_NAMESPACE::tile<T, MR, NV, kUnitRow, Interleave::kNothing>;
 };
 
 template <class T, bool kUnitRow>
@@ -362,16 +364,16 @@ DLNATIVE_INLINE Tile<T> find_tile(std::int64_t rows, int nv) {
   return tiles_of_width<GemmTiles<T, kUnitRow>>(nv)[rows - 1];
 }
 
-// Tiles with an Aside are whole in columns, and at most one row is missing: cuts of more than a few
-// tiles have no others.
-DLNATIVE_INLINE bool allows_aside(std::int64_t rows, int nv) {
+// Tiles that interleave are whole in columns, and at most one row is missing: cuts of more than a
+// few tiles have no others.
+DLNATIVE_INLINE bool can_interleave(std::int64_t rows, int nv) {
   return nv == kTileVectors && rows >= kTileRows - 1;
 }
 
-template <class T, bool kUnitRow, Aside kAside>
+template <class T, bool kUnitRow, Interleave kInterleave>
 DLNATIVE_INLINE Tile<T> find_tile_with(std::int64_t rows) {
-  return rows == kTileRows ? tile<T, kTileRows, kTileVectors, kUnitRow, kAside>
-                           : tile<T, kTileRows - 1, kTileVectors, kUnitRow, kAside>;
+  return rows == kTileRows ? tile<T, kTileRows, kTileVectors, kUnitRow, kInterleave>
+                           : tile<T, kTileRows - 1, kTileVectors, kUnitRow, kInterleave>;
 }
 
 }  // namespace

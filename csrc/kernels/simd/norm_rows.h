@@ -141,7 +141,7 @@ DLNATIVE_INLINE void short_row_scales(const T* x, std::int64_t ld, std::int64_t 
   clear_from<T>(sums, squares, rows);
   for (std::int64_t r = 0; r < rows; ++r) {
     const T* row = x + r * ld;
-    ask_for(row + kRowsAhead * ld, cols);
+    prefetch(row + kRowsAhead * ld, cols);
     const T first = scales.mean[r] = row[0];
     Vec<T> sum{}, square{};
     for_each_vector<T>(cols, [&](std::int64_t c, auto lanes) {
@@ -241,7 +241,7 @@ DLNATIVE_INLINE void row_products(const RowNormBackwardArgs<T>& args, std::int64
     clear_from<T>(sums, products, rows);
     for (std::int64_t r = 0; r < rows; ++r) {
       Vec<T> a{}, b{};
-      ask_for(args.dy + (first + r + kRowsAhead) * args.ld, args.cols);
+      prefetch(args.dy + (first + r + kRowsAhead) * args.ld, args.cols);
       const auto add = adder(r);
       for_each_vector<T>(args.cols, [&](std::int64_t c, auto lanes) { add(c, lanes, a, b); });
       sums[r] = a;
@@ -319,7 +319,7 @@ DLNATIVE_INLINE void backward_of_rows(const RowNormBackwardArgs<T>& args, std::i
 
 // Short rows two at a time: the sums, which go from row to row through memory, are their longest
 // chain (64 float32 on Zen 5: 0.87 of the time; 256: 1.18, so that those go one by one). Those that
-// go one by one ask for the rows that row_gradients reads next: 128 and 256 float32 from memory
+// go one by one prefetch the rows that row_gradients reads next: 128 and 256 float32 from memory
 // take 0.80 to 0.87 of the time, pairs of 64 gain nothing (Zen 5, 2026-11).
 template <bool kStream, class T>
 void row_norm_backward_to(const RowNormBackwardArgs<T>& args) {
@@ -331,8 +331,8 @@ void row_norm_backward_to(const RowNormBackwardArgs<T>& args) {
   for (; r < args.rows; ++r) {
     if constexpr (kStream) {
       if (args.cols <= kShortRow) {
-        ask_for(args.dy + (args.rows + r) * args.ld, args.cols);
-        ask_for(args.x + (args.rows + r) * args.ld, args.cols);
+        prefetch(args.dy + (args.rows + r) * args.ld, args.cols);
+        prefetch(args.x + (args.rows + r) * args.ld, args.cols);
       }
     }
     backward_of_rows<kStream, false>(args, r);

@@ -52,12 +52,12 @@ DLNATIVE_INLINE PixelWindow<T> pixel_window(const PoolShape& s, const T* image, 
           s.window_w};
 }
 
-// Asks for what the window below one that begins with pixel x reads and this one does not.
+// Prefetches what the window below one that begins with pixel x reads and this one does not.
 template <class T>
-DLNATIVE_INLINE void ask_below(const PoolShape& s, const T* x) {
+DLNATIVE_INLINE void prefetch_below(const PoolShape& s, const T* x) {
   const std::int64_t line = s.in_w * s.channels;
   const T* row = x + s.window_h * line;
-  for (std::int64_t i = 0; i < s.stride_h; ++i, row += line) ask_for(row, s.stride_w * s.channels);
+  for (std::int64_t i = 0; i < s.stride_h; ++i, row += line) prefetch(row, s.stride_w * s.channels);
 }
 
 // The largest values of `kVectors` vectors of channels from c on, and their positions where asked.

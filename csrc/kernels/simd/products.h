@@ -1,14 +1,11 @@
 // The inner loop of all tiles of products: accumulators in registers, a row of B and a few values
 // of A per product.
 //
-// The units for products need two instructions per cycle, but a core issues all others too, and it
-// often shares what it issues with another program (two threads of the machine, one core). So what
-// counts beside the products must be little: products are done a few together, with constant
-// distances, and every sum is one instruction. On Zen 3 (2026-11), a tile of 6 x 16 alone, share of
-// the FMA peak on a quiet core and beside another program: one product at a time, rows of A found
-// by their distance 0.95 and 0.77; the same, A and B packed 0.97 and 0.85; four together, rows of A
-// in six registers 0.96 and 0.84; four together, A and B packed 0.98 and 0.88 (rows that are a
-// multiple of a line apart are read from one bank of the cache). Eight together: no difference.
+// The FMA units need two instructions per cycle, but a core issues all others too, and it often
+// shares its issue slots with another program (two hardware threads on one core). So the overhead
+// per product must be small: the loop is unrolled by a few products, with constant distances, and
+// every sum is one instruction. Measured against other loops: docs/performance.md, "The inner
+// loop".
 #pragma once
 
 #include "kernels/simd/vec.h"
@@ -41,9 +38,9 @@ DLNATIVE_INLINE T opaque(T p) {
   return p;
 }
 
-// Where the values of A and the rows of B are. Of `many` products that are done together, at(i, u)
-// is the value of A in row i for product u and row(u) the first of a row of B; next(u, many)
-// follows product u.
+// Where the values of A and the rows of B are. Of `unroll` products of one iteration, at(i, u) is
+// the value of A in row i for product u and row(u) the first of a row of B; next(u, unroll) follows
+// product u.
 
 // A or B packed in panels of kWidth values.
 template <class T, int kWidth>
@@ -51,7 +48,7 @@ struct Packed {
   const T* p;
   DLNATIVE_MEMBER const T* row(int u) const { return p + u * kWidth; }
   DLNATIVE_MEMBER T at(int i, int u) const { return row(u)[i]; }
-  DLNATIVE_MEMBER void next(int u, int many) { p += u + 1 == many ? many * kWidth : 0; }
+  DLNATIVE_MEMBER void next(int u, int unroll) { p += u + 1 == unroll ? unroll * kWidth : 0; }
 };
 
 // Any strides.
@@ -69,7 +66,7 @@ struct RowsOfA {
   const T* rows[MR];
   std::int64_t p = 0;
   DLNATIVE_MEMBER T at(int i, int u) const { return rows[i][p + u]; }
-  DLNATIVE_MEMBER void next(int u, int many) { p = u + 1 == many ? opaque(p + many) : p; }
+  DLNATIVE_MEMBER void next(int u, int unroll) { p = u + 1 == unroll ? opaque(p + unroll) : p; }
 };
 
 // Pairs of neighbouring values of A, which meet rows of B that hold each value twice or values for
@@ -88,7 +85,9 @@ template <class T, int MR>
 struct PairsOfRows {
   RowsOfA<T, MR> a;
   DLNATIVE_MEMBER PairAt<T> at(int i, int u) const { return {a.rows[i] + a.p + 2 * u}; }
-  DLNATIVE_MEMBER void next(int u, int many) { a.p = u + 1 == many ? opaque(a.p + 2 * many) : a.p; }
+  DLNATIVE_MEMBER void next(int u, int unroll) {
+    a.p = u + 1 == unroll ? opaque(a.p + 2 * unroll) : a.p;
+  }
 };
 
 template <class T>
@@ -103,16 +102,16 @@ struct Nothing {
   DLNATIVE_MEMBER void operator()() const {}
 };
 
-// Adds `count` products, kMany at a time, and returns how many of them are left. `beside` is done
-// once for every kMany.
-template <int kMany, class T, int MR, int NV, class A, class B, class Beside = Nothing>
+// Adds `count` products, unrolled by kUnroll, and returns how many of them are left. `interleaved`
+// is called once for every kUnroll.
+template <int kUnroll, class T, int MR, int NV, class A, class B, class Step = Nothing>
 DLNATIVE_INLINE std::int64_t add_products(Vec<T> (&acc)[MR][NV], A& a, B& b, std::int64_t count,
-                                          const Beside& beside = {}) {
+                                          const Step& interleaved = {}) {
 #pragma GCC unroll 1
-  for (; count >= kMany; count -= kMany) {
-    beside();
+  for (; count >= kUnroll; count -= kUnroll) {
+    interleaved();
 #pragma GCC unroll 8
-    for (int u = 0; u < kMany; ++u) {
+    for (int u = 0; u < kUnroll; ++u) {
       Vec<T> bv[NV];
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) bv[j] = load<T>(b.row(u) + j * kLanes<T>);
@@ -122,9 +121,9 @@ DLNATIVE_INLINE std::int64_t add_products(Vec<T> (&acc)[MR][NV], A& a, B& b, std
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) add_product<T>(acc[i][j], value, bv[j]);
       }
-      if (kMany > 1) asm volatile("" ::: "memory");  // products stay in order
-      a.next(u, kMany);
-      b.next(u, kMany);
+      if (kUnroll > 1) asm volatile("" ::: "memory");  // products stay in order
+      a.next(u, kUnroll);
+      b.next(u, kUnroll);
     }
   }
   return count;

@@ -2,8 +2,7 @@
 //
 // A store to a line that is not in the cache reads that line first. For an array that is larger
 // than the last cache this is a third of a map's traffic, and the array is not in the cache
-// afterwards anyway. y = f(x) of 64 MB on Zen 3 with 32 MB (2026-11): 14.7 GB/s streamed, 7.7 GB/s
-// stored. The values are the same.
+// afterwards anyway (docs/performance.md, "Streams from memory"). The values are the same.
 #pragma once
 
 #include "kernels/simd/vec.h"

@@ -223,17 +223,16 @@ DLNATIVE_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> x) {
 template <class T>
 constexpr std::int64_t kCacheLine = 64 / static_cast<std::int64_t>(sizeof(T));
 
-// Asks for n values that are needed later; they need not exist.
+// Prefetches n values; they need not exist.
 template <class T>
-DLNATIVE_INLINE void ask_for(const T* p, std::int64_t n) {
+DLNATIVE_INLINE void prefetch(const T* p, std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kCacheLine<T>) __builtin_prefetch(p + i);
 }
 
-// Asks for what lies 2 KB behind p, where a vector is a whole line: in loops over arrays that may
-// come from memory. On Zen 5 (2026-11) one core reads three arrays up to 1.5 times as fast; with 4
-// KB 1.42 times, with 8 KB 1.38. Zen 3 gains nothing.
+// Prefetches what lies 2 KB behind p, where a vector is a whole line: in loops over arrays that may
+// come from memory. Other distances: docs/performance.md, "Streams from memory".
 template <class T>
-DLNATIVE_INLINE void ask_ahead(const T* p) {
+DLNATIVE_INLINE void prefetch_ahead(const T* p) {
   if constexpr (kVectorBytes == 64) __builtin_prefetch(p + 2048 / sizeof(T));
 }
 

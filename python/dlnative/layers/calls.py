@@ -31,7 +31,7 @@ CACHED_PROGRAMS = 8  # per layer, for calls on arrays
 
 
 class LayerCall:
-    """One call of a layer on symbolic tensors: an edge bundle of a functional model.
+    """One call of a layer on symbolic tensors: a node of a functional model.
 
     Attributes:
         layer: The layer.

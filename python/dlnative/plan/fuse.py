@@ -127,7 +127,7 @@ def backward_activation(schedule):
 
 
 def backward_bias(schedule):
-    """backward_kernel(x, dy) and bias_backward(dy): the sum over rows beside the product."""
+    """backward_kernel(x, dy) and bias_backward(dy): the sum over rows within the product."""
     sums = {id(n.inputs[0]): n for n in schedule.each("bias_backward")}
     for node in schedule.each(*KERNEL_GRADIENTS):
         dbias = sums.pop(id(node.inputs[1]), None)

@@ -108,7 +108,7 @@ class Convolution(Op):
     gradient needs it.
     """
 
-    inplace = {0: 7}  # the addend that the planner may give it
+    inplace = {0: 7}  # the residual that the planner may give it
 
     def __init__(self, rank):
         self.rank = rank
