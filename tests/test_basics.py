@@ -127,7 +127,7 @@ def test_the_gradient_of_the_input_is_not_computed():
     rows, _ = labelled_rows(model, state, np.zeros((8, 4)), np.zeros((8, 1)))
     build_optimizer(model, state)
     function = state.step(model, "train", 8, rows).function
-    nodes = function.schedule.nodes if hasattr(function, "schedule") else function.nodes
+    nodes = function.plan.schedule.nodes if hasattr(function, "plan") else function.nodes
     names = [node.op.name for node in nodes]
     assert names.count("dense_backward_input") == 2
     assert names.count("dense_backward_kernel") == 3

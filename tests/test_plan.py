@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlnative import engines
-from dlnative.graph import Graph, apply
+from dlnative.graph import Graph, apply, table
 from dlnative.plan import fuse, gradients, plan_memory
 from dlnative.plan.flatten import FlatTensor, flatten_updates, place_variables
 from dlnative.plan.schedule import Schedule, live_nodes, merged_node
@@ -192,12 +192,12 @@ def overlaps(plan):
 def test_memory_plan(rng):
     graph, outputs, _, _ = mlp_step(rng, batch=64, units=(50, 40, 30, 10))
     function = engines.build(graph, outputs, engine="native")
-    plan = function.memory
+    plan = function.plan.memory
     assert not overlaps(plan)
     assert plan.bytes == function.program.arena_bytes
     assert plan.bytes == max(s.offset + s.bytes for s in plan.storages)
     assert plan.bytes < sum(s.bytes for s in plan.storages)
-    flat = [t for n in function.schedule.nodes for t in n.inputs if isinstance(t, FlatTensor)]
+    flat = [t for n in function.plan.schedule.nodes for t in n.inputs if isinstance(t, FlatTensor)]
     assert len(flat) == 1 and len(flat[0].parts) == 6
 
 
@@ -205,9 +205,11 @@ def test_gradients_of_early_layers_take_no_memory_yet(rng):
     """A part of the flat gradients lives from its own first node; others use its place before."""
     graph, outputs, _, _ = mlp_step(rng, batch=64, units=(300, 300, 300, 10))
     function = engines.build(graph, outputs, engine="native")
-    plan = function.memory
+    plan = function.plan.memory
     assert not overlaps(plan)
-    (flat,) = (t for n in function.schedule.nodes for t in n.inputs if isinstance(t, FlatTensor))
+    (flat,) = (
+        t for n in function.plan.schedule.nodes for t in n.inputs if isinstance(t, FlatTensor)
+    )
     parts = [plan.places[id(part)][0] for part, _ in flat.parts]
     starts = [plan.offset(part) - plan.offset(flat) for part, _ in flat.parts]
     assert starts == [8 * offset for _, offset in flat.parts]  # float64
@@ -289,7 +291,7 @@ def test_random_graphs(data):
     )
     outputs = [y, dx, dw]
     native = engines.build(graph, outputs, engine="native")
-    assert not overlaps(native.memory)
+    assert not overlaps(native.plan.memory)
     results = native(values, w)
     for a, b in zip(results, engines.build(graph, outputs, engine="numpy")(values, w)):
         assert np.allclose(a, b, rtol=1e-11, atol=1e-13)
@@ -316,7 +318,7 @@ def test_unfused_and_fused_have_the_same_bits(rng):
     # As graph outputs, the intermediates cannot be merged away.
     inner = [t for n in graph.nodes for t in n.outputs if t.dtype == "float32" and not n.op.view]
     plain = engines.build(graph, outputs + inner, engine="native")
-    assert len(plain.schedule.nodes) > 12
+    assert len(plain.plan.schedule.nodes) > 12
     assert plain(x, y)[0] == fused
     assert all((a == v.numpy()).all() for a, v in zip(after, variables))
 
@@ -376,6 +378,8 @@ def test_merged_nodes_are_checked_as_what_they_stand_for():
     schedule = Schedule(graph.nodes, [second])
     multiply, _, add = schedule.nodes
     schedule.check_state_order()
-    schedule.replace(merged_node("add", (leaf, leaf), (second,), {}, None), (multiply,), at=add)
+    schedule.replace(
+        merged_node(table["add"], (leaf, leaf), (second,), {}, None), (multiply,), at=add
+    )
     with pytest.raises(RuntimeError, match="plan"):
         schedule.check_state_order()

@@ -40,7 +40,7 @@ def agree(got, expected, dtype):
 
 
 def names(function):
-    return [n.op.name for n in function.schedule.nodes]
+    return [n.op.name for n in function.plan.schedule.nodes]
 
 
 def batch_norm(x, v, i):
@@ -93,7 +93,7 @@ def test_residual_block(conv_algorithm, rng, dtype, projection, sizes):
     assert not {"relu", "relu_backward"} & set(ops)
     assert "add" not in ops  # nor are the two gradients of x added in a pass of their own
     assert all(
-        n.attributes.get("moments") for n in function.schedule.nodes if n.op.name == "conv2d"
+        n.attributes.get("moments") for n in function.plan.schedule.nodes if n.op.name == "conv2d"
     )
     # The moving statistics change when everything else is done.
     count = ops.count("moving_average")

@@ -181,7 +181,7 @@ def test_programs_of_one_model_share_one_arena():
     assert len(programs) > 10
     arena = programs.arena
     for step in programs._entries.values():
-        assert step.function.memory.bytes <= arena.bytes
+        assert step.function.plan.memory.bytes <= arena.bytes
     expected = [model.predict_on_batch(x[:rows]) for rows in (5, 17)]
     model.evaluate(x, y, verbose=0)
     for rows, result in zip((5, 17), expected, strict=True):

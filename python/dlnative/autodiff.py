@@ -110,10 +110,10 @@ def _label_checks(loss, graph, labels):
     for node in graph.nodes:
         if node.op.view and id(node.inputs[0]) in made_of:
             made_of[id(node.outputs[0])] = made_of[id(node.inputs[0])]
-        elif "sparse" in node.op.name and id(node.inputs[1]) in made_of:
-            classes = node.inputs[0].shape[-1]
-            check = functools.partial(_check_numbers, classes)
-            found.append((made_of[id(node.inputs[1])], check))
+        for i, (other, axis) in node.op.index_inputs.items():
+            if id(node.inputs[i]) in made_of:
+                check = functools.partial(_check_numbers, node.inputs[other].shape[axis])
+                found.append((made_of[id(node.inputs[i])], check))
     return found
 
 

@@ -38,9 +38,8 @@ def _name(dtype):
 def _native():
     """What the native engine computes an op with; imported when the first one is computed."""
     from . import _core
-    from .engines.native import native_attributes
 
-    return _core.execute, native_attributes
+    return _core.execute
 
 
 def __getattr__(name):
@@ -110,21 +109,21 @@ def compute(op, inputs, attributes, out=None):
             f"{op.name}: expected out of shape {specs[0].shape} and dtype {specs[0].dtype}, "
             "contiguous, aligned and writable"
         )
-    if "sparse" in op.name:
-        _check_classes(op, arrays)
+    if op.index_inputs:
+        _check_indices(op, arrays)
     if config.current_engine() == "numpy" and not op.writes:
         results = op.reference(*arrays, **attributes)
         if out is not None:
             out[...] = results
             return out
         return results
-    execute, native_attributes = _native()
+    execute = _native()
     outputs = [np.empty(s.shape, s.dtype) for s in specs] if out is None else [out]
     execute(
         op.name,
         arrays,
         outputs,
-        native_attributes(op.name, arrays, attributes),
+        op.native_attributes(arrays, attributes),
         attributes.get("step", 0) % 2**64,
         bool(op.writes),
     )
@@ -166,7 +165,7 @@ def _arrays(op, inputs):
 
 
 def _converted(op, i, array, dtype):
-    if "sparse" in op.name and i > 0 and array.dtype.kind in "iu":
+    if i in op.index_inputs and array.dtype.kind in "iu":
         dtype = "int32"
     dtype = op.input_dtypes.get(i, dtype)
     return _plain(array, dtype)
@@ -183,14 +182,14 @@ def _plain(array, dtype):
     return np.array(array, dtype=dtype, order="C")
 
 
-def _check_classes(op, arrays):
-    """Class numbers index memory: they must be in range."""
-    at = next((i for i, a in enumerate(arrays) if a is not None and a.dtype == np.int32), None)
-    if at is None or not arrays[at].size:
-        return
-    classes = arrays[at - 1].shape[-1]
-    low, high = arrays[at].min(), arrays[at].max()
-    if low < 0 or high >= classes:
-        raise ValueError(
-            f"{op.name}: expected labels in [0, {classes}), received {low if low < 0 else high}"
-        )
+def _check_indices(op, arrays):
+    """What indexes memory, such as class numbers, must be in range."""
+    for i, (other, axis) in op.index_inputs.items():
+        if not arrays[i].size:
+            continue
+        size = arrays[other].shape[axis]
+        low, high = arrays[i].min(), arrays[i].max()
+        if low < 0 or high >= size:
+            raise ValueError(
+                f"{op.name}: expected labels in [0, {size}), received {low if low < 0 else high}"
+            )

@@ -26,6 +26,7 @@ def build(graph, outputs, engine=None, arena=None):
         from .numpy import NumpyFunction
 
         return NumpyFunction(graph, outputs, arena)
+    from ..plan import make_plan
     from .native import NativeFunction
 
-    return NativeFunction(graph, outputs, arena)
+    return NativeFunction(make_plan(graph, outputs), arena)

@@ -1,76 +1,62 @@
-"""The native engine: fuse, plan memory, and hand the instructions to C++."""
+"""The native engine: hands a plan to C++."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .. import _core
-from ..graph.table import normalize_axes
 from ..graph.tensor import is_variable
-from ..plan.flatten import flatten_updates, place_variables
-from ..plan.fuse import fuse
-from ..plan.memory import plan_memory
-from ..variables import place
 
 
 class NativeFunction:
-    """A graph as a C++ program.
+    """A plan as a C++ program.
+
+    Args:
+        plan: A Plan, which may be that of other programs, too.
+        arena: Where the program takes `plan.bytes`; by default an arena of its own.
 
     Attributes:
-        schedule: The fused nodes.
-        instructions: Those of them that the program runs; views need nothing to be done.
-        memory: The MemoryPlan; the program takes `memory.bytes` of its arena.
-        written: The variables that the program overwrites.
+        plan: The Plan.
         packed_bytes: What it has allocated besides, for copies of weights that it does not write,
             in the form that the kernels read. Programs share the copies of the same weights.
     """
 
-    def __init__(self, graph, outputs, arena=None):
-        place_variables(graph)
-        place([t.source for t in outputs if getattr(t.source, "is_graph_variable", False)])
-        self.schedule = fuse(graph, outputs)
-        self.written = self.schedule.written_variables()
-        flatten_updates(self.schedule)
-        self.schedule.check_state_order()
-        self.memory = plan_memory(self.schedule, graph.feeds)
-        self.program = _core.Program(self.memory.bytes, _core.Arena() if arena is None else arena)
-        for feed in graph.feeds:
+    def __init__(self, plan, arena=None):
+        self.plan = plan
+        self.program = _core.Program(plan.bytes, _core.Arena() if arena is None else arena)
+        for feed in plan.feeds:
             self.program.add_feed(self._buffer(feed))
-        self.instructions = [
-            n
-            for n in self.schedule.nodes
-            if not (n.op.view and id(n.inputs[0]) in self.memory.places)
-        ]
-        written = {id(v) for v in self.written}
+        written = {id(v) for v in plan.written}
         packed = []  # of each instruction that keeps packed weights, where those lie
         self.packed_bytes = 0
-        for node in self.instructions:
+        for node in plan.instructions:
             constants = _constants(node, written)
             kept = self.program.add(
                 node.op.name,
                 [None if t is None else self._buffer(t) for t in node.inputs],
                 [self._buffer(t) for t in node.outputs],
-                native_attributes(node.op.name, node.inputs, node.attributes),
+                node.op.native_attributes(node.inputs, node.attributes),
                 node.scope or "",
-                bool(node.op.writes) and node.op.name != "accumulate_mean",
+                node.op.commits,
                 constants,
             )
             if kept:
                 self.packed_bytes += kept
                 packed.append(_buffers(node.inputs[i].source for i in constants))
-        self._changes = _buffers(self.written)
+        self._changes = _buffers(plan.written)
         # Most instructions have theirs in the same buffers.
         self._sources = list(dict.fromkeys(packed))
         self._source_of = [self._sources.index(buffers) for buffers in packed]
-        for t in outputs:
+        for t in plan.outputs:
             self.program.add_output(self._buffer(t))
         # Bound methods: one attribute look-up less on the way of a single small step.
         self._call = self.program.call
         self._run = self.program.run
 
     def _buffer(self, tensor):
-        if id(tensor) in self.memory.places:
-            return self.memory.offset(tensor), tensor.dtype, tensor.shape
+        memory = self.plan.memory
+        if id(tensor) in memory.places:
+            return memory.offset(tensor), tensor.dtype, tensor.shape
         source = tensor.source
         return source if isinstance(source, np.ndarray) else source.array
 
@@ -136,16 +122,3 @@ def _constants(node, written):
         for i, t in enumerate(node.inputs)
         if t is not None and is_variable(t.source) and id(t.source) not in written
     ]
-
-
-def native_attributes(name, inputs, attributes):
-    """Attributes as the native kernels take them: axes non-negative, and a list for reductions."""
-    if "axis" not in attributes:
-        return attributes
-    axis = attributes["axis"]
-    if axis is None:
-        return attributes
-    ndim = len(inputs[0].shape)
-    if name in ("sum", "mean", "max", "min"):
-        return {**attributes, "axis": list(normalize_axes(name, axis, ndim))}
-    return {**attributes, "axis": axis % ndim}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .attributes import checked
 from .tensor import Spec
@@ -26,6 +27,30 @@ class Op:
         random: True where the result depends on the number of the training step.
         input_dtypes: {input index: dtype} of inputs that are not of the op's floating dtype.
         per_sample: True where it depends on the epoch and on the numbers of the samples.
+
+    Traits, by which passes, engines and checks find what concerns them:
+        forward, backward: A link between two rows: `backward` computes all of the gradient of
+            `forward`. None where there is no such row.
+        fused: The row that stands for this one together with what its epilogue took in, where that
+            is another row.
+        fusion: What it is to others that may take it in, one word or None: "activation",
+            "activation_gradient", "add", "bias_gradient", "loss_sum", "normalization".
+        epilogue: What its own kernel does in the same pass where asked to: a set of the words of
+            `fusion`, or "relu" (that activation only), "relu_gradient" (of its dy, beforehand),
+            "indices" (positions of maxima, one byte each), "moments" (those of blocks of its
+            result).
+        residual: Index of the input that the plan may give it, which is added to the result before
+            the activation; or None.
+        moments: Index of the input where it takes the moments of blocks of rows of its first one,
+            instead of reading that; or None.
+        grad_index: For an update that works alike on every element: index of the gradient. What
+            comes before are the parameter and its slots, and updates of neighbours in memory may be
+            merged into one over a flat buffer. None for all other ops.
+        commits: True where it changes parameters or other state that outlives the step: such nodes
+            come last, so that a step is done whole or not at all.
+        index_inputs: {input index: (input index, axis)}: integers that are positions along that
+            axis of that other input, so they must be in range.
+        reduces: True where the attribute `axis` may name several axes.
     """
 
     name = ""
@@ -36,6 +61,32 @@ class Op:
     random = False
     per_sample = False
     input_dtypes: dict[int, str] = {}
+
+    forward: Any = None
+    backward: Any = None
+    fused: Any = None
+    fusion: str | None = None
+    epilogue: frozenset[str] = frozenset()
+    residual: int | None = None
+    moments: int | None = None
+    grad_index: int | None = None
+    commits = False
+    index_inputs: dict[int, tuple[int, int]] = {}
+    reduces = False
+
+    def native_attributes(self, inputs, attributes):
+        """Attributes as the kernels take them: axes non-negative, and a list for reductions."""
+        axis = attributes.get("axis")
+        if axis is None:
+            return attributes
+        ndim = len(inputs[0].shape)
+        if self.reduces:
+            return {**attributes, "axis": list(normalize_axes(self.name, axis, ndim))}
+        return {**attributes, "axis": axis % ndim}
+
+    def rectifies(self, attributes):
+        """Whether it is y = max(x, 0) with these attributes, or the gradient of that."""
+        return False
 
     def infer(self, *inputs, **attributes):
         """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""
@@ -101,6 +152,11 @@ def add(op):
         raise ValueError(f"op {op.name} is in the table already")
     table[op.name] = op
     return op
+
+
+def link(forward, backward):
+    """Notes that row `backward` computes the gradient of row `forward`."""
+    forward.backward, backward.forward = backward, forward
 
 
 MAX_BYTES = 2**62  # of one array, so that no sum of two such numbers overflows

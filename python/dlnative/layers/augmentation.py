@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
-from ..graph import apply
+from ..graph import apply, table
 from ..graph.ops.augmentation import FLIPS, PADDING_MODES
 from ..naming import unknown
 from . import messages
@@ -56,7 +56,7 @@ class RandomImageLayer(UnaryLayer):
     def _apply(self, op, images, **attributes):
         # A layer that is used twice in one graph, and two layers of one seed, draw independently.
         uses = sum(
-            node.op.name == op and node.attributes["seed"] == self._draw_seed
+            node.op is table[op] and node.attributes["seed"] == self._draw_seed
             for node in images.graph.nodes
         )
         return apply(op, images, seed=self._draw_seed, op_id=uses, **attributes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
-from ..graph import apply
+from ..graph import apply, table
 from . import messages
 from .geometry import check_channels_last
 from .input_spec import InputSpec
@@ -92,7 +92,7 @@ class Dropout(UnaryLayer):
     def _dropped(self, x):
         # A layer that is used twice in one graph draws two masks.
         uses = sum(
-            node.op.name == "dropout" and node.attributes["seed"] == self._mask_seed
+            node.op is table["dropout"] and node.attributes["seed"] == self._mask_seed
             for node in x.graph.nodes
         )
         return apply("dropout", x, rate=self.rate, seed=self._mask_seed, op_id=uses)

@@ -5,6 +5,7 @@ Each returns one loss per sample, of shape y_pred.shape[:-1] and the dtype of th
 
 from __future__ import annotations
 
+from ..graph.table import table
 from ..graph.tensor import Tensor
 from .base import as_labels, as_predictions, match_ranks, reshape, run_op
 from .labels import check_class_numbers, check_one_hot, check_same_shape, check_sparse
@@ -17,7 +18,7 @@ def logits_of(y_pred, activation):
     overflow, needs no clipping, and its gradient is softmax(z) - labels in one pass.
     """
     node = y_pred.node if isinstance(y_pred, Tensor) else None
-    if node is None or node.op.name != activation:
+    if node is None or node.op is not table[activation]:
         return None
     if activation == "softmax" and node.attributes.get("axis", -1) not in (-1, y_pred.ndim - 1):
         return None

@@ -91,7 +91,7 @@ class Inspection:
                 batch = min(batch_size, rows.count)
                 fitting.build_optimizer(self, state)
                 step = state.step(self, "train", batch, rows)
-        saved = [(v, v.numpy()) for v in step.function.written]
+        saved = [(v, v.numpy()) for v in step.function.plan.written]
         program = step.function.program
         try:
             arrays = step.pick(flat_arrays(rows))
@@ -105,7 +105,7 @@ class Inspection:
             for v, value in saved:
                 v.assign(value)
         peak = PEAK_FLOPS / _core.fma_seconds("float32", PEAK_FLOPS) * config.num_threads()
-        nodes = step.function.instructions
+        nodes = step.function.plan.instructions
         return Profile(
             [
                 (
@@ -201,11 +201,11 @@ class MemoryReport:
     def __init__(self, batch_size, kind, function, variable_bytes, optimizer_bytes):
         self.batch_size = batch_size
         self.kind = kind
-        self.arena_bytes = function.memory.bytes
+        self.arena_bytes = function.plan.bytes
         self.packed_bytes = function.packed_bytes
         self.variable_bytes = variable_bytes
         self.optimizer_bytes = optimizer_bytes
-        self.rows = function.memory.rows()
+        self.rows = function.plan.memory.rows()
 
     @property
     def total_bytes(self):

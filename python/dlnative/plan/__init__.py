@@ -3,5 +3,6 @@
 from .differentiate import gradients
 from .fuse import fuse
 from .memory import plan_memory
+from .plan import Plan, make_plan
 
-__all__ = ["fuse", "gradients", "plan_memory"]
+__all__ = ["Plan", "fuse", "gradients", "make_plan", "plan_memory"]

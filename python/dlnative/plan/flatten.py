@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from ..graph.ops.optimizers import UPDATES
 from ..graph.table import ITEMSIZE
 from ..graph.tensor import Node, Tensor, is_variable
 from ..variables import ALIGNMENT, place
 from .schedule import same_tensors
 
 
-def place_variables(graph):
+def place_variables(graph, outputs=()):
     """Gives every variable of the graph its final place, so that updates can run over flat buffers.
 
     Parameters that one optimizer updates lie next to each other, and so do their slots, in the same
     order and with the same gaps.
     """
-    updates = [n for n in graph.nodes if n.op.name in UPDATES]
+    updates = _updates(graph.nodes)
     for i in range(max((n.op.grad_index for n in updates), default=0)):
         place(
             [n.inputs[i].source for n in updates if i < n.op.grad_index and n.inputs[i] is not None]
         )
     variables = [t.source for t in graph.leaves.values() if is_variable(t.source)]
     place([v for v in variables if getattr(v, "trainable", False)])
-    place(variables)
+    place(variables + [t.source for t in outputs if is_variable(t.source)])
 
 
 class FlatTensor(Tensor):
@@ -37,7 +36,7 @@ def flatten_updates(schedule):
 
     The gradients of a run become parts of one flat tensor, which the memory plan places as a whole.
     """
-    updates = [n for n in schedule.nodes if n.op.name in UPDATES]
+    updates = _updates(schedule.nodes)
     producers = {id(t): n for n in schedule.nodes for t in n.outputs}
     taken = set()
     for run in _runs(updates, producers):
@@ -71,6 +70,10 @@ def flatten_updates(schedule):
             "optimizer",
         )
         schedule.replace(merged, run[:-1], at=run[-1])
+
+
+def _updates(nodes):
+    return [node for node in nodes if node.op.grad_index is not None]
 
 
 def _runs(updates, producers):

@@ -1,14 +1,12 @@
 """Rewrites a graph's nodes into fewer, larger ones for the native engine.
 
 Each pass changes a `Schedule` and keeps the values: what it merges is computed by the same formula
-without the intermediate going through memory.
+without the intermediate going through memory. What can be merged stands in the rows of the op table
+(`fusion`, `epilogue` and the traits beside them in `graph.table.Op`).
 """
 
 from __future__ import annotations
 
-from ..graph.ops.activations import ACTIVATIONS
-from ..graph.ops.losses import LOSSES
-from ..graph.ops.optimizers import UPDATES
 from .fuse_images import (
     convolution_moments,
     fold_batch_norm,
@@ -17,18 +15,6 @@ from .fuse_images import (
     sum_of_gradients,
 )
 from .schedule import Schedule, live_nodes, merged_node, same_tensors
-
-# Products that can apply an activation to their result, and those that can apply its gradient.
-PRODUCTS = (
-    "dense",
-    "conv1d",
-    "conv2d",
-    "conv1d_transpose",
-    "conv2d_transpose",
-    "depthwise_conv2d",
-)
-BACKWARD_PRODUCTS = ("dense_backward_input", "conv1d_backward_input", "conv2d_backward_input")
-KERNEL_GRADIENTS = ("dense_backward_kernel", "conv1d_backward_kernel", "conv2d_backward_kernel")
 
 
 def fuse(graph, outputs):
@@ -58,21 +44,21 @@ def fuse(graph, outputs):
 
 def loss_with_gradient(schedule):
     """losses = L(pred, labels); total = weighted_sum(losses); dpred = L_backward(...): one pass."""
-    for node in schedule.each(*LOSSES):
+    for node in schedule.that_take("loss_sum"):
         users = schedule.used_by(node.outputs[0])
-        names = sorted(u.op.name if u is not None else "" for u in users)
-        if names != ["weighted_sum", "weighted_sum_backward"]:
+        if len(users) != 2 or None in users:
             continue
-        total = next(u for u in users if u.op.name == "weighted_sum")
-        seed = next(u for u in users if u.op.name == "weighted_sum_backward")
+        total, seed = users if users[0].op.fusion == "loss_sum" else users[::-1]
+        if total.op.fusion != "loss_sum" or seed.op is not total.op.backward:
+            continue
         backward = schedule.only_user(seed.outputs[0])
-        if backward is None or backward.op.name != node.op.name + "_backward":
+        if backward is None or backward.op is not node.op.backward:
             continue
         if not _is_one(seed.inputs[0]) or not same_tensors(seed.inputs[2:], total.inputs[1:]):
             continue
         weight = total.inputs[1] if len(total.inputs) > 1 else None
         merged = merged_node(
-            node.op.name + "_with_gradient",
+            node.op.fused,
             (*node.inputs, weight),
             (total.outputs[0], backward.outputs[0]),
             {**node.attributes, "scale": total.attributes.get("scale", 1.0)},
@@ -84,43 +70,42 @@ def loss_with_gradient(schedule):
 
 def product_activation(schedule):
     """A product, then an activation that alone uses its result: the activation in the epilogue."""
-    for node in schedule.each(*PRODUCTS):
+    for node in schedule.that_take("activation"):
         if node.attributes.get("activation"):
             continue
         z = node.outputs[0]
         users = schedule.used_by(z)
-        forward = [u for u in users if u is not None and u.op.name in ACTIVATIONS]
-        if len(forward) != 1 or forward[0].op.name == "linear" or len(node.outputs) > 1:
+        forward = [u for u in users if u is not None and u.op.fusion == "activation"]
+        if len(forward) != 1 or len(node.outputs) > 1:
             continue
         activation = forward[0]
         rest = [u for u in users if u is not activation]
         attributes = {**node.attributes, **activation.attributes, "activation": activation.op.name}
         results = [activation.outputs[0]]
         if rest:
-            if [u.op.name if u is not None else "" for u in rest] != [
-                activation.op.name + "_backward"
-            ]:
+            if len(rest) > 1 or rest[0] is None or rest[0].op is not activation.op.backward:
                 continue
             attributes["pre_activation"] = True
             results.append(z)
-        merged = merged_node(node.op.name, node.inputs, results, attributes, node.scope)
+        merged = merged_node(node.op, node.inputs, results, attributes, node.scope)
         schedule.replace(merged, (activation,), at=node)
 
 
 def backward_activation(schedule):
     """dx = backward_input(dy, kernel), then f_backward(dx, saved): in the product's epilogue."""
-    for node in schedule.each(*BACKWARD_PRODUCTS):
+    for node in schedule.that_take("activation_gradient"):
         if len(node.inputs) > 2:
             continue
         user = schedule.only_user(node.outputs[0])
-        name = user.op.name.removesuffix("_backward") if user is not None else ""
-        if name not in ACTIVATIONS or user.op.name == name or user.inputs[0] is not node.outputs[0]:
+        if user is None or user.op.fusion != "activation_gradient":
+            continue
+        if user.inputs[0] is not node.outputs[0]:
             continue
         merged = merged_node(
-            node.op.name,
+            node.op,
             (*node.inputs, user.inputs[1]),
             user.outputs,
-            {**node.attributes, **user.attributes, "activation": name},
+            {**node.attributes, **user.attributes, "activation": user.op.forward.name},
             node.scope,
         )
         schedule.replace(merged, (node,), at=user)
@@ -128,13 +113,13 @@ def backward_activation(schedule):
 
 def backward_bias(schedule):
     """backward_kernel(x, dy) and bias_backward(dy): the sum over rows within the product."""
-    sums = {id(n.inputs[0]): n for n in schedule.each("bias_backward")}
-    for node in schedule.each(*KERNEL_GRADIENTS):
+    sums = {id(n.inputs[0]): n for n in schedule.that_are("bias_gradient")}
+    for node in schedule.that_take("bias_gradient"):
         dbias = sums.pop(id(node.inputs[1]), None)
         if dbias is None or node.attributes.get("bias"):
             continue
         merged = merged_node(
-            node.op.name,
+            node.op,
             node.inputs,
             (*node.outputs, *dbias.outputs),
             {**node.attributes, "bias": True},
@@ -146,9 +131,9 @@ def backward_bias(schedule):
 
 def _commits_last(schedule):
     """Moving statistics change together with the weights: a step is done whole or not at all."""
-    statistics = [n for n in schedule.nodes if n.op.name == "moving_average"]
-    if statistics:
-        schedule.move_last(statistics + [n for n in schedule.nodes if n.op.name in UPDATES])
+    committing = [n for n in schedule.nodes if n.op.commits]
+    if committing:
+        schedule.move_last(committing)
 
 
 def _is_one(tensor):

@@ -9,8 +9,6 @@ from ..graph.ops.pooling import MAX_INDEXED_WINDOW
 from ..graph.tensor import Tensor
 from .schedule import merged_node, same_tensors
 
-CONVOLUTIONS = ("conv1d", "conv2d")
-
 
 def max_pool_indices(schedule):
     """Pooling notes in one byte where each maximum stood; ReLU goes behind it.
@@ -19,9 +17,9 @@ def max_pool_indices(schedule):
     it is positive: with ReLU behind the pooling, what is kept for the backward pass is the pooled
     image and the bytes.
     """
-    for pool in schedule.each("max_pool1d", "max_pool2d"):
+    for pool in schedule.that_take("indices"):
         x, y = pool.inputs[0], pool.outputs[0]
-        backward = [u for u in schedule.used_by(x) if _is(u, pool.op.name + "_backward")]
+        backward = [u for u in schedule.used_by(x) if _is_row(u, pool.op.backward)]
         if len(backward) != 1 or math.prod(pool.attributes["pool_size"]) > MAX_INDEXED_WINDOW:
             continue
         backward = backward[0]
@@ -35,8 +33,8 @@ def max_pool_indices(schedule):
         relu = schedule.producer(x)
         gradient = schedule.only_user(backward.outputs[0])
         behind = (
-            _is_plain_relu(relu)
-            and _is(gradient, "relu_backward")
+            _is_relu(relu)
+            and _is_row(gradient, relu.op.backward)
             and same_tensors(gradient.inputs, (backward.outputs[0], x))
             and len(schedule.used_by(x)) == 3
         )
@@ -49,13 +47,13 @@ def max_pool_indices(schedule):
             source, result, saved = relu.inputs[0], gradient.outputs[0], (y,)
             dropped = (relu,)
         schedule.replace(
-            merged_node(pool.op.name, (source,), (y, indices), attributes, pool.scope),
+            merged_node(pool.op, (source,), (y, indices), attributes, pool.scope),
             dropped,
             at=pool,
         )
         schedule.replace(
             merged_node(
-                backward.op.name + "_indices",
+                backward.op.fused,
                 (backward.inputs[0], indices, *saved),
                 (result,),
                 window,
@@ -68,9 +66,11 @@ def max_pool_indices(schedule):
 
 def normalize_add_relu(schedule):
     """Batch normalisation, a residual sum and ReLU in one pass, forwards and backwards."""
-    for node in schedule.each("batch_norm", "batch_norm_training"):
+    for node in schedule.that_are("normalization"):
         y = node.outputs[0]
         user = schedule.only_user(y)
+        if "relu" not in node.op.epilogue or node.op.residual is None:
+            continue
         if node.attributes.get("activation"):
             continue
         add = residual = relu = None
@@ -80,7 +80,7 @@ def normalize_add_relu(schedule):
             if residual is y:
                 continue
             user = schedule.only_user(add.outputs[0])
-        if _is_plain_relu(user):
+        if _is_relu(user):
             relu = user
         if add is None and relu is None:
             continue
@@ -88,26 +88,28 @@ def normalize_add_relu(schedule):
 
 
 def _merge_normalization(schedule, node, add, residual, relu):
-    training = node.op.name == "batch_norm_training"
     last = relu or add
     result = last.outputs[0]
-    at = 3 if training else 5  # where the op takes the residual
-    inputs = _inputs(node, 5 if training else 6)
+    at = node.op.residual
+    inputs = _inputs(node, max(at + 1, len(node.inputs)))
     if inputs[at] is not None:
         return
     inputs[at] = residual
     attributes = dict(node.attributes)
     if relu is not None:
         attributes["activation"] = "relu"
-    if training and relu is not None and not _merge_backward(schedule, node, add, result):
+    if relu is not None and not _merge_backward(schedule, node, add, relu):
         return
-    merged = merged_node(node.op.name, inputs, (result, *node.outputs[1:]), attributes, node.scope)
+    merged = merged_node(node.op, inputs, (result, *node.outputs[1:]), attributes, node.scope)
     schedule.replace(merged, [n for n in (node, add) if n not in (None, last)], at=last)
 
 
-def _merge_backward(schedule, node, add, result):
+def _merge_backward(schedule, node, add, relu):
     """The gradient of ReLU inside that of the normalisation; False where that cannot be done."""
-    masks = [u for u in schedule.used_by(result) if _is(u, "relu_backward")]
+    if node.op.backward is None or "relu_gradient" not in node.op.backward.epilogue:
+        return True
+    result = relu.outputs[0]
+    masks = [u for u in schedule.used_by(result) if _is_row(u, relu.op.backward)]
     if not masks:
         return True
     mask = masks[0]
@@ -118,16 +120,14 @@ def _merge_backward(schedule, node, add, result):
     backward = [
         u
         for u in users
-        if _is(u, "batch_norm_training_backward")
-        and u.inputs[0] is masked
-        and u.inputs[2] is node.outputs[1]
+        if _is_row(u, node.op.backward) and u.inputs[0] is masked and u.inputs[2] is node.outputs[1]
     ]
     if len(backward) != 1 or (add is None and len(users) != 1):
         return False
     backward = backward[0]
     others = len(users) > 1
     merged = merged_node(
-        backward.op.name,
+        backward.op,
         (mask.inputs[0], *_inputs(backward, 5)[1:], result),
         (*backward.outputs, masked) if others else backward.outputs,
         {**backward.attributes, "activation": "relu", "residual": others},
@@ -139,11 +139,11 @@ def _merge_backward(schedule, node, add, result):
 
 def convolution_moments(schedule):
     """Statistics for a normalisation are taken of each image while it is in the cache."""
-    for node in schedule.each("batch_norm_training"):
-        x = node.inputs[0]
+    for node in schedule.each(lambda op: op.moments is not None):
+        x, at = node.inputs[0], node.op.moments
         conv = schedule.producer(x)
-        inputs = _inputs(node, 5)
-        if not _is(conv, *CONVOLUTIONS) or len(conv.outputs) > 1 or inputs[4] is not None:
+        inputs = _inputs(node, at + 1)
+        if not _takes(conv, "moments") or len(conv.outputs) > 1 or inputs[at] is not None:
             continue
         if conv.attributes.get("activation"):
             continue
@@ -154,7 +154,7 @@ def convolution_moments(schedule):
         moments = Tensor((blocks, 2, x.shape[-1]), x.dtype, name="moments")
         schedule.replace(
             merged_node(
-                conv.op.name,
+                conv.op,
                 conv.inputs,
                 (x, moments),
                 {**conv.attributes, "moments": pixels},
@@ -163,32 +163,30 @@ def convolution_moments(schedule):
             (),
             at=conv,
         )
+        inputs[at] = moments
         schedule.replace(
-            merged_node(
-                node.op.name, (*inputs[:4], moments), node.outputs, node.attributes, node.scope
-            ),
-            (),
-            at=node,
+            merged_node(node.op, inputs, node.outputs, node.attributes, node.scope), (), at=node
         )
 
 
 def sum_of_gradients(schedule):
     """The gradient of an image that was used twice: the convolution adds its part to the other."""
-    for node in schedule.each("add"):
+    for node in schedule.that_are("add"):
         a, b = node.inputs
         if a.shape != b.shape or a is b:
             continue
         for part, other in ((a, b), (b, a)):
             conv = schedule.producer(part)
             if (
-                _is(conv, *(f"{name}_backward_input" for name in CONVOLUTIONS))
+                _takes(conv, "activation_gradient")
+                and conv.op.residual is not None
                 and len(conv.inputs) == 2
                 and schedule.only_user(part) is node
                 and other.node is not None
             ):
                 merged = merged_node(
-                    conv.op.name,
-                    (*conv.inputs, None, other),
+                    conv.op,
+                    (*_inputs(conv, conv.op.residual), other),
                     node.outputs,
                     conv.attributes,
                     conv.scope,
@@ -202,11 +200,13 @@ def fold_batch_norm(schedule):
 
     A residual is what the convolution adds its products to.
     """
-    for node in schedule.each("batch_norm"):
+    for node in schedule.that_are("normalization"):
+        if node.op.moments is not None:  # statistics of the batch are not known beforehand
+            continue
         x = node.inputs[0]
         conv = schedule.producer(x)
-        inputs = _inputs(node, 6)
-        if not _is(conv, *CONVOLUTIONS) or schedule.only_user(x) is not node:
+        inputs = _inputs(node, node.op.residual + 1)
+        if not _takes(conv, "normalization") or schedule.only_user(x) is not node:
             continue
         if conv.attributes.get("activation") or len(conv.outputs) > 1:
             continue
@@ -216,7 +216,7 @@ def fold_batch_norm(schedule):
         if node.attributes.get("activation"):
             attributes["activation"] = node.attributes["activation"]
         merged = merged_node(
-            conv.op.name,
+            conv.op,
             (*_inputs(conv, 3), *inputs[1:]),
             node.outputs,
             attributes,
@@ -240,9 +240,17 @@ def _inputs(node, count):
     return [*node.inputs, *[None] * count][:count]
 
 
-def _is(node, *names):
-    return node is not None and node.op.name in names
+def _is(node, word):
+    return node is not None and node.op.fusion == word
 
 
-def _is_plain_relu(node):
-    return _is(node, "relu") and not any(v not in (None, 0, 0.0) for v in node.attributes.values())
+def _takes(node, word):
+    return node is not None and word in node.op.epilogue
+
+
+def _is_row(node, op):
+    return node is not None and node.op is op
+
+
+def _is_relu(node):
+    return _is(node, "activation") and node.op.rectifies(node.attributes)

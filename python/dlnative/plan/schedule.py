@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..graph.table import table
 from ..graph.tensor import Node, is_variable
 
 
@@ -34,11 +33,19 @@ class Schedule:
         """The nodes as they are now."""
         return [node for node in self._slots if node is not None]
 
-    def each(self, *names):
-        """The nodes of ops with these names, skipping what a change on the way has dropped."""
+    def each(self, wanted):
+        """The nodes whose rows are `wanted(op)`, skipping what a change on the way has dropped."""
         for node in self.nodes:
-            if node.op.name in names and id(node) in self._positions:
+            if wanted(node.op) and id(node) in self._positions:
                 yield node
+
+    def that_take(self, word):
+        """`each` of the ops with this word in their epilogue."""
+        return self.each(lambda op: word in op.epilogue)
+
+    def that_are(self, word):
+        """`each` of the ops with this role in fusion."""
+        return self.each(lambda op: op.fusion == word)
 
     def written_variables(self):
         """The variables that the nodes overwrite, each once."""
@@ -231,8 +238,8 @@ def live_nodes(nodes, outputs):
     return live[::-1]
 
 
-def merged_node(name, inputs, outputs, attributes, scope):
-    """A node of op `name` whose outputs are tensors that other nodes computed before."""
-    node = Node(table[name], tuple(inputs), attributes, scope)
+def merged_node(op, inputs, outputs, attributes, scope):
+    """A node of the row `op` whose outputs are tensors that other nodes computed before."""
+    node = Node(op, tuple(inputs), attributes, scope)
     node.outputs = tuple(outputs)
     return node

@@ -1,6 +1,8 @@
 """Activations: y = f(x), elementwise, and their backward ops dx = dy * f'(x)."""
 
-from ..table import Op, add, check_same_dtype, same
+from __future__ import annotations
+
+from ..table import Op, add, check_same_dtype, link, same
 from ..tensor import apply
 
 
@@ -8,6 +10,7 @@ class ActivationOp(Op):
     """y = f(x). `saves` says whether the derivative is written in terms of y or of x."""
 
     inplace = {0: 0}
+    fusion: str | None = "activation"
 
     def __init__(self, name, saves, flops_per_element, **defaults):
         self.name = name
@@ -17,10 +20,6 @@ class ActivationOp(Op):
 
     def saves_of(self, attributes):
         """What the gradient needs for these attributes: "output" or "input"."""
-        if self.name == "relu" and (
-            attributes.get("max_value") is not None or attributes.get("threshold", 0.0) != 0.0
-        ):
-            return "input"
         return self.saves
 
     def infer(self, x, **attributes):
@@ -39,10 +38,11 @@ class ActivationBackwardOp(Op):
     """dx = dy * f'(saved)."""
 
     inplace = {0: 0}
+    fusion = "activation_gradient"
 
     def __init__(self, forward):
         self.name = forward.name + "_backward"
-        self.forward = forward
+        link(forward, self)
 
     def infer(self, dy, saved, **attributes):
         check_attributes(self.name, attributes, self.forward.defaults)
@@ -53,8 +53,22 @@ class ActivationBackwardOp(Op):
             )
         return same(dy)
 
+    def rectifies(self, attributes):
+        return self.forward.rectifies(attributes)
+
+
+class ReluOp(ActivationOp):
+    def saves_of(self, attributes):
+        cut = attributes.get("max_value") is not None or attributes.get("threshold", 0.0) != 0.0
+        return "input" if cut else self.saves
+
+    def rectifies(self, attributes):
+        return not any(v not in (None, 0, 0.0) for v in attributes.values())
+
 
 class LinearOp(ActivationOp):
+    fusion = None  # nothing is left of it in a graph
+
     def gradient(self, node, dy, needs):
         return (dy,)
 
@@ -83,7 +97,7 @@ ACTIVATIONS = {
     op.name: op
     for op in (
         LinearOp("linear", "output", 0),
-        ActivationOp("relu", "output", 1, negative_slope=0.0, max_value=None, threshold=0.0),
+        ReluOp("relu", "output", 1, negative_slope=0.0, max_value=None, threshold=0.0),
         ActivationOp("leaky_relu", "output", 1, negative_slope=0.2),
         ActivationOp("elu", "output", 10, alpha=1.0),
         ActivationOp("selu", "output", 10),

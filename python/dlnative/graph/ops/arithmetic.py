@@ -31,9 +31,10 @@ def sum_to_shape(x, shape):
 class BinaryOp(Op):
     inplace = {0: 0}
 
-    def __init__(self, name, gradient=None):
+    def __init__(self, name, gradient=None, fusion=None):
         self.name = name
         self.rule = gradient
+        self.fusion = fusion
 
     def infer(self, a, b):
         check_same_dtype(self.name, a, b)
@@ -68,7 +69,7 @@ def _divide_gradient(dy, a, b, needs):
     return da if needs[0] else None, db
 
 
-add(BinaryOp("add", lambda dy, a, b, needs: (dy, dy)))
+add(BinaryOp("add", lambda dy, a, b, needs: (dy, dy), fusion="add"))
 add(
     BinaryOp(
         "subtract",

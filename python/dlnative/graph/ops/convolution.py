@@ -108,7 +108,9 @@ class Convolution(Op):
     gradient needs it.
     """
 
-    inplace = {0: 7}  # the residual that the planner may give it
+    residual = 7
+    inplace = {0: residual}
+    epilogue = frozenset({"activation", "moments", "normalization"})
 
     def __init__(self, rank):
         self.rank = rank
@@ -172,12 +174,14 @@ class ConvolutionBackwardInput(Op):
     again.
     """
 
-    inplace = {0: 3}
+    residual = 3
+    inplace = {0: residual}
+    epilogue = frozenset({"activation_gradient"})
 
     def __init__(self, rank):
         self.rank = rank
-        self.forward = f"conv{rank}d"
-        self.name = f"{self.forward}_backward_input"
+        self.convolution = f"conv{rank}d"
+        self.name = f"{self.convolution}_backward_input"
 
     def infer(
         self,
@@ -217,9 +221,9 @@ class ConvolutionBackwardInput(Op):
         dy, kernel = node.inputs[:2]
         geometry = geometry_of(node.attributes, "groups")
         return (
-            apply(self.forward, ddx, kernel, **geometry) if needs[0] else None,
+            apply(self.convolution, ddx, kernel, **geometry) if needs[0] else None,
             apply(
-                f"{self.forward}_backward_kernel",
+                f"{self.convolution}_backward_kernel",
                 ddx,
                 dy,
                 kernel_size=kernel.shape[:-2],
@@ -241,10 +245,12 @@ class ConvolutionBackwardKernel(Op):
     With `bias`, a second output: dbias, the sum of dy over all axes but the last.
     """
 
+    epilogue = frozenset({"bias_gradient"})
+
     def __init__(self, rank):
         self.rank = rank
-        self.forward = f"conv{rank}d"
-        self.name = f"{self.forward}_backward_kernel"
+        self.convolution = f"conv{rank}d"
+        self.name = f"{self.convolution}_backward_kernel"
 
     def infer(
         self,
@@ -280,10 +286,12 @@ class ConvolutionBackwardKernel(Op):
         x, dy = node.inputs
         geometry = geometry_of(node.attributes, "groups")
         return (
-            apply(f"{self.forward}_backward_input", dy, ddkernel, input_shape=x.shape, **geometry)
+            apply(
+                f"{self.convolution}_backward_input", dy, ddkernel, input_shape=x.shape, **geometry
+            )
             if needs[0]
             else None,
-            apply(self.forward, x, ddkernel, **geometry) if needs[1] else None,
+            apply(self.convolution, x, ddkernel, **geometry) if needs[1] else None,
         )
 
     def flops(self, node):
@@ -299,10 +307,12 @@ class ConvolutionTranspose(Op):
     `activation` and `pre_activation` as in the convolution.
     """
 
+    epilogue = frozenset({"activation"})
+
     def __init__(self, rank):
         self.rank = rank
-        self.forward = f"conv{rank}d"
-        self.name = f"{self.forward}_transpose"
+        self.convolution = f"conv{rank}d"
+        self.name = f"{self.convolution}_transpose"
 
     def _slide(
         self, x, kernel, strides=None, padding="valid", output_padding=None, dilation_rate=None
@@ -353,9 +363,13 @@ class ConvolutionTranspose(Op):
         _, pads = self._slide(x, kernel, output_padding=extra, **geometry)
         geometry["padding"] = pads
         return (
-            apply(self.forward, dy, kernel, **geometry) if needs[0] else None,
+            apply(self.convolution, dy, kernel, **geometry) if needs[0] else None,
             apply(
-                f"{self.forward}_backward_kernel", dy, x, kernel_size=kernel.shape[:-2], **geometry
+                f"{self.convolution}_backward_kernel",
+                dy,
+                x,
+                kernel_size=kernel.shape[:-2],
+                **geometry,
             )
             if needs[1]
             else None,

@@ -46,6 +46,7 @@ class DepthwiseConv2D(Op):
     """
 
     name = "depthwise_conv2d"
+    epilogue = frozenset({"activation"})
 
     def infer(
         self,

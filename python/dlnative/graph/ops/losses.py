@@ -1,6 +1,6 @@
 """Losses, one value per sample, their gradients, and the weighted sum that makes one number."""
 
-from ..table import Op, add, check_same_dtype, register, same
+from ..table import Op, add, check_same_dtype, link, register, same, table
 from ..tensor import Spec, apply
 
 
@@ -16,9 +16,12 @@ def check_predictions(name, pred):
 class LossOp(Op):
     """losses[i] = loss(pred[i], labels[i]), reduced over the last axis; shape pred.shape[:-1]."""
 
+    epilogue = frozenset({"loss_sum"})
+
     def __init__(self, name, sparse=False, smoothing=False, flops_per_element=4):
         self.name = name
         self.sparse = sparse
+        self.index_inputs = {1: (0, -1)} if sparse else {}
         self.smoothing = smoothing
         self.flops_per_element = flops_per_element
 
@@ -59,7 +62,8 @@ class LossBackwardOp(Op):
 
     def __init__(self, forward):
         self.name = forward.name + "_backward"
-        self.forward = forward
+        self.index_inputs = {2: (1, -1)} if forward.sparse else {}
+        link(forward, self)
 
     def infer(self, dloss, pred, labels, **attributes):
         self.forward.check(self.name, pred, labels, attributes)
@@ -78,12 +82,14 @@ class LossWithGradientOp(Op):
 
     inplace = {1: 0}
 
-    def __init__(self, forward):
-        self.name = forward.name + "_with_gradient"
-        self.forward = forward
+    def __init__(self, loss):
+        self.name = loss.name + "_with_gradient"
+        self.index_inputs = loss.index_inputs
+        self.loss = loss
+        loss.fused = self
 
     def infer(self, pred, labels, weight=None, scale=1.0, **attributes):
-        self.forward.check(self.name, pred, labels, attributes)
+        self.loss.check(self.name, pred, labels, attributes)
         if weight is not None and weight.shape != pred.shape[:-1]:
             raise ValueError(
                 f"{self.name}: expected a weight of shape {pred.shape[:-1]}, "
@@ -92,7 +98,7 @@ class LossWithGradientOp(Op):
         return Spec((), pred.dtype), same(pred)
 
     def flops(self, node):
-        return 2 * self.forward.flops_per_element * node.inputs[0].size
+        return 2 * self.loss.flops_per_element * node.inputs[0].size
 
 
 LOSSES = {
@@ -128,6 +134,7 @@ class WeightedSum(Op):
     """total = scale * sum_i weight[i] losses[i], a scalar."""
 
     name = "weighted_sum"
+    fusion = "loss_sum"
 
     def infer(self, losses, weight=None, scale=1.0):
         _check_weight(self.name, losses, weight)
@@ -148,3 +155,6 @@ class WeightedSumBackward(Op):
     def infer(self, dtotal, losses, weight=None, scale=1.0):
         _check_weight(self.name, losses, weight)
         return same(losses)
+
+
+link(table["weighted_sum"], table["weighted_sum_backward"])

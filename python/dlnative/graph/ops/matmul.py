@@ -68,6 +68,7 @@ class Dense(Op):
     """
 
     name = "dense"
+    epilogue = frozenset({"activation"})
 
     def infer(self, x, kernel, bias=None, activation=None, pre_activation=False, **attributes):
         check_same_dtype(self.name, x, kernel, bias)
@@ -114,6 +115,7 @@ class DenseBackwardInput(Op):
     """dx = dy @ kernel^T; with `activation`, times the activation's derivative at `saved`."""
 
     name = "dense_backward_input"
+    epilogue = frozenset({"activation_gradient"})
 
     def infer(self, dy, kernel, saved=None, activation=None, **attributes):
         check_same_dtype(self.name, dy, kernel, saved)
@@ -140,6 +142,7 @@ class DenseBackwardKernel(Op):
     """dkernel = x^T @ dy over all rows; with `bias` also dbias, the sum of dy over rows."""
 
     name = "dense_backward_kernel"
+    epilogue = frozenset({"bias_gradient"})
 
     def infer(self, x, dy, bias=False):
         check_same_dtype(self.name, x, dy)
@@ -160,6 +163,7 @@ class BiasBackward(Op):
     """dbias = sum of dy over all axes but the last."""
 
     name = "bias_backward"
+    fusion = "bias_gradient"
 
     def infer(self, dy):
         return Spec(dy.shape[-1:], dy.dtype)

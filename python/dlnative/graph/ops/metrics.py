@@ -26,6 +26,7 @@ class SparseCategoricalAccuracy(Op):
     """1 where argmax(pred) == label, else 0."""
 
     name = "sparse_categorical_accuracy"
+    index_inputs = {1: (0, -1)}
 
     def infer(self, pred, labels):
         check_predictions(self.name, pred)

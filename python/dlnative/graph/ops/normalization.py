@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..table import Op, check_same_dtype, register, same
+from ..table import Op, check_same_dtype, link, register, same, table
 from ..tensor import Spec, apply
 from .state import StateOp
 
@@ -63,6 +63,9 @@ class BatchNorm(Op):
 
     name = "batch_norm"
     inplace = {0: 0}
+    fusion = "normalization"
+    epilogue = frozenset({"relu"})
+    residual = 5
 
     def infer(
         self,
@@ -128,6 +131,10 @@ class BatchNormTraining(Op):
 
     name = "batch_norm_training"
     inplace = {0: 0}
+    fusion = "normalization"
+    epilogue = frozenset({"relu"})
+    residual = 3
+    moments = 4
 
     def infer(
         self,
@@ -196,6 +203,7 @@ class BatchNormTrainingBackward(Op):
     """dx, dgamma and dbeta of batch_norm_training; `residual`: and the residual's gradient."""
 
     name = "batch_norm_training_backward"
+    epilogue = frozenset({"relu_gradient"})
     # Every element is read before anything is written in its place.
     inplace = {0: 0, 3: 1}
 
@@ -333,3 +341,7 @@ class GroupNorm(SampleNormOp):
 class GroupNormBackward(SampleNormBackwardOp):
     name = "group_norm_backward"
     inner = staticmethod(grouped_channels)
+
+
+for _name in ("batch_norm", "batch_norm_training", "layer_norm", "group_norm"):
+    link(table[_name], table[f"{_name}_backward"])

@@ -16,16 +16,16 @@ class UpdateOp(Op):
         options: Names of the attributes.
     """
 
+    commits = True
+    grad_index: int
+
     def __init__(self, name, slots, flops_per_element, *options):
         self.name = name
         self.options = (*options, "weight_decay")
         self.slots = slots
-        self.writes = tuple(range(1 + len(slots)))
+        self.grad_index = 1 + len(slots)
+        self.writes = tuple(range(self.grad_index))
         self.flops_per_element = flops_per_element
-
-    @property
-    def grad_index(self):
-        return 1 + len(self.slots)
 
     def infer(self, *inputs, **attributes):
         for key in attributes:

@@ -2,7 +2,7 @@
 
 import math
 
-from ..table import Op, add, check_same_dtype, same
+from ..table import Op, add, check_same_dtype, link, same
 from ..tensor import Spec, apply
 from ..window import AXES, slide
 
@@ -62,6 +62,8 @@ class MaxPool(PoolOp):
     stood. `activation` may be "relu", which is applied to y.
     """
 
+    epilogue = frozenset({"indices", "relu"})
+
     def infer(self, x, pool_size, strides=None, padding="valid", indices=False, activation=None):
         if activation not in (None, "linear", "relu"):
             raise ValueError(f"{self.name}: expected activation 'relu', received {activation!r}")
@@ -93,6 +95,7 @@ class MaxPoolBackwardIndices(PoolOp):
     """
 
     input_dtypes = {1: "uint8"}
+    epilogue = frozenset({"relu_gradient"})
 
     def infer(
         self,
@@ -151,8 +154,11 @@ def check_indexable(name, pool_size):
 
 
 for _rank in (1, 2):
-    add(MaxPool(f"max_pool{_rank}d", _rank))
-    add(MaxPoolBackward(f"max_pool{_rank}d_backward", _rank))
-    add(MaxPoolBackwardIndices(f"max_pool{_rank}d_backward_indices", _rank))
-    add(AveragePool(f"avg_pool{_rank}d", _rank))
-    add(AveragePoolBackward(f"avg_pool{_rank}d_backward", _rank))
+    _pool = add(MaxPool(f"max_pool{_rank}d", _rank))
+    _backward = add(MaxPoolBackward(f"max_pool{_rank}d_backward", _rank))
+    _backward.fused = add(MaxPoolBackwardIndices(f"max_pool{_rank}d_backward_indices", _rank))
+    link(_pool, _backward)
+    link(
+        add(AveragePool(f"avg_pool{_rank}d", _rank)),
+        add(AveragePoolBackward(f"avg_pool{_rank}d_backward", _rank)),
+    )

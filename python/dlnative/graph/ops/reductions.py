@@ -11,39 +11,50 @@ def reduced_shape(shape, axes, keepdims):
 
 
 class ReductionOp(Op):
+    reduces = True
+
     def __init__(self, name):
         self.name = name
 
     def infer(self, x, axis=None, keepdims=False):
         axes = normalize_axes(self.name, axis, x.ndim)
-        if self.name in ("max", "min") and any(x.shape[a] == 0 for a in axes):
-            raise ValueError(
-                f"{self.name}: an empty axis has no extremum, received shape {x.shape}"
-            )
         return Spec(reduced_shape(x.shape, axes, keepdims), x.dtype)
 
     def flops(self, node):
         return node.inputs[0].size
 
 
+class ExtremumOp(ReductionOp):
+    def infer(self, x, axis=None, keepdims=False):
+        if any(x.shape[a] == 0 for a in normalize_axes(self.name, axis, x.ndim)):
+            raise ValueError(
+                f"{self.name}: an empty axis has no extremum, received shape {x.shape}"
+            )
+        return super().infer(x, axis, keepdims)
+
+
 class SumOp(ReductionOp):
     def gradient(self, node, dy, needs):
         x = node.inputs[0]
         axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
-        if self.name == "mean":
-            count = 1
-            for a in axes:
-                count *= x.shape[a]
-            dy = apply("rescale", dy, scale=1.0 / count)
         kept = reduced_shape(x.shape, axes, True)
         dy = dy if dy.shape == kept else apply("reshape", dy, shape=kept)
         return (apply("broadcast_to", dy, shape=x.shape),)
 
 
+class MeanOp(SumOp):
+    def gradient(self, node, dy, needs):
+        x = node.inputs[0]
+        count = 1
+        for a in normalize_axes(self.name, node.attributes.get("axis"), x.ndim):
+            count *= x.shape[a]
+        return super().gradient(node, apply("rescale", dy, scale=1.0 / count), needs)
+
+
 add(SumOp("sum"))
-add(SumOp("mean"))
-add(ReductionOp("max"))
-add(ReductionOp("min"))
+add(MeanOp("mean"))
+add(ExtremumOp("max"))
+add(ExtremumOp("min"))
 
 
 @register

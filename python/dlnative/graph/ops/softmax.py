@@ -1,6 +1,6 @@
 """softmax(x)_i = exp(x_i) / sum_j exp(x_j) and log_softmax along one axis."""
 
-from ..table import Op, add, check_same_dtype, normalize_axis, same
+from ..table import Op, add, check_same_dtype, link, normalize_axis, same
 from ..tensor import apply
 
 
@@ -39,5 +39,4 @@ class SoftmaxBackwardOp(Op):
 
 
 for _name in ("softmax", "log_softmax"):
-    add(SoftmaxOp(_name))
-    add(SoftmaxBackwardOp(_name + "_backward"))
+    link(add(SoftmaxOp(_name)), add(SoftmaxBackwardOp(_name + "_backward")))

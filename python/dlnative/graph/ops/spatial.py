@@ -1,6 +1,6 @@
 """Padding, cropping and resizing of images (batch, height, width, channels)."""
 
-from ..table import Op, register
+from ..table import Op, link, register, table
 from ..tensor import Spec, apply
 from ..window import check_sizes
 
@@ -106,3 +106,6 @@ class Upsample2DBackward(Upsample):
                 f"{tuple(input_shape)}, received {dy.shape}"
             )
         return Spec(input_shape, dy.dtype)
+
+
+link(table["upsample2d"], table["upsample2d_backward"])

@@ -4,6 +4,8 @@ from ..table import Op, check_same_dtype, register
 
 
 class StateOp(Op):
+    commits = True
+
     def flops(self, node):
         return 0
 
@@ -43,6 +45,7 @@ class AccumulateMean(StateOp):
 
     name = "accumulate_mean"
     writes = (0,)
+    commits = False  # no step reads the accumulator of a metric
 
     def infer(self, state, values, weight=None):
         if state.shape != (2,) or state.dtype != "float64":
