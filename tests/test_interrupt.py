@@ -143,7 +143,8 @@ LONG_CALLS = {
 @pytest.mark.parametrize("call", LONG_CALLS)
 def test_ctrl_c_within_a_call(call, threads):
     """The call is made again and again, so that the interrupt comes within one."""
-    prologue = "from dlnative import ops, config\nconfig.set_conv_algorithm('direct')\n"
+    prologue = "from dlnative import config\nfrom dlnative.ops import rows as ops\n"
+    prologue += "config.set_conv_algorithm('direct')\n"
     epilogue = """
 ready()
 try:
@@ -161,7 +162,7 @@ def test_a_handler_of_ones_own_does_not_disturb():
     """What it interrupts goes on to its end, with the right result."""
     code = """
 import signal, threading, time, numpy as np
-from dlnative import ops
+from dlnative.ops import rows as ops
 seen = []
 signal.signal(signal.SIGINT, lambda *_: seen.append(time.monotonic()))
 rng = np.random.default_rng(0)
@@ -182,7 +183,7 @@ def test_what_overwrites_its_input_is_not_left_half_done():
     """An update of an optimizer by an op, or a result that takes the place of an input."""
     code = """
 import signal, threading, numpy as np
-from dlnative import ops
+from dlnative.ops import rows as ops
 param, gradient = np.zeros(50_000_000, "float32"), np.ones(50_000_000, "float32")
 updates = 0
 threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()

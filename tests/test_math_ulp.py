@@ -8,7 +8,7 @@ zero.
 import numpy as np
 import pytest
 
-from dlnative import ops
+from dlnative.ops import rows as ops
 
 # Where the method or the answer changes: 0, the smallest numbers, ln2 / 2 and its odd multiples,
 # where the integer part of x / ln2 steps; tanh's and sigmoid's changes of method; overflow and

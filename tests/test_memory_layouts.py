@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import dlnative
-from dlnative import layers, ops
+from dlnative import layers
+from dlnative.ops import rows as ops
 
 NUMERIC = [np.dtype(kind) for kind in "?bBhHiIqQefd"]
 

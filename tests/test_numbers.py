@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import dlnative
-from dlnative import Input, Sequential, initializers, layers, losses, ops, reference
+from dlnative import Input, Sequential, initializers, layers, losses, reference
 from dlnative.models.arrays import check_finite
+from dlnative.ops import rows as ops
 
 X = np.array([[-1.0, 2.0]], dtype="float32")
 LARGE = [2**31, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**100, -(2**63), -(2**63) - 1, -(2**80)]

@@ -9,8 +9,8 @@ import pytest
 from op_cases import CASES, Draw
 
 import dlnative
-from dlnative import ops
 from dlnative.graph.attributes import RULES
+from dlnative.ops import rows as ops
 
 X = np.arange(6, dtype="float32").reshape(1, 2, 3, 1)
 ROWS = np.arange(6, dtype="float32").reshape(2, 3)

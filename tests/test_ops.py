@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from dlnative import ops, reference
+from dlnative import reference
 from dlnative.graph import table
 from dlnative.graph.ops.activations import ACTIVATIONS
 from dlnative.graph.ops.losses import LOSSES
+from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
 SIZES = (0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 1021)

@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from dlnative import config, ops, reference
+from dlnative import config, reference
 from dlnative.graph import apply, table
 from dlnative.graph.tensor import Graph
+from dlnative.ops import rows as ops
 
 SHAPES = [(0, 5, 4, 3), (1, 1, 1, 1), (3, 7, 5, 3), (2, 6, 9, 1), (2, 5, 5, 4), (2, 4, 6, 17)]
 AFFINE = {

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from dlnative import ops, reference
+from dlnative import reference
+from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dlnative import ops, reference
+from dlnative import reference
 from dlnative.graph import Graph, apply, table
+from dlnative.ops import rows as ops
 
 
 def gradients(op, inputs, attributes, dy_shape, rng):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dlnative import ops, reference
+from dlnative import reference
 from dlnative.graph import table
+from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
 ACTIVATIONS = (None, "relu", "tanh", "gelu", "leaky_relu")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import dlnative
-from dlnative import config, layers, losses, models, ops, optimizers, reference, utils
+from dlnative import config, layers, losses, models, optimizers, reference, utils
+from dlnative.ops import rows as ops
 
 
 def sparse(rng, shape, dtype, kind):

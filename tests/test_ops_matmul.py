@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dlnative import ops, reference
+from dlnative import reference
+from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
 # Tile edges of every instruction set: 1, lanes +- 1, tile + 1, primes, several blocks of k, empty.

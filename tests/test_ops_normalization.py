@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import dlnative
-from dlnative import ops, reference
+from dlnative import reference
 from dlnative.graph import table
+from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
 CHANNELS = (1, 3, 16, 17, 64, 130)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import dlnative
-from dlnative import ops
 from dlnative.graph import Graph, Spec, Tensor, table
+from dlnative.ops import rows as ops
 
 
 @pytest.mark.parametrize("activation, with_residual", [(None, False), ("relu", True)])

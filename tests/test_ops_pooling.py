@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dlnative import _core, ops, reference
+from dlnative import _core, reference
 from dlnative.graph import Graph, apply
+from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
 # Around the lanes of every instruction set; below them pixels share a vector.

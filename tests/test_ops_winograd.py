@@ -12,7 +12,8 @@ import pytest
 from numpy.polynomial import polynomial
 
 import dlnative
-from dlnative import config, layers, ops, reference
+from dlnative import config, layers, reference
+from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
 POINTS = (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)

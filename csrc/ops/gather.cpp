@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
+#include <type_traits>
 
 #include "core/aligned.h"
 #include "core/parallel.h"
@@ -37,7 +39,9 @@ void pack_row(const RowSource& source, const char* row, std::size_t axis, std::i
 constexpr std::int64_t kShortRow = 16;
 
 template <class T>
-constexpr SourceType kSameType = SourceType::kInt32;
+constexpr SourceType kSameType = SourceType::kCount;  // none
+template <>
+constexpr SourceType kSameType<std::int32_t> = SourceType::kInt32;
 template <>
 constexpr SourceType kSameType<float> = SourceType::kFloat32;
 template <>
@@ -48,6 +52,49 @@ constexpr SourceType kSameType<double> = SourceType::kFloat64;
 void prefetch_rows(const RowSource& source, const std::int64_t* indices, std::int64_t rows) {
   for (std::int64_t r = 0; r < rows; ++r)
     __builtin_prefetch(source.data + indices[r] * source.row_stride);
+}
+
+// Conversions to integers and booleans, which data sets rarely need: plain loops. Floats become
+// integers towards zero; what is not zero is true.
+template <class T, class S>
+void convert_plain(const void* from, T* to, std::int64_t n) {
+  const auto* x = static_cast<const S*>(from);
+  for (std::int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_same_v<T, bool>) {
+      to[i] = x[i] != S{};
+    } else {
+      to[i] = static_cast<T>(x[i]);
+    }
+  }
+}
+
+template <class T>
+ConvertKernel<T> plain_conversion(SourceType type) {
+  switch (type) {
+    case SourceType::kBool:
+    case SourceType::kUInt8:
+      return convert_plain<T, std::uint8_t>;
+    case SourceType::kInt8:
+      return convert_plain<T, std::int8_t>;
+    case SourceType::kInt16:
+      return convert_plain<T, std::int16_t>;
+    case SourceType::kUInt16:
+      return convert_plain<T, std::uint16_t>;
+    case SourceType::kInt32:
+      return convert_plain<T, std::int32_t>;
+    case SourceType::kUInt32:
+      return convert_plain<T, std::uint32_t>;
+    case SourceType::kInt64:
+      return convert_plain<T, std::int64_t>;
+    case SourceType::kUInt64:
+      return convert_plain<T, std::uint64_t>;
+    case SourceType::kFloat32:
+      return convert_plain<T, float>;
+    case SourceType::kFloat64:
+      return convert_plain<T, double>;
+    default:
+      throw std::invalid_argument("feed: float16 values do not become integers; convert them");
+  }
 }
 
 template <class T>
@@ -106,6 +153,13 @@ void gather_rows(const RowSource& source, const std::int64_t* indices, std::int6
            target.as<std::int32_t>());
     return;
   }
+  const auto gather_plain = [&](auto* to) {
+    using T = std::remove_pointer_t<decltype(to)>;
+    gather(source, plain_conversion<T>(source.type), indices, first, rows, row_elements, to);
+  };
+  if (target.dtype == DType::kInt64) return gather_plain(target.as<std::int64_t>());
+  if (target.dtype == DType::kUInt8) return gather_plain(target.as<std::uint8_t>());
+  if (target.dtype == DType::kBool) return gather_plain(target.as<bool>());
   dispatch_floating(target.dtype, "feed", [&](auto zero) {
     using T = decltype(zero);
     gather(source, kernels<T>().convert->convert[type], indices, first, rows, row_elements,

@@ -8,15 +8,15 @@ maps a tensor to a tensor by means of these functions and `dlnative.ops`.
 from __future__ import annotations
 
 from .graph import Tensor, apply
+from .graph.tensor import ValueTensor
 from .naming import unknown
 
 
 def _run(name, *inputs, **attributes):
     if isinstance(inputs[0], Tensor):
         return apply(name, *inputs, **attributes)
-    from . import ops
-
-    return getattr(ops, name)(*inputs, **attributes)
+    result = apply(name, *inputs, **attributes)
+    return result.value if isinstance(result, ValueTensor) else result
 
 
 def linear(x):

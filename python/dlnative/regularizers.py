@@ -7,10 +7,9 @@ a NumPy array it returns a number.
 
 from __future__ import annotations
 
-import numpy as np
-
 from .changes import Tracked
 from .graph import Tensor, apply
+from .graph.tensor import ValueTensor
 from .hyperparameters import Number
 from .naming import to_snake_case, unknown
 
@@ -64,13 +63,10 @@ class L1L2(Regularizer):
 
     def __call__(self, x):
         if not isinstance(x, Tensor):
-            x = np.asarray(x)
-            return float(self.l1 * np.abs(x).sum() + self.l2 * np.square(x).sum())
+            return self(ValueTensor(x)).item()
         terms = []
         if self.l1:
-            negative = apply("rescale", x, scale=-1.0)
-            absolute = apply("add", apply("relu", x), apply("relu", negative))
-            terms.append(apply("rescale", apply("sum", absolute), scale=self.l1))
+            terms.append(apply("rescale", apply("sum", abs(x)), scale=self.l1))
         if self.l2:
             terms.append(apply("rescale", apply("sum", apply("multiply", x, x)), scale=self.l2))
         if not terms:

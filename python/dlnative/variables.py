@@ -11,7 +11,9 @@ from contextvars import ContextVar
 import numpy as np
 
 from .changes import TrackedAttribute
-from .graph.tensor import Tensor, traced_graph
+from .graph.dtypes import standard_dtype
+from .graph.operators import Operators
+from .graph.tensor import Tensor, ValueTensor, apply, traced_graph
 
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 
@@ -62,7 +64,7 @@ class Variable:
     """
 
     is_graph_variable = True
-    __array_priority__ = 1000.0  # array * variable is the Variable's to answer
+    __array_ufunc__ = None  # array * variable is the Variable's to answer
 
     # What programs are built from, beside the shape.
     trainable = TrackedAttribute()
@@ -72,7 +74,9 @@ class Variable:
     def __init__(
         self, value, dtype=None, name="variable", trainable=True, path=None, regularizer=None
     ):
+        dtype = dtype if dtype is None else standard_dtype(dtype, f"Variable '{name}': dtype")
         value = np.array(value, dtype=dtype, order="C", ndmin=0)
+        standard_dtype(value.dtype, f"Variable '{name}': dtype")
         self._value = value
         self._placed = False
         self._buffer = None  # the FlatBuffer that it is a part of
@@ -151,21 +155,56 @@ class Variable:
     def assign(self, value):
         """Overwrites the values in place.
 
+        While a program is being made nothing is written: from there on the variable *is* the new
+        tensor, and its values are written once, when the step commits.
+
+        Args:
+            value: A tensor, array or number of the variable's shape; it is cast to its dtype.
+
+        Returns:
+            The new values: an array, or a tensor of the program.
+
         Raises:
             ValueError: The shape is not that of the variable; nothing has been written.
-            TypeError: A program is being made, which cannot write by `assign`.
         """
-        self._untraced("assign()")
-        value = value.value if isinstance(value, Variable) else value
+        graph = traced_graph()
+        if graph is not None:
+            return self._assign_in(graph, value)
+        value = value.value if isinstance(value, (Variable, ValueTensor)) else value
         value = np.asarray(value).astype(self.dtype, copy=False)
-        if value.shape != self.shape:
-            raise ValueError(
-                f"Variable '{self.path}': expected values of shape {self.shape}, "
-                f"received {value.shape}"
-            )
+        self._check_shape(value)
         self.allocate()
         self._value[...] = value
         self.changed()
+        return self.value
+
+    def assign_add(self, value):
+        """variable = variable + value; see `assign`."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value):
+        """variable = variable - value; see `assign`."""
+        return self.assign(self - value)
+
+    def _assign_in(self, graph, value):
+        if isinstance(value, Variable):
+            value = graph.variable(value)
+        elif not isinstance(value, Tensor) or isinstance(value, ValueTensor):
+            value = graph.constant(np.asarray(value), self.dtype)
+        elif value.is_symbolic or value.graph is not graph:
+            raise TypeError(f"Variable '{self.path}': {value!r} belongs to another call")
+        self._check_shape(value)
+        graph.assign(
+            self, value if value.dtype == self.dtype else apply("cast", value, dtype=self.dtype)
+        )
+        return graph.variable(self)
+
+    def _check_shape(self, value):
+        if tuple(value.shape) != self.shape:
+            raise ValueError(
+                f"Variable '{self.path}': expected values of shape {self.shape}, "
+                f"received {tuple(value.shape)}"
+            )
 
     def __getstate__(self):
         """For copies and pickles: with values of its own, in no buffer."""
@@ -220,37 +259,32 @@ def _answer(function):
     return method
 
 
-def _binary(function):
-    answer = _answer(function)
+def _operator(method):
+    """An operator of tensors, with the same ops and promotion of dtypes: an array, or a tensor."""
 
-    def method(self, other):
-        return NotImplemented if isinstance(other, Tensor) else answer(self, other)
+    def operate(self, *operands):
+        if any(isinstance(other, Tensor) for other in operands):
+            return NotImplemented  # the tensor's to answer
+        result = method(self, *operands)
+        return result.value[()] if isinstance(result, ValueTensor) else result
 
-    return method
-
-
-def _reflected(function):
-    return _binary(lambda value, other: function(other, value))
+    return operate
 
 
 def _round(value, digits=None):
     return np.round(value, digits or 0) if isinstance(value, np.ndarray) else round(value)
 
 
-_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
-for _name in (*_ARITHMETIC, "and", "or", "xor", "lshift", "rshift"):
-    _function = getattr(operator, f"__{_name}__")
-    setattr(Variable, f"__{_name}__", _binary(_function))
-    setattr(Variable, f"__r{_name}__", _reflected(_function))
-for _name in ["eq", "ne", "lt", "le", "gt", "ge"]:
-    setattr(Variable, f"__{_name}__", _binary(getattr(operator, _name)))
+_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+_BINARY += ("and", "or", "xor", "lshift", "rshift")
+for _name in (*_BINARY, *(f"r{name}" for name in _BINARY), "neg", "abs", "invert"):
+    setattr(Variable, f"__{_name}__", _operator(getattr(Operators, f"__{_name}__")))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Variable, f"__{_name}__", _operator(getattr(Operators, f"__{_name}__")))
 for _name, _function in {
-    "divmod": _binary(divmod),
-    "rdivmod": _reflected(divmod),
-    "neg": _answer(operator.neg),
+    "divmod": _answer(divmod),
+    "rdivmod": _answer(lambda value, other: divmod(other, value)),
     "pos": _answer(operator.pos),
-    "abs": _answer(abs),
-    "invert": _answer(operator.invert),
     "round": _answer(_round),
     "getitem": _answer(operator.getitem),
     "contains": _answer(operator.contains),

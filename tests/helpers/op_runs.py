@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from op_bounds import bounds, linear
 
-from dlnative import config, ops, reference
+from dlnative import config, reference
 from dlnative.graph import table
 from dlnative.graph.attributes import checked
+from dlnative.ops import rows as ops
 
 REFUSALS = (ValueError, TypeError, MemoryError)
 

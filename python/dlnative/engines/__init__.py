@@ -21,6 +21,7 @@ def build(graph, outputs, engine=None, arena=None):
     Returns:
         A Function: call it with one array per feed, or `run` many steps over a data set.
     """
+    graph.commit()
     name = engine or config.current_engine()
     if name == "numpy":
         from .numpy import NumpyFunction

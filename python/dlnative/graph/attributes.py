@@ -13,6 +13,8 @@ import operator
 
 import numpy as np
 
+from .dtypes import standard_dtype
+
 MAX_SIZE = 2**31 - 1  # of a window, a stride, an axis
 _BOOLS = (bool, np.bool_)
 
@@ -123,6 +125,23 @@ def padding(op, name, value):
     return value if isinstance(value, str) else sizes(0)(op, name, value)
 
 
+def integers(op, name, value):
+    """Several integers of 32 bits."""
+    result = _several(value, lambda v: _integer(v, -MAX_SIZE, MAX_SIZE))
+    return result if result is not None else _fail(op, name, "a tuple of integers", value)
+
+
+def value(op, name, value):
+    """Any number, also one that is not finite."""
+    if isinstance(value, (int, float, np.number, np.bool_)) and not isinstance(value, complex):
+        return float(value)
+    return _fail(op, name, "a number", value)
+
+
+def dtype(op, name, value):
+    return standard_dtype(value, f"{op}: {name}")
+
+
 def axes(op, name, value):
     """None, an axis or several."""
     if value is None:
@@ -168,6 +187,12 @@ RULES = {
     ),
     **dict.fromkeys(("cropping", "output_padding", "window"), sizes(0)),
     **dict.fromkeys(("input_shape", "shape"), shape),
+    **dict.fromkeys(("starts", "steps"), integers),
+    **dict.fromkeys(("high", "interior", "low", "sizes"), sizes(0)),
+    **dict.fromkeys(("descending", "reverse"), flag),
+    "side": text,
+    "value": value,
+    "dtype": dtype,
     "padding": padding,
     "axis": axes,
     "axes": axes,
@@ -176,7 +201,16 @@ RULES = {
 
 # Where None stands for what the op does without the attribute.
 OPTIONAL = frozenset(
-    ("activation", "dilation_rate", "epoch", "max_value", "output_padding", "samples", "step")
+    (
+        "activation",
+        "dilation_rate",
+        "epoch",
+        "interior",
+        "max_value",
+        "output_padding",
+        "samples",
+        "step",
+    )
     + ("strides", "width_zoom")
 )
 

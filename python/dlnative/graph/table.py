@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+from . import dtypes
 from .attributes import checked
+from .dtypes import ITEMSIZE
+from .open_shapes import infer_open
 from .tensor import Spec
 
 table = {}  # name -> Op
@@ -27,6 +31,11 @@ class Op:
         random: True where the result depends on the number of the training step.
         input_dtypes: {input index: dtype} of inputs that are not of the op's floating dtype.
         per_sample: True where it depends on the epoch and on the numbers of the samples.
+        dtype_rule: How operands of several dtypes meet: a function of `graph.dtypes` that gives the
+            dtype which all of them are cast to, or None for each its own. Without a rule an op
+            takes floats of one dtype.
+        keeps_dtype: Indices of the inputs that the rule is not about, such as indices.
+        open_shapes: True where `infer` computes with axes of size None by itself.
 
     Traits, by which passes, engines and checks find what concerns them:
         forward, backward: A link between two rows: `backward` computes all of the gradient of
@@ -61,6 +70,31 @@ class Op:
     random = False
     per_sample = False
     input_dtypes: dict[int, str] = {}
+    dtype_rule: Callable[[str, list[str]], str] | None = None
+    keeps_dtype: tuple[int, ...] = ()
+    open_shapes = False
+
+    def operand_dtypes(self, given):
+        """The dtype that each operand is cast to, from those given (None: an absent operand).
+
+        Raises:
+            TypeError: The op takes no operands of these dtypes.
+        """
+        rule = type(self).dtype_rule or self.__dict__["dtype_rule"]
+        free = [
+            dtype
+            for i, dtype in enumerate(given)
+            if dtype and i not in self.input_dtypes and i not in self.keeps_dtype
+        ]
+        target = rule(self.name, free) if free else None
+        return [
+            None
+            if dtype is None
+            else dtypes.strong(dtype)
+            if target is None or i in self.keeps_dtype
+            else self.input_dtypes.get(i, target)
+            for i, dtype in enumerate(given)
+        ]
 
     forward: Any = None
     backward: Any = None
@@ -103,7 +137,10 @@ class Op:
         """
         if attributes:
             attributes = checked(self.name, attributes)
-        specs = self.infer(*inputs, **attributes)
+        if not self.open_shapes and any(None in x.shape for x in inputs if x is not None):
+            specs = infer_open(self, inputs, attributes)
+        else:
+            specs = self.infer(*inputs, **attributes)
         for spec in (specs,) if isinstance(specs, Spec) else specs:
             # Sizes of 0 do not count: addresses are computed from the others all the same.
             sizes = math.prod(filter(None, spec.shape))
@@ -160,7 +197,6 @@ def link(forward, backward):
 
 
 MAX_BYTES = 2**62  # of one array, so that no sum of two such numbers overflows
-ITEMSIZE = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "bool": 1}
 
 
 def nbytes(tensor):

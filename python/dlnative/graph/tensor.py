@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import operator
 import threading
 
 import numpy as np
 
-from .refusals import Refusals
+from .dtypes import FLOATS, dtype_of, strong
+from .operators import Operators
 
 
-class Tensor(Refusals):
+class Tensor(Operators):
     """A value that a graph will compute: a shape, a dtype and where it comes from.
 
     A tensor belongs to a graph and is a leaf (a feed, a variable or a constant) or an output of a
@@ -38,7 +41,7 @@ class Tensor(Refusals):
         "shape",
         "source",
     )
-    __array_priority__ = 1000.0  # array * tensor is the tensor's to answer
+    __array_ufunc__ = None  # array * tensor is the tensor's to answer
 
     def __init__(
         self, shape, dtype, graph=None, node=None, index=0, source=None, history=None, name=None
@@ -51,6 +54,11 @@ class Tensor(Refusals):
         self.source = source
         self.history = history
         self.name = name
+
+    @property
+    def is_symbolic(self):
+        """Whether it stands for the value between two layers of a functional model."""
+        return self.graph is None
 
     @property
     def ndim(self):
@@ -78,39 +86,58 @@ class Tensor(Refusals):
     def __copy__(self):
         return self  # it does not change
 
-    def __pos__(self):
+    def __deepcopy__(self, memo):
         return self
 
-    def __add__(self, other):
-        return apply("add", self, other)
 
-    __radd__ = __add__
+class ValueTensor(Tensor):
+    """A tensor whose values are known: what user code and compositions see of arrays.
 
-    def __sub__(self, other):
-        return apply("subtract", self, other)
+    Its operators are those of all tensors, with the same ops and the same promotion of dtypes, and
+    they compute at once. It converts to NumPy and to Python's numbers.
+    """
 
-    def __rsub__(self, other):
-        return apply("subtract", other, self)
+    __slots__ = ("value",)
+    is_symbolic = False
 
-    def __mul__(self, other):
-        return apply("multiply", self, other)
+    def __init__(self, value, dtype=None):
+        self.value = np.asarray(value, dtype)
+        super().__init__(self.value.shape, self.value.dtype.name)
 
-    __rmul__ = __mul__
+    def numpy(self):
+        """The values as a NumPy array."""
+        return self.value
 
-    def __truediv__(self, other):
-        return apply("divide", self, other)
+    def __repr__(self):
+        return f"<Tensor shape={self.shape} dtype={self.dtype}\n{self.value}>"
 
-    def __rtruediv__(self, other):
-        return apply("divide", other, self)
+    def __format__(self, spec):
+        return format(self.value.item() if spec and not self.shape else self.value, spec)
 
-    def __matmul__(self, other):
-        return apply("matmul", self, other)
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.value, dtype=dtype) if copy is not False else self.value
 
-    def __rmatmul__(self, other):
-        return apply("matmul", other, self)
+    def __bool__(self):
+        return bool(self.value)
 
-    def __neg__(self):
-        return apply("rescale", self, scale=-1.0)
+    def __float__(self):
+        return float(self.value)
+
+    def __int__(self):
+        return int(self.value)
+
+    def __complex__(self):
+        return complex(self.value)
+
+    def __index__(self):
+        return operator.index(self.value.item())
+
+    def __contains__(self, item):
+        return item in self.value
+
+    def item(self):
+        """The one value as a Python number."""
+        return self.value.item()
 
 
 class Feed:
@@ -124,15 +151,21 @@ class Feed:
 
 
 class Node:
-    """One op applied to tensors. `scope` names the layer it belongs to."""
+    """One op applied to tensors.
 
-    __slots__ = ("attributes", "inputs", "op", "outputs", "scope")
+    Attributes:
+        scope: Name of the layer it belongs to, or None.
+        composite: Name of the public op that it is a part of, or None.
+    """
 
-    def __init__(self, op, inputs, attributes, scope):
+    __slots__ = ("attributes", "composite", "inputs", "op", "outputs", "scope")
+
+    def __init__(self, op, inputs, attributes, scope, composite=None):
         self.op = op
         self.inputs = inputs  # tuple of Tensor or None (an absent optional input)
         self.attributes = attributes
         self.scope = scope
+        self.composite = composite
         self.outputs: tuple[Tensor, ...] = ()
 
     def __repr__(self):
@@ -151,7 +184,9 @@ class Graph:
         self.nodes = []
         self.feeds = []
         self.leaves = {}  # id of a Variable -> its tensor
+        self.assigned = {}  # id of a Variable -> (the Variable, the tensor that it is now)
         self.scope = None
+        self.composite = None  # name of the public op whose nodes are being added
         self.next_random = 0  # numbers the random ops of the graph, for their keys
 
     def feed(self, shape, dtype, name=None):
@@ -161,7 +196,26 @@ class Graph:
         return tensor
 
     def variable(self, variable):
-        """The tensor of a Variable or of a named state array (one per graph)."""
+        """The tensor that a Variable or a named state array is: its leaf, or what was assigned."""
+        assigned = self.assigned.get(id(variable))
+        return self.leaf(variable) if assigned is None else assigned[1]
+
+    def assign(self, variable, tensor):
+        """From here on `variable` is `tensor`; it is written when the step commits."""
+        self.assigned[id(variable)] = variable, tensor
+
+    def commit(self):
+        """Emits the writes of all variables that were assigned to; they are done last."""
+        scope, self.scope = self.scope, None
+        for variable, tensor in self.assigned.values():
+            leaf = self.leaf(variable)
+            if tensor is not leaf:
+                apply("assign", leaf, tensor)
+        self.assigned.clear()
+        self.scope = scope
+
+    def leaf(self, variable):
+        """The tensor that stands for the values at the beginning of the step (one per graph)."""
         tensor = self.leaves.get(id(variable))
         if tensor is None:
             tensor = Tensor(
@@ -186,6 +240,8 @@ class Graph:
         """
         if is_variable(value):
             return self.variable(value)
+        if isinstance(value, ValueTensor):
+            return self.constant(value.value)
         if isinstance(value, Tensor) and value.graph is self:
             return value
         kind = "a tensor of another call" if isinstance(value, Tensor) else type(value).__name__
@@ -206,7 +262,13 @@ class Graph:
         """Appends a node; returns its output, or a tuple where the op has not exactly one."""
         specs, attributes = op.check_call(inputs, attributes)
         single = isinstance(specs, Spec)
-        node = Node(op, inputs, attributes, self.scope)
+        for i in op.writes:
+            if i < len(inputs) and inputs[i] is not None and inputs[i].source is None:
+                raise ValueError(
+                    f"{op.name}: a variable that was assigned to in this step is written by "
+                    "another part of it, too; leave one of them out"
+                )
+        node = Node(op, inputs, attributes, self.scope, self.composite)
         node.outputs = tuple(
             Tensor(spec.shape, spec.dtype, self, node, i)
             for i, spec in enumerate((specs,) if single else specs)
@@ -269,48 +331,104 @@ def is_variable(value):
     return getattr(value, "is_graph_variable", False)
 
 
-def apply(name, *inputs, **attributes):
-    """Applies the op `name` to graph tensors, Variables, arrays and Python numbers.
+def compute(op, inputs, attributes):
+    """Computes an op on arrays: value tensors. The engines, which can, put theirs here."""
+    importlib.import_module("dlnative.engines.eager")
+    return compute(op, inputs, attributes)
 
-    At least one input must be a tensor, or a Variable while a graph is traced; Variables and arrays
-    become leaves of the graph. On symbolic tensors (between the layers of a functional model) the
-    op becomes a layer of its own.
+
+def apply(name, *inputs, **attributes):
+    """Applies the op `name` to tensors, Variables, arrays and Python numbers.
+
+    Where an input is a tensor of a graph, or a Variable while a graph is traced, a node is added to
+    that graph; Variables and arrays become leaves of it. On symbolic tensors (between the layers of
+    a functional model) the op becomes a layer of its own. Otherwise it is computed at once.
+
+    Returns:
+        A tensor, or a tuple where the op has not exactly one output.
+
+    Raises:
+        ValueError, TypeError: The op cannot be applied to these.
     """
     from .table import table
 
     op = table[name]
     graph = like = None
     for value in inputs:
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and not isinstance(value, ValueTensor):
+            if value.is_symbolic:
+                return symbolic_apply(name, inputs, attributes)
             like = value if like is None else like
             graph = value.graph if graph is None else graph
     if like is None:
         graph = traced_graph()
         like = next((v for v in inputs if is_variable(v)), None)
         if graph is None or like is None:
-            raise TypeError(
-                f"{name}: expected at least one tensor, received "
-                f"{[type(v).__name__ for v in inputs]}"
-            )
-    if graph is None:
-        return symbolic_apply(name, inputs, attributes)
-    return graph.apply(op, tuple(_leaf(graph, value, like) for value in inputs), attributes)
+            return compute(op, inputs, attributes)
+    if op.dtype_rule is None:
+        tensors = _floats(op, tuple(_leaf(graph, value, like) for value in inputs))
+    else:
+        tensors = _promoted(graph, op, inputs)
+    return graph.apply(op, tensors, attributes)
+
+
+def _floats(op, tensors):
+    """Inputs of an op of floats: integers and booleans among them become floats, as in Keras."""
+    if op.writes or all(t is None or t.dtype in FLOATS for t in tensors):
+        return tensors
+    floats = [t.dtype for t in tensors if t is not None and t.dtype in FLOATS]
+    target = floats[0] if floats else strong("float")
+    exempt = (*op.input_dtypes, *op.index_inputs)
+    return tuple(
+        t if t is None or t.dtype in FLOATS or i in exempt else apply("cast", t, dtype=target)
+        for i, t in enumerate(tensors)
+    )
+
+
+def _promoted(graph, op, inputs):
+    """The inputs as tensors of the dtypes in which they meet."""
+    given = [None if v is None else _dtype_in_graph(v, op.name) for v in inputs]
+    tensors = []
+    for value, dtype in zip(inputs, op.operand_dtypes(given)):
+        if value is None:
+            tensors.append(None)
+        elif isinstance(value, Tensor) and not isinstance(value, ValueTensor):
+            tensor = _of_graph(graph, value)
+            tensors.append(tensor if tensor.dtype == dtype else apply("cast", tensor, dtype=dtype))
+        elif is_variable(value):
+            tensor = graph.variable(value)
+            tensors.append(tensor if tensor.dtype == dtype else apply("cast", tensor, dtype=dtype))
+        else:
+            tensors.append(graph.constant(value, dtype))
+    return tuple(tensors)
+
+
+def _dtype_in_graph(value, name):
+    """As `dtype_of`, but NumPy's default of float64 does not decide in a float32 model."""
+    dtype = dtype_of(value, name)
+    is_constant = isinstance(value, ValueTensor) or not hasattr(value, "source")
+    is_constant = is_constant and not is_variable(value)
+    return "float" if dtype == "float64" and is_constant else dtype
+
+
+def _of_graph(graph, tensor):
+    if tensor.graph is not graph:
+        raise TypeError(
+            f"{tensor!r} belongs to another call: a tensor cannot be kept for a later one, and "
+            "a tensor of a functional model does not mix with those of a running call"
+        )
+    return tensor
 
 
 def _leaf(graph, value, like):
     if value is None:
         return None
-    if isinstance(value, Tensor):
-        if value.graph is not graph:
-            raise TypeError(
-                f"{value!r} belongs to another call: a tensor cannot be kept for a later one, and "
-                "a tensor of a functional model does not mix with those of a running call"
-            )
-        return value
+    if isinstance(value, ValueTensor):
+        value = value.value
+    elif isinstance(value, Tensor):
+        return _of_graph(graph, value)
     if is_variable(value):
         return graph.variable(value)
     # Numbers and floating-point arrays take the dtype of the tensor they meet, as in Keras.
     floating = isinstance(value, (int, float)) or np.asarray(value).dtype.kind == "f"
-    return graph.constant(
-        value, like.dtype if floating and like.dtype.startswith("float") else None
-    )
+    return graph.constant(value, like.dtype if floating and like.dtype in FLOATS else None)

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import config
 from ..graph import Graph, Tensor
+from ..graph.open_shapes import SIZES, agreed, with_size
 from ..graph.tensor import Tracing, traced_graph
 from ..utils import nest
 from ..variables import Variable
@@ -166,23 +167,13 @@ def call_in_graph(layer, graph, args, kwargs):
 
 def call_symbolic(layer, args, kwargs):
     """Runs the layer's shape rule, records the call, and returns new symbolic tensors."""
-    graph = Graph(training=None)
-    feeds = {}
-
-    def feed(value):
-        if not isinstance(value, Tensor):
-            return value
-        if id(value) not in feeds:
-            feeds[id(value)] = graph.feed(value.shape, value.dtype, name=_origin(value))
-        return feeds[id(value)]
-
     try:
-        outputs = call_in_graph(
-            layer,
-            graph,
-            nest.map_structure(feed, args),
-            {key: nest.map_structure(feed, value) for key, value in kwargs.items()},
-        )
+        if layer.infers_by_sizes and any(None in t.shape for t in symbolic_tensors((args, kwargs))):
+            first, second = (_shapes(layer, args, kwargs, size) for size in SIZES)
+            others = iter(nest.flatten(second))
+            outputs = nest.map_structure(lambda t: agreed(t, next(others)), first)
+        else:
+            outputs = _shapes(layer, args, kwargs)
     except (ValueError, TypeError, NotImplementedError) as error:
         inputs = symbolic_tensors((args, kwargs))
         messages.add_chain(error, ancestors(inputs)[0], layer, inputs)
@@ -193,6 +184,27 @@ def call_symbolic(layer, args, kwargs):
         tensor.history = (call, index)
     layer._calls.append(call)
     return structure
+
+
+def _shapes(layer, args, kwargs, size=None):
+    """What the layer returns, in a graph that is thrown away; `size` stands for open sizes."""
+    graph = Graph(training=None)
+    feeds = {}
+
+    def feed(value):
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) not in feeds:
+            shape = value.shape if size is None else with_size(value.shape, size)
+            feeds[id(value)] = graph.feed(shape, value.dtype, name=_origin(value))
+        return feeds[id(value)]
+
+    return call_in_graph(
+        layer,
+        graph,
+        nest.map_structure(feed, args),
+        {key: nest.map_structure(feed, value) for key, value in kwargs.items()},
+    )
 
 
 def call_on_arrays(layer, args, kwargs):

@@ -28,11 +28,9 @@ class InputLayer(Layer):
 
     Raises:
         TypeError: A size is not an integer.
-        ValueError: No shape, both shapes, a size below 1, or a `dtype` that would not be kept.
+        ValueError: No shape, both shapes, a size below 1, or an unknown `dtype`.
 
-    Differs from Keras: values of a whole-number `dtype` are converted to `config.floatx()` on their
-    way in, so the tensor has that dtype; a `dtype` whose numbers it cannot hold exactly (int32 in
-    float32, int64) is refused.
+    Differs from Keras: int8 and int16 data are tensors of int32.
     """
 
     def __init__(
@@ -61,8 +59,7 @@ class InputLayer(Layer):
         if not self.batch_shape:
             raise ValueError(f"{messages.describe(self)}: expected a batch_shape with a batch size")
         self._data_dtype = _data_dtype(self, dtype)
-        is_float = self._data_dtype.startswith("float")
-        tensor_dtype = self._data_dtype if is_float else config.floatx()
+        tensor_dtype = "int32" if self._data_dtype in ("int8", "int16") else self._data_dtype
         self._dtype = tensor_dtype
         tensor = Tensor(self.batch_shape, tensor_dtype, source=self, name=self.name)
         self._calls.append(LayerCall(self, (), {}, tensor))
@@ -111,7 +108,7 @@ def Input(
 
     Raises:
         TypeError: A size is not an integer, or `tensor` is no tensor.
-        ValueError: No shape, both shapes, a size below 1, or a `dtype` that would not be kept.
+        ValueError: No shape, both shapes, a size below 1, or an unknown `dtype`.
 
     Example:
         >>> from dlnative.layers import Dense, Input
@@ -325,14 +322,5 @@ def _data_dtype(layer, dtype):
         raise ValueError(
             f"{messages.describe(layer)}: expected a dtype of {', '.join(INPUT_DTYPES)}, "
             f"received {name!r}"
-        )
-    # Whole numbers are computed with as floats: to 2^24 in float32, to 2^53 in float64.
-    exact = 2 ** (np.finfo(config.floatx()).nmant + 1)
-    if np.dtype(name).kind in "iu" and np.iinfo(name).max > exact:
-        raise ValueError(
-            f"{messages.describe(layer)}: dtype {name!r} is not available yet: values would be "
-            f"computed with in {config.floatx()}, which is exact to {exact} only. Leave out dtype "
-            f"for {config.floatx()} (whole numbers in the data are converted), or use "
-            "dtype='float64'."
         )
     return name

@@ -96,6 +96,7 @@ class Layer(WeightOwner, Configurable):
     is_model = False
     input_spec: Any = None
     supports_masking = False
+    infers_by_sizes = False  # whether open sizes of its results are found by trying two sizes
     _locks_when_built = True
     _public_module = "keras.layers"  # in configurations, see utils.serialization
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import Tensor, apply, table
+from .. import ops
+from ..graph import Tensor, apply, indexing, table
 from ..graph import tensor as graph_tensor
+from ..graph.tensor import ValueTensor
 from ..naming import auto_name, unknown
+from ..ops import public
+from ..ops.public import FUNCTIONS
+from ..utils import nest
 from ..variables import Variable
 from . import messages
 from .layer import Layer
 
 
 class OpLayer(Layer):
-    """One op of the op table as a layer: `x + 1.0`, `ops.matmul(x, y)`, `ops.relu(x)`.
+    """An op as a layer: `x + 1.0`, `ops.matmul(x, y)`, `ops.mean(x, axis=1)`.
 
-    It is called with the op's inputs, symbolic tensors among them, and also arrays, numbers and
-    Variables. Numbers and arrays take the dtype of the tensors.
+    It is called with the op's arguments, symbolic tensors among them, and also arrays, numbers and
+    Variables.
 
     Args:
-        op: Name of the op.
-        attributes: The op's attributes.
+        op: Name of a public op of `dlnative.ops`, or with `attributes` of a row of the op table.
+        attributes: None, or the attributes of the row.
         name: Name in the model; by default that of the op, with a number if taken.
 
     Raises:
@@ -28,35 +33,42 @@ class OpLayer(Layer):
     """
 
     _public_module = "dlnative.layers"
+    infers_by_sizes = True
 
     def __init__(self, op, attributes=None, name=None, **kwargs):
-        if op not in table:
-            raise unknown("op", op, table)
+        if attributes is None:
+            ops._load()
+        known = FUNCTIONS if attributes is None else table
+        if op not in known:
+            raise unknown("op", op, known)
         super().__init__(name=auto_name(op) if name is None else name, **kwargs)
         self.op = op
-        self.attributes = {key: _plain(value) for key, value in (attributes or {}).items()}
+        self.attributes = attributes
+        if attributes is not None:
+            self.attributes = {key: _plain(value) for key, value in attributes.items()}
 
     @property
     def kind(self):
         return self.op
 
-    def call(self, *inputs):
-        return apply(self.op, *inputs, **self.attributes)
+    def call(self, *args, **kwargs):
+        if self.attributes is None:
+            return FUNCTIONS[self.op](*args, **kwargs)
+        return apply(self.op, *args, **self.attributes)
 
     def _as_tensor(self, value, graph, dtype):
-        if isinstance(value, (bool, int, float)):
-            return graph.constant(value, dtype)
-        return super()._as_tensor(value, graph, dtype)
+        return graph.variable(value) if isinstance(value, Variable) else value
 
     def _check_inputs(self, args, kwargs):
         pass  # the op's shape rule says what fits
 
     def get_config(self):
-        return {"name": self.name, "op": self.op, "attributes": dict(self.attributes)}
+        config = {"name": self.name, "op": self.op}
+        return config if self.attributes is None else {**config, "attributes": self.attributes}
 
 
 def apply_symbolic(name, inputs, attributes):
-    """Applies an op to symbolic tensors by making an OpLayer of it.
+    """Applies a row of the op table to symbolic tensors by making an OpLayer of it.
 
     Args:
         name: Name of the op.
@@ -73,7 +85,19 @@ def apply_symbolic(name, inputs, attributes):
     return layer(*(_checked(layer, value) for value in inputs))
 
 
+def layer_of(name, args, kwargs):
+    """Applies a public op to symbolic tensors by making an OpLayer of it."""
+    layer = OpLayer(name)
+    return layer(*nest.map_structure(_argument, args), **nest.map_structure(_argument, kwargs))
+
+
+def _argument(value):
+    return value.value if isinstance(value, ValueTensor) else _plain(value)
+
+
 def _checked(layer, value):
+    if isinstance(value, ValueTensor):
+        return value.value
     if value is None or isinstance(value, (Tensor, Variable, bool, int, float)):
         return value
     array = np.asarray(value)
@@ -92,4 +116,10 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _get_item(x, key):
+    return layer_of("get_item", (x, key), {})
+
+
 graph_tensor.symbolic_apply = apply_symbolic
+indexing.symbolic_get_item = _get_item
+public.layer_of = layer_of

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import config
 from ..changes import Tracked
-from ..graph.tensor import Tensor, Tracing, apply
+from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..naming import auto_name
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
@@ -16,13 +16,11 @@ FLOATS = ("float32", "float64")
 
 
 def run_op(name, *inputs, **attributes):
-    """The op `name` on graph tensors, or on NumPy arrays at once."""
+    """The op `name` on tensors, or on NumPy arrays at once."""
     for value in inputs:
         if isinstance(value, Tensor):
             return apply(name, *inputs, **attributes)
-    from .. import ops
-
-    return getattr(ops, name)(*inputs, **attributes)
+    return apply(name, *inputs, **attributes).value
 
 
 def reshape(x, shape):
@@ -31,7 +29,7 @@ def reshape(x, shape):
 
 
 def as_predictions(value):
-    """Predictions as a graph tensor or as a float array: float32 and float64 stay as they are."""
+    """Predictions as a tensor or as a float array: float32 and float64 stay as they are."""
     if isinstance(value, Tensor):
         return value
     value = np.asarray(value)
@@ -141,8 +139,9 @@ def loss_values(loss, y_true, y_pred):
     Raises:
         TypeError: It is none, so it was computed once and for all.
     """
-    if not isinstance(y_pred, Tensor):
-        return loss.call(y_true, y_pred)
+    if isinstance(y_pred, ValueTensor):
+        values = loss.call(y_true, y_pred)
+        return values if isinstance(values, Tensor) else ValueTensor(values)
     with Tracing(y_pred.graph):
         return y_pred.graph.result(loss.call(y_true, y_pred), f"loss '{loss.name}'")
 
@@ -151,7 +150,7 @@ class Loss(Tracked):
     """Base class of losses. A subclass gives `call(y_true, y_pred)`: one loss per sample.
 
     `call` is made of `dlnative.ops` (or of functions of `dlnative.losses`); it sees graph tensors
-    while a model is compiled and NumPy arrays when the loss is called on arrays.
+    while a model is compiled, and tensors that have values when the loss is called on arrays.
 
     Args:
         name: Name in logs and messages; the class's in snake case by default.
@@ -206,7 +205,9 @@ class Loss(Tracked):
             if self._dtype is not None:
                 y_pred = y_pred.astype(self._dtype, copy=False)
             y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
-        elif self._dtype not in (None, y_pred.dtype):
+            values = loss_values(self, ValueTensor(y_true), ValueTensor(y_pred))
+            return reduce_values(values, sample_weight, self.reduction).value
+        if self._dtype not in (None, y_pred.dtype):
             raise ValueError(
                 f"Loss '{self.name}' has dtype {self._dtype}, but the model computes in "
                 f"{y_pred.dtype}. Leave out the loss's dtype."

@@ -6,7 +6,7 @@ Each returns one loss per sample, of shape y_pred.shape[:-1] and the dtype of th
 from __future__ import annotations
 
 from ..graph.table import table
-from ..graph.tensor import Tensor
+from ..graph.tensor import Tensor, ValueTensor
 from .base import as_labels, as_predictions, match_ranks, reshape, run_op
 from .labels import check_class_numbers, check_one_hot, check_same_shape, check_sparse
 
@@ -157,10 +157,12 @@ def class_numbers(name, y_true, y_pred):
     if len(labels.shape) == len(y_pred.shape) and labels.shape[-1] == 1:
         labels = reshape(labels, tuple(labels.shape[:-1]))
     check_sparse(name, labels, y_pred)
-    if not isinstance(y_true, Tensor):
-        check_class_numbers(labels, y_pred.shape[-1], name)
-        labels = labels.astype("int32", copy=False)
-    return labels
+    known = labels.value if isinstance(labels, ValueTensor) else labels
+    if isinstance(known, Tensor):
+        return labels
+    check_class_numbers(known, y_pred.shape[-1], name)
+    known = known.astype("int32", copy=False)
+    return ValueTensor(known) if isinstance(labels, ValueTensor) else known
 
 
 @takes_class_numbers

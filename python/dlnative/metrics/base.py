@@ -7,30 +7,54 @@ metric.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from .. import config
+from .. import config, initializers
 from ..changes import Tracked
-from ..graph.tensor import Tensor, Tracing, apply
+from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..losses.base import FLOATS, as_labels, as_predictions, match_weight, reshape, run_op
 from ..naming import auto_name
+from ..utils import nest
 from ..variables import Variable
 
 
 class Metric(Tracked):
     """Base class of metrics: state, and how batches change it.
 
-    A subclass gives `update_state` and `result`. In a compiled model the state must be kept by ops;
-    that is what `Mean` does, so most metrics are a `MeanMetricWrapper` around a function.
+    A subclass makes its state by `add_weight`, changes it in `update_state` by `assign` and
+    `assign_add`, and computes `result` from it, with operators and `dlnative.ops`. In a compiled
+    model `update_state` sees tensors of the program, which then keeps the state; called on arrays
+    it sees tensors that have values. A mean of values per sample is a `MeanMetricWrapper`.
 
     Args:
         dtype: "float32" or "float64" of the values; by default that of the predictions.
         name: Name in logs.
+
+    Example:
+        >>> import dlnative
+        >>> from dlnative import ops
+        >>> class TruePositives(dlnative.metrics.Metric):
+        ...     def __init__(self, name="tp"):
+        ...         super().__init__(name=name)
+        ...         self.count = self.add_weight(name="count")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.count.assign_add(ops.sum((y_true == 1) & (y_pred > 0.5)))
+        ...     def result(self):
+        ...         return self.count.numpy()
+        >>> float(TruePositives()([1, 1, 0], [0.9, 0.2, 0.8]))
+        1.0
     """
 
     _direction: str | None = (
         None  # "up" or "down": which way is better, for callbacks that compare epochs
     )
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "update_state" in cls.__dict__:
+            cls.update_state = _on_tensors(cls.update_state)
 
     def __init__(self, dtype=None, name=None):
         if dtype is not None and dtype not in FLOATS:
@@ -56,17 +80,23 @@ class Metric(Tracked):
     def _parts(self):
         return [value for value in vars(self).values() if isinstance(value, Metric)]
 
-    def add_variable(self, shape, initializer="zeros", dtype="float64", name="variable"):
-        """A state Variable of zeros; `reset_state` sets it to zero again."""
-        if initializer not in ("zeros", None):
-            raise ValueError(
-                f"Metric '{self.name}': state starts at zeros, received {initializer!r}"
-            )
+    def add_variable(self, shape=(), initializer="zeros", dtype="float64", name="variable"):
+        """A state Variable; `reset_state` sets it to zero again.
+
+        Args:
+            shape: Its shape.
+            initializer: Name of an initializer, or one.
+            dtype: Its dtype.
+            name: Its name.
+        """
+        initial = initializers.get(initializer or "zeros")(shape, dtype="float64")
         variable = Variable(
-            np.zeros(shape), dtype=dtype, name=name, trainable=False, path=f"{self.name}/{name}"
+            initial, dtype=dtype, name=name, trainable=False, path=f"{self.name}/{name}"
         )
         self._variables.append(variable)
         return variable
+
+    add_weight = add_variable
 
     def reset_state(self):
         """Forgets all batches so far."""
@@ -111,11 +141,31 @@ def update_metric(metric, *batch):
     before = len(graph.nodes)
     with Tracing(graph):
         metric.update_state(*batch)
-    if not any(node.op.writes for node in graph.nodes[before:]):
+    assigned = any(id(v) in graph.assigned for v in metric.variables)
+    if not assigned and not any(node.op.writes for node in graph.nodes[before:]):
         raise TypeError(
             f"metric '{metric.name}': its update_state changes no state when a model is compiled. "
-            "Keep a Mean (or a MeanMetricWrapper around a function of tensors) and update that"
+            "Make state by add_weight and change it by assign or assign_add, or keep a Mean (or a "
+            "MeanMetricWrapper around a function of tensors) and update that"
         )
+
+
+def _on_tensors(update_state):
+    """`update_state` that sees arrays as tensors with values, for the same promotion of dtypes."""
+
+    @functools.wraps(update_state)
+    def update(self, *args, **kwargs):
+        return update_state(
+            self,
+            *nest.map_structure(_as_values, args),
+            **{key: nest.map_structure(_as_values, value) for key, value in kwargs.items()},
+        )
+
+    return update
+
+
+def _as_values(value):
+    return ValueTensor(value) if isinstance(value, np.ndarray) else value
 
 
 class Mean(Metric):
@@ -159,23 +209,14 @@ class Mean(Metric):
             values: A number, or (batch, ...).
             sample_weight: Optional weights: (batch,), or one per value, or one number for all.
         """
-        if not isinstance(values, Tensor):
-            values = as_predictions(values)
-            if self._dtype is not None:
-                values = values.astype(self._dtype, copy=False)
+        values = _predictions(values, self._dtype)
         weight = None
         if sample_weight is not None:
             values, weight = _per_weight(values, sample_weight)
-        if isinstance(values, Tensor):
-            apply("accumulate_mean", self.state, values, weight)
-            return
-        values = values.astype(np.float64, copy=False)
-        if weight is None:
-            added = (values.sum(), values.size)
-        else:
-            weight = weight.astype(np.float64)
-            added = ((values * weight).sum(), weight.sum())
-        self.state.assign(self.state.value + added)
+        if isinstance(values, ValueTensor):
+            values = ValueTensor(values.value, "float64")
+            weight = None if weight is None else ValueTensor(weight.value, "float64")
+        apply("accumulate_mean", self.state, values, weight)
 
     def result(self):
         """The mean so far."""
@@ -183,8 +224,18 @@ class Mean(Metric):
         return total / count if count else 0.0
 
 
+def _predictions(values, dtype=None):
+    """Predictions as a tensor; those of arrays in `dtype`, if one is given."""
+    if isinstance(values, Tensor) and not isinstance(values, ValueTensor):
+        return values
+    values = as_predictions(values.value if isinstance(values, ValueTensor) else values)
+    return ValueTensor(values, dtype)
+
+
 def _per_weight(values, weight):
     """One value per weight: axes of `values` that the weights do not have are averaged."""
+    if isinstance(values, ValueTensor):
+        weight = ValueTensor(getattr(weight, "value", weight), values.dtype)
     weight = as_labels(weight, values.dtype)
     if len(weight.shape) == len(values.shape) + 1 and weight.shape[-1] == 1:
         weight = reshape(weight, tuple(weight.shape[:-1]))
@@ -227,11 +278,12 @@ class MeanMetricWrapper(Mean):
             y_pred: Predictions, (batch, ...).
             sample_weight: Optional weights, (batch,) or one per value.
         """
-        if not isinstance(y_pred, Tensor):
-            y_pred = as_predictions(y_pred)
-            y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
+        y_pred = _predictions(y_pred)
+        if isinstance(y_pred, ValueTensor):
+            labels = y_true.value if isinstance(y_true, ValueTensor) else np.asarray(y_true)
+            y_true = ValueTensor(labels, None if self.sparse_labels else y_pred.dtype)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
-        if isinstance(y_pred, Tensor):
+        if not isinstance(y_pred, ValueTensor):
             values = y_pred.graph.result(values, f"metric '{self.name}'")
         super().update_state(values, sample_weight)
 

@@ -2,13 +2,14 @@
 
 from . import (  # noqa: F401
     activations,
-    arithmetic,
     augmentation,
     convolution,
     depthwise,
+    elementwise,
     losses,
     matmul,
     metrics,
+    movement,
     normalization,
     optimizers,
     pooling,

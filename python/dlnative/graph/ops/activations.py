@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import dtypes
 from ..table import Op, add, check_same_dtype, link, same
 from ..tensor import apply
 
@@ -11,6 +12,8 @@ class ActivationOp(Op):
 
     inplace = {0: 0}
     fusion: str | None = "activation"
+    open_shapes = True
+    dtype_rule = dtypes.floating
 
     def __init__(self, name, saves, flops_per_element, **defaults):
         self.name = name

@@ -1,7 +1,11 @@
-"""Sums, means and extrema over axes."""
+"""Sums, products, means and extrema over axes, running sums, and the order of values."""
 
-from ..table import Op, add, normalize_axes, normalize_axis, register
+import math
+
+from .. import dtypes
+from ..table import Op, add, normalize_axes, normalize_axis, register, same
 from ..tensor import Spec, apply
+from .elementwise import broadcast_shapes, select, sum_to_shape
 
 
 def reduced_shape(shape, axes, keepdims):
@@ -10,64 +14,208 @@ def reduced_shape(shape, axes, keepdims):
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
+def _summable(name, given):
+    """Sums of booleans and uint8 are int32."""
+    dtype = dtypes.result_type(*given)
+    return "int32" if dtype in ("bool", "uint8") else dtype
+
+
 class ReductionOp(Op):
+    """y = the reduction of x over `axis`: None for all axes, one of them or several."""
+
+    open_shapes = True
     reduces = True
 
-    def __init__(self, name):
+    def __init__(self, name, rule, has_empty=True, result=None):
         self.name = name
+        self.dtype_rule = rule
+        self.has_empty = has_empty
+        self.result = result
 
     def infer(self, x, axis=None, keepdims=False):
         axes = normalize_axes(self.name, axis, x.ndim)
-        return Spec(reduced_shape(x.shape, axes, keepdims), x.dtype)
+        if not self.has_empty and any(x.shape[a] == 0 for a in axes):
+            raise ValueError(
+                f"{self.name}: an empty axis has no extremum, received shape {x.shape}"
+            )
+        return Spec(reduced_shape(x.shape, axes, keepdims), self.result or x.dtype)
 
     def flops(self, node):
         return node.inputs[0].size
 
-
-class ExtremumOp(ReductionOp):
-    def infer(self, x, axis=None, keepdims=False):
-        if any(x.shape[a] == 0 for a in normalize_axes(self.name, axis, x.ndim)):
-            raise ValueError(
-                f"{self.name}: an empty axis has no extremum, received shape {x.shape}"
-            )
-        return super().infer(x, axis, keepdims)
+    def spread(self, node, tensor):
+        """A result or its cotangent, with the reduced axes kept, at size 1."""
+        x = node.inputs[0]
+        axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
+        kept = reduced_shape(x.shape, axes, True)
+        return tensor if tensor.shape == kept else apply("reshape", tensor, shape=kept)
 
 
 class SumOp(ReductionOp):
     def gradient(self, node, dy, needs):
-        x = node.inputs[0]
-        axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
-        kept = reduced_shape(x.shape, axes, True)
-        dy = dy if dy.shape == kept else apply("reshape", dy, shape=kept)
-        return (apply("broadcast_to", dy, shape=x.shape),)
+        return (apply("broadcast_to", self.spread(node, dy), shape=node.inputs[0].shape),)
 
 
 class MeanOp(SumOp):
     def gradient(self, node, dy, needs):
         x = node.inputs[0]
-        count = 1
-        for a in normalize_axes(self.name, node.attributes.get("axis"), x.ndim):
-            count *= x.shape[a]
+        axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
+        count = math.prod(x.shape[a] for a in axes)
         return super().gradient(node, apply("rescale", dy, scale=1.0 / count), needs)
 
 
-add(SumOp("sum"))
-add(MeanOp("mean"))
-add(ExtremumOp("max"))
-add(ExtremumOp("min"))
+class ExtremumOp(ReductionOp):
+    """Ties share the gradient."""
+
+    def gradient(self, node, dy, needs):
+        x, axes = node.inputs[0], node.attributes.get("axis")
+        chosen = apply("cast", x == self.spread(node, node.outputs[0]), dtype=dy.dtype)
+        count = apply("sum", chosen, axis=axes, keepdims=True)
+        return (chosen * (self.spread(node, dy) / count),)
 
 
-@register
-class Argmax(Op):
-    """The index of the first maximum along one axis, int32."""
+class ProdOp(ReductionOp):
+    """dx[i] = dy * the product of the other factors, also where some are 0.
 
-    name = "argmax"
+    The others are what runs up to x[i] from both ends, so no quotient is formed.
+    """
+
+    def gradient(self, node, dy, needs):
+        x = node.inputs[0]
+        axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
+        order = [i for i in range(x.ndim) if i not in axes] + list(axes)
+        moved = apply("transpose", x, axes=tuple(order))
+        kept = tuple(x.shape[i] for i in order[: x.ndim - len(axes)])
+        count = math.prod(x.shape[a] for a in axes)
+        rows = apply("reshape", moved, shape=(*kept, count))
+        others = _exclusive(rows, False) * _exclusive(rows, True)
+        dx = others * apply("reshape", self.spread(node, dy), shape=(*kept, 1))
+        dx = apply("reshape", dx, shape=moved.shape)
+        return (apply("transpose", dx, axes=tuple(order.index(i) for i in range(x.ndim))),)
+
+
+def _exclusive(x, reverse):
+    """The running product along the last axis without the value itself."""
+    n, last = x.shape[-1], x.ndim - 1
+    if n == 0:
+        return x
+    rest = apply("slice", x, axis=last, start=1, stop=n) if reverse else x
+    rest = rest if reverse else apply("slice", x, axis=last, start=0, stop=n - 1)
+    running = apply("cumprod", rest, axis=last, reverse=reverse)
+    widths = [0] * x.ndim
+    widths[-1] = 1
+    low, high = ([0] * x.ndim, widths) if reverse else (widths, [0] * x.ndim)
+    return apply("pad", running, low=low, high=high, value=1.0)
+
+
+add(SumOp("sum", _summable))
+add(MeanOp("mean", dtypes.floating))
+add(ProdOp("prod", _summable))
+add(ExtremumOp("max", dtypes.common, has_empty=False))
+add(ExtremumOp("min", dtypes.common, has_empty=False))
+add(ReductionOp("any", dtypes.boolean))
+add(ReductionOp("all", dtypes.boolean))
+
+
+class ArgOp(Op):
+    """The index of the first extremum along one axis, int32; NaN counts as the extremum."""
+
+    open_shapes = True
+    dtype_rule = dtypes.own
+
+    def __init__(self, name):
+        self.name = name
 
     def infer(self, x, axis=-1):
         axis = normalize_axis(self.name, axis, x.ndim)
         if x.shape[axis] == 0:
-            raise ValueError(f"argmax: axis {axis} is empty, received shape {x.shape}")
+            raise ValueError(f"{self.name}: axis {axis} is empty, received shape {x.shape}")
         return Spec(reduced_shape(x.shape, (axis,), False), "int32")
+
+    def flops(self, node):
+        return node.inputs[0].size
+
+
+add(ArgOp("argmax"))
+add(ArgOp("argmin"))
+
+
+class ScanOp(Op):
+    """y[i] = x[0] op ... op x[i] along `axis`; from the other end with `reverse`."""
+
+    open_shapes = True
+
+    def __init__(self, name):
+        self.name = name
+        self.dtype_rule = _summable
+
+    def infer(self, x, axis, reverse=False):
+        normalize_axis(self.name, axis, x.ndim)
+        return same(x)
+
+
+@register
+class Cumsum(ScanOp):
+    def __init__(self):
+        super().__init__("cumsum")
+
+    def gradient(self, node, dy, needs):
+        reverse = not node.attributes.get("reverse", False)
+        return (apply("cumsum", dy, axis=node.attributes["axis"], reverse=reverse),)
+
+
+@register
+class Cumprod(ScanOp):
+    """The gradient is formed of quotients where no factor is 0, else term by term."""
+
+    def __init__(self):
+        super().__init__("cumprod")
+
+    def gradient(self, node, dy, needs):
+        # dx[j] = sum over i >= j of dy[i] * prod of x[k], k <= i, k != j: as a matrix for each line
+        x = node.inputs[0]
+        axis = normalize_axis(self.name, node.attributes["axis"], x.ndim)
+        reverse, n, end = node.attributes.get("reverse", False), x.shape[axis], x.ndim
+        order = [i for i in range(end) if i != axis] + [axis]
+        rows = apply("transpose", x, axes=tuple(order))
+        dys = apply("transpose", dy, axes=tuple(order))
+        shape = (*rows.shape, n)  # [..., k, j]: factor k, and j that is left out of it
+        factors = apply("broadcast_to", apply("reshape", rows, shape=(*rows.shape, 1)), shape=shape)
+        own = apply("less", [[abs(k - j) for j in range(n)] for k in range(n)], 1)
+        running = apply("cumprod", select(own, 1.0, factors), axis=end - 1, reverse=reverse)
+        reached = [[float(k <= j if reverse else k >= j) for j in range(n)] for k in range(n)]
+        terms = running * reached * apply("reshape", dys, shape=(*dys.shape, 1))
+        dx = apply("sum", terms, axis=end - 1)
+        return (apply("transpose", dx, axes=tuple(order.index(i) for i in range(end))),)
+
+
+@register
+class Argsort(Op):
+    """The indices, int32, that sort x along `axis`: stable, NaN behind all, -0 equal to 0."""
+
+    name = "argsort"
+    open_shapes = True
+    dtype_rule = dtypes.own
+
+    def infer(self, x, axis=-1, descending=False):
+        normalize_axis(self.name, axis, x.ndim)
+        return Spec(x.shape, "int32")
+
+
+@register
+class Searchsorted(Op):
+    """Where values would be inserted into a sorted vector, int32; `side` of equal ones."""
+
+    name = "searchsorted"
+    open_shapes = True
+    dtype_rule = dtypes.common
+
+    def infer(self, sorted, values, side="left"):
+        if sorted.ndim != 1:
+            raise ValueError(f"{self.name}: expected a sorted vector, received {sorted.shape}")
+        if side not in ("left", "right"):
+            raise ValueError(f"{self.name}: expected side 'left' or 'right', received {side!r}")
+        return Spec(values.shape, "int32")
 
 
 @register
@@ -75,15 +223,13 @@ class BroadcastTo(Op):
     """y = x repeated along the dimensions where its size is 1."""
 
     name = "broadcast_to"
+    open_shapes = True
+    dtype_rule = dtypes.own
 
     def infer(self, x, shape):
-        from .arithmetic import broadcast_shapes
-
         if broadcast_shapes(self.name, x.shape, tuple(shape)) != tuple(shape):
             raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {tuple(shape)}")
         return Spec(shape, x.dtype)
 
     def gradient(self, node, dy, needs):
-        from .arithmetic import sum_to_shape
-
         return (sum_to_shape(dy, node.inputs[0].shape),)

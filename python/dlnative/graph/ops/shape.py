@@ -2,6 +2,7 @@
 
 import math
 
+from .. import dtypes
 from ..table import Op, check_same_dtype, normalize_axis, register
 from ..tensor import Spec, apply
 
@@ -12,6 +13,8 @@ class Reshape(Op):
 
     name = "reshape"
     view = True
+    open_shapes = True
+    dtype_rule = dtypes.own
 
     def infer(self, x, shape):
         shape = tuple(shape)
@@ -27,6 +30,9 @@ class Reshape(Op):
 
 
 class _MoveOp(Op):
+    open_shapes = True
+    dtype_rule = dtypes.own
+
     def flops(self, node):
         return 0
 
@@ -36,20 +42,30 @@ class Concatenate(_MoveOp):
     """The inputs one after the other along `axis`."""
 
     name = "concatenate"
+    dtype_rule = dtypes.common
 
     def infer(self, *xs, axis=-1):
         check_same_dtype(self.name, *xs)
         axis = normalize_axis(self.name, axis, xs[0].ndim)
         for x in xs[1:]:
             if x.ndim != xs[0].ndim or any(
-                n != m for i, (n, m) in enumerate(zip(x.shape, xs[0].shape)) if i != axis
+                n != m and None not in (n, m)
+                for i, (n, m) in enumerate(zip(x.shape, xs[0].shape))
+                if i != axis
             ):
                 raise ValueError(
                     f"concatenate: expected shapes that agree except in axis {axis}, "
                     f"received {[x.shape for x in xs]}"
                 )
-        total = sum(x.shape[axis] for x in xs)
-        return Spec(xs[0].shape[:axis] + (total,) + xs[0].shape[axis + 1 :], xs[0].dtype)
+        sizes = [x.shape[axis] for x in xs]
+        total = None if None in sizes else sum(sizes)
+        # A size that is open in one input is that of another.
+        shape = [
+            next((n for n in column if n is not None), None)
+            for column in zip(*(x.shape for x in xs))
+        ]
+        shape[axis] = total
+        return Spec(shape, xs[0].dtype)
 
     def gradient(self, node, dy, needs):
         axis = normalize_axis(self.name, node.attributes.get("axis", -1), dy.ndim)
@@ -69,7 +85,8 @@ class Slice(_MoveOp):
 
     def infer(self, x, axis, start, stop):
         axis = normalize_axis(self.name, axis, x.ndim)
-        if not 0 <= start <= stop <= x.shape[axis]:
+        size = x.shape[axis]
+        if not 0 <= start <= stop or (size is not None and stop > size):
             raise ValueError(
                 f"slice: [{start}:{stop}] is out of range for axis {axis} of {x.shape}"
             )

@@ -1,19 +1,4 @@
-"""Every op of the table as a function: it computes on NumPy arrays, and extends a tensor's graph.
-
-`dlnative.ops.relu(x)`, `dlnative.ops.dense(x, kernel, bias)`,
-`dlnative.ops.dense_backward_kernel(x, dy)` and so on: the names of the op table, with the arguments
-of `dlnative.reference`. Arrays may have any strides; float32 and float64 are computed in their own
-precision, mixed inputs in float64, integers as `config.floatx()`. Class numbers of the sparse
-losses and accuracies are taken as int32.
-
-With the engine set to "numpy" the oracle computes instead.
-
-Example:
-    >>> import numpy as np
-    >>> import dlnative
-    >>> dlnative.ops.relu(np.array([-1.0, 2.0], dtype=np.float32))
-    array([0., 2.], dtype=float32)
-"""
+"""One op on arrays, at once: what `dlnative.ops` does with NumPy arrays, numbers and Variables."""
 
 from __future__ import annotations
 
@@ -21,11 +6,11 @@ from functools import cache
 
 import numpy as np
 
-from . import config
-from .graph import Spec, Tensor, apply, table
-from .graph.tensor import is_variable, traced_graph
-
-_FLOATS = ("float32", "float64")
+from .. import config
+from ..graph import Spec, Tensor
+from ..graph import tensor as graph_tensor
+from ..graph.dtypes import FLOATS, dtype_of
+from ..graph.tensor import ValueTensor, is_variable
 
 
 @cache
@@ -37,42 +22,9 @@ def _name(dtype):
 @cache
 def _native():
     """What the native engine computes an op with; imported when the first one is computed."""
-    from . import _core
+    from .. import _core
 
     return _core.execute
-
-
-def __getattr__(name):
-    if name not in table:
-        from .utils import unknown_name_error
-
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise AttributeError(str(unknown_name_error("op", name, table)))
-    function = _function(name)
-    globals()[name] = function
-    return function
-
-
-def __dir__():
-    return sorted(table)
-
-
-def _function(name):
-    op = table[name]
-
-    def function(*inputs, out=None, **attributes):
-        for value in inputs:
-            if isinstance(value, Tensor) or (is_variable(value) and traced_graph() is not None):
-                if out is not None:
-                    raise TypeError(f"{name}: out= is for arrays; a tensor is a new value")
-                return apply(name, *inputs, **attributes)
-        return compute(op, inputs, attributes, out)
-
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = __name__
-    function.__doc__ = op.reference.__doc__
-    return function
 
 
 def compute(op, inputs, attributes, out=None):
@@ -80,7 +32,7 @@ def compute(op, inputs, attributes, out=None):
 
     Args:
         op: A row of the op table.
-        inputs: Arrays, numbers, Variables, or None for an absent optional input.
+        inputs: Arrays, numbers, Variables, value tensors, or None for an absent optional input.
         attributes: The op's attributes.
         out: None, or a contiguous array of the result's shape and dtype that receives the result.
 
@@ -112,7 +64,8 @@ def compute(op, inputs, attributes, out=None):
     if op.index_inputs:
         _check_indices(op, arrays)
     if config.current_engine() == "numpy" and not op.writes:
-        results = op.reference(*arrays, **attributes)
+        with np.errstate(all="ignore"):  # infinities and NaN are results, as in the native engine
+            results = op.reference(*arrays, **attributes)
         if out is not None:
             out[...] = results
             return out
@@ -135,12 +88,31 @@ def compute(op, inputs, attributes, out=None):
     return outputs[0] if single else tuple(outputs)
 
 
+def compute_tensors(op, inputs, attributes):
+    """The same with value tensors as results."""
+    results = compute(op, inputs, attributes)
+    if isinstance(results, tuple):
+        return tuple(ValueTensor(r) for r in results)
+    return None if results is None else ValueTensor(results)
+
+
+graph_tensor.compute = compute_tensors
+
+
 def _arrays(op, inputs):
-    """The inputs as C-contiguous arrays of one floating dtype, class numbers as int32."""
+    """The inputs as C-contiguous arrays of the dtypes that the op takes."""
+    if op.dtype_rule is not None:
+        given = [None if v is None else dtype_of(v, op.name) for v in inputs]
+        return [
+            None if v is None else _plain(_array(v), dtype)
+            for v, dtype in zip(inputs, op.operand_dtypes(given))
+        ]
     arrays = []
     for i, value in enumerate(inputs):
         if is_variable(value):
             value = value.array if i in op.writes else value.value
+        elif isinstance(value, ValueTensor):
+            value = value.value
         if value is not None and not (i in op.writes and isinstance(value, np.ndarray)):
             value = np.asarray(value)
             if value.dtype.kind not in "biuf":
@@ -158,10 +130,15 @@ def _arrays(op, inputs):
             for i, a in enumerate(arrays)
         ]
     given = [(_name(a.dtype), a.ndim) for a in arrays if a is not None]
-    floats = {name for name, rank in given if name in _FLOATS and rank}
-    floats = floats or {name for name, _ in given if name in _FLOATS}
+    floats = {name for name, rank in given if name in FLOATS and rank}
+    floats = floats or {name for name, _ in given if name in FLOATS}
     dtype = "float64" if "float64" in floats else "float32" if floats else config.floatx()
     return [None if a is None else _converted(op, i, a, dtype) for i, a in enumerate(arrays)]
+
+
+def _array(value):
+    known = is_variable(value) or isinstance(value, ValueTensor)
+    return np.asarray(value.value if known else value)
 
 
 def _converted(op, i, array, dtype):

@@ -1,0 +1,46 @@
+"""Shape rules with open axes, written once: a rule is asked for two sizes of each open axis.
+
+Where the results agree the size does not depend on the open axes, and where they differ it is open,
+too (so does Keras with JAX). Rows whose rule computes with None by itself say `open_shapes = True`.
+"""
+
+from __future__ import annotations
+
+from .tensor import Spec, Tensor
+
+SIZES = (83, 89)  # primes, which no stride or group count divides by accident
+
+
+class Open(int):
+    """A size that stands for an open one: messages show it as None."""
+
+    def __repr__(self):
+        return "None"
+
+    __str__ = __repr__
+
+    def __format__(self, spec):
+        return "None"
+
+
+def infer_open(op, inputs, attributes):
+    """What `op.infer` says of inputs with axes of size None: Specs in which sizes may be None."""
+    results = []
+    for size in SIZES:
+        closed = [None if x is None else Tensor(with_size(x.shape, size), x.dtype) for x in inputs]
+        results.append(op.infer(*closed, **attributes))
+    if isinstance(results[0], Spec):
+        return agreed(*results)
+    return tuple(agreed(a, b) for a, b in zip(*results, strict=True))
+
+
+def with_size(shape, size):
+    """The shape with a size that stands for the open ones."""
+    return [Open(size) if n is None else n for n in shape]
+
+
+def agreed(a, b):
+    """Shape and dtype of two results, or Specs, of different sizes: None where these differ."""
+    return Spec(
+        [int(n) if n == m else None for n, m in zip(a.shape, b.shape, strict=True)], a.dtype
+    )

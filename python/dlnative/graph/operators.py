@@ -1,0 +1,105 @@
+"""Python's operators on tensors: each applies the op of the table that it stands for.
+
+What Python would answer by itself about a tensor without values raises instead: see `refusals`.
+"""
+
+from __future__ import annotations
+
+from .refusals import Refusals
+
+
+class Operators(Refusals):
+    """The special methods of Python's operators, for classes that `apply` takes as operands."""
+
+    __slots__ = ()
+
+    def __pos__(self):
+        return self
+
+    def __pow__(self, other):
+        return _apply("square", self) if _is_two(other) else _apply("power", self, other)
+
+    def __getitem__(self, key):
+        from .indexing import get_item
+
+        return get_item(self, key)
+
+    def __len__(self):
+        return _first_size(self)
+
+    def __iter__(self):
+        return (self[i] for i in range(_first_size(self)))
+
+    def __reversed__(self):
+        return (self[i] for i in reversed(range(_first_size(self))))
+
+    def __eq__(self, other):
+        return NotImplemented if _is_no_number(other) else _apply("equal", self, other)
+
+    def __ne__(self, other):
+        return NotImplemented if _is_no_number(other) else _apply("not_equal", self, other)
+
+    def __hash__(self):
+        return id(self)
+
+
+def _apply(name, *operands):
+    from .tensor import apply
+
+    return apply(name, *operands)
+
+
+def _is_two(other):
+    return type(other) in (int, float) and other == 2
+
+
+def _is_no_number(other):
+    """Whether equality with it is a question about objects, which Python answers: False."""
+    return other is None or isinstance(other, (str, bytes, type))
+
+
+def _first_size(tensor):
+    if not tensor.shape:
+        raise TypeError(f"{tensor!r} has no axes to count or to go along")
+    if tensor.shape[0] is None:
+        raise TypeError(f"the first axis of {tensor!r} has no size yet")
+    return tensor.shape[0]
+
+
+_BINARY = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "mod",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
+}
+
+
+def _operator(op):
+    return lambda self, other: _apply(op, self, other)
+
+
+def _reflected(op):
+    return lambda self, other: _apply(op, other, self)
+
+
+for _name, _op in _BINARY.items():
+    setattr(Operators, f"__{_name}__", _operator(_op))
+    setattr(Operators, f"__r{_name}__", _reflected(_op))
+for _name, _op in {
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}.items():
+    setattr(Operators, f"__{_name}__", _operator(_op))
+Operators.__rpow__ = _reflected("power")
+for _name, _op in {"neg": "negative", "abs": "abs", "invert": "bitwise_not"}.items():
+    setattr(Operators, f"__{_name}__", (lambda op: lambda self: _apply(op, self))(_op))

@@ -1,0 +1,310 @@
+"""Elementwise primitives with NumPy's broadcasting: y[i] = f(a[i], b[i], ...).
+
+Each is one line: its name, how dtypes meet, and its gradient rule in terms of other primitives, so
+that gradients can be differentiated again. At kinks the gradients are those of Keras with JAX.
+"""
+
+import math
+
+from .. import dtypes
+from ..dtypes import FLOATS
+from ..table import Op, add, check_same_dtype, register, same, table
+from ..tensor import Spec, apply
+
+
+def broadcast_shapes(name, *shapes):
+    """The broadcast shape; an open size, None, becomes that of what it meets."""
+    rank = max(map(len, shapes))
+    result = []
+    for i in range(-rank, 0):
+        size = 1
+        for shape in shapes:
+            n = shape[i] if len(shape) >= -i else 1
+            if n == size or n == 1 or (n is None and size != 1):
+                continue
+            if size not in (1, None):
+                listed = " and ".join(str(tuple(s)) for s in shapes)
+                raise ValueError(f"{name}: shapes {listed} cannot be broadcast together")
+            size = n
+        result.append(size)
+    return tuple(result)
+
+
+def sum_to_shape(x, shape):
+    """Sums `x` over the dimensions along which `shape` was broadcast."""
+    if x.shape == shape:
+        return x
+    lead = x.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
+    )
+    x = apply("sum", x, axis=axes, keepdims=True)
+    return x if x.shape == shape else apply("reshape", x, shape=shape)
+
+
+class Elementwise(Op):
+    """y[i] = f(operands[i]).
+
+    Args:
+        name: Name of the op.
+        count: Number of operands.
+        rule: The dtype rule, a function of `graph.dtypes`.
+        gradient: None, or a function (dy, y, *operands) that returns one cotangent for each operand
+            before it is summed to the operand's shape: a tensor, a function without arguments
+            that makes it, or None.
+        result: Dtype of y; that of the operands by default.
+        flops: Per element.
+    """
+
+    open_shapes = True
+    inplace = {0: 0}
+
+    def __init__(self, name, count, rule, gradient=None, result=None, flops=1):
+        self.name = name
+        self.count = count
+        self.dtype_rule = rule
+        self.rule = gradient
+        self.result = result
+        self.flops_per_element = flops
+
+    def infer(self, *operands):
+        if len(operands) != self.count:
+            raise TypeError(
+                f"{self.name}: expected {self.count} operands, received {len(operands)}"
+            )
+        check_same_dtype(self.name, *operands)
+        shape = broadcast_shapes(self.name, *(x.shape for x in operands))
+        return Spec(shape, self.result or operands[0].dtype)
+
+    @property
+    def differentiable(self):
+        return self.rule is not None
+
+    def gradient(self, node, dy, needs):
+        parts = self.rule(dy, node.outputs[0], *node.inputs)
+        return tuple(
+            sum_to_shape(part() if callable(part) else part, x.shape)
+            if need and part is not None
+            else None
+            for part, x, need in zip(parts, node.inputs, needs, strict=True)
+        )
+
+    def flops(self, node):
+        return self.flops_per_element * node.outputs[0].size
+
+
+def zeros_like(x):
+    """0 in the shape and dtype of x."""
+    return apply("multiply", x, 0)
+
+
+def unary(name, gradient=None, rule=dtypes.floating, result=None, flops=1):
+    """Adds y = f(x); `gradient(dy, y, x)` is its one cotangent."""
+    own = None if gradient is None else lambda dy, y, x: (lambda: gradient(dy, y, x),)
+    add(Elementwise(name, 1, rule, own, result, flops))
+
+
+def binary(name, da=None, db=None, rule=dtypes.numeric, result=None, flops=1):
+    """Adds y = f(a, b); `da(dy, y, a, b)` and `db(dy, y, a, b)` are its cotangents."""
+
+    def gradient(dy, y, a, b):
+        return (lambda: da(dy, y, a, b)), (lambda: db(dy, y, a, b))
+
+    add(Elementwise(name, 2, rule, gradient if da is not None else None, result, flops))
+
+
+def select(mask, a, b):
+    return apply("where", mask, a, b)
+
+
+def _tie(dy, y, x, other):
+    """The cotangent of x where y, the extremum, is x; half of it where both operands are."""
+    share = select(apply("equal", x, other), 0.5, 1.0)
+    return select(apply("equal", x, y), dy * share, 0.0)
+
+
+# --- arithmetic -----------------------------------------------------------------------------------
+
+binary("add", lambda dy, y, a, b: dy, lambda dy, y, a, b: dy, rule=dtypes.common)
+table["add"].fusion = "add"
+binary("subtract", lambda dy, y, a, b: dy, lambda dy, y, a, b: -dy)
+binary("multiply", lambda dy, y, a, b: dy * b, lambda dy, y, a, b: dy * a, rule=dtypes.common)
+binary(
+    "divide",
+    lambda dy, y, a, b: dy / b,
+    lambda dy, y, a, b: -(dy / b * a / b),
+    rule=dtypes.floating,
+)
+binary(
+    "maximum",
+    lambda dy, y, a, b: _tie(dy, y, a, b),
+    lambda dy, y, a, b: _tie(dy, y, b, a),
+    rule=dtypes.common,
+)
+binary(
+    "minimum",
+    lambda dy, y, a, b: _tie(dy, y, a, b),
+    lambda dy, y, a, b: _tie(dy, y, b, a),
+    rule=dtypes.common,
+)
+binary(
+    "power",
+    # b a^(b - 1), and 0 where b is 0; log(a) y, and 0 where a is 0
+    lambda dy, y, a, b: select(b == 0, 0.0, dy * b * a ** select(b == 0, 1.0, b - 1)),
+    lambda dy, y, a, b: dy * y * apply("log", select(a == 0, 1.0, a)),
+    flops=20,
+)
+binary("floor_divide", lambda dy, y, a, b: zeros_like(dy), lambda dy, y, a, b: zeros_like(dy))
+binary("mod", lambda dy, y, a, b: dy, lambda dy, y, a, b: -dy * apply("floor", a / b))
+binary("fmod", lambda dy, y, a, b: dy, lambda dy, y, a, b: -dy * apply("trunc", a / b))
+binary(
+    "arctan2",
+    lambda dy, y, a, b: dy * b / (a * a + b * b),
+    lambda dy, y, a, b: -dy * a / (a * a + b * b),
+    rule=dtypes.floating,
+    flops=20,
+)
+binary(
+    "hypot",
+    lambda dy, y, a, b: dy * a / y,
+    lambda dy, y, a, b: dy * b / y,
+    rule=dtypes.floating,
+    flops=5,
+)
+binary(
+    "logaddexp",
+    lambda dy, y, a, b: dy * apply("exp", a - y),
+    lambda dy, y, a, b: dy * apply("exp", b - y),
+    rule=dtypes.floating,
+    flops=20,
+)
+
+unary("negative", lambda dy, y, x: -dy, rule=dtypes.numeric)
+unary("abs", lambda dy, y, x: dy * apply("sign", x), rule=dtypes.numeric)
+unary("sign", lambda dy, y, x: zeros_like(dy), rule=dtypes.numeric)
+unary("square", lambda dy, y, x: dy * (x * 2), rule=dtypes.numeric)
+
+# --- functions of floats --------------------------------------------------------------------------
+
+unary("sqrt", lambda dy, y, x: dy * 0.5 / y)
+unary("rsqrt", lambda dy, y, x: dy * -0.5 * y / x)
+unary("cbrt", lambda dy, y, x: dy / (3.0 * y * y), flops=20)
+unary("exp", lambda dy, y, x: dy * y, flops=10)
+unary("exp2", lambda dy, y, x: dy * y * math.log(2), flops=10)
+unary("expm1", lambda dy, y, x: dy * (y + 1.0), flops=10)
+unary("log", lambda dy, y, x: dy / x, flops=10)
+unary("log1p", lambda dy, y, x: dy / (x + 1.0), flops=10)
+unary("log2", lambda dy, y, x: dy / (x * math.log(2)), flops=10)
+unary("log10", lambda dy, y, x: dy / (x * math.log(10)), flops=10)
+unary("sin", lambda dy, y, x: dy * apply("cos", x), flops=15)
+unary("cos", lambda dy, y, x: -dy * apply("sin", x), flops=15)
+unary("tan", lambda dy, y, x: dy * (y * y + 1.0), flops=20)
+unary("arcsin", lambda dy, y, x: dy * apply("rsqrt", 1.0 - x * x), flops=20)
+unary("arccos", lambda dy, y, x: -dy * apply("rsqrt", 1.0 - x * x), flops=20)
+unary("arctan", lambda dy, y, x: dy / (x * x + 1.0), flops=20)
+unary("sinh", lambda dy, y, x: dy * apply("cosh", x), flops=20)
+unary("cosh", lambda dy, y, x: dy * apply("sinh", x), flops=20)
+unary("arcsinh", lambda dy, y, x: dy * apply("rsqrt", x * x + 1.0), flops=20)
+unary("arccosh", lambda dy, y, x: dy * apply("rsqrt", (x - 1.0) * (x + 1.0)), flops=20)
+unary("arctanh", lambda dy, y, x: dy / (1.0 - x * x), flops=20)
+_TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+unary("erf", lambda dy, y, x: dy * (_TWO_OVER_ROOT_PI * apply("exp", -x * x)), flops=20)
+unary("erfc", lambda dy, y, x: dy * (-_TWO_OVER_ROOT_PI * apply("exp", -x * x)), flops=20)
+unary("erfinv", lambda dy, y, x: dy * (apply("exp", y * y) / _TWO_OVER_ROOT_PI), flops=30)
+unary("lgamma", lambda dy, y, x: dy * apply("digamma", x), flops=30)
+unary("digamma", flops=30)
+unary("i0", flops=30)
+for _name in ("floor", "ceil", "round", "trunc"):
+    unary(_name, lambda dy, y, x: zeros_like(dy))
+
+# --- comparisons and logic ------------------------------------------------------------------------
+
+for _name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
+    binary(_name, rule=dtypes.common, result="bool")
+for _name in ("logical_and", "logical_or", "logical_xor"):
+    binary(_name, rule=dtypes.boolean)
+for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+    binary(_name, rule=dtypes.bitwise)
+for _name in ("left_shift", "right_shift", "gcd", "lcm"):
+    binary(_name, rule=dtypes.integral)
+unary("logical_not", rule=dtypes.boolean)
+unary("bitwise_not", rule=dtypes.bitwise)
+for _name in ("isnan", "isinf", "isfinite", "signbit"):
+    unary(_name, result="bool")
+
+
+@register
+class Where(Op):
+    """y[i] = a[i] where condition[i], else b[i]; the three are broadcast together."""
+
+    name = "where"
+    open_shapes = True
+    input_dtypes = {0: "bool"}
+    dtype_rule = dtypes.common
+
+    def infer(self, condition, a, b):
+        check_same_dtype(self.name, a, b)
+        shapes = condition.shape, a.shape, b.shape
+        return Spec(broadcast_shapes(self.name, *shapes), a.dtype)
+
+    def gradient(self, node, dy, needs):
+        condition, a, b = node.inputs
+        da = sum_to_shape(select(condition, dy, 0), a.shape) if needs[1] else None
+        db = sum_to_shape(select(condition, 0, dy), b.shape) if needs[2] else None
+        return None, da, db
+
+
+@register
+class Cast(Op):
+    """y[i] = x[i] as another dtype.
+
+    Floats become integers towards zero, at the ends of the range where they lie beyond, and NaN
+    becomes 0; integers wrap; what is not zero is true.
+    """
+
+    name = "cast"
+    open_shapes = True
+    dtype_rule = dtypes.own
+    inplace = {0: 0}
+
+    def infer(self, x, dtype):
+        return Spec(x.shape, dtypes.standard_dtype(dtype, "cast: dtype"))
+
+    def gradient(self, node, dy, needs):
+        x = node.inputs[0]
+        return (apply("cast", dy, dtype=x.dtype) if x.dtype in FLOATS else None,)
+
+
+@register
+class Rescale(Op):
+    """y = x * scale + offset"""
+
+    name = "rescale"
+    open_shapes = True
+    dtype_rule = dtypes.floating
+    inplace = {0: 0}
+
+    def infer(self, x, scale=1.0, offset=0.0):
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        return (apply("rescale", dy, scale=node.attributes.get("scale", 1.0)),)
+
+
+@register
+class StopGradient(Op):
+    """y = x, through which no gradient goes."""
+
+    name = "stop_gradient"
+    open_shapes = True
+    dtype_rule = dtypes.own
+    view = True
+
+    def infer(self, x):
+        return same(x)
+
+    def gradient(self, node, dy, needs):
+        return (None,)
+
+    def flops(self, node):
+        return 0

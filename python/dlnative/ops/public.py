@@ -1,0 +1,121 @@
+"""What makes a function over tensors a public op: `@op`.
+
+The body is written once, for tensors. Called with arrays, numbers and Variables it computes on
+value tensors and gives back NumPy arrays; with tensors of a graph it adds its nodes to that graph;
+with symbolic tensors it becomes one layer of the functional model. An op whose body is one
+primitive and one that composes many are written alike.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engines import eager as _eager  # noqa: F401  computes value tensors
+from ..graph.dtypes import dtype_of, strong
+from ..graph.tensor import Tensor, ValueTensor, apply, is_variable, traced_graph
+
+FUNCTIONS: dict[str, Callable] = {}  # the public ops by name
+
+
+def op(function):
+    """Decorator: registers a function over tensors under its name, for all kinds of operands."""
+    return named(function.__name__)(function)
+
+
+def named(name):
+    """The same under another name, for what Python or this package names otherwise."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def public(*args, **kwargs):
+            kind = _kind(args, kwargs)
+            if kind is None:
+                if traced_graph() is not None:  # constants and Variables of a program
+                    return function(*args, **kwargs)
+                return _plain(function(*args, **kwargs))
+            if kind == "symbolic":
+                return layer_of(name, args, kwargs)
+            return _in_graph(function, name, kind, args, kwargs)
+
+        public.__name__ = public.__qualname__ = name
+        public.__module__ = "dlnative.ops"
+        FUNCTIONS[name] = public
+        return public
+
+    return decorate
+
+
+def layer_of(name, args, kwargs):
+    """A public op on symbolic tensors. The layers, which make such tensors, put theirs here."""
+    raise TypeError(f"{name}: a symbolic tensor that no layer has made")
+
+
+def _kind(args, kwargs):
+    """The graph of the first tensor among the arguments, "symbolic", "value", or None."""
+    found = None
+    waiting = [*args, *kwargs.values()]
+    for value in waiting:
+        if isinstance(value, Tensor):
+            if isinstance(value, ValueTensor):
+                found = found or "value"
+            elif value.graph is None:
+                return "symbolic"
+            else:
+                return value.graph
+        elif type(value) in (list, tuple):
+            waiting.extend(value)
+        elif type(value) is dict:
+            waiting.extend(value.values())
+    return found
+
+
+def _in_graph(function, name, graph, args, kwargs):
+    """Runs a body on tensors; its nodes are marked with the name of the outermost op."""
+    if graph == "value" or graph.composite is not None:
+        return function(*args, **kwargs)
+    graph.composite = name
+    try:
+        return function(*args, **kwargs)
+    finally:
+        graph.composite = None
+
+
+def _plain(result):
+    """Value tensors as NumPy arrays, in lists and tuples too."""
+    if isinstance(result, ValueTensor):
+        return result.value
+    if isinstance(result, (list, tuple)):
+        values = [_plain(r) for r in result]
+        return type(result)(*values) if hasattr(result, "_fields") else type(result)(values)
+    return result
+
+
+def as_tensor(x: Any, dtype: str | None = None, name: str = "dlnative.ops") -> Tensor:
+    """`x` as a tensor: itself, the tensor of a Variable, or a value tensor of arrays and numbers.
+
+    Args:
+        x: A tensor, Variable, array, number or nested list of numbers.
+        dtype: The dtype to cast to; by default that of `x`, for Python's numbers int32 and
+            `config.floatx()`.
+        name: The op, for messages.
+    """
+    if is_variable(x):
+        graph = traced_graph()
+        x = ValueTensor(x.value) if graph is None else graph.variable(x)
+    elif not isinstance(x, Tensor):
+        if isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) or is_variable(v) for v in x):
+            x = FUNCTIONS["stack"](x)
+        else:
+            x = ValueTensor(np.asarray(x), strong(dtype_of(x, name)))
+    if dtype is not None and x.dtype != dtype:
+        x = apply("cast", x, dtype=dtype)
+    return x
+
+
+def operand(x: Any) -> Any:
+    """The same, but Python's numbers stay as they are: they take the dtype of what they meet."""
+    return x if isinstance(x, (bool, int, float)) else as_tensor(x)
