@@ -14,7 +14,7 @@ TRAIN = ["--quiet", "--hidden", "4", "--epochs", "1"]
 
 @pytest.fixture
 def iris(tmp_path, monkeypatch):
-    """Writes ``iris.csv`` with any first line, in the columns 0, 1, 2 and species."""
+    """Writes `iris.csv` with any first line, in the columns 0, 1, 2 and species."""
     monkeypatch.chdir(tmp_path)
     generator = np.random.Generator(np.random.PCG64(1))
     rows = [

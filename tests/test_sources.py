@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-CSRC = Path(__file__).resolve().parent.parent / "csrc"
+ROOT = Path(__file__).resolve().parent.parent
+CSRC = ROOT / "csrc"
 SCALAR = r"(?:bool|int|unsigned|float|double|T|std::(?:u?int\d+_t|size_t)|[\w:<>]+ ?\*)"
 MEMBER = re.compile(rf"^ +(?:const )?{SCALAR} ?\*?(?P<names>\w+_(?:, \w+_)*);")
 HEADERS = sorted(CSRC.rglob("*.h"))
@@ -34,3 +35,14 @@ def test_the_pattern_finds_members_without_one():
         "  T x_{};",
     ):
         assert not MEMBER.match(line)
+
+
+def test_sections_of_the_performance_page_that_comments_name_exist():
+    page = (ROOT / "docs" / "performance.md").read_text()
+    sections = set(re.findall(r"^#+ (.*)$", page, re.M))
+    named = set()
+    for path in (*HEADERS, *CSRC.rglob("*.cpp")):
+        text = re.sub(r"\n *// ", " ", path.read_text())
+        named |= set(re.findall(r'docs/performance\.md, "([^"]+)"', text))
+    assert "GEMM" in named
+    assert named <= sections

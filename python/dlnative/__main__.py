@@ -1,4 +1,4 @@
-"""``python -m dlnative``: the command line without the installed script."""
+"""`python -m dlnative`: the command line without the installed script."""
 
 import sys
 

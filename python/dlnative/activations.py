@@ -198,12 +198,12 @@ __all__ = [*_KNOWN, "deserialize", "get", "serialize"]
 def serialize(activation):
     """The name of a built-in activation, else its configuration.
 
+    Raises:
+        ValueError: A lambda, which has no name to be found by.
+
     Example:
         >>> serialize(relu)
         'relu'
-
-    Raises:
-        ValueError: A lambda, which has no name to be found by.
     """
     name = getattr(activation, "__name__", "")
     if _KNOWN.get(name) is activation:

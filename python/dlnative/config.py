@@ -92,7 +92,7 @@ def set_conv_algorithm(name):
     Raises:
         ValueError: There is no algorithm of that name.
 
-    References:
+    Reference:
         Lavin and Gray (2016), "Fast algorithms for convolutional neural networks".
         Barabasz, Anderson, Soodhalter and Gregg (2020), "Error analysis and improving the accuracy
         of Winograd convolution for deep neural networks".

@@ -91,7 +91,7 @@ def scalar_adam(
 
 
 def run(name: str, slots: list[float | None], **options: Any) -> list[list[float]]:
-    """The parameter after each step of the oracle's optimizer; ``None`` is a slot not needed."""
+    """The parameter after each step of the oracle's optimizer; `None` is a slot not needed."""
     update: Callable[..., tuple[Any, ...]] = getattr(reference, name)
     state: tuple[Any, ...] = (
         np.array(START),

@@ -29,13 +29,13 @@ def lenet5(input_shape=(28, 28, 1), classes=10, classifier_activation="softmax",
     Differs from the paper: every filter of the second convolution sees all 6 maps, pooling has no
     weights, tanh is not scaled, and the output is a softmax in the place of radial basis functions.
 
-    Reference:
-        LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.
-
     Example:
         >>> from dlnative import applications
         >>> applications.lenet5().count_params()
         61706
+
+    Reference:
+        LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.
     """
     height, width, channels = check_image_size("lenet5", input_shape, 12)
     padding = "same" if min(height, width) < 32 else "valid"
@@ -81,14 +81,14 @@ def lenet(
         TypeError: A size is not an integer.
         ValueError: The images are too small, a size below 1, or a rate outside [0, 1).
 
-    Reference:
-        LeCun et al. 1998, "Gradient-based learning applied to document recognition", with the
-        widths of TensorFlow's MNIST tutorial (2015).
-
     Example:
         >>> from dlnative import applications
         >>> applications.lenet().count_params()
         1663370
+
+    Reference:
+        LeCun et al. 1998, "Gradient-based learning applied to document recognition", with the
+        widths of TensorFlow's MNIST tutorial (2015).
     """
     shape = check_image_size("lenet", input_shape, 4)
     stack = [

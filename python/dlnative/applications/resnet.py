@@ -43,16 +43,16 @@ def resnet18(
         TypeError: A size is not an integer.
         ValueError: A size below 1, an unknown option, or `zero_init_residual` without `residual`.
 
+    Example:
+        >>> from dlnative import applications
+        >>> applications.resnet18(classes=100).output_shape
+        (None, 100)
+
     Differs from the paper: where images halve, padding is "same", so for even sizes the odd row of
     zeros is at the bottom.
 
     Reference:
         He et al. 2015, "Deep residual learning for image recognition", table 1.
-
-    Example:
-        >>> from dlnative import applications
-        >>> applications.resnet18(classes=100).output_shape
-        (None, 100)
     """
     shape = check_image_size("resnet18", input_shape)
     check_option("resnet18", "stem", stem, (None, "small", "large"))
@@ -91,16 +91,16 @@ _DOCSTRING = """ResNet-{depth} for CIFAR: three stages of {blocks} blocks of 16,
         TypeError: A size is not an integer.
         ValueError: A size below 1, an unknown option, or `zero_init_residual` without `residual`.
 
+    Example:
+        >>> from dlnative import applications
+        >>> applications.{builder}(input_shape=(16, 16, 1), classes=3).output_shape
+        (None, 3)
+
     Differs from the paper: where images halve, padding is "same", so for even sizes the odd row of
     zeros is at the bottom.
 
     Reference:
         He et al. 2015, "Deep residual learning for image recognition", section 4.2.
-
-    Example:
-        >>> from dlnative import applications
-        >>> applications.{builder}(input_shape=(16, 16, 1), classes=3).output_shape
-        (None, 3)
     """
 
 

@@ -35,14 +35,14 @@ def vgg6(
         ValueError: The images are too small, a size below 1, a rate outside [0, 1), or an unknown
             normalization.
 
-    Reference:
-        Simonyan and Zisserman 2015, "Very deep convolutional networks for large-scale image
-        recognition", cut to three pairs for small images; initial weights by He et al. 2015.
-
     Example:
         >>> from dlnative import applications
         >>> applications.vgg6().count_params()
         2196810
+
+    Reference:
+        Simonyan and Zisserman 2015, "Very deep convolutional networks for large-scale image
+        recognition", cut to three pairs for small images; initial weights by He et al. 2015.
     """
     shape = check_image_size("vgg6", input_shape, 8)
     check_option("vgg6", "normalization", normalization, (None, "batch"))

@@ -29,13 +29,6 @@ class EarlyStopping(Callback):
             known which way it is better. With a callback of the user's in front, which may put
             it into the logs, a missing `monitor` is only warned of after an epoch.
 
-    Differs from Keras: a `monitor` that will not be there is an error and not a warning.
-
-    Attributes:
-        best: The best value.
-        best_epoch: Number of its epoch.
-        stopped_epoch: Number of the epoch after which training was stopped, or 0.
-
     Example:
         >>> import numpy as np, dlnative
         >>> model = dlnative.Sequential([dlnative.Input((1,)), dlnative.layers.Dense(1)])
@@ -44,6 +37,13 @@ class EarlyStopping(Callback):
         >>> x, y = np.ones((4, 1)), np.zeros(4)
         >>> len(model.fit(x, y, epochs=10, verbose=0, callbacks=[stop]).epoch)
         4
+
+    Attributes:
+        best: The best value.
+        best_epoch: Number of its epoch.
+        stopped_epoch: Number of the epoch after which training was stopped, or 0.
+
+    Differs from Keras: a `monitor` that will not be there is an error and not a warning.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The command line: ``dlnative info``, ``train``, ``evaluate``, ``predict``, ``profile``.
+"""The command line: `dlnative info`, `train`, `evaluate`, `predict`, `profile`.
 
-Every command is a module of this package with a function ``run(options)``, imported when it is
-asked for, so that ``dlnative --help`` does not wait for NumPy.
+Every command is a module of this package with a function `run(options)`, imported when it is
+asked for, so that `dlnative --help` does not wait for NumPy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        arguments: What stands after ``dlnative``; None takes it from the process.
+        arguments: What stands after `dlnative`; None takes it from the process.
 
     Returns:
         The exit status: 0 for success, 2 for bad input (one line on stderr says which), 128 and

@@ -11,12 +11,12 @@ __all__ = ["read_archive", "read_archive_inputs", "suffix_of"]
 
 
 def suffix_of(path: str, part: str) -> str:
-    """Returns ``"_test"`` for ``"test"`` where the archive has an array ``x_test``, else ``""``."""
+    """Returns `"_test"` for `"test"` where the archive has an array `x_test`, else `""`."""
     return f"_{part}" if f"x_{part}" in npz_names(path) else ""
 
 
 def read_archive(path: str, suffix: str) -> Samples:
-    """Reads and checks two arrays of an archive, ``x`` and ``y`` with a suffix."""
+    """Reads and checks two arrays of an archive, `x` and `y` with a suffix."""
     x_name, y_name = f"x{suffix}", f"y{suffix}"
     arrays = read_npz(path, [x_name, y_name])
     x, y = _checked_inputs(arrays[x_name], x_name, path), arrays[y_name]

@@ -48,37 +48,37 @@ AUGMENTATIONS: dict[str, str | int | float] = {
 
 
 def positive(text: str) -> int:
-    """``12``"""
+    """`12`"""
     return _number(text, int, lambda n: n > 0, "a positive integer")
 
 
 def seed(text: str) -> int:
-    """``0``"""
+    """`0`"""
     return _number(text, int, lambda n: 0 <= n < 2**63, "an integer from 0 to 2**63 - 1")
 
 
 def positive_number(text: str) -> float:
-    """``0.01``"""
+    """`0.01`"""
     return _number(text, float, lambda n: 0 < n < float("inf"), "a positive number")
 
 
 def fraction(text: str) -> float:
-    """``0.2``"""
+    """`0.2`"""
     return _number(text, float, lambda n: 0 <= n < 1, "a number from 0 up to, not including, 1")
 
 
 def sizes(text: str) -> list[int]:
-    """``512,256``, or ``none``"""
+    """`512,256`, or `none`"""
     return [] if text == "none" else [positive(size) for size in text.split(",")]
 
 
 def shape(text: str) -> tuple[int, ...]:
-    """``32,32,3``"""
+    """`32,32,3`"""
     return tuple(positive(size) for size in text.split(","))
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """``64`` or ``48x64``, which is height and width"""
+    """`64` or `48x64`, which is height and width"""
     height, by, width = text.partition("x")
     try:
         return positive(height), positive(width if by else height)
@@ -87,7 +87,7 @@ def image_size(text: str) -> tuple[int, int]:
 
 
 def augmentations(text: str) -> dict[str, str | int | float]:
-    """``flip,crop`` or ``flip=both,crop=2,zoom=0.2``, in the order of application"""
+    """`flip,crop` or `flip=both,crop=2,zoom=0.2`, in the order of application"""
     chosen: dict[str, str | int | float] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")

@@ -1,4 +1,4 @@
-"""``dlnative evaluate``: a trained model's figures on labelled data."""
+"""`dlnative evaluate`: a trained model's figures on labelled data."""
 
 from __future__ import annotations
 

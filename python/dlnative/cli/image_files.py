@@ -53,7 +53,7 @@ def read_folder(
 
 
 def read_files(paths: list[str], wanted: ImageFormat) -> Iterator[np.ndarray]:
-    """Yields the pixels of image files, uint8 ``(n, height, width, channels)``, some at a time."""
+    """Yields the pixels of image files, uint8 `(n, height, width, channels)`, some at a time."""
     for start in range(0, len(paths), _FILES_AT_ONCE):
         some = paths[start : start + _FILES_AT_ONCE]
         yield np.stack([read_image(path, **wanted.get_config()) for path in some])

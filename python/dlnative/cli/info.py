@@ -1,4 +1,4 @@
-"""``dlnative info``: what the machine has and what dlnative makes of it."""
+"""`dlnative info`: what the machine has and what dlnative makes of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["run"]
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a table, or JSON with ``--json``."""
+    """Prints a table, or JSON with `--json`."""
     facts = _collect()
     if options.json:
         print(json.dumps(facts, indent=2))

@@ -1,4 +1,4 @@
-"""The folder of ``train --out``: proved before training, written as soon as there is a model."""
+"""The folder of `train --out`: proved before training, written as soon as there is a model."""
 
 from __future__ import annotations
 

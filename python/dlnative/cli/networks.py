@@ -1,4 +1,4 @@
-"""The models that ``--model`` names, with what comes before them."""
+"""The models that `--model` names, with what comes before them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def resolve(options: argparse.Namespace) -> None:
 
 
 def build(task: Task, options: argparse.Namespace, augment: dict | None = None) -> Any:
-    """Builds a model: augmentation, rescaling of pixels, then what ``--model`` names.
+    """Builds a model: augmentation, rescaling of pixels, then what `--model` names.
 
     Args:
         task: What the model is for.
@@ -98,7 +98,7 @@ def _network(options: argparse.Namespace, shape: tuple[int, ...], task: Task) ->
 
 
 def _augmentation(name: str, amount: Any, shape: tuple[int, ...], largest: Any) -> Any:
-    """The layer of one name of ``--augment``, whose images are in the range of their pixels.
+    """The layer of one name of `--augment`, whose images are in the range of their pixels.
 
     One layer, which is the identity outside training: nothing of it may stay for inference.
     """

@@ -1,4 +1,4 @@
-"""``dlnative predict``: a trained model's predictions, for people or as CSV."""
+"""`dlnative predict`: a trained model's predictions, for people or as CSV."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SHOWN = 3  # classes per image
 def run(options: argparse.Namespace) -> None:
     """Writes a row per sample, in the order of the data.
 
-    For image files: the name and the likeliest classes. Otherwise, and with ``--out`` or
-    ``--probabilities``, CSV with the columns ``file`` (of images), ``prediction`` and, for
-    classification, ``probability``, that of the predicted class; with ``--probabilities`` also
+    For image files: the name and the likeliest classes. Otherwise, and with `--out` or
+    `--probabilities`, CSV with the columns `file` (of images), `prediction` and, for
+    classification, `probability`, that of the predicted class; with `--probabilities` also
     one column per class.
     """
     if bool(options.images) == (options.data is not None):
@@ -70,7 +70,7 @@ def _run_on_files(model: Any, task: Classification | Regression, options: Any) -
 
 
 def _lines(task: Classification | Regression, files: list[str], outputs: np.ndarray) -> str:
-    """``photo.jpg  cat 93.1 %, dog 4.2 %, fox 1.1 %``"""
+    """`photo.jpg  cat 93.1 %, dog 4.2 %, fox 1.1 %`"""
     width = max(map(len, files))
     if isinstance(task, Regression):
         answers = [f"{value:.6g}" for value in task.decode(outputs)]

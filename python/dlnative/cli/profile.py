@@ -1,4 +1,4 @@
-"""``dlnative profile``: where the time of a step goes."""
+"""`dlnative profile`: where the time of a step goes."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ class Samples:
     """Inputs and targets of one set.
 
     Attributes:
-        x: Inputs of shape ``(n, ...)``, n at least 1, numeric.
-        y: Targets of shape ``(n,)``: integers, floats, or strings as they stand in the file.
+        x: Inputs of shape `(n, ...)`, n at least 1, numeric.
+        y: Targets of shape `(n,)`: integers, floats, or strings as they stand in the file.
     """
 
     x: np.ndarray

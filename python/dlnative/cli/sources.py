@@ -1,4 +1,4 @@
-"""What ``--data`` names, as arrays."""
+"""What `--data` names, as arrays."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Source:
 
     Attributes:
         train: The training set, with targets.
-        task: ``"classification"`` or ``"regression"``, said by the user or known for certain.
+        task: `"classification"` or `"regression"`, said by the user or known for certain.
         validation: The samples to watch while training, if any.
         test: The test set, where the source has one.
         columns: Which columns of a CSV file these are.
@@ -139,7 +139,7 @@ def read_inputs(options: argparse.Namespace, task: Task) -> tuple[np.ndarray, li
 
 
 def _kind(options: argparse.Namespace) -> str:
-    """Tells what ``--data`` names, and refuses options that go with something else."""
+    """Tells what `--data` names, and refuses options that go with something else."""
     data, suffix = options.data, Path(options.data).suffix.lower()
     if data in _BUILT_IN:
         kind = data
@@ -216,7 +216,7 @@ def _load_built_in(kind: str, data_dir: str | None) -> tuple[Samples, Samples]:
 
 
 def _read_image_source(options: argparse.Namespace) -> Source:
-    """Reads ``DIR/<class>/*``, or ``DIR/train/<class>/*`` and what stands beside it."""
+    """Reads `DIR/<class>/*`, or `DIR/train/<class>/*` and what stands beside it."""
     root = Path(options.data)
     wanted = ImageFormat(options.image_size, options.color_mode or "rgb")
     has_parts = (root / "train").is_dir()

@@ -77,7 +77,7 @@ class Task:
         raise NotImplementedError
 
     def run(self, model: Any, x: np.ndarray, source: str) -> np.ndarray:
-        """Returns the model's outputs, float64 of shape ``(n, outputs)``."""
+        """Returns the model's outputs, float64 of shape `(n, outputs)`."""
         inputs = self.encode_inputs(x, source)
         return model.predict(inputs, batch_size=_BATCH, verbose=0).astype(np.float64)
 
@@ -110,7 +110,7 @@ class Classification(Task):
         return len(self.classes)
 
     def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
-        """Returns class numbers, int32 ``(n,)``."""
+        """Returns class numbers, int32 `(n,)`."""
         return encode(y, self.classes, source)
 
     def compile(self, model: Any, optimizer: Any = "adam") -> None:
@@ -125,7 +125,7 @@ class Classification(Task):
         return {"accuracy": float(figures["accuracy"]), "loss": float(figures["loss"])}
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Returns ``softmax(logits)`` over the last axis."""
+        """Returns `softmax(logits)` over the last axis."""
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
@@ -153,7 +153,7 @@ class Regression(Task):
         return 1
 
     def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
-        """Returns standardised values, float32 ``(n, 1)``."""
+        """Returns standardised values, float32 `(n, 1)`."""
         return _standardised(self.targets, self.numbers(y, source), source)[:, None]
 
     def compile(self, model: Any, optimizer: Any = "adam") -> None:
@@ -171,7 +171,7 @@ class Regression(Task):
         }
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Returns the outputs in the unit of the targets, ``(n,)``."""
+        """Returns the outputs in the unit of the targets, `(n,)`."""
         return self.targets.invert(outputs[:, 0])
 
     @staticmethod
@@ -207,7 +207,7 @@ def check_range(values: np.ndarray, source: str, what: str = "the value") -> Non
 
 
 def task_of(saved: SavedModel, folder: str) -> Classification | Regression:
-    """Restores the task of a model that ``dlnative train`` wrote.
+    """Restores the task of a model that `dlnative train` wrote.
 
     Raises:
         ValueError: If the folder was written by other means, and so has no task, or if the task
@@ -279,5 +279,5 @@ def _check_shapes(task: Classification | Regression, model: Any) -> None:
 
 
 def describe(figures: dict[str, float]) -> str:
-    """Returns figures in words: ``accuracy 0.9812, loss 0.0641``."""
+    """Returns figures in words: `accuracy 0.9812, loss 0.0641`."""
     return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items())

@@ -1,4 +1,4 @@
-"""``dlnative train``: from a data set to a folder with a trained model."""
+"""`dlnative train`: from a data set to a folder with a trained model."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SMALL = 10_000  # samples; below, smaller batches give enough steps per epoch
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, prints what came out, and writes the model if ``--out`` says where.
+    """Trains, prints what came out, and writes the model if `--out` says where.
 
-    The folder gets the model, ``history.csv`` (a row per epoch) and ``history.json`` (the same, and
+    The folder gets the model, `history.csv` (a row per epoch) and `history.json` (the same, and
     the final figures). Whatever ends training (Ctrl-C, an error), the folder has the model of the
     last whole epoch, and if there is none, what it had before.
     """
@@ -104,7 +104,7 @@ def _make_optimizer(name: str, learning_rate: float | None) -> Any:
 
 
 def _schedule(name: str, optimizer: Any, epochs: int) -> list:
-    """Callbacks that set the learning rate: ``rate * (1 + cos(pi * epoch / epochs)) / 2``."""
+    """Callbacks that set the learning rate: `rate * (1 + cos(pi * epoch / epochs)) / 2`."""
     from ..callbacks import LambdaCallback
 
     if name == "constant":

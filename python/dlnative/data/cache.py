@@ -37,9 +37,9 @@ class CacheError(OSError):
 
 
 def cache_folder(name: str) -> Path:
-    """Returns the folder of what can be made again: ``~/.cache/dlnative/<name>``.
+    """Returns the folder of what can be made again: `~/.cache/dlnative/<name>`.
 
-    ``$XDG_CACHE_HOME`` takes the place of ``~/.cache``.
+    `$XDG_CACHE_HOME` takes the place of `~/.cache`.
 
     Raises:
         OSError: If the user has no home folder.
@@ -173,7 +173,7 @@ def _is_content(stream: BinaryIO, expected: str) -> bool:
 
 
 def _header(shape: Sequence[int]) -> bytes:
-    """Returns the header of a ``.npy`` file of uint8, always as long."""
+    """Returns the header of a `.npy` file of uint8, always as long."""
     text = repr({"descr": "|u1", "fortran_order": False, "shape": tuple(shape)})
     # Version 1.0 of the format: magic, length of the text, text up to a multiple of 64.
     magic = b"\x93NUMPY\x01\x00" + struct.pack("<H", _HEADER_BYTES - 10)
@@ -181,7 +181,7 @@ def _header(shape: Sequence[int]) -> bytes:
 
 
 class RowWriter:
-    """Writes a ``.npy`` file of uint8 row by row, when the number of rows is not known before.
+    """Writes a `.npy` file of uint8 row by row, when the number of rows is not known before.
 
     Args:
         stream: A new file.

@@ -39,7 +39,7 @@ def is_data(cell: str) -> bool:
 
 
 def whole_number(value: object) -> int | None:
-    """Returns the whole number that a cell or an element is (``"2"``, ``"2.0"``, 2.0), or None."""
+    """Returns the whole number that a cell or an element is (`"2"`, `"2.0"`, 2.0), or None."""
     if isinstance(value, str):
         if is_whole(value):
             return int(value)

@@ -1,6 +1,6 @@
 """Whether the first row of a table holds the names of its columns.
 
-Names that are not numbers tell. Where numbers could be either, as in the ``0,1,2,species`` that
+Names that are not numbers tell. Where numbers could be either, as in the `0,1,2,species` that
 pandas writes above an array, nothing is guessed: `UnclearHeader` says why.
 """
 
@@ -97,14 +97,14 @@ def _without(row: Sequence[str], target: int | None) -> Sequence[str]:
 
 
 def _counts(row: Sequence[str]) -> bool:
-    """``0,1,2``; and ``1,2,3,0``, where somebody has moved the target."""
+    """`0,1,2`; and `1,2,3,0`, where somebody has moved the target."""
     return [*row] == _count(0, len(row)) or (
         len(row) > 3 and sorted(row) == sorted(_count(0, len(row)))
     )
 
 
 def _counts_on(row: Sequence[str]) -> bool:
-    """``1,2,3`` or ``2019,2020,2021``."""
+    """`1,2,3` or `2019,2020,2021`."""
     return _is_plain(row[0]) and [*row] == _count(int(row[0]), len(row))
 
 

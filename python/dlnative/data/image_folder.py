@@ -26,8 +26,8 @@ class Images(NamedTuple):
     """Images with their classes.
 
     Attributes:
-        x: uint8 of shape ``(n, height, width, channels)``, a read-only memory map.
-        y: int32 of shape ``(n,)``: positions in `class_names`.
+        x: uint8 of shape `(n, height, width, channels)`, a read-only memory map.
+        y: int32 of shape `(n,)`: positions in `class_names`.
         class_names: Names of the classes, sorted.
         files: The image files, in the order of `x`, as paths below the folder.
     """
@@ -58,7 +58,7 @@ def image_folder(
     cache_dir: str | os.PathLike[str] | None = None,
     verbose: bool = True,
 ) -> Images | tuple[Images, Images]:
-    """Reads the images of ``<path>/<class>/*.jpg``, also ``.jpeg``, ``.png`` and ``.bmp``.
+    """Reads the images of `<path>/<class>/*.jpg`, also `.jpeg`, `.png` and `.bmp`.
 
     They are decoded once, by several threads, into a cache on the disk. The cache is keyed by the
     options, and by name, size and time of change of every file; from then on it is mapped into
@@ -66,28 +66,28 @@ def image_folder(
 
     Args:
         path: A folder with a folder per class. Names that begin with a dot are passed over.
-        image_size: ``(height, width)`` to which all images are resized; their proportions may
+        image_size: `(height, width)` to which all images are resized; their proportions may
             change. None takes them as they are, and they must then be of one size.
         validation_split: Share of each class, in (0, 1), that becomes a set of its own.
-        subset: With `validation_split`: ``"training"`` or ``"validation"`` returns that set
-            alone, ``"both"`` or None returns both.
-        seed: Seed of the split, ``Generator(PCG64(seed))``.
-        color_mode: ``"rgb"`` or ``"grayscale"``.
+        subset: With `validation_split`: `"training"` or `"validation"` returns that set
+            alone, `"both"` or None returns both.
+        seed: Seed of the split, `Generator(PCG64(seed))`.
+        color_mode: `"rgb"` or `"grayscale"`.
         interpolation: How images are resized; see `read_image`.
-        on_error: What to do about files that cannot be read: ``"raise"``, or ``"skip"`` them with
+        on_error: What to do about files that cannot be read: `"raise"`, or `"skip"` them with
             a warning. Both name them.
-        cache_dir: The folder of the cache. Default: ``~/.cache/dlnative/images``. Whatever is in
+        cache_dir: The folder of the cache. Default: `~/.cache/dlnative/images`. Whatever is in
             it may be removed at any time.
         verbose: Whether to show a progress bar while decoding.
 
     Returns:
-        `Images`, that is ``(x, y, class_names, files)``, sorted by file name; two of them,
+        `Images`, that is `(x, y, class_names, files)`, sorted by file name; two of them,
         training and validation, where a split is asked for.
 
     Raises:
         FileNotFoundError: If there is no such folder.
         ValueError: If there are no classes, classes without images, images that cannot be read,
-            images of different sizes with ``image_size=None``, or an option is none of the above.
+            images of different sizes with `image_size=None`, or an option is none of the above.
         ImportError: If Pillow is not installed.
         OSError: If the folder of the cache cannot be written.
 

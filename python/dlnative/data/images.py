@@ -26,10 +26,10 @@ class ImageFormat:
     """What becomes of an image when it is read.
 
     Attributes:
-        image_size: ``(height, width)`` to which it is resized, or None to leave its size.
-        color_mode: ``"rgb"`` or ``"grayscale"``.
-        interpolation: ``"nearest"``, ``"box"``, ``"bilinear"``, ``"hamming"``, ``"bicubic"`` or
-            ``"lanczos"``.
+        image_size: `(height, width)` to which it is resized, or None to leave its size.
+        color_mode: `"rgb"` or `"grayscale"`.
+        interpolation: `"nearest"`, `"box"`, `"bilinear"`, `"hamming"`, `"bicubic"` or
+            `"lanczos"`.
 
     Raises:
         ValueError: If one of them is something else.
@@ -65,25 +65,25 @@ def read_image(
 ) -> np.ndarray:
     """Returns the pixels of a JPEG, PNG or BMP file.
 
-    Grey and indexed images become RGB, coloured ones grey (``0.299 R + 0.587 G + 0.114 B``), as
+    Grey and indexed images become RGB, coloured ones grey (`0.299 R + 0.587 G + 0.114 B`), as
     `color_mode` says; 16 bits become 8; an alpha channel is dropped. A photograph that is stored
     lying down and marked as such is turned upright.
 
     Args:
         path: The file.
-        image_size: ``(height, width)`` to which the image is resized; its proportions may change.
+        image_size: `(height, width)` to which the image is resized; its proportions may change.
             None leaves its size.
-        color_mode: ``"rgb"`` or ``"grayscale"``.
-        interpolation: ``"nearest"``, ``"box"``, ``"bilinear"``, ``"hamming"``, ``"bicubic"`` or
-            ``"lanczos"``. All but the first average over what becomes one pixel.
+        color_mode: `"rgb"` or `"grayscale"`.
+        interpolation: `"nearest"`, `"box"`, `"bilinear"`, `"hamming"`, `"bicubic"` or
+            `"lanczos"`. All but the first average over what becomes one pixel.
 
     Returns:
-        uint8 of shape ``(height, width, 3)``, or ``(height, width, 1)`` for grey.
+        uint8 of shape `(height, width, 3)`, or `(height, width, 1)` for grey.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is truncated, damaged, or none of these formats, has more pixels
-            than ``PIL.Image.MAX_IMAGE_PIXELS``, or an argument is none of the above.
+            than `PIL.Image.MAX_IMAGE_PIXELS`, or an argument is none of the above.
         ImportError: If Pillow is not installed.
 
     Example:
@@ -92,7 +92,7 @@ def read_image(
 
     Differs from Keras:
         `keras.utils.load_img` does not turn photographs upright, and its default interpolation is
-        ``"nearest"``.
+        `"nearest"`.
     """
     path = Path(path)
     wanted = ImageFormat(image_size, color_mode, interpolation)
@@ -125,7 +125,7 @@ def require_pillow() -> Any:
 
 
 def decode(path: Path, wanted: ImageFormat) -> np.ndarray:
-    """Returns the pixels of a file as uint8 ``(height, width, channels)``.
+    """Returns the pixels of a file as uint8 `(height, width, channels)`.
 
     Raises:
         UnreadableImage: If Pillow cannot decode it to the end.

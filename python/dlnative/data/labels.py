@@ -33,7 +33,7 @@ def infer_task(targets: np.ndarray) -> str:
         targets: Integers, floats, or the strings of a file's cells.
 
     Returns:
-        ``"classification"`` or ``"regression"``.
+        `"classification"` or `"regression"`.
 
     Raises:
         UnclearTargets: If there is a doubt: many different whole numbers, a few whole numbers
@@ -106,12 +106,12 @@ def encode(targets: np.ndarray, classes: list[int] | list[str], source: str) -> 
     """Returns the position of every target in `classes`.
 
     Args:
-        targets: Integers, or the strings of a file's cells, shape ``(n,)``.
+        targets: Integers, or the strings of a file's cells, shape `(n,)`.
         classes: What `learn_classes` returned for the training data.
-        source: What the targets are, for the error: ``"iris.csv, column 'species'"``.
+        source: What the targets are, for the error: `"iris.csv, column 'species'"`.
 
     Returns:
-        int32 of shape ``(n,)``.
+        int32 of shape `(n,)`.
 
     Raises:
         ValueError: If a target is not among the classes.

@@ -1,4 +1,4 @@
-"""Arrays from NumPy's ``.npz`` archives, without running anything that is in them."""
+"""Arrays from NumPy's `.npz` archives, without running anything that is in them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] | None = None) -
     """Returns the arrays of an archive by name.
 
     Args:
-        path: An ``.npz`` file as ``numpy.savez`` or ``numpy.savez_compressed`` writes it.
+        path: An `.npz` file as `numpy.savez` or `numpy.savez_compressed` writes it.
         names: The arrays that must be there; the others are not read. None reads all.
 
     Returns:

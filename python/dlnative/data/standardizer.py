@@ -11,7 +11,7 @@ __all__ = ["Standardizer"]
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
-    """``y = (x - mean) / scale``, element by element over the last axes.
+    """`y = (x - mean) / scale`, element by element over the last axes.
 
     Attributes:
         mean: float64, the shape of one sample.
@@ -32,7 +32,7 @@ class Standardizer:
         """Measures mean and standard deviation over the first axis, in float64.
 
         Args:
-            x: Samples of shape ``(n, ...)``, n at least 1, any numeric dtype.
+            x: Samples of shape `(n, ...)`, n at least 1, any numeric dtype.
 
         Raises:
             ValueError: If the sum of their squares is more than a float64 can be.
@@ -50,7 +50,7 @@ class Standardizer:
         return cls(mean, np.where(constant, 1.0, deviation))
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Returns ``(x - mean) / scale`` as float32.
+        """Returns `(x - mean) / scale` as float32.
 
         Raises:
             ValueError: If that is more than a float32 can be.
@@ -66,7 +66,7 @@ class Standardizer:
         return y
 
     def invert(self, y: np.ndarray) -> np.ndarray:
-        """Returns ``y * scale + mean`` as float64: the inverse of `apply`."""
+        """Returns `y * scale + mean` as float64: the inverse of `apply`."""
         return y * self.scale + self.mean
 
     def get_config(self) -> dict:

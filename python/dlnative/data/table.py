@@ -77,10 +77,10 @@ class Table:
 
     Attributes:
         columns: Which columns they are.
-        features: float64 of shape ``(rows, features)``, all finite.
-        targets: The cells of the target column as strings, shape ``(rows,)``; None if not read.
+        features: float64 of shape `(rows, features)`, all finite.
+        targets: The cells of the target column as strings, shape `(rows,)`; None if not read.
         header: The line with the names of the columns, or None if there is none.
-        lines: The line where each row ends, int64 of shape ``(rows,)``.
+        lines: The line where each row ends, int64 of shape `(rows,)`.
         path: The file.
     """
 

@@ -1,6 +1,6 @@
 """Data sets to try things on: handwritten digits, MNIST, CIFAR-10 and toy problems.
 
-Every ``load_data`` returns ``(x_train, y_train), (x_test, y_test)`` as Keras does.
+Every `load_data` returns `(x_train, y_train), (x_test, y_test)` as Keras does.
 
 Example:
     >>> from dlnative.datasets import digits, toy

@@ -1,15 +1,15 @@
 """CIFAR-10: 60 000 photographs of 32x32 pixels in ten classes, from a folder or downloaded once.
 
-The set comes in two layouts, and a folder may hold either. The binary one, ``data_batch_1.bin``
-to ``data_batch_5.bin`` and ``test_batch.bin``, is a sequence of records::
+The set comes in two layouts, and a folder may hold either. The binary one, `data_batch_1.bin`
+to `data_batch_5.bin` and `test_batch.bin`, is a sequence of records::
 
     byte 0           label, 0 to 9
     byte 1 to 1024   red, 32 rows of 32 pixels
     1025 to 2048     green
     2049 to 3072     blue
 
-The Python one, the same names without ``.bin``, is pickled dictionaries of ``data``, uint8 of
-shape ``(n, 3072)`` in the order above, and ``labels``, a list. They are read as plain data: see
+The Python one, the same names without `.bin`, is pickled dictionaries of `data`, uint8 of
+shape `(n, 3072)` in the order above, and `labels`, a list. They are read as plain data: see
 `datasets.pickles`.
 """
 
@@ -54,20 +54,20 @@ _Set = tuple[np.ndarray, np.ndarray]
 
 
 def load_data(path: str | os.PathLike[str] | None = None) -> tuple[_Set, _Set]:
-    """Returns CIFAR-10 as ``(x_train, y_train), (x_test, y_test)``.
+    """Returns CIFAR-10 as `(x_train, y_train), (x_test, y_test)`.
 
     With a `path`, only that is read. Without one, the first of these that has the files: the
-    folder ``$DLNATIVE_DATA/cifar10``, the folder ``$DLNATIVE_DATA``, the cache of an earlier
+    folder `$DLNATIVE_DATA/cifar10`, the folder `$DLNATIVE_DATA`, the cache of an earlier
     download. Failing those, the binary archive (170 MB) is downloaded, checked by SHA-256, and
     unpacked into the cache.
 
     Args:
         path: A folder with the files of one of the two layouts, or with the folder
-            ``cifar-10-batches-bin`` or ``cifar-10-batches-py`` that has them.
+            `cifar-10-batches-bin` or `cifar-10-batches-py` that has them.
 
     Returns:
-        Images uint8 of shape ``(50000, 32, 32, 3)`` and ``(10000, 32, 32, 3)``, red, green and
-        blue from 0 to 255; labels uint8 of shape ``(50000,)`` and ``(10000,)``, positions in
+        Images uint8 of shape `(50000, 32, 32, 3)` and `(10000, 32, 32, 3)`, red, green and
+        blue from 0 to 255; labels uint8 of shape `(50000,)` and `(10000,)`, positions in
         `CLASS_NAMES`.
 
     Raises:
@@ -85,7 +85,7 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[_Set, _Set]:
         'frog'
 
     Differs from Keras:
-        Labels have the shape ``(n,)``, not ``(n, 1)``; Keras has no `path`.
+        Labels have the shape `(n,)`, not `(n, 1)`; Keras has no `path`.
 
     Reference:
         A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.

@@ -13,15 +13,15 @@ def load_data(
     """Returns the digits, shuffled and split into a training and a test set.
 
     The images are part of scikit-learn, so nothing is downloaded. Pixels count ink from 0 to 16;
-    ``layers.Rescaling(1 / 16)`` brings them to [0, 1] inside a model.
+    `layers.Rescaling(1 / 16)` brings them to [0, 1] inside a model.
 
     Args:
         test_fraction: Share of the 1797 samples that become the test set, in (0, 1).
-        seed: Seed of the shuffle, ``Generator(PCG64(seed))``. The same seed gives the same split.
+        seed: Seed of the shuffle, `Generator(PCG64(seed))`. The same seed gives the same split.
 
     Returns:
-        ``(x_train, y_train), (x_test, y_test)``: images uint8 of shape ``(n, 8, 8)`` with values
-        0..16, labels uint8 of shape ``(n,)`` with values 0..9.
+        `(x_train, y_train), (x_test, y_test)`: images uint8 of shape `(n, 8, 8)` with values
+        0..16, labels uint8 of shape `(n,)` with values 0..9.
 
     Raises:
         ValueError: If `test_fraction` leaves one of the two sets empty.

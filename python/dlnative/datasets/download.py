@@ -10,7 +10,7 @@ __all__ = ["data_folders", "retrieve"]
 
 
 def data_folders(name: str) -> list[Path]:
-    """Returns the folders that ``$DLNATIVE_DATA`` stands for: its folder `name`, and itself."""
+    """Returns the folders that `$DLNATIVE_DATA` stands for: its folder `name`, and itself."""
     root = os.environ.get("DLNATIVE_DATA")
     return [Path(root) / name, Path(root)] if root else []
 

@@ -32,19 +32,19 @@ _Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def load_data(path: str | os.PathLike[str] = _KERAS_DEFAULT) -> _Split:
-    """Returns MNIST as ``(x_train, y_train), (x_test, y_test)``.
+    """Returns MNIST as `(x_train, y_train), (x_test, y_test)`.
 
     With a `path`, only that is read. Without one, the first of these that has the files:
-    the folder ``$DLNATIVE_DATA/mnist``, the folder ``$DLNATIVE_DATA``, the cache of an earlier
+    the folder `$DLNATIVE_DATA/mnist`, the folder `$DLNATIVE_DATA`, the cache of an earlier
     download. Failing those, the files are downloaded into the cache, checked by SHA-256.
 
     Args:
-        path: A folder with the four IDX files (``train-images-idx3-ubyte`` and so on, plain or
-            ``.gz``), or an ``.npz`` file with ``x_train, y_train, x_test, y_test``.
+        path: A folder with the four IDX files (`train-images-idx3-ubyte` and so on, plain or
+            `.gz`), or an `.npz` file with `x_train, y_train, x_test, y_test`.
 
     Returns:
-        Images uint8 of shape ``(60000, 28, 28)`` and ``(10000, 28, 28)``, values 0..255; labels
-        uint8 of shape ``(60000,)`` and ``(10000,)``, values 0..9.
+        Images uint8 of shape `(60000, 28, 28)` and `(10000, 28, 28)`, values 0..255; labels
+        uint8 of shape `(60000,)` and `(10000,)`, values 0..9.
 
     Raises:
         FileNotFoundError: If `path` does not exist, or a file is missing from the folder.

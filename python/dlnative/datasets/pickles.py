@@ -70,7 +70,7 @@ class _Name:
 
 
 class _Type:
-    """Stands for ``numpy.dtype``; numbers only."""
+    """Stands for `numpy.dtype`; numbers only."""
 
     def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
         text = _text(code)
@@ -84,7 +84,7 @@ class _Type:
 
 
 class _Array:
-    """Stands for a ``numpy.ndarray`` until it gets its elements."""
+    """Stands for a `numpy.ndarray` until it gets its elements."""
 
     array: np.ndarray | None = None
 
@@ -248,12 +248,12 @@ def _text(value: Any) -> str:
 
 
 def _reconstruct(subtype: Any, shape: Any, code: Any) -> _Array:
-    """What ``ndarray.__reduce__`` names: an empty array, to which a state is given next."""
+    """What `ndarray.__reduce__` names: an empty array, to which a state is given next."""
     return _Array()
 
 
 def _frombuffer(content: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
-    """What ``ndarray.__reduce_ex__(5)`` names."""
+    """What `ndarray.__reduce_ex__(5)` names."""
     return _make_array(content, kind, shape, order)
 
 

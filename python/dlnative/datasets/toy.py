@@ -1,7 +1,7 @@
 """Small problems with known answers: logic gates, parity, and points in the plane.
 
-Every function returns ``(x, y)``: x float32 of shape ``(n, features)``, y int32 of shape
-``(n,)``. Those that draw random numbers take a seed and use ``Generator(PCG64(seed))``.
+Every function returns `(x, y)`: x float32 of shape `(n, features)`, y int32 of shape
+`(n,)`. Those that draw random numbers take a seed and use `Generator(PCG64(seed))`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _Points = tuple[np.ndarray, np.ndarray]
 
 
 def and_() -> _Points:
-    """The four rows of AND: ``y = x0 and x1``. One layer can learn it.
+    """The four rows of AND: `y = x0 and x1`. One layer can learn it.
 
     Example:
         >>> x, y = and_()
@@ -25,17 +25,17 @@ def and_() -> _Points:
 
 
 def or_() -> _Points:
-    """The four rows of OR: ``y = x0 or x1``. One layer can learn it."""
+    """The four rows of OR: `y = x0 or x1`. One layer can learn it."""
     return _gate([0, 1, 1, 1])
 
 
 def nand() -> _Points:
-    """The four rows of NAND: ``y = not (x0 and x1)``. One layer can learn it."""
+    """The four rows of NAND: `y = not (x0 and x1)`. One layer can learn it."""
     return _gate([1, 1, 1, 0])
 
 
 def xor() -> _Points:
-    """The four rows of XOR: ``y = x0 != x1``. No single layer can learn it; two can.
+    """The four rows of XOR: `y = x0 != x1`. No single layer can learn it; two can.
 
     Example:
         >>> xor()[1].tolist()
@@ -50,14 +50,14 @@ def xor() -> _Points:
 def parity(bits: int) -> _Points:
     """All rows of `bits` bits, labelled by whether the number of ones is odd.
 
-    ``y = (x_0 + ... + x_(bits-1)) mod 2``; ``parity(2)`` is XOR.
+    `y = (x_0 + ... + x_(bits-1)) mod 2`; `parity(2)` is XOR.
 
     Args:
         bits: Number of bits, 1 to 20.
 
     Returns:
-        x of shape ``(2**bits, bits)``, rows in the order of the binary numbers; y of shape
-        ``(2**bits,)``.
+        x of shape `(2**bits, bits)`, rows in the order of the binary numbers; y of shape
+        `(2**bits,)`.
 
     Raises:
         ValueError: If `bits` is outside 1..20.
@@ -77,7 +77,7 @@ def parity(bits: int) -> _Points:
 def moons(samples: int = 200, noise: float = 0.1, seed: int = 0) -> _Points:
     """Two interleaved half circles.
 
-    Class 0 is ``(cos t, sin t)``, class 1 is ``(1 - cos t, 0.5 - sin t)``, t in [0, pi]; to every
+    Class 0 is `(cos t, sin t)`, class 1 is `(1 - cos t, 0.5 - sin t)`, t in [0, pi]; to every
     coordinate a normal number of standard deviation `noise` is added.
 
     Args:
@@ -113,7 +113,7 @@ def spirals(
 ) -> _Points:
     """Spiral arms around the origin, one per class.
 
-    A point of class c is ``r * (cos a, sin a)``, ``a = 2 pi (turns * r + c / classes)``, with r
+    A point of class c is `r * (cos a, sin a)`, `a = 2 pi (turns * r + c / classes)`, with r
     from 0.05 to 1; to every coordinate a normal number of standard deviation `noise` is added.
 
     Args:

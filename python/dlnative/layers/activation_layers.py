@@ -188,13 +188,13 @@ class Softmax(UnaryLayer):
         TypeError: `axis` is not an integer.
         ValueError: Several axes.
 
-    Differs from Keras: several axes and masks are not available.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import Softmax
         >>> Softmax()(np.array([[0.0, 0.0]]))
         array([[0.5, 0.5]], dtype=float32)
+
+    Differs from Keras: several axes and masks are not available.
     """
 
     def __init__(self, axis=-1, **kwargs):

@@ -172,18 +172,18 @@ class RandomCrop(RandomImageLayer):
         ValueError: A size below 1, a padding below 0, an unknown padding mode, or `data_format` is
             "channels_first".
 
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import RandomCrop
+        >>> RandomCrop(24, 24)(np.zeros((2, 32, 32, 3)), training=True).shape
+        (2, 24, 24, 3)
+
     Differs from Keras: each image has a place of its own, in Keras a batch has one place; `padding`
     is new; the window is taken in inference too, as Keras documents it. Images that are too small
     are resized in training also.
 
     Reference:
         He et al. 2016, "Deep residual learning for image recognition", section 4.2.
-
-    Example:
-        >>> import numpy as np
-        >>> from dlnative.layers import RandomCrop
-        >>> RandomCrop(24, 24)(np.zeros((2, 32, 32, 3)), training=True).shape
-        (2, 24, 24, 3)
     """
 
     def __init__(
@@ -291,15 +291,15 @@ class RandomContrast(RandomImageLayer):
         ValueError: `factor` outside of [0, 1] or, as a pair, of [-1, 1] or empty; `value_range` is
             not two numbers.
 
-    Differs from Keras: one number c means [1 - c, 1 + c], as Keras documents it; Keras 3 draws from
-    [1, 1 + c]. A pair is not sorted.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import RandomContrast
         >>> flatter = RandomContrast((0.5, -0.5))
         >>> flatter(np.array([10.0, 30.0]).reshape(1, 2, 1), training=True).flatten().tolist()
         [15.0, 25.0]
+
+    Differs from Keras: one number c means [1 - c, 1 + c], as Keras documents it; Keras 3 draws from
+    [1, 1 + c]. A pair is not sorted.
     """
 
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):

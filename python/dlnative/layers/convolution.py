@@ -241,15 +241,15 @@ class Conv1D(Conv):
             filters and channels, strides and dilation both above 1, a kernel that is larger than
             the padded input, or an option that must be None.
 
-    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
-    available; only the batch size may be None.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import Conv1D
         >>> layer = Conv1D(1, 2, padding="causal", kernel_initializer="ones")
         >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
         array([1., 3., 5.], dtype=float32)
+
+    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
+    available; only the batch size may be None.
     """
 
     rank = 1
@@ -288,9 +288,6 @@ class Conv2D(Conv):
             filters and channels, strides and dilation both above 1, a kernel that is larger than
             the padded input, or an option that must be None.
 
-    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
-    available; only the batch size may be None.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import Conv2D
@@ -299,6 +296,9 @@ class Conv2D(Conv):
         (2, 14, 14, 8)
         >>> [w.shape for w in layer.weights]
         [(3, 3, 1, 8), (8,)]
+
+    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
+    available; only the batch size may be None.
     """
 
 

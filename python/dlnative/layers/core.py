@@ -146,9 +146,6 @@ class Dense(UnaryLayer):
         TypeError: `units` is not an integer.
         ValueError: `units` is below 1, an unknown name, or a constraint.
 
-    Differs from Keras: constraints, `activity_regularizer`, LoRA and quantization are not
-    available.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import Dense
@@ -157,6 +154,9 @@ class Dense(UnaryLayer):
         (2, 3)
         >>> [w.shape for w in layer.weights]
         [(4, 3), (3,)]
+
+    Differs from Keras: constraints, `activity_regularizer`, LoRA and quantization are not
+    available.
     """
 
     def __init__(

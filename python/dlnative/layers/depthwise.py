@@ -36,13 +36,13 @@ class DepthwiseConv2D(Convolution):
         ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
             the padded input, or an option that must be None.
 
-    Differs from Keras: constraints, `activity_regularizer` and "channels_first" are not available;
-    only the batch size may be None.
-
     Example:
         >>> from dlnative.layers import DepthwiseConv2D, Input
         >>> DepthwiseConv2D(3, depth_multiplier=2)(Input((8, 8, 5))).shape
         (None, 6, 6, 10)
+
+    Differs from Keras: constraints, `activity_regularizer` and "channels_first" are not available;
+    only the batch size may be None.
     """
 
     parts = ("depthwise",)
@@ -126,11 +126,6 @@ class SeparableConv2D(Convolution):
         ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
             the padded input, or an option that must be None.
 
-    Differs from Keras: as DepthwiseConv2D.
-
-    Reference:
-        Chollet 2017, "Xception: deep learning with depthwise separable convolutions".
-
     Example:
         >>> from dlnative.layers import Input, SeparableConv2D
         >>> layer = SeparableConv2D(16, 3, padding="same")
@@ -138,6 +133,11 @@ class SeparableConv2D(Convolution):
         (None, 8, 8, 16)
         >>> [w.shape for w in layer.weights]
         [(3, 3, 5, 1), (1, 1, 5, 16), (16,)]
+
+    Differs from Keras: as DepthwiseConv2D.
+
+    Reference:
+        Chollet 2017, "Xception: deep learning with depthwise separable convolutions".
     """
 
     parts = ("depthwise", "pointwise")

@@ -72,10 +72,6 @@ class Layer(WeightOwner, Configurable):
             `activity_regularizer`.
         TypeError: An argument of the wrong type.
 
-    Differs from Keras: inputs of another float dtype than the layer's weights are refused instead
-    of cast, except NumPy arrays, which are converted. `activity_regularizer` and constraints are
-    not available. Masks are not.
-
     Example:
         >>> import numpy as np
         >>> from dlnative import layers, ops
@@ -90,6 +86,10 @@ class Layer(WeightOwner, Configurable):
         ...         return ops.matmul(inputs, self.w) + self.b
         >>> Affine(4)(np.ones((2, 3))).shape
         (2, 4)
+
+    Differs from Keras: inputs of another float dtype than the layer's weights are refused instead
+    of cast, except NumPy arrays, which are converted. `activity_regularizer` and constraints are
+    not available. Masks are not.
     """
 
     is_layer = True

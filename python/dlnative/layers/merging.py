@@ -116,12 +116,12 @@ class Concatenate(Layer):
         TypeError: `axis` is not an integer.
         ValueError: `axis` is 0; when called, shapes that differ elsewhere.
 
-    Differs from Keras: the batch axis is refused.
-
     Example:
         >>> from dlnative.layers import Concatenate, Input
         >>> Concatenate()([Input((3,)), Input((5,))]).shape
         (None, 8)
+
+    Differs from Keras: the batch axis is refused.
     """
 
     def __init__(self, axis=-1, **kwargs):

@@ -144,14 +144,6 @@ class BatchNormalization(_Normalization):
         ValueError: A number out of its range, or an option that is not available; when called, an
             input without that axis, or a mask.
 
-    Differs from Keras: constraints, masks, `renorm` and `synchronized` are not available. From
-    `torch.nn.BatchNorm2d`: its momentum is the share that is replaced (0.1 there is 0.9 here), its
-    epsilon is 1e-5, and its moving variance is unbiased, n / (n - 1) times the one kept here.
-
-    Reference:
-        Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing
-        internal covariate shift".
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import BatchNormalization
@@ -162,6 +154,14 @@ class BatchNormalization(_Normalization):
                [ 1.,  1.]], dtype=float32)
         >>> layer.moving_mean.numpy()
         array([0.2, 2. ], dtype=float32)
+
+    Differs from Keras: constraints, masks, `renorm` and `synchronized` are not available. From
+    `torch.nn.BatchNorm2d`: its momentum is the share that is replaced (0.1 there is 0.9 here), its
+    epsilon is 1e-5, and its moving variance is unbiased, n / (n - 1) times the one kept here.
+
+    Reference:
+        Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing
+        internal covariate shift".
     """
 
     def __init__(
@@ -293,18 +293,18 @@ class LayerNormalization(_Normalization):
         ValueError: `epsilon` below 0, an axis that is named twice, or an option that is not
             available; when called, an input without that axis.
 
-    Differs from Keras: constraints and the deprecated `rms_scaling` are not available. `axis` stays
-    as it was given when the layer is built.
-
-    Reference:
-        Ba, Kiros and Hinton 2016, "Layer normalization".
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import LayerNormalization
         >>> LayerNormalization()(np.array([[1.0, 3.0], [20.0, 60.0]])).round(2)
         array([[-1.,  1.],
                [-1.,  1.]], dtype=float32)
+
+    Differs from Keras: constraints and the deprecated `rms_scaling` are not available. `axis` stays
+    as it was given when the layer is built.
+
+    Reference:
+        Ba, Kiros and Hinton 2016, "Layer normalization".
     """
 
     def __init__(
@@ -402,17 +402,17 @@ class GroupNormalization(_Normalization):
             available; when called, an input without that axis, or `groups` that do not divide its
             size.
 
-    Differs from Keras: constraints are not available. `groups=-1` stays as it was given when the
-    layer is built.
-
-    Reference:
-        Wu and He 2018, "Group normalization".
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import GroupNormalization
         >>> GroupNormalization(groups=2)(np.array([[1.0, 3.0, 20.0, 60.0]])).round(2)
         array([[-1.,  1., -1.,  1.]], dtype=float32)
+
+    Differs from Keras: constraints are not available. `groups=-1` stays as it was given when the
+    layer is built.
+
+    Reference:
+        Wu and He 2018, "Group normalization".
     """
 
     def __init__(

@@ -246,12 +246,12 @@ class GlobalAveragePooling1D(GlobalAverage):
     Shapes: (batch, length, channels) to (batch, channels), or (batch, 1, channels) with `keepdims`.
     Arguments and errors are those of `GlobalMaxPooling1D`.
 
-    Differs from Keras: masks are not available.
-
     Example:
         >>> from dlnative.layers import GlobalAveragePooling1D, Input
         >>> GlobalAveragePooling1D()(Input((10, 8))).shape
         (None, 8)
+
+    Differs from Keras: masks are not available.
     """
 
     rank = 1
@@ -263,13 +263,13 @@ class GlobalAveragePooling2D(GlobalAverage):
     Shapes: (batch, height, width, channels) to (batch, channels), or (batch, 1, 1, channels) with
     `keepdims`. Arguments and errors are those of `GlobalMaxPooling1D`.
 
-    Source: Lin et al. 2013, "Network In Network", section 3.2.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import GlobalAveragePooling2D
         >>> GlobalAveragePooling2D()(np.arange(8.0).reshape(1, 2, 2, 2))
         array([[3., 4.]], dtype=float32)
+
+    Reference: Lin et al. 2013, "Network In Network", section 3.2.
     """
 
 

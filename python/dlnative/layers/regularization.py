@@ -30,17 +30,17 @@ class Dropout(UnaryLayer):
         TypeError: `rate` is not a number, `seed` not an integer.
         ValueError: `rate` is not in [0, 1), or a size of `noise_shape` is below 1.
 
-    Differs from Keras: a rate of 1 is refused.
-
-    Reference:
-        Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import Dropout
         >>> y = Dropout(0.5, seed=1)(np.ones((100, 100)), training=True)
         >>> sorted(set(y.flatten().tolist()))
         [0.0, 2.0]
+
+    Differs from Keras: a rate of 1 is refused.
+
+    Reference:
+        Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
@@ -140,18 +140,18 @@ class SpatialDropout1D(_SpatialDropout):
         TypeError: `rate` is not a number, `seed` not an integer.
         ValueError: `rate` is not in [0, 1).
 
-    Differs from Keras: a rate of 1 is refused.
-
-    Reference:
-        Tompson et al. 2015, "Efficient object localization using convolutional networks", section
-        3.2.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import SpatialDropout1D
         >>> y = SpatialDropout1D(0.5, seed=1)(np.ones((2, 3, 4)), training=True)
         >>> bool((y == y[:, :1]).all())
         True
+
+    Differs from Keras: a rate of 1 is refused.
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional networks", section
+        3.2.
     """
 
 
@@ -171,18 +171,18 @@ class SpatialDropout2D(_SpatialDropout):
         TypeError: `rate` is not a number, `seed` not an integer.
         ValueError: `rate` is not in [0, 1), or `data_format` is "channels_first".
 
-    Differs from Keras: a rate of 1 is refused.
-
-    Reference:
-        Tompson et al. 2015, "Efficient object localization using convolutional networks", section
-        3.2.
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import SpatialDropout2D
         >>> y = SpatialDropout2D(0.5, seed=1)(np.ones((2, 3, 3, 4)), training=True)
         >>> bool((y == y[:, :1, :1]).all())
         True
+
+    Differs from Keras: a rate of 1 is refused.
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional networks", section
+        3.2.
     """
 
     _rank = 2

@@ -128,13 +128,13 @@ class UpSampling2D(UnaryLayer):
         ValueError: A factor below 1, an unknown interpolation, data_format="channels_first"; when
             called, input of another rank.
 
-    Source: Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing".
-
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import UpSampling2D
         >>> UpSampling2D((1, 2), interpolation="bilinear")(np.array([[[[0.0], [1.0]]]])).ravel()
         array([0.  , 0.25, 0.75, 1.  ], dtype=float32)
+
+    Reference: Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing".
     """
 
     def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):

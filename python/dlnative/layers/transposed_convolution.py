@@ -110,12 +110,12 @@ class Conv1DTranspose(ConvTranspose):
     Raises:
         TypeError, ValueError: As for Conv1D, and an `output_padding` that is not below `strides`.
 
-    Differs from Keras: as Conv1D.
-
     Example:
         >>> from dlnative.layers import Conv1DTranspose, Input
         >>> Conv1DTranspose(4, 3, strides=2, padding="same")(Input((10, 2))).shape
         (None, 20, 4)
+
+    Differs from Keras: as Conv1D.
     """
 
     rank = 1
@@ -149,12 +149,12 @@ class Conv2DTranspose(ConvTranspose):
     Raises:
         TypeError, ValueError: As for Conv2D, and an `output_padding` that is not below `strides`.
 
-    Differs from Keras: as Conv2D.
-
     Example:
         >>> from dlnative.layers import Conv2DTranspose, Input
         >>> Conv2DTranspose(4, 3, strides=2)(Input((7, 7, 8))).shape
         (None, 15, 15, 4)
+
+    Differs from Keras: as Conv2D.
     """
 
 

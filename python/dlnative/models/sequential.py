@@ -28,9 +28,6 @@ class Sequential(Model):
         TypeError: Something that is not a layer.
         ValueError: Two layers of one name, a second Input, or a layer that does not fit.
 
-    Differs from Keras: a model that is built by data takes any batch size afterwards. `add` leaves
-    the model as it was if the layer does not fit.
-
     Example:
         >>> import dlnative
         >>> from dlnative import layers
@@ -39,6 +36,9 @@ class Sequential(Model):
         (None, 10)
         >>> model.count_params()
         7850
+
+    Differs from Keras: a model that is built by data takes any batch size afterwards. `add` leaves
+    the model as it was if the layer does not fit.
     """
 
     _public_module = "keras"

@@ -15,10 +15,10 @@ class Adagrad(Optimizer):
         epsilon: Keeps the root away from 0.
         weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
 
+    Differs from Keras: see `Optimizer`.
+
     Reference: Duchi et al. 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization".
-
-    Differs from Keras: see `Optimizer`.
     """
 
     slots = ("accumulator",)

@@ -20,10 +20,10 @@ class Adam(Optimizer):
         amsgrad: Whether step sizes may only shrink.
         weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
 
+    Differs from Keras: see `Optimizer`. alpha is computed in float64.
+
     Reference: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", the form before
     section 2.1; Reddi et al. 2018, "On the Convergence of Adam and Beyond".
-
-    Differs from Keras: see `Optimizer`. alpha is computed in float64.
     """
 
     slots = ("momentum", "velocity", "velocity_hat")

@@ -20,10 +20,10 @@ class RMSprop(Optimizer):
         centered: Whether to divide by the estimated variance.
         weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
 
+    Differs from Keras: see `Optimizer`.
+
     Reference: Tieleman and Hinton 2012, "Neural Networks for Machine Learning", lecture 6e;
     centered: Graves 2013, "Generating Sequences With Recurrent Neural Networks", section 2.1.
-
-    Differs from Keras: see `Optimizer`.
     """
 
     slots = ("velocity", "momentum", "average_gradient")

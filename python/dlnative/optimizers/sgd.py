@@ -19,11 +19,6 @@ class SGD(Optimizer):
         nesterov: Whether to look ahead along the momentum.
         weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
 
-    Reference: Polyak 1964, "Some Methods of Speeding Up the Convergence of Iteration Methods";
-    Sutskever et al. 2013, "On the Importance of Initialization and Momentum in Deep Learning".
-
-    Differs from Keras: see `Optimizer`.
-
     Example:
         >>> import numpy as np, dlnative
         >>> w = np.array([1.0])
@@ -31,6 +26,11 @@ class SGD(Optimizer):
         >>> optimizer.apply([np.array([1.0])], [w])
         >>> w
         array([0.9])
+
+    Differs from Keras: see `Optimizer`.
+
+    Reference: Polyak 1964, "Some Methods of Speeding Up the Convergence of Iteration Methods";
+    Sutskever et al. 2013, "On the Importance of Initialization and Momentum in Deep Learning".
     """
 
     slots = ("momentum",)

@@ -1,4 +1,4 @@
-"""The nodes of a program in the order of computation, and who makes and uses what."""
+"""The nodes of a program in the order of computation; producers and consumers of each tensor."""
 
 from __future__ import annotations
 

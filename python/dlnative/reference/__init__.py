@@ -1,4 +1,4 @@
-"""The oracle: every op of dlnative in plain NumPy, under the same names as ``dlnative.ops``.
+"""The oracle: every op of dlnative in plain NumPy, under the same names as `dlnative.ops`.
 
 It says what each op computes, and it is written to be read: one file per family, the formula as in
 the docstring, no tricks for speed. It is the base of the tests, the engine "numpy", and the NumPy

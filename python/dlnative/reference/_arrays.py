@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 def as_array(value: ArrayLike, dtype: DTypeLike) -> Array:
-    """Return ``value`` as an array of ``dtype``.
+    """Return `value` as an array of `dtype`.
 
     NumPy turns results without dimensions into scalars and may widen float32 where a scalar of
     another type takes part; both end here, so that every op returns an array of its input's dtype.
@@ -20,7 +20,7 @@ def as_array(value: ArrayLike, dtype: DTypeLike) -> Array:
 
 
 def check_shape(op: str, name: str, array: Array, expected: tuple[int, ...]) -> None:
-    """Raise ValueError unless ``array`` has exactly the ``expected`` shape.
+    """Raise ValueError unless `array` has exactly the `expected` shape.
 
     Used where NumPy's broadcasting would accept a wrong shape in silence.
     """

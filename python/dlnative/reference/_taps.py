@@ -64,7 +64,7 @@ class Taps:
         return np.pad(x, [(0, 0), *self.pads, (0, 0)])
 
     def crop(self, padded: Array) -> Array:
-        """The images without their border: the adjoint of ``pad``."""
+        """The images without their border: the adjoint of `pad`."""
         inside = tuple(
             slice(before, before + size) for size, (before, _) in zip(self.sizes, self.pads)
         )

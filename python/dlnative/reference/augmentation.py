@@ -1,6 +1,6 @@
 """Random changes of images that keep their labels, and the resized window of inference.
 
-Images are ``(batch, height, width, channels)``. What happens to an image is a function of the seed,
+Images are `(batch, height, width, channels)`. What happens to an image is a function of the seed,
 the epoch and the number of the sample in the data set; neither of the other images of the batch nor
 of their order.
 """
@@ -21,7 +21,7 @@ _PIXEL = 2**32  # coordinates are integers in units of 2^-32 pixels
 
 
 def _sample_numbers(samples: ArrayLike | None, count: int) -> Array:
-    """The sample of each of ``count`` images: 0, 1, ... where ``samples`` is None.
+    """The sample of each of `count` images: 0, 1, ... where `samples` is None.
 
     Where each sample has become k images, these are numbered k * sample, k * sample + 1, ...
     """
@@ -38,10 +38,10 @@ def _sample_numbers(samples: ArrayLike | None, count: int) -> Array:
 def _draw(
     kind: str, count: int, seed: int, op_id: int, epoch: int, samples: ArrayLike | None
 ) -> Array:
-    """Eight random 32-bit words for each image, as uint64 ``(count, 8)``.
+    """Eight random 32-bit words for each image, as uint64 `(count, 8)`.
 
-    Philox4x32-10 with the key ``(low(seed) ^ op_id, high(seed))`` and the counters
-    ``(low(sample), high(sample), low(epoch), 8 * kind + block)`` for block 0 and 1.
+    Philox4x32-10 with the key `(low(seed) ^ op_id, high(seed))` and the counters
+    `(low(sample), high(sample), low(epoch), 8 * kind + block)` for block 0 and 1.
     """
     numbers = _sample_numbers(samples, count).astype(np.uint64)
     counter = np.zeros((count, 2, 4), dtype=np.uint64)
@@ -55,7 +55,7 @@ def _draw(
 
 
 def _drawn(limits: tuple[float, float], word: int) -> float:
-    """``lower + (upper - lower) * word / 2^32``."""
+    """`lower + (upper - lower) * word / 2^32`."""
     lower, upper = (float(v) for v in limits)
     return lower + (upper - lower) * (int(word) / 2**32)
 
@@ -69,12 +69,12 @@ def random_flip(
     epoch: int = 0,
     samples: ArrayLike | None = None,
 ) -> Array:
-    """Each image is mirrored with probability 1/2: where its word 0 is below ``2^31``.
+    """Each image is mirrored with probability 1/2: where its word 0 is below `2^31`.
 
-    The gradient is this op on ``dy`` with the same attributes.
+    The gradient is this op on `dy` with the same attributes.
 
     Args:
-        x: Images ``(batch, height, width, channels)``, float32 or float64.
+        x: Images `(batch, height, width, channels)`, float32 or float64.
         mode: "horizontal" (left to right), "vertical" (top to bottom), or
             "horizontal_and_vertical": both at once, a half turn.
         seed: Seed of the generator, 64 bits.
@@ -83,7 +83,7 @@ def random_flip(
         samples: Number of each image's sample in the data set; 0, 1, ... if None.
 
     Returns:
-        An array of the shape and dtype of ``x``.
+        An array of the shape and dtype of `x`.
     """
     axes = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (0, 1)}[mode]
     words = _draw("flip", x.shape[0], seed, op_id, epoch, samples)
@@ -107,26 +107,26 @@ def random_crop(
     epoch: int = 0,
     samples: ArrayLike | None = None,
 ) -> Array:
-    """A window of ``height x width`` pixels at a random place of each image.
+    """A window of `height x width` pixels at a random place of each image.
 
-    With ``rows + 1`` places for its top the window begins at row
-    ``floor(word_0 * (rows + 1) / 2^32)``, and the same with word 1 for its left edge. With a
-    padding of 4 and the height and width of ``x``, this is the augmentation of He et al. for CIFAR.
-
-    Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2.
+    With `rows + 1` places for its top the window begins at row
+    `floor(word_0 * (rows + 1) / 2^32)`, and the same with word 1 for its left edge. With a
+    padding of 4 and the height and width of `x`, this is the augmentation of He et al. for CIFAR.
 
     Args:
-        x: Images ``(batch, height_in, width_in, channels)``, float32 or float64.
+        x: Images `(batch, height_in, width_in, channels)`, float32 or float64.
         height: Rows of the window.
         width: Columns of the window.
         padding: Pixels added before: top, bottom, left, right.
-        padding_mode: "constant" for ``fill_value``, "reflect" for the image mirrored at its first
+        padding_mode: "constant" for `fill_value`, "reflect" for the image mirrored at its first
             and last pixel: c b | a b c | b a.
-        fill_value: See ``padding_mode``.
-        seed, op_id, epoch, samples: See ``random_flip``.
+        fill_value: See `padding_mode`.
+        seed, op_id, epoch, samples: See `random_flip`.
 
     Returns:
-        An array ``(batch, height, width, channels)``.
+        An array `(batch, height, width, channels)`.
+
+    Reference: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2.
     """
     words = _draw("crop", x.shape[0], seed, op_id, epoch, samples)
     top, bottom, left, right = padding
@@ -164,27 +164,27 @@ def random_affine(
 
     The pixel of the result at column j and row i is read at
 
-    ``(u, v) = middle + Z R(angle) ((j, i) - shift - middle)``
+    `(u, v) = middle + Z R(angle) ((j, i) - shift - middle)`
 
-    with ``Z = diag(zoom_x, zoom_y)`` and ``R(t) (p, q) = (p cos t - q sin t, p sin t + q cos t)``.
+    with `Z = diag(zoom_x, zoom_y)` and `R(t) (p, q) = (p cos t - q sin t, p sin t + q cos t)`.
     Words 0 to 4 give the shift in rows and in columns, the angle, and the zoom in rows and in
     columns. Coordinates are rounded to multiples of 2^-32 pixels.
 
     Args:
-        x: Images ``(batch, height, width, channels)``, float32 or float64.
+        x: Images `(batch, height, width, channels)`, float32 or float64.
         height_shift: Range of the shift downwards, in heights.
         width_shift: Range of the shift to the right, in widths.
         rotation: Range of the angle in turns; positive is counter-clockwise.
         height_zoom: Range of the zoom of rows; above 1 the image becomes smaller.
         width_zoom: Range of the zoom of columns; None for the zoom that the rows got.
         fill_mode: What lies outside of an image a b c: "constant" k k|a b c|k k with k =
-            ``fill_value``, "nearest" a a|a b c|c c, "reflect" b a|a b c|c b, "wrap" b c|a b c|a b.
-        fill_value: See ``fill_mode``.
+            `fill_value`, "nearest" a a|a b c|c c, "reflect" b a|a b c|c b, "wrap" b c|a b c|a b.
+        fill_value: See `fill_mode`.
         interpolation: "nearest" (halves away from zero), or "bilinear" between four pixels.
-        seed, op_id, epoch, samples: See ``random_flip``.
+        seed, op_id, epoch, samples: See `random_flip`.
 
     Returns:
-        An array of the shape and dtype of ``x``.
+        An array of the shape and dtype of `x`.
     """
     words = _draw("affine", x.shape[0], seed, op_id, epoch, samples)
     height, width = x.shape[1:3]
@@ -214,7 +214,7 @@ def _units(pixels: float) -> int:
 def _read(
     image: Array, v: Array, u: Array, interpolation: str, fill_mode: str, fill_value: float
 ) -> Array:
-    """The values of an image at rows ``v`` and columns ``u``, in units of 2^-32 pixels."""
+    """The values of an image at rows `v` and columns `u`, in units of 2^-32 pixels."""
     if interpolation == "nearest":
         row = np.sign(v) * ((np.abs(v) + _PIXEL // 2) // _PIXEL)
         column = np.sign(u) * ((np.abs(u) + _PIXEL // 2) // _PIXEL)
@@ -232,7 +232,7 @@ def _read(
 
 
 def _between(a: Array, b: Array, share: Array) -> Array:
-    """``a + share * (b - a)``; an infinite ``b`` with a share of 0 changes nothing."""
+    """`a + share * (b - a)`; an infinite `b` with a share of 0 changes nothing."""
     return np.where(share == 0, a, a + share * (b - a))
 
 
@@ -265,18 +265,18 @@ def random_brightness(
     epoch: int = 0,
     samples: ArrayLike | None = None,
 ) -> Array:
-    """``y = clip(x + d * (high - low), low, high)``, with one d for each image.
+    """`y = clip(x + d * (high - low), low, high)`, with one d for each image.
 
-    ``d = lower + (upper - lower) * word_0 / 2^32`` lies in ``factor = (lower, upper)``.
+    `d = lower + (upper - lower) * word_0 / 2^32` lies in `factor = (lower, upper)`.
 
     Args:
-        x: Images ``(batch, height, width, channels)``, float32 or float64.
+        x: Images `(batch, height, width, channels)`, float32 or float64.
         factor: Range of d, in widths of the range of values.
         value_range: (low, high): the range of values.
-        seed, op_id, epoch, samples: See ``random_flip``.
+        seed, op_id, epoch, samples: See `random_flip`.
 
     Returns:
-        An array of the shape and dtype of ``x``.
+        An array of the shape and dtype of `x`.
     """
     words = _draw("brightness", x.shape[0], seed, op_id, epoch, samples)
     low, high = value_range
@@ -297,19 +297,19 @@ def random_contrast(
     epoch: int = 0,
     samples: ArrayLike | None = None,
 ) -> Array:
-    """``y = clip((x - mean) * f + mean, low, high)``, with one f for each image.
+    """`y = clip((x - mean) * f + mean, low, high)`, with one f for each image.
 
     The mean is that of one channel of one image.
-    ``f = lower + (upper - lower) * word_0 / 2^32`` lies in ``factor = (lower, upper)``.
+    `f = lower + (upper - lower) * word_0 / 2^32` lies in `factor = (lower, upper)`.
 
     Args:
-        x: Images ``(batch, height, width, channels)``, float32 or float64.
+        x: Images `(batch, height, width, channels)`, float32 or float64.
         factor: Range of f; 1 changes nothing.
         value_range: (low, high): the range of values.
-        seed, op_id, epoch, samples: See ``random_flip``.
+        seed, op_id, epoch, samples: See `random_flip`.
 
     Returns:
-        An array of the shape and dtype of ``x``.
+        An array of the shape and dtype of `x`.
     """
     words = _draw("contrast", x.shape[0], seed, op_id, epoch, samples)
     y = np.empty_like(x)
@@ -322,19 +322,19 @@ def random_contrast(
 
 
 def crop_resize2d(x: Array, *, window: tuple[int, int, int, int], height: int, width: int) -> Array:
-    """The window ``(top, left, rows, columns)`` of each image as ``height x width`` pixels.
+    """The window `(top, left, rows, columns)` of each image as `height x width` pixels.
 
-    Pixel i of the result is read at ``(i + 0.5) * rows / height - 0.5`` of the window, and linearly
+    Pixel i of the result is read at `(i + 0.5) * rows / height - 0.5` of the window, and linearly
     between its pixels; beyond the first and the last pixel at these.
 
     Args:
-        x: Images ``(batch, height_in, width_in, channels)``, float32 or float64.
+        x: Images `(batch, height_in, width_in, channels)`, float32 or float64.
         window: Top, left, height and width of the window, in pixels.
         height: Rows of the result.
         width: Columns of the result.
 
     Returns:
-        An array ``(batch, height, width, channels)``.
+        An array `(batch, height, width, channels)`.
     """
     top, left, rows, columns = window
     i, j = np.indices((height, width))

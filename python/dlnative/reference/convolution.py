@@ -1,8 +1,8 @@
 """Convolution in one and two dimensions: forward, transposed, and the gradients of its parts.
 
-Shape legend, with (height, width) for 2D and (length) for 1D in the place of "...": images ``x``
-(batch, ..., in), ``y`` and ``dy`` (batch, ..., out), ``kernel`` (taps ..., in / groups, out) and
-``bias`` (out,). Transposed convolution maps ``in`` to ``out`` with a kernel (..., out, in). Kernels
+Shape legend, with (height, width) for 2D and (length) for 1D in the place of "...": images `x`
+(batch, ..., in), `y` and `dy` (batch, ..., out), `kernel` (taps ..., in / groups, out) and
+`bias` (out,). Transposed convolution maps `in` to `out` with a kernel (..., out, in). Kernels
 are not flipped (it is a cross-correlation), as everywhere in deep learning.
 
 Everything is written as a loop over the taps of the kernel: the pixels that one tap meets are a
@@ -42,7 +42,7 @@ def _finish(
     pre_activation: bool,
     attributes: dict[str, Any],
 ) -> Array | tuple[Array, Array]:
-    """Bias and activation: ``y = activation(z + bias)``."""
+    """Bias and activation: `y = activation(z + bias)`."""
     if bias is not None:
         check_shape(op, "bias", bias, z.shape[-1:])
         z = as_array(z + bias, z.dtype)
@@ -124,7 +124,7 @@ def _transposed_size(
 ) -> tuple[int, int]:
     """(first pixel kept, number of pixels) of the scattered image, as in Keras 3.
 
-    Scattering ``size`` pixels ``stride`` apart with a kernel of ``extent`` pixels writes
+    Scattering `size` pixels `stride` apart with a kernel of `extent` pixels writes
     (size - 1) stride + extent pixels; the result is a window on these, with zeros after them.
     """
     if padding == "valid":
@@ -198,10 +198,10 @@ def conv1d(
     pre_activation: bool = False,
     **attributes: Any,
 ) -> Array | tuple[Array, Array]:
-    """Convolution over one axis: ``x`` (batch, length, in), ``kernel`` (taps, in / groups, out).
+    """Convolution over one axis: `x` (batch, length, in), `kernel` (taps, in / groups, out).
 
-    ``z[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]``, and
-    ``y = activation(z)``. See ``conv2d``; here ``strides`` and ``dilation_rate`` are tuples of one
+    `z[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]`, and
+    `y = activation(z)`. See `conv2d`; here `strides` and `dilation_rate` are tuples of one
     number, and explicit padding is (left, right).
     """
     z = _convolution("conv1d", x, kernel, strides, padding, dilation_rate, groups)
@@ -220,15 +220,15 @@ def conv2d(
     pre_activation: bool = False,
     **attributes: Any,
 ) -> Array | tuple[Array, Array]:
-    """Convolution of images: ``x`` (batch, height, width, in), ``kernel`` (kh, kw, in/groups, out).
+    """Convolution of images: `x` (batch, height, width, in), `kernel` (kh, kw, in/groups, out).
 
-    ``z[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]``, and
-    ``y = activation(z)``, where o and t stand for a row and a column, s for the strides, d for the
+    `z[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j] + bias[j]`, and
+    `y = activation(z)`, where o and t stand for a row and a column, s for the strides, d for the
     dilation rate, and pixels outside of the image are zero. Padding is "valid" (none), "same"
     (ceil(size / stride) pixels come out, the odd pixel of padding goes below and to the right) or
-    (top, bottom, left, right). With ``groups``, part g of the output channels sees part g of the
-    input channels. ``attributes`` are those of the activation. With ``pre_activation`` the result
-    is ``(y, z)``.
+    (top, bottom, left, right). With `groups`, part g of the output channels sees part g of the
+    input channels. `attributes` are those of the activation. With `pre_activation` the result
+    is `(y, z)`.
 
     A weight that is infinite or NaN may make NaN where it meets padding, or not: kernels read the
     zeros or leave them out.
@@ -263,7 +263,7 @@ def conv1d_backward_input(
     activation: str | None = None,
     **attributes: Any,
 ) -> Array:
-    """Gradient of ``conv1d`` for ``x``, of shape ``input_shape``: see ``conv2d_backward_input``."""
+    """Gradient of `conv1d` for `x`, of shape `input_shape`: see `conv2d_backward_input`."""
     op = "conv1d_backward_input"
     dx = _backward_input(op, dy, kernel, input_shape, strides, padding, dilation_rate, groups)
     return _fused_backward_input(op, dx, saved, activation, attributes)
@@ -281,11 +281,11 @@ def conv2d_backward_input(
     activation: str | None = None,
     **attributes: Any,
 ) -> Array:
-    """Gradient of ``conv2d`` for ``x``, of shape ``input_shape``: the adjoint of the convolution.
+    """Gradient of `conv2d` for `x`, of shape `input_shape`: the adjoint of the convolution.
 
-    ``dx[b, i, c] = sum over o, t, j of dy[b, o, j] kernel[t, c, j] where o s + t d - before = i``.
-    With ``activation``, the gradient passes on through the activation that made ``x``:
-    ``activation_backward(dx, saved, **attributes)``, ``saved`` of ``input_shape``.
+    `dx[b, i, c] = sum over o, t, j of dy[b, o, j] kernel[t, c, j] where o s + t d - before = i`.
+    With `activation`, the gradient passes on through the activation that made `x`:
+    `activation_backward(dx, saved, **attributes)`, `saved` of `input_shape`.
     """
     op = "conv2d_backward_input"
     dx = _backward_input(op, dy, kernel, input_shape, strides, padding, dilation_rate, groups)
@@ -302,9 +302,9 @@ def conv1d_backward_kernel(
     groups: int = 1,
     bias: bool = False,
 ) -> Array | tuple[Array, Array]:
-    """Gradient of ``conv1d`` for its kernel, of shape (taps, in / groups, out).
+    """Gradient of `conv1d` for its kernel, of shape (taps, in / groups, out).
 
-    See ``conv2d_backward_kernel``.
+    See `conv2d_backward_kernel`.
     """
     op = "conv1d_backward_kernel"
     return _backward_kernel(op, x, dy, kernel_size, strides, padding, dilation_rate, groups, bias)
@@ -320,10 +320,10 @@ def conv2d_backward_kernel(
     groups: int = 1,
     bias: bool = False,
 ) -> Array | tuple[Array, Array]:
-    """Gradient of ``conv2d`` for its kernel, of shape (kh, kw, in / groups, out).
+    """Gradient of `conv2d` for its kernel, of shape (kh, kw, in / groups, out).
 
-    ``dkernel[t, c, j] = sum over b, o of x[b, o s + t d - before, c] dy[b, o, j]``. With ``bias``
-    the result is ``(dkernel, bias_backward(dy))``.
+    `dkernel[t, c, j] = sum over b, o of x[b, o s + t d - before, c] dy[b, o, j]`. With `bias`
+    the result is `(dkernel, bias_backward(dy))`.
     """
     op = "conv2d_backward_kernel"
     return _backward_kernel(op, x, dy, kernel_size, strides, padding, dilation_rate, groups, bias)
@@ -343,7 +343,7 @@ def conv1d_transpose(
 ) -> Array | tuple[Array, Array]:
     """Transposed convolution over one axis, with a kernel (taps, out, in).
 
-    See ``conv2d_transpose``.
+    See `conv2d_transpose`.
     """
     z = _transpose("conv1d_transpose", x, kernel, strides, padding, output_padding, dilation_rate)
     return _finish("conv1d_transpose", z, bias, activation, pre_activation, attributes)
@@ -361,9 +361,9 @@ def conv2d_transpose(
     pre_activation: bool = False,
     **attributes: Any,
 ) -> Array | tuple[Array, Array]:
-    """Transposed convolution: ``x`` (batch, height, width, in), ``kernel`` (kh, kw, out, in).
+    """Transposed convolution: `x` (batch, height, width, in), `kernel` (kh, kw, out, in).
 
-    ``y[b, i s + t d - before, j] += x[b, i, c] kernel[t, j, c]`` over all i, t and c; then bias and
+    `y[b, i s + t d - before, j] += x[b, i, c] kernel[t, j, c]` over all i, t and c; then bias and
     activation. With e = (k - 1) d + 1 for a kernel of k taps, n pixels become
 
     - "valid": (n - 1) s + max(e, s), or (n - 1) s + e + output_padding, and before = 0;

@@ -1,8 +1,8 @@
 """Depthwise convolution: every channel has filters of its own; forward and gradients.
 
-Shape legend: ``x`` (batch, height, width, channels), ``kernel`` (kh, kw, channels, multiplier),
-``y`` and ``dy`` (batch, height, width, channels * multiplier), where output channel
-``c * multiplier + m`` is input channel c under filter m. Dtypes: float32 or float64.
+Shape legend: `x` (batch, height, width, channels), `kernel` (kh, kw, channels, multiplier),
+`y` and `dy` (batch, height, width, channels * multiplier), where output channel
+`c * multiplier + m` is input channel c under filter m. Dtypes: float32 or float64.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def depthwise_conv2d(
 ) -> Array | tuple[Array, Array]:
     """Convolution of each channel on its own.
 
-    ``z[b, o, c M + m] = sum over t of x[b, o s + t d - before, c] kernel[t, c, m] + bias[c M + m]``
-    and ``y = activation(z)``, where o and t stand for a row and a column and M is the multiplier.
-    Strides, padding and dilation as in ``conv2d``, and so is ``pre_activation``: then the result is
-    ``(y, z)``.
+    `z[b, o, c M + m] = sum over t of x[b, o s + t d - before, c] kernel[t, c, m] + bias[c M + m]`
+    and `y = activation(z)`, where o and t stand for a row and a column and M is the multiplier.
+    Strides, padding and dilation as in `conv2d`, and so is `pre_activation`: then the result is
+    `(y, z)`.
 
     Raises:
         ValueError: The kernel does not fit the channels or the padded image, or there is no
@@ -65,10 +65,10 @@ def depthwise_conv2d_backward_input(
     padding: Padding = "valid",
     dilation_rate: Sequence[int] | None = None,
 ) -> Array:
-    """Gradient of ``depthwise_conv2d`` for ``x``, of shape ``input_shape``.
+    """Gradient of `depthwise_conv2d` for `x`, of shape `input_shape`.
 
-    ``dx[b, i, c] = sum over o, t, m of dy[b, o, c M + m] kernel[t, c, m]``, where i is the pixel
-    ``o s + t d - before``.
+    `dx[b, i, c] = sum over o, t, m of dy[b, o, c M + m] kernel[t, c, m]`, where i is the pixel
+    `o s + t d - before`.
     """
     op = "depthwise_conv2d_backward_input"
     taps = Taps(op, input_shape[1:-1], kernel.shape[:2], strides, padding, dilation_rate)
@@ -89,10 +89,10 @@ def depthwise_conv2d_backward_kernel(
     dilation_rate: Sequence[int] | None = None,
     bias: bool = False,
 ) -> Array | tuple[Array, Array]:
-    """Gradient of ``depthwise_conv2d`` for its kernel, of shape (kh, kw, channels, multiplier).
+    """Gradient of `depthwise_conv2d` for its kernel, of shape (kh, kw, channels, multiplier).
 
-    ``dkernel[t, c, m] = sum over b, o of x[b, o s + t d - before, c] dy[b, o, c M + m]``. With
-    ``bias`` the result is ``(dkernel, bias_backward(dy))``.
+    `dkernel[t, c, m] = sum over b, o of x[b, o s + t d - before, c] dy[b, o, c M + m]`. With
+    `bias` the result is `(dkernel, bias_backward(dy))`.
     """
     op = "depthwise_conv2d_backward_kernel"
     taps = Taps(op, x.shape[1:-1], kernel_size, strides, padding, dilation_rate)

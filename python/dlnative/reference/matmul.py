@@ -1,6 +1,6 @@
 """Matrix product and the dense layer: forward, and the gradients of input, kernel and bias.
 
-Shape legend: ``x`` (..., in), ``kernel`` (in, out), ``bias`` (out,), ``y`` and ``dy`` (..., out).
+Shape legend: `x` (..., in), `kernel` (in, out), `bias` (out,), `y` and `dy` (..., out).
 Dtypes: float32 or float64, the same for all arrays of a call.
 """
 
@@ -55,9 +55,9 @@ def _rows(x: Array) -> Array:
 
 
 def matmul(a: Array, b: Array, transpose_a: bool = False, transpose_b: bool = False) -> Array:
-    """Matrix product ``y = op(a) @ op(b)``, where ``op`` transposes if asked to.
+    """Matrix product `y = op(a) @ op(b)`, where `op` transposes if asked to.
 
-    ``op(a)`` (m, k), ``op(b)`` (k, n), ``y`` (m, n).
+    `op(a)` (m, k), `op(b)` (k, n), `y` (m, n).
     """
     left = a.T if transpose_a else a
     right = b.T if transpose_b else b
@@ -72,10 +72,10 @@ def dense(
     pre_activation: bool = False,
     **attributes: Any,
 ) -> Array | tuple[Array, Array]:
-    """Fully connected layer: ``z = x @ kernel + bias``, ``y = activation(z)``.
+    """Fully connected layer: `z = x @ kernel + bias`, `y = activation(z)`.
 
-    ``attributes`` are those of the activation, such as ``negative_slope``. With ``pre_activation``
-    the result is ``(y, z)``, for activations whose gradient needs their input.
+    `attributes` are those of the activation, such as `negative_slope`. With `pre_activation`
+    the result is `(y, z)`, for activations whose gradient needs their input.
 
     Raises:
         ValueError: There is no activation of this name.
@@ -94,10 +94,10 @@ def dense_backward_input(
     activation: str | None = None,
     **attributes: Any,
 ) -> Array:
-    """Gradient of ``x @ kernel`` for ``x``: ``dx = dy @ kernel^T``, shape (..., in).
+    """Gradient of `x @ kernel` for `x`: `dx = dy @ kernel^T`, shape (..., in).
 
-    With ``activation``, the gradient passes on through the activation that made ``x``:
-    ``dx = activation_backward(dy @ kernel^T, saved, **attributes)``, ``saved`` (..., in).
+    With `activation`, the gradient passes on through the activation that made `x`:
+    `dx = activation_backward(dy @ kernel^T, saved, **attributes)`, `saved` (..., in).
 
     Raises:
         ValueError: There is no activation of this name.
@@ -109,15 +109,15 @@ def dense_backward_input(
 
 
 def dense_backward_kernel(x: Array, dy: Array, bias: bool = False) -> Array | tuple[Array, Array]:
-    """Gradient of ``x @ kernel`` for ``kernel``: ``dkernel = x^T @ dy``, shape (in, out).
+    """Gradient of `x @ kernel` for `kernel`: `dkernel = x^T @ dy`, shape (in, out).
 
-    All axes but the last of ``x`` and ``dy`` are summed over. With ``bias`` the result is
-    ``(dkernel, bias_backward(dy))``.
+    All axes but the last of `x` and `dy` are summed over. With `bias` the result is
+    `(dkernel, bias_backward(dy))`.
     """
     dkernel = as_array(_rows(x).T @ _rows(dy), dy.dtype)
     return (dkernel, bias_backward(dy)) if bias else dkernel
 
 
 def bias_backward(dy: Array) -> Array:
-    """Gradient of ``y + bias`` for ``bias``: ``dbias = sum of dy over all axes but the last``."""
+    """Gradient of `y + bias` for `bias`: `dbias = sum of dy over all axes but the last`."""
     return as_array(np.sum(_rows(dy), axis=0), dy.dtype)

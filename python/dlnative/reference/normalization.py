@@ -1,12 +1,12 @@
 """Batch, layer and group normalisation, their gradients, and moving averages.
 
 All of them subtract a mean and divide by a standard deviation; they differ in the elements that
-these are taken over. With ``xhat = (x - mean) / sqrt(variance + epsilon)``:
+these are taken over. With `xhat = (x - mean) / sqrt(variance + epsilon)`:
 
     y = xhat * gamma + beta
 
-Shape legend: ``x``, ``y``, ``dy``, ``dx`` and ``residual`` (..., C), channels last. For batch and
-group normalisation ``gamma``, ``beta`` and their gradients are (C,). An absent gamma counts as 1,
+Shape legend: `x`, `y`, `dy`, `dx` and `residual` (..., C), channels last. For batch and
+group normalisation `gamma`, `beta` and their gradients are (C,). An absent gamma counts as 1,
 an absent beta as 0; the gradients for both are always returned. Variances are biased: sums of
 squared deviations divided by the number of elements. Dtypes: float32 or float64, the same for all.
 """
@@ -32,9 +32,9 @@ def batch_norm(
     epsilon: float = 1e-3,
     activation: str | None = None,
 ) -> Array:
-    """Normalise every channel with given statistics: ``y = act(xhat * gamma + beta + residual)``.
+    """Normalise every channel with given statistics: `y = act(xhat * gamma + beta + residual)`.
 
-    ``mean`` and ``variance`` (C,); ``activation`` is None or "relu".
+    `mean` and `variance` (C,); `activation` is None or "relu".
 
     Raises:
         ValueError: Another activation.
@@ -54,9 +54,9 @@ def batch_norm_backward(
     gamma: Array | None = None,
     epsilon: float = 1e-3,
 ) -> tuple[Array, Array, Array]:
-    """Gradients of ``batch_norm``, its statistics being constants: ``(dx, dgamma, dbeta)``.
+    """Gradients of `batch_norm`, its statistics being constants: `(dx, dgamma, dbeta)`.
 
-    ``dx = dy * gamma / sqrt(variance + epsilon)``, ``dgamma = sum(dy * xhat)``, ``dbeta = sum(dy)``
+    `dx = dy * gamma / sqrt(variance + epsilon)`, `dgamma = sum(dy * xhat)`, `dbeta = sum(dy)`
     over all axes but the last.
     """
     rows = tuple(range(x.ndim - 1))
@@ -81,17 +81,17 @@ def batch_norm_training(
 ) -> tuple[Array, Array, Array]:
     """Normalise every channel with its own statistics over all other axes.
 
-    ``mean = sum(x) / n``, ``variance = sum((x - mean)^2) / n``, and ``y`` as in ``batch_norm``.
-    Returns ``(y, mean, variance)``; over no rows at all both are 0. With ``moments`` (blocks, 2, C)
-    the statistics are merged from those of ``blocks`` runs of equally many rows, each with its mean
+    `mean = sum(x) / n`, `variance = sum((x - mean)^2) / n`, and `y` as in `batch_norm`.
+    Returns `(y, mean, variance)`; over no rows at all both are 0. With `moments` (blocks, 2, C)
+    the statistics are merged from those of `blocks` runs of equally many rows, each with its mean
     and its sum of squared deviations from it.
-
-    Source: Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by
-    Reducing Internal Covariate Shift", algorithm 1; merging: Chan, Golub and LeVeque 1979,
-    "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances".
 
     Raises:
         ValueError: Another activation than None or "relu".
+
+    Reference: Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by
+    Reducing Internal Covariate Shift", algorithm 1; merging: Chan, Golub and LeVeque 1979,
+    "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances".
     """
     if moments is None or x.size == 0:
         mean, variance = _statistics(x, tuple(range(x.ndim - 1)))
@@ -117,17 +117,17 @@ def batch_norm_training_backward(
     activation: str | None = None,
     residual: bool = False,
 ) -> tuple[Array, ...]:
-    """Gradients of ``batch_norm_training``: ``(dx, dgamma, dbeta)``.
+    """Gradients of `batch_norm_training`: `(dx, dgamma, dbeta)`.
 
-    With ``activation="relu"`` the cotangent first passes the activation, whose output ``y`` is
-    ``saved``; with ``residual`` what it is then is the fourth result, the gradient of the residual.
-    The statistics depend on ``x``, so that, with sums over all axes but the last and n their
+    With `activation="relu"` the cotangent first passes the activation, whose output `y` is
+    `saved`; with `residual` what it is then is the fourth result, the gradient of the residual.
+    The statistics depend on `x`, so that, with sums over all axes but the last and n their
     number of elements,
 
         dx = gamma / sqrt(variance + epsilon) * (dy - sum(dy) / n - xhat * sum(dy * xhat) / n)
 
     Raises:
-        ValueError: Another activation than None or "relu", or no ``saved`` with it.
+        ValueError: Another activation than None or "relu", or no `saved` with it.
     """
     if activation is not None:
         if saved is None:
@@ -146,10 +146,10 @@ def batch_norm_training_backward(
 
 
 def moving_average(state: Array, value: Array, momentum: float = 0.99) -> tuple[Array]:
-    """Let ``state`` follow ``value``: ``state * momentum + value * (1 - momentum)``.
+    """Let `state` follow `value`: `state * momentum + value * (1 - momentum)`.
 
     Raises:
-        ValueError: ``value`` has another shape than ``state``.
+        ValueError: `value` has another shape than `state`.
     """
     check_shape("moving_average", "value", value, state.shape)
     return (as_array(state * momentum + value * (1.0 - momentum), state.dtype),)
@@ -162,11 +162,11 @@ def layer_norm(
     axes: int = 1,
     epsilon: float = 1e-3,
 ) -> Array:
-    """Normalise every sample over its last ``axes`` axes: ``y = xhat * gamma + beta``.
+    """Normalise every sample over its last `axes` axes: `y = xhat * gamma + beta`.
 
-    ``gamma`` and ``beta`` have the shape of those axes.
+    `gamma` and `beta` have the shape of those axes.
 
-    Source: Ba, Kiros and Hinton 2016, "Layer Normalization", equation 4.
+    Reference: Ba, Kiros and Hinton 2016, "Layer Normalization", equation 4.
     """
     xhat, _ = _standardise(x, _last(x, axes), epsilon)
     return as_array(_affine(xhat, gamma, beta), x.dtype)
@@ -179,11 +179,11 @@ def layer_norm_backward(
     axes: int = 1,
     epsilon: float = 1e-3,
 ) -> tuple[Array, Array, Array]:
-    """Gradients of ``layer_norm``: ``(dx, dgamma, dbeta)``; the statistics are computed again.
+    """Gradients of `layer_norm`: `(dx, dgamma, dbeta)`; the statistics are computed again.
 
-    With ``g = dy * gamma`` and means over the last ``axes`` axes,
-    ``dx = (g - mean(g) - xhat * mean(g * xhat)) / sqrt(variance + epsilon)``; ``dgamma`` and
-    ``dbeta`` are the sums of ``dy * xhat`` and ``dy`` over the other axes.
+    With `g = dy * gamma` and means over the last `axes` axes,
+    `dx = (g - mean(g) - xhat * mean(g * xhat)) / sqrt(variance + epsilon)`; `dgamma` and
+    `dbeta` are the sums of `dy * xhat` and `dy` over the other axes.
     """
     last = _last(x, axes)
     samples = tuple(range(x.ndim - axes))
@@ -205,11 +205,11 @@ def group_norm(
 ) -> Array:
     """Normalise every sample over each group of neighbouring channels and all inner axes.
 
-    ``x`` (batch, ..., C) with C a multiple of ``groups``; the statistics are over ``...`` and the
+    `x` (batch, ..., C) with C a multiple of `groups`; the statistics are over `...` and the
     C / groups channels of a group. One group is layer normalisation over all axes but with a gamma
     per channel; C groups are instance normalisation.
 
-    Source: Wu and He 2018, "Group Normalization", equations 1 to 7.
+    Reference: Wu and He 2018, "Group Normalization", equations 1 to 7.
     """
     grouped, inner = _grouped(x, groups)
     xhat, _ = _standardise(grouped, inner, epsilon)
@@ -223,7 +223,7 @@ def group_norm_backward(
     groups: int = 32,
     epsilon: float = 1e-3,
 ) -> tuple[Array, Array, Array]:
-    """Gradients of ``group_norm``: ``(dx, dgamma, dbeta)``, dx as in ``layer_norm_backward``."""
+    """Gradients of `group_norm`: `(dx, dgamma, dbeta)`, dx as in `layer_norm_backward`."""
     rows = tuple(range(x.ndim - 1))
     grouped, inner = _grouped(x, groups)
     xhat, deviation = _standardise(grouped, inner, epsilon)
@@ -252,7 +252,7 @@ def _last(x: Array, axes: int) -> tuple[int, ...]:
 
 
 def _grouped(x: Array, groups: int) -> tuple[Array, tuple[int, ...]]:
-    """``x`` as (batch, ..., groups, C / groups), and the axes of a group's statistics."""
+    """`x` as (batch, ..., groups, C / groups), and the axes of a group's statistics."""
     grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
     return grouped, (*range(1, x.ndim - 1), x.ndim)
 
@@ -263,21 +263,21 @@ def _sum(x: Array, axes: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 
 def _statistics(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Mean and biased variance in float64, ``axes`` kept with size 1; 0 of no elements."""
+    """Mean and biased variance in float64, `axes` kept with size 1; 0 of no elements."""
     count = max(1, math.prod(x.shape[a] for a in axes))
     mean = np.sum(x, axis=axes, keepdims=True, dtype=np.float64) / count
     return mean, np.sum(np.square(x - mean), axis=axes, keepdims=True) / count
 
 
 def _standardise(x: Array, axes: tuple[int, ...], epsilon: float) -> tuple[Array, Array]:
-    """``xhat`` and ``sqrt(variance + epsilon)``, with statistics over ``axes``."""
+    """`xhat` and `sqrt(variance + epsilon)`, with statistics over `axes`."""
     mean, variance = _statistics(x, axes)
     deviation = np.sqrt(variance + epsilon)
     return (x - mean) / deviation, deviation
 
 
 def _centre(g: Array, xhat: Array, axes: tuple[int, ...]) -> Array:
-    """``g`` less its mean and its part along ``xhat``: what flows through the statistics."""
+    """`g` less its mean and its part along `xhat`: what flows through the statistics."""
     count = max(1, math.prod(g.shape[a] for a in axes))
     mean = np.sum(g, axis=axes, keepdims=True) / count
     along = np.sum(g * xhat, axis=axes, keepdims=True) / count

@@ -1,14 +1,14 @@
 """Optimizer updates with the formulas of Keras 3, and gradient clipping.
 
 Shapes: parameter, gradient and slots (velocity, moments ...) of one call have the same shape and
-dtype, float32 or float64. ``hyper`` (1,) float64 holds the learning rate ``lr``; ``iterations``
-(1,) int64 counts the updates before this one, so this is update ``t = iterations + 1``.
+dtype, float32 or float64. `hyper` (1,) float64 holds the learning rate `lr`; `iterations`
+(1,) int64 counts the updates before this one, so this is update `t = iterations + 1`.
 
 An update returns a tuple in the order of its inputs: the new parameter, then the new slots. A slot
 that the options do not need has its place all the same, as None in the inputs and in the result; a
 missing or a needless slot raises ValueError.
 
-``weight_decay`` is decoupled: ``param -= param * weight_decay * lr`` comes before the update
+`weight_decay` is decoupled: `param -= param * weight_decay * lr` comes before the update
 (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization").
 """
 
@@ -51,13 +51,13 @@ def sgd(
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[Array, Array | None]:
-    """Stochastic gradient descent; ``velocity`` exists where ``momentum`` is not 0.
+    """Stochastic gradient descent; `velocity` exists where `momentum` is not 0.
 
-    Without momentum: ``param -= lr * grad``. Otherwise
-    ``velocity = momentum * velocity - lr * grad`` and ``param += velocity``, or with ``nesterov``
-    ``param += momentum * velocity - lr * grad``.
+    Without momentum: `param -= lr * grad`. Otherwise
+    `velocity = momentum * velocity - lr * grad` and `param += velocity`, or with `nesterov`
+    `param += momentum * velocity - lr * grad`.
 
-    Source: Polyak 1964, "Some Methods of Speeding Up the Convergence of Iteration Methods";
+    Reference: Polyak 1964, "Some Methods of Speeding Up the Convergence of Iteration Methods";
     Sutskever et al. 2013, "On the Importance of Initialization and Momentum in Deep Learning".
     """
     _check_slot("sgd", "velocity", velocity, f"momentum={momentum}", momentum != 0.0)
@@ -79,9 +79,9 @@ def adagrad(
     epsilon: float = 1e-7,
     weight_decay: float = 0.0,
 ) -> tuple[Array, Array]:
-    """Adagrad: ``accumulator += grad^2``; ``param -= lr * grad / sqrt(accumulator + epsilon)``.
+    """Adagrad: `accumulator += grad^2`; `param -= lr * grad / sqrt(accumulator + epsilon)`.
 
-    Source: Duchi et al. 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic
+    Reference: Duchi et al. 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization".
     """
     dtype = param.dtype
@@ -105,18 +105,18 @@ def rmsprop(
     centered: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[Array, Array, Array | None, Array | None]:
-    """RMSprop; ``momentum_buffer`` exists where ``momentum > 0``, ``average_grad`` if ``centered``.
+    """RMSprop; `momentum_buffer` exists where `momentum > 0`, `average_grad` if `centered`.
 
-    ``velocity = rho * velocity + (1 - rho) * grad^2``;
-    ``average_grad = rho * average_grad + (1 - rho) * grad``;
-    ``variance = velocity``, or if centered ``max(velocity - average_grad^2, 0)``;
-    ``change = lr * grad / sqrt(variance + epsilon)``; ``param -= change``, or with momentum
-    ``momentum_buffer = momentum * momentum_buffer + change`` and ``param -= momentum_buffer``.
+    `velocity = rho * velocity + (1 - rho) * grad^2`;
+    `average_grad = rho * average_grad + (1 - rho) * grad`;
+    `variance = velocity`, or if centered `max(velocity - average_grad^2, 0)`;
+    `change = lr * grad / sqrt(variance + epsilon)`; `param -= change`, or with momentum
+    `momentum_buffer = momentum * momentum_buffer + change` and `param -= momentum_buffer`.
 
     Differs from Keras: the variance cannot become negative by rounding.
 
-    Source: Tieleman and Hinton 2012, "Neural Networks for Machine Learning", lecture 6e; centered:
-    Graves 2013, "Generating Sequences With Recurrent Neural Networks", section 4.2.
+    Reference: Tieleman and Hinton 2012, "Neural Networks for Machine Learning", lecture 6e;
+    centered: Graves 2013, "Generating Sequences With Recurrent Neural Networks", section 4.2.
     """
     _check_slot(
         "rmsprop", "momentum_buffer", momentum_buffer, f"momentum={momentum}", momentum > 0.0
@@ -150,14 +150,14 @@ def adam(
     amsgrad: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[Array, Array, Array, Array | None]:
-    """Adam; ``vhat`` exists if ``amsgrad``.
+    """Adam; `vhat` exists if `amsgrad`.
 
-    ``m += (grad - m) * (1 - beta_1)``; ``v += (grad^2 - v) * (1 - beta_2)``;
-    ``alpha = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t)``, in float64;
-    ``param -= alpha * m / (sqrt(v) + epsilon)``.
-    With ``amsgrad``, ``vhat = max(vhat, v)`` takes the place of ``v`` in the last line.
+    `m += (grad - m) * (1 - beta_1)`; `v += (grad^2 - v) * (1 - beta_2)`;
+    `alpha = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t)`, in float64;
+    `param -= alpha * m / (sqrt(v) + epsilon)`.
+    With `amsgrad`, `vhat = max(vhat, v)` takes the place of `v` in the last line.
 
-    Source: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", the form before
+    Reference: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", the form before
     section 2.1; Reddi et al. 2018, "On the Convergence of Adam and Beyond".
     """
     _check_slot("adam", "vhat", vhat, f"amsgrad={amsgrad}", amsgrad)
@@ -175,28 +175,28 @@ def adam(
 
 
 def clip_by_value(g: Array, limit: float) -> Array:
-    """Clip each element: ``y = min(max(g, -limit), limit)``."""
+    """Clip each element: `y = min(max(g, -limit), limit)`."""
     return as_array(np.clip(g, -limit, limit), g.dtype)
 
 
 def global_norm(*gs: Array) -> Array:
-    """Euclidean norm of all elements of all arrays, ``sqrt(sum g^2)``, shape (); summed in float64.
+    """Euclidean norm of all elements of all arrays, `sqrt(sum g^2)`, shape (); summed in float64.
 
-    Source: Pascanu et al. 2013, "On the Difficulty of Training Recurrent Neural Networks".
+    Reference: Pascanu et al. 2013, "On the Difficulty of Training Recurrent Neural Networks".
     """
     squares = [np.sum(as_array(g, np.float64) ** 2) for g in gs]
     return as_array(np.sqrt(np.sum(squares)), gs[0].dtype)
 
 
 def clip_by_norm(g: Array, limit: float) -> Array:
-    """Shrink to a norm of at most ``limit``: ``y = g * limit / max(norm, limit)``."""
+    """Shrink to a norm of at most `limit`: `y = g * limit / max(norm, limit)`."""
     return as_array(g * limit / np.maximum(global_norm(g), limit), g.dtype)
 
 
 def scale_by_global_norm(g: Array, norm: Array, limit: float) -> Array:
-    """Shrink by a norm taken over several arrays: ``y = g * limit / max(norm, limit)``.
+    """Shrink by a norm taken over several arrays: `y = g * limit / max(norm, limit)`.
 
-    If ``norm`` is not finite the result is NaN, as in Keras, so that divergence is seen.
+    If `norm` is not finite the result is NaN, as in Keras, so that divergence is seen.
     """
     scale = limit / np.maximum(norm, limit) + (norm - norm)
     return as_array(g * scale, g.dtype)

@@ -1,8 +1,8 @@
 """Pooling: the largest or the mean value of windows that slide over images.
 
-Shapes: ``x`` (batch, height, width, channels), ``y`` and ``dy`` (batch, out height, out width,
+Shapes: `x` (batch, height, width, channels), `y` and `dy` (batch, out height, out width,
 channels); the one-dimensional forms take (batch, length, channels). Dtypes: float32 or float64, the
-same out as in. ``pool_size`` and ``strides`` (None: ``pool_size``) are tuples; ``padding`` is
+same out as in. `pool_size` and `strides` (None: `pool_size`) are tuples; `padding` is
 "valid", "same" or a flat tuple of pixels, smaller than the window.
 
 Padding is never a value: it does not win a window, and it does not count in a mean.
@@ -55,7 +55,7 @@ def max_pool2d(
     indices: bool = False,
     activation: str | None = None,
 ) -> Array | tuple[Array, Array]:
-    """Largest value of each window: ``y[o] = max_t x[o * strides + t - before]``; NaN wins.
+    """Largest value of each window: `y[o] = max_t x[o * strides + t - before]`; NaN wins.
 
     Args:
         x: Images.
@@ -66,18 +66,19 @@ def max_pool2d(
         activation: None, or "relu", which is applied to the result.
 
     Returns:
-        ``y``, or ``(y, positions)``.
+        `y`, or `(y, positions)`.
 
     Raises:
         ValueError: The window is larger than the padded image.
-
-    Source: Scherer et al. 2010, "Evaluation of Pooling Operations in Convolutional Architectures".
 
     Example:
         >>> import numpy as np
         >>> max_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), (2, 2))[0, :, :, 0]
         array([[ 5.,  7.],
                [13., 15.]])
+
+    Reference: Scherer et al. 2010, "Evaluation of Pooling Operations in Convolutional
+    Architectures".
     """
     windows = _Windows("max_pool2d", x.shape, pool_size, strides, padding)
     y, position = _first_maximum(x, windows)
@@ -103,7 +104,7 @@ def _first_maximum(x: Array, windows: _Windows) -> tuple[Array, Array]:
 def max_pool2d_backward(
     dy: Array, x: Array, pool_size: Sizes, strides: Sizes | None = None, padding: Padding = "valid"
 ) -> Array:
-    """Gradient of ``max_pool2d``: each ``dy`` goes to the first maximum of its window."""
+    """Gradient of `max_pool2d`: each `dy` goes to the first maximum of its window."""
     windows = _Windows("max_pool2d_backward", x.shape, pool_size, strides, padding)
     _, position = _first_maximum(x, windows)
     check_shape("max_pool2d_backward", "dy", dy, position.shape)
@@ -125,21 +126,21 @@ def max_pool2d_backward_indices(
     padding: Padding = "valid",
     activation: str | None = None,
 ) -> Array:
-    """Gradient of ``max_pool2d`` from the positions that it returned.
+    """Gradient of `max_pool2d` from the positions that it returned.
 
     Args:
         dy: Gradient of the pooled values.
         indices: Positions of the maxima, uint8.
-        saved: With ``activation="relu"``, the pooled values after the activation: ``dy`` counts
+        saved: With `activation="relu"`, the pooled values after the activation: `dy` counts
             where they are above 0.
-        input_shape: Shape of ``x``.
+        input_shape: Shape of `x`.
         pool_size: Sizes of the window.
         strides: Steps of the window.
         padding: "valid", "same" or (top, bottom, left, right).
-        activation: What ``max_pool2d`` applied: None or "relu".
+        activation: What `max_pool2d` applied: None or "relu".
 
     Raises:
-        ValueError: ``dy`` does not have the shape of the pooled values.
+        ValueError: `dy` does not have the shape of the pooled values.
     """
     op = "max_pool2d_backward_indices"
     windows = _Windows(op, input_shape, pool_size, strides, padding)
@@ -154,14 +155,14 @@ def avg_pool2d(
 ) -> Array:
     """Mean of each window: the sum of its pixels of the image divided by their number.
 
-    Source: LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition", section
-    II.A (sub-sampling, here without its weights).
-
     Example:
         >>> import numpy as np
         >>> avg_pool2d(np.arange(9.0).reshape(1, 3, 3, 1), (2, 2), padding="same")[0, :, :, 0]
         array([[2. , 3.5],
                [6.5, 8. ]])
+
+    Reference: LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition", section
+    II.A (sub-sampling, here without its weights).
     """
     windows = _Windows("avg_pool2d", x.shape, pool_size, strides, padding)
     padded = windows.pad(x)
@@ -178,7 +179,7 @@ def avg_pool2d_backward(
     strides: Sizes | None = None,
     padding: Padding = "valid",
 ) -> Array:
-    """Gradient of ``avg_pool2d``: each pixel of a window gets ``dy`` divided by their number."""
+    """Gradient of `avg_pool2d`: each pixel of a window gets `dy` divided by their number."""
     windows = _Windows("avg_pool2d_backward", input_shape, pool_size, strides, padding)
     check_shape("avg_pool2d_backward", "dy", dy, (input_shape[0], *windows.places, input_shape[-1]))
     share = as_array(dy / windows.count, dy.dtype)
@@ -204,7 +205,7 @@ def max_pool1d(
     indices: bool = False,
     activation: str | None = None,
 ) -> Array | tuple[Array, Array]:
-    """``max_pool2d`` over (batch, length, channels): sizes of one element, padding (left, right).
+    """`max_pool2d` over (batch, length, channels): sizes of one element, padding (left, right).
 
     Example:
         >>> import numpy as np
@@ -219,7 +220,7 @@ def max_pool1d(
 def max_pool1d_backward(
     dy: Array, x: Array, pool_size: Sizes, strides: Sizes | None = None, padding: Padding = "valid"
 ) -> Array:
-    """Gradient of ``max_pool1d``, as ``max_pool2d_backward``."""
+    """Gradient of `max_pool1d`, as `max_pool2d_backward`."""
     window = (1, *pool_size), _flat(strides), _flat_padding(padding)
     return max_pool2d_backward(dy[:, None], x[:, None], *window)[:, 0]
 
@@ -234,7 +235,7 @@ def max_pool1d_backward_indices(
     padding: Padding = "valid",
     activation: str | None = None,
 ) -> Array:
-    """Gradient of ``max_pool1d`` from its positions, as ``max_pool2d_backward_indices``."""
+    """Gradient of `max_pool1d` from its positions, as `max_pool2d_backward_indices`."""
     return max_pool2d_backward_indices(
         dy[:, None],
         indices[:, None],
@@ -250,7 +251,7 @@ def max_pool1d_backward_indices(
 def avg_pool1d(
     x: Array, pool_size: Sizes, strides: Sizes | None = None, padding: Padding = "valid"
 ) -> Array:
-    """``avg_pool2d`` over (batch, length, channels)."""
+    """`avg_pool2d` over (batch, length, channels)."""
     window = (1, *pool_size), _flat(strides), _flat_padding(padding)
     return avg_pool2d(x[:, None], *window)[:, 0]
 
@@ -262,6 +263,6 @@ def avg_pool1d_backward(
     strides: Sizes | None = None,
     padding: Padding = "valid",
 ) -> Array:
-    """Gradient of ``avg_pool1d``, as ``avg_pool2d_backward``."""
+    """Gradient of `avg_pool1d`, as `avg_pool2d_backward`."""
     window = (1, *pool_size), _flat(strides), _flat_padding(padding)
     return avg_pool2d_backward(dy[:, None], (input_shape[0], 1, *input_shape[1:]), *window)[:, 0]

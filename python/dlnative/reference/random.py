@@ -1,7 +1,7 @@
 """The counter-based random number generator and what draws from it.
 
-A counter-based generator has no state: block ``i`` of the stream is a function of a key and of
-``i``. So a mask depends on the seed, the op and the training step, and neither on the order in
+A counter-based generator has no state: block `i` of the stream is a function of a key and of
+`i`. So a mask depends on the seed, the op and the training step, and neither on the order in
 which elements are computed nor on the number of threads.
 """
 
@@ -34,13 +34,13 @@ def _multiply_high_low(multiplier: int, word: Array) -> tuple[Array, Array]:
 def philox4x32(key: ArrayLike, counter: ArrayLike, rounds: int = 10) -> Array:
     """Philox4x32: four random 32-bit words per counter.
 
-    One round maps the words ``(c0, c1, c2, c3)`` under the key ``(k0, k1)`` to
-    ``(high(M1 c2) ^ c1 ^ k0, low(M1 c2), high(M0 c0) ^ c3 ^ k1, low(M0 c0))``.
+    One round maps the words `(c0, c1, c2, c3)` under the key `(k0, k1)` to
+    `(high(M1 c2) ^ c1 ^ k0, low(M1 c2), high(M0 c0) ^ c3 ^ k1, low(M0 c0))`.
 
-    Shapes: ``key`` (..., 2) and ``counter`` (..., 4) broadcast over the leading axes; the result is
+    Shapes: `key` (..., 2) and `counter` (..., 4) broadcast over the leading axes; the result is
     (..., 4). Dtype: uint32.
 
-    Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
+    Reference: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
     """
     # 32-bit words travel in uint64, which holds the products.
     k0, k1 = np.moveaxis(np.asarray(key, dtype=np.uint64), -1, 0)
@@ -55,7 +55,7 @@ def philox4x32(key: ArrayLike, counter: ArrayLike, rounds: int = 10) -> Array:
 
 
 def _random_words(size: int, seed: int, op_id: int, step: int) -> Array:
-    """``size`` words of the stream of (seed, op, step): word ``i % 4`` of block ``i // 4``."""
+    """`size` words of the stream of (seed, op, step): word `i % 4` of block `i // 4`."""
     seed_low, seed_high = _split(int(seed))
     step_low, step_high = _split(int(step))
     blocks = np.arange((size + 3) // 4, dtype=np.uint64)
@@ -69,15 +69,12 @@ def _random_words(size: int, seed: int, op_id: int, step: int) -> Array:
 
 
 def dropout(x: Array, *, rate: float, seed: int = 0, op_id: int = 0, step: int = 0) -> Array:
-    """Inverted dropout: each element is 0 with probability ``rate``, else ``x / (1 - rate)``.
+    """Inverted dropout: each element is 0 with probability `rate`, else `x / (1 - rate)`.
 
-    Element ``i`` in C order is kept where ``word_i >= round(rate * 2^32)``. The words come from
-    Philox4x32-10 with the key ``(low(seed) ^ op_id, high(seed))`` and the counter
-    ``(low(i // 4), high(i // 4), low(step), high(step))``; ``word_i`` is word ``i % 4`` of it.
-    The gradient is this op on ``dy`` with the same attributes.
-
-    Source: Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from
-    Overfitting".
+    Element `i` in C order is kept where `word_i >= round(rate * 2^32)`. The words come from
+    Philox4x32-10 with the key `(low(seed) ^ op_id, high(seed))` and the counter
+    `(low(i // 4), high(i // 4), low(step), high(step))`; `word_i` is word `i % 4` of it.
+    The gradient is this op on `dy` with the same attributes.
 
     Args:
         x: Any shape, float32 or float64.
@@ -87,10 +84,13 @@ def dropout(x: Array, *, rate: float, seed: int = 0, op_id: int = 0, step: int =
         step: Number of the training step, 64 bits.
 
     Returns:
-        An array of the shape and dtype of ``x``.
+        An array of the shape and dtype of `x`.
 
     Raises:
-        ValueError: ``rate`` is not in [0, 1].
+        ValueError: `rate` is not in [0, 1].
+
+    Reference: Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from
+    Overfitting".
     """
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"dropout: expected 'rate' in [0, 1], received {rate}.")

@@ -1,7 +1,7 @@
-"""Reductions over axes, and ``broadcast_to``, which undoes the shape change of a sum.
+"""Reductions over axes, and `broadcast_to`, which undoes the shape change of a sum.
 
-``axis`` is None (all axes), a number, or several; ``keepdims`` leaves axes of size 1 in
-their places. Dtypes: float32 or float64, the same out as in; ``argmax`` returns int32.
+`axis` is None (all axes), a number, or several; `keepdims` leaves axes of size 1 in
+their places. Dtypes: float32 or float64, the same out as in; `argmax` returns int32.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
 
 
 def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Sum over ``axis``; 0 over no elements."""
+    """Sum over `axis`; 0 over no elements."""
     return as_array(np.sum(x, axis=_axes(x, axis), keepdims=keepdims), x.dtype)
 
 
 def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Arithmetic mean over ``axis``: the sum divided by the number of elements in it."""
+    """Arithmetic mean over `axis`: the sum divided by the number of elements in it."""
     count = math.prod(x.shape[a] for a in _axes(x, axis))
     return as_array(np.sum(x, axis=_axes(x, axis), keepdims=keepdims) / count, x.dtype)
 
 
 def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Largest element over ``axis``; NaN if one is NaN.
+    """Largest element over `axis`; NaN if one is NaN.
 
     Raises:
         ValueError: There is no element to take the maximum of.
@@ -43,7 +43,7 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Smallest element over ``axis``; NaN if one is NaN.
+    """Smallest element over `axis`; NaN if one is NaN.
 
     Raises:
         ValueError: There is no element to take the minimum of.
@@ -52,7 +52,7 @@ def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 def argmax(x: Array, axis: int = -1) -> Array:
-    """Index of the largest element along ``axis``, the first one of equals, as int32.
+    """Index of the largest element along `axis`, the first one of equals, as int32.
 
     Raises:
         ValueError: There is no element to take the maximum of.
@@ -61,5 +61,5 @@ def argmax(x: Array, axis: int = -1) -> Array:
 
 
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
-    """Repeat ``x`` along new axes and axes of size 1 until it has ``shape``."""
+    """Repeat `x` along new axes and axes of size 1 until it has `shape`."""
     return np.array(np.broadcast_to(x, shape))

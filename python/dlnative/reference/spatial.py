@@ -15,22 +15,22 @@ Sides = tuple[int, int, int, int]
 
 
 def zero_pad2d(x: Array, padding: Sides) -> Array:
-    """Zeros around images; ``padding`` is (top, bottom, left, right). The adjoint of ``crop2d``."""
+    """Zeros around images; `padding` is (top, bottom, left, right). The adjoint of `crop2d`."""
     top, bottom, left, right = padding
     return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
 
 
 def crop2d(x: Array, cropping: Sides) -> Array:
-    """Images without (top, bottom, left, right) rows and columns. The adjoint of ``zero_pad2d``."""
+    """Images without (top, bottom, left, right) rows and columns. The adjoint of `zero_pad2d`."""
     top, bottom, left, right = cropping
     return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right].copy()
 
 
 def upsample2d(x: Array, size: tuple[int, int] = (2, 2), interpolation: str = "nearest") -> Array:
-    """Larger images: ``y = R(height) x R(width)^T`` per channel, R the matrices of resizing.
+    """Larger images: `y = R(height) x R(width)^T` per channel, R the matrices of resizing.
 
-    Output pixel o lies at ``p = (o + 1/2) / size - 1/2`` of the input (half-pixel centres).
-    "nearest" repeats each pixel; the others weigh pixel i by ``k(p - i)``, divided by the sum of
+    Output pixel o lies at `p = (o + 1/2) / size - 1/2` of the input (half-pixel centres).
+    "nearest" repeats each pixel; the others weigh pixel i by `k(p - i)`, divided by the sum of
     the weights of the pixels that exist:
 
         bilinear   k(t) = max(1 - |t|, 0)
@@ -44,13 +44,13 @@ def upsample2d(x: Array, size: tuple[int, int] = (2, 2), interpolation: str = "n
         size: Factors of height and width.
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
 
-    Source: Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing"; Duchon 1979,
-    "Lanczos Filtering in One and Two Dimensions"; as in Keras and ``jax.image.resize``.
-
     Example:
         >>> import numpy as np
         >>> upsample2d(np.array([0.0, 1.0]).reshape(1, 1, 2, 1), (1, 2), "bilinear").ravel()
         array([0.  , 0.25, 0.75, 1.  ])
+
+    Reference: Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing"; Duchon
+    1979, "Lanczos Filtering in One and Two Dimensions"; as in Keras and `jax.image.resize`.
     """
     rows = _resize_matrix(x.shape[1], size[0], interpolation)
     columns = _resize_matrix(x.shape[2], size[1], interpolation)
@@ -63,7 +63,7 @@ def upsample2d_backward(
     size: tuple[int, int] = (2, 2),
     interpolation: str = "nearest",
 ) -> Array:
-    """Gradient of ``upsample2d``: ``dx = R(height)^T dy R(width)`` per channel."""
+    """Gradient of `upsample2d`: `dx = R(height)^T dy R(width)` per channel."""
     batch, height, width, channels = input_shape
     expected = (batch, height * size[0], width * size[1], channels)
     check_shape("upsample2d_backward", "dy", dy, expected)
@@ -73,7 +73,7 @@ def upsample2d_backward(
 
 
 def _apply(matrix: Array, x: Array, axis: int) -> Array:
-    """``matrix`` times ``x`` along an axis, in float64, without the products by 0."""
+    """`matrix` times `x` along an axis, in float64, without the products by 0."""
     lines = np.moveaxis(x, axis, 0)
     result = np.zeros((len(matrix), *lines.shape[1:]))
     for line, weights in zip(lines, matrix.T):

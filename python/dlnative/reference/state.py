@@ -11,14 +11,14 @@ from ._arrays import Array, as_array, check_shape
 
 
 def accumulate_mean(state: Array, values: Array, weight: Array | None = None) -> tuple[Array]:
-    """Add to a running weighted mean: ``state += [sum(values * weight), sum(weight)]``.
+    """Add to a running weighted mean: `state += [sum(values * weight), sum(weight)]`.
 
-    Without ``weight`` every value counts once. The mean so far is ``state[0] / state[1]``.
-    Shapes: ``state`` (2,), float64; ``values`` and ``weight`` the same shape, float32 or float64.
+    Without `weight` every value counts once. The mean so far is `state[0] / state[1]`.
+    Shapes: `state` (2,), float64; `values` and `weight` the same shape, float32 or float64.
     The sums are float64.
 
     Raises:
-        ValueError: ``weight`` has another shape than ``values``.
+        ValueError: `weight` has another shape than `values`.
     """
     if weight is None:
         weight = np.ones_like(values)
@@ -28,15 +28,15 @@ def accumulate_mean(state: Array, values: Array, weight: Array | None = None) ->
 
 
 def increment(counter: Array) -> tuple[Array]:
-    """Count one more: ``counter += 1``. Shape (1,), int64."""
+    """Count one more: `counter += 1`. Shape (1,), int64."""
     return (counter + 1,)
 
 
 def assign(variable: Array, value: Array) -> tuple[Array]:
-    """Overwrite ``variable`` by ``value``: the same shape, the dtype of ``variable``.
+    """Overwrite `variable` by `value`: the same shape, the dtype of `variable`.
 
     Raises:
-        ValueError: ``value`` has another shape than ``variable``.
+        ValueError: `value` has another shape than `variable`.
     """
     check_shape("assign", "value", value, variable.shape)
     return (np.array(value, dtype=variable.dtype),)

@@ -1,4 +1,4 @@
-"""``config.json``: what it must have, and its checksum."""
+"""`config.json`: what it must have, and its checksum."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def checked(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def sealed(config: dict[str, Any]) -> str:
-    """The text of ``config.json``: a configuration with the checksum of its other entries."""
+    """The text of `config.json`: a configuration with the checksum of its other entries."""
     return json.dumps({**config, "sha256": _digest(config)}, indent=2) + "\n"
 
 

@@ -1,9 +1,9 @@
 """A trained model as a folder.
 
-``weights-<digest>.safetensors``
-    One tensor per variable, named by the way to it through the layers (``dense/kernel``,
-    ``encoder/dense/kernel`` in a nested model).
-``config.json``
+`weights-<digest>.safetensors`
+    One tensor per variable, named by the way to it through the layers (`dense/kernel`,
+    `encoder/dense/kernel` in a nested model).
+`config.json`
     Written last; it names the weights it belongs to and has a checksum of both::
 
         {"format": "dlnative-model", "version": 2, "dlnative": "0.1.0", "sha256": "...",
@@ -11,10 +11,10 @@
          "weights": {"file": "weights-<digest>.safetensors", "sha256": "..."},
          "classes": [...] or null, "preprocessing": {...} or null, "training": {...} or null}
 
-    The first ``sha256`` is that of all other entries (`strict_json.digest`). In version 1 it is
-    absent, and the weights are called ``weights.safetensors``.
+    The first `sha256` is that of all other entries (`strict_json.digest`). In version 1 it is
+    absent, and the weights are called `weights.safetensors`.
 
-Loading looks the names in ``config.json`` up among the classes of this package and those that the
+Loading looks the names in `config.json` up among the classes of this package and those that the
 caller has registered, and runs nothing else: there is no pickle, no import by name, no expression
 to evaluate.
 """
@@ -74,7 +74,7 @@ def save(
     next.
 
     Args:
-        model: A built ``Sequential`` or ``Model``.
+        model: A built `Sequential` or `Model`.
         folder: The folder. Other files in it stay as they are.
         classes: What the outputs of a classifier stand for, in order.
         preprocessing: What is done to data before the model sees it. JSON values only.

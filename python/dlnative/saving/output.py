@@ -30,7 +30,7 @@ def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
     the name in one step. Nothing is left behind if writing fails or is interrupted. A file that
     was there keeps its mode, and its owner where the system allows it. A symbolic link stays, and
     what it leads to is written, whether that exists or not. A device, a named pipe or a socket is
-    written to, and so is a descriptor of this process, such as ``/dev/stdout``.
+    written to, and so is a descriptor of this process, such as `/dev/stdout`.
 
     Args:
         path: The file. Its folder must exist.
@@ -104,7 +104,7 @@ def check_output(path: str | os.PathLike[str]) -> os.stat_result | None:
 
 
 def _descriptor(name: str) -> int | None:
-    """Returns the open descriptor that a path stands for: 1 for ``/dev/stdout``.
+    """Returns the open descriptor that a path stands for: 1 for `/dev/stdout`.
 
     Opened by that path, a file would be emptied and written from its start on, whatever has been
     written to it before, and a socket could not be opened.

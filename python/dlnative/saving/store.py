@@ -1,7 +1,7 @@
 """The two files of a model in a folder, replaced and read as one.
 
 A model's weights have a name with their digest, which no other file in the folder has, and
-``config.json`` names them. So the moment in which ``config.json`` takes its name is the one in
+`config.json` names them. So the moment in which `config.json` takes its name is the one in
 which the new model takes the place of the old one, whoever reads or writes beside it.
 """
 
@@ -58,7 +58,7 @@ def replace_model(
         folder: The folder, which is made if it does not exist.
         weights: The contents of the file of weights.
         digest: Their SHA-256.
-        configuration: Returns the text of ``config.json`` for the name that the weights get.
+        configuration: Returns the text of `config.json` for the name that the weights get.
         others: Text of further files by name, each replaced in one step just before.
     """
     names = map(folder.joinpath, weight_names(digest))
@@ -83,7 +83,7 @@ def replace_model(
 
 
 def read_config(folder: Path) -> tuple[bytes, tuple[int, ...]]:
-    """The contents of ``config.json``, and a stamp that no other file of that name has.
+    """The contents of `config.json`, and a stamp that no other file of that name has.
 
     Raises:
         FileNotFoundError: There is no such folder, or no such file.

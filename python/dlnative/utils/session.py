@@ -9,13 +9,13 @@ def clear_session():
     Models that exist keep their names. Two layers of one model must not have the same name, so call
     this between models, not while one is being built.
 
-    Differs from Keras: nothing else is global, so nothing else is cleared. Memory of a model is
-    freed when the last reference to it goes.
-
     Example:
         >>> import dlnative
         >>> dlnative.utils.clear_session()
         >>> dlnative.layers.Dense(3).name
         'dense'
+
+    Differs from Keras: nothing else is global, so nothing else is cleared. Memory of a model is
+    freed when the last reference to it goes.
     """
     naming._counts.clear()

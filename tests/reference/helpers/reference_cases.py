@@ -37,7 +37,7 @@ Case = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 
 def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
-    """Calls as (name, inputs, attributes); ``batch`` may be 0."""
+    """Calls as (name, inputs, attributes); `batch` may be 0."""
     rng = np.random.default_rng(11)
     result: list[Case] = []
 

@@ -16,7 +16,7 @@ STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 
 
 def numerical_gradient(function: Callable[[Array], Array], x: Array, dy: Array) -> Array:
-    """``dx_i = sum(dy * (function(x + h e_i) - function(x - h e_i))) / 2h``."""
+    """`dx_i = sum(dy * (function(x + h e_i) - function(x - h e_i))) / 2h`."""
     dx = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         up, down = x.copy(), x.copy()
