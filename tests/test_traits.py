@@ -129,7 +129,7 @@ def test_words_of_fusion_are_known():
     said = {op.fusion for op in table.values()} - {None}
     done = frozenset().union(*(op.epilogue for op in table.values()))
     assert done - said == {"indices", "moments", "relu", "relu_gradient"}
-    assert said - done == {"add"}  # taken in through `addend`
+    assert said - done == {"add"}  # taken in through `residual`
 
 
 def test_what_commits_writes_state():
@@ -138,6 +138,13 @@ def test_what_commits_writes_state():
         if op.grad_index is not None:
             assert op.commits and op.writes == tuple(range(op.grad_index))
     assert [op.name for op in table.values() if op.writes and not op.commits] == ["accumulate_mean"]
+
+
+def test_rows_know_whose_instruction_needs_workspace():
+    core = pytest.importorskip("dlnative._core")
+    assert [name for name in sorted(table) if table[name].workspace] == (
+        core.op_names_with_workspace()
+    )
 
 
 def test_indices_are_integers_in_the_shape_rule():

@@ -7,6 +7,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/threads.h"
+#include "core/aligned.h"
 #include "core/fp_mode.h"
 #include "core/interrupt.h"
 #include "program/program.h"
@@ -42,13 +43,18 @@ class PyProgram {
 
   std::size_t add(const std::string& op, const py::sequence& inputs, const py::sequence& outputs,
                   const py::dict& attributes, const std::string& label, bool commits,
-                  const std::vector<std::size_t>& constants) {
+                  const std::vector<std::size_t>& constants,
+                  std::pair<std::size_t, std::size_t> workspace) {
     Spec spec;
     spec.op = op;
     for (const auto& value : inputs) spec.inputs.push_back(buffer(value));
     for (const std::size_t i : constants) spec.inputs.at(i).constant = true;
     for (const auto& value : outputs) spec.outputs.push_back(buffer(value));
     spec.attributes = attributes_of(attributes);
+    const auto [offset, bytes] = workspace;
+    if (bytes > program_.arena_bytes() || offset > program_.arena_bytes() - bytes)
+      throw std::invalid_argument("the workspace lies outside the arena");
+    spec.workspace = {program_.arena() + offset, bytes};
     return program_.add(spec, label, commits);
   }
 
@@ -190,6 +196,32 @@ bool overlap(const Buffer& a, const Buffer& b) {
          of_b < of_a + static_cast<std::uintptr_t>(bytes(a));
 }
 
+// The bytes of workspace that an instruction of a program will need. Buffers are as for
+// Program.add, but `offset` stands for any number that tells places in the arena apart.
+std::size_t workspace_bytes(const std::string& op, const py::sequence& inputs,
+                            const py::sequence& outputs, const py::dict& attributes,
+                            const std::vector<std::size_t>& constants) {
+  const auto buffer = [](const py::handle& value) {
+    if (value.is_none()) return Buffer{};
+    if (py::isinstance<py::array>(value))
+      return buffer_of(py::reinterpret_borrow<py::array>(value), false);
+    const py::tuple tuple = value.cast<py::tuple>();
+    Buffer result;
+    result.dtype = dtype_from_name(tuple[1].cast<std::string>());
+    result.shape = tuple[2].cast<std::vector<std::int64_t>>();
+    // Not null, which stands for an absent input; nobody reads there.
+    result.data = reinterpret_cast<void*>(tuple[0].cast<std::uintptr_t>() + kAlignment);
+    return result;
+  };
+  Spec spec;
+  spec.op = op;
+  for (const auto& value : inputs) spec.inputs.push_back(buffer(value));
+  for (const std::size_t i : constants) spec.inputs.at(i).constant = true;
+  for (const auto& value : outputs) spec.outputs.push_back(buffer(value));
+  spec.attributes = attributes_of(attributes);
+  return registry().workspace_bytes(spec);
+}
+
 // One op on contiguous arrays; writes into `outputs` (and into the inputs that the op overwrites,
 // if it is said to). Interrupted, it leaves `outputs` unfinished, and its inputs as they were:
 // where it overwrites them it is not interrupted.
@@ -203,6 +235,8 @@ void execute_op(const std::string& op, const py::sequence& inputs, const py::seq
   for (const auto& value : outputs)
     spec.outputs.push_back(buffer_of(value.cast<py::array>(), true));
   spec.attributes = attributes_of(attributes);
+  const std::size_t bytes = registry().workspace_bytes(spec);
+  if (bytes > 0) spec.workspace = {workspace_of_thread(bytes), bytes};
   const auto instruction = registry().make(spec);
   StepContext context;
   context.step = step;
@@ -238,7 +272,8 @@ void bind_program(py::module_& m) {
            py::arg("arena").none(false))
       .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
            py::arg("attributes"), py::arg("label") = "", py::arg("commits") = false,
-           py::arg("constants") = std::vector<std::size_t>{})
+           py::arg("constants") = std::vector<std::size_t>{},
+           py::arg("workspace") = std::pair<std::size_t, std::size_t>{})
       .def("add_feed", &PyProgram::add_feed, py::arg("buffer"))
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
       .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"),
@@ -252,7 +287,10 @@ void bind_program(py::module_& m) {
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);
   m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
         py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false);
+  m.def("workspace_bytes", &workspace_bytes, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
+        py::arg("attributes"), py::arg("constants") = std::vector<std::size_t>{});
   m.def("op_names", [] { return registry().names(); });
+  m.def("op_names_with_workspace", [] { return registry().names_with_workspace(); });
 }
 
 }  // namespace dlnative

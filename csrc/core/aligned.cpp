@@ -115,7 +115,7 @@ void* thread_scratch(std::size_t bytes) {
   return scratch.get(bytes);
 }
 
-void* region_scratch(std::size_t bytes) {
+void* workspace_of_thread(std::size_t bytes) {
   return shared.get(bytes);
 }
 

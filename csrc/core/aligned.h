@@ -50,8 +50,8 @@ class AlignedBuffer {
 // Throws std::bad_alloc; as a task must not throw, large scratch for tasks belongs into an arena.
 void* thread_scratch(std::size_t bytes);
 
-// The same, another block: what the thread that starts a parallel region shares with its tasks,
-// which take thread_scratch() for themselves.
-void* region_scratch(std::size_t bytes);
+// The same, another block: the workspace of a single op that the thread runs outside of programs,
+// for all tasks of the op, which take thread_scratch() for themselves.
+void* workspace_of_thread(std::size_t bytes);
 
 }  // namespace dlnative

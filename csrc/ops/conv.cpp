@@ -310,6 +310,35 @@ void DirectConv<T>::plan(int threads) {
   }
 }
 
+// The same as packed_bytes(), without the tables.
+template <class T>
+std::size_t DirectConv<T>::workspace_bytes(const ConvShape& shape, ConvDirection direction,
+                                           const ConvExtras<T>& extras) {
+  const ConvKernels<T>& kernels = *dlnative::kernels<T>().conv;
+  const WindowAxis &h = shape.window.h, &w = shape.window.w;
+  std::int64_t packed = 0;
+  if (direction == ConvDirection::kForward) {
+    if (shape.places() > 0)
+      packed = kernels.packed_elements(shape.taps(), shape.group_channels(), shape.group_filters());
+  } else {
+    const auto taps_of_phase = [](const WindowAxis& a, std::int64_t pixel) {
+      std::int64_t taps = 0;
+      for (std::int64_t t = 0; t < a.window; ++t)
+        taps += (pixel + a.before - t * a.dilation) % a.stride == 0 ? 1 : 0;
+      return taps;
+    };
+    for (std::int64_t i = 0; i < std::min(h.stride, h.in); ++i) {
+      for (std::int64_t j = 0; j < std::min(w.stride, w.in); ++j) {
+        packed += kernels.packed_elements(taps_of_phase(h, i) * taps_of_phase(w, j),
+                                          shape.group_filters(), shape.group_channels());
+      }
+    }
+  }
+  packed = round_up(packed, static_cast<std::int64_t>(kAlignment)) * shape.groups;
+  return static_cast<std::size_t>(packed + FoldedNorm<T>(extras, shape.filters).elements()) *
+         sizeof(T);
+}
+
 // The weights of all groups, then a normalisation.
 template <class T>
 std::size_t DirectConv<T>::packed_bytes() const {
@@ -423,7 +452,7 @@ template <class T>
 void DirectConv<T>::run() {
   if (planned_for_ != num_threads()) plan(num_threads());
   if (tasks_ == 0) return;
-  const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
+  const auto weights = weights_.use(workspace_, [this](T* to) { pack_weights(to); });
   const T* packed = weights.data();
   const T* bias = FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_ * shape_.groups);
   place_residual(extras_, shape_.batch() * result_height_ * result_width_ * result_channels_,

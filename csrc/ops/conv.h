@@ -28,6 +28,8 @@ inline constexpr std::int64_t kMostParts = 16;
 inline constexpr double kTapChangeCycles = 15.0;  // pointers of a tile's rows
 inline constexpr double kTileEndCycles = 40.0;    // call, epilogue, stores
 
+enum class ConvDirection { kForward, kBackwardInput, kBackwardKernel };
+
 struct ConvShape {
   Window window;  // from x to y
   std::int64_t filters = 0;
@@ -134,6 +136,12 @@ class DirectConv {
 
   void run();
 
+  // What `run` needs for weights that it packs itself.
+  std::size_t workspace_bytes() const { return packed_bytes(); }
+  static std::size_t workspace_bytes(const ConvShape& shape, ConvDirection direction,
+                                     const ConvExtras<T>& extras);
+  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
+
   // From now on `run` uses the weights that the last `pack` left, and packs none itself.
   void keep_packed();
   void pack(std::int64_t version);
@@ -180,8 +188,24 @@ class DirectConv {
   std::vector<Phase> phases_;
   std::vector<T> zeros_;
   PackedWeights<T> weights_;
+  T* workspace_ = nullptr;
   int planned_for_ = 0, threads_ = 0;
   std::int64_t tasks_ = 0;
+};
+
+// How the sums of a gradient are cut: into parts of the batch, whose sums are added afterwards, and
+// into columns.
+template <class T>
+struct GradientParts {
+  explicit GradientParts(const ConvShape& shape);
+
+  // Of the sums of all parts; 0 where there is one part, which needs none of its own.
+  std::size_t bytes() const;
+
+  std::int64_t images = 1;            // images per table
+  std::int64_t partial_elements = 0;  // of a part: dkernel, then dbias
+  std::int64_t splits = 1, batches_per_split = 1;
+  std::int64_t column_part = 0, column_parts = 1;  // of the filters of a group
 };
 
 // dkernel, and dbias where it is not null.
@@ -191,10 +215,11 @@ class ConvGradient {
   ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
 
   void run();
+  std::size_t workspace_bytes() const { return parts_.bytes(); }
+  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
 
  private:
   void run_task(std::int64_t task, T* partial) const;
-  std::int64_t partial_elements() const;
 
   const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
@@ -206,9 +231,8 @@ class ConvGradient {
   std::vector<std::int32_t> sources_, source_starts_, source_ends_, starts_;
   std::vector<TapPixel> entries_;
   std::int64_t rows_ = 0, scratch_elements_ = 0;
-  std::int64_t images_per_table_ = 1;
-  std::int64_t splits_ = 1, batches_per_split_ = 1;
-  std::int64_t column_part_ = 0, column_parts_ = 1;  // of the filters of a group
+  GradientParts<T> parts_;
+  T* workspace_ = nullptr;
 };
 
 // Few channels, no groups: each image, padded, is taken apart into planes of one channel (and,
@@ -243,6 +267,8 @@ class PlanarConv {
              const ConvExtras<T>& extras);
 
   void run();
+  std::size_t workspace_bytes() const { return packed_bytes(); }
+  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
   void keep_packed();  // see DirectConv
   void pack(std::int64_t version);
   std::size_t kept_bytes() const { return weights_.kept_bytes(); }
@@ -260,6 +286,7 @@ class PlanarConv {
   ConvExtras<T> extras_;
   std::int64_t packed_ = 0;  // elements of the packed weights
   PackedWeights<T> weights_;
+  T* workspace_ = nullptr;
 };
 
 // dkernel, and dbias where it is not null.
@@ -269,6 +296,8 @@ class PlanarGradient {
   PlanarGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
 
   void run();
+  std::size_t workspace_bytes() const;
+  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
 
  private:
   void run_part(std::int64_t part, T* partial) const;
@@ -285,6 +314,7 @@ class PlanarGradient {
   std::int64_t tile_ = 0;
   std::int64_t parts_ = 0;  // of the sum
   std::int64_t partial_elements_ = 0;
+  T* workspace_ = nullptr;
 };
 
 // out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.

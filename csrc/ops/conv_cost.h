@@ -7,8 +7,6 @@
 
 namespace dlnative {
 
-enum class ConvDirection { kForward, kBackwardInput, kBackwardKernel };
-
 enum class ConvAlgorithm { kDense, kPlanar, kWinograd, kDirect };
 
 // Name in profiles.

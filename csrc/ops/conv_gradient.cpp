@@ -37,13 +37,43 @@ void for_each_pixel(const Window& window, std::int64_t lowest, std::int64_t high
 
 }  // namespace
 
+// As many parts as the partial sums allow, then columns.
+template <class T>
+GradientParts<T>::GradientParts(const ConvShape& shape)
+    : images(images_per_table(shape, shape.places())),
+      partial_elements(whole_vectors(shape.taps() * shape.group_channels() * shape.filters) +
+                       whole_vectors(shape.filters)) {
+  const std::int64_t batches = std::max<std::int64_t>(ceil_div(shape.batch(), images), 1);
+  const std::int64_t part_bytes = partial_elements * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t most =
+      std::min({kPartialBytes / std::max<std::int64_t>(part_bytes, 1), batches, kMostParts});
+  if (part_bytes <= kPartBytes && shape.flops() >= 4.0 * kSerialFlops)
+    while (2 * splits <= most) splits *= 2;  // equal parts of the usual batches
+  batches_per_split = ceil_div(batches, splits);
+  splits = ceil_div(batches, batches_per_split);
+  column_part =
+      round_up(ceil_div(shape.group_filters(), ceil_div(kMostParts / 2, splits * shape.groups)),
+               kernels<T>().conv->panel);
+  column_parts = std::max<std::int64_t>(ceil_div(shape.group_filters(), column_part), 1);
+}
+
+template <class T>
+std::size_t GradientParts<T>::bytes() const {
+  return splits > 1 ? static_cast<std::size_t>(splits * partial_elements) * sizeof(T) : 0;
+}
+
 template <class T>
 ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias)
-    : kernels_(kernels<T>().conv), shape_(shape), x_(x), dy_(dy), dkernel_(dkernel), dbias_(dbias) {
+    : kernels_(kernels<T>().conv),
+      shape_(shape),
+      x_(x),
+      dy_(dy),
+      dkernel_(dkernel),
+      dbias_(dbias),
+      parts_(shape) {
   const WindowAxis h = shape.window.h, w = shape.window.w;
   const std::int64_t places = shape.places();
-  images_per_table_ = images_per_table(shape, places);
-  const std::int64_t pixels = images_per_table_ * places;
+  const std::int64_t pixels = parts_.images * places;
   rows_ = kernels_->gradient_rows(shape.group_channels(), shape.group_filters());
   // The pixel of the input that tap t of pixel i reads, or -1.
   const auto pixel_read = [&](std::int64_t t, std::int64_t i) {
@@ -53,7 +83,7 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
     const bool inside = row >= 0 && row < h.in && column >= 0 && column < w.in;
     return static_cast<std::int32_t>(inside ? (image * h.in + row) * w.in + column : -1);
   };
-  const std::int64_t read_pixels = images_per_table_ * shape.image();
+  const std::int64_t read_pixels = parts_.images * shape.image();
   std::vector<std::int32_t> number(static_cast<std::size_t>(read_pixels), -1);  // in the round
   std::int64_t most_sources = 0;
   for (std::int64_t begin = 0; begin < pixels; begin += kernels_->gradient_pixels) {
@@ -93,37 +123,16 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
   starts_.push_back(static_cast<std::int32_t>(entries_.size()));
   scratch_elements_ = kernels_->gradient_scratch(most_sources, rows_);
-  // As many parts as the partial sums allow, then columns.
-  const std::int64_t batches =
-      std::max<std::int64_t>(ceil_div(shape.batch(), images_per_table_), 1);
-  const std::int64_t bytes = partial_elements() * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t most =
-      std::min({kPartialBytes / std::max<std::int64_t>(bytes, 1), batches, kMostParts});
-  splits_ = 1;
-  if (bytes <= kPartBytes && shape.flops() >= 4.0 * kSerialFlops)
-    while (2 * splits_ <= most) splits_ *= 2;  // equal parts of the usual batches
-  batches_per_split_ = ceil_div(batches, splits_);
-  splits_ = ceil_div(batches, batches_per_split_);
-  column_part_ =
-      round_up(ceil_div(shape.group_filters(), ceil_div(kMostParts / 2, splits_ * shape.groups)),
-               kernels_->panel);
-  column_parts_ = std::max<std::int64_t>(ceil_div(shape.group_filters(), column_part_), 1);
-}
-
-template <class T>
-std::int64_t ConvGradient<T>::partial_elements() const {
-  return whole_vectors(shape_.taps() * shape_.group_channels() * shape_.filters) +
-         whole_vectors(shape_.filters);
 }
 
 template <class T>
 void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
-  const std::int64_t column = task % column_parts_ * column_part_;
-  task /= column_parts_;
+  const std::int64_t column = task % parts_.column_parts * parts_.column_part;
+  task /= parts_.column_parts;
   const std::int64_t group = task % shape_.groups, split = task / shape_.groups;
-  const std::int64_t columns = std::min(column_part_, shape_.group_filters() - column);
+  const std::int64_t columns = std::min(parts_.column_part, shape_.group_filters() - column);
   const std::int64_t at = group * shape_.group_filters() + column, places = shape_.places();
-  T* dkernel = partial == nullptr ? dkernel_ : partial + split * partial_elements();
+  T* dkernel = partial == nullptr ? dkernel_ : partial + split * parts_.partial_elements;
   T* dbias =
       partial == nullptr
           ? dbias_
@@ -146,16 +155,16 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   g.stop = &interrupted;
   g.scratch =
       static_cast<T*>(thread_scratch(static_cast<std::size_t>(scratch_elements_) * sizeof(T)));
-  const std::int64_t first = split * batches_per_split_ * images_per_table_;
+  const std::int64_t first = split * parts_.batches_per_split * parts_.images;
   const std::int64_t last =
-      std::min(shape_.batch(), first + batches_per_split_ * images_per_table_);
-  for (std::int64_t image = first; image < last && !interrupted(); image += images_per_table_) {
-    g.pixels = std::min(images_per_table_, last - image) * places;
-    g.input_pixels = std::min(images_per_table_, last - image) * shape_.image();
+      std::min(shape_.batch(), first + parts_.batches_per_split * parts_.images);
+  for (std::int64_t image = first; image < last && !interrupted(); image += parts_.images) {
+    g.pixels = std::min(parts_.images, last - image) * places;
+    g.input_pixels = std::min(parts_.images, last - image) * shape_.image();
     g.x = x_ + image * shape_.image() * shape_.channels() + group * shape_.group_channels();
     g.dy = dy_ + image * places * shape_.filters + at;
     g.accumulate = image > first;
-    g.more = image + images_per_table_ < shape_.batch();
+    g.more = image + parts_.images < shape_.batch();
     kernels_->gradient(g);
     if (dbias_ != nullptr) {
       kernels<T>().reduce->sum_rows(g.dy, g.lddy, dbias + at, g.pixels, columns, g.accumulate);
@@ -171,18 +180,15 @@ void ConvGradient<T>::run() {
     if (dbias_ != nullptr) std::fill(dbias_, dbias_ + shape_.filters, T(0));
     return;
   }
-  T* partial = nullptr;
-  if (splits_ > 1) {
-    partial = static_cast<T*>(
-        region_scratch(static_cast<std::size_t>(splits_ * partial_elements()) * sizeof(T)));
-  }
+  T* partial = parts_.splits > 1 ? workspace_ : nullptr;
   const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
-  parallel_for(splits_ * shape_.groups * column_parts_, threads,
+  parallel_for(parts_.splits * shape_.groups * parts_.column_parts, threads,
                [&](std::int64_t task, int) { run_task(task, partial); });
-  if (splits_ == 1) return;
-  sum_parts(partial, splits_, partial_elements(), size, dkernel_);
+  if (parts_.splits == 1) return;
+  sum_parts(partial, parts_.splits, parts_.partial_elements, size, dkernel_);
   if (dbias_ != nullptr)
-    sum_parts(partial + whole_vectors(size), splits_, partial_elements(), shape_.filters, dbias_);
+    sum_parts(partial + whole_vectors(size), parts_.splits, parts_.partial_elements, shape_.filters,
+              dbias_);
 }
 
 template <class T>
@@ -196,6 +202,8 @@ void sum_parts(const T* parts, std::int64_t count, std::int64_t stride, std::int
                  });
 }
 
+template struct GradientParts<float>;
+template struct GradientParts<double>;
 template class ConvGradient<float>;
 template class ConvGradient<double>;
 template void sum_parts<float>(const float*, std::int64_t, std::int64_t, std::int64_t, float*);

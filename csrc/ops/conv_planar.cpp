@@ -123,7 +123,7 @@ template <class T>
 void PlanarConv<T>::run() {
   const std::int64_t rows = shape_.window.h.out, columns = shape_.window.w.out;
   const std::int64_t filters = shape_.filters, batch = shape_.batch(), k = planes_.k();
-  const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
+  const auto weights = weights_.use(workspace_, [this](T* to) { pack_weights(to); });
   const T* packed = weights.data();
   const T* bias = FoldedNorm<T>(extras_, filters).bias(packed + packed_);
   place_residual(extras_, batch * shape_.places() * filters, y_);
@@ -231,6 +231,11 @@ void PlanarGradient<T>::run_part(std::int64_t part, T* partial) const {
 }
 
 template <class T>
+std::size_t PlanarGradient<T>::workspace_bytes() const {
+  return parts_ > 1 ? static_cast<std::size_t>(parts_ * partial_elements_) * sizeof(T) : 0;
+}
+
+template <class T>
 void PlanarGradient<T>::run() {
   const std::int64_t filters = shape_.filters, size = planes_.k() * filters;
   if (shape_.batch() * shape_.places() == 0) {
@@ -238,9 +243,7 @@ void PlanarGradient<T>::run() {
     if (dbias_ != nullptr) std::fill(dbias_, dbias_ + filters, T(0));
     return;
   }
-  T* partial = parts_ == 1 ? nullptr
-                           : static_cast<T*>(region_scratch(
-                                 static_cast<std::size_t>(parts_ * partial_elements_) * sizeof(T)));
+  T* partial = parts_ == 1 ? nullptr : workspace_;
   parallel_for(parts_, parts_ == 1 ? 1 : num_threads(),
                [&](std::int64_t part, int) { run_part(part, partial); });
   if (parts_ == 1) return;

@@ -186,7 +186,7 @@ void PackedGemm<T>::run() {
     weights_.refresh(version_, [this](T* to) { gemm_.pack(to); });
     is_packed_ = true;
   }
-  const auto weights = weights_.use(0, [](T*) {});
+  const auto weights = weights_.use(nullptr, [](T*) {});
   gemm_.run(weights.data());
 }
 

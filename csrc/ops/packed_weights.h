@@ -65,14 +65,13 @@ class PackedWeights {
     kept_->version = version;
   }
 
-  // The kept copy, or scratch of so many bytes after pack(scratch).
+  // The kept copy, or `scratch` after pack(scratch).
   template <class Pack>
-  InUse use(std::size_t bytes, Pack&& pack) const {
+  InUse use(T* scratch, Pack&& pack) const {
     if (kept_ != nullptr) {
       std::shared_lock<std::shared_mutex> lock(kept_->mutex);
       return {reinterpret_cast<const T*>(kept_->memory.data()), std::move(lock)};
     }
-    T* scratch = static_cast<T*>(region_scratch(bytes));
     pack(scratch);
     return {scratch, {}};
   }

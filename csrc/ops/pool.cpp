@@ -78,7 +78,20 @@ void PoolOp<T>::max_backward_indices(const T* dy, const std::uint8_t* indices, c
 }
 
 template <class T>
-void PoolOp<T>::max_backward(const T* dy, const T* x, T* dx) const {
+std::int64_t PoolOp<T>::images_at_once() const {
+  const std::int64_t windows = shape_.out_h * shape_.out_w * shape_.channels;
+  return std::clamp<std::int64_t>(kPositionsAtOnce / std::max<std::int64_t>(windows, 1), 1,
+                                  std::max<std::int64_t>(shape_.batch, 1));
+}
+
+template <class T>
+std::size_t PoolOp<T>::max_backward_workspace() const {
+  if (shape_.window_h * shape_.window_w > kMaxPositions) return 0;
+  return static_cast<std::size_t>(images_at_once() * shape_.out_h * shape_.out_w * shape_.channels);
+}
+
+template <class T>
+void PoolOp<T>::max_backward(const T* dy, const T* x, T* dx, std::uint8_t* indices) const {
   if (shape_.window_h * shape_.window_w > kMaxPositions) {
     for_each_piece(shape_.batch, [&](std::int64_t first, std::int64_t images) {
       kernels_->max_backward(shape_, dy, x, dx, first, images);
@@ -87,11 +100,7 @@ void PoolOp<T>::max_backward(const T* dy, const T* x, T* dx) const {
   }
   const std::int64_t image = shape_.in_h * shape_.in_w * shape_.channels;
   const std::int64_t windows = shape_.out_h * shape_.out_w * shape_.channels;
-  const std::int64_t some =
-      std::clamp<std::int64_t>(kPositionsAtOnce / std::max<std::int64_t>(windows, 1), 1,
-                               std::max<std::int64_t>(shape_.batch, 1));
-  auto* indices =
-      static_cast<std::uint8_t*>(region_scratch(static_cast<std::size_t>(some * windows)));
+  const std::int64_t some = images_at_once();
   for (std::int64_t first = 0; first < shape_.batch; first += some) {
     const PoolOp part = of_images(std::min(some, shape_.batch - first));
     part.max(x + first * image, nullptr, indices, false);

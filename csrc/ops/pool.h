@@ -23,13 +23,17 @@ class PoolOp {
   void max(const T* x, T* y, std::uint8_t* indices, bool relu) const;
   // saved may be null: dy counts where saved > 0.
   void max_backward_indices(const T* dy, const std::uint8_t* indices, const T* saved, T* dx) const;
-  void max_backward(const T* dy, const T* x, T* dx) const;
+  // `indices`: workspace of so many bytes.
+  void max_backward(const T* dy, const T* x, T* dx, std::uint8_t* indices) const;
+  std::size_t max_backward_workspace() const;
   void average(const T* x, T* y) const;
   void average_backward(const T* dy, T* dx) const;
 
   const char* algorithm() const;
 
  private:
+  std::int64_t images_at_once() const;  // whose positions max_backward finds
+
   // The same for another batch.
   PoolOp of_images(std::int64_t images) const;
 

@@ -125,7 +125,14 @@ void WinogradConv<T>::plan(int threads) {
   column_part_ = round_up(ceil_div(columns, parts), column_step(extras_));
   column_parts_ = ceil_div(columns, column_part_);
   tasks_ = tiles_ > 0 ? tasks * column_parts_ : 0;
-  own_weights_ = block_ >= tiles_ && extras_.variance == nullptr && weights_.kept_bytes() == 0;
+  own_weights_ = weights_.kept_bytes() == 0 && (is_one_task() || workspace_ == nullptr);
+}
+
+template <class T>
+std::size_t WinogradConv<T>::workspace_bytes() {
+  plan(num_threads());
+  planned_for_ = 0;  // `run` plans with what it was given
+  return is_one_task() ? 0 : packed_bytes();
 }
 
 // The weights of all points, block_columns_ at a time, then a normalisation.
@@ -291,7 +298,7 @@ void WinogradConv<T>::run() {
     parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
   };
   if (own_weights_) return run_with(nullptr, extras_.epilogue.bias);
-  const auto weights = weights_.use(packed_bytes(), [this](T* to) { pack_weights(to); });
+  const auto weights = weights_.use(workspace_, [this](T* to) { pack_weights(to); });
   const T* packed = weights.data();
   run_with(packed, FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_elements()));
 }
@@ -343,6 +350,12 @@ std::int64_t WinogradGradient<T>::sums_elements() const {
 template <class T>
 std::int64_t WinogradGradient<T>::sums_stride() const {
   return point_stride(shape_.channels() * column_part_);
+}
+
+template <class T>
+std::size_t WinogradGradient<T>::workspace_bytes() const {
+  if (parts_ == 1) return 0;
+  return static_cast<std::size_t>(parts_ * column_parts_ * sums_elements()) * sizeof(T);
 }
 
 // `sums` of all tasks, part by part; null where there is one part: then a task finishes its
@@ -436,11 +449,7 @@ void WinogradGradient<T>::run() {
     return;
   }
   const std::int64_t tasks = parts_ * column_parts_;
-  T* sums = nullptr;
-  if (parts_ > 1) {
-    sums = static_cast<T*>(
-        region_scratch(static_cast<std::size_t>(tasks * sums_elements()) * sizeof(T)));
-  }
+  T* sums = parts_ > 1 ? workspace_ : nullptr;
   const int threads = shape_.flops() < 4.0 * kSerialFlops ? 1 : num_threads();
   parallel_for(tasks, threads, [&](std::int64_t task, int) { run_task(task, sums); });
   if (parts_ == 1) return;

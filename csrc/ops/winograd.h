@@ -27,6 +27,8 @@ class WinogradConv {
                                      const ConvExtras<T>& extras);
 
   void run();
+  std::size_t workspace_bytes();  // with the number of threads at hand
+  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
   void keep_packed();  // see DirectConv
   void pack(std::int64_t version);
   std::size_t kept_bytes() const { return weights_.kept_bytes(); }
@@ -40,6 +42,7 @@ class WinogradConv {
   WinogradConv(const ConvShape& shape, const Image& in, const Image& result, const T* x,
                const T* kernel, T* y, const ConvExtras<T>& extras, bool backward);
   void plan(int threads);
+  bool is_one_task() const { return block_ >= tiles_ && extras_.variance == nullptr; }
   std::size_t packed_bytes() const;
   std::int64_t packed_elements() const;
   std::int64_t taps_elements() const;
@@ -65,11 +68,14 @@ class WinogradConv {
   std::vector<std::int32_t> taps_;  // where each begins in the kernel
   std::vector<T> zeros_;
   PackedWeights<T> weights_;
+  T* workspace_ = nullptr;
   int planned_for_ = 0, threads_ = 0;
   std::int64_t tasks_ = 0;
   std::int64_t task_tiles_ = 0, block_ = 0;          // tiles of a task, and at a time
   std::int64_t column_part_ = 0, column_parts_ = 0;  // of a task
-  bool own_weights_ = false;  // one task alone meets a column of the weights, and packs it itself
+  // A task packs its columns of the weights itself: where no other meets them, or there is no
+  // memory for all of them, as with more threads than were at hand when that was planned.
+  bool own_weights_ = false;
 };
 
 // dkernel, and dbias where it is not null.
@@ -79,6 +85,8 @@ class WinogradGradient {
   WinogradGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
 
   void run();
+  std::size_t workspace_bytes() const;
+  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
 
  private:
   void run_task(std::int64_t task, T* sums);
@@ -98,6 +106,7 @@ class WinogradGradient {
   std::int64_t parts_ = 0, part_groups_ = 0;       // of the sum, and groups of images in each
   std::int64_t column_part_ = 0, column_parts_ = 0;
   std::vector<std::uint32_t> met_;  // by each task: WinogradKernels::taps_met
+  T* workspace_ = nullptr;
 };
 
 }  // namespace dlnative

@@ -80,20 +80,42 @@ const Buffer* Spec::input(std::size_t index) const {
   return &inputs[index];
 }
 
-void Registry::add(const std::string& name, Factory factory) {
-  factories_[name] = factory;
+void* Spec::scratch(std::size_t bytes) const {
+  if (bytes > workspace.bytes)
+    throw std::logic_error(op + ": the workspace is smaller than what the instruction needs");
+  return bytes > 0 ? workspace.data : nullptr;
+}
+
+void Registry::add(const std::string& name, Factory factory, WorkspaceRule workspace) {
+  entries_[name] = {factory, workspace};
+}
+
+const Registry::Entry& Registry::entry(const std::string& name) const {
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) throw std::invalid_argument("no native kernel for op '" + name + "'");
+  return it->second;
 }
 
 std::unique_ptr<Instruction> Registry::make(const Spec& spec) const {
-  const auto it = factories_.find(spec.op);
-  if (it == factories_.end())
-    throw std::invalid_argument("no native kernel for op '" + spec.op + "'");
-  return it->second(spec);
+  return entry(spec.op).factory(spec);
+}
+
+std::size_t Registry::workspace_bytes(const Spec& spec) const {
+  const WorkspaceRule rule = entry(spec.op).workspace;
+  return rule != nullptr ? rule(spec) : 0;
 }
 
 std::vector<std::string> Registry::names() const {
   std::vector<std::string> names;
-  for (const auto& entry : factories_) names.push_back(entry.first);
+  for (const auto& named : entries_) names.push_back(named.first);
+  return names;
+}
+
+std::vector<std::string> Registry::names_with_workspace() const {
+  std::vector<std::string> names;
+  for (const auto& named : entries_) {
+    if (named.second.workspace != nullptr) names.push_back(named.first);
+  }
   return names;
 }
 

@@ -23,11 +23,22 @@ namespace dlnative {
 using Attribute = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double,
                                std::string, std::vector<std::int64_t>, std::vector<double>>;
 
+// Memory for what an instruction computes in between; others use it between its runs.
+struct Workspace {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
 struct Spec {
   std::string op;
   std::vector<Buffer> inputs;  // an absent optional input has data == nullptr
   std::vector<Buffer> outputs;
   std::map<std::string, Attribute> attributes;
+  Workspace workspace;  // as many bytes as the registry says
+
+  // The workspace for an instruction that needs so many bytes, null for 0. std::logic_error where
+  // that is more than the registry has said.
+  void* scratch(std::size_t bytes) const;
 
   // Typed access; a missing (or None) attribute gives the fallback, a wrong type throws
   // std::invalid_argument.
@@ -74,15 +85,29 @@ std::unique_ptr<Instruction> make_instruction(F f, const char* algorithm = "") {
 
 using Factory = std::unique_ptr<Instruction> (*)(const Spec& spec);
 
+// How many bytes of workspace the instruction needs that the factory makes of this Spec with the
+// number of threads at hand. Addresses are looked at for which are equal, not for what lies there.
+using WorkspaceRule = std::size_t (*)(const Spec& spec);
+
 // Name -> factory. Each topic adds its ops in one function; registry.cpp lists the topics.
 class Registry {
  public:
-  void add(const std::string& name, Factory factory);
-  std::unique_ptr<Instruction> make(const Spec& spec) const;  // std::invalid_argument: unknown op
+  void add(const std::string& name, Factory factory, WorkspaceRule workspace = nullptr);
+  // std::invalid_argument: unknown op
+  std::unique_ptr<Instruction> make(const Spec& spec) const;
+  std::size_t workspace_bytes(const Spec& spec) const;
   std::vector<std::string> names() const;
+  std::vector<std::string> names_with_workspace() const;
 
  private:
-  std::map<std::string, Factory> factories_;
+  struct Entry {
+    Factory factory;
+    WorkspaceRule workspace;
+  };
+
+  const Entry& entry(const std::string& name) const;
+
+  std::map<std::string, Entry> entries_;
 };
 
 const Registry& registry();

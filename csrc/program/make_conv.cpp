@@ -48,15 +48,17 @@ std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block, const GemmEpil
 }
 
 template <class Conv>
-std::unique_ptr<Instruction> make_running(Conv conv, const char* algorithm) {
+std::unique_ptr<Instruction> make_running(const Spec& spec, Conv conv, const char* algorithm) {
+  conv.set_workspace(spec.scratch(conv.workspace_bytes()));
   return make_instruction([conv = std::move(conv)](const StepContext&) mutable { conv.run(); },
                           algorithm);
 }
 
 // A convolution that keeps its packed weights where they are constant.
 template <class Conv>
-std::unique_ptr<Instruction> make_packing(Conv conv, bool constant, const char* algorithm) {
-  if (!constant) return make_running(std::move(conv), algorithm);
+std::unique_ptr<Instruction> make_packing(const Spec& spec, Conv conv, bool constant,
+                                          const char* algorithm) {
+  if (!constant) return make_running(spec, std::move(conv), algorithm);
   struct Packing final : Instruction {
     explicit Packing(Conv c) : conv(std::move(c)) { conv.keep_packed(); }
     void run(const StepContext&) override { conv.run(); }
@@ -96,7 +98,20 @@ void set_activation(const Spec& spec, const Buffer* saved, bool keeps_input,
 // y = activation(x * kernel + bias), and what the planner adds: inputs mean, variance, gamma, beta
 // of a normalisation with constant statistics, and a residual shaped like y, which goes into the
 // activation; with `moments`, pixels per block, the last output receives those.
-std::unique_ptr<Instruction> make_conv(const Spec& spec) {
+struct ConvCall {
+  ConvShape shape;
+  const Buffer *x, *kernel, *bias, *mean, *variance, *gamma, *beta, *residual, *y;
+
+  bool keeps_weights() const {
+    const auto is_constant = [](const Buffer* b) { return b == nullptr || b->constant; };
+    return kernel->constant && (variance == nullptr ||
+                                (is_constant(bias) && is_constant(mean) && is_constant(variance) &&
+                                 is_constant(gamma) && is_constant(beta)));
+  }
+};
+
+ConvCall read_conv(const Spec& spec) {
+  ConvCall call{};
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& kernel = required_input(spec, 1, "kernel");
   check(kernel.shape.size() == x.shape.size() && x.shape.size() >= 3, spec.op,
@@ -106,112 +121,175 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
   const std::int64_t filters = shape.filters, rows = shape.batch() * shape.places();
   check_buffer(spec, x, "x", shape.batch() * shape.image() * shape.channels(), x.dtype);
   check_buffer(spec, kernel, "kernel", shape.taps() * shape.group_channels() * filters, x.dtype);
-  const Buffer* bias = optional_input(spec, 2, "bias", filters, x.dtype);
-  const Buffer* mean = optional_input(spec, 3, "mean", filters, x.dtype);
-  const Buffer* variance = optional_input(spec, 4, "variance", filters, x.dtype);
-  const Buffer* gamma = optional_input(spec, 5, "gamma", filters, x.dtype);
-  const Buffer* beta = optional_input(spec, 6, "beta", filters, x.dtype);
-  const Buffer* residual = optional_input(spec, 7, "residual", rows * filters, x.dtype);
-  check((mean == nullptr) == (variance == nullptr), spec.op,
+  call.shape = shape;
+  call.x = &x;
+  call.kernel = &kernel;
+  call.bias = optional_input(spec, 2, "bias", filters, x.dtype);
+  call.mean = optional_input(spec, 3, "mean", filters, x.dtype);
+  call.variance = optional_input(spec, 4, "variance", filters, x.dtype);
+  call.gamma = optional_input(spec, 5, "gamma", filters, x.dtype);
+  call.beta = optional_input(spec, 6, "beta", filters, x.dtype);
+  call.residual = optional_input(spec, 7, "residual", rows * filters, x.dtype);
+  check((call.mean == nullptr) == (call.variance == nullptr), spec.op,
         ": expected mean and variance, or neither");
-  const Buffer& y = required_output(spec, 0, "y", rows * filters, x.dtype);
-  const bool keeps_input = spec.flag("pre_activation", false), wants_moments = spec.has("moments");
-  return dispatch_floating(x.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
+  call.y = &required_output(spec, 0, "y", rows * filters, x.dtype);
+  return call;
+}
+
+template <class T>
+ConvExtras<T> extras_of(const Spec& spec, const ConvCall& call) {
+  const bool keeps_input = spec.flag("pre_activation", false);
+  const Buffer& y = *call.y;
+  ConvExtras<T> extras;
+  extras.epilogue.bias = data_or_null<T>(call.bias);
+  set_activation<T>(spec, nullptr, keeps_input, extras.epilogue);
+  if (keeps_input) {
+    extras.epilogue.pre_activation =
+        required_output(spec, 1, "the pre-activation", y.size(), y.dtype).as<T>();
+  }
+  if (spec.has("moments")) {
+    extras.moment_pixels = spec.integer("moments", 0);
+    check(extras.moment_pixels > 0 && call.shape.places() % extras.moment_pixels == 0, spec.op,
+          ": expected blocks that divide an image, received ", extras.moment_pixels, " pixels");
+    const std::int64_t size = y.size() / extras.moment_pixels * 2;
+    const Buffer& moments = required_output(spec, keeps_input ? 2 : 1, "moments", size, y.dtype);
+    extras.moments = moments.as<T>();
+  }
+  extras.mean = data_or_null<T>(call.mean);
+  extras.variance = data_or_null<T>(call.variance);
+  extras.gamma = data_or_null<T>(call.gamma);
+  extras.beta = data_or_null<T>(call.beta);
+  extras.epsilon = spec.real("epsilon", 1e-3);
+  extras.residual = data_or_null<T>(call.residual);
+  return extras;
+}
+
+template <class T>
+ConvAlgorithm algorithm_of(const ConvCall& call, const ConvExtras<T>& extras) {
+  const bool plain =
+      extras.moment_pixels == 0 && extras.variance == nullptr && extras.residual == nullptr;
+  return choose_conv({call.shape, ConvDirection::kForward, plain, call.keeps_weights(), sizeof(T)});
+}
+
+std::unique_ptr<Instruction> make_conv(const Spec& spec) {
+  const ConvCall call = read_conv(spec);
+  return dispatch_floating(call.x->dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
     using T = decltype(zero);
-    ConvExtras<T> extras;
-    extras.epilogue.bias = data_or_null<T>(bias);
-    set_activation<T>(spec, nullptr, keeps_input, extras.epilogue);
-    if (keeps_input) {
-      extras.epilogue.pre_activation =
-          required_output(spec, 1, "the pre-activation", y.size(), x.dtype).as<T>();
-    }
-    if (wants_moments) {
-      extras.moment_pixels = spec.integer("moments", 0);
-      check(extras.moment_pixels > 0 && shape.places() % extras.moment_pixels == 0, spec.op,
-            ": expected blocks that divide an image, received ", extras.moment_pixels, " pixels");
-      const std::int64_t size = rows / extras.moment_pixels * 2 * filters;
-      const Buffer& moments = required_output(spec, keeps_input ? 2 : 1, "moments", size, x.dtype);
-      extras.moments = moments.as<T>();
-    }
-    extras.mean = data_or_null<T>(mean);
-    extras.variance = data_or_null<T>(variance);
-    extras.gamma = data_or_null<T>(gamma);
-    extras.beta = data_or_null<T>(beta);
-    extras.epsilon = spec.real("epsilon", 1e-3);
-    extras.residual = data_or_null<T>(residual);
-    const T *from = x.as<T>(), *weights = kernel.as<T>();
-    const bool plain = !wants_moments && variance == nullptr && residual == nullptr;
-    const auto is_constant = [](const Buffer* b) { return b == nullptr || b->constant; };
-    const bool constant =
-        kernel.constant &&
-        (variance == nullptr || (is_constant(bias) && is_constant(mean) && is_constant(variance) &&
-                                 is_constant(gamma) && is_constant(beta)));
-    const ConvAlgorithm algorithm =
-        choose_conv({shape, ConvDirection::kForward, plain, constant, sizeof(T)});
+    const ConvShape& shape = call.shape;
+    const ConvExtras<T> extras = extras_of<T>(spec, call);
+    const T *x = call.x->as<T>(), *weights = call.kernel->as<T>();
+    T* y = call.y->as<T>();
+    const bool constant = call.keeps_weights();
+    const ConvAlgorithm algorithm = algorithm_of(call, extras);
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kDense) {
-      const std::int64_t k = shape.taps() * shape.channels();
-      return make_gemm(GemmBlock<T>{from, weights, y.as<T>(), k, 1, filters, 1, filters, rows,
-                                    filters, k, false, nullptr, nullptr},
+      const std::int64_t k = shape.taps() * shape.channels(), n = shape.filters;
+      return make_gemm(GemmBlock<T>{x, weights, y, k, 1, n, 1, n, shape.batch() * shape.places(), n,
+                                    k, false, nullptr, nullptr},
                        extras.epilogue, name);
     }
-    if (algorithm == ConvAlgorithm::kPlanar) {
-      return make_packing(PlanarConv<T>(shape, from, weights, y.as<T>(), extras), constant, name);
-    }
+    if (algorithm == ConvAlgorithm::kPlanar)
+      return make_packing(spec, PlanarConv<T>(shape, x, weights, y, extras), constant, name);
     if (algorithm == ConvAlgorithm::kWinograd) {
-      return make_packing(WinogradConv<T>::forward(shape, from, weights, y.as<T>(), extras),
-                          constant, name);
+      return make_packing(spec, WinogradConv<T>::forward(shape, x, weights, y, extras), constant,
+                          name);
     }
-    return make_packing(DirectConv<T>::forward(shape, from, weights, y.as<T>(), extras), constant,
-                        name);
+    return make_packing(spec, DirectConv<T>::forward(shape, x, weights, y, extras), constant, name);
   });
 }
 
-// The adjoint; `from` is shaped like y, `result` like x. The planner may have it add to `residual`,
-// another cotangent of x.
-std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const ConvShape& shape,
-                                          const Buffer& from, const Buffer& kernel,
-                                          const Buffer& result, const Buffer* bias,
-                                          const Buffer* saved, const Buffer* residual) {
-  const bool keeps_input = spec.flag("pre_activation", false);
-  return dispatch_floating(from.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
+std::size_t conv_workspace(const Spec& spec) {
+  const ConvCall call = read_conv(spec);
+  if (call.keeps_weights()) return 0;
+  return dispatch_floating(call.x->dtype, spec.op, [&](auto zero) -> std::size_t {
     using T = decltype(zero);
-    ConvExtras<T> extras;
-    extras.epilogue.bias = data_or_null<T>(bias);
-    extras.residual = data_or_null<T>(residual);
-    set_activation<T>(spec, saved, keeps_input, extras.epilogue);
-    if (keeps_input) {
-      extras.epilogue.pre_activation =
-          required_output(spec, 1, "the pre-activation", result.size(), from.dtype).as<T>();
+    const ConvShape& shape = call.shape;
+    const ConvExtras<T> extras = extras_of<T>(spec, call);
+    switch (algorithm_of(call, extras)) {
+      case ConvAlgorithm::kDense:
+        return 0;
+      case ConvAlgorithm::kPlanar:
+        return PlanarConv<T>(shape, nullptr, nullptr, nullptr, extras).workspace_bytes();
+      case ConvAlgorithm::kWinograd:
+        return WinogradConv<T>::forward(shape, nullptr, nullptr, nullptr, extras).workspace_bytes();
+      default:
+        return DirectConv<T>::workspace_bytes(shape, ConvDirection::kForward, extras);
     }
+  });
+}
+
+// The adjoint; `from` is shaped like y, `result` like x. The planner may have it add to `residual`.
+struct AdjointCall {
+  ConvShape shape;
+  const Buffer *from, *kernel, *result, *bias, *saved, *residual;
+
+  ConvAlgorithm algorithm(std::size_t value_bytes) const {
     // A product with several taps in a row has a bias per channel, which repeats within the row;
     // and it can add to its own result only.
     const bool plain = (shape.taps() == 1 || bias == nullptr) &&
-                       (residual == nullptr || extras.residual == result.as<T>());
-    const ConvAlgorithm algorithm =
-        choose_conv({shape, ConvDirection::kBackwardInput, plain, kernel.constant, sizeof(T)});
-    const char* name = conv_algorithm_name(algorithm);
-    if (algorithm == ConvAlgorithm::kDense) {
-      const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
-      extras.epilogue.ld_saved = n;
-      return make_gemm(
-          GemmBlock<T>{from.as<T>(), kernel.as<T>(), result.as<T>(), k, 1, 1, k, n,
-                       shape.batch() * shape.places(), n, k, residual != nullptr, nullptr, nullptr},
-          extras.epilogue, name);
+                       (residual == nullptr || residual->data == result->data);
+    return choose_conv(
+        {shape, ConvDirection::kBackwardInput, plain, kernel->constant, value_bytes});
+  }
+};
+
+std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const AdjointCall& call) {
+  const bool keeps_input = spec.flag("pre_activation", false);
+  return dispatch_floating(
+      call.from->dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
+        using T = decltype(zero);
+        const ConvShape& shape = call.shape;
+        const T *from = call.from->as<T>(), *weights = call.kernel->as<T>();
+        T* result = call.result->as<T>();
+        const bool constant = call.kernel->constant;
+        ConvExtras<T> extras;
+        extras.epilogue.bias = data_or_null<T>(call.bias);
+        extras.residual = data_or_null<T>(call.residual);
+        set_activation<T>(spec, call.saved, keeps_input, extras.epilogue);
+        if (keeps_input) {
+          extras.epilogue.pre_activation =
+              required_output(spec, 1, "the pre-activation", call.result->size(), call.from->dtype)
+                  .as<T>();
+        }
+        const ConvAlgorithm algorithm = call.algorithm(sizeof(T));
+        const char* name = conv_algorithm_name(algorithm);
+        if (algorithm == ConvAlgorithm::kDense) {
+          const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
+          extras.epilogue.ld_saved = n;
+          return make_gemm(
+              GemmBlock<T>{from, weights, result, k, 1, 1, k, n, shape.batch() * shape.places(), n,
+                           k, call.residual != nullptr, nullptr, nullptr},
+              extras.epilogue, name);
+        }
+        if (algorithm == ConvAlgorithm::kWinograd) {
+          return make_packing(spec,
+                              WinogradConv<T>::backward_input(shape, from, weights, result, extras),
+                              constant, name);
+        }
+        return make_packing(
+            spec, DirectConv<T>::backward_input(shape, from, weights, result, extras), constant,
+            shape.window.h.stride > 1 || shape.window.w.stride > 1 ? "direct phases" : name);
+      });
+}
+
+std::size_t adjoint_workspace(const Spec& spec, const AdjointCall& call) {
+  if (call.kernel->constant) return 0;
+  return dispatch_floating(call.from->dtype, spec.op, [&](auto zero) -> std::size_t {
+    using T = decltype(zero);
+    const ConvExtras<T> extras;
+    switch (call.algorithm(sizeof(T))) {
+      case ConvAlgorithm::kDense:
+        return 0;
+      case ConvAlgorithm::kWinograd:
+        return WinogradConv<T>::backward_input(call.shape, nullptr, nullptr, nullptr, extras)
+            .workspace_bytes();
+      default:
+        return DirectConv<T>::workspace_bytes(call.shape, ConvDirection::kBackwardInput, extras);
     }
-    if (algorithm == ConvAlgorithm::kWinograd) {
-      return make_packing(WinogradConv<T>::backward_input(shape, from.as<T>(), kernel.as<T>(),
-                                                          result.as<T>(), extras),
-                          kernel.constant, name);
-    }
-    return make_packing(
-        DirectConv<T>::backward_input(shape, from.as<T>(), kernel.as<T>(), result.as<T>(), extras),
-        kernel.constant,
-        shape.window.h.stride > 1 || shape.window.w.stride > 1 ? "direct phases" : name);
   });
 }
 
-std::unique_ptr<Instruction> make_conv_backward_input(const Spec& spec) {
+AdjointCall read_backward_input(const Spec& spec) {
   const Buffer& dy = required_input(spec, 0, "dy");
   const Buffer& kernel = required_input(spec, 1, "kernel");
   check(kernel.shape.size() >= 3 && !spec.outputs.empty(), spec.op,
@@ -227,10 +305,10 @@ std::unique_ptr<Instruction> make_conv_backward_input(const Spec& spec) {
   const Buffer& dx = required_output(spec, 0, "dx", size, dy.dtype);
   const Buffer* saved = optional_input(spec, 2, "saved", size, dy.dtype);
   const Buffer* residual = optional_input(spec, 3, "residual", size, dy.dtype);
-  return make_adjoint(spec, shape, dy, kernel, dx, nullptr, saved, residual);
+  return {shape, &dy, &kernel, &dx, nullptr, saved, residual};
 }
 
-std::unique_ptr<Instruction> make_conv_transpose(const Spec& spec) {
+AdjointCall read_transpose(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& kernel = required_input(spec, 1, "kernel");
   check(kernel.shape.size() == x.shape.size() && x.shape.size() >= 3 && !spec.outputs.empty(),
@@ -243,10 +321,29 @@ std::unique_ptr<Instruction> make_conv_transpose(const Spec& spec) {
   const Buffer* bias = optional_input(spec, 2, "bias", shape.channels(), x.dtype);
   const Buffer& y =
       required_output(spec, 0, "y", shape.batch() * shape.image() * shape.channels(), x.dtype);
-  return make_adjoint(spec, shape, x, kernel, y, bias, nullptr, nullptr);
+  return {shape, &x, &kernel, &y, bias, nullptr, nullptr};
 }
 
-std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {
+template <AdjointCall (*Read)(const Spec&)>
+std::unique_ptr<Instruction> make_adjoint_of(const Spec& spec) {
+  return make_adjoint(spec, Read(spec));
+}
+
+template <AdjointCall (*Read)(const Spec&)>
+std::size_t adjoint_workspace_of(const Spec& spec) {
+  return adjoint_workspace(spec, Read(spec));
+}
+
+struct GradientCall {
+  ConvShape shape;
+  const Buffer *x, *dy, *dkernel, *dbias;
+
+  ConvAlgorithm algorithm(std::size_t value_bytes) const {
+    return choose_conv({shape, ConvDirection::kBackwardKernel, true, false, value_bytes});
+  }
+};
+
+GradientCall read_backward_kernel(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& dy = required_input(spec, 1, "dy");
   check(x.shape.size() >= 3 && dy.shape.size() == x.shape.size(), spec.op,
@@ -260,21 +357,38 @@ std::unique_ptr<Instruction> make_conv_backward_kernel(const Spec& spec) {
   const Buffer* dbias = spec.flag("bias", false)
                             ? &required_output(spec, 1, "dbias", shape.filters, x.dtype)
                             : nullptr;
-  return dispatch_floating(x.dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
+  return {shape, &x, &dy, &dkernel, dbias};
+}
+
+std::unique_ptr<Instruction> make_backward_kernel(const Spec& spec) {
+  const GradientCall call = read_backward_kernel(spec);
+  return dispatch_floating(call.x->dtype, spec.op, [&](auto zero) -> std::unique_ptr<Instruction> {
     using T = decltype(zero);
-    T* sums = data_or_null<T>(dbias);
-    const ConvAlgorithm algorithm =
-        choose_conv({shape, ConvDirection::kBackwardKernel, true, false, sizeof(T)});
+    const T *x = call.x->as<T>(), *dy = call.dy->as<T>();
+    T *dkernel = call.dkernel->as<T>(), *sums = data_or_null<T>(call.dbias);
+    const ConvAlgorithm algorithm = call.algorithm(sizeof(T));
     const char* name = conv_algorithm_name(algorithm);
-    if (algorithm == ConvAlgorithm::kPlanar) {
-      return make_running(PlanarGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums),
-                          name);
+    if (algorithm == ConvAlgorithm::kPlanar)
+      return make_running(spec, PlanarGradient<T>(call.shape, x, dy, dkernel, sums), name);
+    if (algorithm == ConvAlgorithm::kWinograd)
+      return make_running(spec, WinogradGradient<T>(call.shape, x, dy, dkernel, sums), name);
+    return make_running(spec, ConvGradient<T>(call.shape, x, dy, dkernel, sums), name);
+  });
+}
+
+std::size_t backward_kernel_workspace(const Spec& spec) {
+  const GradientCall call = read_backward_kernel(spec);
+  return dispatch_floating(call.x->dtype, spec.op, [&](auto zero) -> std::size_t {
+    using T = decltype(zero);
+    const ConvShape& shape = call.shape;
+    switch (call.algorithm(sizeof(T))) {
+      case ConvAlgorithm::kPlanar:
+        return PlanarGradient<T>(shape, nullptr, nullptr, nullptr, nullptr).workspace_bytes();
+      case ConvAlgorithm::kWinograd:
+        return WinogradGradient<T>(shape, nullptr, nullptr, nullptr, nullptr).workspace_bytes();
+      default:
+        return GradientParts<T>(shape).bytes();
     }
-    if (algorithm == ConvAlgorithm::kWinograd) {
-      return make_running(WinogradGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums),
-                          name);
-    }
-    return make_running(ConvGradient<T>(shape, x.as<T>(), dy.as<T>(), dkernel.as<T>(), sums), name);
   });
 }
 
@@ -284,10 +398,12 @@ void register_conv(Registry& registry);
 void register_conv(Registry& registry) {
   for (const char* name : {"conv1d", "conv2d"}) {
     const std::string op = name;
-    registry.add(op, make_conv);
-    registry.add(op + "_backward_input", make_conv_backward_input);
-    registry.add(op + "_backward_kernel", make_conv_backward_kernel);
-    registry.add(op + "_transpose", make_conv_transpose);
+    registry.add(op, make_conv, conv_workspace);
+    registry.add(op + "_backward_input", make_adjoint_of<read_backward_input>,
+                 adjoint_workspace_of<read_backward_input>);
+    registry.add(op + "_backward_kernel", make_backward_kernel, backward_kernel_workspace);
+    registry.add(op + "_transpose", make_adjoint_of<read_transpose>,
+                 adjoint_workspace_of<read_transpose>);
   }
 }
 

@@ -78,6 +78,14 @@ std::unique_ptr<Instruction> make_max(const Spec& spec) {
   });
 }
 
+std::size_t max_backward_workspace(const Spec& spec) {
+  const Buffer& x = required_input(spec, 1, "x");
+  const Window window = pool_window(spec, x.shape);
+  return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
+    return PoolOp<decltype(zero)>(window).max_backward_workspace();
+  });
+}
+
 std::unique_ptr<Instruction> make_max_backward(const Spec& spec) {
   const Buffer& x = required_input(spec, 1, "x");
   const Window window = pool_window(spec, x.shape);
@@ -85,8 +93,10 @@ std::unique_ptr<Instruction> make_max_backward(const Spec& spec) {
   const Buffer& dx = required_output(spec, 0, "dx", x.size(), x.dtype);
   return make_with(spec, x, window, [&](auto zero, const auto& op) {
     using T = decltype(zero);
-    return make_instruction([op, gradient = dy.as<T>(), from = x.as<T>(), to = dx.as<T>()](
-                                const StepContext&) { op.max_backward(gradient, from, to); });
+    auto* indices = static_cast<std::uint8_t*>(spec.scratch(op.max_backward_workspace()));
+    return make_instruction(
+        [op, gradient = dy.as<T>(), from = x.as<T>(), to = dx.as<T>(),
+         indices](const StepContext&) { op.max_backward(gradient, from, to, indices); });
   });
 }
 
@@ -141,7 +151,7 @@ void register_pool(Registry& registry);
 void register_pool(Registry& registry) {
   for (const std::string rank : {"1d", "2d"}) {
     registry.add("max_pool" + rank, make_max);
-    registry.add("max_pool" + rank + "_backward", make_max_backward);
+    registry.add("max_pool" + rank + "_backward", make_max_backward, max_backward_workspace);
     registry.add("max_pool" + rank + "_backward_indices", make_max_backward_indices);
     registry.add("avg_pool" + rank, make_average);
     registry.add("avg_pool" + rank + "_backward", make_average_backward);

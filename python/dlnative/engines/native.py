@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _core
-from ..graph.tensor import is_variable
 
 
 class NativeFunction:
@@ -26,11 +25,10 @@ class NativeFunction:
         self.program = _core.Program(plan.bytes, _core.Arena() if arena is None else arena)
         for feed in plan.feeds:
             self.program.add_feed(self._buffer(feed))
-        written = {id(v) for v in plan.written}
         packed = []  # of each instruction that keeps packed weights, where those lie
         self.packed_bytes = 0
         for node in plan.instructions:
-            constants = _constants(node, written)
+            constants = plan.constants(node)
             kept = self.program.add(
                 node.op.name,
                 [None if t is None else self._buffer(t) for t in node.inputs],
@@ -39,6 +37,7 @@ class NativeFunction:
                 node.scope or "",
                 node.op.commits,
                 constants,
+                plan.memory.workspace(node),
             )
             if kept:
                 self.packed_bytes += kept
@@ -113,12 +112,3 @@ class NativeFunction:
 
 def _buffers(variables):
     return tuple({id(v.buffer): v.buffer for v in variables}.values())
-
-
-def _constants(node, written):
-    """Which inputs of a node are variables whose ids are not in `written`."""
-    return [
-        i
-        for i, t in enumerate(node.inputs)
-        if t is not None and is_variable(t.source) and id(t.source) not in written
-    ]

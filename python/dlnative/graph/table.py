@@ -60,6 +60,8 @@ class Op:
         index_inputs: {input index: (input index, axis)}: integers that are positions along that
             axis of that other input, so they must be in range.
         reduces: True where the attribute `axis` may name several axes.
+        workspace: True where its native instruction may need memory beside its inputs and outputs;
+            how much, C++ says (`plan/workspace.py`).
     """
 
     name = ""
@@ -107,6 +109,7 @@ class Op:
     commits = False
     index_inputs: dict[int, tuple[int, int]] = {}
     reduces = False
+    workspace = False
 
     def native_attributes(self, inputs, attributes):
         """Attributes as the kernels take them: axes non-negative, and a list for reductions."""

@@ -38,33 +38,43 @@ class MemoryPlan:
         bytes: Size of the arena.
         storages: The pieces, the largest first, parts of a flat tensor side by side.
         places: {id of a tensor: (storage, byte offset within it)}.
+        workspaces: {id of a node: the storage that is its workspace}.
     """
 
-    def __init__(self, storages, places):
+    def __init__(self, storages, places, workspaces):
         self.storages = storages
         self.places = places
+        self.workspaces = workspaces
         self.bytes = max((s.offset + s.bytes for s in storages), default=0)
 
     def offset(self, tensor):
         storage, within = self.places[id(tensor)]
         return storage.offset + within
 
+    def workspace(self, node):
+        """(offset, bytes) of a node's workspace; (0, 0) where it has none."""
+        storage = self.workspaces.get(id(node))
+        return (0, 0) if storage is None else (storage.offset, storage.bytes)
+
     def rows(self):
         """(name, bytes, offset, first node, last node) per piece."""
         return [(s.name, s.bytes, s.offset, s.start, s.end) for s in self.storages]
 
 
-def plan_memory(schedule, feeds):
-    """Places the feeds and every tensor that the schedule computes.
+def plan_memory(schedule, feeds, workspace_bytes=None):
+    """Places the feeds, every tensor that the schedule computes, and what its nodes need besides.
 
     Args:
         schedule: A Schedule; leaves with a source (variables, constants) are not in the arena.
         feeds: The feed tensors.
+        workspace_bytes: None, or a function (node, places) that says how much memory a node needs
+            while it runs, when its tensors have their `places`.
 
     Returns:
         A MemoryPlan. Its `bytes` are what the program allocates.
     """
     places = {}
+    workspaces = {}
     groups = []  # of storages that lie side by side
     parts_of = {}  # {id of a flat tensor: its group}
 
@@ -96,7 +106,7 @@ def plan_memory(schedule, feeds):
     for i, node in enumerate(schedule.nodes):
         for k, out in enumerate(node.outputs):
             source = _aliased(node, k, i, places, last_use, schedule)
-            name = f"{node.scope or ''}:{node.op.name}"
+            name = name_of(node)
             if id(out) in places:
                 places[id(out)][0].name = name
             elif source is not None:
@@ -107,6 +117,11 @@ def plan_memory(schedule, feeds):
             storage = places[id(out)][0]
             storage.start = i if storage.start is None else min(storage.start, i)
             storage.end = max(storage.end, i, last_use.get(id(out), i))
+        size = workspace_bytes(node, places) if workspace_bytes else 0
+        if size:
+            storage = workspaces[id(node)] = Storage(size, f"{name_of(node)} (workspace)")
+            storage.start = storage.end = i
+            groups.append([storage])
         for t in node.inputs:
             if t is not None and id(t) in places:
                 for storage in parts_of.get(id(t), [places[id(t)][0]]):
@@ -114,7 +129,12 @@ def plan_memory(schedule, feeds):
     for t in schedule.outputs:
         if id(t) in places:
             places[id(t)][0].end = len(schedule.nodes)
-    return MemoryPlan(_place(groups), places)
+    return MemoryPlan(_place(groups), places, workspaces)
+
+
+def name_of(node):
+    """What the pieces of a node are called in tables."""
+    return f"{node.scope or ''}:{node.op.name}"
 
 
 def _last_uses(schedule):

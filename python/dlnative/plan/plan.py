@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..graph.tensor import is_variable
 from .flatten import flatten_updates, place_variables
 from .fuse import fuse
 from .memory import plan_memory
+from .workspace import workspace_bytes
 
 
 class Plan:
@@ -15,7 +17,7 @@ class Plan:
         instructions: Those of them that a program runs; views need nothing to be done.
         feeds: The tensors that the caller gives, in their order.
         outputs: The tensors that the caller receives.
-        memory: The MemoryPlan.
+        memory: The MemoryPlan, with workspace for the number of threads that was set.
         written: The variables that a program overwrites.
 
     Example:
@@ -33,6 +35,7 @@ class Plan:
         self.outputs = schedule.outputs
         self.memory = memory
         self.written = written
+        self._written = {id(v) for v in written}
         self.instructions = [
             n for n in schedule.nodes if not (n.op.view and id(n.inputs[0]) in memory.places)
         ]
@@ -41,6 +44,19 @@ class Plan:
     def bytes(self):
         """What a program takes of its arena."""
         return self.memory.bytes
+
+    def constants(self, node):
+        """Which inputs of a node are variables that a program does not write."""
+        return _constants(node, self._written)
+
+
+def _constants(node, written):
+    """Which inputs of a node are variables whose ids are not in `written`."""
+    return [
+        i
+        for i, t in enumerate(node.inputs)
+        if t is not None and is_variable(t.source) and id(t.source) not in written
+    ]
 
 
 def make_plan(graph, outputs):
@@ -63,4 +79,10 @@ def make_plan(graph, outputs):
     written = schedule.written_variables()  # a merged update writes memory, and names no variable
     flatten_updates(schedule)
     schedule.check_state_order()
-    return Plan(schedule, graph.feeds, plan_memory(schedule, graph.feeds), written)
+    ids = {id(v) for v in written}
+
+    def workspace(node, places):
+        return workspace_bytes(node, places, _constants(node, ids)) if node.op.workspace else 0
+
+    memory = plan_memory(schedule, graph.feeds, workspace)
+    return Plan(schedule, graph.feeds, memory, written)

@@ -109,6 +109,7 @@ class Convolution(Op):
     """
 
     residual = 7
+    workspace = True
     inplace = {0: residual}
     epilogue = frozenset({"activation", "moments", "normalization"})
 
@@ -175,6 +176,7 @@ class ConvolutionBackwardInput(Op):
     """
 
     residual = 3
+    workspace = True
     inplace = {0: residual}
     epilogue = frozenset({"activation_gradient"})
 
@@ -246,6 +248,7 @@ class ConvolutionBackwardKernel(Op):
     """
 
     epilogue = frozenset({"bias_gradient"})
+    workspace = True
 
     def __init__(self, rank):
         self.rank = rank
@@ -308,6 +311,7 @@ class ConvolutionTranspose(Op):
     """
 
     epilogue = frozenset({"activation"})
+    workspace = True
 
     def __init__(self, rank):
         self.rank = rank

@@ -82,6 +82,8 @@ class MaxPool(PoolOp):
 class MaxPoolBackward(PoolOp):
     """dx = each dy at the first maximum of its window of x, summed where windows overlap."""
 
+    workspace = True
+
     def infer(self, dy, x, pool_size, strides=None, padding="valid"):
         check_same_dtype(self.name, dy, x)
         self.check_cotangent(dy, x.shape, pool_size=pool_size, strides=strides, padding=padding)

@@ -1,0 +1,37 @@
+"""Workspace: the memory in which a native instruction keeps what it computes in between."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def workspace_bytes(node, places, constants):
+    """What the instruction of a node needs, with the number of threads that is set.
+
+    Args:
+        node: A node of the schedule.
+        places: {id of a tensor: (storage, byte offset within it)} of its tensors in the arena.
+        constants: Indices of the inputs that the program does not write.
+    """
+    from .. import _core
+
+    numbers: dict[int, int] = {}
+
+    def buffer(tensor):
+        if tensor is None:
+            return None
+        if id(tensor) not in places:
+            source = tensor.source
+            return source if isinstance(source, np.ndarray) else source.array
+        storage, within = places[id(tensor)]
+        # Where a piece will lie is not known yet; only which tensors share one matters.
+        number = numbers.setdefault(id(storage), len(numbers) << 40)
+        return number + within, tensor.dtype, tensor.shape
+
+    return _core.workspace_bytes(
+        node.op.name,
+        [buffer(t) for t in node.inputs],
+        [buffer(t) for t in node.outputs],
+        node.op.native_attributes(node.inputs, node.attributes),
+        constants,
+    )
