@@ -86,7 +86,7 @@ ALONE = {
     "learning_rate type": (
         lambda: optimizers.SGD(learning_rate="0.1"),
         TypeError,
-        r"SGD: expected a number for learning_rate",
+        r"SGD: expected learning_rate to be a number",
     ),
     "learning_rate later": (
         lambda: setattr(optimizers.SGD(), "learning_rate", np.nan),

@@ -1,4 +1,4 @@
-"""Numbers and flags of optimizers and regularizers, checked whenever they are set."""
+"""Options of optimizers, layers, losses and their kin, checked whenever they are set."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import math
 
 import numpy as np
 
+from .utils.numbers import as_float
 
-class Number:
-    """An attribute that is a finite number in [low, high], kept as a float.
+
+class Option:
+    """An attribute that is checked whenever it is set.
 
     Args:
-        low: The smallest value.
-        high: The largest value.
-        below: Whether the value must be less than `high`.
-        optional: Whether it may be None.
+        check: Function (instance, name, value) that returns what is kept, or raises.
     """
 
-    def __init__(self, low=-math.inf, high=math.inf, below=False, optional=False):
-        self.low = low
-        self.high = high
-        self.below = below
-        self.optional = optional
+    def __init__(self, check):
+        self.check = check
 
     def __set_name__(self, owner, name):
         self.name = name
@@ -30,31 +26,38 @@ class Number:
         return self if instance is None else instance.__dict__[self.name]
 
     def __set__(self, instance, value):
-        instance.__dict__[self.name] = self.checked(type(instance).__name__, value)
+        instance.__dict__[self.name] = self.check(instance, self.name, value)
 
-    def checked(self, owner, value):
-        """`value` as a float, or None where that is allowed.
 
-        Raises:
-            TypeError: It is not a number.
-            ValueError: It is not finite, or out of range.
-        """
+class Number(Option):
+    """An attribute that is a finite number in [low, high], kept as a float.
+
+    Args:
+        low: The smallest value.
+        high: The largest value.
+        below: Whether the value must be less than `high`.
+        optional: Whether it may be None.
+
+    Raises:
+        TypeError: Something is set that is not a number.
+        ValueError: A number that is not finite, or out of range.
+    """
+
+    def __init__(self, low=-math.inf, high=math.inf, below=False, optional=False):
+        super().__init__(self._checked)
+        self.low = low
+        self.high = high
+        self.below = below
+        self.optional = optional
+
+    def _checked(self, instance, name, value):
         if value is None and self.optional:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise TypeError(
-                f"{owner}: expected a number for {self.name}, received {value!r} of type "
-                f"{type(value).__name__}"
-            )
-        try:
-            number = float(value)
-        except OverflowError:  # an integer beyond the largest float
-            number = math.inf
+        owner = type(instance).__name__
+        number = as_float(owner, name, value)
         inside = self.low <= number <= self.high and not (self.below and number == self.high)
         if not inside or not math.isfinite(number):
-            raise ValueError(
-                f"{owner}: expected {self.name} in {self._range()}, received {value!r}"
-            )
+            raise ValueError(f"{owner}: expected {name} in {self._range()}, received {value!r}")
         return number
 
     def _range(self):
@@ -63,22 +66,20 @@ class Number:
         return f"[{self.low:g}, {self.high:g}" + (")" if self.below else "]")
 
 
-class Flag:
+class Flag(Option):
     """An attribute that is True or False.
 
     Raises:
         TypeError: Any other value is set.
     """
 
-    def __set_name__(self, owner, name):
-        self.name = name
+    def __init__(self):
+        super().__init__(_flag)
 
-    def __get__(self, instance, owner=None):
-        return self if instance is None else instance.__dict__[self.name]
 
-    def __set__(self, instance, value):
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(
-                f"{type(instance).__name__}: expected {self.name} True or False, received {value!r}"
-            )
-        instance.__dict__[self.name] = bool(value)
+def _flag(instance, name, value):
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(
+            f"{type(instance).__name__}: expected {name} True or False, received {value!r}"
+        )
+    return bool(value)

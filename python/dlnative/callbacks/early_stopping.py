@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 import operator
 import warnings
 from typing import Any
 
+from ..utils.numbers import is_number
 from .callback import Callback
 
 
@@ -66,7 +66,7 @@ class EarlyStopping(Callback):
             ("start_from_epoch", start_from_epoch),
             ("baseline", 0 if baseline is None else baseline),
         ):
-            if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != value:
+            if not is_number(value) or value != value:
                 raise TypeError(
                     f"EarlyStopping: expected {name} to be a number, received {value!r}"
                 )

@@ -24,7 +24,7 @@ class _LearningRate(Number):
 
     def __set__(self, instance, value):
         value = float(value) if isinstance(value, (Scalar, np.ndarray)) else value
-        instance._learning_rate.assign(self.checked(type(instance).__name__, value))
+        instance._learning_rate.assign(self.check(instance, self.name, value))
 
 
 class Optimizer(Tracked):

@@ -7,6 +7,35 @@ import math
 import numpy as np
 
 
+def is_integer(value):
+    """Whether it is an integer of Python or NumPy; True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_number(value):
+    """Whether it is a real number of Python or NumPy; True and False are none."""
+    return is_integer(value) or isinstance(value, (float, np.floating))
+
+
+def as_float(owner, argument, value):
+    """`value` as a float, an integer beyond the largest one as an infinity.
+
+    Args:
+        owner: Whose argument it is, for the message.
+        argument: Its name.
+        value: A number of Python or NumPy.
+
+    Raises:
+        TypeError: It is no number.
+    """
+    if not is_number(value):
+        raise TypeError(f"{owner}: expected {argument} to be a number, received {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def finite_number(owner, argument, value):
     """`value` as a float.
 
@@ -19,13 +48,8 @@ def finite_number(owner, argument, value):
         TypeError: It is no number.
         ValueError: It is NaN, infinite or too large for a float.
     """
-    number = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    if isinstance(number, bool) or not isinstance(number, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{owner}: expected {argument} to be a number, received {value!r}")
-    try:
-        result = float(number)
-    except OverflowError:
-        result = math.inf
-    if not math.isfinite(result):
+    single = isinstance(value, np.ndarray) and value.size == 1
+    number = as_float(owner, argument, value.item() if single else value)
+    if not math.isfinite(number):
         raise ValueError(f"{owner}: expected {argument} to be finite, received {value!r}")
-    return result
+    return number
