@@ -9,7 +9,9 @@ import numpy as np
 from .. import config
 from ..changes import Tracked
 from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
+from ..hyperparameters import Option
 from ..naming import auto_name
+from .options import checked_arguments
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
 FLOATS = ("float32", "float64")
@@ -95,7 +97,7 @@ def match_weight(values, weight):
     return np.broadcast_to(weight, shape)
 
 
-def check_reduction(reduction):
+def _check_reduction(loss, name, reduction):
     if reduction not in REDUCTIONS:
         raise ValueError(
             f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, received {reduction!r}"
@@ -177,6 +179,7 @@ class Loss(Tracked):
     """
 
     sparse_labels = False
+    reduction = Option(_check_reduction)
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         if dtype is not None and dtype not in FLOATS:
@@ -184,7 +187,7 @@ class Loss(Tracked):
                 f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}"
             )
         self.name = name or auto_name(type(self).__name__)
-        self.reduction = check_reduction(reduction)
+        self.reduction = reduction
         self._dtype = dtype
 
     @property
@@ -236,7 +239,7 @@ class LossFunctionWrapper(Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.fn = fn
         self.sparse_labels = getattr(fn, "sparse_labels", False)
-        self._fn_kwargs = kwargs
+        self._fn_kwargs = checked_arguments(self, kwargs)
 
     def call(self, y_true, y_pred):
         if not self.sparse_labels:

@@ -6,11 +6,13 @@ from .base import LossFunctionWrapper
 from .functions import (
     binary_crossentropy,
     categorical_crossentropy,
+    check_ignore_class,
     check_smoothing,
     mean_absolute_error,
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from .options import FunctionOption
 
 REDUCTION = "sum_over_batch_size"
 
@@ -62,6 +64,10 @@ class BinaryCrossentropy(LossFunctionWrapper):
         dtype: By default the dtype of the predictions.
     """
 
+    from_logits = FunctionOption()
+    label_smoothing = FunctionOption(check_smoothing)
+    axis = FunctionOption(_check_axis)
+
     def __init__(
         self,
         from_logits=False,
@@ -71,8 +77,6 @@ class BinaryCrossentropy(LossFunctionWrapper):
         name="binary_crossentropy",
         dtype=None,
     ):
-        check_smoothing("BinaryCrossentropy", label_smoothing)
-        _check_axis("BinaryCrossentropy", axis)
         super().__init__(
             binary_crossentropy,
             name=name,
@@ -80,10 +84,8 @@ class BinaryCrossentropy(LossFunctionWrapper):
             dtype=dtype,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
+            axis=axis,
         )
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.axis = axis
 
     def get_config(self):
         return {
@@ -101,6 +103,10 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     `BinaryCrossentropy`.
     """
 
+    from_logits = FunctionOption()
+    label_smoothing = FunctionOption(check_smoothing)
+    axis = FunctionOption(_check_axis)
+
     def __init__(
         self,
         from_logits=False,
@@ -110,8 +116,6 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         name="categorical_crossentropy",
         dtype=None,
     ):
-        check_smoothing("CategoricalCrossentropy", label_smoothing)
-        _check_axis("CategoricalCrossentropy", axis)
         super().__init__(
             categorical_crossentropy,
             name=name,
@@ -119,10 +123,8 @@ class CategoricalCrossentropy(LossFunctionWrapper):
             dtype=dtype,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
+            axis=axis,
         )
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.axis = axis
 
     def get_config(self):
         return {
@@ -147,6 +149,10 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     Differs from Keras: `ignore_class` is not available.
     """
 
+    from_logits = FunctionOption()
+    ignore_class = FunctionOption(check_ignore_class)
+    axis = FunctionOption(_check_axis)
+
     def __init__(
         self,
         from_logits=False,
@@ -156,21 +162,15 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         name="sparse_categorical_crossentropy",
         dtype=None,
     ):
-        _check_axis("SparseCategoricalCrossentropy", axis)
-        if ignore_class is not None:
-            raise ValueError(
-                "SparseCategoricalCrossentropy: ignore_class is not available; give samples of "
-                f"that class a sample_weight of 0. Received ignore_class={ignore_class!r}."
-            )
         super().__init__(
             sparse_categorical_crossentropy,
             name=name,
             reduction=reduction,
             dtype=dtype,
             from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
         )
-        self.from_logits = from_logits
-        self.ignore_class = ignore_class
 
     def get_config(self):
         return {

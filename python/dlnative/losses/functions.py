@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..graph.table import table
 from ..graph.tensor import Tensor, ValueTensor
+from ..utils.numbers import as_float
 from .base import as_labels, as_predictions, match_ranks, reshape, run_op
 from .labels import check_class_numbers, check_one_hot, check_same_shape, check_sparse
 
@@ -39,9 +40,17 @@ def check_last_axis(name, axis, y_pred):
 
 
 def check_smoothing(name, label_smoothing):
-    if not 0.0 <= label_smoothing <= 1.0:
+    if not 0.0 <= as_float(name, "label_smoothing", label_smoothing) <= 1.0:
         raise ValueError(
             f"{name}: expected label_smoothing in [0, 1], received {label_smoothing!r}"
+        )
+
+
+def check_ignore_class(name, ignore_class):
+    if ignore_class is not None:
+        raise ValueError(
+            f"{name}: ignore_class is not available; give samples of that class a sample_weight of "
+            f"0. Received ignore_class={ignore_class!r}."
         )
 
 
@@ -185,11 +194,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     """
     y_pred = as_predictions(y_pred)
     check_last_axis("sparse_categorical_crossentropy", axis, y_pred)
-    if ignore_class is not None:
-        raise ValueError(
-            "sparse_categorical_crossentropy: ignore_class is not available; give samples of "
-            f"that class a sample_weight of 0. Received ignore_class={ignore_class!r}."
-        )
+    check_ignore_class("sparse_categorical_crossentropy", ignore_class)
     logits = y_pred if from_logits else logits_of(y_pred, "softmax")
     labels = class_numbers("sparse_categorical_crossentropy", y_true, y_pred)
     if logits is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..losses.base import as_labels, as_predictions, match_ranks, reshape, run_op
 from ..losses.functions import class_numbers, takes_class_numbers
 from ..losses.labels import check_one_hot, check_same_shape
+from ..losses.options import FunctionOption
+from ..utils.numbers import finite_number
 from .base import MeanMetricWrapper
 
 
@@ -68,6 +70,10 @@ class Accuracy(MeanMetricWrapper):
         super().__init__(accuracy, name=name, dtype=dtype)
 
 
+def _check_threshold(name, threshold):
+    finite_number(name, "threshold", threshold)
+
+
 class BinaryAccuracy(MeanMetricWrapper):
     """How often y_pred > threshold is what the label says.
 
@@ -83,10 +89,10 @@ class BinaryAccuracy(MeanMetricWrapper):
     """
 
     _direction = "up"
+    threshold = FunctionOption(_check_threshold)
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         super().__init__(binary_accuracy, name=name, dtype=dtype, threshold=threshold)
-        self.threshold = threshold
 
 
 class CategoricalAccuracy(MeanMetricWrapper):

@@ -15,6 +15,7 @@ from .. import config, initializers
 from ..changes import Tracked
 from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..losses.base import FLOATS, as_labels, as_predictions, match_weight, reshape, run_op
+from ..losses.options import checked_arguments
 from ..naming import auto_name
 from ..utils import nest
 from ..variables import Variable
@@ -267,7 +268,7 @@ class MeanMetricWrapper(Mean):
     def __init__(self, fn, name=None, dtype=None, **kwargs):
         super().__init__(name=name or getattr(fn, "__name__", None) or fn.name, dtype=dtype)
         self._fn = fn
-        self._fn_kwargs = kwargs
+        self._fn_kwargs = checked_arguments(self, kwargs)
         self.sparse_labels = getattr(fn, "sparse_labels", False)
 
     def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]

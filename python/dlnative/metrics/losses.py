@@ -5,10 +5,13 @@ from __future__ import annotations
 from ..losses.functions import (
     binary_crossentropy,
     categorical_crossentropy,
+    check_ignore_class,
+    check_smoothing,
     mean_absolute_error,
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from ..losses.options import FunctionOption
 from .base import MeanMetricWrapper
 
 
@@ -51,6 +54,8 @@ class BinaryCrossentropy(MeanMetricWrapper):
     """
 
     _direction = "down"
+    from_logits = FunctionOption()
+    label_smoothing = FunctionOption(check_smoothing)
 
     def __init__(
         self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
@@ -62,14 +67,15 @@ class BinaryCrossentropy(MeanMetricWrapper):
             from_logits=from_logits,
             label_smoothing=label_smoothing,
         )
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
 
 
 class CategoricalCrossentropy(MeanMetricWrapper):
     """The mean of `dlnative.losses.categorical_crossentropy`. Arguments as `BinaryCrossentropy`."""
 
     _direction = "down"
+    from_logits = FunctionOption()
+    label_smoothing = FunctionOption(check_smoothing)
+    axis = FunctionOption()
 
     def __init__(
         self,
@@ -87,9 +93,6 @@ class CategoricalCrossentropy(MeanMetricWrapper):
             label_smoothing=label_smoothing,
             axis=axis,
         )
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.axis = axis
 
 
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
@@ -104,6 +107,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """
 
     _direction = "down"
+    from_logits = FunctionOption()
+    ignore_class = FunctionOption(check_ignore_class)
+    axis = FunctionOption()
 
     def __init__(
         self,
@@ -121,6 +127,3 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
             ignore_class=ignore_class,
             axis=axis,
         )
-        self.from_logits = from_logits
-        self.ignore_class = ignore_class
-        self.axis = axis

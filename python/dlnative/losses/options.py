@@ -1,0 +1,51 @@
+"""Options of losses and metrics that are arguments of the function they wrap."""
+
+from __future__ import annotations
+
+from ..changes import is_same, note
+from ..hyperparameters import Option
+
+
+class FunctionOption(Option):
+    """An attribute that is an argument of the wrapped function: a new value counts at once.
+
+    The value is kept in `_fn_kwargs`, which the function is called with, and nowhere else.
+
+    Args:
+        validate: Function (name of the class, value) that raises where the value is wrong.
+    """
+
+    def __init__(self, validate=None):
+        super().__init__(self._validated)
+        self.validate = validate
+
+    def _validated(self, instance, name, value):
+        if self.validate is not None:
+            self.validate(type(instance).__name__, value)
+        return value
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else instance._fn_kwargs[self.name]
+
+    def __set__(self, instance, value):
+        value = self.check(instance, self.name, value)
+        before = instance._fn_kwargs[self.name]
+        # Another dict: a shallow copy of the instance keeps its own options.
+        instance._fn_kwargs = {**instance._fn_kwargs, self.name: value}
+        if not is_same(before, value):
+            note()
+
+
+def checked_arguments(owner, arguments):
+    """Arguments of the wrapped function, each checked that is a FunctionOption of `owner`.
+
+    Args:
+        owner: The loss or metric that is made.
+        arguments: {name: value}.
+    """
+    checked = dict(arguments)
+    for name, value in arguments.items():
+        option = getattr(type(owner), name, None)
+        if isinstance(option, FunctionOption):
+            checked[name] = option.check(owner, name, value)
+    return checked
