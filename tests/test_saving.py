@@ -172,7 +172,7 @@ def test_no_initial_value_is_drawn(tmp_path, monkeypatch):
 
 def test_loading_leaves_the_global_stream_of_seeds(folder):
     def masks(model):
-        return next(x for x in model.layers if isinstance(x, layers.Dropout))._mask_seed
+        return next(x for x in model.layers if isinstance(x, layers.Dropout))._drawn_seed
 
     dlnative.config.set_seed(5)
     expected = [seeds.next_seed(), seeds.next_seed()]

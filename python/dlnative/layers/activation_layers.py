@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import activations, initializers, regularizers
 from ..graph import apply
+from ..hyperparameters import Option
 from ..utils.numbers import finite_number
 from . import messages
 from .input_spec import InputSpec
@@ -177,6 +178,26 @@ class PReLU(UnaryLayer):
         }
 
 
+def _one_axis(layer, argument, value):
+    """The axis that is meant by an integer or a list of one."""
+    if isinstance(value, (list, tuple)):
+        if len(value) != 1:
+            raise ValueError(
+                f"{messages.describe(layer)}: expected one {argument}, received {value}"
+            )
+        (value,) = value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected an integer {argument}, received {value!r}"
+        )
+    return value
+
+
+def _axis(layer, argument, value):
+    _one_axis(layer, argument, value)
+    return value
+
+
 class Softmax(UnaryLayer):
     """y_i = exp(x_i) / sum_j exp(x_j) along one axis, computed with the largest x_i subtracted
 
@@ -197,22 +218,15 @@ class Softmax(UnaryLayer):
     Differs from Keras: several axes and masks are not available.
     """
 
+    axis = Option(_axis)
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
-        if isinstance(axis, (list, tuple)):
-            if len(axis) != 1:
-                raise ValueError(f"{messages.describe(self)}: expected one axis, received {axis}")
-            axis = axis[0]
-        if isinstance(axis, bool) or not isinstance(axis, int):
-            raise TypeError(
-                f"{messages.describe(self)}: expected an integer axis, received {axis!r}"
-            )
-        self._one_axis = axis
         self.supports_masking = True
 
     def call(self, inputs):
-        return activations.softmax(inputs, axis=self._one_axis)
+        return activations.softmax(inputs, axis=_one_axis(self, "axis", self.axis))
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}

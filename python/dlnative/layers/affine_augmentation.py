@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from ..graph.ops.augmentation import FILL_MODES, INTERPOLATIONS
+from ..hyperparameters import Option
 from . import messages
-from .augmentation import RandomImageLayer
+from .augmentation import RandomImageLayer, factor_range
+from .geometry import one_of
 
 
 class _RandomAffineLayer(RandomImageLayer):
     """Base of shift, rotation and zoom: what lies outside of the image, and between its pixels."""
 
+    fill_mode = Option(one_of(*FILL_MODES))
+    interpolation = Option(one_of(*INTERPOLATIONS))
+
     def __init__(self, fill_mode, interpolation, seed, fill_value, data_format, **kwargs):
         super().__init__(seed, data_format, **kwargs)
-        self.fill_mode = self._choice("fill_mode", fill_mode, FILL_MODES)
-        self.interpolation = self._choice("interpolation", interpolation, INTERPOLATIONS)
+        self.fill_mode = fill_mode
+        self.interpolation = interpolation
         self.fill_value = float(fill_value)
 
     def _affine(self, images, **ranges):
-        return self._apply(
+        return self._draw(
             "random_affine",
             images,
             fill_mode=self.fill_mode,
@@ -38,6 +43,31 @@ class _RandomAffineLayer(RandomImageLayer):
 def _plain(factor):
     """A factor as it is given, lists (out of JSON) as tuples."""
     return tuple(factor) if isinstance(factor, list) else factor
+
+
+def _shift(layer, argument, value):
+    factor_range(layer, argument, value)
+    return _plain(value)
+
+
+def _zoom(layer, argument, value):
+    _zoom_range(layer, argument, value)
+    return _plain(value)
+
+
+def _zoom_range(layer, argument, factor):
+    """The part of the image that is shown, (lower, upper)."""
+    lower, upper = factor_range(layer, argument, factor)
+    if lower <= -1.0:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} in (-1, 1], received {factor!r}: "
+            "-1 would enlarge the image without end"
+        )
+    return 1.0 + lower, 1.0 + upper
+
+
+def _zoom_or_none(layer, argument, value):
+    return None if value is None else _zoom(layer, argument, value)
 
 
 class RandomTranslation(_RandomAffineLayer):
@@ -70,6 +100,9 @@ class RandomTranslation(_RandomAffineLayer):
         [0.0, 0.0, 0.0, 1.0]
     """
 
+    height_factor = Option(_shift)
+    width_factor = Option(_shift)
+
     def __init__(
         self,
         height_factor,
@@ -82,13 +115,13 @@ class RandomTranslation(_RandomAffineLayer):
         **kwargs,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
-        self.height_factor = _plain(height_factor)
-        self.width_factor = _plain(width_factor)
-        self._height_range = self._pair("height_factor", height_factor, -1.0, 1.0)
-        self._width_range = self._pair("width_factor", width_factor, -1.0, 1.0)
+        self.height_factor = height_factor
+        self.width_factor = width_factor
 
-    def _draw(self, images):
-        return self._affine(images, height_shift=self._height_range, width_shift=self._width_range)
+    def _vary(self, images):
+        height = factor_range(self, "height_factor", self.height_factor)
+        width = factor_range(self, "width_factor", self.width_factor)
+        return self._affine(images, height_shift=height, width_shift=width)
 
     def get_config(self):
         return {
@@ -123,6 +156,8 @@ class RandomRotation(_RandomAffineLayer):
                [0., 2.]], dtype=float32)
     """
 
+    factor = Option(factor_range)
+
     def __init__(
         self,
         factor,
@@ -134,9 +169,9 @@ class RandomRotation(_RandomAffineLayer):
         **kwargs,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
-        self.factor = self._pair("factor", factor, -1.0, 1.0)
+        self.factor = factor
 
-    def _draw(self, images):
+    def _vary(self, images):
         return self._affine(images, rotation=self.factor)
 
     def get_config(self):
@@ -168,6 +203,9 @@ class RandomZoom(_RandomAffineLayer):
         [1.0, 1.5, 2.0, 2.5, 3.0]
     """
 
+    height_factor = Option(_zoom)
+    width_factor = Option(_zoom_or_none)
+
     def __init__(
         self,
         height_factor,
@@ -180,24 +218,18 @@ class RandomZoom(_RandomAffineLayer):
         **kwargs,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
-        self.height_factor = _plain(height_factor)
-        self.width_factor = _plain(width_factor)
-        self._height_range = self._zooms("height_factor", height_factor)
-        self._width_range = (
-            None if width_factor is None else self._zooms("width_factor", width_factor)
-        )
+        self.height_factor = height_factor
+        self.width_factor = width_factor
 
-    def _zooms(self, argument, factor):
-        lower, upper = self._pair(argument, factor, -1.0, 1.0)
-        if lower <= -1.0:
-            raise ValueError(
-                f"{messages.describe(self)}: expected {argument} in (-1, 1], received {factor!r}: "
-                "-1 would enlarge the image without end"
+    def _vary(self, images):
+        height, width = (
+            None if factor is None else _zoom_range(self, name, factor)
+            for name, factor in (
+                ("height_factor", self.height_factor),
+                ("width_factor", self.width_factor),
             )
-        return 1.0 + lower, 1.0 + upper
-
-    def _draw(self, images):
-        return self._affine(images, height_zoom=self._height_range, width_zoom=self._width_range)
+        )
+        return self._affine(images, height_zoom=height, width_zoom=width)
 
     def get_config(self):
         return {

@@ -9,29 +9,23 @@ each call counts as an epoch.
 
 from __future__ import annotations
 
-import numpy as np
-
-from .. import random
-from ..graph import apply, table
+from ..graph import apply
 from ..graph.ops.augmentation import FLIPS, PADDING_MODES
-from ..naming import unknown
+from ..hyperparameters import Option
+from ..utils.numbers import is_number
 from . import messages
-from .geometry import check_channels_last, standardize_sizes
-from .layer import UnaryLayer
+from .geometry import check_channels_last, one_of, standardize_sizes
+from .seeded import SeededLayer
 
 
-class RandomImageLayer(UnaryLayer):
-    """Base of the random layers: seed, data format, and images with or without a batch axis."""
+class RandomImageLayer(SeededLayer):
+    """Base of the random layers: data format, and images with or without a batch axis."""
+
+    data_format = Option(check_channels_last)
 
     def __init__(self, seed=None, data_format=None, **kwargs):
-        super().__init__(**kwargs)
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise TypeError(
-                f"{messages.describe(self)}: expected seed to be an integer, received {seed!r}"
-            )
-        self.seed = None if seed is None else int(seed)
-        self.data_format = check_channels_last(self, data_format)
-        self._draw_seed = random.next_seed() if seed is None else int(seed) % 2**64
+        super().__init__(seed, **kwargs)
+        self.data_format = data_format
 
     def call(self, inputs, training=True):
         if inputs.ndim == 4 and None not in inputs.shape[1:]:
@@ -48,67 +42,76 @@ class RandomImageLayer(UnaryLayer):
         )
 
     def _transformed(self, images, training):
-        return self._draw(images) if training else images
+        return self._vary(images) if training else images
 
-    def _draw(self, images):
+    def _vary(self, images):
         raise NotImplementedError
 
-    def _apply(self, op, images, **attributes):
-        # A layer that is used twice in one graph, and two layers of one seed, draw independently.
-        uses = sum(
-            node.op is table[op] and node.attributes["seed"] == self._draw_seed
-            for node in images.graph.nodes
-        )
-        return apply(op, images, seed=self._draw_seed, op_id=uses, **attributes)
-
-    def _choice(self, argument, value, known):
-        if value not in known:
-            error = unknown(argument, value, known)
-            raise ValueError(f"{messages.describe(self)}: {error}")
-        return value
-
-    def _pair(self, argument, value, low, high, ordered=True):
-        """A factor as (lower, upper); one number f stands for (-|f|, |f|).
-
-        Raises:
-            TypeError: Neither a number nor two.
-            ValueError: Not within [low, high].
-        """
-        single = _is_number(value)
-        values = (-abs(value), abs(value)) if single else value
-        if not isinstance(values, (tuple, list)) or not all(_is_number(v) for v in values):
-            raise TypeError(
-                f"{messages.describe(self)}: expected {argument} to be a number or two numbers, "
-                f"received {value!r}"
-            )
-        given = (value,) if single else values
-        if len(values) != 2 or not all(low <= v <= high for v in given):
-            raise ValueError(
-                f"{messages.describe(self)}: expected {argument} to be a number or two numbers in "
-                f"[{low:g}, {high:g}], received {value!r}"
-            )
-        values = tuple(max(float(v), low) for v in values)
-        return tuple(sorted(values)) if ordered else values
-
-    def _limits(self, value_range):
-        """value_range as two floats in order."""
-        if (
-            not isinstance(value_range, (tuple, list))
-            or len(value_range) != 2
-            or not all(_is_number(v) for v in value_range)
-        ):
-            raise ValueError(
-                f"{messages.describe(self)}: expected value_range to be two numbers, received "
-                f"{value_range!r}"
-            )
-        return tuple(sorted(float(v) for v in value_range))
-
     def get_config(self):
-        return {**super().get_config(), "seed": self.seed, "data_format": self.data_format}
+        return {**super().get_config(), "data_format": self.data_format}
 
 
-def _is_number(value):
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+def factor_range(layer, argument, value, ordered=True):
+    """A factor as (lower, upper), each in [-1, 1]; one number f stands for (-|f|, |f|).
+
+    Raises:
+        TypeError: Neither a number nor two.
+        ValueError: Not within [-1, 1].
+    """
+    single = is_number(value)
+    values = (-abs(value), abs(value)) if single else value
+    if not isinstance(values, (tuple, list)) or not all(is_number(v) for v in values):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected {argument} to be a number or two numbers, "
+            f"received {value!r}"
+        )
+    given = (value,) if single else values
+    if len(values) != 2 or not all(-1.0 <= v <= 1.0 for v in given):
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} to be a number or two numbers in "
+            f"[-1, 1], received {value!r}"
+        )
+    values = tuple(float(v) for v in values)
+    return tuple(sorted(values)) if ordered else values
+
+
+def _limits(layer, argument, value):
+    """A range of values as two floats in order."""
+    if (
+        not isinstance(value, (tuple, list))
+        or len(value) != 2
+        or not all(is_number(v) for v in value)
+    ):
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} to be two numbers, received {value!r}"
+        )
+    return tuple(sorted(float(v) for v in value))
+
+
+def _contrast_range(layer, argument, value):
+    """(lower, upper) below and above 1; one number c in [0, 1] stands for (c, c)."""
+    pair = value
+    if is_number(value):
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(
+                f"{messages.describe(layer)}: expected {argument} in [0, 1], received {value!r}"
+            )
+        pair = (value, value)
+    lower, upper = factor_range(layer, argument, pair, ordered=False)
+    if 1.0 - lower > 1.0 + upper:
+        raise ValueError(
+            f"{messages.describe(layer)}: {argument}={pair!r} leaves nothing between 1 - lower "
+            f"and 1 + upper"
+        )
+    return lower, upper
+
+
+def _size(least):
+    def check(layer, argument, value):
+        (size,) = standardize_sizes(layer, argument, value, 1, least)
+        return size
+
+    return check
 
 
 class RandomFlip(RandomImageLayer):
@@ -137,12 +140,14 @@ class RandomFlip(RandomImageLayer):
         [(0.0, 1.0, 2.0), (2.0, 1.0, 0.0)]
     """
 
+    mode = Option(one_of(*FLIPS))
+
     def __init__(self, mode="horizontal_and_vertical", seed=None, data_format=None, **kwargs):
         super().__init__(seed, data_format, **kwargs)
-        self.mode = self._choice("mode", mode, FLIPS)
+        self.mode = mode
 
-    def _draw(self, images):
-        return self._apply("random_flip", images, mode=self.mode)
+    def _vary(self, images):
+        return self._draw("random_flip", images, mode=self.mode)
 
     def get_config(self):
         return {**super().get_config(), "mode": self.mode}
@@ -186,6 +191,11 @@ class RandomCrop(RandomImageLayer):
         He et al. 2016, "Deep residual learning for image recognition", section 4.2.
     """
 
+    height = Option(_size(least=1))
+    width = Option(_size(least=1))
+    padding = Option(_size(least=0))
+    padding_mode = Option(one_of(*PADDING_MODES))
+
     def __init__(
         self,
         height,
@@ -198,16 +208,16 @@ class RandomCrop(RandomImageLayer):
         **kwargs,
     ):
         super().__init__(seed, data_format, name=name, **kwargs)
-        (self.height,) = standardize_sizes(self, "height", height, 1)
-        (self.width,) = standardize_sizes(self, "width", width, 1)
-        (self.padding,) = standardize_sizes(self, "padding", padding, 1, least=0)
-        self.padding_mode = self._choice("padding_mode", padding_mode, PADDING_MODES)
+        self.height = height
+        self.width = width
+        self.padding = padding
+        self.padding_mode = padding_mode
 
     def _transformed(self, images, training):
         rows, columns = images.shape[1:3]
         fits = rows + 2 * self.padding >= self.height and columns + 2 * self.padding >= self.width
         if training and fits:
-            return self._apply(
+            return self._draw(
                 "random_crop",
                 images,
                 height=self.height,
@@ -259,13 +269,16 @@ class RandomBrightness(RandomImageLayer):
         0.75
     """
 
+    factor = Option(factor_range)
+    value_range = Option(_limits)
+
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(seed, **kwargs)
-        self.factor = self._pair("factor", factor, -1.0, 1.0)
-        self.value_range = self._limits(value_range)
+        self.factor = factor
+        self.value_range = value_range
 
-    def _draw(self, images):
-        return self._apply(
+    def _vary(self, images):
+        return self._draw(
             "random_brightness", images, factor=self.factor, value_range=self.value_range
         )
 
@@ -302,27 +315,18 @@ class RandomContrast(RandomImageLayer):
     [1, 1 + c]. A pair is not sorted.
     """
 
+    factor = Option(_contrast_range)
+    value_range = Option(_limits)
+
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(seed, **kwargs)
-        if _is_number(factor):
-            if not 0.0 <= factor <= 1.0:
-                raise ValueError(
-                    f"{messages.describe(self)}: expected factor in [0, 1], received {factor!r}"
-                )
-            factor = (factor, factor)
-        lower, upper = self._pair("factor", factor, -1.0, 1.0, ordered=False)
-        if 1.0 - lower > 1.0 + upper:
-            raise ValueError(
-                f"{messages.describe(self)}: factor={factor!r} leaves nothing between 1 - lower "
-                f"and 1 + upper"
-            )
-        self.factor = lower, upper
-        self.value_range = self._limits(value_range)
+        self.factor = factor
+        self.value_range = value_range
 
-    def _draw(self, images):
+    def _vary(self, images):
         lower, upper = self.factor
         factor = (1.0 - lower, 1.0 + upper)
-        return self._apply("random_contrast", images, factor=factor, value_range=self.value_range)
+        return self._draw("random_contrast", images, factor=factor, value_range=self.value_range)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor, "value_range": self.value_range}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import activations, initializers, regularizers
 from ..graph import apply
 from ..graph.window import slide
+from ..hyperparameters import Option
 from ..variables import Variable
 from . import messages
 from .core import positive_integer, without_unset_options
@@ -12,12 +13,16 @@ from .geometry import (
     check_channels_last,
     check_images,
     check_strides_or_dilation,
-    standardize_padding,
-    standardize_sizes,
+    one_of,
+    sizes,
     with_hint,
 )
 from .layer import UnaryLayer
 from .weights import reject_constraint
+
+
+def _padding(layer, argument, value):
+    return one_of(*layer.paddings, any_case=True)(layer, argument, value)
 
 
 class Convolution(UnaryLayer):
@@ -35,12 +40,18 @@ class Convolution(UnaryLayer):
     kernel: Variable
     bias: Variable | None
 
+    kernel_size = Option(sizes())
+    strides = Option(sizes())
+    padding = Option(_padding)
+    data_format = Option(check_channels_last)
+    dilation_rate = Option(sizes())
+
     def _set_geometry(self, kernel_size, strides, padding, data_format, dilation_rate):
-        self.kernel_size = standardize_sizes(self, "kernel_size", kernel_size, self.rank)
-        self.strides = standardize_sizes(self, "strides", strides, self.rank)
-        self.padding = standardize_padding(self, padding, self.paddings)
-        self.data_format = check_channels_last(self, data_format, self.rank)
-        self.dilation_rate = standardize_sizes(self, "dilation_rate", dilation_rate, self.rank)
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
 
     def _set_weights(self, activation, use_bias, **options):
         """Resolves activation, initializers and regularizers; constraints are refused."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..graph.window import AXES
 from ..naming import unknown
+from ..utils.numbers import is_integer
 from . import messages
 
 # The order of axes that puts channels last, for the remedies in messages.
@@ -20,9 +19,9 @@ def standardize_sizes(layer, argument, value, rank, least=1):
         ValueError: A tuple of another length, or a size below `least`.
     """
     wanted = "an integer" if rank == 1 else f"an integer or a tuple of {rank} integers"
-    if _is_integer(value):
+    if is_integer(value):
         value = (value,) * rank
-    if not isinstance(value, (tuple, list)) or not all(_is_integer(n) for n in value):
+    if not isinstance(value, (tuple, list)) or not all(is_integer(n) for n in value):
         raise TypeError(
             f"{messages.describe(layer)}: expected {argument} to be {wanted}, received {value!r}"
         )
@@ -38,26 +37,44 @@ def standardize_sizes(layer, argument, value, rank, least=1):
     return tuple(int(n) for n in value)
 
 
-def standardize_padding(layer, padding, known=("valid", "same")):
-    """The name of a padding in lower case; ValueError unless it is one of `known`."""
-    name = padding.lower() if isinstance(padding, str) else padding
-    if name not in known:
-        error = unknown("padding", padding, known)
-        raise ValueError(f"{messages.describe(layer)}: {error}")
-    return name
+def one_of(*known, any_case=False):
+    """A check for `Option`: one of the names `known`, in lower case; else ValueError."""
+
+    def check(layer, argument, value):
+        name = value.lower() if any_case and isinstance(value, str) else value
+        if name not in known:
+            raise ValueError(f"{messages.describe(layer)}: {unknown(argument, value, known)}")
+        return name
+
+    return check
 
 
-def check_channels_last(layer, data_format, rank=2):
+def sizes(least=1):
+    """A check for `Option`: an integer per spatial axis, see `standardize_sizes`."""
+
+    def check(layer, argument, value):
+        return standardize_sizes(layer, argument, value, rank_of(layer), least)
+
+    return check
+
+
+def rank_of(layer):
+    """Number of spatial axes of what a layer takes."""
+    return getattr(layer, "rank", 2)
+
+
+def check_channels_last(layer, argument, data_format):
     """ "channels_last", also for None; ValueError for anything else, with what to do instead."""
     if data_format in (None, "channels_last"):
         return "channels_last"
     if data_format == "channels_first":
+        order = TO_CHANNELS_LAST[rank_of(layer)]
         raise ValueError(
             f"{messages.describe(layer)}: data_format='channels_first' is not available: channels "
-            f"are the last axis everywhere. Transpose the data once, {TO_CHANNELS_LAST[rank]}, "
+            f"are the last axis everywhere. Transpose the data once, {order}, "
             "give Input that shape, and leave data_format out."
         )
-    error = unknown("data_format", data_format, ("channels_last", "channels_first"))
+    error = unknown(argument, data_format, ("channels_last", "channels_first"))
     raise ValueError(f"{messages.describe(layer)}: {error}")
 
 
@@ -112,7 +129,3 @@ def with_hint(error, shape, rank):
             f"{error.args[0]} If axis 1 holds the channels, transpose: {TO_CHANNELS_LAST[rank]}.",
         )
     return error
-
-
-def _is_integer(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))

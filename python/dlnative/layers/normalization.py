@@ -98,6 +98,19 @@ class _Normalization(UnaryLayer):
                 name="beta",
             )
 
+    def _scale_and_offset(self):
+        """gamma and beta, each None where it is not used."""
+        for option, used, weight in (
+            ("scale", self.scale, self.gamma),
+            ("center", self.center, self.beta),
+        ):
+            if used and weight is None:
+                raise ValueError(
+                    f"{messages.describe(self)}: {option} is True, but there is no weight for it: "
+                    f"the layer was built with {option}=False. Make a new layer."
+                )
+        return self.gamma if self.scale else None, self.beta if self.center else None
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -239,10 +252,9 @@ class BatchNormalization(_Normalization):
                 f"{messages.describe(self)}: masks are not available; expected mask None"
             )
         x = _move_axes_last(inputs, (self.axis,))
+        gamma, beta = self._scale_and_offset()
         if training and self.trainable:
-            y, mean, variance = apply(
-                "batch_norm_training", x, self.gamma, self.beta, epsilon=self.epsilon
-            )
+            y, mean, variance = apply("batch_norm_training", x, gamma, beta, epsilon=self.epsilon)
             for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 apply("moving_average", state, value, momentum=self.momentum)
         else:
@@ -251,8 +263,8 @@ class BatchNormalization(_Normalization):
                 x,
                 self.moving_mean,
                 self.moving_variance,
-                self.gamma,
-                self.beta,
+                gamma,
+                beta,
                 epsilon=self.epsilon,
             )
         return _move_axes_back(y, (self.axis,))
@@ -367,7 +379,8 @@ class LayerNormalization(_Normalization):
     def call(self, inputs):
         axes = self._axes(inputs.shape)
         x = _move_axes_last(inputs, axes)
-        y = apply("layer_norm", x, self.gamma, self.beta, axes=len(axes), epsilon=self.epsilon)
+        gamma, beta = self._scale_and_offset()
+        y = apply("layer_norm", x, gamma, beta, axes=len(axes), epsilon=self.epsilon)
         return _move_axes_back(y, axes)
 
     def get_config(self):
@@ -464,7 +477,8 @@ class GroupNormalization(_Normalization):
     def call(self, inputs):
         x = _move_axes_last(inputs, (self.axis,))
         groups = x.shape[-1] if self.groups == -1 else self.groups
-        y = apply("group_norm", x, self.gamma, self.beta, groups=groups, epsilon=self.epsilon)
+        gamma, beta = self._scale_and_offset()
+        y = apply("group_norm", x, gamma, beta, groups=groups, epsilon=self.epsilon)
         return _move_axes_back(y, (self.axis,))
 
     def get_config(self):

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from ..graph import apply
 from ..graph.window import slide
+from ..hyperparameters import Option
 from . import messages
 from .geometry import (
     check_channels_last,
     check_images,
-    standardize_padding,
+    one_of,
+    sizes,
     standardize_sizes,
     with_hint,
 )
 from .layer import UnaryLayer
+
+
+def _strides(layer, argument, value):
+    value = layer.pool_size if value is None else value
+    return standardize_sizes(layer, argument, value, layer.rank)
 
 
 class Pooling(UnaryLayer):
@@ -26,15 +33,19 @@ class Pooling(UnaryLayer):
     rank = 2
     mode = "max"
 
+    pool_size = Option(sizes())
+    strides = Option(_strides)
+    padding = Option(one_of("valid", "same", any_case=True))
+    data_format = Option(check_channels_last)
+
     def __init__(
         self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs
     ):
         super().__init__(name=name, **kwargs)
-        self.pool_size = standardize_sizes(self, "pool_size", pool_size, self.rank)
-        strides = self.pool_size if strides is None else strides
-        self.strides = standardize_sizes(self, "strides", strides, self.rank)
-        self.padding = standardize_padding(self, padding)
-        self.data_format = check_channels_last(self, data_format, self.rank)
+        self.pool_size = pool_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
 
     def call(self, inputs):
         shape = inputs.shape
@@ -171,9 +182,11 @@ class GlobalPooling(UnaryLayer):
 
     rank = 2
 
+    data_format = Option(check_channels_last)
+
     def __init__(self, data_format=None, keepdims=False, **kwargs):
         super().__init__(**kwargs)
-        self.data_format = check_channels_last(self, data_format, self.rank)
+        self.data_format = data_format
         self.keepdims = bool(keepdims)
 
     def call(self, inputs):

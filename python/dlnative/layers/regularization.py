@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import random
-from ..graph import apply, table
+from ..graph import apply
+from ..hyperparameters import Option
+from ..utils.numbers import as_float, is_integer
 from . import messages
 from .geometry import check_channels_last
 from .input_spec import InputSpec
-from .layer import UnaryLayer
+from .seeded import SeededLayer
 
 
-class Dropout(UnaryLayer):
+def _rate(layer, argument, value):
+    rate = as_float(messages.describe(layer), argument, value)
+    if not 0.0 <= rate < 1.0:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} in [0, 1), received {value}"
+        )
+    return rate
+
+
+def _noise_shape(layer, argument, value):
+    if value is None:
+        return None
+    for n in value:
+        if n is not None and (not is_integer(n) or n < 1):
+            raise ValueError(
+                f"{messages.describe(layer)}: expected sizes of at least 1 or None in {argument}, "
+                f"received {value!r}"
+            )
+    return tuple(value)
+
+
+class Dropout(SeededLayer):
     """In training: y = x / (1 - rate) where kept, else 0; each value is kept with probability
     1 - rate. Otherwise: y = x.
 
@@ -43,34 +65,14 @@ class Dropout(UnaryLayer):
         Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
-    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
-        super().__init__(**kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
-            raise TypeError(
-                f"{messages.describe(self)}: expected rate to be a number, received {rate!r}"
-            )
-        if not 0.0 <= rate < 1.0:
-            raise ValueError(f"{messages.describe(self)}: expected rate in [0, 1), received {rate}")
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise TypeError(
-                f"{messages.describe(self)}: expected seed to be an integer, received {seed!r}"
-            )
-        self.rate = float(rate)
-        self.seed = None if seed is None else int(seed)
-        self.noise_shape = self._checked_noise_shape(noise_shape)
-        self._mask_seed = random.next_seed() if seed is None else int(seed) % 2**64
-        self.supports_masking = True
+    rate = Option(_rate)
+    noise_shape = Option(_noise_shape)
 
-    def _checked_noise_shape(self, noise_shape):
-        if noise_shape is None:
-            return None
-        for n in noise_shape:
-            if n is not None and (not isinstance(n, (int, np.integer)) or n < 1):
-                raise ValueError(
-                    f"{messages.describe(self)}: expected sizes of at least 1 or None in "
-                    f"noise_shape, received {noise_shape!r}"
-                )
-        return tuple(noise_shape)
+    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.rate = rate
+        self.noise_shape = noise_shape
+        self.supports_masking = True
 
     def call(self, inputs, training=False):
         if not training or self.rate == 0.0:
@@ -90,18 +92,12 @@ class Dropout(UnaryLayer):
         return apply("multiply", inputs, self._dropped(ones))
 
     def _dropped(self, x):
-        # A layer that is used twice in one graph draws two masks.
-        uses = sum(
-            node.op is table["dropout"] and node.attributes["seed"] == self._mask_seed
-            for node in x.graph.nodes
-        )
-        return apply("dropout", x, rate=self.rate, seed=self._mask_seed, op_id=uses)
+        return self._draw("dropout", x, rate=self.rate)
 
     def get_config(self):
         return {
             **super().get_config(),
             "rate": self.rate,
-            "seed": self.seed,
             "noise_shape": self.noise_shape,
         }
 
@@ -187,9 +183,11 @@ class SpatialDropout2D(_SpatialDropout):
 
     _rank = 2
 
+    data_format = Option(check_channels_last)
+
     def __init__(self, rate, data_format=None, seed=None, **kwargs):
         super().__init__(rate, seed=seed, **kwargs)
-        self.data_format = check_channels_last(self, data_format)
+        self.data_format = data_format
 
     def get_config(self):
         return {**super().get_config(), "data_format": self.data_format}

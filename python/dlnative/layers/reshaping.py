@@ -7,10 +7,16 @@ import math
 import numpy as np
 
 from ..graph import apply
-from ..naming import unknown
+from ..hyperparameters import Option
 from . import messages
+from .geometry import one_of
 from .input_spec import InputSpec
 from .layer import UnaryLayer
+
+
+def _data_format(layer, argument, value):
+    known = one_of("channels_last", "channels_first")
+    return known(layer, argument, value or "channels_last")
 
 
 class Flatten(UnaryLayer):
@@ -29,12 +35,11 @@ class Flatten(UnaryLayer):
         (None, 784)
     """
 
+    data_format = Option(_data_format)
+
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.data_format = data_format or "channels_last"
-        if self.data_format not in ("channels_last", "channels_first"):
-            known = ("channels_last", "channels_first")
-            raise unknown("data_format", self.data_format, known)
+        self.data_format = data_format
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs):

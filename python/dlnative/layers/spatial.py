@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..graph import apply
 from ..graph.ops.spatial import INTERPOLATIONS
-from ..naming import unknown
+from ..hyperparameters import Option
 from . import messages
-from .geometry import check_channels_last, check_images, standardize_sizes
+from .geometry import check_channels_last, check_images, one_of, sizes, standardize_sizes
 from .layer import UnaryLayer
 
 
@@ -50,10 +50,13 @@ class ZeroPadding2D(UnaryLayer):
         (None, 5, 9, 8)
     """
 
+    padding = Option(standardize_sides)
+    data_format = Option(check_channels_last)
+
     def __init__(self, padding=(1, 1), data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.data_format = check_channels_last(self, data_format)
-        self.padding = standardize_sides(self, "padding", padding)
+        self.data_format = data_format
+        self.padding = padding
 
     def call(self, inputs):
         check_images(self, inputs.shape, 2, messages.source(inputs))
@@ -86,10 +89,13 @@ class Cropping2D(UnaryLayer):
         (None, 24, 20, 3)
     """
 
+    cropping = Option(standardize_sides)
+    data_format = Option(check_channels_last)
+
     def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.data_format = check_channels_last(self, data_format)
-        self.cropping = standardize_sides(self, "cropping", cropping)
+        self.data_format = data_format
+        self.cropping = cropping
 
     def call(self, inputs):
         shape, source = inputs.shape, messages.source(inputs)
@@ -137,15 +143,15 @@ class UpSampling2D(UnaryLayer):
     Reference: Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing".
     """
 
+    size = Option(sizes())
+    data_format = Option(check_channels_last)
+    interpolation = Option(one_of(*INTERPOLATIONS, any_case=True))
+
     def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
         super().__init__(**kwargs)
-        self.data_format = check_channels_last(self, data_format)
-        self.size = standardize_sizes(self, "size", size, 2)
-        name = interpolation.lower() if isinstance(interpolation, str) else interpolation
-        if name not in INTERPOLATIONS:
-            error = unknown("interpolation", interpolation, INTERPOLATIONS)
-            raise ValueError(f"{messages.describe(self)}: {error}")
-        self.interpolation = name
+        self.data_format = data_format
+        self.size = size
+        self.interpolation = interpolation
 
     def call(self, inputs):
         check_images(self, inputs.shape, 2, messages.source(inputs))

@@ -1,0 +1,56 @@
+"""Layers that draw random numbers in training: their seed, and a number for each use."""
+
+from __future__ import annotations
+
+from .. import random
+from ..graph import apply, table
+from ..utils.numbers import is_integer
+from . import messages
+from .layer import UnaryLayer
+
+_ABSENT = object()
+
+
+class SeededLayer(UnaryLayer):
+    """Base of the layers that draw random numbers.
+
+    Args:
+        seed: An integer, or None for one from the global stream.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `seed` is not an integer.
+    """
+
+    _drawn_seed: int  # what the draws are made with, also where `seed` is None
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+
+    @property
+    def seed(self):
+        """The seed that was given; None where it comes from the global stream."""
+        return self.__dict__["seed"]
+
+    @seed.setter
+    def seed(self, seed):
+        if seed is not None and not is_integer(seed):
+            raise TypeError(
+                f"{messages.describe(self)}: expected seed to be an integer, received {seed!r}"
+            )
+        if seed is not None:
+            self.__dict__.update(seed=int(seed), _drawn_seed=int(seed) % 2**64)
+        elif self.__dict__.get("seed", _ABSENT) is not None:
+            self.__dict__.update(seed=None, _drawn_seed=random.next_seed())
+
+    def _draw(self, op, x, **attributes):
+        """Applies a random op; each use of a seed in one graph draws independently."""
+        uses = sum(
+            node.op is table[op] and node.attributes["seed"] == self._drawn_seed
+            for node in x.graph.nodes
+        )
+        return apply(op, x, seed=self._drawn_seed, op_id=uses, **attributes)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
