@@ -2,16 +2,10 @@
 // them. What another thread held or was about to do, nobody in the child will end.
 #pragma once
 
-#include <cstdint>
-
 namespace dlnative {
 
 // Calls f in every child that is forked from now on, before fork() returns there. Returns whether
 // the system agreed.
 bool call_in_children(void (*f)()) noexcept;
-
-// Another number in every child than in its ancestors, never 0: a mark that a parent's thread left
-// is known by it.
-std::uint32_t process_number() noexcept;
 
 }  // namespace dlnative
