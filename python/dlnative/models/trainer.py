@@ -313,16 +313,7 @@ class Trainer:
                 rows = fitting.checked(self, state, x, y, sample_weight)
             loader = fitting.test_pass(self, state, rows, batch_size, steps)
             stop = min(steps or loader.batches, loader.batches)
-            if not isinstance(callbacks, CallbackList):
-                callbacks = CallbackList(
-                    callbacks,
-                    add_progbar=verbose != 0,
-                    model=self,
-                    verbose=verbose,
-                    epochs=1,
-                    steps=stop,
-                    samples=loader.rows_before(stop),
-                )
+            callbacks = self._callbacks_of_pass(callbacks, verbose, stop, loader.rows_before(stop))
             logs = fitting.test(self, state, loader, stop, callbacks, callbacks.shows_progress)
             return logs if return_dict else state.objectives.in_order(logs)
 
@@ -376,18 +367,23 @@ class Trainer:
         )
         stop = min(steps or loader.batches, loader.batches)
         count = loader.rows_before(stop)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=1,
-                steps=stop,
-                samples=count,
-            )
+        callbacks = self._callbacks_of_pass(callbacks, verbose, stop, count)
         fitting.predict(self, state, loader, stop, callbacks, probe)
         return nest.pack(probe.structure, [array[:count] for array in out])
+
+    def _callbacks_of_pass(self, callbacks, verbose, steps, samples):
+        """The CallbackList of `evaluate` and `predict`, which may be given one."""
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        return CallbackList(
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
+            steps=steps,
+            samples=samples,
+        )
 
     # --- single batches --------------------------------------------------------------------------
 
