@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import re
 import secrets
@@ -28,21 +27,30 @@ __all__ = [
     "flush_folder",
     "fresh_file",
     "made_folder",
+    "names_beside",
     "open_regular",
     "remove_abandoned",
     "temporary_file",
 ]
 
-TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.dlnative")  # names that `temporary_file` gives
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.dlnative")  # what `names_beside` gives
+
+
+def names_beside(path: Path) -> Iterator[Path]:
+    """Names for temporary files that shall become `path`."""
+    while True:
+        yield path.with_name(f".{path.name}.{secrets.token_hex(4)}.dlnative")
 
 
 @contextlib.contextmanager
-def temporary_file(path: Path, content: str | bytes) -> Iterator[Path]:
-    """A flushed file of this content beside `path`, removed at the end if it is still there."""
-    names = (
-        path.with_name(f".{path.name}.{secrets.token_hex(4)}.dlnative") for _ in itertools.count()
-    )
-    with fresh_file(names, content) as temporary:
+def temporary_file(
+    names: Iterable[Path],
+    content: str | bytes,
+    mode: int = 0o666,
+    prepare: Callable[[BinaryIO], None] | None = None,
+) -> Iterator[Path]:
+    """As `fresh_file`, but the file is removed at the end if it still has that name."""
+    with fresh_file(names, content, mode, prepare) as temporary:
         try:
             yield temporary
         finally:
@@ -50,27 +58,48 @@ def temporary_file(path: Path, content: str | bytes) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def fresh_file(names: Iterable[Path], content: str | bytes) -> Iterator[Path]:
-    """A new, flushed file of this content under the first free name; locked inside the block."""
+def fresh_file(
+    names: Iterable[Path],
+    content: str | bytes,
+    mode: int = 0o666,
+    prepare: Callable[[BinaryIO], None] | None = None,
+) -> Iterator[Path]:
+    """A new, flushed file of this content under the first free name; locked inside the block.
+
+    Args:
+        names: Names to try.
+        content: Text, written in UTF-8, or bytes.
+        mode: What it is made with, less the umask.
+        prepare: Called with the empty file before anything is written to it.
+    """
     for path in names:
         try:
-            stream = open(path, "xb")  # noqa: SIM115
+            stream = open(  # noqa: SIM115
+                path, "xb", opener=lambda file, flags: os.open(file, flags, mode)
+            )
         except FileExistsError:
             continue
         with stream:
             if not _lock_fresh(stream, path):
                 continue
             try:
-                _fill(stream, path, content)
+                _fill(stream, path, content, prepare)
                 yield path
                 return
             finally:
                 _unlock(stream)
 
 
-def _fill(stream: BinaryIO, path: Path, content: str | bytes) -> None:
+def _fill(
+    stream: BinaryIO,
+    path: Path,
+    content: str | bytes,
+    prepare: Callable[[BinaryIO], None] | None,
+) -> None:
     """Writes a new file to the disk, or removes it."""
     try:
+        if prepare is not None:
+            prepare(stream)
         stream.write(content.encode() if isinstance(content, str) else content)
         stream.flush()
         os.fsync(stream.fileno())

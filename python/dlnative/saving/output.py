@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import secrets
 import socket
@@ -15,7 +16,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from .files import flush_folder
+from .files import flush_folder, temporary_file
 
 __all__ = ["atomic_write", "check_output"]
 
@@ -122,27 +123,19 @@ def _descriptor(name: str) -> int | None:
 
 def _replace(target: str, data: bytes, former: os.stat_result | None) -> None:
     """Replaces a regular file, or makes a new one."""
-    folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+    folder = Path(target).parent
+    # Short, unlike that of `names_beside`: the user's name may be as long as names can be.
+    names = (folder / f".{secrets.token_hex(8)}.tmp" for _ in itertools.count())
     # What replaces a private file is never readable by others, not even for a moment.
     mode = 0o666 if former is None else 0o600
-    try:
-        with open(temporary, "xb", opener=lambda file, flags: os.open(file, flags, mode)) as stream:
-            if former is not None:
-                _take_after(stream, former)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+    with temporary_file(names, data, mode, lambda stream: _take_after(stream, former)) as temporary:
         os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-    flush_folder(Path(folder))
+    flush_folder(folder)
 
 
-def _take_after(stream: BinaryIO, former: os.stat_result) -> None:
+def _take_after(stream: BinaryIO, former: os.stat_result | None) -> None:
     """Gives a new file the owner and the mode of the one that it replaces."""
-    if not hasattr(os, "fchown"):
+    if former is None or not hasattr(os, "fchown"):
         return
     file, mode = stream.fileno(), former.st_mode & 0o777
     with contextlib.suppress(PermissionError):  # without privileges, the group may go yet

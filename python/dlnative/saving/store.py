@@ -20,6 +20,7 @@ from .files import (
     flush_folder,
     fresh_file,
     made_folder,
+    names_beside,
     open_regular,
     remove_abandoned,
     temporary_file,
@@ -69,7 +70,7 @@ def replace_model(
                 path = stack.enter_context(fresh_file(names, weights))
                 contents = {**others, CONFIG: configuration(path.name)}
                 written = {
-                    name: stack.enter_context(temporary_file(folder / name, content))
+                    name: stack.enter_context(temporary_file(names_beside(folder / name), content))
                     for name, content in contents.items()
                 }
                 flush_folder(folder)
