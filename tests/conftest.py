@@ -8,9 +8,11 @@ import signal
 import sys
 import tarfile
 import threading
+import warnings
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -26,6 +28,14 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 # tests that send it to a child would wait in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def keras() -> ModuleType:
+    """Real Keras; tests that use it are skipped where it is absent."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
 
 
 @pytest.fixture(scope="session")
