@@ -9,8 +9,6 @@ runs do from initial weights that are changed by the size of float32's errors.
 from __future__ import annotations
 
 import functools
-import os
-import warnings
 
 import numpy as np
 import pytest
@@ -21,14 +19,6 @@ from dlnative import applications
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 EPS = 2.0**-24
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import warnings
 
 import numpy as np
 import pytest
@@ -17,14 +15,6 @@ RANDOM = ["RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
 RANDOM += ["GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal"]
 CLASSES = ["Zeros", "Ones", "Constant", "Identity", *RANDOM]
 SHAPE = (300, 200)  # 60,000 values: the error of a standard deviation is about 0.3 %
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 # Name, expected standard deviation and largest absolute value, from the definitions.

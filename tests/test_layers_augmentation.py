@@ -389,8 +389,7 @@ FIXED = [
 @pytest.mark.parametrize("fill_mode", ["constant", "nearest", "reflect", "wrap"])
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 @pytest.mark.parametrize("name, arguments", FIXED)
-def test_maps_agree_with_keras(rng, name, arguments, interpolation, fill_mode):
-    keras = pytest.importorskip("keras")
+def test_maps_agree_with_keras(rng, name, arguments, interpolation, fill_mode, keras):
     x = rng.uniform(0, 255, (2, 10, 13, 3)).astype("float32")
     options = {**arguments, "interpolation": interpolation, "fill_mode": fill_mode}
     if fill_mode == "constant":
@@ -414,8 +413,7 @@ def test_maps_agree_with_keras(rng, name, arguments, interpolation, fill_mode):
         ("RandomCrop", {"height": 10, "width": 13}),
     ],
 )
-def test_values_agree_with_keras(rng, name, arguments):
-    keras = pytest.importorskip("keras")
+def test_values_agree_with_keras(rng, name, arguments, keras):
     x = rng.uniform(0, 255, (2, 10, 13, 3)).astype("float32")
     expected = np.array(getattr(keras.layers, name)(**arguments)(x, training=True))
     y = getattr(layers, name)(**arguments)(x, training=True)
@@ -423,9 +421,8 @@ def test_values_agree_with_keras(rng, name, arguments):
 
 
 @pytest.mark.parametrize("size", [(14, 17), (4, 9), (10, 5), (1, 1), (3, 31)])
-def test_the_middle_agrees_with_smart_resize(rng, size):
+def test_the_middle_agrees_with_smart_resize(rng, size, keras):
     """What Keras documents for RandomCrop in inference; its layer returns its input."""
-    keras = pytest.importorskip("keras")
     x = rng.uniform(0, 255, (2, 10, 13, 3)).astype("float32")
     expected = keras.preprocessing.image.smart_resize(x, size)
     np.testing.assert_allclose(RandomCrop(*size)(x, training=False), expected, rtol=0, atol=1e-3)
@@ -433,8 +430,7 @@ def test_the_middle_agrees_with_smart_resize(rng, size):
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("training", [False, None])
-def test_keras_has_the_same_identity_in_inference(x, name, training):
-    keras = pytest.importorskip("keras")
+def test_keras_has_the_same_identity_in_inference(x, name, training, keras):
     layer = ALL[name]() if name != "crop" else RandomCrop(8, 8, seed=1)
     given = {k: v for k, v in layer.get_config().items() if k not in ("trainable", "dtype")}
     expected = getattr(keras.layers, type(layer).__name__)(**given)(x, training=training)
@@ -442,8 +438,7 @@ def test_keras_has_the_same_identity_in_inference(x, name, training):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_keras_loads_the_configuration(name):
-    keras = pytest.importorskip("keras")
+def test_keras_loads_the_configuration(name, keras):
     layer = ALL[name]() if name != "crop" else RandomCrop(4, 5, seed=2)
     kind = type(layer).__name__
     given = {k: v for k, v in layer.get_config().items() if k not in ("trainable", "dtype")}

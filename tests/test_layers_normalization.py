@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-
 import numpy as np
 import pytest
 
@@ -330,14 +327,6 @@ def test_saved_models_keep_their_moving_statistics(tmp_path):
 
 
 # --- Keras and PyTorch --------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 X = (5, 4, 6, 8)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import warnings
 
 import numpy as np
 import pytest
@@ -60,14 +58,6 @@ ALIASES = {
     "GlobalAvgPool2D": "GlobalAveragePooling2D",
 }
 EVERY = range(len(PAIRS))
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 @pytest.fixture(params=["numpy", "native"])

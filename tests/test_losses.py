@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-
 import numpy as np
 import pytest
 
@@ -16,14 +13,6 @@ PROBS = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
 LOGITS = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]])
 ONE_HOT = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 CLASSES = np.array([0, 1])
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 # --- values by hand -------------------------------------------------------------------------------

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -14,14 +12,6 @@ import dlnative
 from dlnative import Input, Model, Sequential, layers, losses, ops
 from dlnative.graph import Graph
 from dlnative.models import Functional, clone_model
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 @pytest.fixture(params=["numpy", "native"])

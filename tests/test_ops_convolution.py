@@ -363,9 +363,8 @@ def test_against_torch(rng):
         np.testing.assert_allclose(ours, nchw(y), rtol=1e-4, atol=1e-3)
 
 
-def test_against_keras(rng):
+def test_against_keras(rng, keras):
     pytest.importorskip("jax")
-    keras = pytest.importorskip("keras")
     for case in CASES[:32] + CASES[33:36]:
         op, image, weights, attributes = unpack(case)
         if image[0] == 0 or not isinstance(attributes["padding"], str):

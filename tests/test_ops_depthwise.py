@@ -268,9 +268,8 @@ def test_against_torch(rng):
         np.testing.assert_allclose(dkernel, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_against_keras(rng):
+def test_against_keras(rng, keras):
     pytest.importorskip("jax")
-    keras = pytest.importorskip("keras")
     for stride, padding, multiplier in [(1, "same", 1), (2, "same", 1), (2, "valid", 2)]:
         x = draw(rng, (2, 11, 12, 9), "float32")
         kernel = draw(rng, (3, 4, 9, multiplier), "float32")

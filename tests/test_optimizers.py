@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-
 import numpy as np
 import pytest
 
 import dlnative
 from dlnative import optimizers
 from dlnative.variables import Variable
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
-
 
 # --- formulas, written down once more -------------------------------------------------------------
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import warnings
 
 import numpy as np
 import pytest
@@ -14,14 +12,6 @@ import dlnative
 from dlnative import Input, Model, Sequential, layers, ops, utils
 from dlnative.models import model_from_json
 from dlnative.utils import nest
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 @pytest.fixture(autouse=True)

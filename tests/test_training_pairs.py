@@ -7,9 +7,6 @@ traced, and where nothing is drawn Keras trains beside both.
 
 from __future__ import annotations
 
-import os
-import warnings
-
 import numpy as np
 import pytest
 
@@ -125,14 +122,6 @@ def test_a_run_equals_the_oracles(optimizer, features):
     native, oracle = (seeded(optimizer, options, e, "float64") for e in ("native", "numpy"))
     assert_same_run(native, oracle, 1e-11)
     assert any((a != b).any() for a, b in zip(native[1], native[3], strict=True))
-
-
-@pytest.fixture(scope="module")
-def keras():
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras with NumPy 2

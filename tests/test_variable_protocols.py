@@ -128,8 +128,7 @@ def test_numbers_of_an_optimizer():
 
 
 @pytest.mark.slow
-def test_keras_variables_answer_so():
-    keras = pytest.importorskip("keras")
+def test_keras_variables_answer_so(keras):
     theirs, ours = keras.Variable(VALUES), Variable(VALUES)
     for name in BINARY:
         for other in OTHERS.values():
