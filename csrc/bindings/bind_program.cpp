@@ -6,6 +6,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/python_call.h"
 #include "bindings/threads.h"
 #include "core/aligned.h"
 #include "core/fp_mode.h"
@@ -50,6 +51,10 @@ class PyProgram {
     for (const auto& value : inputs) spec.inputs.push_back(buffer(value));
     for (const std::size_t i : constants) spec.inputs.at(i).constant = true;
     for (const auto& value : outputs) spec.outputs.push_back(buffer(value));
+    if (attributes.contains("function")) {
+      const auto function = attributes["function"].cast<py::function>();
+      return program_.add(make_python_call(spec, function), label, commits);
+    }
     spec.attributes = attributes_of(attributes);
     const auto [offset, bytes] = workspace;
     if (bytes > program_.arena_bytes() || offset > program_.arena_bytes() - bytes)

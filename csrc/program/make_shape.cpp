@@ -99,7 +99,8 @@ std::unique_ptr<Instruction> make_broadcast_to(const Spec& spec) {
 
 void register_shape(Registry& registry);
 void register_shape(Registry& registry) {
-  registry.add("reshape", make_reshape);
+  for (const char* view : {"reshape", "stop_gradient", "custom_gradient"})
+    registry.add(view, make_reshape);
   registry.add("concatenate", make_concatenate);
   registry.add("slice", make_slice);
   registry.add("transpose", make_transpose);

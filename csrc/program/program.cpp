@@ -27,9 +27,14 @@ Program::Program(std::shared_ptr<Arena> arena, std::size_t bytes)
     : arena_(std::move(arena)), block_(arena_->reserve(bytes)), bytes_(bytes) {}
 
 std::size_t Program::add(const Spec& spec, std::string label, bool commits) {
+  return add(registry().make(spec), std::move(label), commits);
+}
+
+std::size_t Program::add(std::unique_ptr<Instruction> instruction, std::string label,
+                         bool commits) {
   committed_ = committed_ || commits;
   if (!committed_) ++interruptible_;
-  instructions_.push_back(registry().make(spec));
+  instructions_.push_back(std::move(instruction));
   entries_.push_back({std::move(label), instructions_.back()->algorithm, 0.0, 0});
   const std::size_t bytes = instructions_.back()->packed_bytes();
   if (bytes > 0) {

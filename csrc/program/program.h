@@ -58,6 +58,7 @@ class Program {
   // bytes of packed weights that the instruction keeps; where there are any, every run says their
   // version.
   std::size_t add(const Spec& spec, std::string label, bool commits);
+  std::size_t add(std::unique_ptr<Instruction> instruction, std::string label, bool commits);
   void add_feed(Buffer target);
   void add_output(Buffer source);
   const std::vector<Buffer>& feeds() const { return feeds_; }

@@ -38,6 +38,7 @@ _NAMES = {
     "Variable": "variables",
     "engine": "config",
     "gradcheck": "autodiff",
+    "numpy_function": "ops",
     "value_and_grad": "autodiff",
     "vjp": "autodiff",
 }

@@ -59,6 +59,7 @@ class Op:
             come last, so that a step is done whole or not at all.
         index_inputs: {input index: (input index, axis)}: integers that are positions along that
             axis of that other input, so they must be in range.
+        calls_python: True where a run calls back into Python.
         reduces: True where the attribute `axis` may name several axes.
         workspace: True where its native instruction may need memory beside its inputs and outputs;
             how much, C++ says (`plan/workspace.py`).

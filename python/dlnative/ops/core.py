@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ..graph import indexing
 from ..graph.dtypes import FLOATS, standard_dtype
-from ..graph.tensor import Tensor, apply, is_variable
+from ..graph.tensor import Tensor, apply, is_variable, traced_graph
+from ..utils import nest
 from .public import as_tensor, op
 
 
@@ -103,3 +106,104 @@ def get_item(x, key):
 def stop_gradient(variable):
     """The same values, through which no gradient goes."""
     return apply("stop_gradient", as_tensor(variable))
+
+
+def custom_gradient(f):
+    """Decorator of a function with a gradient of its own.
+
+    `f(*args)` returns (outputs, grad); `grad(*upstream)` gets the cotangents of the outputs and
+    returns the gradient of each argument, a single one as it is. In a program both are traced, and
+    differentiating goes through `grad` instead of what `f` is made of.
+
+    Example:
+        >>> import numpy as np, dlnative
+        >>> from dlnative import ops
+        >>> @ops.custom_gradient
+        ... def straight_through(x):
+        ...     return ops.round(x), lambda upstream: upstream
+        >>> y, pullback = dlnative.vjp(straight_through, np.array([0.4, 1.6]))
+        >>> y, pullback(np.ones(2))[0][0]
+        (array([0., 2.]), array([1., 1.]))
+    """
+
+    @functools.wraps(f)
+    def function(*args):
+        tensors = nest.flatten(args)
+        if not any(isinstance(t, Tensor) for t in tensors) and traced_graph() is None:
+            return f(*args)[0]
+        args = nest.map_structure(as_tensor, args)
+        tensors = nest.flatten(args)
+        outputs, grad = f(*args)
+        flat = nest.flatten(outputs)
+        return nest.pack(outputs, _with_gradient(flat, tensors, grad))
+
+    return function
+
+
+def _with_gradient(outputs, tensors, grad):
+    def rule(index):
+        def gradients(dy):
+            upstream = [dy if i == index else y * 0 for i, y in enumerate(outputs)]
+            found = grad(*upstream)
+            found = list(found) if isinstance(found, (tuple, list)) else [found]
+            if len(found) != len(tensors):
+                raise ValueError(
+                    f"custom_gradient: expected a gradient for each of {len(tensors)} arguments, "
+                    f"received {len(found)}"
+                )
+            return found
+
+        return gradients
+
+    return [
+        apply("custom_gradient", y, *tensors, rule=rule(i))
+        if isinstance(y, Tensor) and y.graph is not None
+        else y
+        for i, y in enumerate(outputs)
+    ]
+
+
+@op
+def numpy_function(function, *inputs, backward=None, shape=None, dtype=None):
+    """A function of NumPy arrays as an op: a program calls back into Python at each run.
+
+    Slower than ops by the call itself, some 10 us; `model.profile` says what it takes.
+
+    Args:
+        function: `function(*arrays)` returns an array, or several where `shape` is a list. It gets
+            copies, and must not keep state that the gradient depends on.
+        *inputs: Tensors, arrays or numbers.
+        backward: None, or `backward(*dys, *arrays)` that gets the cotangents of the results, then
+            the inputs, and returns the gradient of each input.
+        shape: Shape of the result, or a list of shapes; that of the first input by default.
+        dtype: Dtype of the results; that of the first input by default.
+
+    Raises:
+        ValueError: A result has another shape; the step has changed nothing then. Also where it is
+            differentiated and there is no `backward`.
+
+    Example:
+        >>> import numpy as np, dlnative
+        >>> y, pullback = dlnative.vjp(
+        ...     lambda x: dlnative.numpy_function(np.sin, x, backward=lambda dy, x: dy * np.cos(x)),
+        ...     np.zeros(2),
+        ... )
+        >>> pullback(np.ones(2))[0][0]
+        array([1., 1.])
+    """
+    tensors = [as_tensor(x) for x in inputs]
+    if not tensors:
+        raise ValueError("numpy_function: expected at least one input")
+    several = isinstance(shape, list)
+    shapes = shape if several else [tensors[0].shape if shape is None else shape]
+    name = tensors[0].dtype if dtype is None else standard_dtype(dtype, "numpy_function: dtype")
+    results = apply(
+        "numpy_function",
+        *tensors,
+        function=function,
+        backward=backward,
+        shapes=tuple(tuple(s) for s in shapes),
+        dtypes=(name,) * len(shapes),
+    )
+    results = results if isinstance(results, tuple) else (results,)
+    return list(results) if several else results[0]

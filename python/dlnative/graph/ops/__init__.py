@@ -4,6 +4,7 @@ from . import (  # noqa: F401
     activations,
     augmentation,
     convolution,
+    custom,
     depthwise,
     elementwise,
     losses,

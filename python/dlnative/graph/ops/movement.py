@@ -66,7 +66,7 @@ class StridedSlice(MoveOp):
 
 @register
 class Pad(MoveOp):
-    """x with `low` and `high` values before and behind it, and `interior` ones between neighbours."""
+    """x with `low` and `high` values around it, and `interior` ones between neighbours."""
 
     name = "pad"
 
@@ -90,7 +90,7 @@ class Pad(MoveOp):
 
 @register
 class Take(MoveOp):
-    """y = x with axis `axis` replaced by the shape of `indices`: y[.., i, ..] = x[.., indices[i], ..]."""
+    """y[.., i, ..] = x[.., indices[i], ..]: `axis` is replaced by the axes of `indices`."""
 
     name = "take"
 

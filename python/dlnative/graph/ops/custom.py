@@ -1,0 +1,64 @@
+"""Gradients and computations of one's own: stop_gradient is in `elementwise`."""
+
+from .. import dtypes
+from ..table import Op, register, same
+from ..tensor import Spec, apply
+
+
+@register
+class CustomGradient(Op):
+    """y = the first input, whose cotangent `rule` turns into those of the others."""
+
+    name = "custom_gradient"
+    open_shapes = True
+    view = True
+    dtype_rule = dtypes.own
+
+    def infer(self, y, *xs, rule):
+        return same(y)
+
+    def gradient(self, node, dy, needs):
+        return (None, *node.attributes["rule"](dy))
+
+    def native_attributes(self, inputs, attributes):
+        return {}
+
+    def flops(self, node):
+        return 0
+
+
+@register
+class NumpyFunction(Op):
+    """Results of a function of NumPy arrays, called at each run of the program."""
+
+    name = "numpy_function"
+    dtype_rule = dtypes.own
+    calls_python = True
+
+    def infer(self, *xs, function, shapes, dtypes, backward=None):
+        return tuple(Spec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
+
+    @property
+    def differentiable(self):
+        return True
+
+    def gradient(self, node, *dys, needs):
+        backward = node.attributes.get("backward")
+        name = getattr(node.attributes["function"], "__name__", "function")
+        if backward is None:
+            raise ValueError(
+                f"numpy_function '{name}' has no gradient: give it one by backward=, a function "
+                "(*dy, *inputs) that returns the gradient of each input"
+            )
+        dys = [apply("multiply", y, 0) if dy is None else dy for dy, y in zip(dys, node.outputs)]
+        return apply(
+            "numpy_function",
+            *dys,
+            *node.inputs,
+            function=backward,
+            shapes=tuple(x.shape for x in node.inputs),
+            dtypes=tuple(x.dtype for x in node.inputs),
+        )
+
+    def native_attributes(self, inputs, attributes):
+        return {"function": attributes["function"]}
