@@ -4,32 +4,15 @@
 #include <cstring>
 
 #include "core/checks.h"
-#include "ops/chunks.h"
+#include "ops/elements.h"
 
 namespace dlnative {
 
 namespace {
 
-constexpr double kByteCost = 0.05;      // nanoseconds, read and written
 constexpr double kTransposeCost = 0.5;  // nanoseconds per element
-constexpr std::int64_t kChunkBytes = 4 * kChunk;
 constexpr std::int64_t kTileRows = 512;
 constexpr std::int64_t kTileColumns = 8;
-
-// Calls f(E{}) with an unsigned integer of `element_size` bytes.
-template <class F>
-void dispatch_element(std::int64_t element_size, F&& f) {
-  switch (element_size) {
-    case 1:
-      return f(std::uint8_t{});
-    case 2:
-      return f(std::uint16_t{});
-    case 4:
-      return f(std::uint32_t{});
-    default:
-      return f(std::uint64_t{});
-  }
-}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/checks.h"
 #include "core/fp_mode.h"
 
 namespace dlnative {
@@ -123,11 +124,22 @@ void Program::write_outputs(const RunRequest& request, std::int64_t s) const {
   }
 }
 
+void Program::fail_in(std::size_t i, const std::invalid_argument& error) const {
+  const std::string& label = entries_[i].label;
+  if (label.empty()) throw error;
+  fail("layer '", label, "': ", error.what());
+}
+
 void Program::run_step(const RunRequest& request, std::int64_t s) {
   if (slow_ || profiling_) return run_watched_step(request, s);
   gather(request, s);
   const StepContext context = context_of(request, s);
-  for (const auto& instruction : instructions_) instruction->run(context);
+  std::size_t i = 0;
+  try {
+    for (; i < instructions_.size(); ++i) instructions_[i]->run(context);
+  } catch (const std::invalid_argument& error) {
+    fail_in(i, error);
+  }
   write_outputs(request, s);
 }
 
@@ -148,7 +160,11 @@ void Program::run_watched_step(const RunRequest& request, std::int64_t s) {
     if (i <= interruptible_) poll();
     if (i == interruptible_) scope.reset();
     const Clock::time_point start = Clock::now();
-    instructions_[i]->run(context);
+    try {
+      instructions_[i]->run(context);
+    } catch (const std::invalid_argument& error) {
+      fail_in(i, error);
+    }
     if (profiling_) {
       entries_[i].seconds += seconds_since(start);
       ++entries_[i].runs;

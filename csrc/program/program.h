@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -66,8 +67,10 @@ class Program {
 
   // Runs up to request.steps steps and returns how many were run. Waits while another thread runs a
   // program on the same arena. std::runtime_error where this thread does so already,
-  // std::invalid_argument where versions are missing or too many. Sets flush-to-zero for the length
-  // of the call.
+  // std::invalid_argument where versions are missing or too many, and where an instruction cannot
+  // work with the values it is given, such as an index out of range; the message names the
+  // instruction by its label, and the step ends there. Sets flush-to-zero for the length of the
+  // call.
   std::int64_t run(const RunRequest& request);
 
   // From now on every run adds its time per instruction.
@@ -78,6 +81,7 @@ class Program {
   void pack_constants(const std::vector<std::int64_t>& versions);
   void run_step(const RunRequest& request, std::int64_t s);
   void run_watched_step(const RunRequest& request, std::int64_t s);
+  [[noreturn]] void fail_in(std::size_t i, const std::invalid_argument& error) const;
   void gather(const RunRequest& request, std::int64_t s);
   StepContext context_of(const RunRequest& request, std::int64_t s) const;
   void write_outputs(const RunRequest& request, std::int64_t s) const;

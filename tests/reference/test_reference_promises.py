@@ -13,7 +13,12 @@ from dlnative import reference
 
 FLOATS = ("float32", "float64")
 # Where dtypes are fixed by the op itself and not by its first input.
-FIXED_DTYPES = {"argmax": np.int32, "increment": np.int64, "accumulate_mean": np.float64}
+FIXED_DTYPES = {
+    **dict.fromkeys(("any", "all"), np.bool_),
+    **dict.fromkeys(("argmax", "argmin", "argsort", "searchsorted"), np.int32),
+    "increment": np.int64,
+    "accumulate_mean": np.float64,
+}
 
 
 def name_of(case: Case) -> str:
