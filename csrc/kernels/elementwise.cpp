@@ -1,5 +1,4 @@
-// Elementwise kernels: activations and their gradients, binary arithmetic, rescaling, bias,
-// dropout.
+// Elementwise kernels: activations and their gradients, rescaling, bias, dropout.
 //
 // Every kernel is one loop over whole vectors and one masked vector for the rest; both run the same
 // expression, so an element's bits do not depend on its place in the array.
@@ -65,61 +64,6 @@ void zero_gradient(const T*, const T*, T* dx, std::int64_t n, const ActivationPa
   __builtin_memset(dx, 0, static_cast<std::size_t>(n) * sizeof(T));
 }
 
-struct Add {
-  template <class V>
-  DLNATIVE_INLINE V apply(V a, V b) {
-    return a + b;
-  }
-};
-struct Subtract {
-  template <class V>
-  DLNATIVE_INLINE V apply(V a, V b) {
-    return a - b;
-  }
-};
-struct Multiply {
-  template <class V>
-  DLNATIVE_INLINE V apply(V a, V b) {
-    return a * b;
-  }
-};
-struct Divide {
-  template <class V>
-  DLNATIVE_INLINE V apply(V a, V b) {
-    return a / b;
-  }
-};
-// As NumPy has them: NaN where either operand is NaN.
-struct Maximum {
-  template <class V>
-  DLNATIVE_INLINE V apply(V a, V b) {
-    return ((a > b) | (a != a)) ? a : b;
-  }
-};
-struct Minimum {
-  template <class V>
-  DLNATIVE_INLINE V apply(V a, V b) {
-    return ((a < b) | (a != a)) ? a : b;
-  }
-};
-
-template <class T, class F>
-void binary(const T* a, const T* b, T* y, std::int64_t n) {
-  map(a, b, y, n, [](Vec<T> u, Vec<T> v) { return F::apply(u, v); });
-}
-
-template <class T, class F>
-void binary_scalar_right(const T* a, T b, T* y, std::int64_t n) {
-  const Vec<T> v = broadcast<T>(b);
-  map(a, y, n, [v](Vec<T> u) { return F::apply(u, v); });
-}
-
-template <class T, class F>
-void binary_scalar_left(T a, const T* b, T* y, std::int64_t n) {
-  const Vec<T> u = broadcast<T>(a);
-  map(b, y, n, [u](Vec<T> v) { return F::apply(u, v); });
-}
-
 template <class T>
 void rescale(const T* x, T* y, std::int64_t n, T scale, T offset) {
   map(x, y, n, [=](Vec<T> v) { return v * scale + offset; });
@@ -127,7 +71,10 @@ void rescale(const T* x, T* y, std::int64_t n, T scale, T offset) {
 
 template <class T>
 void add_bias(T* y, std::int64_t ldy, const T* bias, std::int64_t rows, std::int64_t cols) {
-  for (std::int64_t r = 0; r < rows; ++r) binary<T, Add>(y + r * ldy, bias, y + r * ldy, cols);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    T* row = y + r * ldy;
+    map(row, bias, row, cols, [](Vec<T> u, Vec<T> v) { return u + v; });
+  }
 }
 
 // The elements whose words are at least `threshold` are kept.
@@ -187,13 +134,6 @@ constexpr void set_activation(ElementwiseKernels<T>& table, Activation id) {
   table.activation_backward[static_cast<int>(id)] = gradient<T, F>;
 }
 
-template <class T, class F>
-constexpr void set_binary(ElementwiseKernels<T>& table, Binary id) {
-  table.binary[static_cast<int>(id)] = binary<T, F>;
-  table.binary_scalar_right[static_cast<int>(id)] = binary_scalar_right<T, F>;
-  table.binary_scalar_left[static_cast<int>(id)] = binary_scalar_left<T, F>;
-}
-
 template <class T>
 constexpr ElementwiseKernels<T> make_table() {
   ElementwiseKernels<T> table = {};
@@ -215,12 +155,6 @@ constexpr ElementwiseKernels<T> make_table() {
   table.activation_forward[static_cast<int>(Activation::kStep)] = activation<T, Step>;
   table.activation_backward[static_cast<int>(Activation::kStep)] = zero_gradient<T>;
   set_activation<T, ReluGeneral>(table, Activation::kReluGeneral);
-  set_binary<T, Add>(table, Binary::kAdd);
-  set_binary<T, Subtract>(table, Binary::kSubtract);
-  set_binary<T, Multiply>(table, Binary::kMultiply);
-  set_binary<T, Divide>(table, Binary::kDivide);
-  set_binary<T, Maximum>(table, Binary::kMaximum);
-  set_binary<T, Minimum>(table, Binary::kMinimum);
   table.rescale = rescale<T>;
   table.add_bias = add_bias<T>;
   table.dropout = dropout<T>;

@@ -52,19 +52,10 @@ template <class T>
 using ActivationBackward = void (*)(const T* dy, const T* saved, T* dx, std::int64_t n,
                                     const ActivationParams& params);
 
-enum class Binary : int { kAdd, kSubtract, kMultiply, kDivide, kMaximum, kMinimum, kCount };
-
 template <class T>
 struct ElementwiseKernels {
   ActivationForward<T> activation_forward[static_cast<int>(Activation::kCount)];
   ActivationBackward<T> activation_backward[static_cast<int>(Activation::kCount)];
-  // y[i] = a[i] op b[i]; y[i] = a[i] op b (scalar right operand); y[i] = a op b[i] (scalar left
-  // operand).
-  void (*binary[static_cast<int>(Binary::kCount)])(const T* a, const T* b, T* y, std::int64_t n);
-  void (*binary_scalar_right[static_cast<int>(Binary::kCount)])(const T* a, T b, T* y,
-                                                                std::int64_t n);
-  void (*binary_scalar_left[static_cast<int>(Binary::kCount)])(T a, const T* b, T* y,
-                                                               std::int64_t n);
   // y[i] = x[i] * scale + offset
   void (*rescale)(const T* x, T* y, std::int64_t n, T scale, T offset);
   // y[r, c] += bias[c] over rows x cols, leading dimension ldy
@@ -220,8 +211,8 @@ struct GemmBlock {
   // A few rows of A, at most mr, meet a large B whose rows have no gaps: it is read in the order in
   // which it lies. The sums are rounded otherwise, so that this follows from the whole product.
   bool in_order = false;
-  // B as `pack` leaves it, from this block's first column on, or null. The sums are those of B where
-  // it lies, unless that is read in order.
+  // B as `pack` leaves it, from this block's first column on, or null. The sums are those of B
+  // where it lies, unless that is read in order.
   const T* packed_b = nullptr;
   Stop stop = nullptr;
 };
@@ -231,8 +222,9 @@ struct GemmKernels {
   int mr, nr;  // rows and columns of the register tile
   void (*block)(const GemmBlock<T>& block);
   std::int64_t (*scratch_elements)(std::int64_t m, std::int64_t n, std::int64_t k);
-  // Values of a packed B; and panels [first, last) of it, nr columns each, from b. A panel has all k
-  // products one after the other, so that the columns from j on, a multiple of nr, begin at j * k.
+  // Values of a packed B; and panels [first, last) of it, nr columns each, from b. A panel has all
+  // k products one after the other, so that the columns from j on, a multiple of nr, begin at j *
+  // k.
   std::int64_t (*packed_elements)(std::int64_t n, std::int64_t k);
   void (*pack)(const GemmBlock<T>& block, std::int64_t first, std::int64_t last, T* packed);
 };
@@ -252,10 +244,13 @@ template <class T>
 struct SpatialKernels;
 template <class T>
 struct AugmentKernels;
+template <class T>
+struct MapKernels;
 
 template <class T>
 struct Kernels {
   const ElementwiseKernels<T>* elementwise;
+  const MapKernels<T>* map;
   const ReduceKernels<T>* reduce;
   const SoftmaxKernels<T>* softmax;
   const LossKernels<T>* loss;

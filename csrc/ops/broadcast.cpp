@@ -1,5 +1,7 @@
 #include "ops/broadcast.h"
 
+#include <iterator>
+
 #include "core/checks.h"
 
 namespace dlnative {
@@ -18,7 +20,7 @@ std::int64_t aligned_size(const BroadcastLoops::Shape& shape, std::size_t axis, 
 void add_axis(std::vector<Axis>& axes, std::int64_t size, LoopNest::Offsets steps) {
   if (!axes.empty()) {
     Axis& last = axes.back();
-    if (last.steps.a == steps.a && last.steps.b == steps.b) {
+    if (last.steps.a == steps.a && last.steps.b == steps.b && last.steps.c == steps.c) {
       last.size *= size;
       return;
     }
@@ -26,32 +28,39 @@ void add_axis(std::vector<Axis>& axes, std::int64_t size, LoopNest::Offsets step
   axes.push_back({size, steps});
 }
 
-// Turns the steps of 1 into those of contiguous arrays.
-void set_steps(std::vector<Axis>& axes) {
-  LoopNest::Offsets steps{1, 1};
+// Turns the steps of 1 of one operand into those of a contiguous array.
+void set_steps(std::vector<Axis>& axes, std::int64_t LoopNest::Offsets::* operand) {
+  std::int64_t step = 1;
   for (std::size_t i = axes.size(); i-- > 0;) {
-    const bool a_advances = axes[i].steps.a != 0, b_advances = axes[i].steps.b != 0;
-    axes[i].steps = {a_advances ? steps.a : 0, b_advances ? steps.b : 0};
-    if (a_advances) steps.a *= axes[i].size;
-    if (b_advances) steps.b *= axes[i].size;
+    if (axes[i].steps.*operand == 0) continue;
+    axes[i].steps.*operand = step;
+    step *= axes[i].size;
   }
 }
 
 }  // namespace
 
-BroadcastLoops::BroadcastLoops(const Shape& a, const Shape& b, const Shape& shape) {
+BroadcastLoops::BroadcastLoops(const std::vector<Shape>& operands, const Shape& shape) {
+  constexpr std::int64_t LoopNest::Offsets::* kOperands[] = {
+      &LoopNest::Offsets::a, &LoopNest::Offsets::b, &LoopNest::Offsets::c};
   const std::size_t rank = shape.size();
-  check(rank <= LoopNest::kMaxRank && a.size() <= rank && b.size() <= rank, "broadcast: shapes ", a,
-        " and ", b, " do not broadcast to ", shape);
+  const auto check_operand = [&](bool fits, const Shape& operand) {
+    check(fits, "broadcast: an array of shape ", operand, " does not broadcast to ", shape);
+  };
+  check(operands.size() <= std::size(kOperands), "broadcast: too many operands");
+  check(rank <= LoopNest::kMaxRank, "broadcast: too many dimensions in ", shape);
+  for (const Shape& operand : operands) check_operand(operand.size() <= rank, operand);
   std::vector<Axis> axes;
   for (std::size_t i = 0; i < rank; ++i) {
-    const std::int64_t size = shape[i];
-    const std::int64_t size_a = aligned_size(a, i, rank), size_b = aligned_size(b, i, rank);
-    check((size_a == size || size_a == 1) && (size_b == size || size_b == 1), "broadcast: shapes ",
-          a, " and ", b, " do not broadcast to ", shape);
-    if (size != 1) add_axis(axes, size, {size_a != 1 ? 1 : 0, size_b != 1 ? 1 : 0});
+    LoopNest::Offsets steps;
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+      const std::int64_t size = aligned_size(operands[k], i, rank);
+      check_operand(size == shape[i] || size == 1, operands[k]);
+      steps.*kOperands[k] = size != 1 ? 1 : 0;
+    }
+    if (shape[i] != 1) add_axis(axes, shape[i], steps);
   }
-  set_steps(axes);
+  for (const auto operand : kOperands) set_steps(axes, operand);
   if (!axes.empty()) {
     row_size_ = axes.back().size;
     row_steps_ = axes.back().steps;

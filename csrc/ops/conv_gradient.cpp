@@ -5,6 +5,7 @@
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
 #include "ops/conv.h"
+#include "ops/map.h"
 
 namespace dlnative {
 
@@ -193,12 +194,12 @@ void ConvGradient<T>::run() {
 
 template <class T>
 void sum_parts(const T* parts, std::int64_t count, std::int64_t stride, std::int64_t size, T* out) {
-  const auto add = kernels<T>().elementwise->binary[static_cast<int>(Binary::kAdd)];
+  const MapFunction add = (*kernels<T>().map)[Map::kAdd];
   for_each_chunk(size, kChunk, threads_for(0.3 * static_cast<double>(count * size)),
                  [&](std::int64_t begin, std::int64_t n) {
-                   add(parts + begin, parts + stride + begin, out + begin, n);
+                   apply_map(add, parts + begin, parts + stride + begin, out + begin, n);
                    for (std::int64_t s = 2; s < count; ++s)
-                     add(out + begin, parts + s * stride + begin, out + begin, n);
+                     apply_map(add, out + begin, parts + s * stride + begin, out + begin, n);
                  });
 }
 

@@ -1,4 +1,4 @@
-// A nest of loops over two arrays, walked as one sequence that may be entered anywhere.
+// A nest of loops over one to three arrays, walked as one sequence that may be entered anywhere.
 #pragma once
 
 #include <array>
@@ -10,10 +10,11 @@ namespace dlnative {
 
 class LoopNest {
  public:
-  // Where the two arrays are, in elements.
+  // Where the arrays are, in elements.
   struct Offsets {
     std::int64_t a = 0;
     std::int64_t b = 0;
+    std::int64_t c = 0;
   };
   struct Axis {
     std::int64_t size = 0;
@@ -49,6 +50,7 @@ class LoopNest {
       position /= axes_[i].size;
       at.a += index[i] * axes_[i].steps.a;
       at.b += index[i] * axes_[i].steps.b;
+      at.c += index[i] * axes_[i].steps.c;
     }
     return at;
   }
@@ -58,9 +60,11 @@ class LoopNest {
       const Axis& axis = axes_[i];
       at.a += axis.steps.a;
       at.b += axis.steps.b;
+      at.c += axis.steps.c;
       if (++index[i] < axis.size) return;
       at.a -= axis.size * axis.steps.a;
       at.b -= axis.size * axis.steps.b;
+      at.c -= axis.size * axis.steps.c;
       index[i] = 0;
     }
   }

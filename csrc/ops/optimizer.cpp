@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "dispatch/dispatch.h"
+#include "kernels/map_kernels.h"
 #include "ops/chunks.h"
 
 namespace dlnative {
@@ -119,26 +120,27 @@ void AdamOp<T>::run(T* param, T* m, T* v, T* vhat, const T* grad, double learnin
 
 template <class T>
 ClipOp<T>::ClipOp(std::int64_t n)
-    : kernels_(kernels<T>().elementwise),
-      n_(n),
-      threads_(threads_for(static_cast<double>(n) * 0.3)) {}
+    : kernels_(&kernels<T>()), n_(n), threads_(threads_for(static_cast<double>(n) * 0.3)) {}
 
 template <class T>
 void ClipOp<T>::scale(const T* x, T* y, double factor) const {
   const T rounded = static_cast<T>(factor);
   for_each_chunk(n_, kUpdateChunk, threads_, [&](std::int64_t begin, std::int64_t size) {
-    kernels_->rescale(x + begin, y + begin, size, rounded, T(0));
+    kernels_->elementwise->rescale(x + begin, y + begin, size, rounded, T(0));
   });
 }
 
 template <class T>
 void ClipOp<T>::clip(const T* x, T* y, double limit) const {
   const T bound = static_cast<T>(limit);
-  const auto maximum = kernels_->binary_scalar_right[static_cast<int>(Binary::kMaximum)];
-  const auto minimum = kernels_->binary_scalar_right[static_cast<int>(Binary::kMinimum)];
+  const T low = -bound;
+  const MapKernels<T>& map = *kernels_->map;
+  const std::int64_t steps[] = {1, 0};
   for_each_chunk(n_, kUpdateChunk, threads_, [&](std::int64_t begin, std::int64_t size) {
-    maximum(x + begin, -bound, y + begin, size);
-    minimum(y + begin, bound, y + begin, size);
+    const void* const values[] = {x + begin, &low};
+    map[Map::kMaximum](values, steps, y + begin, size);
+    const void* const raised[] = {y + begin, &bound};
+    map[Map::kMinimum](raised, steps, y + begin, size);
   });
 }
 

@@ -103,7 +103,7 @@ class ClipOp {
   void clip(const T* x, T* y, double limit) const;
 
  private:
-  const ElementwiseKernels<T>* kernels_ = nullptr;
+  const Kernels<T>* kernels_ = nullptr;
   std::int64_t n_ = 0;
   int threads_ = 0;
 };

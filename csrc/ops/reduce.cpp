@@ -5,6 +5,7 @@
 
 #include "core/checks.h"
 #include "dispatch/dispatch.h"
+#include "ops/map.h"
 
 namespace dlnative {
 
@@ -57,10 +58,9 @@ void ReduceOp<T>::reduce_block(const T* x, std::int64_t ldx, std::int64_t rows,
       *y = max ? kernels_->reduce->max(x, rows) : kernels_->reduce->min(x, rows);
       return;
     }
-    const Binary binary = max ? Binary::kMaximum : Binary::kMinimum;
-    const auto combine = kernels_->elementwise->binary[static_cast<int>(binary)];
+    const MapFunction combine = (*kernels_->map)[max ? Map::kMaximum : Map::kMinimum];
     std::memcpy(y, x, static_cast<std::size_t>(columns) * sizeof(T));
-    for (std::int64_t j = 1; j < rows; ++j) combine(y, x + j * ldx, y, columns);
+    for (std::int64_t j = 1; j < rows; ++j) apply_map(combine, y, x + j * ldx, y, columns);
   } else if (ldx == 1) {
     *y = static_cast<T>(kernels_->reduce->sum(x, rows));
   } else {

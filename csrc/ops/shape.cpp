@@ -158,7 +158,7 @@ void TransposeOp::run_tile(const Element* x, Element* y, std::int64_t rows,
 
 BroadcastToOp::BroadcastToOp(const std::vector<std::int64_t>& x,
                              const std::vector<std::int64_t>& shape, std::int64_t element_size)
-    : loops_(x, x, shape),
+    : loops_({x}, shape),
       element_size_(element_size),
       threads_(threads_for(static_cast<double>(loops_.rows() * loops_.row_size() * element_size) *
                            kByteCost)) {}
@@ -169,7 +169,7 @@ void BroadcastToOp::run_elements(const Element* x, Element* y) const {
   const std::int64_t chunk = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(n, 1));
   for_each_chunk(loops_.rows(), chunk, threads_, [&](std::int64_t first, std::int64_t count) {
     loops_.for_each_row(first, count, [&](std::int64_t row, LoopNest::Offsets at) {
-      if (loops_.a_advances()) {
+      if (loops_.row_steps().a != 0) {
         std::copy_n(x + at.a, n, y + row * n);
       } else {
         std::fill_n(y + row * n, n, x[at.a]);

@@ -5,6 +5,7 @@
 
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
+#include "ops/map.h"
 
 namespace dlnative {
 
@@ -18,7 +19,7 @@ constexpr double kElementCost = sizeof(T) == 4 ? 0.7 : 2.0;
 
 template <class T>
 SoftmaxOp<T>::SoftmaxOp(Kind kind, std::int64_t outer, std::int64_t axis, std::int64_t inner)
-    : elementwise_(kernels<T>().elementwise),
+    : kernels_(&kernels<T>()),
       kind_(kind),
       rows_forward_(kind == Kind::kSoftmax ? kernels<T>().softmax->softmax
                                            : kernels<T>().softmax->log_softmax),
@@ -77,28 +78,29 @@ void SoftmaxOp<T>::for_each_strip(F&& f) const {
 }
 
 template <class T>
-void SoftmaxOp<T>::binary(Binary op, const T* a, const T* b, T* y, std::int64_t n) const {
-  elementwise_->binary[static_cast<int>(op)](a, b, y, n);
+void SoftmaxOp<T>::binary(Map op, const T* a, const T* b, T* y, std::int64_t n) const {
+  apply_map((*kernels_->map)[op], a, b, y, n);
 }
 
 template <class T>
 void SoftmaxOp<T>::exponential(const T* x, T* y, std::int64_t n) const {
-  elementwise_->activation_forward[static_cast<int>(Activation::kExponential)](x, y, n, {});
+  kernels_->elementwise->activation_forward[static_cast<int>(Activation::kExponential)](x, y, n,
+                                                                                        {});
 }
 
 template <class T>
 void SoftmaxOp<T>::forward_strip(const T* x, T* y, std::int64_t n) const {
   T max[kStrip], sum[kStrip] = {}, e[kStrip];
   std::copy_n(x, n, max);
-  for (std::int64_t i = 1; i < axis_; ++i) binary(Binary::kMaximum, max, x + i * inner_, max, n);
+  for (std::int64_t i = 1; i < axis_; ++i) binary(Map::kMaximum, max, x + i * inner_, max, n);
   for (std::int64_t i = 0; i < axis_; ++i) {
     T* row = y + i * inner_;
-    binary(Binary::kSubtract, x + i * inner_, max, row, n);
+    binary(Map::kSubtract, x + i * inner_, max, row, n);
     T* exponentials = kind_ == Kind::kSoftmax ? row : e;
     exponential(row, exponentials, n);
-    binary(Binary::kAdd, sum, exponentials, sum, n);
+    binary(Map::kAdd, sum, exponentials, sum, n);
   }
-  const Binary last = kind_ == Kind::kSoftmax ? Binary::kDivide : Binary::kSubtract;
+  const Map last = kind_ == Kind::kSoftmax ? Map::kDivide : Map::kSubtract;
   if (kind_ == Kind::kLogSoftmax)
     std::transform(sum, sum + n, sum, [](T s) { return std::log(s); });
   for (std::int64_t i = 0; i < axis_; ++i) binary(last, y + i * inner_, sum, y + i * inner_, n);
@@ -109,12 +111,12 @@ template <class T>
 void SoftmaxOp<T>::softmax_backward_strip(const T* dy, const T* y, T* dx, std::int64_t n) const {
   T sum[kStrip] = {}, piece[kStrip];
   for (std::int64_t i = 0; i < axis_; ++i) {
-    binary(Binary::kMultiply, dy + i * inner_, y + i * inner_, piece, n);
-    binary(Binary::kAdd, sum, piece, sum, n);
+    binary(Map::kMultiply, dy + i * inner_, y + i * inner_, piece, n);
+    binary(Map::kAdd, sum, piece, sum, n);
   }
   for (std::int64_t i = 0; i < axis_; ++i) {
-    binary(Binary::kSubtract, dy + i * inner_, sum, piece, n);
-    binary(Binary::kMultiply, y + i * inner_, piece, dx + i * inner_, n);
+    binary(Map::kSubtract, dy + i * inner_, sum, piece, n);
+    binary(Map::kMultiply, y + i * inner_, piece, dx + i * inner_, n);
   }
 }
 
@@ -123,11 +125,11 @@ template <class T>
 void SoftmaxOp<T>::log_softmax_backward_strip(const T* dy, const T* y, T* dx,
                                               std::int64_t n) const {
   T sum[kStrip] = {}, piece[kStrip];
-  for (std::int64_t i = 0; i < axis_; ++i) binary(Binary::kAdd, sum, dy + i * inner_, sum, n);
+  for (std::int64_t i = 0; i < axis_; ++i) binary(Map::kAdd, sum, dy + i * inner_, sum, n);
   for (std::int64_t i = 0; i < axis_; ++i) {
     exponential(y + i * inner_, piece, n);
-    binary(Binary::kMultiply, piece, sum, piece, n);
-    binary(Binary::kSubtract, dy + i * inner_, piece, dx + i * inner_, n);
+    binary(Map::kMultiply, piece, sum, piece, n);
+    binary(Map::kSubtract, dy + i * inner_, piece, dx + i * inner_, n);
   }
 }
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/kernel_table.h"
+#include "kernels/map_kernels.h"
 
 namespace dlnative {
 
@@ -28,10 +28,10 @@ class SoftmaxOp {
   void forward_strip(const T* x, T* y, std::int64_t n) const;
   void softmax_backward_strip(const T* dy, const T* y, T* dx, std::int64_t n) const;
   void log_softmax_backward_strip(const T* dy, const T* y, T* dx, std::int64_t n) const;
-  void binary(Binary op, const T* a, const T* b, T* y, std::int64_t n) const;
+  void binary(Map op, const T* a, const T* b, T* y, std::int64_t n) const;
   void exponential(const T* x, T* y, std::int64_t n) const;
 
-  const ElementwiseKernels<T>* elementwise_ = nullptr;
+  const Kernels<T>* kernels_ = nullptr;
   Kind kind_{};
   void (*rows_forward_)(const T*, T*, std::int64_t, std::int64_t);
   void (*rows_backward_)(const T*, const T*, T*, std::int64_t, std::int64_t);

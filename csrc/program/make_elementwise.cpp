@@ -1,4 +1,4 @@
-// Activations, their gradients, and arithmetic with broadcasting: factories.
+// Activations and their gradients, and rescale: factories.
 #include "ops/activation.h"
 #include "ops/elementwise.h"
 #include "program/activation_attributes.h"
@@ -40,22 +40,6 @@ std::unique_ptr<Instruction> make_activation_backward(const Spec& spec) {
   });
 }
 
-template <Binary binary>
-std::unique_ptr<Instruction> make_binary(const Spec& spec) {
-  const Buffer& a = required_input(spec, 0, "a");
-  const Buffer& b = required_input(spec, 1, "b");
-  check(a.dtype == b.dtype, spec.op, ": expected operands of one dtype, received ",
-        dtype_name(a.dtype), " and ", dtype_name(b.dtype));
-  check(!spec.outputs.empty(), spec.op, ": expected an output");
-  const Buffer& y = required_output(spec, 0, "y", spec.outputs[0].size(), a.dtype);
-  return dispatch_floating(a.dtype, spec.op, [&](auto zero) {
-    using T = decltype(zero);
-    const BinaryOp<T> op(binary, a.shape, b.shape, y.shape);
-    return make_instruction([op, left = a.as<T>(), right = b.as<T>(),
-                             to = y.as<T>()](const StepContext&) { op.run(left, right, to); });
-  });
-}
-
 std::unique_ptr<Instruction> make_rescale(const Spec& spec) {
   const Buffer& x = required_input(spec, 0, "x");
   const Buffer& y = required_output(spec, 0, "y", x.size(), x.dtype);
@@ -76,12 +60,6 @@ void register_elementwise(Registry& registry) {
     registry.add(name, make_activation);
     registry.add(name + kBackward, make_activation_backward);
   }
-  registry.add("add", make_binary<Binary::kAdd>);
-  registry.add("subtract", make_binary<Binary::kSubtract>);
-  registry.add("multiply", make_binary<Binary::kMultiply>);
-  registry.add("divide", make_binary<Binary::kDivide>);
-  registry.add("maximum", make_binary<Binary::kMaximum>);
-  registry.add("minimum", make_binary<Binary::kMinimum>);
   registry.add("rescale", make_rescale);
 }
 

@@ -4,6 +4,7 @@
 namespace dlnative {
 
 void register_elementwise(Registry& registry);
+void register_map(Registry& registry);
 void register_softmax(Registry& registry);
 void register_dropout(Registry& registry);
 void register_shape(Registry& registry);
@@ -26,6 +27,7 @@ const Registry& registry() {
   static const Registry instance = [] {
     Registry r;
     register_elementwise(r);
+    register_map(r);
     register_softmax(r);
     register_dropout(r);
     register_shape(r);

@@ -128,6 +128,34 @@ inline __m512d maskz_cvtps_pd(__mmask8 mask, __m256 v) {
   const auto x = Lanes<float, 8>::of(v);
   return F64::where(mask, [&x](int i) { return static_cast<double>(x.at[i]); }).as<__m512d>();
 }
+inline __m256 maskz_cvtpd_ps(__mmask8 mask, __m512d v) {
+  const F64 x = F64::of(v);
+  return Lanes<float, 8>::where(mask, [&x](int i) { return static_cast<float>(x.at[i]); })
+      .as<__m256>();
+}
+// The direction of a rounding in its lowest bits.
+inline double rounded(double value, int mode) {
+  const __m128d one = _mm_set_sd(value);
+  switch (mode & 3) {
+    case _MM_FROUND_TO_NEAREST_INT:
+      return _mm_cvtsd_f64(_mm_round_sd(one, one, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    case _MM_FROUND_TO_NEG_INF:
+      return _mm_cvtsd_f64(_mm_round_sd(one, one, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));
+    case _MM_FROUND_TO_POS_INF:
+      return _mm_cvtsd_f64(_mm_round_sd(one, one, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC));
+    default:
+      return _mm_cvtsd_f64(_mm_round_sd(one, one, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC));
+  }
+}
+inline __m512 maskz_roundscale_ps(__mmask16 mask, __m512 v, int mode) {
+  const F32 x = F32::of(v);
+  return F32::where(mask, [&](int i) { return static_cast<float>(rounded(x.at[i], mode)); })
+      .as<__m512>();
+}
+inline __m512d maskz_roundscale_pd(__mmask8 mask, __m512d v, int mode) {
+  const F64 x = F64::of(v);
+  return F64::where(mask, [&](int i) { return rounded(x.at[i], mode); }).as<__m512d>();
+}
 inline __m512i maskz_mul_epu32(__mmask8 mask, __m512i a, __m512i b) {
   const U64 x = U64::of(a), y = U64::of(b);
   return U64::where(mask, [&](int i) { return (x.at[i] & 0xffffffffu) * (y.at[i] & 0xffffffffu); })
@@ -188,6 +216,18 @@ inline __m256d maskz_extractf64x4_pd(__mmask8 mask, __m512d v, int half) {
   return Lanes<double, 4>::where(mask, [&](int i) { return x.at[4 * half + i]; }).as<__m256d>();
 }
 
+// The upper lanes are zero, where the instruction leaves them undefined.
+inline __m512 castps256_ps512(__m256 v) {
+  const auto x = Lanes<float, 8>::of(v);
+  return F32::where(0xff, [&x](int i) { return x.at[i]; }).as<__m512>();
+}
+inline __m512 maskz_insertf32x8(__mmask16 mask, __m512 v, __m256 part, int half) {
+  const F32 x = F32::of(v);
+  const auto y = Lanes<float, 8>::of(part);
+  return F32::where(mask, [&](int i) { return i / 8 == half ? y.at[i % 8] : x.at[i]; })
+      .as<__m512>();
+}
+
 // Even or odd lanes of a and b in turn: within each 128 bits there are two.
 inline __m512i unpack(__mmask8 mask, __m512i a, __m512i b, int odd) {
   const U64 x = U64::of(a), y = U64::of(b);
@@ -219,6 +259,11 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #undef _mm512_maskz_cvtepu8_epi64
 #undef _mm512_maskz_cvtepi32_epi8
 #undef _mm512_maskz_cvtepi64_epi8
+#undef _mm512_maskz_cvtpd_ps
+#undef _mm512_maskz_roundscale_ps
+#undef _mm512_maskz_roundscale_pd
+#undef _mm512_castps256_ps512
+#undef _mm512_maskz_insertf32x8
 #undef _mm512_maskz_mul_epu32
 #undef _mm512_set1_epi64
 #undef _mm512_movepi32_mask
@@ -241,6 +286,11 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #define _mm512_maskz_cvtepu8_epi64 emulated_avx512::maskz_cvtepu8_epi64
 #define _mm512_maskz_cvtepi32_epi8 emulated_avx512::maskz_cvtepi32_epi8
 #define _mm512_maskz_cvtepi64_epi8 emulated_avx512::maskz_cvtepi64_epi8
+#define _mm512_maskz_cvtpd_ps emulated_avx512::maskz_cvtpd_ps
+#define _mm512_maskz_roundscale_ps emulated_avx512::maskz_roundscale_ps
+#define _mm512_maskz_roundscale_pd emulated_avx512::maskz_roundscale_pd
+#define _mm512_castps256_ps512 emulated_avx512::castps256_ps512
+#define _mm512_maskz_insertf32x8 emulated_avx512::maskz_insertf32x8
 #define _mm512_maskz_mul_epu32 emulated_avx512::maskz_mul_epu32
 #define _mm512_set1_epi64 emulated_avx512::set1_epi64
 #define _mm512_movepi32_mask emulated_avx512::movepi32_mask

@@ -19,6 +19,12 @@ from dlnative.reference.spatial import _resize_matrix
 BOUNDS = {}  # name of an op -> function(inputs, attributes, exact, eps) -> bound or bounds
 
 EXACT = {
+    *("abs", "all", "any", "argmin", "argsort", "bitwise_and", "bitwise_not", "bitwise_or"),
+    *("bitwise_xor", "cast", "ceil", "custom_gradient", "equal", "floor", "gcd", "greater"),
+    *("greater_equal", "isfinite", "isinf", "isnan", "lcm", "left_shift", "less", "less_equal"),
+    *("logical_and", "logical_not", "logical_or", "logical_xor", "negative", "not_equal"),
+    *("numpy_function", "pad", "right_shift", "round", "searchsorted", "sign", "signbit"),
+    *("stop_gradient", "strided_slice", "take", "take_along_axis", "trunc", "where"),
     *("argmax", "assign", "broadcast_to", "categorical_accuracy", "clip_by_value", "concatenate"),
     *("crop2d", "increment", "max", "max_pool1d", "max_pool2d", "maximum", "min", "minimum"),
     *("random_crop", "random_flip", "reshape", "slice", "sparse_categorical_accuracy"),
@@ -57,6 +63,59 @@ def no_error(name, inputs, attributes, exact, eps):
 @bounded("add", "subtract", "multiply", "divide", "dropout", "weighted_sum_backward")
 def rounded(name, inputs, attributes, exact, eps):
     return 4 * eps * np.abs(exact[0])
+
+
+FEW_ULP = {
+    *("square", "sqrt", "rsqrt", "exp", "exp2", "log", "log2", "log10", "cbrt", "i0", "hypot"),
+    *("expm1", "log1p", "sinh", "cosh", "tan", "arcsin", "arctan", "arcsinh", "arccosh", "erf"),
+    *("arctanh", "erfinv", "erfc", "arctan2", "sin", "arccos"),
+}
+
+
+@bounded(*FEW_ULP)
+def few_ulp(name, inputs, attributes, exact, eps):
+    return 8 * eps * np.abs(exact[0])
+
+
+@bounded("cos", "lgamma", "digamma", "logaddexp")
+def near_zeros(name, inputs, attributes, exact, eps):
+    """Where the function passes 0 its error is that of the argument's rounding."""
+    return 8 * eps * (np.abs(exact[0]) + 1 + sum(np.abs(x) for x in inputs))
+
+
+@bounded("power")
+def power(name, inputs, attributes, exact, eps):
+    a, b = inputs
+    return 8 * eps * np.abs(exact[0]) * (1 + np.abs(b * np.log(np.abs(a))))
+
+
+@bounded("floor_divide", "mod", "fmod")
+def quotient(name, inputs, attributes, exact, eps):
+    """Near a whole quotient the remainder may be the divisor's on the other side."""
+    a, b = inputs
+    whole = np.abs(a / b - np.round(a / b)) < 4 * eps * (1 + np.abs(a / b))
+    step = 1.0 if name == "floor_divide" else np.abs(b)
+    return np.where(whole, step, 0.0) + 4 * eps * (np.abs(a) + np.abs(b))
+
+
+@bounded("prod")
+def prod(name, inputs, attributes, exact, eps):
+    return (inputs[0].size + 2) * eps * np.abs(exact[0])
+
+
+@bounded("cumsum", "cumprod")
+def scan(name, inputs, attributes, exact, eps):
+    terms = getattr(reference, name)(np.abs(inputs[0]), **attributes)
+    return (inputs[0].shape[attributes["axis"]] + 2) * eps * terms
+
+
+@bounded("scatter", "scatter_along_axis")
+def scatter(name, inputs, attributes, exact, eps):
+    if attributes.get("mode") in ("set", "max", "min"):
+        return 0.0
+    x, indices, updates = inputs
+    terms = getattr(reference, name)(np.abs(x), indices, np.abs(updates), **attributes)
+    return (indices.size + 2) * eps * terms
 
 
 @bounded("rescale")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import op_cases_images  # noqa: F401  (the builders of convolutions, pooling and images)
+import op_cases_primitives  # noqa: F401  (elementwise, reductions, movement)
 from op_draw import CASES, Draw, builds, fused, fused_backward, of_activation, rows
 
 from dlnative import reference
@@ -34,18 +35,6 @@ def activation_backward(d, name):
     return [d.normal(*x.shape), x], attributes
 
 
-@builds("add", "subtract", "multiply", "divide", "maximum", "minimum")
-def binary(d, name):
-    n, c = d.size("batch", 3), d.size("features", 5)
-    shapes = d.one_of(((n, c), (n, c)), ((n, c), (c,)), ((n, 1), (2, 1, c)), ((), (n, c)))
-    return [d.normal(*shapes[0]), d.positive(*shapes[1])], {}
-
-
-@builds("rescale")
-def rescale(d, name):
-    return [d.normal(*rows(d))], d.one_of({"scale": 2.5, "offset": -1.0}, {"scale": -0.5}, {})
-
-
 @builds("softmax", "log_softmax")
 def softmax(d, name):
     return [3 * d.normal(*rows(d))], d.one_of({}, {"axis": 0}, {"axis": 1})
@@ -62,60 +51,6 @@ def softmax_backward(d, name):
 def dropout(d, name):
     attributes = {"rate": d.one_of(0.5, 0.0, 0.875), "seed": 7, "op_id": 3, "step": 2}
     return [d.normal(*rows(d))], attributes
-
-
-# --- sums and moves -------------------------------------------------------------------------------
-
-
-@builds("sum", "mean", "max", "min")
-def reduction(d, name):
-    x = d.normal(d.size("batch", 3), d.size("middle", 2), d.size("features", 5))
-    axis = d.one_of(None, 1, (0, 2), -1, (), [0])
-    return [x], {"axis": axis, "keepdims": d.one_of(False, True)}
-
-
-@builds("argmax")
-def argmax(d, name):
-    return [d.normal(d.size("batch", 3), d.size("features", 5))], d.one_of({}, {"axis": 0})
-
-
-@builds("broadcast_to")
-def broadcast_to(d, name):
-    n, c = d.size("batch", 3), d.size("features", 5)
-    shape = d.one_of((n, 1), (c,), (1, c))
-    return [d.normal(*shape)], {"shape": d.one_of((n, c), (2, n, c), (n, c))}
-
-
-@builds("reshape")
-def reshape(d, name):
-    n, c = d.size("batch", 3), d.size("features", 4)
-    return [d.normal(n, c)], {"shape": d.one_of((c, n), (n * c,), (n, 1, c))}
-
-
-@builds("concatenate")
-def concatenate(d, name):
-    n, c = d.size("batch", 3), d.size("features", 5)
-    widths = d.one_of((c, d.size("other", 2)), (c,), (1, c, d.size("other", 2)))
-    if d.one_of(True, False):
-        return [d.normal(n, width) for width in widths], {}
-    return [d.normal(width, n) for width in widths], {"axis": 0}
-
-
-@builds("slice")
-def slice_(d, name):
-    c = d.size("features", 5)
-    start, stop = d.one_of((0, c), (min(1, c), c), (c // 2, c // 2))
-    return [d.normal(d.size("batch", 3), c)], {
-        "axis": d.one_of(-1, 1),
-        "start": start,
-        "stop": stop,
-    }
-
-
-@builds("transpose")
-def transpose(d, name):
-    x = d.normal(d.size("batch", 3), d.size("middle", 2), d.size("features", 5))
-    return [x], {"axes": d.one_of((1, 0, 2), (2, 1, 0), (0, -1, 1))}
 
 
 # --- products -------------------------------------------------------------------------------------

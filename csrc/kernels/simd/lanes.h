@@ -1,5 +1,5 @@
-// Parts of a vector: its first lanes, lane numbers, masks as bits, float32 lanes as float64, and
-// sums and extrema across lanes.
+// Parts of a vector: its first lanes, lane numbers, masks as bits, float32 lanes as float64 and
+// back, sums and extrema across lanes.
 //
 // Lanes are combined as a tree, halves first, so a sum has one fixed order.
 #pragma once
@@ -143,6 +143,28 @@ DLNATIVE_INLINE Vec<double> widen_low(Vec<float> v) {
 }
 DLNATIVE_INLINE Vec<double> widen_high(Vec<float> v) {
   return Vec<double>{v[2], v[3]};
+}
+#endif
+
+// float64 lanes, the lower half and the upper half, rounded to float32.
+#if defined(__AVX512F__)
+DLNATIVE_INLINE Vec<float> narrow(Vec<double> low, Vec<double> high) {
+  const __m256 first = _mm512_maskz_cvtpd_ps(0xff, (__m512d)low);
+  const __m256 second = _mm512_maskz_cvtpd_ps(0xff, (__m512d)high);
+  return (Vec<float>)_mm512_maskz_insertf32x8(0xffff, _mm512_castps256_ps512(first), second, 1);
+}
+#elif defined(__AVX2__)
+DLNATIVE_INLINE Vec<float> narrow(Vec<double> low, Vec<double> high) {
+  return (Vec<float>)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)high), _mm256_cvtpd_ps((__m256d)low));
+}
+#elif defined(__x86_64__)
+DLNATIVE_INLINE Vec<float> narrow(Vec<double> low, Vec<double> high) {
+  return (Vec<float>)_mm_movelh_ps(_mm_cvtpd_ps((__m128d)low), _mm_cvtpd_ps((__m128d)high));
+}
+#else
+DLNATIVE_INLINE Vec<float> narrow(Vec<double> low, Vec<double> high) {
+  return Vec<float>{static_cast<float>(low[0]), static_cast<float>(low[1]),
+                    static_cast<float>(high[0]), static_cast<float>(high[1])};
 }
 #endif
 

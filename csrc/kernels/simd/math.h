@@ -1,6 +1,6 @@
-// Vector mathematics: vexp, vexp_nonpositive, vexpm1, vexpm1_nonpositive, vlog, vlog1p,
-// vlog1p_unit, vsigmoid, logistic, vtanh, normal_distribution. Each is called with
-// its scalar type: vexp<T>(x).
+// Vector mathematics: vexp, vexp_nonpositive, vexp2, vexpm1, vexpm1_nonpositive, vlog, vlog2,
+// vlog10, vlog1p, vlog1p_unit, vsigmoid, logistic, vtanh, normal_distribution, verf, vsin, vcos.
+// Each is called with its scalar type: vexp<T>(x). Besides, vpower of float32.
 //
 // Above each function stand its method, where its coefficients come from, and its measured error;
 // the measures are explained in math_exp.h. NaN gives NaN.
@@ -9,4 +9,6 @@
 #include "kernels/simd/math_exp.h"
 #include "kernels/simd/math_log.h"
 #include "kernels/simd/math_normal.h"
+#include "kernels/simd/math_power.h"
 #include "kernels/simd/math_sigmoid.h"
+#include "kernels/simd/math_trig.h"

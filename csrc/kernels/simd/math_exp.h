@@ -1,5 +1,5 @@
-// Vector exp and expm1, and the argument reduction that sigmoid, tanh and the normal distribution
-// share.
+// Vector exp, exp2 and expm1, and the argument reduction that sigmoid, tanh and the normal
+// distribution share.
 //
 // The reduction: x = n ln2 + r with n an integer and |r| <= ln2 / 2, so that
 // exp(x) = 2^n (1 + t) with t = expm1(r) = r + r^2 Q(r). ln2 is subtracted in two parts, the first
@@ -140,6 +140,20 @@ DLNATIVE_INLINE Vec<T> vexpm1(Vec<T> x) {
   const Vec<T> half = half_scale * parts.t + (half_scale - T(0.5));
   const Vec<T> y = with_sign_of<T>(half + half, x);
   return x <= ExpConstants<T>::kOverflow ? y : x + infinity<T>();
+}
+
+// 2^x = 2^n exp(r ln2) with n the nearest integer, so that it is exact for integers.
+template <class T>
+DLNATIVE_INLINE Vec<T> vexp2(Vec<T> x) {
+  using C = ExpConstants<T>;
+  constexpr T kLn2 = T(0.693147180559945309417);
+  constexpr T kInfinite = sizeof(T) == 4 ? T(128) : T(1024);
+  constexpr T kLeast = sizeof(T) == 4 ? T(-126) : T(-1022);
+  const Vec<T> shifted = x + C::kRound;
+  const Vec<T> r = (x - (shifted - C::kRound)) * kLn2;
+  const ExpParts<T> parts{to_bits<T>(shifted), r + (r * r) * polynomial<T>(r, C::kQ)};
+  const Vec<T> y = x < kInfinite ? exp_of_parts<T>(parts) : x + infinity<T>();  // or the NaN of x
+  return x < kLeast ? Vec<T>{} : y;
 }
 
 }  // namespace

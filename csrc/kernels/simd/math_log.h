@@ -1,4 +1,4 @@
-// Vector log and log1p.
+// Vector logarithms, and log1p.
 #pragma once
 
 #include "kernels/simd/math_exp.h"
@@ -66,19 +66,80 @@ DLNATIVE_INLINE Vec<T> log_of_parts(Vec<T> k, Vec<T> f) {
   return k * ExpConstants<T>::kLn2High - ((half_square - correction) - f);
 }
 
-// log(x): -infinity at 0, NaN below. Denormal x are scaled first.
-// Error: float32 0.84 / 0.76, float64 0.84 / 0.76 ulp.
-template <class T>
-DLNATIVE_INLINE Vec<T> vlog(Vec<T> x) {
+// f(k, m - 1) with x = 2^k m, -infinity for x = 0, NaN below. Denormal x are scaled first.
+template <class T, class F>
+DLNATIVE_INLINE Vec<T> logarithm(Vec<T> x, F f) {
   using C = LogConstants<T>;
   constexpr int kShift = FloatFormat<T>::kMantissaBits;
   constexpr T kScale = sizeof(T) == 4 ? T(0x1p23) : T(0x1p52);
   const Mask<T> denormal = x < C::kMinNormal;
   const LogParts<T> parts = log_parts<T>(denormal ? x * kScale : x);
   const Vec<T> k = denormal ? parts.k - T(kShift) : parts.k;
-  const Vec<T> y = x < infinity<T>() ? log_of_parts<T>(k, parts.m - 1) : x;
+  const Vec<T> y = x < infinity<T>() ? f(k, parts.m - 1) : x;
   const Vec<T> special = x == 0 ? broadcast<T>(-infinity<T>()) : broadcast<T>(quiet_nan<T>());
   return x > 0 ? y : special;
+}
+
+// log(x). Error: float32 0.84 / 0.76, float64 0.84 / 0.76 ulp.
+template <class T>
+DLNATIVE_INLINE Vec<T> vlog(Vec<T> x) {
+  return logarithm<T>(x, [](Vec<T> k, Vec<T> f) { return log_of_parts<T>(k, f); });
+}
+
+// Of another base b: log(1 + f) as a sum of two numbers, the first of so few bits that its product
+// with the high part of 1 / ln b is exact, and so is that of k with the high part of log_b(2). The
+// method is that of FreeBSD's e_log2.c and e_log10.c (after Sun's fdlibm, 1993).
+template <class T>
+struct LogBase {
+  T inverse_high, inverse_low;  // 1 / ln b
+  T two_high, two_low;          // log_b(2)
+};
+
+template <class T>
+struct LogBaseConstants;
+
+template <>
+struct LogBaseConstants<float> {
+  static constexpr std::uint32_t kHighHalf = 0xfffff000u;  // 12 bits of mantissa
+  static constexpr LogBase<float> kTwo = {0x1.716p+0f, -0x1.7135a8p-13f, 1.0f, 0.0f};
+  static constexpr LogBase<float> kTen = {0x1.bccp-2f, -0x1.09d5b2p-15f, 0x1.3442p-2f,
+                                          -0x1.95ec1p-19f};
+};
+
+template <>
+struct LogBaseConstants<double> {
+  static constexpr std::uint64_t kHighHalf = 0xfffffffff8000000u;  // 26 bits
+  static constexpr LogBase<double> kTwo = {0x1.7154768p+0, -0x1.6a3e80f444178p-27, 1.0, 0.0};
+  static constexpr LogBase<double> kTen = {0x1.bcb7b18p-2, -0x1.6c8d78e6acaa4p-29,
+                                           0x1.34413509f8p-2, -0x1.80433b83b532ap-44};
+};
+
+template <class T>
+DLNATIVE_INLINE Vec<T> log_of_base(Vec<T> x, const LogBase<T>& base) {
+  return logarithm<T>(x, [&base](Vec<T> k, Vec<T> f) {
+    const Vec<T> s = f / (2 + f);
+    const Vec<T> z = s * s;
+    const Vec<T> half_square = T(0.5) * f * f;
+    const Vec<T> correction = s * (half_square + z * polynomial<T>(z, LogConstants<T>::kR));
+    const Vec<T> high = from_bits<T>(to_bits<T>(f - half_square) & LogBaseConstants<T>::kHighHalf);
+    const Vec<T> low = ((f - high) - half_square) + correction;
+    const Vec<T> of_two = k * base.two_high;
+    const Vec<T> leading = high * base.inverse_high;
+    const Vec<T> sum = of_two + leading;
+    const Vec<T> rest = (k * base.two_low + (low + high) * base.inverse_low) +
+                        low * base.inverse_high + ((of_two - sum) + leading);
+    return sum + rest;
+  });
+}
+
+template <class T>
+DLNATIVE_INLINE Vec<T> vlog2(Vec<T> x) {
+  return log_of_base<T>(x, LogBaseConstants<T>::kTwo);
+}
+
+template <class T>
+DLNATIVE_INLINE Vec<T> vlog10(Vec<T> x) {
+  return log_of_base<T>(x, LogBaseConstants<T>::kTen);
 }
 
 // log1p(x) = k ln2 + log(1 + f) with u = 1 + x = 2^k m rounded, f = (m - 1) + 2^-k c and

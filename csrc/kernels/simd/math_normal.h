@@ -1,4 +1,4 @@
-// The standard normal distribution, for the exact GELU.
+// The standard normal distribution, for the exact GELU, and the error function.
 #pragma once
 
 #include "kernels/simd/math_exp.h"
@@ -87,6 +87,40 @@ DLNATIVE_INLINE NormalDistribution<T> normal_distribution(Vec<T> x) {
   const Vec<T> e = vexp_nonpositive<T>(T(-0.5) * high * high, rest);
   const Vec<T> upper_tail = e * (split_polynomial<T>(t, C::kP) / split_polynomial<T>(t, C::kQ));
   return {x < 0 ? upper_tail : 1 - upper_tail, e * T(0.398942280401432677939946)};
+}
+
+// erf(x) = x + x P(x^2) for |x| < 1: minimax fits of the smallest relative error of erf (Remez).
+template <class T>
+struct ErfConstants;
+
+template <>
+struct ErfConstants<float> {
+  static constexpr float kP[] = {0x1.06eba8p-3f, -0x1.81273ep-2f,  0x1.ce2cf8p-4f, -0x1.b7f90cp-6f,
+                                 0x1.5405b0p-8f, -0x1.a3f6f6p-11f, 0x1.496a16p-14f};  // 2^-29.6
+  static constexpr float kOne = 4.0f;  // erf(x) rounds to 1 from here on
+};
+
+template <>
+struct ErfConstants<double> {
+  static constexpr double kP[] = {
+      0x1.06eba8214db69p-3,  -0x1.812746b0379e6p-2,  0x1.ce2f21a042b20p-4,  -0x1.b82ce3128499cp-6,
+      0x1.565bcd0db02dfp-8,  -0x1.c02db3d8ed0c1p-11, 0x1.f9a321a11a600p-14, -0x1.f4d1df390133ap-17,
+      0x1.b9def199fd13ep-20, -0x1.5f1d369f69977p-23, 0x1.f7a410af277f7p-27, -0x1.386abc1647205p-30,
+      0x1.05799df6f771bp-34};  // 2^-62.7
+  static constexpr double kOne = 6.0;
+};
+
+// erf(x) for larger |x| as 1 - 2 Phi(-t), t = sqrt2 |x|.
+template <class T>
+DLNATIVE_INLINE Vec<T> verf(Vec<T> x) {
+  using C = MillsConstants<T>;
+  const Vec<T> a = at_most<T>(vabs<T>(x), ErfConstants<T>::kOne);
+  const Vec<T> z = a * a;
+  const Vec<T> near = a + a * polynomial<T>(z, ErfConstants<T>::kP);
+  const Vec<T> t = a * T(1.41421356237309504880);
+  const Vec<T> ratio = polynomial<T>(t, C::kP) / polynomial<T>(t, C::kQ);
+  const Vec<T> far = 1 - (vexp_nonpositive<T>(-z) * ratio) * 2;
+  return with_sign_of<T>(a < 1 ? near : far, x);
 }
 
 }  // namespace

@@ -185,18 +185,26 @@ def _place(groups):
     offsets = np.zeros_like(sizes)
     placed = 0
     for group in groups:
-        members = slice(placed, placed + len(group))
+        first, last = min(s.start for s in group), max(s.end for s in group)
+        size = sum(s.bytes for s in group)
         # Pieces that live at the same time, by offset, and how far those up to each one reach.
-        at_once = starts[:placed] <= ends[members].max()
-        at_once &= ends[:placed] >= starts[members].min()
-        alive = np.flatnonzero(at_once)
-        alive = alive[np.argsort(offsets[alive], kind="stable")]
-        reach = np.maximum.accumulate(offsets[alive] + sizes[alive])
-        free_from = np.concatenate(([0], reach))
-        free_to = np.append(offsets[alive], np.iinfo(np.int64).max)
-        first = np.argmax(free_to - free_from >= sizes[members].sum())
-        offsets[members] = free_from[first] + np.cumsum(sizes[members]) - sizes[members]
-        placed += len(group)
+        alive = ((starts[:placed] <= last) & (ends[:placed] >= first)).nonzero()[0]
+        at = 0
+        if alive.size:
+            begins = offsets[alive]
+            order = begins.argsort(kind="stable")
+            reach = np.maximum.accumulate((begins + sizes[alive])[order])
+            free = begins[order]
+            free[1:] -= reach[:-1]
+            gap = (free >= size).argmax()
+            if free[gap] < size:
+                at = reach[-1]
+            elif gap:
+                at = reach[gap - 1]
+        for s in group:
+            offsets[placed] = at
+            at += s.bytes
+            placed += 1
     for s, offset in zip(storages, offsets, strict=True):
         s.offset = int(offset)
     return storages

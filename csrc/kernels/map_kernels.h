@@ -1,0 +1,70 @@
+// Functions of one to three operands, element by element.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+
+namespace dlnative {
+
+// y[i] = f(in[0][i * steps[0]], in[1][i * steps[1]], ...) for n elements; a step is 0 or 1, in
+// elements. y may be an operand that advances and has elements of the result's size. An element's
+// bits do not depend on n, its place or the steps. A bool is a byte, 0 or 1.
+using MapFunction = void (*)(const void* const* in, const std::int64_t* steps, void* y,
+                             std::int64_t n);
+
+// The functions of floating-point numbers that are written in vectors.
+enum class Map : int {
+  // T -> T
+  kNegative,
+  kAbs,
+  kSign,
+  kSquare,
+  kSqrt,
+  kRsqrt,
+  kExp,
+  kExpm1,
+  kExp2,
+  kLog,
+  kLog1p,
+  kLog2,
+  kLog10,
+  kSin,
+  kCos,
+  kErf,
+  kFloor,
+  kCeil,
+  kRound,  // half to even
+  kTrunc,
+  // T -> bool
+  kIsNan,
+  kIsInf,
+  kIsFinite,
+  kSignbit,
+  // (T, T) -> T
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kMaximum,
+  kMinimum,
+  kPower,  // float32 only, else null
+  // (T, T) -> bool
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  // (bool, T, T) -> T: moves bits, so that it serves integers of T's size, too
+  kWhere,
+  kCount,
+};
+
+template <class T>
+struct MapKernels {
+  MapFunction functions[static_cast<int>(Map::kCount)];
+  MapFunction operator[](Map map) const { return functions[static_cast<int>(map)]; }
+};
+
+}  // namespace dlnative

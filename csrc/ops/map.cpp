@@ -1,0 +1,177 @@
+#include "ops/map.h"
+
+#include <algorithm>
+
+#include "core/checks.h"
+#include "dispatch/dispatch.h"
+#include "ops/chunks.h"
+#include "ops/map_table.h"
+
+namespace dlnative {
+
+namespace {
+
+// What the kernel tables have, and nanoseconds per float32 element with avx2.
+struct VectorMap {
+  const char* name;
+  Map map;
+  int operands;
+  double nanoseconds;
+};
+constexpr double kCheap = 0.15;
+constexpr VectorMap kVectorMaps[] = {
+    {"negative", Map::kNegative, 1, kCheap},
+    {"abs", Map::kAbs, 1, kCheap},
+    {"sign", Map::kSign, 1, kCheap},
+    {"square", Map::kSquare, 1, kCheap},
+    {"sqrt", Map::kSqrt, 1, 0.4},
+    {"rsqrt", Map::kRsqrt, 1, 0.6},
+    {"exp", Map::kExp, 1, 0.4},
+    {"expm1", Map::kExpm1, 1, 0.5},
+    {"exp2", Map::kExp2, 1, 0.4},
+    {"log", Map::kLog, 1, 0.6},
+    {"log2", Map::kLog2, 1, 0.7},
+    {"log10", Map::kLog10, 1, 0.8},
+    {"log1p", Map::kLog1p, 1, 0.8},
+    {"sin", Map::kSin, 1, 1.5},
+    {"cos", Map::kCos, 1, 1.5},
+    {"erf", Map::kErf, 1, 1.0},
+    {"floor", Map::kFloor, 1, kCheap},
+    {"ceil", Map::kCeil, 1, kCheap},
+    {"round", Map::kRound, 1, kCheap},
+    {"trunc", Map::kTrunc, 1, kCheap},
+    {"isnan", Map::kIsNan, 1, kCheap},
+    {"isinf", Map::kIsInf, 1, kCheap},
+    {"isfinite", Map::kIsFinite, 1, kCheap},
+    {"signbit", Map::kSignbit, 1, kCheap},
+    {"add", Map::kAdd, 2, kCheap},
+    {"subtract", Map::kSubtract, 2, kCheap},
+    {"multiply", Map::kMultiply, 2, kCheap},
+    {"divide", Map::kDivide, 2, 0.4},
+    {"maximum", Map::kMaximum, 2, kCheap},
+    {"minimum", Map::kMinimum, 2, kCheap},
+    {"equal", Map::kEqual, 2, kCheap},
+    {"not_equal", Map::kNotEqual, 2, kCheap},
+    {"less", Map::kLess, 2, kCheap},
+    {"less_equal", Map::kLessEqual, 2, kCheap},
+    {"greater", Map::kGreater, 2, kCheap},
+    {"greater_equal", Map::kGreaterEqual, 2, kCheap},
+    {"where", Map::kWhere, 3, 0.2},
+};
+
+bool gives_bool(Map map) {
+  return (map >= Map::kIsNan && map <= Map::kSignbit) ||
+         (map >= Map::kEqual && map <= Map::kGreaterEqual);
+}
+
+const MapTable& map_table() {
+  static const MapTable instance = [] {
+    MapTable table;
+    add_integer_maps(table);
+    add_scalar_maps(table);
+    for (const VectorMap& v : kVectorMaps) {
+      MapRow& row = table[v.name];
+      row.operands = v.operands;
+      const MapEntry entry{nullptr, v.map, gives_bool(v.map), v.nanoseconds};
+      row[DType::kFloat32] = entry;
+      row[DType::kFloat64] = entry;
+      row[DType::kFloat64].nanoseconds *= entry.nanoseconds == kCheap ? 2.0 : 2.5;
+    }
+    table["power"][DType::kFloat32] = {nullptr, Map::kPower, false, 3.0};
+    MapRow& where = table["where"];  // moves values whatever they are
+    where[DType::kInt32] = where[DType::kFloat32];
+    where[DType::kInt64] = where[DType::kFloat64];
+    return table;
+  }();
+  return instance;
+}
+
+constexpr double kRowCost = 4.0;  // nanoseconds, for the call of a function
+
+// Elements of one task: of expensive functions fewer, so that each takes some microseconds.
+std::int64_t chunk_of(double nanoseconds) {
+  constexpr double kTaskTime = 20e3;
+  constexpr std::int64_t kUnit = 1024;
+  const auto units = static_cast<std::int64_t>(kTaskTime / nanoseconds) / kUnit;
+  return std::clamp(units * kUnit, kUnit, kChunk);
+}
+
+const void* advanced(const void* p, std::int64_t bytes) {
+  return bytes == 0 ? p : static_cast<const char*>(p) + bytes;
+}
+
+}  // namespace
+
+std::vector<std::string> map_names() {
+  std::vector<std::string> names;
+  for (const auto& row : map_table()) names.push_back(row.first);
+  return names;
+}
+
+int map_operands(const std::string& name) {
+  const auto it = map_table().find(name);
+  return it == map_table().end() ? 0 : it->second.operands;
+}
+
+MapChoice map_choice(const std::string& name, DType dtype) {
+  const auto it = map_table().find(name);
+  const int type = map_type(dtype);
+  if (it == map_table().end() || type < 0) return {};
+  const MapEntry& entry = it->second.entries[static_cast<std::size_t>(type)];
+  MapChoice choice{entry.function, entry.to_bool ? DType::kBool : dtype, entry.nanoseconds};
+  if (entry.vectors != Map::kCount) {
+    const KernelTable& table = kernel_table();
+    choice.function =
+        dtype_size(dtype) == 4 ? (*table.f32.map)[entry.vectors] : (*table.f64.map)[entry.vectors];
+  }
+  return choice;
+}
+
+MapOp::MapOp(const MapChoice& choice, const std::vector<Operand>& operands,
+             const std::vector<std::int64_t>& shape)
+    : loops_(
+          [&operands] {
+            std::vector<BroadcastLoops::Shape> shapes;
+            for (const Operand& operand : operands) shapes.push_back(operand.shape);
+            return shapes;
+          }(),
+          shape),
+      function_(choice.function),
+      result_bytes_(dtype_size(choice.result)),
+      chunk_(chunk_of(choice.nanoseconds)),
+      threads_(
+          threads_for(static_cast<double>(loops_.rows()) *
+                      (kRowCost + static_cast<double>(loops_.row_size()) * choice.nanoseconds))) {
+  const LoopNest::Offsets steps = loops_.row_steps();
+  steps_ = {steps.a, steps.b, steps.c};
+  for (std::size_t i = 0; i < operands.size(); ++i) bytes_[i] = operands[i].element_size;
+}
+
+MapOp::Addresses MapOp::at(const void* const* in, LoopNest::Offsets offsets) const {
+  Addresses addresses{};
+  const std::int64_t elements[] = {offsets.a, offsets.b, offsets.c};
+  for (std::size_t i = 0; i < kOperands && bytes_[i] != 0; ++i)
+    addresses[i] = advanced(in[i], elements[i] * bytes_[i]);
+  return addresses;
+}
+
+void MapOp::run(const void* const* in, void* y) const {
+  const std::int64_t n = loops_.row_size();
+  char* to = static_cast<char*>(y);
+  if (loops_.rows() == 1) {
+    for_each_chunk(n, chunk_, threads_, [&](std::int64_t begin, std::int64_t size) {
+      const Addresses row = at(in, {begin * steps_[0], begin * steps_[1], begin * steps_[2]});
+      function_(row.data(), steps_.data(), to + begin * result_bytes_, size);
+    });
+    return;
+  }
+  const std::int64_t rows = std::max<std::int64_t>(1, chunk_ / std::max<std::int64_t>(n, 1));
+  for_each_chunk(loops_.rows(), rows, threads_, [&](std::int64_t first, std::int64_t count) {
+    loops_.for_each_row(first, count, [&](std::int64_t r, LoopNest::Offsets offsets) {
+      const Addresses row = at(in, offsets);
+      function_(row.data(), steps_.data(), to + r * n * result_bytes_, n);
+    });
+  });
+}
+
+}  // namespace dlnative

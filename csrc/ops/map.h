@@ -1,0 +1,63 @@
+// Functions of one to three arrays, element by element, with NumPy's broadcasting.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "kernels/map_kernels.h"
+#include "ops/broadcast.h"
+
+namespace dlnative {
+
+// What a name stands for with operands of one dtype (where: the dtype of the values).
+struct MapChoice {
+  MapFunction function = nullptr;  // null: it has none for this dtype
+  DType result = DType::kBool;
+  double nanoseconds = 0.0;  // per element, roughly, on one core and in L2
+};
+
+std::vector<std::string> map_names();       // all but cast
+int map_operands(const std::string& name);  // their number; 0: no such name
+MapChoice map_choice(const std::string& name, DType dtype);
+MapChoice cast_choice(DType from, DType to);
+
+// y = f(a, b, c). y may be an operand of the result's shape and element size.
+class MapOp {
+ public:
+  struct Operand {
+    std::vector<std::int64_t> shape;
+    std::int64_t element_size;
+  };
+
+  // std::invalid_argument: the operands do not broadcast to the shape of the result.
+  MapOp(const MapChoice& choice, const std::vector<Operand>& operands,
+        const std::vector<std::int64_t>& shape);
+  void run(const void* const* in, void* y) const;
+
+ private:
+  static constexpr int kOperands = 3;  // at most
+  using Addresses = std::array<const void*, kOperands>;
+
+  Addresses at(const void* const* in, LoopNest::Offsets offsets) const;
+
+  BroadcastLoops loops_;
+  MapFunction function_ = nullptr;
+  std::array<std::int64_t, kOperands> steps_{};  // along a row, 0 or 1
+  std::array<std::int64_t, kOperands> bytes_{};  // of an operand's element; 0 past the last
+  std::int64_t result_bytes_ = 0;
+  std::int64_t chunk_ = 0;
+  int threads_ = 0;
+};
+
+// y[i] = f(a[i], b[i])
+template <class T>
+void apply_map(MapFunction f, const T* a, const T* b, T* y, std::int64_t n) {
+  const void* const in[] = {a, b};
+  constexpr std::int64_t kSteps[] = {1, 1};
+  f(in, kSteps, y, n);
+}
+
+}  // namespace dlnative
