@@ -6,6 +6,7 @@ Integer arrays and tensors pick rows; several of them are broadcast together, as
 
 from __future__ import annotations
 
+import math
 import operator
 
 import numpy as np
@@ -188,12 +189,7 @@ def _pick(x, arrays, items):
     axes = [axis for axis, _ in arrays]
     others = [i for i in range(x.ndim) if i not in axes]
     sizes = [x.shape[axis] for axis in axes]
-    linear = None
-    for (_, indices), size in zip(arrays, sizes):
-        indices = apply("where", apply("less", indices, 0), apply("add", indices, size), indices)
-        linear = (
-            indices if linear is None else apply("add", apply("multiply", linear, size), indices)
-        )
+    linear = linear_index([indices for _, indices in arrays], sizes)
     first = apply("transpose", x, axes=tuple(axes + others))
     rest = tuple(x.shape[i] for i in others)
     flat = apply("reshape", first, shape=(int(np.prod(sizes)), *rest))
@@ -203,6 +199,23 @@ def _pick(x, arrays, items):
     place, rank = axes[0], linear.ndim
     order = [*range(rank, rank + place), *range(rank), *range(rank + place, picked.ndim)]
     return apply("transpose", picked, axes=tuple(order)) if place else picked
+
+
+def linear_index(parts, sizes):
+    """The one index that several, one for each axis of `sizes`, are into these axes as one.
+
+    Where one of them is out of range the result is, too, so that it raises when it is used.
+    """
+    total = math.prod(sizes)
+    dtype = "int32" if total < 2**31 and all(str(p.dtype) == "int32" for p in parts) else "int64"
+    result = outside = None
+    for part, size in zip(parts, sizes, strict=True):
+        part = apply("cast", part, dtype=dtype)
+        part = apply("where", part < 0, part + size, part)
+        beyond = (part < 0) | (part >= size)
+        outside = beyond if outside is None else outside | beyond
+        result = part if result is None else result * size + part
+    return apply("where", outside, total, result)
 
 
 def _adjacent(items):

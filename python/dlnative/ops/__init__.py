@@ -23,8 +23,25 @@ import importlib
 from ..graph import table
 
 # The modules of public ops; each function is found in the first that has it.
-_MODULES = ("core", "elementwise")
+_MODULES = (
+    "core",
+    "counting",
+    "creation",
+    "einops",
+    "elementwise",
+    "encoding",
+    "indexing",
+    "joining",
+    "matrices",
+    "padding",
+    "searching",
+    "segments",
+    "shapes",
+    "sorting",
+    "windows",
+)
 _NAMESPACES = ("image", "linalg", "nn", "numpy", "rows")
+_SUPPORT = ("arguments", "namespaces", "public")
 
 
 def _load():
@@ -46,7 +63,7 @@ def _load():
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in _NAMESPACES:
+    if name in _NAMESPACES or name in _SUPPORT:
         return importlib.import_module(f".{name}", __name__)
     functions = _load()
     globals().update(functions)

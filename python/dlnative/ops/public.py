@@ -110,7 +110,11 @@ def as_tensor(x: Any, dtype: str | None = None, name: str = "dlnative.ops") -> T
         if isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) or is_variable(v) for v in x):
             x = FUNCTIONS["stack"](x)
         else:
-            x = ValueTensor(np.asarray(x), strong(dtype_of(x, name)))
+            given = strong(dtype_of(x, name))
+            x = np.asarray(x)
+            if dtype == "float64" and x.dtype == np.float64:
+                given = dtype  # Python's numbers have the digits of float64
+            x = ValueTensor(x, given)
     if dtype is not None and x.dtype != dtype:
         x = apply("cast", x, dtype=dtype)
     return x
