@@ -20,12 +20,32 @@ def whole(x):
 X = np.arange(12, dtype="float32").reshape(3, 4)
 
 
-@pytest.mark.parametrize("op", [ops.copy, ops.array, ops.squeeze, ops.ravel, ops.reshape])
-def test_results_have_memory_of_their_own(op):
-    x = X.copy().reshape(-1)
-    y = op(x, x.shape) if op is ops.reshape else op(x)
+UNCHANGED = {
+    "copy": lambda x: ops.copy(x),
+    "array": lambda x: ops.array(x),
+    "reshape": lambda x: ops.reshape(x, (3, 4)),
+    "squeeze": lambda x: ops.squeeze(x),
+    "transpose": lambda x: ops.transpose(x, (0, 1)),
+    "rot90": lambda x: ops.rot90(x, 4),
+    "roll": lambda x: ops.roll(x, 4, 1),
+    "pad": lambda x: ops.pad(x, 0, "edge"),
+    "slice": lambda x: ops.slice(x, (0, 0), (3, 4)),
+    "get_item": lambda x: ops.get_item(x, ...),
+    "split": lambda x: ops.split(x, 1)[0],
+}
+
+
+@pytest.mark.parametrize("name", UNCHANGED)
+def test_results_have_memory_of_their_own(name):
+    x = X.copy()
+    y = UNCHANGED[name](x)
+    np.testing.assert_array_equal(y, X)
     y[...] = -1
-    np.testing.assert_array_equal(x, X.reshape(-1))
+    np.testing.assert_array_equal(x, X)
+    variable = dlnative.Variable(X)
+    y = UNCHANGED[name](variable)
+    variable.assign(X + 1)
+    np.testing.assert_array_equal(y, X)
 
 
 def test_float64_numbers_keep_their_digits():

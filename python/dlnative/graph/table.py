@@ -109,6 +109,7 @@ class Op:
     grad_index: int | None = None
     commits = False
     index_inputs: dict[int, tuple[int, int]] = {}
+    calls_python = False
     reduces = False
     workspace = False
 

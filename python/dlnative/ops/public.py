@@ -36,7 +36,7 @@ def named(name):
             if kind is None:
                 if traced_graph() is not None:  # constants and Variables of a program
                     return function(*args, **kwargs)
-                return _plain(function(*args, **kwargs))
+                return _plain(function(*args, **kwargs), args)
             if kind == "symbolic":
                 return layer_of(name, args, kwargs)
             return _in_graph(function, name, kind, args, kwargs)
@@ -84,12 +84,14 @@ def _in_graph(function, name, graph, args, kwargs):
         graph.composite = None
 
 
-def _plain(result):
-    """Value tensors as NumPy arrays, in lists and tuples too."""
+def _plain(result, args):
+    """Value tensors as NumPy arrays, in lists and tuples too; no memory of arguments."""
     if isinstance(result, ValueTensor):
-        return result.value
+        value = result.value
+        given = not value.flags.writeable or any(value is arg for arg in args)
+        return np.array(value) if given else value
     if isinstance(result, (list, tuple)):
-        values = [_plain(r) for r in result]
+        values = [_plain(r, args) for r in result]
         return type(result)(*values) if hasattr(result, "_fields") else type(result)(values)
     return result
 
