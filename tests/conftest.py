@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-sys.path[:0] = [str(ROOT / "tests" / name) for name in ("helpers", "campaign")]
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("helpers", "campaign", "judged")]
 
 # Keras, where it is installed, judges with this backend.
 os.environ.setdefault("KERAS_BACKEND", "jax")

@@ -1,0 +1,69 @@
+"""docs/keras.md: which names of Keras are there, how they are judged, and what differs."""
+
+from __future__ import annotations
+
+from cases import FOLDER, all_cases
+from names import ARGUMENTS_DIFFER, find, functions, short
+
+import dlnative
+
+PATH = FOLDER.parent.parent / "docs" / "keras.md"
+_HEAD = """\
+# dlnative.ops beside keras.ops
+
+`dlnative.ops` and `dlnative.random` have names, arguments, promotion of dtypes and results of
+`keras.ops` and `keras.random` of Keras 3 with the JAX backend. The tests ask real Keras
+(`tests/judged`): values, shapes, dtypes, gradients and errors, on arrays and in graphs, with both
+engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here.
+
+This page is written by `python tests/judged`.
+"""
+
+
+def is_there(name: str) -> bool:
+    """Whether dlnative has a name of `names.functions()`, and not only a row of the op table."""
+    try:
+        function = find(dlnative, name.removeprefix("ops."))
+    except (AttributeError, ImportError):
+        return False
+    return getattr(function, "__module__", "") != "dlnative.ops.rows"
+
+
+def document() -> str:
+    """The text of docs/keras.md."""
+    parts = [_HEAD, "## What differs\n", _differences()]
+    missing = [f"`{name}`" for name in functions() if not is_there(name)]
+    if missing:
+        parts += ["## What is missing\n", _wrapped(list(dict.fromkeys(missing)))]
+    parts.append("## What is judged\n\nNames, and how many calls judge each of them.\n")
+    for family, cases in all_cases().items():
+        counts: dict[str, int] = {}
+        for case in cases:
+            counts[short(case.op)] = counts.get(short(case.op), 0) + 1
+        parts.append(f"### {family.replace('_', ' ').capitalize()}\n")
+        parts.append(_wrapped([f"`{op}` {count}" for op, count in sorted(counts.items())]))
+    return "\n".join(parts)
+
+
+def _differences() -> str:
+    """The table of deliberate differences."""
+    reasons: dict[tuple[str, str], None] = {}
+    for cases in all_cases().values():
+        reasons.update({(short(c.op), c.differs): None for c in cases if c.differs})
+    reasons.update(
+        {(short(name), f"Arguments: {why}"): None for name, why in ARGUMENTS_DIFFER.items()}
+    )
+    rows = [f"| `{op}` | {why} |" for op, why in sorted(reasons)]
+    return "\n".join(["| Name | Difference, and why |", "| --- | --- |", *rows]) + "\n"
+
+
+def _wrapped(words: list[str]) -> str:
+    """The words with commas, in lines of at most 100 characters."""
+    lines, line = [], ""
+    for word in [f"{w}," for w in words[:-1]] + words[-1:]:
+        if len(line) + len(word) >= 100:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return "\n".join([*lines, line]) + "\n"
