@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+import dlnative
 from dlnative import reference
+from dlnative.graph import Tensor, table
+from dlnative.graph.tensor import apply
 from dlnative.ops import rows as ops
 
 DTYPES = ("float32", "float64")
@@ -194,6 +197,135 @@ def test_margins_are_not_read(isa, rng):
         assert np.isfinite(ops.matmul(a, framed((n, k)), transpose_b=True)).all()
 
 
+BATCHES = [
+    # one product of all rows
+    ((5, 7, 11), (11, 13)),
+    ((2, 3, 4, 6), (6, 5)),
+    ((2, 3, 4, 6), (6,)),
+    # of each entry its own
+    ((5, 7, 11), (5, 11, 13)),
+    ((7, 11), (5, 11, 13)),
+    ((11,), (5, 11, 13)),
+    ((3, 1, 7, 11), (4, 11, 2)),
+    ((1, 4, 7, 11), (3, 1, 11, 2)),
+    ((64, 37, 16), (64, 16, 41)),
+    ((2, 120, 130), (2, 130, 140)),
+    ((9, 90, 70), (9, 70, 80)),
+    # vectors, and nothing
+    ((11,), (11,)),
+    ((11,), (11, 3)),
+    ((7, 11), (11,)),
+    ((0, 7, 11), (11, 13)),
+    ((1, 7, 11), (0, 11, 13)),
+    ((3, 7, 0), (3, 0, 13)),
+    ((3, 0, 5), (3, 5, 2)),
+]
+
+
+def swapped(x):
+    return np.ascontiguousarray(np.swapaxes(x, -1, -2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ta, tb", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("shape_a, shape_b", BATCHES)
+def test_batches(isa, rng, shape_a, shape_b, ta, tb, dtype):
+    if (ta and len(shape_a) < 2) or (tb and len(shape_b) < 2):
+        pytest.skip("a vector has no transpose")
+    a, b = draw(rng, shape_a, dtype), draw(rng, shape_b, dtype)
+    a64, b64 = a.astype("float64"), b.astype("float64")
+    c = ops.rows.matmul(
+        swapped(a) if ta else a, swapped(b) if tb else b, transpose_a=ta, transpose_b=tb
+    )
+    exact = np.matmul(a.astype("longdouble"), b.astype("longdouble"))
+    assert c.shape == exact.shape and c.dtype == dtype
+    assert (np.abs(c - exact) <= bound(a64, b64, dtype)).all()
+
+
+@pytest.mark.parametrize(
+    "shape_a, shape_b",
+    [
+        ((400, 8, 9), (400, 9, 7)),
+        ((12, 90, 70), (12, 70, 80)),
+        ((3, 150, 160), (3, 160, 170)),
+        ((2, 300, 200), (200, 90)),
+    ],
+)
+def test_batches_have_the_bits_of_their_entries(threads, rng, shape_a, shape_b):
+    a, b = draw(rng, shape_a, "float32"), draw(rng, shape_b, "float32")
+    threads(1)
+    entries = [ops.matmul(x, y) for x, y in zip(a, b if b.ndim == 3 else [b] * len(a))]
+    for n_threads in (1, 2, 3, 5, 16):
+        threads(n_threads)
+        assert ops.matmul(a, b).tobytes() == np.array(entries).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize(
+    "shape_a, shape_b", [*BATCHES[:8], *BATCHES[11:], ((150, 170), (170, 130))]
+)
+def test_integers_wrap_and_booleans_meet(threads, rng, shape_a, shape_b, n_threads, dtype):
+    threads(n_threads)
+    low, high = {"uint8": (0, 256), "bool": (0, 2)}.get(dtype, (-(2**30), 2**30))
+    a = rng.integers(low, high, shape_a).astype(dtype)
+    b = rng.integers(low, high, shape_b).astype(dtype)
+    exact = np.matmul(a, b)
+    assert exact.dtype == dtype  # NumPy's integers wrap, too
+    ta, tb = a.ndim > 1, b.ndim > 1
+    for swap_a, swap_b in {(False, False), (ta, False), (False, tb), (ta, tb)}:
+        c = ops.rows.matmul(
+            swapped(a) if swap_a else a,
+            swapped(b) if swap_b else b,
+            transpose_a=swap_a,
+            transpose_b=swap_b,
+        )
+        assert c.dtype == dtype and c.shape == exact.shape and (c == exact).all()
+
+
+def test_operands_of_several_dtypes(rng):
+    a, b = rng.integers(-9, 9, (2, 3)), draw(rng, (3, 4), "float32")
+    assert ops.rows.matmul(a.astype("int32"), b).dtype == "float32"
+    assert ops.rows.matmul(a.astype("int32"), a.T.astype("int64")).dtype == "int64"
+    assert ops.rows.matmul(a.astype("int32") > 0, a.T.astype("int32")).dtype == "int32"
+
+
+@pytest.mark.parametrize("ta, tb", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("shape_a, shape_b", [s for s in BATCHES if np.prod(s[0]) < 600])
+def test_gradients_of_batches(rng, shape_a, shape_b, ta, tb):
+    """<w, dC> = <dA, A'> + <dB, B'> for C bilinear: C(A', B) and C(A, B') are exact directions."""
+    if (ta and len(shape_a) < 2) or (tb and len(shape_b) < 2):
+        pytest.skip("a vector has no transpose")
+    a, b, da, db = (rng.standard_normal(s) for s in (shape_a, shape_b) * 2)
+
+    def product(a, b):
+        return apply("matmul", a, b, transpose_a=ta, transpose_b=tb)
+
+    def operands(a, b):
+        return swapped(a) if ta else a, swapped(b) if tb else b
+
+    y, pullback = dlnative.vjp(product, *operands(a, b))
+    w = rng.standard_normal(y.shape)
+    (grad_a, grad_b), _ = pullback(w)
+    moved_a, moved_b = operands(da, db)
+    assert grad_a.shape == moved_a.shape and grad_b.shape == moved_b.shape
+    assert np.isclose((grad_a * moved_a).sum(), (w * np.matmul(da, b)).sum(), 1e-10, 1e-10)
+    assert np.isclose((grad_b * moved_b).sum(), (w * np.matmul(a, db)).sum(), 1e-10, 1e-10)
+
+
+def test_open_sizes_meet():
+    """Sizes of None broadcast and multiply with whatever they may become."""
+    for shape_a, shape_b, expected in [
+        ((None, 3), (3, 4), (None, 4)),
+        ((None, 5, 3), (3, 4), (None, 5, 4)),
+        ((None, 5, 3), (None, 3, 4), (None, 5, 4)),
+        ((2, None), (3, 4), (2, 4)),
+        ((None, 3), (3,), (None,)),
+    ]:
+        spec = table["matmul"].infer(Tensor(shape_a, "float32"), Tensor(shape_b, "float32"))
+        assert spec.shape == expected
+
+
 def test_strides(rng):
     a, b = rng.standard_normal((6, 10))[::2, ::-1], rng.standard_normal((5, 10)).T
     assert np.allclose(ops.matmul(a, b), a @ b)
@@ -203,7 +335,13 @@ def test_strides(rng):
     "call, message",
     [
         (lambda a: ops.matmul(a, a), "inner sizes differ, 3 and 2"),
-        (lambda a: ops.matmul(a, a[0]), "expected two matrices"),
+        (lambda a: ops.matmul(a, a[0, 0]), r"expected a matrix or a vector on the right.*\(\)"),
+        (
+            lambda a: ops.rows.matmul(a, a[0], transpose_b=True),
+            "a matrix on the right to transpose",
+        ),
+        (lambda a: ops.rows.matmul(a[0], a, transpose_a=True), "a matrix on the left to transpose"),
+        (lambda a: ops.matmul(a[None] + a[:, :1, None], a.T[None].repeat(3, 0)), "broadcast"),
         (lambda a: ops.dense(a, a), "expected input of shape"),
         (lambda a: ops.dense(a, a.T, np.zeros(3)), "expected a bias of shape"),
         (lambda a: ops.matmul(a, a.T, out=np.zeros((1, 1))), "expected out of shape"),

@@ -141,6 +141,26 @@ void Gemm<T>::run(const T* packed_b) {
 }
 
 template <class T>
+void Gemm<T>::run_on(const T* a, const T* b, T* c) {
+  block_.a = a;
+  block_.b = b;
+  block_.c = c;
+  run();
+}
+
+template <class T>
+void Gemm<T>::run_whole_on(const T* a, const T* b, T* c) const {
+  GemmBlock<T> whole = block_;
+  whole.a = a;
+  whole.b = b;
+  whole.c = c;
+  whole.epilogue = &epilogue_;
+  const std::int64_t elements = kernels_->scratch_elements(whole.m, whole.n, whole.k);
+  whole.scratch = static_cast<T*>(thread_scratch(static_cast<std::size_t>(elements) * sizeof(T)));
+  kernels_->block(whole);
+}
+
+template <class T>
 std::size_t Gemm<T>::packed_bytes() const {
   return static_cast<std::size_t>(kernels_->packed_elements(block_.n, block_.k)) * sizeof(T);
 }

@@ -32,6 +32,9 @@ class Gemm {
 
   // `packed_b`: B as `pack` has left it, or null.
   void run(const T* packed_b = nullptr);
+  // The same of other arrays, over threads or whole on the caller's.
+  void run_on(const T* a, const T* b, T* c);
+  void run_whole_on(const T* a, const T* b, T* c) const;
   std::size_t packed_bytes() const;
   void pack(T* packed) const;
 

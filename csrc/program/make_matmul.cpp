@@ -4,6 +4,7 @@
 #include "dispatch/dispatch.h"
 #include "ops/activation.h"
 #include "ops/gemm.h"
+#include "ops/matmul.h"
 #include "ops/reduce.h"
 #include "program/activation_attributes.h"
 #include "program/instruction.h"
@@ -65,20 +66,93 @@ std::unique_ptr<Instruction> make_packed_gemm(const GemmBlock<T>& block,
   return instruction;
 }
 
+// The matrices that a product reads and writes, op(A) being m x k and op(B) k x n.
+struct MatrixShapes {
+  std::int64_t m = 1, n = 1, k = 1;
+  MatrixBatch::Shape batch_a, batch_b, batch_c;
+  bool ta = false, tb = false;
+
+  explicit MatrixShapes(const Spec& spec);
+};
+
+std::int64_t product_of(const MatrixBatch::Shape& sizes) {
+  std::int64_t product = 1;
+  for (const std::int64_t size : sizes) product *= size;
+  return product;
+}
+
+// A vector is one row on the left and one column on the right, and C has no such axis. All rows of
+// A under one B are one product.
+MatrixShapes::MatrixShapes(const Spec& spec)
+    : batch_a(spec.inputs[0].shape),
+      batch_b(spec.inputs[1].shape),
+      batch_c(spec.outputs[0].shape),
+      ta(spec.flag("transpose_a", false)),
+      tb(spec.flag("transpose_b", false)) {
+  const auto take = [&](MatrixBatch::Shape& shape) {
+    check(!shape.empty(), "matmul: expected matrices or vectors");
+    const std::int64_t last = shape.back();
+    shape.pop_back();
+    return last;
+  };
+  const bool is_row = batch_a.size() == 1, is_column = batch_b.size() == 1;
+  k = take(batch_a);
+  if (!is_row) m = take(batch_a);
+  if (ta) std::swap(m, k);
+  std::int64_t inner = 0;
+  if (is_column) {
+    inner = take(batch_b);
+  } else {
+    n = take(batch_b);
+    inner = take(batch_b);
+    if (tb) std::swap(n, inner);
+    check(take(batch_c) == n, "matmul: the result does not fit");
+  }
+  if (!is_row) check(take(batch_c) == m, "matmul: the result does not fit");
+  check(inner == k && !(is_row && ta) && !(is_column && tb), "matmul: the operands do not fit");
+  check(product_of(batch_c) * m * n == spec.outputs[0].size(), "matmul: the result does not fit");
+  if (!ta && product_of(batch_b) == 1 && product_of(batch_a) == product_of(batch_c)) {
+    m *= product_of(batch_a);
+    batch_a = batch_b = batch_c = {};
+  }
+}
+
+template <class T>
+std::unique_ptr<Instruction> make_integer_matmul(const GemmBlock<T>& g, MatrixBatch batch) {
+  const IntegerProduct<T> first{g.a, g.b, g.c, g.rs_a, g.cs_a, g.rs_b, g.cs_b, g.m, g.n, g.k};
+  return make_instruction(
+      [first, batch = std::move(batch)](const StepContext&) { integer_matmul(first, batch); });
+}
+
 std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
   check(spec.inputs.size() == 2 && spec.outputs.size() == 1,
         "matmul: expected two inputs and one output");
   const Buffer &a = spec.inputs[0], &b = spec.inputs[1], &c = spec.outputs[0];
-  check(a.shape.size() == 2 && b.shape.size() == 2 && c.shape.size() == 2,
-        "matmul: expected matrices");
-  const bool ta = spec.flag("transpose_a", false), tb = spec.flag("transpose_b", false);
-  const std::int64_t m = a.shape[ta ? 1 : 0], k = a.shape[ta ? 0 : 1], n = b.shape[tb ? 0 : 1];
-  check(b.shape[tb ? 1 : 0] == k && c.shape[0] == m && c.shape[1] == n && a.dtype == b.dtype &&
-            a.dtype == c.dtype,
-        "matmul: shapes or dtypes do not fit");
+  check(a.dtype == b.dtype && a.dtype == c.dtype, "matmul: expected operands of one dtype");
+  const MatrixShapes s(spec);
+  const auto first = [&](auto zero) {
+    using T = decltype(zero);
+    return product<T>(a.as<T>(), s.ta, b.as<T>(), s.tb, c.as<T>(), s.m, s.n, s.k);
+  };
+  MatrixBatch batch(s.batch_a, s.batch_b, s.batch_c);
+  switch (a.dtype) {
+    case DType::kInt32:
+      return make_integer_matmul(first(std::int32_t{}), std::move(batch));
+    case DType::kInt64:
+      return make_integer_matmul(first(std::int64_t{}), std::move(batch));
+    case DType::kUInt8:
+      return make_integer_matmul(first(std::uint8_t{}), std::move(batch));
+    case DType::kBool:
+      return make_integer_matmul(first(bool{}), std::move(batch));
+    default:
+      break;
+  }
   return dispatch_floating(a.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return make_gemm(product<T>(a.as<T>(), ta, b.as<T>(), tb, c.as<T>(), m, n, k));
+    if (s.batch_c.empty()) return make_gemm(first(T{}));
+    return make_instruction([gemm = BatchedGemm<T>(first(T{}), std::move(batch))](
+                                const StepContext&) mutable { gemm.run(); },
+                            "gemm");
   });
 }
 

@@ -211,7 +211,7 @@ def products(name, inputs, attributes, count, eps):
 
 @bounded("matmul")
 def matmul(name, inputs, attributes, exact, eps):
-    k = inputs[0].shape[0 if attributes.get("transpose_a") else 1]
+    k = inputs[0].shape[-2 if attributes.get("transpose_a") else -1]
     return products(name, inputs, attributes, k, eps)
 
 

@@ -60,7 +60,9 @@ def dropout(d, name):
 def matmul(d, name):
     m, n, k = d.size("m", 3), d.size("n", 4), d.size("k", 5)
     a, b = d.one_of(False, True), d.one_of(False, False, True)
-    shapes = ((k, m) if a else (m, k)), ((n, k) if b else (k, n))
+    c = d.size("batch", 3, 5)
+    leads = d.one_of(((), ()), ((c,), ()), ((c, 1), (d.size("middle", 2, 5),)))
+    shapes = leads[0] + ((k, m) if a else (m, k)), leads[1] + ((n, k) if b else (k, n))
     return [d.normal(*shapes[0]), d.normal(*shapes[1])], {"transpose_a": a, "transpose_b": b}
 
 

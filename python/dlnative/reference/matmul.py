@@ -55,13 +55,15 @@ def _rows(x: Array) -> Array:
 
 
 def matmul(a: Array, b: Array, transpose_a: bool = False, transpose_b: bool = False) -> Array:
-    """Matrix product `y = op(a) @ op(b)`, where `op` transposes if asked to.
+    """Matrix product `y = op(a) @ op(b)`, where `op` swaps the last two axes if asked to.
 
-    `op(a)` (m, k), `op(b)` (k, n), `y` (m, n).
+    `op(a)` (..., m, k), `op(b)` (..., k, n), `y` (..., m, n): the axes in front broadcast. A
+    vector (k,) is a row on the left and a column on the right. Integers wrap; for booleans `y` is
+    whether any pair of factors is true.
     """
-    left = a.T if transpose_a else a
-    right = b.T if transpose_b else b
-    return as_array(left @ right, a.dtype)
+    left = np.swapaxes(a, -1, -2) if transpose_a else a
+    right = np.swapaxes(b, -1, -2) if transpose_b else b
+    return as_array(np.matmul(left, right), a.dtype)
 
 
 def dense(

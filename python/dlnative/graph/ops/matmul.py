@@ -2,9 +2,11 @@
 
 import math
 
+from .. import dtypes
 from ..table import Op, check_same_dtype, register
 from ..tensor import Spec, apply
 from .activations import ACTIVATIONS, check_activation
+from .elementwise import broadcast_shapes, sum_to_shape
 
 
 def rows_of(shape):
@@ -12,51 +14,91 @@ def rows_of(shape):
     return None if None in shape[:-1] else math.prod(shape[:-1])
 
 
+def _swapped(x):
+    """The shape of a matrix, or of many, with the last two axes swapped."""
+    return (*x.shape[:-2], x.shape[-1], x.shape[-2])
+
+
 @register
 class Matmul(Op):
-    """C = op(A) op(B), op(M) = M or its transpose; A (m, k), B (k, n) after op."""
+    """C = op(A) op(B) as NumPy's matmul, op(M) = M or M with its last two axes swapped.
+
+    After op A is (..., m, k) and B (..., k, n), and the axes before these broadcast. A vector, that
+    has no op, is one row on the left or one column on the right, and C does not have that axis.
+    """
 
     name = "matmul"
+    open_shapes = True
+    dtype_rule = dtypes.common
 
     def infer(self, a, b, transpose_a=False, transpose_b=False):
         check_same_dtype(self.name, a, b)
-        if a.ndim != 2 or b.ndim != 2:
-            raise ValueError(
-                f"matmul: expected two matrices, received shapes {a.shape} and {b.shape}"
-            )
-        m, k = a.shape[::-1] if transpose_a else a.shape
-        k2, n = b.shape[::-1] if transpose_b else b.shape
-        if k != k2:
+        for x, side, swap in ((a, "left", transpose_a), (b, "right", transpose_b)):
+            if x.ndim < (2 if swap else 1):
+                raise ValueError(
+                    f"matmul: expected a matrix{'' if swap else ' or a vector'} on the {side}"
+                    f"{' to transpose' if swap else ''}, received shape {x.shape}"
+                )
+        left = _swapped(a) if transpose_a else a.shape
+        right = _swapped(b) if transpose_b else b.shape
+        k, k2 = left[-1], right[-2 if b.ndim > 1 else -1]
+        if k != k2 and None not in (k, k2):
             raise ValueError(
                 f"matmul: inner sizes differ, {k} and {k2}, for shapes {a.shape}"
                 f"{' transposed' if transpose_a else ''} and {b.shape}"
                 f"{' transposed' if transpose_b else ''}"
             )
-        return Spec((m, n), a.dtype)
+        batch = broadcast_shapes(self.name, left[:-2], right[:-2])
+        rows = left[-2:-1]
+        return Spec(batch + rows + (right[-1:] if b.ndim > 1 else ()), a.dtype)
 
     def gradient(self, node, dy, needs):
         a, b = node.inputs
         ta = node.attributes.get("transpose_a", False)
         tb = node.attributes.get("transpose_b", False)
+        left = a if a.ndim > 1 else apply("reshape", a, shape=(1, *a.shape))
+        right = b if b.ndim > 1 else apply("reshape", b, shape=(*b.shape, 1))
+        m, n = left.shape[-1 if ta else -2], right.shape[-2 if tb else -1]
+        if right.ndim == 2 and left.ndim > 2 and not ta:  # one product of all rows
+            left = apply("reshape", left, shape=(rows_of(left.shape), left.shape[-1]))
+            dy = apply("reshape", dy, shape=(left.shape[0], n))
+        elif a.ndim == 1 or b.ndim == 1:
+            batch = broadcast_shapes(self.name, left.shape[:-2], right.shape[:-2])
+            dy = apply("reshape", dy, shape=(*batch, m, n))
         da = db = None
         if needs[0]:  # dA = dC B^T, dA^T = B dC^T
             da = (
-                apply("matmul", b, dy, transpose_a=tb, transpose_b=True)
+                apply("matmul", right, dy, transpose_a=tb, transpose_b=True)
                 if ta
-                else apply("matmul", dy, b, transpose_b=not tb)
+                else apply("matmul", dy, right, transpose_b=not tb)
             )
         if needs[1]:
             db = (
-                apply("matmul", dy, a, transpose_a=True, transpose_b=ta)
+                apply("matmul", dy, left, transpose_a=True, transpose_b=ta)
                 if tb
-                else apply("matmul", a, dy, transpose_a=not ta)
+                else apply("matmul", left, dy, transpose_a=not ta)
             )
-        return da, db
+        return _like(da, left, a), _like(db, right, b)
 
     def flops(self, node):
         a = node.inputs[0]
-        k = a.shape[0] if node.attributes.get("transpose_a", False) else a.shape[1]
-        return 2 * node.outputs[0].size * k
+        swapped = node.attributes.get("transpose_a", False)
+        return 2 * node.outputs[0].size * a.shape[-2 if swapped else -1]
+
+
+def _like(gradient, matrix, operand):
+    """The gradient of a matrix summed over what was broadcast, in the shape of the operand."""
+    if gradient is None:
+        return None
+    gradient = sum_to_shape(gradient, matrix.shape)
+    if matrix.shape == operand.shape:
+        return gradient
+    return apply("reshape", gradient, shape=operand.shape)
+
+
+def _check_not_fused(name, node):
+    if node.attributes.get("activation") not in (None, "linear"):
+        raise NotImplementedError(f"{name}: the gradient is taken before activations are fused")
 
 
 @register
@@ -91,9 +133,7 @@ class Dense(Op):
 
     def gradient(self, node, dy, needs):
         x, kernel = node.inputs[:2]
-        activation = node.attributes.get("activation")
-        if activation not in (None, "linear"):
-            raise NotImplementedError("dense: the gradient is taken before activations are fused")
+        _check_not_fused(self.name, node)
         return (
             apply("dense_backward_input", dy, kernel) if needs[0] else None,
             apply("dense_backward_kernel", x, dy) if needs[1] else None,
@@ -133,6 +173,15 @@ class DenseBackwardInput(Op):
             )
         return Spec(shape, dy.dtype)
 
+    def gradient(self, node, ddx, needs):
+        dy, kernel = node.inputs[:2]
+        _check_not_fused(self.name, node)
+        return (
+            apply("dense", ddx, kernel) if needs[0] else None,
+            apply("dense_backward_kernel", ddx, dy) if needs[1] else None,
+            *([None] * (len(needs) - 2)),
+        )
+
     def flops(self, node):
         return 2 * node.outputs[0].size * node.inputs[1].shape[1]
 
@@ -154,6 +203,17 @@ class DenseBackwardKernel(Op):
         dkernel = Spec((x.shape[-1], dy.shape[-1]), x.dtype)
         return (dkernel, Spec((dy.shape[-1],), x.dtype)) if bias else dkernel
 
+    def gradient(self, node, ddkernel, ddbias=None, *, needs):
+        x, dy = node.inputs
+        dx = ddy = None
+        if ddkernel is not None:
+            dx = apply("dense_backward_input", dy, ddkernel) if needs[0] else None
+            ddy = apply("dense", x, ddkernel) if needs[1] else None
+        if ddbias is not None and needs[1]:
+            spread = apply("broadcast_to", ddbias, shape=dy.shape)
+            ddy = spread if ddy is None else ddy + spread
+        return dx, ddy
+
     def flops(self, node):
         return 2 * node.outputs[0].size * rows_of(node.inputs[0].shape)
 
@@ -167,6 +227,9 @@ class BiasBackward(Op):
 
     def infer(self, dy):
         return Spec(dy.shape[-1:], dy.dtype)
+
+    def gradient(self, node, ddbias, needs):
+        return (apply("broadcast_to", ddbias, shape=node.inputs[0].shape),)
 
     def flops(self, node):
         return node.inputs[0].size
