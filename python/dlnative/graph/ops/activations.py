@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .. import dtypes
 from ..table import Op, add, check_same_dtype, link, same
 from ..tensor import apply
@@ -59,6 +61,14 @@ class ActivationBackwardOp(Op):
     def rectifies(self, attributes):
         return self.forward.rectifies(attributes)
 
+    def gradient(self, node, ddx, needs):
+        dy, saved = node.inputs
+        slope = SLOPES.get(self.forward.name)
+        dsaved = None
+        if needs[1] and slope is not None:
+            dsaved = ddx * dy * slope(saved, **node.attributes)
+        return apply(self.name, ddx, saved, **node.attributes) if needs[0] else None, dsaved
+
 
 class ReluOp(ActivationOp):
     def saves_of(self, attributes):
@@ -79,6 +89,50 @@ class LinearOp(ActivationOp):
 class StepOp(ActivationOp):
     def gradient(self, node, dy, needs):
         return (None,)
+
+
+# --- d f'(saved) / d saved, of which second derivatives are made; 0 without a row -----------------
+
+
+def _between(x, bound):
+    """x within [-bound, bound]: beyond it all curvature has rounded to 0, and powers overflow."""
+    return apply("minimum", apply("maximum", x, -bound), bound)
+
+
+def _one_below(y, **attributes):
+    """f' = y + a constant where y <= 0, and a constant elsewhere."""
+    return apply("cast", y <= 0, dtype=y.dtype)
+
+
+def _gelu_slope(x, approximate=False):
+    """Exact: phi(x) (2 - x^2); else (1 - t^2) (u' + x / 2 (u'' - 2 t u'^2)), t = tanh(u)."""
+    x = _between(x, 64.0)
+    if not approximate:
+        return apply("exp", x * x * -0.5) * (2.0 - x * x) * (1 / math.sqrt(2 * math.pi))
+    scale, cubic = math.sqrt(2 / math.pi), 0.044715
+    t = apply("tanh", x * (x * x * cubic + 1.0) * scale)
+    du, ddu = (x * x * (3 * cubic) + 1.0) * scale, x * (6 * cubic * scale)
+    return (1.0 - t * t) * (du + x * 0.5 * (ddu - t * du * du * 2.0))
+
+
+def _silu_slope(x):
+    """s (1 - s) (2 + x (1 - 2 s)), s = sigmoid(x)."""
+    x = _between(x, 1000.0)
+    s = apply("sigmoid", x)
+    return s * (1.0 - s) * (x * (1.0 - s * 2.0) + 2.0)
+
+
+SLOPES = {
+    "elu": _one_below,
+    "selu": _one_below,
+    "gelu": _gelu_slope,
+    "silu": _silu_slope,
+    "sigmoid": lambda y: 1.0 - y * 2.0,
+    "tanh": lambda y: y * -2.0,
+    "softplus": lambda y: apply("exp", -y),
+    "softsign": lambda y: (apply("abs", y) - 1.0) * apply("sign", y) * 2.0,
+    "exponential": lambda y: 1.0,
+}
 
 
 def check_activation(name, activation, attributes):

@@ -34,6 +34,21 @@ class SoftmaxBackwardOp(Op):
         normalize_axis(self.name, axis, y.ndim)
         return same(y)
 
+    def gradient(self, node, ddx, needs):
+        dy, y = node.inputs
+        axis = node.attributes.get("axis", -1)
+
+        def along(x):
+            return apply("sum", x, axis=axis, keepdims=True)
+
+        if self.name == "softmax_backward":  # dx = y (dy - sum(dy y)), symmetric in dy and ddx
+            ddy = apply(self.name, ddx, y, axis=axis) if needs[0] else None
+            return ddy, ddx * (dy - along(dy * y)) - dy * along(ddx * y) if needs[1] else None
+        weights = ddx * apply("exp", y)  # dx = dy - exp(y) sum(dy)
+        return ddx - along(weights) if needs[0] else None, -weights * along(dy) if needs[
+            1
+        ] else None
+
     def flops(self, node):
         return 4 * node.outputs[0].size
 
