@@ -273,7 +273,7 @@ def _compile(layer, args, kwargs, arena=None):
 def _signature(value):
     """What decides which program a call needs: shapes, structure and other arguments."""
     if isinstance(value, np.ndarray):
-        return ("array", value.shape)
+        return ("array", value.shape, value.dtype.name if value.dtype.kind in "iub" else None)
     if isinstance(value, (list, tuple)):
         return (type(value).__name__, *map(_signature, value))
     if isinstance(value, dict):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import changes
 from ..graph import Graph, Tensor
+from ..graph.dtypes import dtype_of
 from ..graph.tensor import Tracing, traced_graph
 from ..naming import auto_name, unknown
 from ..utils import nest, overrides, signatures
@@ -318,8 +319,15 @@ class Layer(WeightOwner, Configurable):
         )
 
     def _feed_dtypes(self, args, kwargs):
-        """Dtypes that the arrays of a call are converted to, in order."""
-        return [self.input_dtype for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
+        """Dtypes that the arrays of a call are converted to, in order.
+
+        Integers and booleans stay what they are; floats become those that the layer computes in.
+        """
+        arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
+        return [
+            dtype_of(v, messages.describe(self)) if v.dtype.kind in "iub" else self.input_dtype
+            for v in arrays
+        ]
 
     def _check_inputs(self, args, kwargs):
         """Raises ValueError where the inputs do not fit; called before and after building."""

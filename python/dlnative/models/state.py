@@ -85,7 +85,7 @@ class TrainerState:
         Raises:
             ValueError: The inputs do not fit the model; the message names the layer.
         """
-        key = repr(nest.map_structure(lambda a: a.shape[1:], structure))
+        key = repr(nest.map_structure(_kind, structure))
         with self.programs.lock:
             found = self._probes.get(key)
             if found is None:
@@ -106,9 +106,8 @@ class TrainerState:
             batch,
             repr(
                 [
-                    None if a is None else a.shape[1:]
-                    for part in (rows.x, rows.y, rows.weights)
-                    for a in part
+                    *map(_kind, rows.x),
+                    *(None if a is None else a.shape[1:] for a in (*rows.y, *rows.weights)),
                 ]
             ),
             *config.program_settings(),
@@ -123,6 +122,11 @@ class TrainerState:
         if self.programs.dropped != dropped:  # ready calls would keep the memory of the old ones
             self.calls.clear()
         return step
+
+
+def _kind(array):
+    """What programs depend on: the shape of a row, and the dtype of integers and booleans."""
+    return array.shape[1:], array.dtype.name if array.dtype.kind in "iub" else None
 
 
 class Probe:
