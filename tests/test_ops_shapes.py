@@ -56,6 +56,16 @@ def test_float64_numbers_keep_their_digits():
     assert ops.pad(np.ones(1, "int64"), 1, constant_values=2**53 + 1)[0] == 2**53 + 1
 
 
+def test_what_keras_documents_and_jax_refuses():
+    x = X[0]
+    np.testing.assert_array_equal(ops.pad(x, (2,)), np.pad(x, 2))
+    np.testing.assert_array_equal(ops.pad(X, ((1,), (2,))), np.pad(X, ((1, 1), (2, 2))))
+    np.testing.assert_array_equal(ops.pad(x, 2, "circular"), np.pad(x, 2, "wrap"))
+    np.testing.assert_array_equal(ops.repeat(X, [1, 0, 2], 0), np.repeat(X, [1, 0, 2], 0))
+    for ours, theirs in zip(ops.meshgrid(x, 1.0), np.meshgrid(x, np.float32(1))):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_indices_that_are_tensors():
     i = np.array([2.0, -1.0], "float32")
     np.testing.assert_array_equal(values_of(lambda i: ops.take(X, whole(i), 0), i), X[[2, -1]])

@@ -37,7 +37,7 @@ class NumpyFunction:
         if len(arrays) != len(self.feeds):
             raise ValueError(f"expected {len(self.feeds)} arrays, received {len(arrays)}")
         if samples is None:
-            samples = np.arange(self.feeds[0].shape[0] if self.feeds else 0)
+            samples = np.arange(self.feeds[0].shape[0] if self.feeds and self.feeds[0].shape else 0)
         values = {}
         for feed, array in zip(self.feeds, arrays):
             if array.shape != feed.shape:

@@ -121,6 +121,10 @@ def _split(name, x, indices_or_sections, axis):
     several = isinstance(indices_or_sections, (list, tuple)) or np.ndim(indices_or_sections)
     if several:
         ends = arguments.integers(name, "indices_or_sections", indices_or_sections)
+        if list(ends) != sorted(ends) or any(not 0 <= end <= n for end in ends):
+            raise ValueError(
+                f"{name}: expected indices of [0, {n}] that do not fall, received {ends}"
+            )
         return _parts(x, (0, *ends), (*ends, n), axis)
     count = arguments.at_least(name, "indices_or_sections", indices_or_sections, 1)
     if n % count:
@@ -164,8 +168,7 @@ def hsplit(x, indices_or_sections):
 
 @op
 def vsplit(x, indices_or_sections):
-    """y = a list of the parts of x along axis 0, for two axes or more; see `split`."""
-    x = arguments.rank("vsplit", as_tensor(x, name="vsplit"), 2)
+    """y = a list of the parts of x along axis 0; see `split`."""
     return _split("vsplit", x, indices_or_sections, 0)
 
 
