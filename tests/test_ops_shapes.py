@@ -138,6 +138,12 @@ def test_segments_are_as_many_as_the_numbers_say():
     assert ops.segment_sum(np.ones((0, 2), "float32"), np.zeros(0, "int32")).shape == (0, 2)
 
 
+def test_a_result_of_as_many_bytes_is_not_written_over_an_operand():
+    x = np.array([[0.0], [3.0], [1.0], [7.0]], "float32")
+    same = values_of(lambda x: ops.equal(whole(x), np.arange(4, dtype="int32")), x)
+    np.testing.assert_array_equal(same, x == np.arange(4))
+
+
 def test_digitize_with_bins_that_are_tensors():
     x = np.array([0.5, 1.0, 2.5, 3.5], "float32")
     for bins in (np.array([1.0, 2.0, 3.0], "float32"), np.array([3.0, 2.0, 1.0], "float32")):

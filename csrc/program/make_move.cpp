@@ -16,7 +16,7 @@ namespace dlnative {
 namespace {
 
 void check_apart(const Spec& spec, const Buffer& x, const Buffer& y) {
-  check(x.data != y.data || y.size() == 0, spec.op, ": cannot run in place");
+  check(x.data != y.data || x.size() == 0 || y.size() == 0, spec.op, ": cannot run in place");
 }
 
 std::unique_ptr<Instruction> make_strided_slice(const Spec& spec) {
