@@ -41,6 +41,14 @@ def draw(shape, dtype, seed=0, high=100):
     return rng.integers(low, high, shape).astype(dtype)
 
 
+def draw_bits(shape, dtype, seed=0):
+    """Elements of any value."""
+    values = np.random.default_rng(seed).bytes(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+    if dtype == "bool":
+        return np.frombuffer(values, np.uint8).reshape(shape) < 128
+    return np.frombuffer(values, dtype).reshape(shape).copy()
+
+
 def with_ties(shape, dtype, seed=0):
     """Few different values: many equals, and for floats both zeros, infinities and NaN."""
     rng = np.random.default_rng(seed)
