@@ -8,6 +8,7 @@ from dlnative import reference
 from dlnative.graph import Tensor, table
 from dlnative.graph.tensor import apply
 from dlnative.ops import rows as ops
+from dlnative.ops.rows import matmul
 
 DTYPES = ("float32", "float64")
 # Tile edges of every instruction set: 1, lanes +- 1, tile + 1, primes, several blocks of k, empty.
@@ -71,7 +72,7 @@ def draw(rng, shape, dtype):
 @pytest.mark.parametrize("ta, tb", [(False, False), (True, False), (False, True), (True, True)])
 def test_matmul(isa, rng, m, n, k, ta, tb, dtype):
     a, b = draw(rng, (m, k), dtype), draw(rng, (k, n), dtype)
-    c = ops.matmul(
+    c = matmul(
         np.ascontiguousarray(a.T) if ta else a,
         np.ascontiguousarray(b.T) if tb else b,
         transpose_a=ta,
@@ -90,7 +91,7 @@ def test_last_round_of_one_to_three_products(isa, threads, rng, k):
     threads(1)
     a, b = draw(rng, (220, k), "float32"), draw(rng, (k, 10), "float32")
     a64, b64 = a.astype("float64"), b.astype("float64")
-    assert (np.abs(ops.matmul(a, b) - a64 @ b64) <= bound(a64, b64, "float32")).all()
+    assert (np.abs(matmul(a, b) - a64 @ b64) <= bound(a64, b64, "float32")).all()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
     results = []
     for n_threads in (1, 2, 3, 5, 6, 8, 16):
         threads(n_threads)
-        results.append(ops.matmul(a, b).tobytes())
+        results.append(matmul(a, b).tobytes())
     assert len(set(results)) == 1
 
 
@@ -192,9 +193,9 @@ def test_margins_are_not_read(isa, rng):
 
     for m, n, k in [(7, 9, 11), (6, 16, 256), (13, 130, 70)]:
         a, b = framed((m, k)), framed((k, n))
-        assert np.isfinite(ops.matmul(a, b)).all()
-        assert np.isfinite(ops.matmul(framed((k, m)), b, transpose_a=True)).all()
-        assert np.isfinite(ops.matmul(a, framed((n, k)), transpose_b=True)).all()
+        assert np.isfinite(matmul(a, b)).all()
+        assert np.isfinite(matmul(framed((k, m)), b, transpose_a=True)).all()
+        assert np.isfinite(matmul(a, framed((n, k)), transpose_b=True)).all()
 
 
 BATCHES = [
@@ -234,9 +235,7 @@ def test_batches(isa, rng, shape_a, shape_b, ta, tb, dtype):
         pytest.skip("a vector has no transpose")
     a, b = draw(rng, shape_a, dtype), draw(rng, shape_b, dtype)
     a64, b64 = a.astype("float64"), b.astype("float64")
-    c = ops.rows.matmul(
-        swapped(a) if ta else a, swapped(b) if tb else b, transpose_a=ta, transpose_b=tb
-    )
+    c = matmul(swapped(a) if ta else a, swapped(b) if tb else b, transpose_a=ta, transpose_b=tb)
     exact = np.matmul(a.astype("longdouble"), b.astype("longdouble"))
     assert c.shape == exact.shape and c.dtype == dtype
     assert (np.abs(c - exact) <= bound(a64, b64, dtype)).all()
@@ -254,10 +253,10 @@ def test_batches(isa, rng, shape_a, shape_b, ta, tb, dtype):
 def test_batches_have_the_bits_of_their_entries(threads, rng, shape_a, shape_b):
     a, b = draw(rng, shape_a, "float32"), draw(rng, shape_b, "float32")
     threads(1)
-    entries = [ops.matmul(x, y) for x, y in zip(a, b if b.ndim == 3 else [b] * len(a))]
+    entries = [matmul(x, y) for x, y in zip(a, b if b.ndim == 3 else [b] * len(a))]
     for n_threads in (1, 2, 3, 5, 16):
         threads(n_threads)
-        assert ops.matmul(a, b).tobytes() == np.array(entries).tobytes()
+        assert matmul(a, b).tobytes() == np.array(entries).tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])
@@ -274,7 +273,7 @@ def test_integers_wrap_and_booleans_meet(threads, rng, shape_a, shape_b, n_threa
     assert exact.dtype == dtype  # NumPy's integers wrap, too
     ta, tb = a.ndim > 1, b.ndim > 1
     for swap_a, swap_b in {(False, False), (ta, False), (False, tb), (ta, tb)}:
-        c = ops.rows.matmul(
+        c = matmul(
             swapped(a) if swap_a else a,
             swapped(b) if swap_b else b,
             transpose_a=swap_a,
@@ -285,9 +284,9 @@ def test_integers_wrap_and_booleans_meet(threads, rng, shape_a, shape_b, n_threa
 
 def test_operands_of_several_dtypes(rng):
     a, b = rng.integers(-9, 9, (2, 3)), draw(rng, (3, 4), "float32")
-    assert ops.rows.matmul(a.astype("int32"), b).dtype == "float32"
-    assert ops.rows.matmul(a.astype("int32"), a.T.astype("int64")).dtype == "int64"
-    assert ops.rows.matmul(a.astype("int32") > 0, a.T.astype("int32")).dtype == "int32"
+    assert matmul(a.astype("int32"), b).dtype == "float32"
+    assert matmul(a.astype("int32"), a.T.astype("int64")).dtype == "int64"
+    assert matmul(a.astype("int32") > 0, a.T.astype("int32")).dtype == "int32"
 
 
 @pytest.mark.parametrize("ta, tb", [(False, False), (True, False), (False, True), (True, True)])
@@ -328,23 +327,23 @@ def test_open_sizes_meet():
 
 def test_strides(rng):
     a, b = rng.standard_normal((6, 10))[::2, ::-1], rng.standard_normal((5, 10)).T
-    assert np.allclose(ops.matmul(a, b), a @ b)
+    assert np.allclose(matmul(a, b), a @ b)
 
 
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda a: ops.matmul(a, a), "inner sizes differ, 3 and 2"),
-        (lambda a: ops.matmul(a, a[0, 0]), r"expected a matrix or a vector on the right.*\(\)"),
+        (lambda a: matmul(a, a), "inner sizes differ, 3 and 2"),
+        (lambda a: matmul(a, a[0, 0]), r"expected a matrix or a vector on the right.*\(\)"),
         (
-            lambda a: ops.rows.matmul(a, a[0], transpose_b=True),
+            lambda a: matmul(a, a[0], transpose_b=True),
             "a matrix on the right to transpose",
         ),
-        (lambda a: ops.rows.matmul(a[0], a, transpose_a=True), "a matrix on the left to transpose"),
-        (lambda a: ops.matmul(a[None] + a[:, :1, None], a.T[None].repeat(3, 0)), "broadcast"),
+        (lambda a: matmul(a[0], a, transpose_a=True), "a matrix on the left to transpose"),
+        (lambda a: matmul(a[None] + a[:, :1, None], a.T[None].repeat(3, 0)), "broadcast"),
         (lambda a: ops.dense(a, a), "expected input of shape"),
         (lambda a: ops.dense(a, a.T, np.zeros(3)), "expected a bias of shape"),
-        (lambda a: ops.matmul(a, a.T, out=np.zeros((1, 1))), "expected out of shape"),
+        (lambda a: matmul(a, a.T, out=np.zeros((1, 1))), "expected out of shape"),
     ],
 )
 def test_bad_shapes(call, message):

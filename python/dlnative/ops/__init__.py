@@ -24,6 +24,7 @@ from ..graph import table
 
 # The modules of public ops; each function is found in the first that has it.
 _MODULES = (
+    "contraction",
     "core",
     "counting",
     "creation",
@@ -33,7 +34,11 @@ _MODULES = (
     "indexing",
     "joining",
     "matrices",
+    "nan_reductions",
     "padding",
+    "products",
+    "quantiles",
+    "reductions",
     "searching",
     "segments",
     "shapes",

@@ -60,7 +60,7 @@ class MeanOp(SumOp):
     def gradient(self, node, dy, needs):
         x = node.inputs[0]
         axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
-        count = math.prod(x.shape[a] for a in axes)
+        count = math.prod(x.shape[a] for a in axes) or 1  # of no elements there is no gradient
         return super().gradient(node, apply("rescale", dy, scale=1.0 / count), needs)
 
 
