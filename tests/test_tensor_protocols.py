@@ -27,48 +27,20 @@ def tensor(request):
 
 
 REFUSED = {
-    "==": lambda t: t == 1,
-    "== of tensors": lambda t: t == t,
-    "reflected ==": lambda t: operator.eq(1, t),
-    "== in a tuple": lambda t: (t,) == (copy.deepcopy(t),),
-    "== None": lambda t: t == None,  # noqa: E711
-    "!=": lambda t: t != 1,
-    "<": lambda t: t < 1,
-    "<=": lambda t: t <= 1,
-    ">": lambda t: t > 1,
-    "reflected >": lambda t: operator.gt(1, t),
-    ">=": lambda t: t >= 1,
-    "array ==": lambda t: np.ones((2, 2)) == t,
-    "number <": lambda t: np.float32(3) < t,
-    "**": lambda t: t**2,
-    "reflected **": lambda t: 2**t,
-    "//": lambda t: t // 2,
-    "%": lambda t: 2 % t,
+    "if t == 1": lambda t: 1 if t == 1 else 0,
+    "== in a tuple": lambda t: (t,) == (t * 1,),
+    "min()": lambda t: min(t, 1),
+    "max()": lambda t: max(t, t * 2),
+    "sorted()": lambda t: sorted([t, t]),
     "divmod()": lambda t: divmod(t, 2),
-    "&": lambda t: t & t,
-    "|": lambda t: True | t,
-    "^": lambda t: t ^ t,
-    "~": lambda t: ~t,
-    "<<": lambda t: t << 1,
-    ">>": lambda t: 1 >> t,
-    "abs()": abs,
     "round()": round,
     "math.trunc()": math.trunc,
     "math.floor()": math.floor,
     "math.ceil()": math.ceil,
-    "[]": lambda t: t[0],
-    "[:]": lambda t: t[:, 1:],
-    "len()": len,
-    "for": list,
-    "unpacking": lambda t: (lambda a, b: None)(*t),
-    "reversed": lambda t: list(reversed(t)),
     "in": lambda t: 1 in t,
     "in a list": lambda t: t in [1, 2],
     "list.index": lambda t: [0, t].index(1),
     "list.remove": lambda t: [t].remove(1),
-    "min()": lambda t: min(t, 1),
-    "max()": lambda t: max(t, t),
-    "sorted()": lambda t: sorted([t, t]),
     "bool()": bool,
     "and": lambda t: t and t,
     "not": lambda t: not t,
@@ -85,7 +57,6 @@ REFUSED = {
     "np.array of a list": lambda t: np.array([t, t]),
     "np.array of objects": lambda t: np.array([t], dtype=object),
     "np.exp": np.exp,
-    "np.multiply": lambda t: np.multiply(np.ones(2), t),
     "np.sum": np.sum,
     "np.mean": np.mean,
     "np.where": lambda t: np.where(t, 1, 0),
@@ -105,14 +76,9 @@ def test_what_has_no_op_raises(name, tensor):
 @pytest.mark.parametrize(
     ("expression", "remedy"),
     [
-        (lambda t: t == 1, r"== of the symbolic tensor .*dlnative\.ops\.step\(a - b\)"),
-        (lambda t: t != 1, r"!= of .*`is not` compares identities"),
-        (lambda t: t**2, r"\*\* of .*x \* x"),
-        (lambda t: t[0], r"\[\] of .*dlnative\.ops\.slice"),
-        (lambda t: t in [1], r"== of "),
+        (lambda t: 1 if t == 1 else 0, r"truth value: .*dlnative\.ops\.where"),
         (lambda t: 1 in t, r"`in` of .*any\(t is x for t in tensors\)"),
-        (len, r"len\(\) of .*tensor\.shape"),
-        (abs, r"dlnative\.ops\.maximum\(x, -x\)"),
+        (round, r"dlnative\.ops\.round"),
         (np.exp, r"NumPy of .*dlnative\.ops"),
         (lambda t: f"{t:.2f}", r"format '\.2f' of"),
     ],
@@ -120,15 +86,6 @@ def test_what_has_no_op_raises(name, tensor):
 def test_the_error_says_what_to_write(expression, remedy, tensor):
     with pytest.raises(TypeError, match=remedy):
         expression(tensor)
-
-
-def test_the_remedies_for_comparisons_hold():
-    a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0])
-    above, below = ops.step(a - b), ops.step(b - a)
-    np.testing.assert_array_equal(above, a > b)
-    np.testing.assert_array_equal(1 - above - below, a == b)
-    np.testing.assert_array_equal(above + below, a != b)
-    np.testing.assert_array_equal(ops.maximum(a - b, -(a - b)), abs(a - b))
 
 
 def test_identity_is_what_sets_and_dicts_use(tensor):
@@ -184,6 +141,31 @@ ANSWERED = {
     ),
     "layer of w": (lambda s, x: x + layers.Activation("relu")(s.w), lambda x: x + np.maximum(W, 0)),
     "a weight": (lambda s, x: s.w, lambda x: W),
+    "== 1": (lambda s, x: x * (x == 1), lambda x: x * (x == 1)),
+    "1 !=": (lambda s, x: x * (np.float32(1) != x), lambda x: x * (x != 1)),
+    "< and": (lambda s, x: x * ((x < 2) & (x > -3)), lambda x: x * ((x < 2) & (x > -3))),
+    "array <=": (lambda s, x: x * (ARRAY <= x), lambda x: x * (ARRAY <= x)),
+    "or, not": (lambda s, x: x * (~(x >= 2) | (x == 3)), lambda x: x * (~(x >= 2) | (x == 3))),
+    "^": (lambda s, x: x * ((x > 0) ^ (x > 2)), lambda x: x * ((x > 0) ^ (x > 2))),
+    "** 2": (lambda s, x: x**2, lambda x: x * x),
+    "2 **": (lambda s, x: 2**x, lambda x: 2**x),
+    "//, %": (lambda s, x: x // 2 + x % 2 + 7 % (x * x), lambda x: x // 2 + x % 2 + 7 % (x * x)),
+    "abs": (lambda s, x: abs(x), abs),
+    "[]": (
+        lambda s, x: x[0] + x[:, ::-1] + x[:, None, 1],
+        lambda x: x[0] + x[:, ::-1] + x[:, None, 1],
+    ),
+    "[array]": (
+        lambda s, x: x[[1, 0]] + x[..., np.array([1, 1])],
+        lambda x: x[[1, 0]] + x[:, [1, 1]],
+    ),
+    "for": (lambda s, x: x * sum(row for row in x), lambda x: x * sum(x)),
+    "unpacking": (lambda s, x: (lambda a, b: x + a * b)(*x), lambda x: x + x[0] * x[1]),
+    "len": (lambda s, x: x * len(x), lambda x: x * 2),
+    "w == 1": (lambda s, x: x * (s.w == 1), lambda x: x * (W == 1)),
+    "w[0]": (lambda s, x: x * s.w[0], lambda x: x * W[0]),
+    "w ** 2": (lambda s, x: x * s.w**2, lambda x: x * W**2),
+    "for w": (lambda s, x: x * sum(s.w), lambda x: x * sum(W)),
 }
 
 
@@ -217,20 +199,13 @@ def test_gradients_reach_a_variable_in_an_expression():
 
 
 TRACED = {
-    "== a number": lambda s, x: x * (s.w == 1),
-    "<": lambda s, x: x * (s.w < 1),
     "in": lambda s, x: x * (1.0 in s.w),
     "bool": lambda s, x: x if s.w else -x,
     "float": lambda s, x: x * float(s.other.bias[0]),
     "numpy()": lambda s, x: x * s.w.numpy(),
     "np.asarray": lambda s, x: x * np.asarray(s.w),
     "np.exp": lambda s, x: x * np.exp(s.w),
-    "[]": lambda s, x: x * s.w[0],
-    "len": lambda s, x: x * len(s.w),
-    "for": lambda s, x: x * sum(s.w),
-    "assign": lambda s, x: s.w.assign(np.zeros((2, 2))) or x,
     "format": lambda s, x: x * len(f"{s.w}"),
-    "== a tensor": lambda s, x: s.w == x,
 }
 
 
@@ -291,18 +266,18 @@ def test_a_tensor_of_another_call_is_refused():
 # --- losses, metrics, penalties that are not made of tensors --------------------------------------
 
 
-def equal_to_one(y_true, y_pred):
-    return ops.mean(y_pred * (y_true == 1), axis=-1)
+def one_if_equal(y_true, y_pred):
+    return ops.mean(y_pred, axis=-1) if y_true == 1 else ops.mean(y_pred * 2, axis=-1)
 
 
 LOSSES = {
-    "==": (equal_to_one, "== of the symbolic tensor"),
+    "if ==": (one_if_equal, r"bool\(\) of the symbolic tensor"),
     "in": (lambda y, p: ops.mean(p) if 1 in y else ops.mean(p * p), "`in` of"),
     "a number": (lambda y, p: 1.0, "loss '<lambda>' must return tensors, it returned float"),
     "an array": (lambda y, p: np.ones(4), "must return tensors, it returned ndarray"),
     "None": (lambda y, p: None, "must return tensors, it returned NoneType"),
     "labels only": (lambda y, p: ops.mean(y * y, axis=-1), "does not depend on the predictions"),
-    "branch": (lambda y, p: ops.mean(p) if y.shape == p else ops.sum(p), "== of"),
+    "branch": (lambda y, p: ops.mean(p) if (p > 0) else ops.sum(p), r"bool\(\) of"),
     "np": (lambda y, p: np.abs(y - p), "NumPy of the symbolic tensor"),
 }
 
@@ -341,8 +316,8 @@ def test_a_loss_that_is_no_tensor_raises_before_training(name, make):
 
 
 def test_as_value_and_grad_takes_it():
-    with pytest.raises(TypeError, match="== of the symbolic tensor"):
-        dlnative.value_and_grad(functional(), equal_to_one)(X, np.ones((2, 1)))
+    with pytest.raises(TypeError, match=r"bool\(\) of the symbolic tensor"):
+        dlnative.value_and_grad(functional(), one_if_equal)(X, np.ones((2, 1)))
     with pytest.raises(TypeError, match="must return tensors, it returned float"):
         dlnative.value_and_grad(functional(), lambda y, p: 2.0)(X, np.ones((2, 1)))
 
@@ -361,21 +336,11 @@ class Counts(metrics.Metric):
         return float(self.n)
 
 
-class Assigns(Counts):
-    def __init__(self):
-        super().__init__()
-        self.total = self.add_variable((), name="total")
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        self.total.assign(self.total + 1.0)
-
-
 METRICS = {
-    "==": (equal_to_one, "== of the symbolic tensor"),
+    "if ==": (one_if_equal, r"bool\(\) of the symbolic tensor"),
     "a number": (lambda y, p: 1.0, "metric '<lambda>' must return tensors, it returned float"),
     "an array": (lambda y, p: np.ones(2), "must return tensors, it returned ndarray"),
     "counting in Python": (Counts(), "metric 'counts': its update_state changes no state"),
-    "assigning": (Assigns(), r"assign\(\) of Variable 'counts/total'"),
 }
 
 

@@ -64,7 +64,6 @@ class Variable:
     """
 
     is_graph_variable = True
-    __array_ufunc__ = None  # array * variable is the Variable's to answer
 
     # What programs are built from, beside the shape.
     trainable = TrackedAttribute()
@@ -215,6 +214,17 @@ class Variable:
         if copy is False and (dtype is None or dtype == self._value.dtype):
             return self.value
         return np.array(self._value, dtype=dtype)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if any(isinstance(x, Tensor) for x in inputs):
+            return NotImplemented
+        result = Operators.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore
+        return result.value[()] if isinstance(result, ValueTensor) else result
+
+    def _numpy_function(self, ufunc, method, inputs, kwargs):
+        self._untraced(f"np.{ufunc.__name__}")
+        values = (x.value if isinstance(x, Variable) else x for x in inputs)
+        return getattr(ufunc, method)(*values, **kwargs)
 
     def __repr__(self):
         return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype}>"

@@ -102,10 +102,12 @@ graph_tensor.compute = compute_tensors
 def _arrays(op, inputs):
     """The inputs as C-contiguous arrays of the dtypes that the op takes."""
     if op.dtype_rule is not None:
-        given = [None if v is None else dtype_of(v, op.name) for v in inputs]
+        targets = op.operand_dtypes([None if v is None else dtype_of(v, op.name) for v in inputs])
+        for i, (value, dtype) in enumerate(zip(inputs, targets)):
+            if isinstance(value, (int, float)):
+                op.check_constant(i, value, dtype)
         return [
-            None if v is None else _plain(_array(v), dtype)
-            for v, dtype in zip(inputs, op.operand_dtypes(given))
+            None if v is None else _plain(_array(v), dtype) for v, dtype in zip(inputs, targets)
         ]
     arrays = []
     for i, value in enumerate(inputs):

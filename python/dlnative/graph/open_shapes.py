@@ -41,6 +41,25 @@ def with_size(shape, size):
 
 def agreed(a, b):
     """Shape and dtype of two results, or Specs, of different sizes: None where these differ."""
-    return Spec(
-        [int(n) if n == m else None for n, m in zip(a.shape, b.shape, strict=True)], a.dtype
-    )
+    shape = [None if n is None or n != m else int(n) for n, m in zip(a.shape, b.shape, strict=True)]
+    return Spec(shape, a.dtype)
+
+
+def with_open_sizes(run):
+    """What `run(size)` returns where sizes are open: a flat list of tensors or Specs.
+
+    With None for the open sizes, or, where code computes with them, with two sizes in turn.
+
+    Args:
+        run: A function of None, or of the size that stands for each open one.
+    """
+    try:
+        return run(None)
+    except (TypeError, ValueError):
+        try:
+            results = [run(size) for size in SIZES]
+        except (TypeError, ValueError):
+            results = None
+        if results is None:
+            raise
+    return [agreed(a, b) for a, b in zip(*results, strict=True)]

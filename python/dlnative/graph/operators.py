@@ -13,6 +13,16 @@ class Operators(Refusals):
 
     __slots__ = ()
 
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        """NumPy arrays and scalars on the left of an operator; other functions of NumPy raise."""
+        op = _UFUNCS.get(ufunc.__name__)
+        if op is None or method != "__call__" or kwargs:
+            return self._numpy_function(ufunc, method, inputs, kwargs)
+        return _apply(op, *inputs)
+
+    def _numpy_function(self, ufunc, method, inputs, kwargs):
+        return self.__array__()
+
     def __pos__(self):
         return self
 
@@ -79,6 +89,15 @@ _BINARY = {
     "xor": "bitwise_xor",
     "lshift": "left_shift",
     "rshift": "right_shift",
+}
+
+
+# What NumPy calls when an array stands on the left.
+_UFUNCS = {
+    **{op: op for op in _BINARY.values()},
+    **{op: op for op in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")},
+    "remainder": "mod",
+    "power": "power",
 }
 
 

@@ -127,6 +127,9 @@ class Op:
         """Whether it is y = max(x, 0) with these attributes, or the gradient of that."""
         return False
 
+    def check_constant(self, index, value, dtype):
+        """Raises where a number or array that is given as input `index` makes no sense there."""
+
     def infer(self, *inputs, **attributes):
         """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""
         raise NotImplementedError

@@ -41,7 +41,6 @@ class Tensor(Operators):
         "shape",
         "source",
     )
-    __array_ufunc__ = None  # array * tensor is the tensor's to answer
 
     def __init__(
         self, shape, dtype, graph=None, node=None, index=0, source=None, history=None, name=None
@@ -116,6 +115,10 @@ class ValueTensor(Tensor):
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.value, dtype=dtype) if copy is not False else self.value
+
+    def _numpy_function(self, ufunc, method, inputs, kwargs):
+        values = (x.value if isinstance(x, ValueTensor) else x for x in inputs)
+        return getattr(ufunc, method)(*values, **kwargs)
 
     def __bool__(self):
         return bool(self.value)
@@ -399,6 +402,7 @@ def _promoted(graph, op, inputs):
             tensor = graph.variable(value)
             tensors.append(tensor if tensor.dtype == dtype else apply("cast", tensor, dtype=dtype))
         else:
+            op.check_constant(len(tensors), value, dtype)
             tensors.append(graph.constant(value, dtype))
     return tuple(tensors)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import config
 from ..graph import Graph, Tensor
-from ..graph.open_shapes import SIZES, agreed, with_size
+from ..graph.open_shapes import SIZES, agreed, with_open_sizes, with_size
 from ..graph.tensor import Tracing, traced_graph
 from ..utils import nest
 from ..variables import Variable
@@ -168,12 +168,7 @@ def call_in_graph(layer, graph, args, kwargs):
 def call_symbolic(layer, args, kwargs):
     """Runs the layer's shape rule, records the call, and returns new symbolic tensors."""
     try:
-        if layer.infers_by_sizes and any(None in t.shape for t in symbolic_tensors((args, kwargs))):
-            first, second = (_shapes(layer, args, kwargs, size) for size in SIZES)
-            others = iter(nest.flatten(second))
-            outputs = nest.map_structure(lambda t: agreed(t, next(others)), first)
-        else:
-            outputs = _shapes(layer, args, kwargs)
+        outputs = _outputs(layer, args, kwargs)
     except (ValueError, TypeError, NotImplementedError) as error:
         inputs = symbolic_tensors((args, kwargs))
         messages.add_chain(error, ancestors(inputs)[0], layer, inputs)
@@ -184,6 +179,25 @@ def call_symbolic(layer, args, kwargs):
         tensor.history = (call, index)
     layer._calls.append(call)
     return structure
+
+
+def _outputs(layer, args, kwargs):
+    """What the layer returns for symbolic tensors: tensors or Specs."""
+    is_open = any(None in t.shape for t in symbolic_tensors((args, kwargs)))
+    if not is_open:
+        return _shapes(layer, args, kwargs)
+    structure = None
+
+    def run(size):
+        nonlocal structure
+        structure = _shapes(layer, args, kwargs, size)
+        return nest.flatten(structure)
+
+    if layer.infers_by_sizes:
+        found = [agreed(a, b) for a, b in zip(*map(run, SIZES), strict=True)]
+    else:
+        found = with_open_sizes(run)
+    return nest.pack(structure, found)
 
 
 def _shapes(layer, args, kwargs, size=None):

@@ -10,6 +10,7 @@ import numpy as np
 from .. import changes
 from ..graph import Graph, Tensor
 from ..graph.dtypes import dtype_of
+from ..graph.open_shapes import with_open_sizes, with_size
 from ..graph.tensor import Tracing, traced_graph
 from ..naming import auto_name, unknown
 from ..utils import nest, overrides, signatures
@@ -352,17 +353,29 @@ class Layer(WeightOwner, Configurable):
 
         A layer that is not built yet stays so.
         """
-        graph = Graph(training=None)
-        inputs = map_shapes(lambda shape: graph.feed(shape, self.input_dtype), input_shape)
+
+        def run(size):
+            nonlocal outputs
+            graph = Graph(training=None)
+            inputs = map_shapes(
+                lambda shape: graph.feed(
+                    shape if size is None else with_size(shape, size), self.input_dtype
+                ),
+                input_shape,
+            )
+            outputs = calls.call_in_graph(self, graph, (inputs,), {})
+            return nest.flatten(outputs)
+
+        outputs = None
         unbuilt = [each for each in tracking.all_layers(self) if not each.built]
         building = self.__dict__.get("_building")
         keep = [(each, tracking.snapshot(each)) for each in unbuilt if not building]
         try:
-            outputs = calls.call_in_graph(self, graph, (inputs,), {})
+            specs = with_open_sizes(run)
         finally:
             for each, state in keep:
                 tracking.restore(each, state)
-        return nest.map_structure(lambda t: t.shape, outputs)
+        return nest.map_structure(lambda t: t.shape, nest.pack(outputs, specs))
 
 
 class UnaryLayer(Layer):

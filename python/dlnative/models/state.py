@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import changes, config
 from ..engines import ProgramCache
+from ..graph.open_shapes import Open, with_open_sizes
 from ..graph.tensor import Graph
 from ..utils import nest
 from .arrays import Rows, as_array, as_structure, check_counts, is_numbers, named_leaves
@@ -89,12 +90,22 @@ class TrainerState:
         with self.programs.lock:
             found = self._probes.get(key)
             if found is None:
-                graph = Graph(training=None)
-                dtypes = iter(model._feed_dtypes((structure,), {}))
-                feeds = nest.map_structure(
-                    lambda a: graph.feed((None, *a.shape[1:]), next(dtypes)), structure
-                )
-                found = self._probes[key] = Probe(model, model(feeds))
+                outputs = None
+
+                def run(size):
+                    nonlocal outputs
+                    graph = Graph(training=None)
+                    dtypes = iter(model._feed_dtypes((structure,), {}))
+                    batch = None if size is None else Open(size)
+                    outputs = model(
+                        nest.map_structure(
+                            lambda a: graph.feed((batch, *a.shape[1:]), next(dtypes)), structure
+                        )
+                    )
+                    return nest.flatten(outputs)
+
+                specs = with_open_sizes(run)
+                found = self._probes[key] = Probe(model, nest.pack(outputs, specs))
                 self._changes = changes.count()  # building the model is no change
             return found
 

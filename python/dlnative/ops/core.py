@@ -98,7 +98,12 @@ def get_item(x, key):
     Raises:
         IndexError: An index is out of range.
         TypeError: A mask of booleans that are not known yet: the shape would depend on them.
+
+    Differs from Keras: a list is no key, since it stands for a tuple in one of its paths and for an
+    array in the other.
     """
+    if isinstance(key, list):
+        raise TypeError(f"get_item: expected a tuple or an array as key, received the list {key}")
     return indexing.get_item(as_tensor(x), indexing.decoded(key))
 
 

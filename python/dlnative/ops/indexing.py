@@ -19,23 +19,6 @@ from .public import as_tensor, op, operand
 
 
 @op
-def get_item(x, key):
-    """y = x[key]
-
-    Args:
-        x: A tensor or array.
-        key: Integers, slices, None, `...`, arrays of integers, or a tuple of these; arrays of
-            booleans where their values are known.
-
-    Differs from Keras: a list is no key, since it stands for a tuple in one of its paths and for an
-    array in the other.
-    """
-    if isinstance(key, list):
-        raise TypeError(f"get_item: expected a tuple or an array as key, received the list {key}")
-    return indexing.get_item(as_tensor(x, name="get_item"), key)
-
-
-@op
 def take(x, indices, axis=None):
     """y[.., i, ..] = x[.., indices[i], ..]
 

@@ -6,8 +6,10 @@ that gradients can be differentiated again. At kinks the gradients are those of 
 
 import math
 
+import numpy as np
+
 from .. import dtypes
-from ..dtypes import FLOATS
+from ..dtypes import FLOATS, INTEGERS
 from ..table import Op, add, check_same_dtype, register, same, table
 from ..tensor import Spec, apply
 
@@ -93,6 +95,14 @@ class Elementwise(Op):
         return self.flops_per_element * node.outputs[0].size
 
 
+class DivisionOp(Elementwise):
+    """A quotient or remainder: a constant that divides integers must not be 0."""
+
+    def check_constant(self, index, value, dtype):
+        if index == 1 and dtype in INTEGERS and not np.all(value):
+            raise ValueError(f"{self.name}: division of integers by the constant 0")
+
+
 def zeros_like(x):
     """0 in the shape and dtype of x."""
     return apply("multiply", x, 0)
@@ -104,13 +114,13 @@ def unary(name, gradient=None, rule=dtypes.floating, result=None, flops=1):
     add(Elementwise(name, 1, rule, own, result, flops))
 
 
-def binary(name, da=None, db=None, rule=dtypes.numeric, result=None, flops=1):
+def binary(name, da=None, db=None, rule=dtypes.numeric, result=None, flops=1, kind=Elementwise):
     """Adds y = f(a, b); `da(dy, y, a, b)` and `db(dy, y, a, b)` are its cotangents."""
 
     def gradient(dy, y, a, b):
         return (lambda: da(dy, y, a, b)), (lambda: db(dy, y, a, b))
 
-    add(Elementwise(name, 2, rule, gradient if da is not None else None, result, flops))
+    add(kind(name, 2, rule, gradient if da is not None else None, result, flops))
 
 
 def select(mask, a, b):
@@ -154,9 +164,24 @@ binary(
     lambda dy, y, a, b: dy * y * apply("log", select(a == 0, 1.0, a)),
     flops=20,
 )
-binary("floor_divide", lambda dy, y, a, b: zeros_like(dy), lambda dy, y, a, b: zeros_like(dy))
-binary("mod", lambda dy, y, a, b: dy, lambda dy, y, a, b: -dy * apply("floor", a / b))
-binary("fmod", lambda dy, y, a, b: dy, lambda dy, y, a, b: -dy * apply("trunc", a / b))
+binary(
+    "floor_divide",
+    lambda dy, y, a, b: zeros_like(dy),
+    lambda dy, y, a, b: zeros_like(dy),
+    kind=DivisionOp,
+)
+binary(
+    "mod",
+    lambda dy, y, a, b: dy,
+    lambda dy, y, a, b: -dy * apply("floor", a / b),
+    kind=DivisionOp,
+)
+binary(
+    "fmod",
+    lambda dy, y, a, b: dy,
+    lambda dy, y, a, b: -dy * apply("trunc", a / b),
+    kind=DivisionOp,
+)
 binary(
     "arctan2",
     lambda dy, y, a, b: dy * b / (a * a + b * b),
