@@ -96,9 +96,10 @@ def _sorted_lines(name, x, kept, axes, skip_nan):
         raise ValueError(f"{name}: expected values, received shape {x.shape}")
     x = x if order == tuple(range(x.ndim)) else apply("transpose", x, axes=order)
     x = apply("reshape", x, shape=(*shape, n))
+    bad = apply("isnan", x)
     if not skip_nan:
-        bad = apply("any", apply("isnan", x), axis=-1, keepdims=True)
-        x = apply("where", bad, math.nan, x)
+        bad = apply("any", bad, axis=-1, keepdims=True)
+    x = apply("where", bad, math.nan, x)  # through which no gradient goes
     return apply("take_along_axis", x, apply("argsort", x, axis=-1), axis=-1)
 
 

@@ -205,7 +205,7 @@ binary(
 )
 
 unary("negative", lambda dy, y, x: -dy, rule=dtypes.numeric)
-unary("abs", lambda dy, y, x: dy * apply("sign", x), rule=dtypes.numeric)
+unary("abs", lambda dy, y, x: select(x >= 0, dy, -dy), rule=dtypes.numeric)
 unary("sign", lambda dy, y, x: zeros_like(dy), rule=dtypes.numeric)
 unary("square", lambda dy, y, x: dy * (x * 2), rule=dtypes.numeric)
 

@@ -183,8 +183,9 @@ class Cumprod(ScanOp):
         factors = apply("broadcast_to", apply("reshape", rows, shape=(*rows.shape, 1)), shape=shape)
         own = apply("less", [[abs(k - j) for j in range(n)] for k in range(n)], 1)
         running = apply("cumprod", select(own, 1.0, factors), axis=end - 1, reverse=reverse)
-        reached = [[float(k <= j if reverse else k >= j) for j in range(n)] for k in range(n)]
-        terms = running * reached * apply("reshape", dys, shape=(*dys.shape, 1))
+        reached = [[k <= j if reverse else k >= j for j in range(n)] for k in range(n)]
+        reached = apply("less", 0, [[int(r) for r in row] for row in reached])
+        terms = select(reached, running * apply("reshape", dys, shape=(*dys.shape, 1)), 0.0)
         dx = apply("sum", terms, axis=end - 1)
         return (apply("transpose", dx, axes=tuple(order.index(i) for i in range(end))),)
 
