@@ -47,7 +47,8 @@ def einsum(subscripts, *operands, **kwargs):
         pair = terms[first], terms[second]
         terms = [t for i, t in enumerate(terms) if i not in (first, second)]
         terms.append(_product(*pair, _wanted(terms, output)))
-    x, labels = _summed(*terms[0], set(output))
+    (x, labels), *_ = terms
+    x, labels = _summed(x, labels, set(output))
     order = tuple(labels.index(label) for label in output)
     return x if order == tuple(range(x.ndim)) else apply("transpose", x, axes=order)
 
@@ -149,9 +150,11 @@ def _summed(x, labels, wanted):
     return total, [label for label in labels if label in wanted]
 
 
-def _without_broadcast(x, labels, other):
-    """x without the axes of size 1 that meet a larger one."""
-    kept = [i for i, label in enumerate(labels) if x.shape[i] != 1 or other.get(label, 1) == 1]
+def _without_broadcast(term, other):
+    """A term without its axes of size 1 that meet a larger one."""
+    x, labels = term
+    sizes = dict(zip(other[1], other[0].shape))
+    kept = [i for i, label in enumerate(labels) if x.shape[i] != 1 or sizes.get(label, 1) == 1]
     if len(kept) == len(labels):
         return x, labels
     return apply("reshape", x, shape=tuple(x.shape[i] for i in kept)), [labels[i] for i in kept]
@@ -159,9 +162,8 @@ def _without_broadcast(x, labels, other):
 
 def _product(first, second, wanted):
     """The product of two terms, summed over what is not wanted any more."""
-    shapes = [dict(zip(labels, x.shape)) for x, labels in (first, second)]
-    a, labels_a = _without_broadcast(*first, shapes[1])
-    b, labels_b = _without_broadcast(*second, shapes[0])
+    a, labels_a = _without_broadcast(first, second)
+    b, labels_b = _without_broadcast(second, first)
     a, labels_a = _summed(a, labels_a, wanted | set(labels_b))
     b, labels_b = _summed(b, labels_b, wanted | set(labels_a))
     shared = [label for label in labels_a if label in labels_b]
