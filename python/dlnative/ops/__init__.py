@@ -24,10 +24,13 @@ from ..graph import table
 
 # The modules of public ops; each function is found in the first that has it.
 _MODULES = (
+    "activations",
     "contraction",
+    "convolution",
     "core",
     "counting",
     "creation",
+    "crossentropy",
     "einops",
     "elementwise",
     "encoding",
@@ -35,7 +38,10 @@ _MODULES = (
     "joining",
     "matrices",
     "nan_reductions",
+    "normalization",
     "padding",
+    "patches",
+    "pooling",
     "products",
     "quantiles",
     "reductions",

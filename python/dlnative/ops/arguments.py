@@ -130,3 +130,50 @@ def filled(like: tuple[Tensor, ...], value: Any, shape: tuple[int, ...], dtype: 
         if tensor.graph is not None and isinstance(scalar, ValueTensor):
             scalar = tensor.graph.constant(scalar.value)
     return broadcast("full", scalar, shape)
+
+
+def spatial_rank(op: str, x: Tensor) -> int:
+    """How many axes `x` has between those of the batch and the channels: 1 or 2."""
+    if x.ndim not in (3, 4):
+        raise ValueError(
+            f"{op}: expected inputs of rank 3 or 4, a batch of sequences or of images with "
+            f"channels, received shape {x.shape}"
+        )
+    return x.ndim - 2
+
+
+def spatial(op: str, name: str, value: Any, rank: int, low: int = 1) -> tuple[int, ...]:
+    """A size for each spatial axis, from one for all of them or one each."""
+    result = integers(op, name, value)
+    if not isinstance(value, (list, tuple)):
+        result = result * rank
+    if len(result) != rank or any(n < low for n in result):
+        raise ValueError(
+            f"{op}: expected {name} to be an integer of at least {low}, or {rank} of them, "
+            f"received {value!r}"
+        )
+    return result
+
+
+def choice(op: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """`value`, one of several words, in lower case."""
+    if not isinstance(value, str) or value.lower() not in choices:
+        expected = " or ".join(map(repr, choices))
+        raise ValueError(f"{op}: expected {name} {expected}, received {value!r}")
+    return value.lower()
+
+
+def is_channels_first(op: str, data_format: Any) -> bool:
+    """What `data_format` says; None is "channels_last"."""
+    formats = ("channels_last", "channels_first")
+    return data_format is not None and choice(op, "data_format", data_format, formats) == formats[1]
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """(batch, channels, ...) as (batch, ..., channels)."""
+    return apply("transpose", x, axes=(0, *range(2, x.ndim), 1))
+
+
+def channels_first(x: Tensor) -> Tensor:
+    """(batch, ..., channels) as (batch, channels, ...)."""
+    return apply("transpose", x, axes=(0, x.ndim - 1, *range(1, x.ndim - 1)))
