@@ -169,7 +169,7 @@ def _adaptive(name):
         Case(name, (IMAGE, (5, 3)), {"data_format": "channels_last"}, grad=(0,)),
         Case(name, (A(2, 3, 6, 5), (3, 2)), {"data_format": "channels_first"}, grad=(0,)),
         Case(name, (A(1, 6, 4, 2, dtype="float64"), (3, 3)), grad=(0,)),
-        Case(name, (A(2, 3, 4, 4, 1), (2, 2)), raises=ValueError),
+        Case(name, (A(2, 3), 1), raises=ValueError),
         Case(name, (IMAGE, 0), raises=ValueError),
     ]
 
@@ -179,6 +179,8 @@ POOLING = [
     *_pooling("average_pool"),
     *_adaptive("adaptive_average_pool"),
     *_adaptive("adaptive_max_pool"),
+    Case("adaptive_average_pool", (A(1, 4, 1, dtype="int32"), 2)),
+    Case("max_pool", (A(1, 4, 1, dtype="int32"), 2), raises=TypeError),
     # Ties: the first of a window has the gradient.
     Case("max_pool", (V([[[1.0], [1.0], [0.0], [1.0]]]), 3, 1), grad=(0,)),
     Case("max_pool", (V([[[[1.0], [1.0]], [[1.0], [1.0]]]]), 2), grad=(0,)),
@@ -278,6 +280,12 @@ DIFFERENT_WINDOWS = [
         differs_expect=TypeError,
     ),
     Case(
+        "adaptive_max_pool",
+        (A(1, 4, 1, dtype="int32"), 2),
+        differs=INTEGERS,
+        differs_expect=TypeError,
+    ),
+    Case(
         "conv_transpose",
         (LINES, A(2, 4, 3), 2),
         {"output_padding": 2},
@@ -346,7 +354,6 @@ CROSSENTROPIES = [
     Case("sparse_categorical_crossentropy", (V([0, 1], "int32"), P), raises=ValueError),
     Case("psnr", (P, T, 1.0), grad=(0, 1)),
     Case("psnr", (P, T), {"max_val": 255}, grad=(0, 1)),
-    Case("psnr", (P, P, 2.0), why="the same array twice, but drawn anew"),
     Case("psnr", (V([1.0, 2.0]), V([1.0, 2.0]), 2.0)),
     Case("psnr", (A(3, dtype="float64"), A(3, dtype="float64"), 2.0), grad=(0, 1)),
     Case("psnr", (A(3), A(4), 1.0), raises=ValueError),
@@ -354,7 +361,7 @@ CROSSENTROPIES = [
         "psnr",
         (V([3, 250], "uint8"), V([5, 0], "uint8"), 255),
         differs="Differences of uint8 are taken in floats: they wrap in Keras.",
-        differs_expect=V(3.182817),
+        differs_expect=V(3.1820255),
         rtol=1e-5,
     ),
 ]
@@ -423,7 +430,6 @@ NORMALISATIONS = [
     Case("normalize", (V([[0.0, 0.0], [3.0, 4.0]]), -1, 1), grad=(0,)),
     Case("normalize", (V([[0.0, 0.0], [3.0, 4.0]]), -1, 3)),
     Case("normalize", (A(4, 6, dtype="float64"),), grad=(0,)),
-    Case("normalize", (A(4, 6, dtype="int32"),)),
     Case("normalize", (A(4, 6, dtype="int32"), -1, 1)),
     Case("normalize", (V(3.0),), grad=(0,)),
     Case("normalize", (A(4, 6), -1, 0), raises=ValueError),

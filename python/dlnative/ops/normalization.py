@@ -140,7 +140,7 @@ def _broadcasting(
     name: str, x: Tensor, value: Tensor | None, shape: tuple[int, ...]
 ) -> Tensor | None:
     """A scale or offset in the `shape` in which it meets x, unless it has all axes of x."""
-    if value is None or value.ndim == x.ndim or shape[:-1] == (1,) * (x.ndim - 1):
+    if value is None or value.ndim == x.ndim:
         return value
     if value.size != math.prod(shape):
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.dtypes import FLOATS
+from ..graph.dtypes import FLOATS, float_type
 from ..graph.tensor import Tensor, apply
 from . import arguments
 from .public import as_tensor, op
@@ -16,6 +16,8 @@ from .public import as_tensor, op
 def _inputs(name: str, inputs: Any, data_format: Any) -> tuple[Tensor, int, bool]:
     """(The inputs with channels last, how many spatial axes, whether channels came first)."""
     x = as_tensor(inputs, name=name)
+    if x.dtype not in FLOATS and name == "adaptive_average_pool":
+        x = as_tensor(x, float_type(x.dtype))
     if x.dtype not in FLOATS:
         raise TypeError(f"{name}: expected inputs of floats, received {x.dtype}; cast them first")
     rank = arguments.spatial_rank(name, x)

@@ -58,7 +58,7 @@ def placed(parts, needs):
 class BatchNorm(Op):
     """y = act((x - mean) / sqrt(variance + epsilon) * gamma + beta + residual) per channel.
 
-    The statistics are given and count as constants: inference, and training of a frozen layer.
+    The statistics are given, as for inference and for training of a frozen layer.
     """
 
     name = "batch_norm"
@@ -91,10 +91,14 @@ class BatchNorm(Op):
         if node.attributes.get("activation") == "relu":
             dy = apply("relu_backward", dy, node.outputs[0])
         parts = {5: dy}
-        if any(needs[3:5]):
+        if any(needs[1:5]):
             parts[0], parts[3], parts[4] = apply(
                 "batch_norm_backward", dy, x, mean, variance, gamma, epsilon=epsilon
             )
+            if any(needs[1:3]):  # dy / dmean = -scale, dy / dvariance = -scale xhat / (2 sigma)
+                inverse = apply("rsqrt", variance + epsilon)
+                scale = inverse if gamma is None else inverse * gamma
+                parts[1], parts[2] = -scale * parts[4], scale * inverse * parts[3] * -0.5
         elif needs[0]:  # dy is scaled as x is: without sums, and without reading x
             zero = dy.graph.constant(np.zeros(mean.shape), dy.dtype)
             parts[0] = apply("batch_norm", dy, zero, variance, gamma, epsilon=epsilon)
