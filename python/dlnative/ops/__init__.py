@@ -60,6 +60,7 @@ def _load():
     from .public import FUNCTIONS
 
     found = {}
+    importlib.import_module(".image", __name__)  # whose ops have names of their own
     for module in _MODULES:
         namespace = importlib.import_module(f".{module}", __name__)
         for name, value in vars(namespace).items():
