@@ -7,6 +7,7 @@ void register_elementwise(Registry& registry);
 void register_map(Registry& registry);
 void register_softmax(Registry& registry);
 void register_dropout(Registry& registry);
+void register_random(Registry& registry);
 void register_shape(Registry& registry);
 void register_move(Registry& registry);
 void register_matmul(Registry& registry);
@@ -30,6 +31,7 @@ const Registry& registry() {
     register_map(r);
     register_softmax(r);
     register_dropout(r);
+    register_random(r);
     register_shape(r);
     register_move(r);
     register_matmul(r);

@@ -263,3 +263,12 @@ def scatter_along_axis(d, name):
     indices = integers(d, "int32", n, count, low=-c, high=max(c, 1))
     mode = d.one_of("add", "set")
     return [d.normal(n, c), indices, d.normal(n, count)], {"axis": 1, "mode": mode}
+
+
+# --- random numbers -------------------------------------------------------------------------------
+
+
+@builds("random_uniform")
+def random_uniform(d, name):
+    attributes = {"dtype": d.one_of("float32", "float64"), "seed": 7, "op_id": 3, "step": 2}
+    return [], {"shape": rows(d), **attributes}

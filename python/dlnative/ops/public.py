@@ -110,7 +110,9 @@ def as_tensor(x: Any, dtype: str | None = None, name: str = "dlnative.ops") -> T
         x = ValueTensor(x.value) if graph is None else graph.variable(x)
     elif not isinstance(x, Tensor):
         if isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) or is_variable(v) for v in x):
-            x = FUNCTIONS["stack"](x)
+            from .joining import stack
+
+            x = stack(x)
         else:
             given = strong(dtype_of(x, name))
             x = np.asarray(x)

@@ -238,6 +238,7 @@ from .pooling import (
 from .random import (
     dropout,
     philox4x32,
+    random_uniform,
 )
 from .reductions import (
     all,
@@ -438,6 +439,7 @@ __all__ = [
     "random_contrast",
     "random_crop",
     "random_flip",
+    "random_uniform",
     "relu",
     "relu_backward",
     "rescale",

@@ -7,6 +7,8 @@ which elements are computed nor on the number of threads.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -100,3 +102,30 @@ def dropout(x: Array, *, rate: float, seed: int = 0, op_id: int = 0, step: int =
     y = np.zeros(x.shape, dtype=x.dtype)
     y[kept] = as_array(x, x.dtype)[kept] / as_array(1.0 - rate, x.dtype)
     return y
+
+
+def random_uniform(
+    *, shape: tuple[int, ...], dtype: str = "float32", seed: int = 0, op_id: int = 0, step: int = 0
+) -> Array:
+    """Uniform numbers of [0, 1): `k / 2^24` in float32, `k / 2^53` in float64.
+
+    The words are those of `dropout`. In float32 k is the upper 24 bits of `word_i`; in float64 it
+    is `(word_2i >> 5) 2^26 + (word_(2i + 1) >> 6)`.
+
+    Args:
+        shape: Shape of the result.
+        dtype: "float32" or "float64".
+        seed: Seed of the generator, 64 bits.
+        op_id: Number of the op in its graph, 32 bits.
+        step: Number of the training step, 64 bits.
+
+    Returns:
+        An array of this shape and dtype.
+    """
+    size = math.prod(shape)
+    if dtype == "float32":
+        words = _random_words(size, seed, op_id, step) >> np.uint32(8)
+        return as_array(words * 2.0**-24, dtype).reshape(shape)
+    words = _random_words(2 * size, seed, op_id, step).astype(np.uint64).reshape(size, 2)
+    bits = ((words[:, 0] >> np.uint64(5)) << np.uint64(26)) + (words[:, 1] >> np.uint64(6))
+    return as_array(bits * 2.0**-53, dtype).reshape(shape)

@@ -1,7 +1,8 @@
 """Ops with random numbers from Philox, keyed by seed and op, counted by step and element."""
 
+from ..dtypes import FLOATS
 from ..table import Op, register, same
-from ..tensor import apply
+from ..tensor import Spec, apply
 
 
 @register
@@ -23,3 +24,25 @@ class Dropout(Op):
 
     def gradient(self, node, dy, needs):
         return (apply("dropout", dy, **node.attributes),)
+
+
+@register
+class RandomUniform(Op):
+    """y[i] = uniform numbers of [0, 1), multiples of 2^-24 in float32 and of 2^-53 in float64.
+
+    They are a function of (seed, op_id, step, i). With an attribute `step` they are the same at
+    every step.
+    """
+
+    name = "random_uniform"
+    random = True
+
+    def infer(self, shape, dtype="float32", seed=0, op_id=0, step=None):
+        if dtype not in FLOATS:
+            raise ValueError(f"random_uniform: expected a float dtype, received {dtype}")
+        if None in shape:
+            raise ValueError(f"random_uniform: expected a shape without open sizes, not {shape}")
+        return Spec(shape, dtype)
+
+    def gradient(self, node, dy, needs):
+        return ()

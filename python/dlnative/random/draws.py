@@ -1,0 +1,47 @@
+"""How numbers are drawn: at once, or whenever a program runs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..graph.table import table
+from ..graph.tensor import Tensor, ValueTensor, apply, traced_graph
+from .seed_generator import key_of
+
+
+def arrays_or_tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
+    """Decorator: the tensor that a function returns as an array, unless a program is being made."""
+
+    @functools.wraps(function)
+    def public(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if not isinstance(result, ValueTensor) or traced_graph() is not None:
+            return result
+        given = [*args, *kwargs.values()]
+        return result if any(isinstance(v, ValueTensor) for v in given) else result.value
+
+    public.__module__ = "dlnative.random"
+    return public
+
+
+def draw_options(name: str, seed: Any) -> dict[str, int]:
+    """The attributes of a random row for one draw with this seed."""
+    key, fixed = key_of(name, seed)
+    return {"seed": key, "step": 0} if fixed else {"seed": key}
+
+
+def uniform_numbers(name: str, shape: tuple[int, ...], dtype: str, seed: Any) -> Tensor:
+    """Uniform numbers of [0, 1): values, or in a program the node that draws them.
+
+    Args:
+        name: The function that draws, for messages.
+        shape, dtype: Of the result.
+        seed: An integer, a SeedGenerator or None.
+    """
+    attributes = {"shape": shape, "dtype": dtype, **draw_options(name, seed)}
+    graph = traced_graph()
+    if graph is None:
+        return apply("random_uniform", **attributes)
+    return graph.apply(table["random_uniform"], (), attributes)
