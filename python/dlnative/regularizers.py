@@ -40,7 +40,7 @@ class Regularizer(Tracked):
 class L1L2(Regularizer):
     """penalty = l1 sum |w| + l2 sum w^2
 
-    Its gradient is l1 sign(w) + 2 l2 w: there is no factor 1/2 in the penalty.
+    Its gradient is l1 sign(w) + 2 l2 w, 0 at 0: there is no factor 1/2 in the penalty.
 
     Args:
         l1: Factor of the sum of absolute values, 0 or greater.
@@ -50,6 +50,7 @@ class L1L2(Regularizer):
         ValueError: A factor is negative or not finite.
 
     Example:
+        >>> import numpy as np
         >>> L1L2(l1=0.5, l2=0.25)(np.array([1.0, -2.0]))
         2.75
     """
@@ -66,7 +67,9 @@ class L1L2(Regularizer):
             return self(ValueTensor(x)).item()
         terms = []
         if self.l1:
-            terms.append(apply("rescale", apply("sum", abs(x)), scale=self.l1))
+            # The maximum of w and -w, whose cotangents cancel at 0: abs(w) would move zeros.
+            absolute = apply("maximum", x, apply("negative", x))
+            terms.append(apply("rescale", apply("sum", absolute), scale=self.l1))
         if self.l2:
             terms.append(apply("rescale", apply("sum", apply("multiply", x, x)), scale=self.l2))
         if not terms:
