@@ -8,7 +8,9 @@ namespace dlnative {
 namespace {
 
 std::unique_ptr<Instruction> make_random_uniform(const Spec& spec) {
-  const Buffer& y = required_output(spec, 0, "y");
+  check(spec.outputs.size() == 1, spec.op, ": expected one output");
+  const Buffer& y = spec.outputs[0];
+  check(y.data != nullptr || y.size() == 0, spec.op, ": y has no memory");
   const std::uint64_t seed = spec.bits("seed");
   const auto op_id = static_cast<std::uint32_t>(spec.bits("op_id"));
   const bool fixed_step = spec.has("step");

@@ -483,4 +483,21 @@ PATCHES = [
     wrong("reconstruct_patches", A(3, 3, 4), 2, strides=1, error=NotImplementedError),
 ]
 
-CASES = [*COLORS, *RESIZING, *GEOMETRY, *FILTERS, *FRAMING, *PATCHES]
+ELASTIC = [
+    *(
+        Case("image.elastic_transform", (A(*shape), 0.0), {"seed": 1, **kwargs}, grad=(0,))
+        for shape, kwargs in (
+            ((2, 5, 6, 3), {"data_format": "channels_last"}),
+            ((2, 3, 5, 6), {"data_format": "channels_first", "fill_mode": "constant"}),
+            ((2, 5, 6, 1), {"data_format": "channels_last", "interpolation": "nearest"}),
+        )
+    ),
+    Case("image.elastic_transform", (A(2, 5, 6, 3),), {"seed": 1}, values=False),
+    Case("image.elastic_transform", (A(5, 6, 3, dtype="uint8"),), {"seed": 1}, values=False),
+    Case("image.elastic_transform", (A(2, 5, 6, 3), 3.0, 0.7), {"seed": 1}, values=False),
+    wrong("elastic_transform", A(5, 6)),
+    wrong("elastic_transform", A(5, 6, 1), interpolation="bicubic"),
+    wrong("elastic_transform", A(5, 6, 1), fill_mode="edge"),
+]
+
+CASES = [*ELASTIC, *COLORS, *RESIZING, *GEOMETRY, *FILTERS, *FRAMING, *PATCHES]

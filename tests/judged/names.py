@@ -7,7 +7,9 @@ from typing import Any
 from cases import FOLDER
 
 # Names whose arguments are not those of Keras, and why.
-ARGUMENTS_DIFFER: dict[str, str] = {}
+ARGUMENTS_DIFFER: dict[str, str] = {
+    "random.SeedGenerator": "there is no other backend to choose, so no further arguments",
+}
 
 
 def names() -> list[str]:

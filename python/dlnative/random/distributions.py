@@ -166,7 +166,7 @@ def _known(name, value, what):
         value = value.value
     value = as_tensor(value, name=name)
     if traced_graph() is not None or not isinstance(value, ValueTensor):
-        raise NotImplementedError(
+        raise TypeError(
             f"{name}: it is drawn at once and cannot be a part of a program that draws anew at "
             f"each step. Draw before, and pass the array; or use normal, truncated_normal, uniform "
             "or categorical"
@@ -200,7 +200,7 @@ def gamma(shape, alpha, dtype=None, seed=None):
             global stream.
 
     Raises:
-        NotImplementedError: In a call that becomes part of a program.
+        TypeError: In a call that becomes part of a program.
 
     Reference: Marsaglia and Tsang 2000, "A simple method for generating gamma variables".
     """
@@ -223,7 +223,7 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
             global stream.
 
     Raises:
-        NotImplementedError: In a call that becomes part of a program.
+        TypeError: In a call that becomes part of a program.
     """
     dtype = float_dtype("beta", dtype)
     parameters = {"alpha": _known("beta", alpha, "alpha"), "beta": _known("beta", beta, "beta")}
@@ -245,7 +245,7 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
             global stream.
 
     Raises:
-        NotImplementedError: In a call that becomes part of a program.
+        TypeError: In a call that becomes part of a program.
     """
     dtype = float_dtype("binomial", dtype)
     counts = _known("binomial", counts, "counts")

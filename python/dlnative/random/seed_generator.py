@@ -94,6 +94,6 @@ def key_of(name: str, seed: Any) -> tuple[int, bool]:
     if seed is None:
         return next_seed(), False
     fixed = not isinstance(seed, SeedGenerator)
-    words = [checked_seed(name, seed), 0] if fixed else [int(n) % 2**64 for n in seed.next()]
-    state = np.random.SeedSequence(words).generate_state(1, np.uint64)
+    start, count = (checked_seed(name, seed), 0) if fixed else (int(n) % 2**64 for n in seed.next())
+    state = np.random.SeedSequence(start + (count << 64)).generate_state(1, np.uint64)
     return int(state[0]), fixed

@@ -11,6 +11,7 @@ Example:
 """
 
 from .colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+from .elastic import elastic_transform
 from .filters import gaussian_blur, sobel_edges, ssim
 from .framing import crop_images, pad_images
 from .geometry import affine_transform, map_coordinates, perspective_transform

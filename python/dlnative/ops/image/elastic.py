@@ -1,0 +1,71 @@
+"""keras.ops.image: images that are stretched at random."""
+
+from __future__ import annotations
+
+import math
+
+from ... import random
+from ...graph.dtypes import FLOATS
+from ...graph.tensor import apply
+from ..public import as_tensor, named
+from .filters import gaussian_weights, separable
+from .geometry import FILL_MODES, ORDERS, grid, sampled
+from .layout import channels_first, images_of, one_of
+
+
+def _number(name, value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(
+            f"image.elastic_transform: expected {name} as a number, received {value!r}"
+        )
+    return float(value)
+
+
+@named("image.elastic_transform")
+def elastic_transform(
+    images,
+    alpha=20.0,
+    sigma=5.0,
+    interpolation="bilinear",
+    fill_mode="reflect",
+    fill_value=0.0,
+    seed=None,
+    data_format=None,
+):
+    """y[p] = images[p + alpha d[p]], d random normal numbers blurred by a Gaussian.
+
+    Args:
+        images: An image or a batch; each image is stretched in its own way.
+        alpha: How far pixels move.
+        sigma: Standard deviation of the numbers and of the Gaussian.
+        interpolation: "nearest" or "bilinear".
+        fill_mode: What stands outside of images; see `map_coordinates`.
+        fill_value: A number, for fill_mode "constant".
+        seed: An integer for the same numbers in every call, a `random.SeedGenerator`, or None for
+            the global stream.
+        data_format: "channels_last" by default, or "channels_first".
+
+    Differs from Keras: rows and columns move independently; Keras moves both by the same number.
+
+    Reference: Simard, Steinkraus and Platt 2003, "Best practices for convolutional neural networks
+    applied to visual document analysis".
+    """
+    op = "image.elastic_transform"
+    first = channels_first(op, data_format)
+    one_of(op, "interpolation", interpolation, tuple(ORDERS))
+    one_of(op, "fill_mode", fill_mode, FILL_MODES)
+    alpha, sigma = _number("alpha", alpha), _number("sigma", sigma)
+    if sigma <= 0:
+        raise ValueError(f"{op}: expected sigma above 0, received {sigma:g}")
+    images = images_of(op, images)
+    dtype = images.dtype if images.dtype in FLOATS else "float32"
+    row, column = grid(images, first, dtype)
+    count = images.shape[0] if images.ndim == 4 else 1
+    shape = (count, row.shape[1], column.shape[2], 2)
+    moves = as_tensor(random.normal(shape, 0.0, sigma, dtype, seed))
+    weights = gaussian_weights(int(6 * sigma) | 1, as_tensor(sigma, dtype), dtype)
+    moves = alpha * separable(moves, weights, weights, "same")
+    down, right = (apply("reshape", moves[..., i], shape=shape[:3]) for i in (0, 1))
+    return sampled(
+        op, images, row + down, column + right, interpolation, fill_mode, fill_value, first
+    )
