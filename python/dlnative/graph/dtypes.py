@@ -142,8 +142,9 @@ def _name(dtype: np.dtype) -> str:
 # --- Dtype rules of rows: the dtypes that operands are cast to before the op sees them ------------
 
 
-def own(name: str, dtypes: list[str]) -> None:
+def own(name: str, dtypes: list[str]) -> str | None:
     """Each operand keeps its dtype."""
+    return None
 
 
 def common(name: str, dtypes: list[str]) -> str:

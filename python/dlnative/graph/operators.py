@@ -5,6 +5,8 @@ What Python would answer by itself about a tensor without values raises instead:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .refusals import Refusals
 
 
@@ -12,6 +14,41 @@ class Operators(Refusals):
     """The special methods of Python's operators, for classes that `apply` takes as operands."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # those that loops over tables make
+        __array__: Any
+        __add__: Any
+        __radd__: Any
+        __sub__: Any
+        __rsub__: Any
+        __mul__: Any
+        __rmul__: Any
+        __truediv__: Any
+        __rtruediv__: Any
+        __floordiv__: Any
+        __rfloordiv__: Any
+        __mod__: Any
+        __rmod__: Any
+        __matmul__: Any
+        __rmatmul__: Any
+        __and__: Any
+        __rand__: Any
+        __or__: Any
+        __ror__: Any
+        __xor__: Any
+        __rxor__: Any
+        __lshift__: Any
+        __rlshift__: Any
+        __rshift__: Any
+        __rrshift__: Any
+        __rpow__: Any
+        __lt__: Any
+        __le__: Any
+        __gt__: Any
+        __ge__: Any
+        __neg__: Any
+        __abs__: Any
+        __invert__: Any
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         """NumPy arrays and scalars on the left of an operator; other functions of NumPy raise."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from . import dtypes
@@ -73,7 +72,7 @@ class Op:
     random = False
     per_sample = False
     input_dtypes: dict[int, str] = {}
-    dtype_rule: Callable[[str, list[str]], str] | None = None
+    dtype_rule: Any = None  # of type Callable[[str, list[str]], str | None]
     keeps_dtype: tuple[int, ...] = ()
     open_shapes = False
 

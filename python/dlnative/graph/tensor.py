@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import operator
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -356,7 +357,8 @@ def apply(name, *inputs, **attributes):
     from .table import table
 
     op = table[name]
-    graph = like = None
+    graph: Any = None
+    like: Any = None
     for value in inputs:
         if isinstance(value, Tensor) and not isinstance(value, ValueTensor):
             if value.is_symbolic:

@@ -353,6 +353,7 @@ class Layer(WeightOwner, Configurable):
 
         A layer that is not built yet stays so.
         """
+        outputs: Any = None
 
         def run(size):
             nonlocal outputs
@@ -366,7 +367,6 @@ class Layer(WeightOwner, Configurable):
             outputs = calls.call_in_graph(self, graph, (inputs,), {})
             return nest.flatten(outputs)
 
-        outputs = None
         unbuilt = [each for each in tracking.all_layers(self) if not each.built]
         building = self.__dict__.get("_building")
         keep = [(each, tracking.snapshot(each)) for each in unbuilt if not building]

@@ -55,7 +55,7 @@ class Metric(Tracked):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "update_state" in cls.__dict__:
-            cls.update_state = _on_tensors(cls.update_state)
+            setattr(cls, "update_state", _on_tensors(cls.update_state))  # noqa: B010
 
     def __init__(self, dtype=None, name=None):
         if dtype is not None and dtype not in FLOATS:

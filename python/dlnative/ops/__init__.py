@@ -85,8 +85,8 @@ def __getattr__(name):
         from . import rows
 
         return getattr(rows, name)
-    rows = [row for row in table if "_backward" not in row and "_with_gradient" not in row]
-    close = difflib.get_close_matches(name, {**functions, **dict.fromkeys(rows)}, n=3)
+    own = [row for row in table if "_backward" not in row and "_with_gradient" not in row]
+    close = difflib.get_close_matches(name, {**functions, **dict.fromkeys(own)}, n=3)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise AttributeError(f"dlnative.ops has no op {name!r}.{hint}")
 

@@ -73,11 +73,11 @@ _BINARY = {
     "logical_and": "y = x1 and x2; what is not zero is true",
     "logical_or": "y = x1 or x2; what is not zero is true",
     "logical_xor": "y = either x1 or x2, not both",
-    "bitwise_and": "y = x1 & x2, bit by bit",
-    "bitwise_or": "y = x1 | x2, bit by bit",
-    "bitwise_xor": "y = x1 ^ x2, bit by bit",
-    "left_shift": "y = x1 * 2^x2, integers",
-    "right_shift": "y = floor(x1 / 2^x2), integers",
+    "bitwise_and": "z = x & y, bit by bit",
+    "bitwise_or": "z = x | y, bit by bit",
+    "bitwise_xor": "z = x ^ y, bit by bit",
+    "left_shift": "z = x * 2^y, integers",
+    "right_shift": "z = floor(x / 2^y), integers",
     "gcd": "y = the greatest common divisor of x1 and x2, integers",
     "lcm": "y = the least common multiple of x1 and x2, integers",
 }
@@ -95,9 +95,20 @@ def _binary(name, formula):
     def function(x1, x2):
         return apply(name, operand(x1), operand(x2))
 
+    return _documented(name, formula, function, "x1, x2")
+
+
+def _bits(name, formula):
+    def function(x, y):
+        return apply(name, operand(x), operand(y))
+
+    return _documented(name, formula, function, "x, y")
+
+
+def _documented(name, formula, function, operands):
     function.__doc__ = (
-        f"{formula}, element by element.\n\n    Args:\n        x1, x2: Tensors, arrays or numbers "
-        "that broadcast together."
+        f"{formula}, element by element.\n\n    Args:\n        {operands}: Tensors, arrays or "
+        "numbers that broadcast together."
     )
     return named(name)(function)
 
@@ -162,11 +173,11 @@ greater_equal = _binary("greater_equal", _BINARY["greater_equal"])
 logical_and = _binary("logical_and", _BINARY["logical_and"])
 logical_or = _binary("logical_or", _BINARY["logical_or"])
 logical_xor = _binary("logical_xor", _BINARY["logical_xor"])
-bitwise_and = _binary("bitwise_and", _BINARY["bitwise_and"])
-bitwise_or = _binary("bitwise_or", _BINARY["bitwise_or"])
-bitwise_xor = _binary("bitwise_xor", _BINARY["bitwise_xor"])
-left_shift = _binary("left_shift", _BINARY["left_shift"])
-right_shift = _binary("right_shift", _BINARY["right_shift"])
+bitwise_and = _bits("bitwise_and", _BINARY["bitwise_and"])
+bitwise_or = _bits("bitwise_or", _BINARY["bitwise_or"])
+bitwise_xor = _bits("bitwise_xor", _BINARY["bitwise_xor"])
+left_shift = _bits("left_shift", _BINARY["left_shift"])
+right_shift = _bits("right_shift", _BINARY["right_shift"])
 gcd = _binary("gcd", _BINARY["gcd"])
 lcm = _binary("lcm", _BINARY["lcm"])
 

@@ -56,13 +56,13 @@ def _noise_shape(inputs: Tensor, noise_shape: tuple | None) -> tuple[int, ...]:
             f"received {noise_shape}"
         )
     sizes = [n if m is None else m for n, m in zip(inputs.shape, noise_shape)]
-    sizes = arguments.sizes("dropout", "noise_shape", sizes)
-    if any(m not in (1, n) for n, m in zip(inputs.shape, sizes)):
+    shape = arguments.sizes("dropout", "noise_shape", sizes)
+    if any(m not in (1, n) for n, m in zip(inputs.shape, shape)):
         raise ValueError(
             f"dropout: expected a noise_shape that broadcasts to {inputs.shape}, received "
             f"{noise_shape}"
         )
-    return sizes
+    return shape
 
 
 @arrays_or_tensors

@@ -50,10 +50,10 @@ class NumpyFunction(Op):
                 f"numpy_function '{name}' has no gradient: give it one by backward=, a function "
                 "(*dy, *inputs) that returns the gradient of each input"
             )
-        dys = [apply("multiply", y, 0) if dy is None else dy for dy, y in zip(dys, node.outputs)]
+        given = [apply("multiply", y, 0) if dy is None else dy for dy, y in zip(dys, node.outputs)]
         return apply(
             "numpy_function",
-            *dys,
+            *given,
             *node.inputs,
             function=backward,
             shapes=tuple(x.shape for x in node.inputs),

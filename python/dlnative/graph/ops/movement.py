@@ -4,6 +4,7 @@ An index out of range raises before the step commits anything; negative ones cou
 """
 
 import math
+from typing import Any
 
 from .. import dtypes
 from ..table import Op, check_same_dtype, normalize_axis, register, same
@@ -12,7 +13,7 @@ from ..tensor import Spec, apply
 
 class MoveOp(Op):
     open_shapes = True
-    dtype_rule = dtypes.own
+    dtype_rule: Any = dtypes.own
 
     def flops(self, node):
         return 0

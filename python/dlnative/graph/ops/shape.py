@@ -1,6 +1,7 @@
 """Ops that move values without changing them."""
 
 import math
+from typing import Any
 
 from .. import dtypes
 from ..table import Op, check_same_dtype, normalize_axis, register
@@ -14,7 +15,7 @@ class Reshape(Op):
     name = "reshape"
     view = True
     open_shapes = True
-    dtype_rule = dtypes.own
+    dtype_rule: Any = dtypes.own
 
     def infer(self, x, shape):
         shape = tuple(shape)
@@ -31,7 +32,7 @@ class Reshape(Op):
 
 class _MoveOp(Op):
     open_shapes = True
-    dtype_rule = dtypes.own
+    dtype_rule: Any = dtypes.own
 
     def flops(self, node):
         return 0

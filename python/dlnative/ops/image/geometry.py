@@ -94,7 +94,7 @@ def interpolate(
         fill_mode, fill_value: What stands outside of an image.
     """
     fill = as_tensor(fill_value, values.dtype)
-    result = None
+    result: Any = None
     near = [_neighbors(c, n, order, fill_mode) for c, n in zip(coordinates, sizes)]
     for corner in itertools.product(*near):
         index = start
