@@ -144,7 +144,7 @@ ANSWERED = {
     "== 1": (lambda s, x: x * (x == 1), lambda x: x * (x == 1)),
     "1 !=": (lambda s, x: x * (np.float32(1) != x), lambda x: x * (x != 1)),
     "< and": (lambda s, x: x * ((x < 2) & (x > -3)), lambda x: x * ((x < 2) & (x > -3))),
-    "array <=": (lambda s, x: x * (ARRAY <= x), lambda x: x * (ARRAY <= x)),
+    "array <=": (lambda s, x: x * operator.le(ARRAY, x), lambda x: x * (x >= ARRAY)),
     "or, not": (lambda s, x: x * (~(x >= 2) | (x == 3)), lambda x: x * (~(x >= 2) | (x == 3))),
     "^": (lambda s, x: x * ((x > 0) ^ (x > 2)), lambda x: x * ((x > 0) ^ (x > 2))),
     "** 2": (lambda s, x: x**2, lambda x: x * x),

@@ -285,7 +285,8 @@ def _round(value, digits=None):
     return np.round(value, digits or 0) if isinstance(value, np.ndarray) else round(value)
 
 
-_BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+_BINARY = (*_ARITHMETIC, "and", "or", "xor", "lshift", "rshift")
 for _name in (*_BINARY, *(f"r{name}" for name in _BINARY), "neg", "abs", "invert"):
     setattr(Variable, f"__{_name}__", _operator(getattr(Operators, f"__{_name}__")))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):

@@ -20,7 +20,7 @@ from __future__ import annotations
 import difflib
 import importlib
 
-from ..graph import table
+from ..graph.table import table
 
 # The modules of public ops; each function is found in the first that has it.
 _MODULES = (

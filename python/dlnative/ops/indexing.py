@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 
-from ..graph import indexing
 from ..graph.ops.elementwise import broadcast_shapes
 from ..graph.tensor import ValueTensor, apply
 from . import arguments

@@ -89,7 +89,7 @@ def left_shift(a: Array, b: Array) -> Array:
 
 
 def right_shift(a: Array, b: Array) -> Array:
-    """Bits of `a`, `b` places down, filled with the sign; the sign alone where `left_shift` gives 0."""
+    """Bits of `a`, `b` places down, filled with the sign, which remains of too many places."""
     return as_array(np.right_shift(a, b), a.dtype)
 
 
