@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "ops/chunks.h"
 
@@ -9,6 +10,23 @@ namespace dlnative {
 
 inline constexpr double kByteCost = 0.05;  // nanoseconds, read and written
 inline constexpr std::int64_t kChunkBytes = 4 * kChunk;
+
+// memcpy for pieces that are often short: up to 64 bytes without a call, which takes as long as a
+// few of them.
+inline void copy_bytes(char* to, const char* from, std::int64_t n) {
+  if (n > 64 || n < 4) {
+    std::memcpy(to, from, static_cast<std::size_t>(n));
+  } else if (n >= 16) {
+    for (std::int64_t i = 0; i + 16 <= n; i += 16) std::memcpy(to + i, from + i, 16);
+    std::memcpy(to + n - 16, from + n - 16, 16);  // may overlap the one before
+  } else if (n >= 8) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + n - 8, from + n - 8, 8);
+  } else {
+    std::memcpy(to, from, 4);
+    std::memcpy(to + n - 4, from + n - 4, 4);
+  }
+}
 
 // Calls f(E{}) with an unsigned integer of `element_size` bytes.
 template <class F>

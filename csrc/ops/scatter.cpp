@@ -107,7 +107,12 @@ void ScatterOp<T>::update_rows(const I* indices, const T* updates, T* y) const {
   };
   const int wanted = threads_for(static_cast<double>(count_ * inner) * kRowTime);
   const std::int64_t parts = inner < kNarrowRow ? 1 : std::min(wanted, num_threads());
-  if (parts == 1) {
+  if (inner == 1) {
+    for (std::int64_t j = 0; j < count_; ++j) {
+      T& target = y[place_of(indices[j], size)];
+      target = Update::of(target, updates[j]);
+    }
+  } else if (parts == 1) {
     for (std::int64_t j = 0; j < count_; ++j) update(j, place_of(indices[j], size), 0, inner);
   } else if (inner >= kWideRow) {
     const std::int64_t columns = std::max(kColumns, round_up(ceil_div(inner, parts), 16));

@@ -20,7 +20,8 @@ constexpr std::int64_t kLongUnit = 1024;
 template <class Element>
 void copy_strided(const Element* x, std::int64_t step, Element* y, std::int64_t n) {
   if (step == 1) {
-    std::memcpy(y, x, static_cast<std::size_t>(n) * sizeof(Element));
+    copy_bytes(reinterpret_cast<char*>(y), reinterpret_cast<const char*>(x),
+               n * static_cast<std::int64_t>(sizeof(Element)));
   } else if (step == -1) {
     for (std::int64_t i = 0; i < n; ++i) y[i] = x[-i];
   } else {

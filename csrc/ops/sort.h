@@ -39,6 +39,9 @@ class SearchsortedOp {
   void run(const T* sorted, const T* values, std::int32_t* y) const;
 
  private:
+  template <bool kRight>
+  void search(const T* sorted, const T* values, std::int32_t* y) const;
+
   bool right_ = false;
   std::int64_t n_ = 0, count_ = 0;
 };

@@ -1,6 +1,5 @@
 #include "ops/take.h"
 
-#include <cstring>
 #include <utility>
 
 #include "ops/elements.h"
@@ -54,7 +53,8 @@ template <class I>
 void TakeOp::take_rows(const char* x, const I* indices, char* y) const {
   const std::int64_t bytes = inner_ * element_size_, n = axis_.size;
   const std::int64_t piece = std::min(bytes, kChunkBytes), pieces = chunk_count(bytes, piece);
-  const int threads = threads_for(static_cast<double>(outer_ * count_ * bytes) * kByteCost);
+  const int threads = threads_for(static_cast<double>(outer_ * count_) *
+                                  (kElementCost + kByteCost * static_cast<double>(bytes)));
   for_each_chunk(outer_ * count_ * pieces, kChunkBytes / piece, threads,
                  [&](std::int64_t first, std::int64_t tasks) {
                    std::int64_t row = first / pieces;  // of y
@@ -62,8 +62,8 @@ void TakeOp::take_rows(const char* x, const I* indices, char* y) const {
                    for (std::int64_t task = 0; task < tasks; ++task) {
                      const std::int64_t begin = p * piece;
                      const std::int64_t from = o * n + place_of(indices[j], n);
-                     std::memcpy(y + (o * count_ + j) * bytes + begin, x + from * bytes + begin,
-                                 static_cast<std::size_t>(std::min(piece, bytes - begin)));
+                     copy_bytes(y + (o * count_ + j) * bytes + begin, x + from * bytes + begin,
+                                std::min(piece, bytes - begin));
                      if (++p < pieces) continue;
                      p = 0;
                      if (++j < count_) continue;
