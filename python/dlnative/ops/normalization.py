@@ -9,6 +9,7 @@ from ..graph.dtypes import FLOATS, float_type
 from ..graph.tensor import Tensor, apply
 from . import arguments
 from .public import as_tensor, op
+from .reductions import norm, var
 
 
 def _epsilon(value: float | None) -> float:
@@ -17,8 +18,7 @@ def _epsilon(value: float | None) -> float:
 
 def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Mean and variance with the axes kept, at size 1."""
-    mean = apply("mean", x, axis=axes, keepdims=True)
-    return mean, apply("mean", apply("square", x - mean), axis=axes, keepdims=True)
+    return apply("mean", x, axis=axes, keepdims=True), var(x, axes, keepdims=True)
 
 
 @op
@@ -197,19 +197,5 @@ def normalize(x, axis=-1, order=2, epsilon=None):
     if order == 2:
         square = apply("sum", apply("square", x), axis=axes, keepdims=True)
         return x * apply("minimum", apply("rsqrt", square), 1.0 / epsilon)
-    return x / apply("maximum", _norm(x, order, axes), epsilon)
-
-
-def _norm(x: Tensor, order: int, axes: tuple[int, ...]) -> Tensor:
-    """The norm of an order that is not 2, with the axes kept, at size 1."""
-    size = apply("abs", x)
-    if len(axes) == 2 and order == 1:
-        columns = apply("sum", size, axis=axes[0], keepdims=True)
-        return apply("max", columns, axis=axes[1], keepdims=True)
-    if len(axes) != 1:
-        raise ValueError(
-            f"normalize: expected one axis for order {order}, received {axes} of {x.ndim}"
-        )
-    if order == 1:
-        return apply("sum", size, axis=axes, keepdims=True)
-    return apply("sum", size**order, axis=axes, keepdims=True) ** (1.0 / order)
+    size = norm(x, order, axes, keepdims=True)
+    return x / apply("maximum", size, epsilon)
