@@ -15,7 +15,6 @@ def test_gradient_rules(rng, activation, with_residual):
     """vjp through each forward op against finite differences of the op itself."""
     x = rng.standard_normal((4, 3, 4))
     gamma, beta = rng.standard_normal((2, 4))
-    variance = rng.uniform(0.5, 1.5, 4)
     residual = rng.standard_normal(x.shape)
     extra = {"activation": activation}
 
@@ -23,7 +22,7 @@ def test_gradient_rules(rng, activation, with_residual):
         return ops.batch_norm_training(x, gamma, beta, *rest, **extra)[0]
 
     def given(x, gamma, beta, *rest):
-        return ops.batch_norm(x, beta, variance, gamma, None, *rest, **extra)
+        return ops.batch_norm(x, beta, ops.exp(beta), gamma, None, *rest, **extra)
 
     functions = [training, given]
     if not with_residual:
@@ -37,9 +36,6 @@ def test_gradient_rules(rng, activation, with_residual):
         _, pullback = dlnative.vjp(function, *inputs)
         grads = pullback(weight)[0]
         for i, array in enumerate(inputs):
-            if function is given and i == 2:  # statistics count as constants
-                assert (grads[i] == 0).all()
-                continue
             numeric = np.empty_like(array)
             for index in np.ndindex(array.shape):
                 values = []
