@@ -44,11 +44,11 @@ def compute(op, inputs, attributes, out=None):
     specs, attributes = op.check_call(
         [None if a is None else Tensor(a.shape, _name(a.dtype)) for a in arrays], attributes
     )
-    if None in attributes.get("input_shape", ()):
-        raise ValueError(
-            f"{op.name}: expected 'input_shape' without open sizes, received "
-            f"{attributes['input_shape']}"
-        )
+    for name in ("input_shape", "shape"):
+        if None in attributes.get(name, ()):
+            raise ValueError(
+                f"{op.name}: expected {name!r} without open sizes, received {attributes[name]}"
+            )
     single = isinstance(specs, Spec)
     specs = (specs,) if single else specs
     if out is not None and (

@@ -27,7 +27,11 @@ def float_dtype(name: str, dtype: Any) -> str:
     return dtype
 
 
-def _shape(name, shape):
+def _shape(name: str, shape: Any) -> tuple[int | None, ...]:
+    """The shape of a result; sizes may be open while the shapes of a model are being found."""
+    if traced_graph() is not None and isinstance(shape, (list, tuple)):
+        sizes = iter(arguments.sizes(name, "shape", [n for n in shape if n is not None]))
+        return tuple(None if n is None else next(sizes) for n in shape)
     return arguments.sizes(name, "shape", shape)
 
 
@@ -36,7 +40,7 @@ def _parameter(name, value, what, shape, dtype):
     value = as_tensor(value, dtype, name)
     rank = len(shape)
     fits = value.ndim <= rank and all(
-        n in (1, m) for n, m in zip(value.shape, shape[rank - value.ndim :])
+        m is None or n in (1, m) for n, m in zip(value.shape, shape[rank - value.ndim :])
     )
     if not fits:
         raise ValueError(
@@ -67,7 +71,7 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     return y
 
 
-def symmetric(name: str, shape: tuple[int, ...], dtype: str, seed: Any) -> Tensor:
+def symmetric(name: str, shape: tuple[int | None, ...], dtype: str, seed: Any) -> Tensor:
     """Uniform numbers in (-1, 1), neither of which is drawn."""
     step = 2.0**-24 if dtype == "float32" else 2.0**-53
     return uniform_numbers(name, shape, dtype, seed) * 2 - 1 + step
@@ -143,10 +147,13 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
 
 
 def _whole(value, what):
+    """A bound of integers; floats that are whole numbers are such, too."""
     value = as_tensor(value, name="randint")
-    if value.dtype not in INTEGERS:
-        raise TypeError(f"randint: expected {what} of integers, received {value.dtype}")
-    return value
+    if value.dtype in INTEGERS:
+        return value
+    if isinstance(value, ValueTensor) and (value.value == np.floor(value.value)).all():
+        return value
+    raise TypeError(f"randint: expected {what} of integers, received {value.dtype}")
 
 
 def _check_range(low, high, dtype):

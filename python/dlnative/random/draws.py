@@ -32,7 +32,7 @@ def draw_options(name: str, seed: Any) -> dict[str, int]:
     return {"seed": key, "step": 0} if fixed else {"seed": key}
 
 
-def uniform_numbers(name: str, shape: tuple[int, ...], dtype: str, seed: Any) -> Tensor:
+def uniform_numbers(name: str, shape: tuple[int | None, ...], dtype: str, seed: Any) -> Tensor:
     """Uniform numbers of [0, 1): values, or in a program the node that draws them.
 
     Args:
