@@ -37,20 +37,19 @@ def ask(cases: Iterable[Case]) -> dict[str, Any]:
     for case in cases:
         wanted[case.wide].add(case.key)
     with _lock(KEPT / "lock"):
-        known = {wide: _load(_path(wide)) for wide in wanted}
-        running = [
-            (wide, *_start(wide, keys - set(known[wide])))
+        known = {wide: _load(_path(wide)) | _load(_fresh(wide)) for wide in wanted}
+        running = {
+            wide: _start(wide, keys - set(known[wide]))
             for wide, keys in wanted.items()
             if keys - set(known[wide])
-        ]
-        for wide, process, fresh in running:
+        }
+        for wide, process in running.items():
             if process.wait():
-                raise RuntimeError(
-                    f"Keras did not answer:\n{fresh.with_suffix('.log').read_text()}"
-                )
-            known[wide].update(_load(fresh))
-            fresh.unlink()
+                said = _fresh(wide).with_suffix(".log").read_text()
+                raise RuntimeError(f"Keras did not answer:\n{said}")
+            known[wide].update(_load(_fresh(wide)))
             _save(_path(wide), known[wide])
+            _fresh(wide).unlink()
     return known[False] | known[True]
 
 
@@ -70,6 +69,11 @@ def _path(wide: bool) -> Path:
     return KEPT / f"{name}{'-x64' if wide else ''}.pickle"
 
 
+def _fresh(wide: bool) -> Path:
+    """What a process writes from time to time: something is left where it was stopped."""
+    return _path(wide).with_suffix(".fresh")
+
+
 def _load(path: Path) -> dict[str, Any]:
     return pickle.loads(path.read_bytes()) if path.is_file() else {}
 
@@ -80,18 +84,17 @@ def _save(path: Path, answers: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-def _start(wide: bool, keys: set[str]) -> tuple[subprocess.Popen, Path]:
-    """Starts the process that answers `keys`; returns it and the file that it will write."""
-    fresh = KEPT / f"fresh{'-x64' if wide else ''}.pickle"
+def _start(wide: bool, keys: set[str]) -> subprocess.Popen:
+    """Starts the process that answers `keys`."""
+    fresh = _fresh(wide)
     questions = fresh.with_suffix(".txt")
     questions.write_text("\n".join(sorted(keys)))
     environment = {**os.environ, "JAX_ENABLE_X64": "1" if wide else "0"}
     with questions.open() as asked, fresh.with_suffix(".log").open("w") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, FOLDER / "keras_worker.py", fresh],
             env=environment,
             stdin=asked,
             stdout=log,
             stderr=log,
         )
-    return process, fresh

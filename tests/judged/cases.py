@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,37 +173,72 @@ def _text(value: Any) -> str:
     return repr(value)
 
 
-class Arrays:
-    """Makes the arrays of a case, in the order in which they stand in it."""
+class Place:
+    """Where a tensor stands in the arguments of a call."""
 
-    def __init__(self, convert: Callable[[np.ndarray, bool], Any]):
-        self.convert = convert
-        self.count = 0
+    def __init__(self, number: int):
+        self.number = number
 
-    def fill(self, value: Any, static: bool = False) -> Any:
-        """`value` with `convert(array, static)` in the place of each `Array`."""
+
+class Call:
+    """The arguments of a case, with Places for its tensors.
+
+    Attributes:
+        case: The case.
+        tensors: The values of the tensors, by the numbers of their places.
+        args, kwargs: The arguments, in which `Array`s have become Places, and arrays where they
+            are static.
+    """
+
+    def __init__(self, case: Case):
+        self.case = case
+        self.tensors: list[np.ndarray] = []
+        self._count = 0
+        self.args = [self._placed(a, i in case.static) for i, a in enumerate(case.args)]
+        self.kwargs = {k: self._placed(v, k in case.static) for k, v in case.kwargs.items()}
+
+    def _placed(self, value: Any, static: bool) -> Any:
         if isinstance(value, Array):
-            self.count += 1
-            return self.convert(value.make(self.count), static)
+            self._count += 1
+            array = value.make(self._count)
+            if static:
+                return array
+            self.tensors.append(array)
+            return Place(len(self.tensors) - 1)
         if isinstance(value, (list, tuple)):
-            return type(value)([self.fill(v, static) for v in value])
+            return type(value)([self._placed(v, static) for v in value])
         if isinstance(value, dict):
-            return {k: self.fill(v, static) for k, v in value.items()}
+            return {k: self._placed(v, static) for k, v in value.items()}
         return value
 
+    def run(self, package: Any, function: Callable[..., Any], tensors: Sequence[Any]) -> list[Any]:
+        """The results, one by one, of the call with these tensors.
 
-def arguments(
-    case: Case, convert: Callable[[np.ndarray, bool], Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of a call.
+        Args:
+            package: keras or dlnative, for a case with a `call`.
+            function: The op, for all others.
+            tensors: What is put into the places.
+        """
+        args, kwargs = filled(self.args, tensors), filled(self.kwargs, tensors)
+        if self.case.call is not None:
+            return leaves(self.case.call(package, *args, **kwargs))
+        return leaves(function(*args, **kwargs))
 
-    Args:
-        case: The case.
-        convert: What (array, whether it is static) becomes.
-    """
-    arrays = Arrays(convert)
-    args = [arrays.fill(a, i in case.static) for i, a in enumerate(case.args)]
-    return args, {k: arrays.fill(v, k in case.static) for k, v in case.kwargs.items()}
+    def chosen(self) -> list[int]:
+        """The numbers of the tensors whose gradients are compared."""
+        given = [self.args[c] if isinstance(c, int) else self.kwargs[c] for c in self.case.grad]
+        return [place.number for place in leaves(given)]
+
+
+def filled(value: Any, tensors: Sequence[Any]) -> Any:
+    """`value` with tensors in the places."""
+    if isinstance(value, Place):
+        return tensors[value.number]
+    if isinstance(value, (list, tuple)):
+        return type(value)([filled(v, tensors) for v in value])
+    if isinstance(value, dict):
+        return {k: filled(v, tensors) for k, v in value.items()}
+    return value
 
 
 def leaves(value: Any) -> list[Any]:

@@ -21,9 +21,9 @@ This page is written by `python tests/judged`.
 
 
 def is_there(name: str) -> bool:
-    """Whether dlnative has a name of `names.functions()`, and not only a row of the op table."""
+    """Whether dlnative has a name, as in `Case.op`, and not only a row of the op table."""
     try:
-        function = find(dlnative, name.removeprefix("ops."))
+        function = find(dlnative, name)
     except (AttributeError, ImportError):
         return False
     return getattr(function, "__module__", "") != "dlnative.ops.rows"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from cases import Array, Case, arguments, leaves, weights
+from cases import Array, Call, Case, leaves, weights
+from document import is_there
 from names import find
 
 import dlnative
@@ -14,6 +16,14 @@ from dlnative.graph import Graph, Tensor
 from dlnative.graph.tensor import Tracing, ValueTensor
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-13}
+
+
+_LACKING = (
+    "no native kernel",
+    "module 'dlnative.reference' has no",
+    "dlnative.ops has no op",
+    "module 'dlnative.random' has no",
+)
 
 
 class Missing(Exception):
@@ -31,12 +41,8 @@ def findings(case: Case, answer: dict[str, Any], engine: str) -> list[str]:
     Raises:
         Missing: There is nothing to be compared yet.
     """
-    try:
-        function = find(dlnative, case.op)
-    except (AttributeError, ImportError):
-        raise Missing(f"no {case.op}") from None
-    if getattr(function, "__module__", "") == "dlnative.ops.rows":
-        raise Missing(f"no {case.op} but the row of the op table")
+    if case.call is None and not is_there(case.op):
+        raise Missing(f"no {case.op}")
     with dlnative.engine(engine):
         return [f"{case.label}: {wrong}" for wrong in _findings(case, answer)]
 
@@ -74,7 +80,7 @@ def _outcome(run: Any, case: Case) -> Any:
         return run(case)
     except Exception as error:
         text = str(error)
-        if "no native kernel" in text or "module 'dlnative.reference' has no" in text:
+        if any(part in text for part in _LACKING):
             raise Missing(text) from None
         return error
 
@@ -82,83 +88,43 @@ def _outcome(run: Any, case: Case) -> Any:
 # --- dlnative's answers ---------------------------------------------------------------------------
 
 
-def _called(case: Case, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
-    if case.call is not None:
-        return leaves(case.call(dlnative, *args, **kwargs))
-    return leaves(find(dlnative, case.op)(*args, **kwargs))
+def _run(call: Call, tensors: Sequence[Any]) -> list[Any]:
+    function = None if call.case.call is not None else find(dlnative, call.case.op)
+    results = call.run(dlnative, function, tensors)
+    return [r.value if isinstance(r, ValueTensor) else r for r in results]
 
 
 def _eager(case: Case) -> list[Any]:
     """The results on arrays; where a function is called, on value tensors."""
-    plain = case.call is None
-    args, kwargs = arguments(case, lambda a, static: a if plain or static else ValueTensor(a))
-    return [_value(r) for r in _called(case, args, kwargs)]
-
-
-def _value(result: Any) -> Any:
-    return result.value if isinstance(result, ValueTensor) else result
+    call = Call(case)
+    return _run(call, call.tensors if case.call is None else [ValueTensor(t) for t in call.tensors])
 
 
 def _traced(case: Case) -> list[Any]:
     """The results of a graph that is fed the arrays."""
-    graph, arrays = Graph(), []
-
-    def feed(array: np.ndarray, static: bool) -> Any:
-        if static:
-            return array
-        arrays.append(array)
-        return graph.feed(array.shape, array.dtype.name)
-
-    args, kwargs = arguments(case, feed)
+    call, graph = Call(case), Graph()
+    feeds = [graph.feed(t.shape, t.dtype.name) for t in call.tensors]
     with Tracing(graph):
-        results = [_value(r) for r in _called(case, args, kwargs)]
+        results = _run(call, feeds)
     tensors = [r for r in results if isinstance(r, Tensor)]
-    values = iter(engines.build(graph, tensors)(*arrays) if tensors else ())
+    values = iter(engines.build(graph, tensors)(*call.tensors) if tensors else ())
     return [next(values) if isinstance(r, Tensor) else r for r in results]
 
 
 def _gradients(case: Case) -> list[np.ndarray]:
-    """The gradients of the chosen arguments, one after another."""
-    inputs: list[np.ndarray] = []
+    """The gradients of the chosen tensors, one after another."""
+    call = Call(case)
+    floats = [i for i, t in enumerate(call.tensors) if t.dtype.kind == "f"]
 
-    def note(array: np.ndarray, static: bool) -> Any:
-        if static or array.dtype.kind != "f":
-            return array
-        inputs.append(array)
-        return _Place(len(inputs) - 1)
-
-    args, kwargs = arguments(case, note)
-    chosen = [
-        p.number for c in case.grad for p in leaves(args[c] if isinstance(c, int) else kwargs[c])
-    ]
-
-    def function(*tensors: Any) -> list[Any]:
-        filled = _filled(args, tensors), _filled(kwargs, tensors)
-        results = _called(case, *filled)
+    def function(*given: Any) -> list[Any]:
+        replaced = dict(zip(floats, given))
+        results = _run(call, [replaced.get(i, t) for i, t in enumerate(call.tensors)])
         return [r for r in results if isinstance(r, Tensor) and r.dtype.startswith("float")]
 
-    results, pullback = dlnative.vjp(function, *inputs)
+    results, pullback = dlnative.vjp(function, *(call.tensors[i] for i in floats))
     results = results if isinstance(results, tuple) else (results,)
-    cotangents = [weights(i, r.shape, r.dtype.name) for i, r in enumerate(results)]
-    found, _ = pullback(*cotangents)
-    return [found[i] for i in chosen]
-
-
-class _Place:
-    """Where a tensor will stand."""
-
-    def __init__(self, number: int):
-        self.number = number
-
-
-def _filled(value: Any, tensors: tuple[Any, ...]) -> Any:
-    if isinstance(value, _Place):
-        return tensors[value.number]
-    if isinstance(value, (list, tuple)):
-        return type(value)([_filled(v, tensors) for v in value])
-    if isinstance(value, dict):
-        return {k: _filled(v, tensors) for k, v in value.items()}
-    return value
+    found, _ = pullback(*(weights(i, r.shape, r.dtype.name) for i, r in enumerate(results)))
+    return [found[floats.index(i)] for i in call.chosen()]
 
 
 # --- comparison -----------------------------------------------------------------------------------

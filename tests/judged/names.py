@@ -35,12 +35,12 @@ def short(name: str) -> str:
 
 
 def find(package: Any, op: str) -> Any:
-    """The function of `package` (keras or dlnative) for the name of an op in a case.
+    """The function of `package` (keras or dlnative) for a name of `names()` or `Case.op`.
 
     Raises:
         AttributeError: There is none.
     """
     found = package if op.startswith("random.") else package.ops
-    for part in op.split("."):
+    for part in op.removeprefix("ops.").split("."):
         found = getattr(found, part)
     return found
