@@ -23,6 +23,8 @@ class BroadcastLoops {
   std::int64_t row_size() const { return row_size_; }
   // Along a row: 1 where the operand advances, 0 where it stays.
   LoopNest::Offsets row_steps() const { return row_steps_; }
+  // The axis of neighbouring rows.
+  LoopNest::Axis row_axis() const { return nest_.innermost(); }
 
   // Calls f(row, offsets of the row in the operands) for rows first, first + 1, ..., first + count
   // - 1; row r of the contiguous result starts at r * row_size().

@@ -30,6 +30,7 @@ class LoopNest {
   }
 
   std::int64_t size() const { return size_; }
+  Axis innermost() const { return axes_.empty() ? Axis{1, {}} : axes_.back(); }
 
   // Calls f(i, offsets) for i = first, first + 1, ..., first + count - 1.
   template <class F>

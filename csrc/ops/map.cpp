@@ -1,6 +1,7 @@
 #include "ops/map.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/checks.h"
 #include "dispatch/dispatch.h"
@@ -96,6 +97,49 @@ std::int64_t chunk_of(double nanoseconds) {
   return std::clamp(units * kUnit, kUnit, kChunk);
 }
 
+// Rows of at most this many elements are run together, as many as fill a block.
+constexpr std::int64_t kShortRow = 32;
+constexpr std::int64_t kBlock = 1024;
+
+// An operand of several short rows where it is not contiguous.
+class Spread {
+ public:
+  // The same row `rows` times.
+  const void* tile(const void* row, std::int64_t bytes, std::int64_t rows) {
+    const std::int64_t total = bytes * rows;
+    if (row == tiled_ && total <= tiled_bytes_) return values_;
+    std::int64_t done = bytes;
+    std::memcpy(values_, row, static_cast<std::size_t>(bytes));
+    for (; done < total; done *= 2)
+      std::memcpy(values_ + done, values_, static_cast<std::size_t>(std::min(done, total - done)));
+    tiled_ = row;
+    tiled_bytes_ = total;
+    return values_;
+  }
+
+  // Each of `rows` elements n times.
+  const void* expand(const void* column, std::int64_t bytes, std::int64_t n, std::int64_t rows) {
+    if (bytes == 1) return expand_as<std::uint8_t>(column, n, rows);
+    if (bytes == 4) return expand_as<std::uint32_t>(column, n, rows);
+    return expand_as<std::uint64_t>(column, n, rows);
+  }
+
+ private:
+  template <class Element>
+  const void* expand_as(const void* column, std::int64_t n, std::int64_t rows) {
+    const auto* from = static_cast<const Element*>(column);
+    auto* to = reinterpret_cast<Element*>(values_);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t i = 0; i < n; ++i) *to++ = from[r];
+    }
+    return values_;
+  }
+
+  const void* tiled_ = nullptr;
+  std::int64_t tiled_bytes_ = 0;
+  alignas(64) char values_[kBlock * 8];
+};
+
 const void* advanced(const void* p, std::int64_t bytes) {
   return bytes == 0 ? p : static_cast<const char*>(p) + bytes;
 }
@@ -138,13 +182,17 @@ MapOp::MapOp(const MapChoice& choice, const std::vector<Operand>& operands,
           shape),
       function_(choice.function),
       result_bytes_(dtype_size(choice.result)),
-      chunk_(chunk_of(choice.nanoseconds)),
-      threads_(
-          threads_for(static_cast<double>(loops_.rows()) *
-                      (kRowCost + static_cast<double>(loops_.row_size()) * choice.nanoseconds))) {
+      chunk_(chunk_of(choice.nanoseconds)) {
   const LoopNest::Offsets steps = loops_.row_steps();
+  const LoopNest::Axis axis = loops_.row_axis();
   steps_ = {steps.a, steps.b, steps.c};
+  row_strides_ = {axis.steps.a, axis.steps.b, axis.steps.c};
   for (std::size_t i = 0; i < operands.size(); ++i) bytes_[i] = operands[i].element_size;
+  const std::int64_t n = loops_.row_size();
+  if (n <= kShortRow && axis.size * n >= 2 * kShortRow) neighbours_ = axis.size;
+  const double calls = static_cast<double>(loops_.rows());
+  const double per_call = neighbours_ != 0 ? 0.5 * static_cast<double>(n) : kRowCost;
+  threads_ = threads_for(calls * (per_call + static_cast<double>(n) * choice.nanoseconds));
 }
 
 MapOp::Addresses MapOp::at(const void* const* in, LoopNest::Offsets offsets) const {
@@ -167,11 +215,43 @@ void MapOp::run(const void* const* in, void* y) const {
   }
   const std::int64_t rows = std::max<std::int64_t>(1, chunk_ / std::max<std::int64_t>(n, 1));
   for_each_chunk(loops_.rows(), rows, threads_, [&](std::int64_t first, std::int64_t count) {
-    loops_.for_each_row(first, count, [&](std::int64_t r, LoopNest::Offsets offsets) {
-      const Addresses row = at(in, offsets);
-      function_(row.data(), steps_.data(), to + r * n * result_bytes_, n);
-    });
+    if (neighbours_ != 0) {
+      run_short_rows(in, to, first, count);
+    } else {
+      run_rows(in, to, first, count);
+    }
   });
+}
+
+void MapOp::run_rows(const void* const* in, char* y, std::int64_t first, std::int64_t count) const {
+  const std::int64_t n = loops_.row_size();
+  loops_.for_each_row(first, count, [&](std::int64_t r, LoopNest::Offsets offsets) {
+    const Addresses row = at(in, offsets);
+    function_(row.data(), steps_.data(), y + r * n * result_bytes_, n);
+  });
+}
+
+void MapOp::run_short_rows(const void* const* in, char* y, std::int64_t first,
+                           std::int64_t count) const {
+  const std::int64_t n = loops_.row_size();
+  Spread spread[kOperands];
+  std::int64_t rows = 0;
+  for (std::int64_t r = first; r < first + count; r += rows) {
+    rows = std::min({kBlock / n, neighbours_ - r % neighbours_, first + count - r});
+    loops_.for_each_row(r, 1, [&](std::int64_t, LoopNest::Offsets offsets) {
+      Addresses from = at(in, offsets);
+      std::array<std::int64_t, kOperands> steps{};
+      for (std::size_t i = 0; i < kOperands && bytes_[i] != 0; ++i) {
+        steps[i] = steps_[i] != 0 || row_strides_[i] != 0 ? 1 : 0;
+        if (steps_[i] != 0 && row_strides_[i] == 0) {
+          from[i] = spread[i].tile(from[i], n * bytes_[i], rows);
+        } else if (steps_[i] == 0 && row_strides_[i] != 0) {
+          from[i] = spread[i].expand(from[i], bytes_[i], n, rows);
+        }
+      }
+      function_(from.data(), steps.data(), y + r * n * result_bytes_, rows * n);
+    });
+  }
 }
 
 }  // namespace dlnative

@@ -25,6 +25,9 @@ MapChoice map_choice(const std::string& name, DType dtype);
 MapChoice cast_choice(DType from, DType to);
 
 // y = f(a, b, c). y may be an operand of the result's shape and element size.
+//
+// The function is called once per row. Where rows are short, as in images minus a mean per channel,
+// it is called for many of them at once, on copies of the operands that are broadcast.
 class MapOp {
  public:
   struct Operand {
@@ -42,12 +45,16 @@ class MapOp {
   using Addresses = std::array<const void*, kOperands>;
 
   Addresses at(const void* const* in, LoopNest::Offsets offsets) const;
+  void run_rows(const void* const* in, char* y, std::int64_t first, std::int64_t count) const;
+  void run_short_rows(const void* const* in, char* y, std::int64_t first, std::int64_t count) const;
 
   BroadcastLoops loops_;
   MapFunction function_ = nullptr;
   std::array<std::int64_t, kOperands> steps_{};  // along a row, 0 or 1
   std::array<std::int64_t, kOperands> bytes_{};  // of an operand's element; 0 past the last
   std::int64_t result_bytes_ = 0;
+  std::int64_t neighbours_ = 0;                        // rows that differ in their last index only
+  std::array<std::int64_t, kOperands> row_strides_{};  // from one of them to the next, in elements
   std::int64_t chunk_ = 0;
   int threads_ = 0;
 };

@@ -103,8 +103,8 @@ struct Lgamma {
 struct Digamma {
   static double of(double x) {
     if (x <= 0) {
-      const double fraction = x - std::floor(x);
-      if (!(fraction > 0)) return std::numeric_limits<double>::quiet_NaN();
+      const double fraction = x - std::round(x);
+      if (!(fraction != 0) || std::isinf(x)) return std::numeric_limits<double>::quiet_NaN();
       return of(1 - x) - kPi / std::tan(kPi * fraction);
     }
     double y = 0;

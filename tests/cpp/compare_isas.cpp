@@ -1,6 +1,6 @@
 // Compares the kernels of every instruction set that this machine supports with those of baseline.
 //
-//   compare_isas [topic ...]     all topics, or some of: elementwise optimizers conversions
+//   compare_isas [topic ...]     all topics, or some of: elementwise maps optimizers conversions
 //                                reductions softmax losses gemm
 //
 // Calls the functions of every KernelTable, in float32 and float64, with sizes that straddle
@@ -48,10 +48,10 @@ struct Topic {
 };
 
 constexpr Topic kTopics[] = {
-    {"elementwise", isa_test::compare_elementwise}, {"optimizers", isa_test::compare_optimizers},
-    {"conversions", isa_test::compare_conversions}, {"reductions", isa_test::compare_reductions},
-    {"softmax", isa_test::compare_softmax},         {"losses", isa_test::compare_losses},
-    {"gemm", isa_test::compare_gemm, false},
+    {"elementwise", isa_test::compare_elementwise}, {"maps", isa_test::compare_maps},
+    {"optimizers", isa_test::compare_optimizers},   {"conversions", isa_test::compare_conversions},
+    {"reductions", isa_test::compare_reductions},   {"softmax", isa_test::compare_softmax},
+    {"losses", isa_test::compare_losses},           {"gemm", isa_test::compare_gemm, false},
 };
 
 void print_now(const char* text) {

@@ -1,4 +1,4 @@
-// Elementwise kernels: activations and their gradients, binary arithmetic, bias, dropout.
+// Elementwise kernels: activations and their gradients, rescaling, bias, dropout.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -14,7 +14,6 @@ namespace {
 
 using dlnative::Activation;
 using dlnative::ActivationParams;
-using dlnative::Binary;
 
 // What is compared how: kExact where no multiply-add can be contracted.
 struct ActivationTest {
@@ -142,39 +141,6 @@ void compare_activations() {
 }
 
 template <class T>
-void compare_binary() {
-  constexpr const char* kNames[] = {"add", "subtract", "multiply", "divide", "maximum", "minimum"};
-  static_assert(sizeof(kNames) / sizeof(kNames[0]) == static_cast<std::size_t>(Binary::kCount),
-                "one name per operation");
-  for (int f = 0; f < static_cast<int>(Binary::kCount); ++f) {
-    for (const bool special : {false, true}) {
-      const std::vector<T> a =
-          special ? special_values<T>(kLargest, 6) : reals<T>(kLargest, -5, 5, 6);
-      const std::vector<T> b =
-          special ? special_values<T>(kLargest, 7) : reals<T>(kLargest, -5, 5, 7);
-      const std::string name =
-          std::string(type_name<T>()) + " " + kNames[f] + (special ? " special" : "");
-      compare_map(name, kExact, a, b,
-                  [&](const KernelTable& table, const T* x, const T* z, T* y, Index n) {
-                    table.get<T>().elementwise->binary[f](x, z, y, n);
-                  });
-      const T scalars[] = {T(1.5), T(-0.0), std::numeric_limits<T>::infinity(),
-                           std::numeric_limits<T>::quiet_NaN()};
-      for (const T scalar : scalars) {
-        compare_map(name + " scalar right", kExact, a,
-                    [&](const KernelTable& table, const T* x, T* y, Index n) {
-                      table.get<T>().elementwise->binary_scalar_right[f](x, scalar, y, n);
-                    });
-        compare_map(name + " scalar left", kExact, a,
-                    [&](const KernelTable& table, const T* x, T* y, Index n) {
-                      table.get<T>().elementwise->binary_scalar_left[f](scalar, x, y, n);
-                    });
-      }
-    }
-  }
-}
-
-template <class T>
 void compare_rescale_and_bias() {
   compare_map(std::string(type_name<T>()) + " rescale", rounding<T>(4),
               reals<T>(kLargest, -3, 3, 8),
@@ -235,8 +201,6 @@ void compare_dropout() {
 void compare_elementwise() {
   compare_activations<float>();
   compare_activations<double>();
-  compare_binary<float>();
-  compare_binary<double>();
   compare_rescale_and_bias<float>();
   compare_rescale_and_bias<double>();
   compare_dropout<float>();

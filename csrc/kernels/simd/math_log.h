@@ -132,11 +132,13 @@ DLNATIVE_INLINE Vec<T> log_of_base(Vec<T> x, const LogBase<T>& base) {
   });
 }
 
+// log2(x), exact for powers of two. Error: float32 0.79 / 0.69, float64 0.77 / 0.67 ulp.
 template <class T>
 DLNATIVE_INLINE Vec<T> vlog2(Vec<T> x) {
   return log_of_base<T>(x, LogBaseConstants<T>::kTwo);
 }
 
+// log10(x). Error: float32 0.69 / 0.63, float64 0.71 / 0.62 ulp.
 template <class T>
 DLNATIVE_INLINE Vec<T> vlog10(Vec<T> x) {
   return log_of_base<T>(x, LogBaseConstants<T>::kTen);

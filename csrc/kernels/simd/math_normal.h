@@ -51,21 +51,6 @@ struct MillsConstants<double> {
   static constexpr std::uint64_t kHighHalf = 0xfffffffff8000000u;  // 26 bits
 };
 
-// As `polynomial`, with even and odd powers apart: half as many roundings follow one another. For
-// the quotient below that is worth 5 ulp in float64 (x = -30) and 0.7 in float32, at no cost in
-// time.
-template <class T, int kCount>
-DLNATIVE_INLINE Vec<T> split_polynomial(Vec<T> x, const T (&coefficients)[kCount]) {
-  constexpr int kEven = (kCount - 1) / 2 * 2, kOdd = kCount / 2 * 2 - 1;
-  const Vec<T> z = x * x;
-  Vec<T> even = broadcast<T>(coefficients[kEven]), odd = broadcast<T>(coefficients[kOdd]);
-#pragma GCC unroll 16
-  for (int i = kEven - 2; i >= 0; i -= 2) even = even * z + coefficients[i];
-#pragma GCC unroll 16
-  for (int i = kOdd - 2; i >= 0; i -= 2) odd = odd * z + coefficients[i];
-  return odd * x + even;
-}
-
 // cdf = Phi(x) and density = exp(-x^2 / 2) / sqrt(2 pi).
 template <class T>
 struct NormalDistribution {
@@ -111,12 +96,16 @@ struct ErfConstants<double> {
 };
 
 // erf(x) for larger |x| as 1 - 2 Phi(-t), t = sqrt2 |x|.
+// Error: float32 1.29 / 1.29, float64 1.19 / 1.05 ulp.
 template <class T>
 DLNATIVE_INLINE Vec<T> verf(Vec<T> x) {
   using C = MillsConstants<T>;
   const Vec<T> a = at_most<T>(vabs<T>(x), ErfConstants<T>::kOne);
   const Vec<T> z = a * a;
-  const Vec<T> near = a + a * polynomial<T>(z, ErfConstants<T>::kP);
+  // Below the least normal number a product with 0.128 would be lost.
+  const Vec<T> linear = a * T(1.12837916709551257390);
+  const Vec<T> series = a + a * polynomial<T>(z, ErfConstants<T>::kP);
+  const Vec<T> near = a < T(0x1p-30) ? linear : series;
   const Vec<T> t = a * T(1.41421356237309504880);
   const Vec<T> ratio = polynomial<T>(t, C::kP) / polynomial<T>(t, C::kQ);
   const Vec<T> far = 1 - (vexp_nonpositive<T>(-z) * ratio) * 2;

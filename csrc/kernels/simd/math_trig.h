@@ -194,6 +194,7 @@ DLNATIVE_INLINE Vec<float> vtrig(Vec<float> x) {
   return narrow(vtrig_short<kQuarter>(widen_low(x)), vtrig_short<kQuarter>(widen_high(x)));
 }
 
+// Error of both: float32 0.50, float64 0.78 / 0.77 ulp. NaN for infinities.
 template <class T>
 DLNATIVE_INLINE Vec<T> vsin(Vec<T> x) {
   return vtrig<0>(x);

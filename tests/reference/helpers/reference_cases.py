@@ -23,6 +23,19 @@ ACTIVATIONS = {
     "exponential": {},
     "step": {},
 }
+UNARY = (
+    *("negative", "abs", "sign", "square", "sqrt", "rsqrt", "cbrt", "exp", "expm1", "exp2"),
+    *("log", "log1p", "log2", "log10", "sin", "cos", "tan", "arcsin", "arccos", "arctan"),
+    *("sinh", "cosh", "arcsinh", "arctanh", "floor", "ceil", "round", "trunc"),
+    *("erf", "erfc", "erfinv", "lgamma", "digamma", "i0"),
+    *("isnan", "isinf", "isfinite", "signbit"),
+)
+BINARY = (
+    *("add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "floor_divide"),
+    *("mod", "fmod", "arctan2", "hypot", "logaddexp"),
+    *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+)
+OF_BITS = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "gcd", "lcm")
 DENSE_LOSSES = {
     "softmax_cross_entropy": {"label_smoothing": 0.1},
     "categorical_cross_entropy": {"label_smoothing": 0.1},
@@ -57,9 +70,22 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
         for axis in (-1, 1):
             call(name, x, axis=axis)
             call(f"{name}_backward", y, x, axis=axis)
-    for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
+    for name in BINARY:
         call(name, x, y)
         call(name, x, array(3))
+    for name in UNARY:
+        call(name, x)
+    call("arccosh", x + 1)
+    integers = (rng.integers(0, 9, (batch, 3), np.int32), np.array([1, 2, 4], np.int32))
+    for name in OF_BITS:
+        call(name, *integers)
+    call("bitwise_not", integers[0])
+    truths = (x > 0.4, np.array([True, False, True]))
+    for name in ("logical_and", "logical_or", "logical_xor"):
+        call(name, *truths)
+    call("logical_not", truths[0])
+    call("where", truths[0], x, y)
+    call("cast", x, dtype="int64")
     call("rescale", x, scale=2.0, offset=-1.0)
     for name in ("sum", "mean", "max", "min"):
         call(name, x, axis=1)
