@@ -8,7 +8,10 @@ INSIDE = V([-7.5, -3.25, -0.75, -1e-3, 1e-3, 0.6, 2.5, 4.25, 9.0])
 KINKS = V([-6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, NAN])
 
 
-def _activation(name, options=(), line=LINE, kinks=KINKS):
+SMALL_INTEGERS = ("int32", "uint8", "bool")
+
+
+def _activation(name, options=(), line=LINE, kinks=KINKS, integers=SMALL_INTEGERS):
     """One function of x on arrays of all dtypes and at its kinks, with each of its options."""
     cases = []
     for kwargs in ({}, *options):
@@ -21,10 +24,7 @@ def _activation(name, options=(), line=LINE, kinks=KINKS):
     return [
         *cases,
         Case(name, (A(2, 3, dtype="float64", low=-4, high=4),), grad=(0,)),
-        *(
-            Case(name, (A(2, 4, dtype=d, low=-3, high=3),))
-            for d in ("int32", "int64", "uint8", "bool")
-        ),
+        *(Case(name, (A(2, 4, dtype=d, low=-3, high=3),)) for d in integers),
         Case(name, (A(0, 3),), grad=(0,)),
         Case(name, (V(1.5),), grad=(0,)),
         Case(name, ([-1.0, 0.5],)),
@@ -32,26 +32,26 @@ def _activation(name, options=(), line=LINE, kinks=KINKS):
 
 
 ACTIVATIONS = [
-    *_activation("relu"),
+    *_activation("relu", integers=(*SMALL_INTEGERS, "int64")),
     *_activation("relu6"),
     *_activation("leaky_relu", ({"negative_slope": 0.5},), kinks=V([-1.0, 1.0, NAN])),
     *_activation("elu", ({"alpha": 0.5},)),
     *_activation("selu"),
-    *_activation("celu", ({"alpha": 0.5}, {"alpha": 2})),
+    *_activation("celu", ({"alpha": 0.5}, {"alpha": 2}), kinks=V([-1.0, 0.0, 1.0])),
     *_activation("gelu", ({"approximate": False},), line=INSIDE),
-    *_activation("silu", line=INSIDE),
-    *_activation("swish", line=INSIDE),
-    *_activation("sigmoid"),
+    *_activation("silu", line=INSIDE, integers=()),
+    *_activation("swish", line=INSIDE, integers=()),
+    *_activation("sigmoid", integers=()),
     *_activation("hard_sigmoid"),
     *_activation("hard_silu", line=INSIDE),
     *_activation("hard_swish", line=INSIDE),
-    *_activation("hard_tanh"),
+    *_activation("hard_tanh", integers=("int32", "int64", "bool")),
     *_activation("hard_shrink", ({"threshold": 1.0}, {"threshold": 0})),
     *_activation("soft_shrink", ({"threshold": 1.0}, {"threshold": 0})),
     *_activation("tanh_shrink"),
     *_activation("softplus"),
     *_activation("softsign", line=INSIDE),
-    *_activation("log_sigmoid"),
+    *_activation("log_sigmoid", integers=("int32", "uint8")),
     *_activation("squareplus", ({"b": 0.5},)),
     *_activation("sparse_plus"),
     *_activation("sparse_sigmoid"),
@@ -82,6 +82,12 @@ DIFFERENT_ACTIVATIONS = [
         differs_expect=ValueError,
     ),
     Case(
+        "hard_tanh",
+        (V([0, 1, 7], "uint8"),),
+        differs="min(x, 1) for uint8: in Keras the lower bound -1 becomes 255.",
+        differs_expect=V([0, 1, 1], "uint8"),
+    ),
+    Case(
         "sparsemax",
         (V([1.0, 0.9, -1.0]),),
         differs="The results have the sum 1, as in the paper. In Keras the threshold is made of "
@@ -100,7 +106,7 @@ ALONG_AXES = [
             Case(name, (A(3, 5, 2),), {"axis": 1}, grad=(0,)),
             Case(name, (A(3, 5, 2), -3), grad=(0,)),
             Case(name, (A(3, 5, 2), (0, 2)), grad=(0,)),
-            Case(name, (A(3, 5, 2), (-1, 1)), grad=(0,)),
+            Case(name, (A(3, 5, 2), (2, 1)), grad=(0,)),
             Case(name, (A(3, 5), None), grad=(0,)),
             Case(name, (A(3, 5, dtype="float64", low=-40, high=40),), grad=(0,)),
             Case(name, (A(2, 4, dtype="int32"),)),
@@ -135,24 +141,34 @@ ALONG_AXES = [
 IMAGE, LINES = A(2, 5, 6, 3), A(2, 7, 3)
 
 
+def _at_size(name, x, size, **kwargs):
+    """A pooling without strides, which with JAX this Keras has to be given."""
+
+    def call(k, x):
+        strides = size if k.__name__ == "keras" else None
+        return getattr(k.ops, name)(x, size, strides, **kwargs)
+
+    return Case(name, (x,), call=call, grad=(0,))
+
+
 def _pooling(name):
     return [
-        Case(name, (LINES, 2), grad=(0,)),
+        _at_size(name, LINES, 2),
         Case(name, (LINES, 3, 2), grad=(0,)),
         Case(name, (LINES, (3,), (1,), "same"), grad=(0,)),
-        Case(name, (IMAGE, 2), grad=(0,)),
+        _at_size(name, IMAGE, (2, 2)),
         Case(name, (IMAGE, (3, 2)), {"strides": 1, "padding": "same"}, grad=(0,)),
         Case(name, (IMAGE, (2, 3)), {"strides": (2, 1)}, grad=(0,)),
-        Case(name, (IMAGE, 3), {"padding": "SAME", "data_format": "channels_last"}, grad=(0,)),
-        Case(name, (IMAGE, 2), {"data_format": "channels_first"}, grad=(0,)),
-        Case(name, (LINES, 2), {"data_format": "channels_first", "padding": "same"}, grad=(0,)),
-        Case(name, (A(1, 4, 4, 2, dtype="float64"), 2), grad=(0,)),
-        Case(name, (A(1, 4, 4, 2, special=(NAN, INF, -INF)), 2)),
-        Case(name, (A(1, 4, 4, 2), 1), grad=(0,)),
-        Case(name, (A(0, 4, 4, 2), 2), grad=(0,)),
-        Case(name, (IMAGE, 2), {"padding": "full"}, raises=ValueError),
-        Case(name, (IMAGE, 2), {"data_format": "first"}, raises=ValueError),
-        Case(name, (IMAGE, (2, 2, 2)), raises=ValueError),
+        _at_size(name, IMAGE, 3, padding="SAME", data_format="channels_last"),
+        _at_size(name, IMAGE, 2, data_format="channels_first"),
+        _at_size(name, LINES, 2, data_format="channels_first", padding="same"),
+        _at_size(name, A(1, 4, 4, 2, dtype="float64"), 2),
+        Case(name, (A(1, 4, 4, 2, special=(NAN, INF, -INF)), 2, 2)),
+        _at_size(name, A(1, 4, 4, 2), 1),
+        _at_size(name, A(0, 4, 4, 2), 2),
+        Case(name, (IMAGE, 2, 2), {"padding": "full"}, raises=ValueError),
+        Case(name, (IMAGE, 2, 2), {"data_format": "first"}, raises=ValueError),
+        Case(name, (IMAGE, (2, 2, 2), 2), raises=ValueError),
         Case(name, (IMAGE, 2, 0), raises=ValueError),
     ]
 
@@ -160,7 +176,7 @@ def _pooling(name):
 def _adaptive(name):
     return [
         Case(name, (LINES, 3), grad=(0,)),
-        Case(name, (LINES, (7,)), grad=(0,)),
+        Case(name, (LINES, (6,)), grad=(0,)),
         Case(name, (LINES, 10), grad=(0,)),
         Case(name, (LINES, 1), grad=(0,)),
         Case(name, (LINES, 5), grad=(0,)),
@@ -183,7 +199,7 @@ POOLING = [
     Case("max_pool", (A(1, 4, 1, dtype="int32"), 2), raises=TypeError),
     # Ties: the first of a window has the gradient.
     Case("max_pool", (V([[[1.0], [1.0], [0.0], [1.0]]]), 3, 1), grad=(0,)),
-    Case("max_pool", (V([[[[1.0], [1.0]], [[1.0], [1.0]]]]), 2), grad=(0,)),
+    _at_size("max_pool", V([[[[1.0], [1.0]], [[1.0], [1.0]]]]), 2),
     Case("adaptive_max_pool", (V([[[[1.0], [2.0]], [[2.0], [1.0]]]]), 1), grad=(0,)),
 ]
 
@@ -201,7 +217,7 @@ CONVOLUTIONS = [
     Case("conv", (A(2, 3, 7), A(2, 3, 4), 2), {"data_format": "channels_first"}, grad=(0, 1)),
     Case("conv", (A(1, 4, 4, 2, dtype="float64"), A(2, 2, 2, 3, dtype="float64")), grad=(0, 1)),
     Case("conv", (A(1, 4, 4, 2, dtype="int32"), A(2, 2, 2, 3)), grad=(1,)),
-    Case("conv", (A(1, 4, 4, 2, dtype="float64"), A(2, 2, 2, 3)), grad=(0, 1)),
+    Case("conv", (A(1, 4, 4, 2, dtype="float64"), A(2, 2, 2, 3))),
     Case("conv", (IMAGE, A(6, 2, 3, 4)), raises=ValueError),
     Case("conv", (IMAGE, A(2, 2, 2, 4)), raises=ValueError),
     Case("conv", (IMAGE, A(2, 2, 1, 4)), raises=ValueError),
@@ -253,15 +269,21 @@ CONVOLUTIONS = [
     Case("conv_transpose", (IMAGE, A(2, 2, 4, 2)), raises=ValueError),
 ]
 
+WALK = [[[1.0], [5.0], [2.0], [6.0], [3.0], [7.0], [4.0]]]
 THREE = "There are kernels for one and two spatial axes; three raise."
 EMPTY = "A window that is larger than the inputs raises; Keras gives a result without elements."
 INTEGERS = "Integers raise: cast them to floats."
+ROUNDED = "Windows end where their definition says; with JAX some are one too long, by rounding."
 DIFFERENT_WINDOWS = [
+    *(
+        Case(name, (V(WALK), 7), differs=ROUNDED, differs_expect=V(WALK))
+        for name in ("adaptive_average_pool", "adaptive_max_pool")
+    ),
     *(
         Case(name, args, differs=THREE, differs_expect=ValueError)
         for name, args in (
-            ("max_pool", (A(1, 2, 2, 2, 1), 2)),
-            ("average_pool", (A(1, 2, 2, 2, 1), 2)),
+            ("max_pool", (A(1, 2, 2, 2, 1), 2, 2)),
+            ("average_pool", (A(1, 2, 2, 2, 1), 2, 2)),
             ("adaptive_average_pool", (A(1, 2, 2, 2, 1), 1)),
             ("adaptive_max_pool", (A(1, 2, 2, 2, 1), 1)),
             ("conv", (A(1, 2, 2, 2, 1), A(1, 1, 1, 1, 1))),
@@ -270,8 +292,8 @@ DIFFERENT_WINDOWS = [
             ("conv_transpose", (A(1, 2, 2, 2, 1), A(1, 1, 1, 1, 1))),
         )
     ),
-    Case("max_pool", (IMAGE, 6), differs=EMPTY, differs_expect=ValueError),
-    Case("average_pool", (IMAGE, 6), differs=EMPTY, differs_expect=ValueError),
+    Case("max_pool", (IMAGE, 6, 6), differs=EMPTY, differs_expect=ValueError),
+    Case("average_pool", (IMAGE, 6, 6), differs=EMPTY, differs_expect=ValueError),
     Case("depthwise_conv", (IMAGE, A(6, 2, 3, 1)), differs=EMPTY, differs_expect=ValueError),
     Case(
         "conv",
@@ -304,7 +326,15 @@ PATCHES = [
     Case("fold", (A(2, 12, 12), (4, 5), (2, 2), 1, (0, 0), (1, 1)), grad=(0,)),
     Case("fold", (A(2, 8, 9), 4, 2), {"padding": 1, "stride": 2}, grad=(0,)),
     Case("fold", (A(2, 8, 16), 6, 2), {"dilation": 2}, grad=(0,)),
-    Case("fold", (A(2, 8, 4, dtype="float64"), 5, 2), {"stride": 2}, grad=(0,)),
+    Case("fold", (A(2, 8, 4, dtype="float64"), 4, 2), {"stride": 2}, grad=(0,)),
+    Case(
+        "fold",
+        (V([[[1.0], [2.0], [3.0], [4.0]]]), 3, 2),
+        {"stride": 2},
+        differs="The images have the output_size that is asked for, with zeros where no window "
+        "reaches; with JAX they end at the last window.",
+        differs_expect=V([[[[1.0, 2.0, 0.0], [3.0, 4.0, 0.0], [0.0, 0.0, 0.0]]]]),
+    ),
     Case("fold", (A(2, 12, 8), 4, 2), raises=ValueError),
     Case("fold", (A(2, 11, 9), 4, 2), raises=ValueError),
     Case("fold", (A(2, 3, 12, 9), 4, 2), raises=ValueError),
@@ -366,6 +396,7 @@ CROSSENTROPIES = [
     ),
 ]
 
+SINGLE = "Keras computes it in float32"
 VECTOR = A(3, low=0.5, high=2)
 NORMALISATIONS = [
     Case("moments", (A(2, 3, 4), [0, 1]), grad=(0,)),
@@ -405,7 +436,14 @@ NORMALISATIONS = [
     Case("layer_normalization", (A(2, 3, 4), A(1, 3, 1)), {"axis": 1}, grad=(0, 1)),
     Case("layer_normalization", (A(6), A(6)), {"axis": 0}, grad=(0, 1)),
     Case("layer_normalization", (A(4, 6), A(6)), {"rms_scaling": True}, grad=(0, 1)),
-    Case("layer_normalization", (A(4, 6, dtype="float64"), A(6, dtype="float64")), grad=(0, 1)),
+    Case(
+        "layer_normalization",
+        (A(4, 6, dtype="float64"), A(6, dtype="float64")),
+        grad=(0, 1),
+        rtol=1e-6,
+        atol=1e-6,
+        why=SINGLE,
+    ),
     Case("layer_normalization", (A(4, 6, dtype="int32", low=-9, high=9),)),
     Case("layer_normalization", (A(4, 6), A(5)), raises=ValueError),
     Case("layer_normalization", (A(2, 3, 4), A(5), None, 1), raises=ValueError),
@@ -414,9 +452,16 @@ NORMALISATIONS = [
     Case("rms_normalization", (A(4, 6), A(6)), grad=(0, 1)),
     Case("rms_normalization", (A(2, 3, 4), A(3, 1)), {"axis": 1, "epsilon": 0.1}, grad=(0, 1)),
     Case("rms_normalization", (A(2, 3, 4),), {"axis": (0, 2)}, grad=(0,)),
-    Case("rms_normalization", (A(4, 6, dtype="float64"),), grad=(0,)),
+    Case(
+        "rms_normalization",
+        (A(4, 6, dtype="float64"),),
+        grad=(0,),
+        rtol=1e-6,
+        atol=1e-6,
+        why=SINGLE,
+    ),
     Case("rms_normalization", (A(4, 6, dtype="int32", low=-9, high=9),)),
-    Case("rms_normalization", (V(3.0),), grad=(0,)),
+    Case("rms_normalization", (V(3.0),)),
     Case("normalize", (A(4, 6),), grad=(0,)),
     Case("normalize", (A(4, 6), 0), grad=(0,)),
     Case("normalize", (A(2, 3, 4), (0, 2)), grad=(0,)),
@@ -431,7 +476,7 @@ NORMALISATIONS = [
     Case("normalize", (V([[0.0, 0.0], [3.0, 4.0]]), -1, 3)),
     Case("normalize", (A(4, 6, dtype="float64"),), grad=(0,)),
     Case("normalize", (A(4, 6, dtype="int32"), -1, 1)),
-    Case("normalize", (V(3.0),), grad=(0,)),
+    Case("normalize", (V(3.0),)),
     Case("normalize", (A(4, 6), -1, 0), raises=ValueError),
     Case("normalize", (A(2, 3, 4), (0, 1, 2), 1), raises=ValueError),
     Case("normalize", (A(4, 6), 2), raises=ValueError),

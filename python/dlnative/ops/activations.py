@@ -170,6 +170,8 @@ def hard_tanh(x):
         x: A tensor or array.
     """
     x = as_tensor(x, name="hard_tanh")
+    if x.dtype == "uint8":
+        return apply("minimum", x, 1)
     return apply("where", x > 1, 1, apply("where", x < -1, -1, x))
 
 
@@ -193,7 +195,7 @@ def hard_shrink(x, threshold=0.5):
         threshold: A number.
     """
     x = as_tensor(x, name="hard_shrink")
-    return apply("where", apply("abs", x) > threshold, x, 0.0)
+    return apply("where", (x > threshold) | (x < -threshold), x, 0.0)
 
 
 @op
