@@ -41,7 +41,7 @@ class OpLayer(Layer):
         known = FUNCTIONS if attributes is None else table
         if op not in known:
             raise unknown("op", op, known)
-        super().__init__(name=auto_name(op) if name is None else name, **kwargs)
+        super().__init__(name=auto_name(op.rpartition(".")[2]) if name is None else name, **kwargs)
         self.op = op
         self.attributes = attributes
         if attributes is not None:

@@ -139,6 +139,7 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
     call("dense_backward_kernel", x, dy, bias=True)
     call("bias_backward", dy)
     call("dropout", x, rate=0.5, seed=1, op_id=2)
+    call("random_uniform", shape=(3, 5), dtype=np.dtype(dtype).name, seed=1, op_id=2)
 
     image, filters, beta = array(batch, 5, 4, 2), array(3, 2, 2, 6), array(6)
     half = {"strides": (2, 1), "padding": "same"}
