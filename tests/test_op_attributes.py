@@ -30,7 +30,7 @@ def test_every_attribute_has_a_rule(name):
         (lambda: ops.rescale(ROWS, scale=True), "'scale' to be a finite number, received True"),
         (lambda: ops.elu(ROWS, alpha=10**400), "'alpha' to be a finite number"),
         (lambda: ops.leaky_relu(ROWS, negative_slope=-1), "finite number of at least 0, received"),
-        (lambda: ops.rows.softmax(ROWS, axis=2**70), "'axis' to be an axis or a tuple of axes"),
+        (lambda: ops.softmax(ROWS, axis=2**70), "'axis' to be an axis or a tuple of axes"),
         (lambda: ops.argmax(ROWS, axis=None), "argmax: axis None is out of range"),
         (lambda: ops.sum(ROWS, keepdims=1), "'keepdims' to be True or False, received 1"),
         (lambda: ops.dropout(ROWS, rate=0.5, seed=2**64), "'seed' to be an integer of 64 bits"),

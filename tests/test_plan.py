@@ -235,8 +235,8 @@ def test_ops_without_gradient_are_named():
     graph = Graph()
     graph.scope = "top"
     x = graph.feed((3,), "float64")
-    y = apply("sum", apply("maximum", x, x))
-    with pytest.raises(ValueError, match="'maximum' of layer 'top' has no gradient"):
+    y = apply("sum", apply("i0", x))
+    with pytest.raises(ValueError, match="'i0' of layer 'top' has no gradient"):
         gradients(graph, y, [x])
 
 

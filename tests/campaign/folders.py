@@ -23,7 +23,7 @@ import numpy as np
 
 import dlnative
 from dlnative import layers
-from dlnative import random as seeds
+from dlnative.random import seeds
 from dlnative.cli import main
 from dlnative.saving import load, save
 

@@ -138,6 +138,21 @@ def value(op, name, value):
     return _fail(op, name, "a number", value)
 
 
+def function(op, name, value):
+    return value if callable(value) else _fail(op, name, "a function", value)
+
+
+def several(rule):
+    """A tuple of values, each as `rule` says."""
+
+    def each(op, name, value):
+        if not isinstance(value, (tuple, list)):
+            _fail(op, name, "a tuple", value)
+        return tuple(rule(op, name, v) for v in value)
+
+    return each
+
+
 def dtype(op, name, value):
     return standard_dtype(value, f"{op}: {name}")
 
@@ -193,6 +208,9 @@ RULES = {
     "side": text,
     "value": value,
     "dtype": dtype,
+    "dtypes": several(dtype),
+    "shapes": several(shape),
+    **dict.fromkeys(("backward", "function", "rule"), function),
     "padding": padding,
     "axis": axes,
     "axes": axes,
@@ -203,6 +221,7 @@ RULES = {
 OPTIONAL = frozenset(
     (
         "activation",
+        "backward",
         "dilation_rate",
         "epoch",
         "interior",

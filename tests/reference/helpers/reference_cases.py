@@ -105,6 +105,10 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
     call("argsort", x)
     call("argsort", x, axis=0, descending=True)
     call("searchsorted", np.sort(row), x)
+    call("stop_gradient", x)
+    call("custom_gradient", x, x, rule=None)
+    announced = {"shapes": (x.shape,), "dtypes": (x.dtype.name,)}
+    call("numpy_function", x, function=np.negative, **announced)
     call("searchsorted", np.sort(row), x, side="right")
     call("broadcast_to", array(batch, 1), shape=(2, batch, 3))
     call("reshape", x, shape=(3, batch))
