@@ -166,7 +166,10 @@ def _identity(call: Callable[..., Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, Array):
         size = "x".join(map(str, value.shape))
-        return f"{value.dtype}[{size}]" if value.values is None else f"{value.values}:{value.dtype}"
+        if value.values is None:
+            return f"{value.dtype}[{size}]"
+        values = str(value.values)
+        return f"{values if len(values) < 60 else values[:50] + '...'}:{value.dtype}"
     if isinstance(value, (list, tuple)):
         inner = ", ".join(map(_text, value))
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"

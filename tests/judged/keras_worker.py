@@ -26,7 +26,11 @@ import jax  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from cases import Call, Case, all_cases, weights  # noqa: E402
+from keras.src.backend.common import dtypes  # noqa: E402
 from names import find, functions  # noqa: E402
+
+if jax.config.jax_enable_x64:  # Keras promotes to 32 bits also where JAX has 64
+    dtypes.BIT64_TO_BIT32_DTYPE.clear()
 
 SECONDS = 20  # between two times at which the answers are saved
 

@@ -23,6 +23,7 @@ DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
 FLOATS = ("float32", "float64")
 INTEGERS = ("uint8", "int32", "int64")
 WEAK = ("int", "float")
+RANGES = {"uint8": (0, 255), "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 ITEMSIZE = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "bool": 1}
 
 _RANK = {name: i for i, name in enumerate(CHAIN)}
@@ -165,9 +166,15 @@ def numeric(name: str, dtypes: list[str]) -> str:
     return dtype
 
 
-def integral(name: str, dtypes: list[str]) -> str:
-    """One integer dtype for all, not bool."""
+def counting(name: str, dtypes: list[str]) -> str:
+    """One dtype for all; booleans alone are int32."""
     dtype = result_type(*dtypes)
+    return "int32" if dtype == "bool" else dtype
+
+
+def integral(name: str, dtypes: list[str]) -> str:
+    """One integer dtype for all; booleans alone are int32."""
+    dtype = counting(name, dtypes)
     if dtype not in INTEGERS:
         raise TypeError(f"{name}: expected integers, received {', '.join(map(strong, dtypes))}")
     return dtype

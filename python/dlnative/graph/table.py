@@ -127,7 +127,17 @@ class Op:
         return False
 
     def check_constant(self, index, value, dtype):
-        """Raises where a number or array that is given as input `index` makes no sense there."""
+        """Raises where a number or array that is given as input `index` makes no sense there.
+
+        Python's integers take the dtype of what they meet, which may not hold them: NumPy and Keras
+        would wrap.
+        """
+        low, high = dtypes.RANGES.get(dtype, (value, value))
+        if isinstance(value, int) and not low <= value <= high:
+            raise ValueError(
+                f"{self.name}: {value} does not fit {dtype}, the dtype of what it meets; cast that "
+                "first"
+            )
 
     def infer(self, *inputs, **attributes):
         """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from ..graph import indexing
-from ..graph.dtypes import FLOATS, standard_dtype
+from ..graph.dtypes import INTEGERS, RANGES, standard_dtype
 from ..graph.tensor import Tensor, apply, is_variable, traced_graph
 from ..utils import nest
 from .public import as_tensor, op
@@ -26,17 +26,20 @@ def cast(x, dtype):
     return as_tensor(x, standard_dtype(dtype, "cast: dtype"))
 
 
-_RANGES = {"uint8": (0, 255), "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
-
-
 @op
 def saturate_cast(x, dtype):
-    """`x` as another dtype, at the ends of its range where it lies beyond."""
+    """`x` as another dtype, at the ends of its range where it lies beyond; those of bool are 0, 1.
+
+    Differs from Keras: integers become the floats of their value. Keras 3.15 gives the lowest
+    integer for all of them.
+    """
     x, dtype = as_tensor(x), standard_dtype(dtype, "saturate_cast: dtype")
-    if dtype in _RANGES and x.dtype not in ("bool", *FLOATS):
-        low, high = _RANGES[dtype]
-        own_low, own_high = _RANGES[x.dtype]
+    if x.dtype in INTEGERS and dtype in INTEGERS:
+        low, high = RANGES[dtype]
+        own_low, own_high = RANGES[x.dtype]
         x = apply("minimum", apply("maximum", x, max(low, own_low)), min(high, own_high))
+    elif x.dtype != "bool" and dtype == "bool":
+        x = apply("maximum", x, 0)
     return apply("cast", x, dtype=dtype)
 
 

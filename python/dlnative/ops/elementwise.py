@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ..graph.dtypes import FLOATS, INTEGERS, float_type
+from ..graph.dtypes import FLOATS, INTEGERS, RANGES, float_type
 from ..graph.tensor import apply
+from . import arguments
 from .public import as_tensor, named, op, operand
 
 _UNARY = {
@@ -221,15 +222,21 @@ def round(x, decimals=0):
         decimals: Places behind the point; negative ones lie before it.
     """
     x = as_tensor(x)
-    if x.dtype in INTEGERS and decimals >= 0:
-        return x
     if x.dtype in INTEGERS:
-        scale = 10**-decimals
-        return apply("cast", apply("round", x / scale) * scale, dtype=x.dtype)
+        return x if decimals >= 0 else _round_integers(x, 10**-decimals)
     if decimals == 0:
         return apply("round", x)
     scale = 10.0**decimals
     return apply("round", x * scale) / scale
+
+
+def _round_integers(x, scale):
+    """The nearest multiple of `scale`, the even one of two, in integers of 64 bits."""
+    wide = apply("cast", x, dtype="int64")
+    below = wide // scale
+    rest = wide - below * scale
+    above = (rest * 2 > scale) | ((rest * 2 == scale) & (below % 2 == 1))
+    return apply("cast", (below + apply("cast", above, dtype="int64")) * scale, dtype=x.dtype)
 
 
 @op
@@ -248,8 +255,18 @@ def clip(x, x_min, x_max):
         x_min, x_max: Numbers, tensors or arrays; None for no bound.
     """
     x = as_tensor(x)
-    x = x if x_min is None else apply("maximum", x, operand(x_min))
-    return x if x_max is None else apply("minimum", x, operand(x_max))
+    x = x if _beyond(x, x_min, "low") else apply("maximum", x, operand(x_min))
+    return x if _beyond(x, x_max, "high") else apply("minimum", x, operand(x_max))
+
+
+def _beyond(x, bound, side):
+    """Whether there is no bound, or an integer that no value of x reaches."""
+    if bound is None:
+        return True
+    low, high = RANGES.get(x.dtype, (None, None))
+    if low is None or not isinstance(bound, int):
+        return False
+    return bound < low if side == "low" else bound > high
 
 
 @op
@@ -275,22 +292,21 @@ def where(condition, x1=None, x2=None):
 
 @op
 def fmax(x1, x2):
-    """y = the larger of x1 and x2; where one is NaN the other."""
-    return _without_nan("maximum", operand(x1), operand(x2))
+    """y = the larger of x1 and x2, at ties x2; where one is NaN the other."""
+    return _first_where("greater", x1, x2)
 
 
 @op
 def fmin(x1, x2):
-    """y = the smaller of x1 and x2; where one is NaN the other."""
-    return _without_nan("minimum", operand(x1), operand(x2))
+    """y = the smaller of x1 and x2, at ties x2; where one is NaN the other."""
+    return _first_where("less", x1, x2)
 
 
-def _without_nan(name, x1, x2):
-    y = apply(name, x1, x2)
-    if y.dtype not in FLOATS:
-        return y
-    y = apply("where", apply("isnan", x1), x2, y)
-    return apply("where", apply("isnan", x2), x1, y)
+def _first_where(name, x1, x2):
+    """x1 where the comparison holds or x2 is NaN, else x2."""
+    x1, x2 = operand(x1), operand(x2)
+    chosen = apply("logical_or", apply(name, x1, x2), apply("not_equal", x2, x2))
+    return apply("where", chosen, x1, x2)
 
 
 @op
@@ -319,7 +335,13 @@ def ldexp(x1, x2):
     if x2.dtype in FLOATS:
         raise TypeError(f"ldexp: expected x2 of integers, received {x2.dtype}")
     x1 = _floating(as_tensor(x1))
-    return x1 * apply("exp2", apply("cast", x2, dtype=x1.dtype))
+    # In three factors, so that none of them overflows where the result does not.
+    end = 300 if x1.dtype == "float32" else 2200
+    x2 = apply("minimum", apply("maximum", apply("cast", x2, dtype="int32"), -end), end)
+    third = x2 // 3
+    for exponent in (third, third, x2 - third - third):
+        x1 = x1 * apply("exp2", apply("cast", exponent, dtype=x1.dtype))
+    return x1
 
 
 @op
@@ -406,21 +428,22 @@ def real(x):
 @op
 def imag(x):
     """y = 0: there are no complex numbers here."""
-    return as_tensor(x) * 0
+    x = as_tensor(x)
+    return arguments.filled((x,), 0, x.shape, x.dtype)
 
 
 @op
 def isreal(x):
     """y = True: there are no complex numbers here."""
     x = as_tensor(x)
-    return apply("broadcast_to", apply("equal", 0, 0), shape=x.shape)
+    return arguments.filled((x,), True, x.shape, "bool")
 
 
 @op
 def angle(x):
-    """y = 0 for x >= 0 and pi for x < 0: the angle of a real number; NaN stays."""
+    """y = 0 for x >= 0 and pi for x < 0 and -0: the angle of a real number; NaN stays."""
     x = _floating(as_tensor(x))
-    return apply("where", apply("isnan", x), x, apply("where", x < 0, math.pi, x * 0))
+    return apply("arctan2", 0.0, x)
 
 
 conjugate = alias("conjugate", real)

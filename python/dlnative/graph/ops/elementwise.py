@@ -99,13 +99,14 @@ class DivisionOp(Elementwise):
     """A quotient or remainder: a constant that divides integers must not be 0."""
 
     def check_constant(self, index, value, dtype):
+        super().check_constant(index, value, dtype)
         if index == 1 and dtype in INTEGERS and not np.all(value):
             raise ValueError(f"{self.name}: division of integers by the constant 0")
 
 
 def zeros_like(x):
-    """0 in the shape and dtype of x."""
-    return apply("multiply", x, 0)
+    """0 in the shape and dtype of x, also where that is infinite or NaN."""
+    return apply("broadcast_to", x.graph.constant(0, x.dtype), shape=x.shape)
 
 
 def unary(name, gradient=None, rule=dtypes.floating, result=None, flops=1):
@@ -131,6 +132,11 @@ def _tie(dy, y, x, other):
     """The cotangent of x where y, the extremum, is x; half of it where both operands are."""
     share = select(apply("equal", x, other), 0.5, 1.0)
     return select(apply("equal", x, y), dy * share, 0.0)
+
+
+def _share(x, y):
+    """e^x / e^y, and 1 where both are the same infinity."""
+    return apply("exp", select(x == y, 0.0, x - y))
 
 
 # --- arithmetic -----------------------------------------------------------------------------------
@@ -162,24 +168,28 @@ binary(
     # b a^(b - 1), and 0 where b is 0; log(a) y, and 0 where a is 0
     lambda dy, y, a, b: select(b == 0, 0.0, dy * b * a ** select(b == 0, 1.0, b - 1)),
     lambda dy, y, a, b: dy * y * apply("log", select(a == 0, 1.0, a)),
+    rule=dtypes.counting,
     flops=20,
 )
 binary(
     "floor_divide",
     lambda dy, y, a, b: zeros_like(dy),
     lambda dy, y, a, b: zeros_like(dy),
+    rule=dtypes.counting,
     kind=DivisionOp,
 )
 binary(
     "mod",
     lambda dy, y, a, b: dy,
     lambda dy, y, a, b: -dy * apply("floor", a / b),
+    rule=dtypes.counting,
     kind=DivisionOp,
 )
 binary(
     "fmod",
     lambda dy, y, a, b: dy,
     lambda dy, y, a, b: -dy * apply("trunc", a / b),
+    rule=dtypes.counting,
     kind=DivisionOp,
 )
 binary(
@@ -191,15 +201,16 @@ binary(
 )
 binary(
     "hypot",
-    lambda dy, y, a, b: dy * a / y,
-    lambda dy, y, a, b: dy * b / y,
+    # At (0, 0) as if it were max(|a|, |b|), with the kink of abs.
+    lambda dy, y, a, b: dy * select(y == 0, 0.5, a / y),
+    lambda dy, y, a, b: dy * select(y == 0, 0.5, b / y),
     rule=dtypes.floating,
     flops=5,
 )
 binary(
     "logaddexp",
-    lambda dy, y, a, b: dy * apply("exp", a - y),
-    lambda dy, y, a, b: dy * apply("exp", b - y),
+    lambda dy, y, a, b: dy * _share(a, y),
+    lambda dy, y, a, b: dy * _share(b, y),
     rule=dtypes.floating,
     flops=20,
 )
@@ -207,7 +218,7 @@ binary(
 unary("negative", lambda dy, y, x: -dy, rule=dtypes.numeric)
 unary("abs", lambda dy, y, x: select(x >= 0, dy, -dy), rule=dtypes.numeric)
 unary("sign", lambda dy, y, x: zeros_like(dy), rule=dtypes.numeric)
-unary("square", lambda dy, y, x: dy * (x * 2), rule=dtypes.numeric)
+unary("square", lambda dy, y, x: dy * (x * 2), rule=dtypes.counting)
 
 # --- functions of floats --------------------------------------------------------------------------
 
