@@ -142,19 +142,19 @@ def function(op, name, value):
     return value if callable(value) else _fail(op, name, "a function", value)
 
 
-def several(rule):
-    """A tuple of values, each as `rule` says."""
-
-    def each(op, name, value):
-        if not isinstance(value, (tuple, list)):
-            _fail(op, name, "a tuple", value)
-        return tuple(rule(op, name, v) for v in value)
-
-    return each
-
-
 def dtype(op, name, value):
     return standard_dtype(value, f"{op}: {name}")
+
+
+def each(rule, expected):
+    """A tuple of what `rule` allows."""
+
+    def several(op, name, value):
+        if not isinstance(value, (tuple, list)):
+            _fail(op, name, expected, value)
+        return tuple(rule(op, name, v) for v in value)
+
+    return several
 
 
 def axes(op, name, value):
@@ -208,8 +208,8 @@ RULES = {
     "side": text,
     "value": value,
     "dtype": dtype,
-    "dtypes": several(dtype),
-    "shapes": several(shape),
+    "dtypes": each(dtype, "a tuple of dtypes"),
+    "shapes": each(shape, "a tuple of shapes"),
     **dict.fromkeys(("backward", "function", "rule"), function),
     "padding": padding,
     "axis": axes,

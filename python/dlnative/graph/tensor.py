@@ -229,7 +229,8 @@ class Graph:
         return tensor
 
     def constant(self, value, dtype=None):
-        value = np.array(value, dtype=dtype, order="C")
+        # By way of an array a Python number wraps where it does not fit, as it does eagerly.
+        value = np.array(np.asarray(value), dtype=dtype, order="C")
         return Tensor(value.shape, value.dtype.name, self, source=value)
 
     def result(self, value, what):

@@ -250,7 +250,7 @@ def _digamma(x: float) -> float:
     if x == -math.inf or (x <= 0 and x == math.floor(x)):
         return math.nan
     if x < 0:
-        return _digamma(1 - x) - math.pi / math.tan(math.pi * math.fmod(x, 1.0))
+        return _digamma(1 - x) - math.pi / math.tan(math.pi * math.remainder(x, 1.0))
     y = 0.0
     while x < 20:
         y -= 1 / x

@@ -5,7 +5,7 @@ import math
 from .. import dtypes
 from ..table import Op, add, normalize_axes, normalize_axis, register, same
 from ..tensor import Spec, apply
-from .elementwise import broadcast_shapes, select, sum_to_shape
+from .elementwise import broadcast_shapes, sum_to_shape
 
 
 def reduced_shape(shape, axes, keepdims):
@@ -99,8 +99,8 @@ def _exclusive(x, reverse):
     n, last = x.shape[-1], x.ndim - 1
     if n == 0:
         return x
-    rest = apply("slice", x, axis=last, start=1, stop=n) if reverse else x
-    rest = rest if reverse else apply("slice", x, axis=last, start=0, stop=n - 1)
+    start, stop = (1, n) if reverse else (0, n - 1)
+    rest = apply("slice", x, axis=last, start=start, stop=stop)
     running = apply("cumprod", rest, axis=last, reverse=reverse)
     widths = [0] * x.ndim
     widths[-1] = 1
@@ -111,8 +111,8 @@ def _exclusive(x, reverse):
 add(SumOp("sum", _summable))
 add(MeanOp("mean", dtypes.floating))
 add(ProdOp("prod", _summable))
-add(ExtremumOp("max", dtypes.common, has_empty=False))
-add(ExtremumOp("min", dtypes.common, has_empty=False))
+add(ExtremumOp("max", dtypes.numeric, has_empty=False))  # of booleans they are `any` and `all`
+add(ExtremumOp("min", dtypes.numeric, has_empty=False))
 add(ReductionOp("any", dtypes.boolean))
 add(ReductionOp("all", dtypes.boolean))
 
@@ -166,28 +166,40 @@ class Cumsum(ScanOp):
 
 @register
 class Cumprod(ScanOp):
-    """The gradient is formed of quotients where no factor is 0, else term by term."""
-
     def __init__(self):
         super().__init__("cumprod")
 
     def gradient(self, node, dy, needs):
-        # dx[j] = sum over i >= j of dy[i] * prod of x[k], k <= i, k != j: as a matrix for each line
+        """dx[j] = x[0] ... x[j - 1] s[j] with s[j] = dy[j] + x[j + 1] s[j + 1], without a quotient.
+
+        The recurrence is solved by doubling: log2(n) times, the factor and the sum that lead from
+        s[j + d] to s[j] become those that lead there from s[j + 2 d].
+        """
         x = node.inputs[0]
         axis = normalize_axis(self.name, node.attributes["axis"], x.ndim)
-        reverse, n, end = node.attributes.get("reverse", False), x.shape[axis], x.ndim
-        order = [i for i in range(end) if i != axis] + [axis]
+        reverse, n = node.attributes.get("reverse", False), x.shape[axis]
+        order = [i for i in range(x.ndim) if i != axis] + [axis]
         rows = apply("transpose", x, axes=tuple(order))
-        dys = apply("transpose", dy, axes=tuple(order))
-        shape = (*rows.shape, n)  # [..., k, j]: factor k, and j that is left out of it
-        factors = apply("broadcast_to", apply("reshape", rows, shape=(*rows.shape, 1)), shape=shape)
-        own = apply("less", [[abs(k - j) for j in range(n)] for k in range(n)], 1)
-        running = apply("cumprod", select(own, 1.0, factors), axis=end - 1, reverse=reverse)
-        reached = [[k <= j if reverse else k >= j for j in range(n)] for k in range(n)]
-        reached = apply("less", 0, [[int(r) for r in row] for row in reached])
-        terms = select(reached, running * apply("reshape", dys, shape=(*dys.shape, 1)), 0.0)
-        dx = apply("sum", terms, axis=end - 1)
-        return (apply("transpose", dx, axes=tuple(order.index(i) for i in range(end))),)
+        total = apply("transpose", dy, axes=tuple(order))
+        factor, step = _shifted(rows, 1, reverse), 1
+        while step < n:
+            total = total + factor * _shifted(total, step, reverse)
+            step *= 2
+            if step < n:
+                factor = factor * _shifted(factor, step // 2, reverse)
+        dx = _exclusive(rows, reverse) * total
+        return (apply("transpose", dx, axes=tuple(order.index(i) for i in range(x.ndim))),)
+
+
+def _shifted(x, step, reverse):
+    """What is `step` places on along the last axis, back with `reverse`; 0 beyond the end."""
+    n, last = x.shape[-1], x.ndim - 1
+    step = min(step, n)
+    start, stop = (0, n - step) if reverse else (step, n)
+    rest = apply("slice", x, axis=last, start=start, stop=stop)
+    none, widths = [0] * x.ndim, [0] * last + [step]
+    low, high = (widths, none) if reverse else (none, widths)
+    return apply("pad", rest, low=low, high=high)
 
 
 @register
