@@ -74,9 +74,9 @@ ALONE = {
         r"result",
     ),
     "initial state": (
-        lambda: metrics.Mean().add_variable((2,), "ones"),
+        lambda: metrics.Mean().add_variable((2,), "onez"),
         ValueError,
-        r"state starts at zeros",
+        r"Unknown initializer 'onez'",
     ),
     "learning_rate": (
         lambda: optimizers.SGD(learning_rate=-1),

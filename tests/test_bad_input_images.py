@@ -180,11 +180,6 @@ CALLS = {  # layer, shape of a sample, words
         (28, 28),
         r"received \(batch, 28, 28\)",
     ),
-    "open height": (
-        lambda: conv(4, 3),
-        (None, 8, 4),
-        "only the batch size may be open, but the input's height is.*Give Input a full shape",
-    ),
     "open channels": (lambda: conv(4, 3), (8, 8, None), "the input's channels is"),
     "channels first in the data": (
         lambda: conv(4, 3),

@@ -447,7 +447,8 @@ def test_input_layer():
     x = Input((28, 28), batch_size=8, name="image", dtype="uint8")
     assert x.shape == (8, 28, 28)
     assert x.name == "image"
-    assert x.dtype == "float32"  # values are converted on their way in
+    assert x.dtype == "uint8"
+    assert Input((2,), dtype="int16").dtype == "int32"
     assert x.source.dtype == "uint8"
     assert Input(batch_shape=(None, 3)).shape == (None, 3)
     assert Input((None, 3)).shape == (None, None, 3)

@@ -273,7 +273,6 @@ def test_bad_arguments(make, error, message):
         ),
         (lambda: layers.AveragePooling1D(9, name="p"), (8, 3), "AveragePooling1D 'p'.*larger"),
         (lambda: layers.MaxPooling2D(8), (3, 4, 64), r"transpose\(0, 2, 3, 1\)"),
-        (lambda: layers.MaxPooling2D(2), (None, 4, 64), "only the batch size may be open"),
         (lambda: layers.Cropping2D(4, name="p"), (8, 9, 3), "Cropping2D 'p'.*height 8.*Crop less"),
     ],
 )

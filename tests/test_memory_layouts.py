@@ -107,4 +107,4 @@ def test_what_an_op_overwrites_must_be_plain(rng, unfit):
     with pytest.raises(ValueError, match="contiguous, aligned and writable"):
         ops.assign(unfit(param), param)
     with pytest.raises(ValueError, match="contiguous, aligned and writable"):
-        ops.rows.relu(param, out=unfit(param))
+        ops.relu(param, out=unfit(param))

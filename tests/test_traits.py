@@ -66,6 +66,8 @@ def names_of_ops(source):
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "apply":
             left_out.add(id(node.args[0]))
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "get":
+            left_out.add(id(node.args[0]))
         elif isinstance(node, ast.Dict):
             left_out.update(map(id, node.keys))
     for node in ast.walk(tree):

@@ -55,7 +55,7 @@ def with_open_sizes(run):
     """
     try:
         return run(None)
-    except (TypeError, ValueError):
+    except TypeError:  # arithmetic on None
         try:
             results = [run(size) for size in SIZES]
         except (TypeError, ValueError):

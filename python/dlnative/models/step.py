@@ -78,7 +78,7 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=
     feeds = Feeds(graph, batch, rows)
     preds = forward(model, feeds, rows)
     if kind == "predict":
-        outputs = [t if t.node is not None else apply("linear", t) for t in preds]
+        outputs = [t if t.node is not None else apply("reshape", t, shape=t.shape) for t in preds]
         return Step(engines.build(graph, outputs, arena=arena), feeds.sources)
     variables = model.trainable_variables
     total = _total_loss(variables, feeds, rows, preds, objectives)
