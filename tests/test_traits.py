@@ -64,9 +64,8 @@ def names_of_ops(source):
     tree = ast.parse(source)
     left_out = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "apply":
-            left_out.add(id(node.args[0]))
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "get":
+        called = node.func if isinstance(node, ast.Call) else None
+        if getattr(called, "id", None) == "apply" or getattr(called, "attr", None) == "get":
             left_out.add(id(node.args[0]))
         elif isinstance(node, ast.Dict):
             left_out.update(map(id, node.keys))

@@ -23,8 +23,8 @@ import numpy as np
 
 import dlnative
 from dlnative import layers
-from dlnative.random import seeds
 from dlnative.cli import main
+from dlnative.random import seeds
 from dlnative.saving import load, save
 
 SECONDS = 20  # that a case may take: far more than any does, so that the machine may be busy

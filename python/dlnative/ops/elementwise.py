@@ -263,9 +263,9 @@ def _beyond(x, bound, side):
     """Whether there is no bound, or an integer that no value of x reaches."""
     if bound is None:
         return True
-    low, high = RANGES.get(x.dtype, (None, None))
-    if low is None or not isinstance(bound, int):
+    if x.dtype not in RANGES or not isinstance(bound, int):
         return False
+    low, high = RANGES[x.dtype]
     return bound < low if side == "low" else bound > high
 
 
