@@ -311,6 +311,8 @@ JOINING = [
     Case("stack", ([A(2), A(2, dtype="int32")],)),
     Case("stack", ([A(2), A(3)],), raises=ValueError),
     Case("stack", ([A(2), A(2)], 2), raises=ValueError),
+    Case("column_stack", ([A(3), A(3, 2)],), grad=(0,)),
+    Case("column_stack", ([A(2), A(2)],), grad=(0,)),
     Case("hstack", ([A(2, 3), A(2, 1)],), grad=(0,)),
     Case("hstack", ([A(2), A(3)],), grad=(0,)),
     Case("hstack", ([A(), A()],)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cases import FOLDER, all_cases
 from names import ARGUMENTS_DIFFER, find, functions, short
+from open_findings import OPEN
 
 import dlnative
 
@@ -35,6 +36,11 @@ def document() -> str:
     missing = [f"`{name}`" for name in functions() if not is_there(name)]
     if missing:
         parts += ["## What is missing\n", _wrapped(list(dict.fromkeys(missing)))]
+    parts.append(
+        "## What is still open\n\nSome judged calls of these differ, most of them corner cases.\n"
+    )
+    rows = [f"| `{op}` | {'; '.join(why)} |" for op, why in sorted(OPEN.items())]
+    parts.append("\n".join(["| Name | Where |", "| --- | --- |", *rows]) + "\n")
     parts.append("## What is judged\n\nNames, and how many calls judge each of them.\n")
     for family, cases in all_cases().items():
         counts: dict[str, int] = {}

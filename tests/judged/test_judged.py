@@ -10,6 +10,7 @@ from cases import FOLDER, all_cases
 from document import PATH, document, is_there
 from judge import Missing, findings
 from names import ARGUMENTS_DIFFER, NAMESPACES, find, functions, short
+from open_findings import OPEN
 
 import dlnative
 
@@ -43,6 +44,9 @@ def test_op_answers_as_keras_does(keras_answers, engine, op):
             wrong += findings(case, keras_answers[case.key], engine)
         except Missing as reason:
             missing.append(str(reason))
+    if op in OPEN:
+        assert wrong, f"{op} answers as Keras does: take it out of open_findings.py"
+        pytest.xfail(f"{len(wrong)} findings: {'; '.join(OPEN[op])}")
     assert not wrong, f"{len(wrong)} findings in {len(CASES[op])} cases:\n" + "\n".join(wrong[:20])
     if missing:
         pytest.skip(f"{len(missing)} of {len(CASES[op])} cases: {missing[0]}")
@@ -76,7 +80,9 @@ def test_namespaces_hold_the_functions_of_ops(namespace):
 
 def test_every_name_is_there():
     missing = {short(name): None for name in functions() if not is_there(name)}
-    unjudged = {short(name): None for name in functions() if short(name) not in CASES}
+    # `custom_gradient` takes a function: tests/test_user_code.py has its cases.
+    judged = {*CASES, "custom_gradient"}
+    unjudged = {short(name): None for name in functions() if short(name) not in judged}
     assert not missing, f"{len(missing)} names without an implementation: {', '.join(missing)}"
     assert not unjudged, f"{len(unjudged)} names without a case: {', '.join(unjudged)}"
 
