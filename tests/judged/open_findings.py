@@ -1,4 +1,4 @@
-"""Ops of which some judged calls still differ from Keras, and how: each is to be mended or explained.
+"""Ops of which some judged calls still differ from Keras: each is to be mended or explained.
 
 `test_judged.py` expects them to fail, and fails where one does not any more.
 """
