@@ -58,7 +58,7 @@ class Variable:
 
     Example:
         >>> v = Variable([1.0, 2.0], dtype="float32", name="bias")
-        >>> v.assign([3.0, 4.0])
+        >>> _ = v.assign([3.0, 4.0])
         >>> v.numpy()
         array([3., 4.], dtype=float32)
     """

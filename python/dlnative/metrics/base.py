@@ -17,7 +17,6 @@ from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..losses.base import FLOATS, as_labels, as_predictions, match_weight, reshape, run_op
 from ..losses.options import checked_arguments
 from ..naming import auto_name
-from ..utils import nest
 from ..variables import Variable
 
 
@@ -158,14 +157,16 @@ def _on_tensors(update_state):
     def update(self, *args, **kwargs):
         return update_state(
             self,
-            *nest.map_structure(_as_values, args),
-            **{key: nest.map_structure(_as_values, value) for key, value in kwargs.items()},
+            *map(_as_values, args),
+            **{key: _as_values(value) for key, value in kwargs.items()},
         )
 
     return update
 
 
 def _as_values(value):
+    if isinstance(value, (list, tuple)) and not any(isinstance(v, Tensor) for v in value):
+        value = np.asarray(value)
     return ValueTensor(value) if isinstance(value, np.ndarray) else value
 
 
