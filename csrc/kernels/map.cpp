@@ -83,6 +83,17 @@ DLNATIVE_BINARY(LessEqual, a <= b)
 DLNATIVE_BINARY(Greater, a > b)
 DLNATIVE_BINARY(GreaterEqual, a >= b)
 
+#define DLNATIVE_TERNARY(Name, expression)                       \
+  struct Name {                                                  \
+    template <class T>                                           \
+    DLNATIVE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b, Vec<T> c) { \
+      return expression;                                         \
+    }                                                            \
+  };
+DLNATIVE_TERNARY(Fma, multiply_add(a, b, c))
+DLNATIVE_TERNARY(Fnma, multiply_add(-a, b, c))
+DLNATIVE_TERNARY(Lerp, multiply_add(c, b - a, a))
+
 template <class T, class Y, class F>
 void unary(const void* const* in, const std::int64_t* steps, void* y, std::int64_t n) {
   map_unary<T, Y>(in, steps, y, n, [](Vec<T> x) { return F::template apply<T>(x); });
@@ -91,6 +102,12 @@ void unary(const void* const* in, const std::int64_t* steps, void* y, std::int64
 template <class T, class Y, class F>
 void binary(const void* const* in, const std::int64_t* steps, void* y, std::int64_t n) {
   map_binary<T, Y>(in, steps, y, n, [](Vec<T> a, Vec<T> b) { return F::template apply<T>(a, b); });
+}
+
+template <class T, class F>
+void ternary(const void* const* in, const std::int64_t* steps, void* y, std::int64_t n) {
+  map_ternary<T>(in, steps, y, n,
+                 [](Vec<T> a, Vec<T> b, Vec<T> c) { return F::template apply<T>(a, b, c); });
 }
 
 template <class T>
@@ -161,6 +178,9 @@ constexpr MapKernels<T> make_table() {
   set(Map::kLessEqual, binary<T, Bool, LessEqual>);
   set(Map::kGreater, binary<T, Bool, Greater>);
   set(Map::kGreaterEqual, binary<T, Bool, GreaterEqual>);
+  set(Map::kFma, ternary<T, Fma>);
+  set(Map::kFnma, ternary<T, Fnma>);
+  set(Map::kLerp, ternary<T, Lerp>);
   set(Map::kWhere, where<T>);
   return table;
 }

@@ -56,6 +56,10 @@ enum class Map : int {
   kLessEqual,
   kGreater,
   kGreaterEqual,
+  // (T, T, T) -> T. Products are not rounded where the set has multiply-add.
+  kFma,   // a * b + c
+  kFnma,  // c - a * b
+  kLerp,  // fma(t, b - a, a) of (a, b, t)
   // (bool, T, T) -> T: moves bits, so that it serves integers of T's size, too
   kWhere,
   kCount,

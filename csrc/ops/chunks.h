@@ -16,6 +16,15 @@ namespace dlnative {
 // handing it to a thread costs, and its 128 KB per float32 array stay in a core's L2 cache.
 inline constexpr std::int64_t kChunk = 32768;
 
+// Elements of one task of a function that takes so long per element: of expensive functions fewer,
+// so that each task takes some microseconds.
+inline std::int64_t task_size(double nanoseconds) {
+  constexpr double kTaskTime = 20e3;
+  constexpr std::int64_t kUnit = 1024;
+  const auto units = static_cast<std::int64_t>(kTaskTime / nanoseconds) / kUnit;
+  return std::clamp(units * kUnit, kUnit, kChunk);
+}
+
 // Threads worth waking for a job that takes one thread this long: none below 30 us.
 inline int threads_for(double nanoseconds) {
   constexpr double kWorthwhile = 30e3;

@@ -1,12 +1,12 @@
 #include "ops/map.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/checks.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
 #include "ops/map_table.h"
+#include "ops/spread.h"
 
 namespace dlnative {
 
@@ -57,6 +57,9 @@ constexpr VectorMap kVectorMaps[] = {
     {"less_equal", Map::kLessEqual, 2, kCheap},
     {"greater", Map::kGreater, 2, kCheap},
     {"greater_equal", Map::kGreaterEqual, 2, kCheap},
+    {"fma", Map::kFma, 3, 0.2},
+    {"fnma", Map::kFnma, 3, 0.2},
+    {"lerp", Map::kLerp, 3, 0.2},
     {"where", Map::kWhere, 3, 0.2},
 };
 
@@ -80,6 +83,7 @@ const MapTable& map_table() {
     }
     table["power"][DType::kFloat32] = {nullptr, Map::kPower, false, 3.0};
     MapRow& where = table["where"];  // moves values whatever they are
+    where.condition = 0;
     where[DType::kInt32] = where[DType::kFloat32];
     where[DType::kInt64] = where[DType::kFloat64];
     return table;
@@ -88,14 +92,6 @@ const MapTable& map_table() {
 }
 
 constexpr double kRowCost = 4.0;  // nanoseconds, for the call of a function
-
-// Elements of one task: of expensive functions fewer, so that each takes some microseconds.
-std::int64_t chunk_of(double nanoseconds) {
-  constexpr double kTaskTime = 20e3;
-  constexpr std::int64_t kUnit = 1024;
-  const auto units = static_cast<std::int64_t>(kTaskTime / nanoseconds) / kUnit;
-  return std::clamp(units * kUnit, kUnit, kChunk);
-}
 
 // Rows of at most this many elements are run together, as many as fill a block.
 constexpr std::int64_t kShortRow = 32;
@@ -108,10 +104,7 @@ class Spread {
   const void* tile(const void* row, std::int64_t bytes, std::int64_t rows) {
     const std::int64_t total = bytes * rows;
     if (row == tiled_ && total <= tiled_bytes_) return values_;
-    std::int64_t done = bytes;
-    std::memcpy(values_, row, static_cast<std::size_t>(bytes));
-    for (; done < total; done *= 2)
-      std::memcpy(values_ + done, values_, static_cast<std::size_t>(std::min(done, total - done)));
+    tile_row(row, bytes, values_, total);
     tiled_ = row;
     tiled_bytes_ = total;
     return values_;
@@ -119,22 +112,11 @@ class Spread {
 
   // Each of `rows` elements n times.
   const void* expand(const void* column, std::int64_t bytes, std::int64_t n, std::int64_t rows) {
-    if (bytes == 1) return expand_as<std::uint8_t>(column, n, rows);
-    if (bytes == 4) return expand_as<std::uint32_t>(column, n, rows);
-    return expand_as<std::uint64_t>(column, n, rows);
-  }
-
- private:
-  template <class Element>
-  const void* expand_as(const void* column, std::int64_t n, std::int64_t rows) {
-    const auto* from = static_cast<const Element*>(column);
-    auto* to = reinterpret_cast<Element*>(values_);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t i = 0; i < n; ++i) *to++ = from[r];
-    }
+    expand_column(column, bytes, rows, n, values_);
     return values_;
   }
 
+ private:
   const void* tiled_ = nullptr;
   std::int64_t tiled_bytes_ = 0;
   alignas(64) char values_[kBlock * 8];
@@ -155,6 +137,11 @@ std::vector<std::string> map_names() {
 int map_operands(const std::string& name) {
   const auto it = map_table().find(name);
   return it == map_table().end() ? 0 : it->second.operands;
+}
+
+int map_condition(const std::string& name) {
+  const auto it = map_table().find(name);
+  return it == map_table().end() ? -1 : it->second.condition;
 }
 
 MapChoice map_choice(const std::string& name, DType dtype) {
@@ -182,7 +169,7 @@ MapOp::MapOp(const MapChoice& choice, const std::vector<Operand>& operands,
           shape),
       function_(choice.function),
       result_bytes_(dtype_size(choice.result)),
-      chunk_(chunk_of(choice.nanoseconds)) {
+      chunk_(task_size(choice.nanoseconds)) {
   const LoopNest::Offsets steps = loops_.row_steps();
   const LoopNest::Axis axis = loops_.row_axis();
   steps_ = {steps.a, steps.b, steps.c};

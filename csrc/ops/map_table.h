@@ -46,6 +46,7 @@ inline int map_type(DType dtype) {
 
 struct MapRow {
   int operands = 0;
+  int condition = -1;  // the operand that is bool whatever the others are; -1: none
   std::array<MapEntry, kMapTypes> entries;
 
   MapEntry& operator[](DType dtype) { return entries[static_cast<std::size_t>(map_type(dtype))]; }

@@ -17,12 +17,47 @@ constexpr double kElementTime = 0.25;
 }  // namespace
 
 template <class T>
+BlockReduction<T>::BlockReduction(Reduction reduction, const std::string& name,
+                                  const ReducePasses& passes,
+                                  const std::vector<std::int64_t>& shape)
+    : kernels_(&kernels<T>()),
+      reduction_(reduction),
+      results_(passes.output_size),
+      count_(passes.count) {
+  const bool extremum = reduction == Reduction::kMax || reduction == Reduction::kMin;
+  check(!extremum || count_ > 0, name, ": an empty axis has no extremum, received shape ", shape);
+}
+
+template <class T>
+void BlockReduction<T>::operator()(const T* x, std::int64_t ldx, std::int64_t rows,
+                                   std::int64_t columns, T* y) const {
+  const bool max = reduction_ == Reduction::kMax;
+  if (max || reduction_ == Reduction::kMin) {
+    if (ldx == 1) {
+      *y = max ? kernels_->reduce->max(x, rows) : kernels_->reduce->min(x, rows);
+      return;
+    }
+    const MapFunction combine = (*kernels_->map)[max ? Map::kMaximum : Map::kMinimum];
+    std::memcpy(y, x, static_cast<std::size_t>(columns) * sizeof(T));
+    for (std::int64_t j = 1; j < rows; ++j) apply_map(combine, y, x + j * ldx, y, columns);
+  } else if (ldx == 1) {
+    *y = static_cast<T>(kernels_->reduce->sum(x, rows));
+  } else {
+    kernels_->reduce->sum_rows(x, ldx, y, rows, columns, false);
+  }
+}
+
+template <class T>
+void BlockReduction<T>::finish(T* y) const {
+  if (reduction_ != Reduction::kMean) return;
+  const double n = static_cast<double>(count_);
+  for (std::int64_t i = 0; i < results_; ++i) y[i] = static_cast<T>(static_cast<double>(y[i]) / n);
+}
+
+template <class T>
 ReduceOp<T>::ReduceOp(Reduction reduction, const std::string& name,
                       const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& axes)
-    : kernels_(&kernels<T>()), reduction_(reduction), passes_(name, shape, axes) {
-  const bool extremum = reduction == Reduction::kMax || reduction == Reduction::kMin;
-  check(!extremum || passes_.count > 0, name, ": an empty axis has no extremum, received shape ",
-        shape);
+    : passes_(name, shape, axes), block_(reduction, name, passes_, shape) {
   for (std::size_t i = 0; i < 2 && i + 1 < passes_.passes.size(); ++i)
     between_[i].resize(static_cast<std::size_t>(passes_.between));
   partial_.resize(static_cast<std::size_t>(passes_.partials));
@@ -39,33 +74,10 @@ void ReduceOp<T>::run(const T* x, T* y) {
   const std::size_t count = passes_.passes.size();
   for (std::size_t i = 0; i < count; ++i) {
     T* to = i + 1 < count ? between_[i % 2].data() : y;
-    run_pass(passes_.passes[i], x, partial_.data(), to,
-             [&](auto... block) { reduce_block(block...); });
+    run_pass(passes_.passes[i], x, partial_.data(), to, block_);
     x = to;
   }
-  if (reduction_ != Reduction::kMean) return;
-  const double n = static_cast<double>(passes_.count);
-  for (std::int64_t i = 0; i < size; ++i) y[i] = static_cast<T>(static_cast<double>(y[i]) / n);
-}
-
-// y[i] = sum or extremum over j of x[j, i]; where ldx is 1, of one contiguous row.
-template <class T>
-void ReduceOp<T>::reduce_block(const T* x, std::int64_t ldx, std::int64_t rows,
-                               std::int64_t columns, T* y) const {
-  const bool max = reduction_ == Reduction::kMax;
-  if (max || reduction_ == Reduction::kMin) {
-    if (ldx == 1) {
-      *y = max ? kernels_->reduce->max(x, rows) : kernels_->reduce->min(x, rows);
-      return;
-    }
-    const MapFunction combine = (*kernels_->map)[max ? Map::kMaximum : Map::kMinimum];
-    std::memcpy(y, x, static_cast<std::size_t>(columns) * sizeof(T));
-    for (std::int64_t j = 1; j < rows; ++j) apply_map(combine, y, x + j * ldx, y, columns);
-  } else if (ldx == 1) {
-    *y = static_cast<T>(kernels_->reduce->sum(x, rows));
-  } else {
-    kernels_->reduce->sum_rows(x, ldx, y, rows, columns, false);
-  }
+  block_.finish(y);
 }
 
 template <class T>
@@ -93,6 +105,8 @@ double NormOp<T>::run() {
   return std::sqrt(total);
 }
 
+template class BlockReduction<float>;
+template class BlockReduction<double>;
 template class ReduceOp<float>;
 template class ReduceOp<double>;
 template class NormOp<float>;

@@ -14,6 +14,28 @@ namespace dlnative {
 
 enum class Reduction { kSum, kMean, kMax, kMin };
 
+// Reduces blocks, in the way of ReducePasses.
+template <class T>
+class BlockReduction {
+ public:
+  // For the results of `passes` over an array of this shape.
+  // std::invalid_argument: an extremum of nothing.
+  BlockReduction(Reduction reduction, const std::string& name, const ReducePasses& passes,
+                 const std::vector<std::int64_t>& shape);
+
+  // y[i] = sum or extremum over j of x[j, i]; where ldx is 1, of one contiguous row.
+  void operator()(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t columns,
+                  T* y) const;
+  // Turns the sums of a mean into it.
+  void finish(T* y) const;
+
+ private:
+  const Kernels<T>* kernels_ = nullptr;
+  Reduction reduction_{};
+  std::int64_t results_ = 0;
+  std::int64_t count_ = 0;  // elements of x per result
+};
+
 // y = reduction of x over `axes`; y has the remaining axes in their order.
 template <class T>
 class ReduceOp {
@@ -28,12 +50,8 @@ class ReduceOp {
   void run(const T* x, T* y);
 
  private:
-  void reduce_block(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t columns,
-                    T* y) const;
-
-  const Kernels<T>* kernels_ = nullptr;
-  Reduction reduction_{};
   ReducePasses passes_;
+  BlockReduction<T> block_;
   std::vector<T> between_[2];  // results of a pass that is not the last
   std::vector<T> partial_;     // of blocks of rows
 };
@@ -56,6 +74,8 @@ class NormOp {
   int threads_ = 0;
 };
 
+extern template class BlockReduction<float>;
+extern template class BlockReduction<double>;
 extern template class ReduceOp<float>;
 extern template class ReduceOp<double>;
 extern template class NormOp<float>;

@@ -32,15 +32,18 @@ std::unique_ptr<Instruction> make_map(const Spec& spec) {
   check(spec.inputs.size() == static_cast<std::size_t>(count), spec.op, ": expected ", count,
         " operands, received ", spec.inputs.size());
   for (int i = 0; i < count; ++i) required_input(spec, static_cast<std::size_t>(i), kNames[i]);
-  const DType dtype = spec.inputs.back().dtype;
-  std::size_t first = 0;
-  if (count == 3) {
-    check(spec.inputs[0].dtype == DType::kBool, spec.op,
-          ": expected a condition of bool, received ", dtype_name(spec.inputs[0].dtype));
-    first = 1;
+  const int condition = map_condition(spec.op);
+  const DType dtype = spec.inputs[condition == 0 ? 1 : 0].dtype;
+  for (int i = 0; i < count; ++i) {
+    const DType received = spec.inputs[static_cast<std::size_t>(i)].dtype;
+    if (i == condition) {
+      check(received == DType::kBool, spec.op, ": expected a condition of bool, received ",
+            dtype_name(received));
+    } else {
+      check(received == dtype, spec.op, ": expected operands of one dtype, received ",
+            dtype_name(dtype), " and ", dtype_name(received));
+    }
   }
-  check(spec.inputs[first].dtype == dtype, spec.op, ": expected operands of one dtype, received ",
-        dtype_name(spec.inputs[first].dtype), " and ", dtype_name(dtype));
   const MapChoice choice = map_choice(spec.op, dtype);
   check(choice.function != nullptr, spec.op, ": not defined for ", dtype_name(dtype));
   return make_op(spec, choice, count);

@@ -5,6 +5,7 @@ namespace dlnative {
 
 void register_elementwise(Registry& registry);
 void register_map(Registry& registry);
+void register_loop(Registry& registry);
 void register_softmax(Registry& registry);
 void register_dropout(Registry& registry);
 void register_random(Registry& registry);
@@ -29,6 +30,7 @@ const Registry& registry() {
     Registry r;
     register_elementwise(r);
     register_map(r);
+    register_loop(r);
     register_softmax(r);
     register_dropout(r);
     register_random(r);

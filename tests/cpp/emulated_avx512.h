@@ -119,6 +119,24 @@ inline __m512d maskz_sqrt_pd(__mmask8 mask, __m512d v) {
                     })
       .as<__m512d>();
 }
+inline __m512 fmadd_ps(__m512 a, __m512 b, __m512 c) {
+  const F32 x = F32::of(a), y = F32::of(b), z = F32::of(c);
+  return F32::where(0xffff,
+                    [&](int i) {
+                      return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x.at[i]), _mm_set_ss(y.at[i]),
+                                                        _mm_set_ss(z.at[i])));
+                    })
+      .as<__m512>();
+}
+inline __m512d fmadd_pd(__m512d a, __m512d b, __m512d c) {
+  const F64 x = F64::of(a), y = F64::of(b), z = F64::of(c);
+  return F64::where(0xff,
+                    [&](int i) {
+                      return _mm_cvtsd_f64(_mm_fmadd_sd(_mm_set_sd(x.at[i]), _mm_set_sd(y.at[i]),
+                                                        _mm_set_sd(z.at[i])));
+                    })
+      .as<__m512d>();
+}
 inline __m512d maskz_broadcast_f64x2(__mmask8 mask, __m128d v) {
   double pair[2];
   _mm_storeu_pd(pair, v);
@@ -253,6 +271,8 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #undef _mm512_stream_pd
 #undef _mm512_maskz_sqrt_ps
 #undef _mm512_maskz_sqrt_pd
+#undef _mm512_fmadd_ps
+#undef _mm512_fmadd_pd
 #undef _mm512_maskz_broadcast_f64x2
 #undef _mm512_maskz_cvtps_pd
 #undef _mm512_maskz_cvtepu8_epi32
@@ -280,6 +300,8 @@ inline __m512i maskz_unpackhi_epi64(__mmask8 mask, __m512i a, __m512i b) {
 #define _mm512_stream_pd emulated_avx512::stream_pd
 #define _mm512_maskz_sqrt_ps emulated_avx512::maskz_sqrt_ps
 #define _mm512_maskz_sqrt_pd emulated_avx512::maskz_sqrt_pd
+#define _mm512_fmadd_ps emulated_avx512::fmadd_ps
+#define _mm512_fmadd_pd emulated_avx512::fmadd_pd
 #define _mm512_maskz_broadcast_f64x2 emulated_avx512::maskz_broadcast_f64x2
 #define _mm512_maskz_cvtps_pd emulated_avx512::maskz_cvtps_pd
 #define _mm512_maskz_cvtepu8_epi32 emulated_avx512::maskz_cvtepu8_epi32

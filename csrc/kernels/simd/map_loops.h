@@ -71,6 +71,15 @@ DLNATIVE_INLINE void loop(R to, A a, B b, std::int64_t n, F f) {
   if (i < n) R::part(to, i, f(A::part(a, i, n - i), B::part(b, i, n - i)), n - i);
 }
 
+template <class T, class R, class A, class B, class C, class F>
+DLNATIVE_INLINE void loop(R to, A a, B b, C c, std::int64_t n, F f) {
+  std::int64_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>)
+    R::whole(to, i, f(A::whole(a, i), B::whole(b, i), C::whole(c, i)));
+  if (i == n) return;
+  R::part(to, i, f(A::part(a, i, n - i), B::part(b, i, n - i), C::part(c, i, n - i)), n - i);
+}
+
 // y[1], ..., y[n - 1] as y[0].
 template <class Element>
 DLNATIVE_INLINE void repeat_first(Element* y, std::int64_t n) {
@@ -113,6 +122,29 @@ DLNATIVE_INLINE void map_binary(const void* const* in, const std::int64_t* steps
   } else {
     loop<T>(r, advancing<T>(in[0]), staying<T>(in[1]), n, f);
   }
+}
+
+// Calls f with the operand at p as its step says.
+template <class T, class F>
+DLNATIVE_INLINE void with_operand(const void* p, std::int64_t step, F f) {
+  if (step == 0) {
+    f(staying<T>(p));
+  } else {
+    f(advancing<T>(p));
+  }
+}
+
+// y[i] = f(a[i], b[i], c[i])
+template <class T, class F>
+DLNATIVE_INLINE void map_ternary(const void* const* in, const std::int64_t* steps, void* y,
+                                 std::int64_t n, F f) {
+  if (n == 0) return;
+  const auto to = result_of<T>(static_cast<T*>(y));
+  with_operand<T>(in[0], steps[0], [&](auto a) {
+    with_operand<T>(in[1], steps[1], [&](auto b) {
+      with_operand<T>(in[2], steps[2], [&](auto c) { loop<T>(to, a, b, c, n, f); });
+    });
+  });
 }
 
 // y[i] = c[i] ? a[i] : b[i], with c one byte per element.

@@ -254,6 +254,36 @@ DLNATIVE_INLINE V computed(V v) {
   return v;
 }
 
+// a * b + c in one instruction, whatever the compiler could do with a product and a sum that it may
+// move apart: rounded once where the set has multiply-add, else twice.
+#if defined(__AVX512F__)
+DLNATIVE_INLINE Vec<float> multiply_add(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return (Vec<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+DLNATIVE_INLINE Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return (Vec<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+#elif defined(__FMA__)
+DLNATIVE_INLINE Vec<float> multiply_add(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return (Vec<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+DLNATIVE_INLINE Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+#elif defined(__aarch64__)
+DLNATIVE_INLINE Vec<float> multiply_add(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return (Vec<float>)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+DLNATIVE_INLINE Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return (Vec<double>)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
+#else
+template <class V>
+DLNATIVE_INLINE V multiply_add(V a, V b, V c) {
+  return computed(a * b) + c;
+}
+#endif
+
 // min(x, bound) and max(x, bound) that keep a NaN of x.
 template <class T>
 DLNATIVE_INLINE Vec<T> at_most(Vec<T> x, T bound) {

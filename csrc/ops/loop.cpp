@@ -1,0 +1,174 @@
+#include "ops/loop.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ops/chunks.h"
+#include "ops/spread.h"
+
+namespace dlnative {
+
+std::size_t LoopPass::task_total() const {
+  if (!pass_.empty()) return static_cast<std::size_t>(task_count(pass_[0]));
+  return static_cast<std::size_t>(chunk_count(rows_ * cols_, task_));
+}
+
+std::size_t LoopPass::workspace_bytes(int threads) const {
+  const std::size_t wanted = static_cast<std::size_t>(std::max(1, std::min(threads, threads_)));
+  const std::size_t parts = std::max<std::size_t>(1, std::min(wanted, task_total()));
+  return partial_bytes_ + parts * thread_bytes_;
+}
+
+void LoopPass::set_workspace(void* workspace, std::size_t bytes) {
+  workspace_ = static_cast<char*>(workspace);
+  const std::size_t room =
+      thread_bytes_ == 0 ? kMaxThreads : (bytes - partial_bytes_) / thread_bytes_;
+  parts_ = static_cast<int>(std::min(room, static_cast<std::size_t>(threads_)));
+}
+
+void LoopPass::run() const {
+  if (!reduced_.empty()) return run_reductions();
+  const std::int64_t size = rows_ * cols_;
+  parallel_for(chunk_count(size, task_), parts_, [&](std::int64_t task, int thread) {
+    Frame frame;
+    begin(frame, thread);
+    const std::int64_t first = task * task_;
+    run_range(frame, first, std::min(task_, size - first), 0);
+  });
+}
+
+// Fills in the addresses that stay.
+void LoopPass::begin(Frame& frame, int thread) const {
+  frame.memory = workspace_ == nullptr ? nullptr
+                                       : workspace_ + partial_bytes_ +
+                                             static_cast<std::size_t>(thread) * thread_bytes_;
+  for (const Moving& m : fixed_) frame.address[m.slot] = m.base;
+  for (const Kept& k : kept_) frame.address[k.slot] = frame.memory + k.offset;
+  if (whole_rows_) {
+    const std::int64_t size = std::min(chunk_ / cols_, rows_) * cols_;
+    for (const Spread& s : row_inputs_)
+      tile_row(s.base, cols_ * s.bytes, frame.memory + s.offset, size * s.bytes);
+  }
+  for (const Line& line : uniform_) run_line(frame, line, kPieces, 1);
+}
+
+// Elements first, ..., first + n - 1. Where results are reduced afterwards, they go to the staging
+// memory from element `staged` on.
+void LoopPass::run_range(Frame& frame, std::int64_t first, std::int64_t n,
+                         std::int64_t staged) const {
+  const std::int64_t end = first + n;
+  while (first < end) {
+    std::int64_t piece = std::min(chunk_, end - first);
+    Mode mode = kPieces;
+    if (!flat_) {
+      const std::int64_t column = first % cols_;
+      if (whole_rows_ && column == 0 && piece >= cols_) {
+        mode = kWholeRows;
+        piece -= piece % cols_;
+      } else {
+        piece = std::min(piece, cols_ - column);
+      }
+    }
+    run_piece(frame, mode, first, piece, staged);
+    first += piece;
+    staged += piece;
+  }
+}
+
+void LoopPass::run_piece(Frame& frame, Mode mode, std::int64_t first, std::int64_t n,
+                         std::int64_t staged) const {
+  for (const Moving& m : moving_) frame.address[m.slot] = m.base + first * m.bytes;
+  for (const Staged& s : staged_)
+    frame.address[s.slot] = frame.memory + s.offset + staged * s.bytes;
+  if (!flat_) {
+    const std::int64_t row = first / cols_;
+    for (const Spread& s : row_inputs_) {
+      frame.address[s.slot] = mode == kWholeRows
+                                  ? frame.memory + s.offset
+                                  : const_cast<char*>(s.base) + (first - row * cols_) * s.bytes;
+    }
+    for (const Spread& s : column_inputs_) {
+      char*& address = frame.address[s.slot];
+      address = const_cast<char*>(s.base) + row * s.bytes;
+      if (mode == kPieces) continue;
+      expand_column(address, s.bytes, n / cols_, cols_, frame.memory + s.offset);
+      address = frame.memory + s.offset;
+    }
+  }
+  for (const Line& line : lines_) run_line(frame, line, mode, n);
+  for (const Copy& c : copies_) {
+    std::memcpy(frame.address[c.to], frame.address[c.from], static_cast<std::size_t>(n * c.bytes));
+  }
+}
+
+inline void LoopPass::run_line(const Frame& frame, const Line& line, Mode mode, std::int64_t n) {
+  const void* const in[] = {frame.address[line.operands[0]], frame.address[line.operands[1]],
+                            frame.address[line.operands[2]]};
+  line.function(in, line.steps[mode].data(), frame.address[line.result], n);
+}
+
+template <class T>
+void LoopPass::reduce_block(const Reduced& r, const BlockReduction<T>& block,
+                            const ReduceTask& task, const char* memory) const {
+  const ReducePasses::Pass& pass = pass_[0];
+  const T* x = r.base != nullptr ? reinterpret_cast<const T*>(r.base) + task.from
+                                 : reinterpret_cast<const T*>(memory + r.offset);
+  const std::int64_t ldx = r.base != nullptr ? pass.inner : pass.columns;
+  T* const y = static_cast<T*>(pass.row_blocks > 1 ? workspace_ + r.partial : r.y);
+  reduce_task(task, x, ldx, pass.n * pass.inner, pass.inner, y + task.to, block);
+}
+
+template <class T>
+void LoopPass::join(const Reduced& r, const BlockReduction<T>& block) const {
+  T* const y = static_cast<T*>(r.y);
+  const auto* partial = reinterpret_cast<const T*>(workspace_ + r.partial);
+  join_row_blocks(pass_[0], partial, y, block);
+  block.finish(y);
+}
+
+void LoopPass::run_reductions() const {
+  const ReducePasses::Pass& pass = pass_[0];
+  for_each_task(pass, parts_, [&](const ReduceTask& task, int thread) {
+    Frame frame;
+    begin(frame, thread);
+    if (task.columns == pass.inner) {
+      run_range(frame, task.from, task.count * task.rows * pass.inner, 0);
+    } else {
+      for (std::int64_t r = 0; r < task.rows; ++r)
+        run_range(frame, task.from + r * pass.inner, task.columns, r * pass.columns);
+    }
+    for (const Reduced& r : reduced_) {
+      r.wide ? reduce_block(r, r.wide_block, task, frame.memory)
+             : reduce_block(r, r.narrow_block, task, frame.memory);
+    }
+  });
+  for (const Reduced& r : reduced_) r.wide ? join(r, r.wide_block) : join(r, r.narrow_block);
+}
+
+LoopOp::LoopOp(const LoopDescription& loop) {
+  std::vector<LoopAxes> kinds;
+  for (const LoopDescription::Output& output : loop.outputs) {
+    if (output.axes != LoopAxes::kNone &&
+        std::find(kinds.begin(), kinds.end(), output.axes) == kinds.end())
+      kinds.push_back(output.axes);
+  }
+  if (kinds.empty()) kinds.push_back(LoopAxes::kNone);
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    passes_.emplace_back(loop, kinds[i], i + 1 == kinds.size());
+}
+
+std::size_t LoopOp::workspace_bytes(int threads) const {
+  std::size_t bytes = 0;
+  for (const LoopPass& pass : passes_) bytes = std::max(bytes, pass.workspace_bytes(threads));
+  return bytes;
+}
+
+void LoopOp::set_workspace(void* workspace, std::size_t bytes) {
+  for (LoopPass& pass : passes_) pass.set_workspace(workspace, bytes);
+}
+
+void LoopOp::run() const {
+  for (const LoopPass& pass : passes_) pass.run();
+}
+
+}  // namespace dlnative

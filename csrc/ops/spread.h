@@ -1,0 +1,37 @@
+// Copies of operands that are broadcast, for several short rows at once.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace dlnative {
+
+// Fills `total` bytes at `to` with the `bytes` of a row, over and over.
+inline void tile_row(const void* row, std::int64_t bytes, void* to, std::int64_t total) {
+  char* const start = static_cast<char*>(to);
+  std::int64_t done = std::min(bytes, total);
+  std::memcpy(start, row, static_cast<std::size_t>(done));
+  for (; done < total; done *= 2)
+    std::memcpy(start + done, start, static_cast<std::size_t>(std::min(done, total - done)));
+}
+
+// Each of `rows` elements n times.
+template <class Element>
+void expand_elements(const void* column, std::int64_t rows, std::int64_t n, void* to) {
+  const auto* from = static_cast<const Element*>(column);
+  auto* y = static_cast<Element*>(to);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t i = 0; i < n; ++i) *y++ = from[r];
+  }
+}
+
+// The same for elements of 1, 4 or 8 bytes.
+inline void expand_column(const void* column, std::int64_t bytes, std::int64_t rows, std::int64_t n,
+                          void* to) {
+  if (bytes == 1) return expand_elements<std::uint8_t>(column, rows, n, to);
+  if (bytes == 4) return expand_elements<std::uint32_t>(column, rows, n, to);
+  expand_elements<std::uint64_t>(column, rows, n, to);
+}
+
+}  // namespace dlnative
