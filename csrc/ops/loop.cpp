@@ -8,6 +8,12 @@
 
 namespace dlnative {
 
+inline void LoopPass::run_line(const Frame& frame, const Line& line, Mode mode, std::int64_t n) {
+  const void* const in[] = {frame.address[line.operands[0]], frame.address[line.operands[1]],
+                            frame.address[line.operands[2]]};
+  line.function(in, line.steps[mode].data(), frame.address[line.result], n);
+}
+
 std::size_t LoopPass::task_total() const {
   if (!pass_.empty()) return static_cast<std::size_t>(task_count(pass_[0]));
   return static_cast<std::size_t>(chunk_count(rows_ * cols_, task_));
@@ -24,14 +30,24 @@ void LoopPass::set_workspace(void* workspace, std::size_t bytes) {
   const std::size_t room =
       thread_bytes_ == 0 ? kMaxThreads : (bytes - partial_bytes_) / thread_bytes_;
   parts_ = static_cast<int>(std::min(room, static_cast<std::size_t>(threads_)));
+  const std::int64_t size = rows_ * cols_;
+  if (!flat_ || !reduced_.empty() || size == 0 || size > chunk_) return;
+  whole_.resize(1);
+  begin(whole_[0], 0);
+  place(whole_[0], kPieces, 0, size, 0);
 }
 
 void LoopPass::run() const {
   if (!reduced_.empty()) return run_reductions();
   const std::int64_t size = rows_ * cols_;
+  if (!whole_.empty()) {
+    run_uniform(whole_[0]);
+    return run_lines(whole_[0], kPieces, size);
+  }
   parallel_for(chunk_count(size, task_), parts_, [&](std::int64_t task, int thread) {
     Frame frame;
     begin(frame, thread);
+    run_uniform(frame);
     const std::int64_t first = task * task_;
     run_range(frame, first, std::min(task_, size - first), 0);
   });
@@ -49,6 +65,10 @@ void LoopPass::begin(Frame& frame, int thread) const {
     for (const Spread& s : row_inputs_)
       tile_row(s.base, cols_ * s.bytes, frame.memory + s.offset, size * s.bytes);
   }
+}
+
+// Before the first piece, as its results are operands of the others.
+void LoopPass::run_uniform(const Frame& frame) const {
   for (const Line& line : uniform_) run_line(frame, line, kPieces, 1);
 }
 
@@ -69,14 +89,16 @@ void LoopPass::run_range(Frame& frame, std::int64_t first, std::int64_t n,
         piece = std::min(piece, cols_ - column);
       }
     }
-    run_piece(frame, mode, first, piece, staged);
+    place(frame, mode, first, piece, staged);
+    run_lines(frame, mode, piece);
     first += piece;
     staged += piece;
   }
 }
 
-void LoopPass::run_piece(Frame& frame, Mode mode, std::int64_t first, std::int64_t n,
-                         std::int64_t staged) const {
+// Fills in the addresses that move.
+void LoopPass::place(Frame& frame, Mode mode, std::int64_t first, std::int64_t n,
+                     std::int64_t staged) const {
   for (const Moving& m : moving_) frame.address[m.slot] = m.base + first * m.bytes;
   for (const Staged& s : staged_)
     frame.address[s.slot] = frame.memory + s.offset + staged * s.bytes;
@@ -95,16 +117,13 @@ void LoopPass::run_piece(Frame& frame, Mode mode, std::int64_t first, std::int64
       address = frame.memory + s.offset;
     }
   }
+}
+
+void LoopPass::run_lines(const Frame& frame, Mode mode, std::int64_t n) const {
   for (const Line& line : lines_) run_line(frame, line, mode, n);
   for (const Copy& c : copies_) {
     std::memcpy(frame.address[c.to], frame.address[c.from], static_cast<std::size_t>(n * c.bytes));
   }
-}
-
-inline void LoopPass::run_line(const Frame& frame, const Line& line, Mode mode, std::int64_t n) {
-  const void* const in[] = {frame.address[line.operands[0]], frame.address[line.operands[1]],
-                            frame.address[line.operands[2]]};
-  line.function(in, line.steps[mode].data(), frame.address[line.result], n);
 }
 
 template <class T>
@@ -131,6 +150,7 @@ void LoopPass::run_reductions() const {
   for_each_task(pass, parts_, [&](const ReduceTask& task, int thread) {
     Frame frame;
     begin(frame, thread);
+    run_uniform(frame);
     if (task.columns == pass.inner) {
       run_range(frame, task.from, task.count * task.rows * pass.inner, 0);
     } else {

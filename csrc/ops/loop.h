@@ -118,9 +118,11 @@ class LoopPass {
 
   std::size_t task_total() const;
   void begin(Frame& frame, int thread) const;
+  void run_uniform(const Frame& frame) const;
   void run_range(Frame& frame, std::int64_t first, std::int64_t n, std::int64_t staged) const;
-  void run_piece(Frame& frame, Mode mode, std::int64_t first, std::int64_t n,
-                 std::int64_t staged) const;
+  void place(Frame& frame, Mode mode, std::int64_t first, std::int64_t n,
+             std::int64_t staged) const;
+  void run_lines(const Frame& frame, Mode mode, std::int64_t n) const;
   static void run_line(const Frame& frame, const Line& line, Mode mode, std::int64_t n);
   void run_reductions() const;
   template <class T>
@@ -150,6 +152,7 @@ class LoopPass {
   std::size_t thread_bytes_ = 0, partial_bytes_ = 0;
   char* workspace_ = nullptr;  // partial results, then a part for each thread
   int parts_ = 0;
+  std::vector<Frame> whole_;  // where all of the domain is one piece: its addresses
 };
 
 class LoopOp {
