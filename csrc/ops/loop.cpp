@@ -8,6 +8,16 @@
 
 namespace dlnative {
 
+namespace {
+
+// These bytes need not exist.
+void prefetch(const char* p, std::int64_t bytes) {
+  constexpr std::int64_t kCacheLine = 64;
+  for (std::int64_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(p + i);
+}
+
+}  // namespace
+
 inline void LoopPass::run_line(const Frame& frame, const Line& line, Mode mode, std::int64_t n) {
   const void* const in[] = {frame.address[line.operands[0]], frame.address[line.operands[1]],
                             frame.address[line.operands[2]]};
@@ -42,7 +52,7 @@ void LoopPass::run() const {
   const std::int64_t size = rows_ * cols_;
   if (!whole_.empty()) {
     run_uniform(whole_[0]);
-    return run_lines(whole_[0], kPieces, size);
+    return run_lines(whole_[0], kPieces, 0, size);
   }
   parallel_for(chunk_count(size, task_), parts_, [&](std::int64_t task, int thread) {
     Frame frame;
@@ -90,7 +100,7 @@ void LoopPass::run_range(Frame& frame, std::int64_t first, std::int64_t n,
       }
     }
     place(frame, mode, first, piece, staged);
-    run_lines(frame, mode, piece);
+    run_lines(frame, mode, first, piece);
     first += piece;
     staged += piece;
   }
@@ -119,8 +129,16 @@ void LoopPass::place(Frame& frame, Mode mode, std::int64_t first, std::int64_t n
   }
 }
 
-void LoopPass::run_lines(const Frame& frame, Mode mode, std::int64_t n) const {
-  for (const Line& line : lines_) run_line(frame, line, mode, n);
+// The next piece of each array is prefetched meanwhile, a share of it before each line, so that
+// there are never more requests at a time than a core keeps.
+void LoopPass::run_lines(const Frame& frame, Mode mode, std::int64_t first, std::int64_t n) const {
+  std::int64_t done = 0;
+  for (const Line& line : lines_) {
+    for (const Stream& s : streams_)
+      prefetch(s.base + (first + n) * s.bytes + done * s.share, s.share);
+    ++done;
+    run_line(frame, line, mode, n);
+  }
   for (const Copy& c : copies_) {
     std::memcpy(frame.address[c.to], frame.address[c.from], static_cast<std::size_t>(n * c.bytes));
   }

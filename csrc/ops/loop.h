@@ -78,6 +78,11 @@ class LoopPass {
     char* base;
     std::int64_t bytes;
   };
+  struct Stream {
+    const char* base;
+    std::int64_t bytes;  // of an element
+    std::int64_t share;  // bytes that are prefetched before each line
+  };
   // ... or lies in the thread's part of the workspace.
   struct Kept {
     std::size_t slot;
@@ -122,7 +127,7 @@ class LoopPass {
   void run_range(Frame& frame, std::int64_t first, std::int64_t n, std::int64_t staged) const;
   void place(Frame& frame, Mode mode, std::int64_t first, std::int64_t n,
              std::int64_t staged) const;
-  void run_lines(const Frame& frame, Mode mode, std::int64_t n) const;
+  void run_lines(const Frame& frame, Mode mode, std::int64_t first, std::int64_t n) const;
   static void run_line(const Frame& frame, const Line& line, Mode mode, std::int64_t n);
   void run_reductions() const;
   template <class T>
@@ -142,6 +147,7 @@ class LoopPass {
   std::vector<Line> uniform_;  // of scalars alone: once per task, with n = 1
   std::vector<Copy> copies_;   // at the end of a piece
   std::vector<Moving> fixed_, moving_;
+  std::vector<Stream> streams_;  // the arrays of moving_, each once, or none
   std::vector<Kept> kept_;
   std::vector<Staged> staged_;
   std::vector<Spread> row_inputs_, column_inputs_;

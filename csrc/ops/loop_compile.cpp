@@ -11,10 +11,10 @@ namespace dlnative {
 namespace {
 
 // Registers take at most half of a small L1 cache; the pieces of arrays need the rest. Elements of
-// a piece: fewer cost more calls, more make no line faster.
+// a piece: fewer cost more calls, of more the piece that is prefetched drives out what is in use.
 constexpr std::int64_t kRegisterBytes = 16384;
 constexpr std::int64_t kLeastChunk = 256;
-constexpr std::int64_t kMostChunk = 1024;
+constexpr std::int64_t kMostChunk = 512;
 
 // Rows of fewer elements are run together, as many as fill a piece.
 constexpr std::int64_t kShortRow = 128;
@@ -75,6 +75,7 @@ class LoopPass::Compiler {
     choose_chunk();
     lay_out();
     emit();
+    find_streams();
     choose_tasks();
   }
 
@@ -251,6 +252,23 @@ class LoopPass::Compiler {
     const ReducePasses::Pass& pass = pass_.pass_[0];
     if (pass.row_blocks > 1 || pass.column_blocks > 1) return pass.rows * pass.columns;
     return std::min(outer_per_task(pass), pass.outer) * pass.n * pass.inner;
+  }
+
+  // What to prefetch: the arrays that are read or written from end to end, unless all of them fit
+  // the L2 cache, where they often are already.
+  void find_streams() {
+    constexpr std::int64_t kCacheLine = 64;
+    std::int64_t bytes = 0;
+    for (const Moving& m : pass_.moving_) {
+      const bool known = std::any_of(pass_.streams_.begin(), pass_.streams_.end(),
+                                     [&](const Stream& s) { return s.base == m.base; });
+      if (known) continue;
+      const auto lines = static_cast<std::int64_t>(pass_.lines_.size());
+      const std::int64_t share = ceil_div(pass_.chunk_ * m.bytes, lines * kCacheLine) * kCacheLine;
+      pass_.streams_.push_back({m.base, m.bytes, share});
+      bytes += loop_.rows * loop_.cols * m.bytes;
+    }
+    if (bytes <= cache_sizes().l2) pass_.streams_.clear();
   }
 
   // Addresses: in the workspace, and in arrays.
