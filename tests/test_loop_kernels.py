@@ -189,8 +189,8 @@ SHAPES = (
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_random_programs(rng, threads, shape):
-    for case in range(16):
+def test_random_programs(isa, rng, threads, shape):
+    for case in range(8):
         loop = random_loop(rng, *shape, ALL if case % 2 else FLAT)
         expected = loop.expected()
         for count in (1, 2, 3):
@@ -347,13 +347,19 @@ def test_workspace_is_planned(rng, threads):
     for planned, run in ((1, 3), (3, 1), (2, 3), (3, 3)):
         threads(planned)
         bytes_ = _core.workspace_bytes("loop", loop.inputs, loop.blank(), loop.attributes())
-        assert 0 < bytes_ < 2**20
-        program = _core.Program(bytes_ + 4096, _core.Arena())
+        assert 0 < bytes_ < 2**20 and bytes_ % 64 == 0
+        program = _core.Program(bytes_ + 2 * 4096, _core.Arena())
+        around = [(0, "int32", (1024,)), (4096 + bytes_, "int32", (1024,))]
+        for buffer in around:
+            program.add_feed(buffer)
+            program.add_output(buffer)
         outputs = loop.blank()
-        program.add("loop", loop.inputs, outputs, loop.attributes(), workspace=(64, bytes_))
+        program.add("loop", loop.inputs, outputs, loop.attributes(), workspace=(4096, bytes_))
         threads(run)
-        program.call([])
+        fed = [rng.integers(0, 2**31, 1024).astype("int32") for _ in around]
+        kept = program.call(fed)
         same_bits(outputs, expected, (planned, run))
+        np.testing.assert_array_equal(kept, fed)
     with pytest.raises(RuntimeError, match="loop: the workspace is smaller"):
         program.add("loop", loop.inputs, outputs, loop.attributes(), workspace=(64, 64))
 
