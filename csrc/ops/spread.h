@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/integers.h"
+
 namespace dlnative {
 
 // Fills `total` bytes at `to` with the `bytes` of a row, over and over.
@@ -16,17 +18,31 @@ inline void tile_row(const void* row, std::int64_t bytes, void* to, std::int64_t
     std::memcpy(start + done, start, static_cast<std::size_t>(std::min(done, total - done)));
 }
 
-// Each of `rows` elements n times.
+// Each of `rows` elements n times, in blocks of kBlock copies: those that are too many lie where
+// the copies of the next element follow.
+template <int kBlock, class Element>
+void expand_in_blocks(const Element* from, std::int64_t rows, std::int64_t n, Element* to) {
+  const std::int64_t total = rows * n;
+  std::int64_t r = 0;
+  for (; r * n + round_up(n, kBlock) <= total; ++r) {
+    const Element value = from[r];
+    for (std::int64_t i = 0; i < n; i += kBlock) {
+      for (int j = 0; j < kBlock; ++j) to[r * n + i + j] = value;
+    }
+  }
+  for (; r < rows; ++r) std::fill_n(to + r * n, n, from[r]);
+}
+
 template <class Element>
 void expand_elements(const void* column, std::int64_t rows, std::int64_t n, void* to) {
   const auto* from = static_cast<const Element*>(column);
   auto* y = static_cast<Element*>(to);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t i = 0; i < n; ++i) *y++ = from[r];
-  }
+  if (n <= 4) return expand_in_blocks<4>(from, rows, n, y);
+  if (n <= 8) return expand_in_blocks<8>(from, rows, n, y);
+  expand_in_blocks<16>(from, rows, n, y);
 }
 
-// The same for elements of 1, 4 or 8 bytes.
+// Each of `rows` elements n times, for elements of 1, 4 or 8 bytes; n > 0.
 inline void expand_column(const void* column, std::int64_t bytes, std::int64_t rows, std::int64_t n,
                           void* to) {
   if (bytes == 1) return expand_elements<std::uint8_t>(column, rows, n, to);
