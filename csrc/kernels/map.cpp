@@ -67,9 +67,24 @@ DLNATIVE_BINARY(Add, a + b)
 DLNATIVE_BINARY(Subtract, a - b)
 DLNATIVE_BINARY(Multiply, a* b)
 DLNATIVE_BINARY(Divide, a / b)
-// As NumPy has them: NaN where either operand is NaN.
-DLNATIVE_BINARY(Maximum, ((a > b) | (a != a)) ? a : b)
-DLNATIVE_BINARY(Minimum, ((a < b) | (a != a)) ? a : b)
+// NaN where either operand is NaN, and -0 lies below 0, as IEEE 754-2019 has maximum and minimum:
+// operands that are equal differ at most in the sign bit.
+struct Maximum {
+  template <class T>
+  DLNATIVE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) {
+    const Vec<T> equal = from_bits<T>(to_bits<T>(a) & to_bits<T>(b));
+    const Vec<T> larger = ((a > b) | (a != a)) ? a : b;
+    return a == b ? equal : larger;
+  }
+};
+struct Minimum {
+  template <class T>
+  DLNATIVE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) {
+    const Vec<T> equal = from_bits<T>(to_bits<T>(a) | to_bits<T>(b));
+    const Vec<T> smaller = ((a < b) | (a != a)) ? a : b;
+    return a == b ? equal : smaller;
+  }
+};
 struct Power {
   template <class T>
   DLNATIVE_INLINE Vec<float> apply(Vec<float> a, Vec<float> b) {

@@ -68,6 +68,9 @@ struct BitwiseNot {
     return wrap<T>(~bits_of(x));
   }
 };
+struct Magnitude {  // of false and true, which have no sign
+  static Bool apply(Bool x) { return x; }
+};
 struct LogicalNot {
   static Bool apply(Bool x) { return to_bool(x == Bool::kFalse); }
 };
@@ -382,6 +385,7 @@ MapChoice cast_choice(DType from, DType to) {
 void add_integer_maps(MapTable& table) {
   add_unary_integers<Negative>(table, "negative");
   add_unary_integers<Abs>(table, "abs");
+  add_unary<Bool, Magnitude>(table, "abs", kSimple);
   add_unary_integers<Sign>(table, "sign");
   add_unary_integers<Square>(table, "square");
   add_unary_integers<BitwiseNot>(table, "bitwise_not");

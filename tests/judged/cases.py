@@ -113,6 +113,7 @@ class Case:
         differs: A deliberate difference and its reason, for docs/keras.md.
         differs_expect: What dlnative answers there: an `Array`, a number, a list or tuple of such
             for several results, or the class of an error.
+        differs_gradients: What the gradients of `grad` are there, as `Array`s, if cotangents are 1.
     """
 
     op: str
@@ -130,6 +131,7 @@ class Case:
     raises: type[Exception] | None = None
     differs: str = ""
     differs_expect: Any = None
+    differs_gradients: tuple[Array, ...] = ()
 
     @property
     def label(self) -> str:

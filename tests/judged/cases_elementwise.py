@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import erf, inf, nan, sqrt
+from typing import Any
 
-from cases import A, Case, V
+from cases import A, Array, Case, V
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 EDGES = (nan, inf, -inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, -1.5, 2.5, 100.0, -100.0)
@@ -47,22 +48,62 @@ NUMBERS += ("trunc", "real", "imag", "conj", "conjugate", "nan_to_num")
 TESTS = ("isfinite", "isinf", "isnan", "isneginf", "isposinf", "isreal", "logical_not", "signbit")
 
 
+WHOLE = (V([-3, -1, 0, 1, 2, 7], "int32"), V([0, 1, 2, 7], "uint8"), V([-3, 1, 2, 0], "int64"))
+WHOLE += (V([True, False], "bool"),)
+
+# Edges where answers differ on purpose: the reason, and (x, y), or (x, y, dx).
+ODD_EDGES: dict[str, tuple[str, list[tuple[float, ...]]]] = {
+    "arccosh": (
+        "the gradient at -1, which is outside of the domain, is -infinity; with JAX infinity",
+        [(-1.0, nan, -inf)],
+    ),
+    "i0": ("infinity at infinities, where JAX has NaN", [(inf, inf), (-inf, inf)]),
+}
+NO_BOOLEANS = ("negative", "sign", "round")
+FLOATS_ONLY = {"erf": erf, "rsqrt": lambda x: 1 / sqrt(x) if x > 0 else inf if x == 0 else nan}
+
+
 def unary(op: str, low: float, high: float, grad: bool = True) -> list[Case]:
     """A function of floats on numbers of a range, at the edges, of all dtypes and sizes."""
     chosen = (0,) if grad else ()
+    why, odd = ODD_EDGES.get(op, ("", []))
+    edges = [x for x in EDGES if x not in [x for x, *_ in odd]]
+    columns = list(map(list, zip(*odd)))
     return [
         Case(op, (A(3, 4, low=low, high=high),), grad=chosen),
         Case(op, (A(3, 4, low=low, high=high, dtype="float64"),), grad=chosen),
-        Case(op, (V(EDGES),), grad=chosen, signs=True),
-        Case(op, (V(EDGES, "float64"),), grad=chosen, signs=True),
-        Case(op, (V([-3, -1, 0, 1, 2, 7], "int32"),)),
-        Case(op, (V([0, 1, 2, 7], "uint8"),)),
-        Case(op, (V([-3, 1, 2, 0], "int64"),)),
-        Case(op, (V([True, False], "bool"),)),
+        *(Case(op, (V(edges, d),), grad=chosen, signs=True) for d in ("float32", "float64")),
+        *(
+            Case(
+                op,
+                (V(columns[0], dtype),),
+                grad=chosen,
+                differs=why,
+                differs_expect=V(columns[1], dtype),
+                differs_gradients=tuple(V(dx, dtype) for dx in columns[2:]),
+            )
+            for dtype in ("float32", "float64")
+            if odd
+        ),
+        *(whole(op, x) for x in WHOLE),
         Case(op, (A(low=low, high=high),)),
         Case(op, (A(2, 0, 3),), grad=chosen),
-        *(Case(op, (number,), values=False) for number in (0.5, 1, True, [0.5, 2])),
+        *(whole(op, number, values=False) for number in (1, True)),
+        *(Case(op, (number,), values=False) for number in (0.5, [0.5, 2])),
     ]
+
+
+def whole(op: str, x: Any, values: bool = True) -> Case:
+    """A function of whole numbers or booleans: V(...) or one of Python's."""
+    dtype = x.dtype if isinstance(x, Array) else type(x).__name__
+    if op in NO_BOOLEANS and dtype == "bool":
+        return Case(op, (x,), raises=TypeError)
+    if op in FLOATS_ONLY:
+        given = x.values if isinstance(x, Array) else x
+        expected = [FLOATS_ONLY[op](v) for v in given] if isinstance(given, list) else given
+        why = "integers and booleans become floats, as in other functions; with JAX they raise"
+        return Case(op, (x,), values=values, differs=why, differs_expect=V(expected))
+    return Case(op, (x,), values=values)
 
 
 ADDITIVE = ("add", "subtract", "multiply", "maximum", "minimum")
@@ -81,16 +122,29 @@ FIRST = [a for a in PAIR_EDGES for _ in PAIR_EDGES]
 SECOND = list(PAIR_EDGES) * len(PAIR_EDGES)
 NUMBERS_BESIDE = (True, 2, -1, 2.5)
 
+OF_INTEGERS = (*BITS, *SHIFTS, *DIVISORS)
+IN_FLOATS = ("divide", "true_divide", "divide_no_nan", "heaviside", "isclose", *FLOAT_PAIRS)
+NEGATIVE = "a negative number beside uint8 raises, as it does not fit; with JAX it wraps"
+
 
 def pairs(op: str) -> list[Case]:
     """The dtypes of the results for all pairs of dtypes, and beside Python's numbers."""
     dtypes = [(a, b) for a in DTYPES for b in DTYPES]
     beside = [(dtype, number) for dtype in DTYPES for number in NUMBERS_BESIDE]
-    return [
-        *(Case(op, (A(3, dtype=a), A(3, dtype=b)), values=False) for a, b in dtypes),
-        *(Case(op, (A(3, dtype=dtype), number), values=False) for dtype, number in beside[::2]),
-        *(Case(op, (number, A(3, dtype=dtype)), values=False) for dtype, number in beside[1::2]),
-    ]
+    beside = [two if i % 2 == 0 else two[::-1] for i, two in enumerate(beside)]
+    return [pair(op, a, b) for a, b in [*dtypes, *beside]]
+
+
+def pair(op: str, a: Any, b: Any) -> Case:
+    """One of them; a and b are dtypes or numbers."""
+    args = tuple(A(3, dtype=x) if isinstance(x, str) else x for x in (a, b))
+    kinds = {x if isinstance(x, str) else type(x).__name__ for x in (a, b)}
+    floats = any(kind.startswith("float") for kind in kinds)
+    if (op in OF_INTEGERS and floats) or (op in (*DIVISORS, "subtract") and kinds == {"bool"}):
+        return Case(op, args, values=False, raises=TypeError)
+    if (a, b) == ("uint8", -1) and op not in (*IN_FLOATS, *LOGIC):
+        return Case(op, args, values=False, differs=NEGATIVE, differs_expect=ValueError)
+    return Case(op, args, values=False)
 
 
 def shapes(op: str, dtype: str = "float32", grad: tuple[int, ...] = ()) -> list[Case]:
@@ -108,6 +162,85 @@ def shapes(op: str, dtype: str = "float32", grad: tuple[int, ...] = ()) -> list[
     ]
 
 
+NUMBERS_OF_EDGES = (0.0, -0.0, 1.0, -1.0, 2.5, -2.5)
+_BESIDE_INFINITY = [(x, inf) for x in NUMBERS_OF_EDGES]
+_BESIDE_INFINITIES = [(x, i) for x in NUMBERS_OF_EDGES for i in (inf, -inf)]
+_LOGADDEXP = [
+    (
+        "the gradient of a number beside infinity is 0; with JAX it is e^x",
+        [(x, i, inf, 0, 1) for x, i in _BESIDE_INFINITY]
+        + [(i, x, inf, 1, 0) for x, i in _BESIDE_INFINITY],
+    )
+]
+# Pairs of edges where answers differ on purpose: reasons, and (a, b, y), or (a, b, y, da, db).
+ODD_PAIRS: dict[str, list[tuple[str, list[tuple[float, ...]]]]] = {
+    "floor_divide": [
+        (
+            "a quotient of 0 has the sign of x1 / x2, as with NumPy",
+            [(-0.0, b, -0.0 if b > 0 else 0.0) for b in (inf, -inf, 1, -1, 2.5, -2.5)]
+            + [(-1, -inf, 0.0), (-1, -2.5, 0.0), (-2.5, -inf, 0.0)],
+        )
+    ],
+    "mod": [
+        (
+            "a remainder of 0 has the sign of x2, as with NumPy",
+            [(0.0, b, -0.0, 1, 0) for b in (-inf, -1, -2.5)]
+            + [(-0.0, b, 0.0, 1, 0) for b in (inf, 1, 2.5)]
+            + [(a, -a, -0.0 if a > 0 else 0.0, 1, 1) for a in (1, -1, 2.5, -2.5)],
+        ),
+        (
+            "where the remainder of an infinity is NaN, the gradient of x2 is, too; with JAX it is "
+            "infinite",
+            [(a, b, nan, 1, nan) for a in (inf, -inf) for b in (1, -1, 2.5, -2.5)],
+        ),
+    ],
+    "hypot": [
+        (
+            "the gradient of a number beside an infinity is 0; with JAX it is NaN",
+            [(x, i, inf, 0, nan) for x, i in _BESIDE_INFINITIES]
+            + [(i, x, inf, nan, 0) for x, i in _BESIDE_INFINITIES],
+        )
+    ],
+    "logaddexp": _LOGADDEXP,
+    "logaddexp2": _LOGADDEXP,
+    "power": [
+        (
+            "the gradient of x1 in x1^0 is 0 everywhere; with JAX it is NaN at 0 and at NaN",
+            [(a, b, 1, 0, 0) for a in (0.0, -0.0) for b in (0.0, -0.0)]
+            + [(nan, b, 1, 0, nan) for b in (0.0, -0.0)],
+        )
+    ],
+}
+
+
+def edges(op: str, grad: tuple[int, ...]) -> list[Case]:
+    """A binary function of floats for all pairs of edges."""
+    signs = op != "logaddexp2"  # of which some are those of a rounding error
+    odd = ODD_PAIRS.get(op, [])
+    # As text, in which NaN equals itself and 0 is not -0.
+    known = {str((float(a), float(b))) for _, rows in odd for a, b, *_ in rows}
+    even = [two for two in zip(FIRST, SECOND) if str(two) not in known]
+    cases = [Case(op, tuple(map(V, map(list, zip(*even)))), grad=grad, signs=signs)]
+    for why, rows in odd:
+        a, b, y, *gradients = (V(list(column)) for column in zip(*rows))
+        expected = {"differs_expect": y, "differs_gradients": tuple(gradients)}
+        cases.append(Case(op, (a, b), grad=grad, signs=signs, differs=why, **expected))
+    return cases
+
+
+OF_BOOLEANS = {
+    "subtract": {"raises": TypeError},
+    "floor_divide": {
+        "differs": "integers divided by 0 give 0; with JAX -1 or -2",
+        "differs_expect": V([0, 0, 0, 1], "int32"),
+    },
+    "fmod": {
+        "differs": "the remainder of integers divided by 0 is 0; with JAX it is x1",
+        "differs_expect": V([0, 0, 0, 0], "int32"),
+    },
+}
+
+
 def arithmetic(op: str) -> list[Case]:
     """A binary function of numbers."""
     grad = () if op in FLAT else (0, 1)
@@ -116,14 +249,14 @@ def arithmetic(op: str) -> list[Case]:
         *shapes(op, grad=grad),
         Case(op, (A(5, 7), A(5, 7)), grad=grad),
         Case(op, (A(5, 7, dtype="float64"), A(5, 7, dtype="float64")), grad=grad),
-        Case(op, (V(FIRST), V(SECOND)), grad=grad, signs=True),
+        *edges(op, grad),
         Case(op, (A(6), 2.0), grad=grad[:1]),
         Case(op, (2, A(6)), grad=grad[1:] and (1,)),
         *(
             Case(op, (V([7, 0, 3, 1], dtype), V([2, 1, 3, 5], dtype)))
             for dtype in ("int32", "int64", "uint8")
         ),
-        Case(op, (V([0, 0, 1, 1], "bool"), V([0, 1, 0, 1], "bool"))),
+        Case(op, (V([0, 0, 1, 1], "bool"), V([0, 1, 0, 1], "bool")), **OF_BOOLEANS.get(op, {})),
     ]
 
 
@@ -186,7 +319,7 @@ CASES = [
     *(Case(op, (V([-1, 0, 1]), 0.0), grad=(0,)) for op in ("maximum", "minimum", "fmax", "fmin")),
     Case("abs", (V([-1, 0.0, -0.0, 1]),), grad=(0,)),
     Case("sqrt", (V([0, 1, 4]),), grad=(0,)),
-    Case("power", (V([0, 0, 0, 2, -2, -2, 1, 0]), V([0, 1, 2, 0, 3, 0.5, nan, -1])), grad=(0, 1)),
+    Case("power", (V([0, 0, 2, -2, -2, 1, 0]), V([1, 2, 0, 3, 0.5, nan, -1])), grad=(0, 1)),
     Case("power", (V([0, 0.0, 2, -1]), 2), grad=(0,)),
     Case("power", (V([0.0, 2, -1]), 0), grad=(0,)),
     Case("power", (V([0.0, 2, -1]), 0.5), grad=(0,)),
@@ -196,7 +329,15 @@ CASES = [
     Case("power", (V([3, 2], "int32"), 2)),
     Case("power", (V([3, 2], "uint8"), V([7, 9], "uint8"))),
     Case("divide_no_nan", (V([1, 0, -1, inf]), V([0, 0, 2, 0.0])), grad=(0, 1)),
-    Case("hypot", (V([3e30, 0, 3]), V([4e30, 0, -4])), grad=(0, 1)),
+    Case("hypot", (V([0, 3]), V([0, -4])), grad=(0, 1)),
+    Case(
+        "hypot",
+        (V([3e30]), V([4e30])),
+        grad=(0, 1),
+        differs="the gradient of x2 is x2 / y for large numbers, too; with JAX another",
+        differs_expect=V([5e30]),
+        differs_gradients=(V([0.6]), V([0.8])),
+    ),
     Case("logaddexp", (V([1000, -1000, 0]), V([999, -1000, 0])), grad=(0, 1)),
     Case("arctan2", (V([0, 0, -0.0, 1]), V([1, -1, -1, 0])), grad=(0, 1)),
     Case("sinc", (V([0, 1e-5, 1, -0.5]),), grad=(0,)),
@@ -251,6 +392,13 @@ CASES = [
         Case("where", (A(3, dtype="bool"), A(3, dtype=a), b), values=False)
         for a in DTYPES
         for b in NUMBERS_BESIDE
+        if (a, b) != ("uint8", -1)
+    ),
+    Case(
+        "where",
+        (A(3, dtype="bool"), A(3, dtype="uint8"), -1),
+        differs=NEGATIVE,
+        differs_expect=ValueError,
     ),
     Case("where", (A(3, 4, dtype="bool"), A(3, 4), A(3, 4)), grad=(1, 2)),
     Case("where", (A(3, 1, dtype="bool"), A(4), A(2, 1, 1)), grad=(1, 2)),

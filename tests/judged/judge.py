@@ -127,8 +127,12 @@ def _traced(case: Case) -> list[Any]:
     return [next(values) if isinstance(r, Tensor) else r for r in results]
 
 
-def _gradients(case: Case) -> list[np.ndarray]:
-    """The gradients of the chosen tensors, one after another."""
+def _plain_gradients(case: Case) -> list[np.ndarray]:
+    return _gradients(case, weighted=False)
+
+
+def _gradients(case: Case, weighted: bool = True) -> list[np.ndarray]:
+    """The gradients of the chosen tensors, one after another, of a weighted or a plain sum."""
     call = Call(case)
     floats = [i for i, t in enumerate(call.tensors) if t.dtype.kind == "f"]
 
@@ -139,7 +143,8 @@ def _gradients(case: Case) -> list[np.ndarray]:
 
     results, pullback = dlnative.vjp(function, *(call.tensors[i] for i in floats))
     results = results if isinstance(results, tuple) else (results,)
-    found, _ = pullback(*(weights(i, r.shape, r.dtype.name) for i, r in enumerate(results)))
+    make = weights if weighted else (lambda number, *like: np.ones(*like))
+    found, _ = pullback(*(make(i, r.shape, r.dtype.name) for i, r in enumerate(results)))
     return [found[floats.index(i)] for i in call.chosen()]
 
 
@@ -166,9 +171,14 @@ def _differing(case: Case, answer: dict[str, Any], eager: Any) -> list[str]:
         return wrong if "error" not in answer else [*wrong, "Keras raises, too"]
     wanted = [e.make(0) if isinstance(e, Array) else e for e in leaves(expected)]
     wrong = _compared(case, eager, wanted, "on arrays")
-    if "error" not in answer and not _compared(case, eager, answer["results"], ""):
-        wrong.append("it does not differ from Keras")
-    return wrong
+    same = "error" not in answer and not _compared(case, eager, answer["results"], "")
+    if case.graph:
+        wrong += _compared(case, _outcome(_traced, case), wanted, "in a graph")
+    if case.grad:
+        wanted = [g.make(0) for g in case.differs_gradients]
+        wrong += _compared(case, _outcome(_plain_gradients, case), wanted, "gradient")
+        same &= not _compared(case, _outcome(_gradients, case), answer["gradients"], "")
+    return [*wrong, "it does not differ from Keras"] if same else wrong
 
 
 def _compared(case: Case, outcome: Any, expected: list[Any], where: str) -> list[str]:

@@ -10,7 +10,6 @@ from cases import FOLDER, all_cases
 from document import PATH, document, is_there
 from judge import Missing, findings
 from names import ARGUMENTS_DIFFER, NAMESPACES, find, functions, short
-from open_findings import OPEN
 
 import dlnative
 
@@ -44,9 +43,6 @@ def test_op_answers_as_keras_does(keras_answers, engine, op):
             wrong += findings(case, keras_answers[case.key], engine)
         except Missing as reason:
             missing.append(str(reason))
-    if op in OPEN:
-        assert wrong, f"{op} answers as Keras does: take it out of open_findings.py"
-        pytest.xfail(f"{len(wrong)} findings: {'; '.join(OPEN[op])}")
     assert not wrong, f"{len(wrong)} findings in {len(CASES[op])} cases:\n" + "\n".join(wrong[:20])
     if missing:
         pytest.skip(f"{len(missing)} of {len(CASES[op])} cases: {missing[0]}")

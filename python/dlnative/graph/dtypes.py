@@ -180,6 +180,14 @@ def integral(name: str, dtypes: list[str]) -> str:
     return dtype
 
 
+def whole(name: str, dtypes: list[str]) -> str:
+    """One integer dtype for all, not bool."""
+    dtype = integral(name, dtypes)
+    if promote(*dtypes) == "bool":
+        raise TypeError(f"{name}: expected integers, received booleans; cast them first")
+    return dtype
+
+
 def bitwise(name: str, dtypes: list[str]) -> str:
     """One integer dtype or bool for all."""
     dtype = result_type(*dtypes)

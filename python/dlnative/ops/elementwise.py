@@ -60,7 +60,7 @@ _BINARY = {
     "minimum": "y = the smaller of x1 and x2, NaN if either is; at ties they share the gradient",
     "power": "y = x1^x2",
     "floor_divide": "y = the largest integer <= x1 / x2",
-    "mod": "y = x1 - x2 * floor(x1 / x2), with the sign of x2",
+    "mod": "y = x1 - x2 * floor(x1 / x2), with the sign of x2, also where it is 0",
     "fmod": "y = x1 - x2 * trunc(x1 / x2), with the sign of x1",
     "arctan2": "y = the angle of the point (x2, x1) in (-pi, pi]",
     "hypot": "y = (x1^2 + x2^2)^(1/2), without overflow on the way",
@@ -220,8 +220,13 @@ def round(x, decimals=0):
     Args:
         x: A tensor or array. Integers stay integers.
         decimals: Places behind the point; negative ones lie before it.
+
+    Raises:
+        TypeError: x is of booleans.
     """
     x = as_tensor(x)
+    if x.dtype == "bool":
+        raise TypeError("round: expected numbers, received booleans; cast them first")
     if x.dtype in INTEGERS:
         return x if decimals >= 0 else _round_integers(x, 10**-decimals)
     if decimals == 0:

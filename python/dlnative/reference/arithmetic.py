@@ -34,13 +34,19 @@ def divide(a: Array, b: Array) -> Array:
 
 
 def maximum(a: Array, b: Array) -> Array:
-    """Larger of two: `y = max(a, b)`; NaN if either is NaN."""
-    return as_array(np.maximum(a, b), a.dtype)
+    """Larger of two: `y = max(a, b)`; 0 is above -0; NaN if either is NaN."""
+    larger = np.maximum(a, b)
+    if a.dtype.kind == "f":
+        larger = np.where((a == 0) & (b == 0), np.where(np.signbit(a), b, a), larger)
+    return as_array(larger, a.dtype)
 
 
 def minimum(a: Array, b: Array) -> Array:
-    """Smaller of two: `y = min(a, b)`; NaN if either is NaN."""
-    return as_array(np.minimum(a, b), a.dtype)
+    """Smaller of two: `y = min(a, b)`; -0 is below 0; NaN if either is NaN."""
+    smaller = np.minimum(a, b)
+    if a.dtype.kind == "f":
+        smaller = np.where((a == 0) & (b == 0), np.where(np.signbit(a), a, b), smaller)
+    return as_array(smaller, a.dtype)
 
 
 def power(a: Array, b: Array) -> Array:

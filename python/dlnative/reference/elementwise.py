@@ -1,8 +1,8 @@
 """Functions of one array, element by element.
 
 Shapes: the result has the shape of `x`. Dtypes: `x` is float32 or float64, for `negative`,
-`abs`, `sign` and `square` also int32, int64 or uint8; the result has the same dtype, or is bool
-where the function is a question. Integers wrap.
+`abs`, `sign` and `square` also int32, int64 or uint8, for `abs` also bool; the result has the
+same dtype, or is bool where the function is a question. Integers wrap.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def abs(x: Array) -> Array:
 
 
 def sign(x: Array) -> Array:
-    """Sign: -1, 0 or 1; NaN for NaN."""
-    return as_array(np.sign(x), x.dtype)
+    """Sign: -1, 0 or 1; -0 for -0, NaN for NaN."""
+    return as_array(np.where(x == 0, x, np.sign(x)), x.dtype)
 
 
 def square(x: Array) -> Array:

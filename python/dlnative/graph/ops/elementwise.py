@@ -135,8 +135,8 @@ def _tie(dy, y, x, other):
 
 
 def _share(x, y):
-    """e^x / e^y, and 1 where both are the same infinity."""
-    return apply("exp", select(x == y, 0.0, x - y))
+    """e^x / e^y for x <= y, and 1 where both are infinity."""
+    return apply("exp", select((x == math.inf) & (x == y), 0.0, x - y))
 
 
 # --- arithmetic -----------------------------------------------------------------------------------
@@ -181,7 +181,8 @@ binary(
 binary(
     "mod",
     lambda dy, y, a, b: dy,
-    lambda dy, y, a, b: -dy * apply("floor", a / b),
+    # Not the floor of a / b: that is 0 for 1 / -inf, and above it where the quotient is rounded up.
+    lambda dy, y, a, b: -dy * apply("floor_divide", a, b),
     rule=dtypes.counting,
     kind=DivisionOp,
 )
@@ -216,7 +217,7 @@ binary(
 )
 
 unary("negative", lambda dy, y, x: -dy, rule=dtypes.numeric)
-unary("abs", lambda dy, y, x: select(x >= 0, dy, -dy), rule=dtypes.numeric)
+unary("abs", lambda dy, y, x: select(x >= 0, dy, -dy), rule=dtypes.common)
 unary("sign", lambda dy, y, x: zeros_like(dy), rule=dtypes.numeric)
 unary("square", lambda dy, y, x: dy * (x * 2), rule=dtypes.counting)
 
@@ -261,8 +262,10 @@ for _name in ("logical_and", "logical_or", "logical_xor"):
     binary(_name, rule=dtypes.boolean)
 for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     binary(_name, rule=dtypes.bitwise)
-for _name in ("left_shift", "right_shift", "gcd", "lcm"):
+for _name in ("left_shift", "right_shift"):
     binary(_name, rule=dtypes.integral)
+for _name in ("gcd", "lcm"):
+    binary(_name, rule=dtypes.whole)
 unary("logical_not", rule=dtypes.boolean)
 unary("bitwise_not", rule=dtypes.bitwise)
 for _name in ("isnan", "isinf", "isfinite", "signbit"):
