@@ -93,6 +93,17 @@ def rng() -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(20260101))
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of the native engine are skipped where the suite runs on the other one."""
+    from dlnative import config
+
+    if config.current_engine() == "numpy":
+        skip = pytest.mark.skip(reason="a test of the native engine")
+        for item in items:
+            if item.get_closest_marker("native"):
+                item.add_marker(skip)
+
+
 def pytest_generate_tests(metafunc):
     """`isa` runs a test once per instruction set that this machine supports."""
     if "isa" in metafunc.fixturenames:

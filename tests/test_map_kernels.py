@@ -481,6 +481,10 @@ def test_signs_of_zeros(isa):
             same_bits(execute(name, near, like=near), zero)
         same_bits(execute("negative", zero, like=zero), zero[::-1])
         same_bits(execute("abs", zero, like=zero), np.abs(zero))
+        # -0 lies below 0, wherever they stand.
+        a, b = np.repeat(zero, 2 * 9), np.tile(zero, 2 * 9)
+        same_bits(execute("minimum", a, b, like=a), np.where(np.signbit(a), a, b))
+        same_bits(execute("maximum", a, b, like=a), np.where(np.signbit(a), b, a))
 
 
 @pytest.mark.parametrize(
