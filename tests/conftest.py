@@ -93,6 +93,10 @@ def rng() -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(20260101))
 
 
+# They choose among kernels and threads, of which the oracle has none.
+_NATIVE_FIXTURES = frozenset({"isa", "conv_algorithm", "threads"})
+
+
 def pytest_collection_modifyitems(items):
     """Tests of the native engine are skipped where the suite runs on the other one."""
     from dlnative import config
@@ -100,7 +104,8 @@ def pytest_collection_modifyitems(items):
     if config.current_engine() == "numpy":
         skip = pytest.mark.skip(reason="a test of the native engine")
         for item in items:
-            if item.get_closest_marker("native"):
+            chosen = _NATIVE_FIXTURES.intersection(item.fixturenames)
+            if chosen or item.get_closest_marker("native"):
                 item.add_marker(skip)
 
 

@@ -91,6 +91,7 @@ def small_operations():
     yield "elementwise", ("batch_norm", "forward", [2, 6, 6, 8]), {"relu": True}
 
 
+@pytest.mark.native
 @pytest.mark.parametrize(("make", "arguments", "options"), list(small_operations()))
 def test_operations_run_as_programs(make, arguments, options):
     operations = importlib.import_module("common.operations")

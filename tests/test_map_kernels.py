@@ -10,6 +10,8 @@ import pytest
 
 from dlnative import _core, reference
 
+pytestmark = pytest.mark.native
+
 FLOATS = ("float32", "float64")
 INTEGERS = ("int32", "int64", "uint8")
 ALL = (*FLOATS, *INTEGERS, "bool")

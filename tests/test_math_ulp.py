@@ -10,6 +10,8 @@ import pytest
 
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 # Where the method or the answer changes: 0, the smallest numbers, ln2 / 2 and its odd multiples,
 # where the integer part of x / ln2 steps; tanh's and sigmoid's changes of method; overflow and
 # underflow.

@@ -10,6 +10,8 @@ from dlnative.graph.ops.activations import ACTIVATIONS
 from dlnative.graph.ops.losses import LOSSES
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 DTYPES = ("float32", "float64")
 SIZES = (0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 1021)
 

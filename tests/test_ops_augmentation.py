@@ -10,6 +10,8 @@ from dlnative.graph import apply, table
 from dlnative.graph.tensor import Graph
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 SHAPES = [(0, 5, 4, 3), (1, 1, 1, 1), (3, 7, 5, 3), (2, 6, 9, 1), (2, 5, 5, 4), (2, 4, 6, 17)]
 AFFINE = {
     "height_shift": (-0.4, 0.3),

@@ -8,6 +8,8 @@ import pytest
 from dlnative import reference
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 DTYPES = ("float32", "float64")
 
 # (batch, sizes, channels in and out, kernel, strides, padding, dilation rate, groups): tile edges,

@@ -7,6 +7,8 @@ from dlnative import reference
 from dlnative.graph import table
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 DTYPES = ("float32", "float64")
 ACTIVATIONS = (None, "relu", "tanh", "gelu", "leaky_relu")
 

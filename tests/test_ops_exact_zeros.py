@@ -12,6 +12,8 @@ import dlnative
 from dlnative import config, layers, losses, models, optimizers, reference, utils
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 
 def sparse(rng, shape, dtype, kind):
     """Images with exact zeros: everywhere but in a few pixels, in a border, or in blocks."""

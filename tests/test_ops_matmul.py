@@ -10,6 +10,8 @@ from dlnative.graph.tensor import apply
 from dlnative.ops import rows as ops
 from dlnative.ops.rows import matmul
 
+pytestmark = pytest.mark.native
+
 DTYPES = ("float32", "float64")
 # Tile edges of every instruction set: 1, lanes +- 1, tile + 1, primes, several blocks of k, empty.
 SHAPES = [

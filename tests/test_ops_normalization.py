@@ -12,6 +12,8 @@ from dlnative import reference
 from dlnative.graph import table
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 DTYPES = ("float32", "float64")
 CHANNELS = (1, 3, 16, 17, 64, 130)
 ROWS = (1, 2, 255, 256, 257, 5000)

@@ -9,6 +9,8 @@ from dlnative import _core, reference
 from dlnative.graph import Graph, apply
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 DTYPES = ("float32", "float64")
 # Around the lanes of every instruction set; below them pixels share a vector.
 CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 33)

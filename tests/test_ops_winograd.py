@@ -15,6 +15,8 @@ import dlnative
 from dlnative import config, layers, reference
 from dlnative.ops import rows as ops
 
+pytestmark = pytest.mark.native
+
 DTYPES = ("float32", "float64")
 POINTS = (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
 

@@ -8,6 +8,8 @@ import pytest
 import dlnative
 from dlnative import layers
 
+pytestmark = pytest.mark.native
+
 # (rows, inputs, units): one row and a few, widths on both sides of panels and vectors, products
 # beyond a block of k, parts for several threads.
 SHAPES = [

@@ -9,7 +9,7 @@ import dlnative
 from dlnative import config, layers
 
 pytest.importorskip("dlnative._core", reason="the native engine is not built")
-pytestmark = pytest.mark.usefixtures("conv_algorithm")
+pytestmark = [pytest.mark.native, pytest.mark.usefixtures("conv_algorithm")]
 
 
 def convolutions():

@@ -7,6 +7,8 @@ from dlnative import Variable, config, engines
 from dlnative.graph import Graph, apply
 from dlnative.plan import gradients
 
+pytestmark = pytest.mark.native
+
 
 def variables(rng, dtype, **shapes):
     return {name: Variable(rng.normal(size=s), dtype, name) for name, s in shapes.items()}

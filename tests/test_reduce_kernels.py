@@ -23,6 +23,8 @@ from kernel_checks import (
 from dlnative import _core, reference
 from dlnative.config import num_threads, set_num_threads
 
+pytestmark = pytest.mark.native
+
 
 @pytest.fixture(autouse=True, params=(1, 3))
 def threads(request):

@@ -14,6 +14,8 @@ from dlnative.plan import gradients, make_plan
 from dlnative.plan.memory import MemoryPlan
 from dlnative.variables import Variable
 
+pytestmark = pytest.mark.native
+
 
 @pytest.fixture
 def algorithm():
