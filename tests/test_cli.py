@@ -191,6 +191,7 @@ def test_npz_with_images_and_test_set(run, tmp_path):
     assert "(50 samples)" in out
 
 
+@pytest.mark.native  # takes a minute on the oracle
 def test_digits_reach_their_accuracy(run):
     status, out, _ = run("train", "--data", "digits", "--quiet")
     assert status == 0

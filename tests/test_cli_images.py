@@ -92,6 +92,7 @@ def layer_names(folder: Path) -> list[str]:
 # --- the way through: train, evaluate, predict ----------------------------------------------------
 
 
+@pytest.mark.native  # takes a minute on the oracle
 def test_folder_of_images(run, photos, tmp_path):
     model = tmp_path / "model"
     out = train(run, "--data", photos, "--model", "lenet", "--epochs", 6, "--batch-size", 16,
@@ -282,6 +283,7 @@ def test_augmentation_of_digits_without_a_channel_axis(run, tmp_path):
     assert layer_names(tmp_path / "model")[1:4] == ["channel", "translation", "rescaling"]
 
 
+@pytest.mark.native  # takes a minute on the oracle
 def test_network_on_digits(run):
     out = train(run, "--data", "digits", "--model", "lenet", "--epochs", 3)
     assert words(out, "test         accuracy") >= 0.95

@@ -182,6 +182,7 @@ def read_until(process, begin):
         ("SIGHUP", 129, "interrupted by SIGHUP"),
     ],
 )
+@pytest.mark.native  # takes two minutes on the oracle
 def test_a_signal_keeps_the_last_whole_epoch(run, blobs, tmp_path, name, status, words, existing):
     folder = tmp_path / "model"
     if existing:

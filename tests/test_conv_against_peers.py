@@ -16,7 +16,10 @@ import pytest
 import dlnative
 from dlnative import applications
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.native,  # layers and ResNets take minutes on the oracle, which it names itself
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 EPS = 2.0**-24
 

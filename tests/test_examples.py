@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import dlnative
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +18,7 @@ README = ROOT / "README.md"
 PACKAGES = Path(dlnative.__file__).resolve().parent.parent  # PYTHONPATH may be relative
 
 
+@pytest.mark.native  # it prints the time of a training step
 def test_demo_reaches_its_accuracy_and_draws(tmp_path):
     result = subprocess.run(
         [sys.executable, EXAMPLES / "demo.py"],
