@@ -12,13 +12,14 @@ import pytest
 
 import dlnative
 
+pytestmark = pytest.mark.native  # networks of images take minutes on the oracle
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 README = ROOT / "README.md"
 PACKAGES = Path(dlnative.__file__).resolve().parent.parent  # PYTHONPATH may be relative
 
 
-@pytest.mark.native  # it prints the time of a training step
 def test_demo_reaches_its_accuracy_and_draws(tmp_path):
     result = subprocess.run(
         [sys.executable, EXAMPLES / "demo.py"],
