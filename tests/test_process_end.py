@@ -9,6 +9,9 @@ import time
 
 import pytest
 
+# A child that is forked while NumPy multiplies in another thread may wait for its locks for ever.
+pytestmark = pytest.mark.native
+
 COMMON = """
 import os, sys, threading, time, numpy as np, dlnative
 from dlnative import layers, ops
