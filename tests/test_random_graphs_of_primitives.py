@@ -50,6 +50,7 @@ def check_gradient(data: st.DataObject) -> None:
     assert wrong in (None, NOT_SMOOTH), wrong
 
 
+@pytest.mark.native
 @settings(max_examples=90, deadline=None)
 @given(st.data())
 def test_numbers(data):
@@ -62,6 +63,7 @@ def test_gradients(wide, data):
     check_gradient(data)
 
 
+@pytest.mark.native
 @pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(st.data())
@@ -105,6 +107,7 @@ def test_a_wrong_gradient_is_found(wide, monkeypatch):
     assert sum(n for answer, n in found(wrong_gradient, True).items() if "feed" in str(answer)) > 10
 
 
+@pytest.mark.native
 def test_a_wrong_number_is_found(monkeypatch):
     """The sine of the oracle is too large by many units in the last place."""
     right = reference.sin
@@ -112,6 +115,7 @@ def test_a_wrong_number_is_found(monkeypatch):
     assert sum(n for answer, n in found(wrong_numbers, False).items() if answer) > 10
 
 
+@pytest.mark.native
 def test_a_plan_that_loses_a_value_is_found(monkeypatch):
     """A result may overwrite an operand that is needed later."""
     monkeypatch.setattr(memory, "_last_uses", lambda schedule: {})

@@ -168,6 +168,7 @@ def test_a_child_forked_while_the_parent_trains_can_train(engine):
         assert np.isfinite(model.evaluate(x, y, verbose=0))
 
 
+@pytest.mark.native
 def test_programs_of_one_model_share_one_arena():
     """Many batch sizes take the memory of the largest, in whatever order they come."""
     model = classifier()
@@ -188,6 +189,7 @@ def test_programs_of_one_model_share_one_arena():
         np.testing.assert_array_equal(model.predict_on_batch(x[:rows]), result)
 
 
+@pytest.mark.native
 def test_memory_of_many_batch_sizes_is_that_of_the_largest():
     """Ascending sizes are the worst case: each needs a larger arena than all before."""
     resource = pytest.importorskip("resource")
@@ -206,6 +208,7 @@ def test_memory_of_many_batch_sizes_is_that_of_the_largest():
     assert grown < 4 * largest
 
 
+@pytest.mark.native
 def test_layers_called_on_many_shapes_share_one_arena():
     layer = layers.Dense(8)
     results = [layer(np.ones((rows, 4), "float32")) for rows in (2, 9, 4)]
