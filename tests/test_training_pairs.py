@@ -114,6 +114,7 @@ def assert_same_run(a, b, tolerance):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.native  # it takes minutes, and names both engines
 @pytest.mark.parametrize("features", [*FEATURES, *DRAWN])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_run_equals_the_oracles(optimizer, features):

@@ -54,7 +54,12 @@ class NumpyFunction:
         if node.op.random or node.op.per_sample:
             given = {"step": step} if node.op.random else {"epoch": epoch, "samples": samples}
             attributes = {**given, **{k: v for k, v in attributes.items() if v is not None}}
-        results = node.op.reference(*inputs, **attributes)
+        try:
+            results = node.op.reference(*inputs, **attributes)
+        except ValueError as error:
+            if not node.scope or type(error) is not ValueError:
+                raise
+            raise ValueError(f"layer '{node.scope}': {error}") from error
         if node.op.writes:
             written = [i for i in node.op.writes if inputs[i] is not None]
             results = results if isinstance(results, tuple) else (results,)
