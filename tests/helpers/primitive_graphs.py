@@ -242,7 +242,8 @@ def binary(g: Drawing, name: str) -> Tensor:
     a = g.operand(dtypes)
     limits = BOUNDED_OPERANDS.get(name, (None, None))
     if g.choices.integer(0, 5) == 5:
-        number = g.choices.one_of((2, -3, 0.5) if limits[1] is None else (2, 1.5))
+        whole = 3 if a.dtype == "uint8" else -3  # which uint8 does not hold
+        number = g.choices.one_of((2, whole, 0.5) if limits[1] is None else (2, 1.5))
         return apply(name, g.within(a, limits[0]), number)
     b = g.partner(a, dtypes=dtypes)
     if a.dtype in FLOATS or b.dtype in FLOATS or g.smooth:
