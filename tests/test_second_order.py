@@ -148,3 +148,18 @@ def test_what_has_no_second_order_rule_says_so(rng):
     x = rng.standard_normal((3, 5))
     with pytest.raises(ValueError, match="op 'layer_norm_backward' has no gradient"):
         vjp(first, x)[1](x)
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_gradients_at_ties_keep_their_dtype(name):
+    """Also where numbers alone would be of another one."""
+    x = np.array([1.0, 2.0], "float32")
+    before = dlnative.config.floatx()
+    dlnative.config.set_floatx("float64")
+    try:
+        _, pullback = dlnative.vjp(lambda a: getattr(dlnative.ops, name)(a, x), x)
+        (slope,), *_ = pullback(np.ones(2, "float32"))
+    finally:
+        dlnative.config.set_floatx(before)
+    assert slope.dtype == np.float32
+    np.testing.assert_array_equal(slope, [0.5, 0.5])

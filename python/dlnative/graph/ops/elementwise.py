@@ -130,8 +130,8 @@ def select(mask, a, b):
 
 def _tie(dy, y, x, other):
     """The cotangent of x where y, the extremum, is x; half of it where both operands are."""
-    share = select(apply("equal", x, other), 0.5, 1.0)
-    return select(apply("equal", x, y), dy * share, 0.0)
+    share = select(apply("equal", x, other), dy * 0.5, dy)
+    return select(apply("equal", x, y), share, 0.0)
 
 
 def _share(x, y):
