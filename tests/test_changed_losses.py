@@ -23,6 +23,12 @@ FUNCTIONS = [
     (losses.CategoricalCrossentropy, "label_smoothing", 0.25, ONE_HOT),
     (losses.CategoricalCrossentropy, "from_logits", True, ONE_HOT),
     (losses.SparseCategoricalCrossentropy, "from_logits", True, CLASSES),
+    (losses.SparseCategoricalCrossentropy, "ignore_class", 1, CLASSES),
+    (losses.CosineSimilarity, "axis", 0, ONE_HOT),
+    (losses.Huber, "delta", 0.25, ONE_HOT),
+    (losses.Tversky, "alpha", 2.0, ONE_HOT),
+    (losses.Dice, "axis", 1, ONE_HOT),
+    (losses.CategoricalFocalCrossentropy, "gamma", 1.0, ONE_HOT),
     (losses.MeanSquaredError, "reduction", "sum", ONE_HOT),
     (metrics.BinaryAccuracy, "threshold", 0.35, ONE_HOT),
     (metrics.BinaryCrossentropy, "label_smoothing", 0.25, ONE_HOT),
@@ -101,14 +107,18 @@ def test_smoothing_set_after_training_counts(run):
     [
         (losses.BinaryCrossentropy, "label_smoothing", 1.5, ValueError),
         (losses.CategoricalCrossentropy, "label_smoothing", "0.5", TypeError),
-        (losses.BinaryCrossentropy, "axis", 0, ValueError),
-        (losses.SparseCategoricalCrossentropy, "ignore_class", 0, ValueError),
-        (losses.SparseCategoricalCrossentropy, "axis", 1, ValueError),
+        (losses.BinaryCrossentropy, "axis", 0.5, TypeError),
+        (losses.SparseCategoricalCrossentropy, "ignore_class", 0.5, TypeError),
+        (losses.SparseCategoricalCrossentropy, "axis", None, TypeError),
+        (losses.Huber, "delta", -1.0, ValueError),
+        (losses.CategoricalGeneralizedCrossEntropy, "q", 1.0, ValueError),
+        (losses.BinaryFocalCrossentropy, "gamma", float("nan"), ValueError),
+        (losses.Tversky, "alpha", "0.5", TypeError),
         (losses.MeanAbsoluteError, "reduction", "average", ValueError),
         (metrics.BinaryAccuracy, "threshold", "0.5", TypeError),
         (metrics.BinaryAccuracy, "threshold", float("nan"), ValueError),
         (metrics.BinaryCrossentropy, "label_smoothing", -0.1, ValueError),
-        (metrics.SparseCategoricalCrossentropy, "ignore_class", 0, ValueError),
+        (metrics.SparseCategoricalCrossentropy, "ignore_class", 0.5, TypeError),
     ],
 )
 def test_a_wrong_option_of_a_loss_or_metric_is_refused(make, option, value, error):
@@ -123,8 +133,8 @@ def test_a_wrong_option_of_a_loss_or_metric_is_refused(make, option, value, erro
         make(**{option: value})
 
 
-def test_the_axis_of_a_metric_that_is_not_the_last_is_refused_when_it_is_called():
+def test_an_axis_of_a_metric_that_there_is_not_is_refused_when_it_is_called():
     metric = metrics.CategoricalCrossentropy()
-    metric.axis = 0
-    with pytest.raises(ValueError, match="expected axis=-1"):
+    metric.axis = 2
+    with pytest.raises(ValueError, match="out of range"):
         metric(ONE_HOT, P)

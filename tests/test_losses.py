@@ -155,7 +155,9 @@ def test_arguments_as_keras(keras, name):
 
 
 def test_names_as_keras(keras):
-    for name in (*losses.FUNCTIONS, *losses.CLASSES, *losses.ALIASES):
+    # Keras's `get` has forgotten this one; it reads and writes its configuration.
+    unknown = {"CategoricalGeneralizedCrossEntropy", "categorical_generalized_cross_entropy"}
+    for name in {*losses.FUNCTIONS, *losses.CLASSES, *losses.ALIASES} - unknown:
         ours, theirs = losses.get(name), keras.losses.get(name)
         assert getattr(ours, "name", None) == getattr(theirs, "name", None)
         assert getattr(ours, "__name__", None) == getattr(theirs, "__name__", None)

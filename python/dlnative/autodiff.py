@@ -9,8 +9,7 @@ import numpy as np
 from . import config, engines
 from .graph import Graph, Tensor
 from .graph.tensor import Tracing
-from .losses.functions import binary_crossentropy
-from .losses.labels import check_class_numbers, check_unit_interval
+from .losses.labels import check_class_numbers
 from .plan import gradients
 
 KEPT = 8  # evaluations per function, one per list of shapes
@@ -76,7 +75,7 @@ class _Evaluation:
                 graph.leaves[id(v)] = graph.feed(v.shape, self.dtype, v.path)
             prediction = model(feeds[0] if len(feeds) == 1 else feeds)
             total = _total(loss, labels, prediction)
-            self.checks = _label_checks(loss, graph, labels)
+            self.checks = _label_checks(loss, graph, labels, prediction)
             outputs = [total]
             if with_gradients:
                 leaves = [graph.variable(v) for v in self.variables]
@@ -98,14 +97,15 @@ class _Evaluation:
         return self.functions[with_gradients](*self.arrays, *values)
 
 
-def _label_checks(loss, graph, labels):
+def _label_checks(loss, graph, labels, prediction):
     """(index, check(array, name)) of the labels whose values must be looked at, as `fit` does.
 
     Class numbers are found by the ops that take them, so that those of a user's function are, too.
     """
-    found = []
-    if getattr(loss, "fn", None) is binary_crossentropy:
-        found = [(i, check_unit_interval) for i in range(len(labels))]
+    predictions = prediction if isinstance(prediction, (list, tuple)) else [prediction]
+    found = [
+        (i, functools.partial(_check_labels, loss, p.shape)) for i, p in enumerate(predictions)
+    ]
     made_of = {id(t): i for i, t in enumerate(labels)}
     for node in graph.nodes:
         if node.op.view and id(node.inputs[0]) in made_of:
@@ -115,6 +115,10 @@ def _label_checks(loss, graph, labels):
                 check = functools.partial(_check_numbers, node.inputs[other].shape[axis])
                 found.append((made_of[id(node.inputs[i])], check))
     return found
+
+
+def _check_labels(loss, predictions, labels, name):
+    loss._check_labels(labels, predictions, name)
 
 
 def _check_numbers(classes, labels, name):

@@ -18,6 +18,8 @@ def names() -> list[str]:
     return [".".join(line.split("\t")) for line in lines]
 
 
+# Namespaces of keras beside `ops`, whose names are written with the namespace.
+BESIDE_OPS = ("activations", "constraints", "losses", "random", "regularizers")
 NAMESPACES = ("ops.image", "ops.linalg", "ops.nn", "ops.numpy")
 
 
@@ -40,7 +42,7 @@ def find(package: Any, op: str) -> Any:
     Raises:
         AttributeError: There is none.
     """
-    found = package if op.startswith("random.") else package.ops
+    found = package if op.partition(".")[0] in BESIDE_OPS else package.ops
     for part in op.removeprefix("ops.").split("."):
         found = getattr(found, part)
     return found

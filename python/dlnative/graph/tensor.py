@@ -29,6 +29,7 @@ class Tensor(Operators):
         source: For a leaf: a Variable, a NumPy array (a constant) or a `Feed`.
         history: For a symbolic tensor: (layer call, output index), None for an `Input`.
         name: For messages.
+        mask: For the values of a loss: a tensor of booleans, which of them count; else None.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class Tensor(Operators):
         "graph",
         "history",
         "index",
+        "mask",
         "name",
         "node",
         "shape",
@@ -54,6 +56,7 @@ class Tensor(Operators):
         self.source = source
         self.history = history
         self.name = name
+        self.mask = None
 
     @property
     def is_symbolic(self):

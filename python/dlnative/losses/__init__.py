@@ -11,6 +11,14 @@ from .classes import (
     MeanSquaredError,
     SparseCategoricalCrossentropy,
 )
+from .focal import (
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+)
 from .functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -18,34 +26,100 @@ from .functions import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from .margins import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
+    categorical_hinge,
+    hinge,
+    squared_hinge,
+)
+from .overlap import (
+    Dice,
+    Tversky,
+    dice,
+    tversky,
+)
+from .regression import (
+    CosineSimilarity,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    cosine_similarity,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_percentage_error,
+    mean_squared_logarithmic_error,
+    poisson,
+)
 
 CLASSES = {
     cls.__name__: cls
     for cls in (
         BinaryCrossentropy,
+        BinaryFocalCrossentropy,
         CategoricalCrossentropy,
+        CategoricalFocalCrossentropy,
+        CategoricalGeneralizedCrossEntropy,
+        CategoricalHinge,
+        CosineSimilarity,
+        Dice,
+        Hinge,
+        Huber,
+        KLDivergence,
+        LogCosh,
         MeanAbsoluteError,
+        MeanAbsolutePercentageError,
         MeanSquaredError,
+        MeanSquaredLogarithmicError,
+        Poisson,
         SparseCategoricalCrossentropy,
+        SquaredHinge,
+        Tversky,
     )
 }
 FUNCTIONS = {
     fn.__name__: fn
     for fn in (
         binary_crossentropy,
+        binary_focal_crossentropy,
         categorical_crossentropy,
+        categorical_focal_crossentropy,
+        categorical_generalized_cross_entropy,
+        categorical_hinge,
+        cosine_similarity,
+        dice,
+        hinge,
+        huber,
+        kl_divergence,
+        log_cosh,
         mean_absolute_error,
+        mean_absolute_percentage_error,
         mean_squared_error,
+        mean_squared_logarithmic_error,
+        poisson,
         sparse_categorical_crossentropy,
+        squared_hinge,
+        tversky,
     )
 }
 ALIASES = {
     "bce": binary_crossentropy,
     "BCE": binary_crossentropy,
+    "kld": kl_divergence,
+    "KLD": kl_divergence,
     "mae": mean_absolute_error,
     "MAE": mean_absolute_error,
     "mse": mean_squared_error,
     "MSE": mean_squared_error,
+    "mape": mean_absolute_percentage_error,
+    "MAPE": mean_absolute_percentage_error,
+    "msle": mean_squared_logarithmic_error,
+    "MSLE": mean_squared_logarithmic_error,
 }
 KNOWN = {**FUNCTIONS, **CLASSES, **ALIASES}
 
@@ -99,11 +173,11 @@ def serialize(loss):
     return serialize_keras_object(loss)
 
 
-def deserialize(config, custom_objects=None):
-    """The loss of a configuration that `serialize` gave."""
+def deserialize(name, custom_objects=None):
+    """The loss of a configuration that `serialize` gave, or of a name."""
     from ..utils.serialization import deserialize_keras_object
 
-    return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
+    return deserialize_keras_object(name, custom_objects, module_objects=KNOWN)
 
 
 __all__ = [

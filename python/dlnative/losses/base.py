@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,11 @@ from ..changes import Tracked
 from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..hyperparameters import Option
 from ..naming import auto_name
+from .labels import check_class_numbers
 from .options import checked_arguments
 
-REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
+REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
+REDUCTION = "sum_over_batch_size"  # the default
 FLOATS = ("float32", "float64")
 
 
@@ -34,6 +37,8 @@ def as_predictions(value):
     """Predictions as a tensor or as a float array: float32 and float64 stay as they are."""
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, (list, tuple)):
+        return np.asarray(value, config.floatx())
     value = np.asarray(value)
     return value if value.dtype.name in FLOATS else value.astype(config.floatx())
 
@@ -109,8 +114,11 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
     """One number from the values per sample.
 
     total = factor * scale * sum(values * weight); scale = 1 / (number of values) for
-    "sum_over_batch_size", also where there are weights, and 1 for "sum". None and "none" leave one
-    value per sample.
+    "sum_over_batch_size", also where there are weights, 1 / sum(weight) for
+    "mean_with_sample_weight", and 1 for "sum". None and "none" leave one value per sample.
+
+    Where the values have a mask (`Tensor.mask`) those that it leaves out are not counted: their
+    weight is 0, and the number of values is that of the others.
 
     Args:
         values: (batch, ...), or () from a loss that is one number already.
@@ -118,21 +126,49 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
         reduction: One of `REDUCTIONS`.
         factor: The weight of this loss among several.
     """
+    mask = getattr(values, "mask", None)
+    weights = None  # as they are given, of which "mean_with_sample_weight" takes the sum
     if weight is not None:
-        if not isinstance(weight, Tensor):
-            weight = np.asarray(weight, dtype=values.dtype)
+        weights = weight = _in_dtype(weight, values.dtype)
         if tuple(values.shape) == () and tuple(weight.shape) != ():
             values = run_op("broadcast_to", values, shape=tuple(weight.shape))
         weight = match_weight(values, weight)
+    if mask is not None:
+        mask = _in_dtype(mask, values.dtype)
+        weights = weight = mask if weight is None else run_op("multiply", weight, mask)
     if reduction in (None, "none"):
         return values if weight is None else run_op("multiply", values, weight)
     if weight is None and tuple(values.shape) == ():
         return values if factor == 1.0 else run_op("rescale", values, scale=factor)
+    if reduction == "mean_with_sample_weight" and weights is not None:
+        return _divided(values, weight, weights, factor)
+    if reduction != "sum" and mask is not None:
+        return _divided(values, weight, mask, factor)
+    if None in values.shape:  # of a functional model: the size of the batch is open
+        product = values if weight is None else run_op("multiply", values, weight)
+        total = run_op("sum" if reduction == "sum" else "mean", product)
+        return total if factor == 1.0 else run_op("rescale", total, scale=factor)
     count = math.prod(values.shape)
     scale = factor if reduction == "sum" else factor / max(count, 1)
     if weight is None:
         return run_op("weighted_sum", values, scale=scale)
     return run_op("weighted_sum", values, weight, scale=scale)
+
+
+def _in_dtype(weight, dtype):
+    """Weights as a tensor or an array of `dtype`."""
+    if not isinstance(weight, Tensor):
+        return np.asarray(weight, dtype=dtype)
+    return weight if weight.dtype == dtype else apply("cast", weight, dtype=dtype)
+
+
+def _divided(values, weight, counted, factor):
+    """factor * sum(values * weight) / sum(counted); 0 where nothing is counted."""
+    total = run_op("sum", run_op("multiply", values, weight))
+    count = run_op("sum", counted)
+    nothing = run_op("equal", count, 0)
+    mean = run_op("divide", total, run_op("where", nothing, 1, count))
+    return run_op("multiply", run_op("where", nothing, 0, mean), factor)
 
 
 def loss_values(loss, y_true, y_pred):
@@ -141,7 +177,7 @@ def loss_values(loss, y_true, y_pred):
     Raises:
         TypeError: It is none, so it was computed once and for all.
     """
-    if isinstance(y_pred, ValueTensor):
+    if isinstance(y_pred, ValueTensor) or y_pred.is_symbolic:
         values = loss.call(y_true, y_pred)
         return values if isinstance(values, Tensor) else ValueTensor(values)
     with Tracing(y_pred.graph):
@@ -157,8 +193,10 @@ class Loss(Tracked):
     Args:
         name: Name in logs and messages; the class's in snake case by default.
         reduction: "sum_over_batch_size" (also "mean"): the sum over the batch divided by the number
-            of values; "sum"; "none" or None: one loss per sample, not for training.
-        dtype: "float32" or "float64". By default the dtype of the predictions.
+            of values; "mean_with_sample_weight": divided by the sum of the weights, where there
+            are any; "sum"; "none" or None: one loss per sample, not for training.
+        dtype: "float32" or "float64", in which labels, predictions and weights are computed with.
+            By default the dtype of the predictions.
 
     Attributes:
         sparse_labels: Set to True in a subclass whose labels are class numbers; `call` then gets
@@ -175,7 +213,7 @@ class Loss(Tracked):
         8.5
 
     Differs from Keras: without `dtype` the loss is computed in the dtype of the predictions, so
-    float64 arrays give a float64 loss; the reduction "mean_with_sample_weight" does not exist.
+    float64 arrays give a float64 loss; a `dtype` that is given is part of the configuration.
     """
 
     sparse_labels = False
@@ -210,19 +248,40 @@ class Loss(Tracked):
             y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
             values = loss_values(self, ValueTensor(y_true), ValueTensor(y_pred))
             return reduce_values(values, sample_weight, self.reduction).value
+        return reduce_values(self._values(y_true, y_pred), sample_weight, self.reduction)
+
+    def _values(self, y_true, y_pred):
+        """One loss per sample of tensors, computed in `dtype`."""
         if self._dtype not in (None, y_pred.dtype):
-            raise ValueError(
-                f"Loss '{self.name}' has dtype {self._dtype}, but the model computes in "
-                f"{y_pred.dtype}. Leave out the loss's dtype."
-            )
-        return reduce_values(loss_values(self, y_true, y_pred), sample_weight, self.reduction)
+            y_pred = apply("cast", y_pred, dtype=self._dtype)
+        return loss_values(self, y_true, y_pred)
+
+    def _label_dtype(self, predictions):
+        """The dtype in which labels become part of a program, beside predictions of a dtype."""
+        return "int32" if self.sparse_labels else self._dtype or predictions
+
+    def _label_shape(self, predictions):
+        """A shape that labels may have beside predictions of a shape."""
+        return tuple(predictions[:-1] if self.sparse_labels else predictions)
+
+    def _check_labels(self, labels, predictions, what="y_true"):
+        """Raises ValueError where the values of an array of labels cannot be right.
+
+        Args:
+            labels: The array.
+            predictions: The shape of the predictions, the batch first.
+            what: What to call the labels in the message.
+        """
+        if self.sparse_labels:
+            check_class_numbers(labels, predictions[-1], what)
 
     def call(self, y_true, y_pred):
         """One loss per sample, shape (batch, ...)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement call(y_true, y_pred)")
 
     def get_config(self):
-        return {"name": self.name, "reduction": self.reduction}
+        dtype = {} if self._dtype is None else {"dtype": self._dtype}
+        return {"name": self.name, "reduction": self.reduction, **dtype}
 
     @classmethod
     def from_config(cls, config):
@@ -235,6 +294,8 @@ class Loss(Tracked):
 class LossFunctionWrapper(Loss):
     """A loss from a function `fn(y_true, y_pred, **kwargs)` that gives one loss per sample."""
 
+    _public_module = "keras.src.losses.losses"
+
     def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **kwargs):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.fn = fn
@@ -246,5 +307,50 @@ class LossFunctionWrapper(Loss):
             y_true, y_pred = match_ranks(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
+    def _label_shape(self, predictions):
+        if not self.sparse_labels:
+            return tuple(predictions)
+        axis = self._fn_kwargs.get("axis", -1) % len(predictions)
+        return (*predictions[:axis], *predictions[axis + 1 :])
+
+    def _check_labels(self, labels, predictions, what="y_true"):
+        check = getattr(self.fn, "check_labels", None)
+        if check is None:
+            super()._check_labels(labels, predictions, what)
+        else:
+            check(labels, predictions, what, **self._fn_kwargs)
+
+    def get_config(self):
+        from ..utils.serialization import serialize_keras_object
+
+        arguments = serialize_keras_object(self._fn_kwargs)
+        return {**super().get_config(), "fn": serialize_keras_object(self.fn), **arguments}
+
+    @classmethod
+    def from_config(cls, config):
+        from ..utils.serialization import deserialize_keras_object
+
+        return cls(**(deserialize_keras_object(config) if "fn" in config else config))
+
     def __repr__(self):
         return f"<LossFunctionWrapper({self.fn.__name__}, kwargs={self._fn_kwargs})>"
+
+
+class FunctionLoss(LossFunctionWrapper):
+    """Base of the losses that have a class and a function: arguments are options of the class.
+
+    Attributes:
+        unsaved: Options that Keras leaves out of its configurations; here they are in them where
+            they are not the default.
+    """
+
+    _public_module = "keras.losses"
+    unsaved: dict[str, Any] = {}
+
+    def get_config(self):
+        options = {
+            name: value
+            for name, value in self._fn_kwargs.items()
+            if name not in self.unsaved or value != self.unsaved[name]
+        }
+        return {**Loss.get_config(self), **options}

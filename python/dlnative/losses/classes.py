@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from .base import LossFunctionWrapper
+from .arguments import check_axes, check_axis, check_smoothing
+from .base import REDUCTION, FunctionLoss
 from .functions import (
     binary_crossentropy,
     categorical_crossentropy,
     check_ignore_class,
-    check_smoothing,
     mean_absolute_error,
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
 from .options import FunctionOption
 
-REDUCTION = "sum_over_batch_size"
 
-
-class MeanSquaredError(LossFunctionWrapper):
+class MeanSquaredError(FunctionLoss):
     """loss = mean((y_true - y_pred)^2); see `mean_squared_error`.
 
     Args:
-        reduction: "sum_over_batch_size", "sum", or None for one loss per sample.
+        reduction: As for `Loss`.
         name: Name in logs.
         dtype: By default the dtype of the predictions.
 
@@ -36,21 +34,14 @@ class MeanSquaredError(LossFunctionWrapper):
         super().__init__(mean_squared_error, name=name, reduction=reduction, dtype=dtype)
 
 
-class MeanAbsoluteError(LossFunctionWrapper):
+class MeanAbsoluteError(FunctionLoss):
     """loss = mean(|y_true - y_pred|); arguments as `MeanSquaredError`."""
 
     def __init__(self, reduction=REDUCTION, name="mean_absolute_error", dtype=None):
         super().__init__(mean_absolute_error, name=name, reduction=reduction, dtype=dtype)
 
 
-def _check_axis(name, axis):
-    if isinstance(axis, bool) or axis != -1:
-        raise ValueError(
-            f"{name}: expected axis=-1, the last axis of the predictions, received {axis!r}"
-        )
-
-
-class BinaryCrossentropy(LossFunctionWrapper):
+class BinaryCrossentropy(FunctionLoss):
     """loss = mean(-t log(p) - (1 - t) log(1 - p)); see `binary_crossentropy`.
 
     For one yes-or-no answer per output, with a sigmoid in the last layer or `from_logits=True`.
@@ -58,15 +49,15 @@ class BinaryCrossentropy(LossFunctionWrapper):
     Args:
         from_logits: Whether predictions are logits.
         label_smoothing: In [0, 1].
-        axis: Only -1.
-        reduction: "sum_over_batch_size", "sum", or None for one loss per sample.
+        axis: The axis, or several, over which the mean is taken.
+        reduction: As for `Loss`.
         name: Name in logs.
         dtype: By default the dtype of the predictions.
     """
 
     from_logits = FunctionOption()
     label_smoothing = FunctionOption(check_smoothing)
-    axis = FunctionOption(_check_axis)
+    axis = FunctionOption(check_axes)
 
     def __init__(
         self,
@@ -87,25 +78,17 @@ class BinaryCrossentropy(LossFunctionWrapper):
             axis=axis,
         )
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }
 
-
-class CategoricalCrossentropy(LossFunctionWrapper):
+class CategoricalCrossentropy(FunctionLoss):
     """loss = -sum(t log(p)) for one-hot labels t; see `categorical_crossentropy`.
 
-    For one class of several, with a softmax in the last layer or `from_logits=True`. Arguments as
-    `BinaryCrossentropy`.
+    For one class of several, with a softmax in the last layer or `from_logits=True`. `axis` is the
+    axis of the classes; the other arguments are as for `BinaryCrossentropy`.
     """
 
     from_logits = FunctionOption()
     label_smoothing = FunctionOption(check_smoothing)
-    axis = FunctionOption(_check_axis)
+    axis = FunctionOption(check_axis)
 
     def __init__(
         self,
@@ -126,32 +109,25 @@ class CategoricalCrossentropy(LossFunctionWrapper):
             axis=axis,
         )
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }
 
-
-class SparseCategoricalCrossentropy(LossFunctionWrapper):
+class SparseCategoricalCrossentropy(FunctionLoss):
     """loss = -log(p[label]) for class numbers; see `sparse_categorical_crossentropy`.
 
     Args:
         from_logits: Whether predictions are logits.
-        ignore_class: Only None.
-        reduction: "sum_over_batch_size", "sum", or None for one loss per sample.
-        axis: Only -1.
+        ignore_class: A number whose samples do not count.
+        reduction: As for `Loss`.
+        axis: The axis of the classes.
         name: Name in logs.
         dtype: By default the dtype of the predictions.
 
-    Differs from Keras: `ignore_class` is not available.
+    Differs from Keras: `axis` is part of the configuration, where it is not -1.
     """
 
     from_logits = FunctionOption()
     ignore_class = FunctionOption(check_ignore_class)
-    axis = FunctionOption(_check_axis)
+    axis = FunctionOption(check_axis)
+    unsaved = {"axis": -1}
 
     def __init__(
         self,
@@ -171,10 +147,3 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             ignore_class=ignore_class,
             axis=axis,
         )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "from_logits": self.from_logits,
-            "ignore_class": self.ignore_class,
-        }

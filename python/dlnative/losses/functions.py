@@ -5,14 +5,22 @@ Each returns one loss per sample, of shape y_pred.shape[:-1] and the dtype of th
 
 from __future__ import annotations
 
+from .. import ops
 from ..graph.table import table
-from ..graph.tensor import Tensor, ValueTensor
-from ..utils.numbers import as_float
+from ..graph.tensor import Tensor, ValueTensor, apply
+from ..ops import arguments
+from .arguments import check_smoothing, smoothed
 from .base import as_labels, as_predictions, match_ranks, reshape, run_op
-from .labels import check_class_numbers, check_one_hot, check_same_shape, check_sparse
+from .labels import (
+    check_class_numbers,
+    check_one_hot,
+    check_same_shape,
+    check_sparse,
+    check_unit_interval,
+)
 
 
-def logits_of(y_pred, activation):
+def logits_of(y_pred, activation, axis=-1):
     """The tensor to which `activation` was applied last to give `y_pred`, or None.
 
     Losses of probabilities use it inside a compiled model: -log(softmax(z)) computed from z has no
@@ -21,8 +29,10 @@ def logits_of(y_pred, activation):
     node = y_pred.node if isinstance(y_pred, Tensor) else None
     if node is None or node.op is not table[activation]:
         return None
-    if activation == "softmax" and node.attributes.get("axis", -1) not in (-1, y_pred.ndim - 1):
-        return None
+    if activation == "softmax":
+        along = node.attributes.get("axis", -1)
+        if not isinstance(along, int) or (along - axis) % y_pred.ndim:
+            return None
     return node.inputs[0]
 
 
@@ -32,26 +42,44 @@ def takes_class_numbers(function):
     return function
 
 
-def check_last_axis(name, axis, y_pred):
-    if isinstance(axis, bool) or axis not in (-1, len(y_pred.shape) - 1):
-        raise ValueError(
-            f"{name}: expected axis=-1, the last axis of the predictions, received {axis!r}"
-        )
+def checked_by(check):
+    """Decorator: `check(labels, shape of predictions, what, **arguments)` sees arrays of labels."""
+
+    def decorate(function):
+        function.check_labels = check
+        return function
+
+    return decorate
 
 
-def check_smoothing(name, label_smoothing):
-    if not 0.0 <= as_float(name, "label_smoothing", label_smoothing) <= 1.0:
-        raise ValueError(
-            f"{name}: expected label_smoothing in [0, 1], received {label_smoothing!r}"
-        )
+def in_unit_interval(labels, predictions, what, **arguments):
+    """Labels of binary cross entropy."""
+    check_unit_interval(labels, what)
+
+
+def in_classes(labels, predictions, what, axis=-1, ignore_class=None, **arguments):
+    """Class numbers, one of which may stand for no class."""
+    check_class_numbers(labels, predictions[axis], what, ignore_class)
+
+
+def class_axis(name, axis, y_pred):
+    """The axis of the classes as a non-negative int."""
+    if isinstance(axis, bool):
+        raise ValueError(f"{name}: expected axis to be an integer, received {axis!r}")
+    return arguments.axis(name, axis, len(y_pred.shape))
+
+
+def _is_last(axis, y_pred):
+    return axis == len(y_pred.shape) - 1
 
 
 def check_ignore_class(name, ignore_class):
-    if ignore_class is not None:
-        raise ValueError(
-            f"{name}: ignore_class is not available; give samples of that class a sample_weight of "
-            f"0. Received ignore_class={ignore_class!r}."
-        )
+    """Raises unless it is None or a whole number that an int32 can hold."""
+    if ignore_class is None:
+        return
+    value = arguments.integer(name, "ignore_class", ignore_class)
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(f"{name}: expected ignore_class in the range of int32, received {value}")
 
 
 def _dense(name, y_true, y_pred, check):
@@ -94,8 +122,9 @@ def mean_absolute_error(y_true, y_pred):
     return run_op("mean_absolute_error", y_pred, y_true)
 
 
+@checked_by(in_unit_interval)
 def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
-    """loss = mean(-t log(p) - (1 - t) log(1 - p)) over the last axis.
+    """loss = mean(-t log(p) - (1 - t) log(1 - p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / 2. Probabilities p are clipped to
     [1e-7, 1 - 1e-7]; from logits z the loss is mean(max(z, 0) - z t + log(1 + exp(-|z|))).
@@ -105,27 +134,30 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
         y_pred: Probabilities, or logits with `from_logits`, (batch, ..., outputs).
         from_logits: Whether `y_pred` are logits.
         label_smoothing: In [0, 1]: how far labels move towards 1/2.
-        axis: Only -1.
+        axis: The axis, or several, over which the mean is taken.
 
     Returns:
-        One loss per sample, (batch, ...).
+        The losses, of the shape of the predictions without `axis`.
 
     Differs from Keras: in a compiled model, where `y_pred` is the output of a sigmoid, the loss is
     computed from the sigmoid's input, so that nothing is clipped.
     """
-    check_last_axis(
-        "binary_crossentropy", axis, y_pred if hasattr(y_pred, "shape") else as_predictions(y_pred)
-    )
-    check_smoothing("binary_crossentropy", label_smoothing)
+    name = "binary_crossentropy"
+    check_smoothing(name, label_smoothing)
+    y_pred = as_predictions(y_pred)
     logits = y_pred if from_logits else logits_of(y_pred, "sigmoid")
     source = y_pred if logits is None else logits
-    y_true, source = _dense("binary_crossentropy", y_true, source, check_same_shape)
-    op = "binary_cross_entropy" if logits is None else "binary_cross_entropy_with_logits"
-    return run_op(op, source, y_true, **_smoothing(label_smoothing))
+    y_true, source = _dense(name, y_true, source, check_same_shape)
+    axes = arguments.axes(name, axis, len(source.shape))
+    if axes == (len(source.shape) - 1,):
+        op = "binary_cross_entropy" if logits is None else "binary_cross_entropy_with_logits"
+        return run_op(op, source, y_true, **_smoothing(label_smoothing))
+    t = smoothed(y_true, label_smoothing, 2)
+    return ops.mean(ops.binary_crossentropy(t, source, from_logits=logits is not None), axis=axes)
 
 
 def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
-    """loss = -sum(t log(p)) over the last axis.
+    """loss = -sum(t log(p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / classes. Probabilities are p = q /
     sum(q), clipped to [1e-7, 1 - 1e-7]; from logits z, log(p) = z - log(sum(exp(z))).
@@ -134,33 +166,51 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
         y_true: One-hot labels or probabilities, (batch, ..., classes).
         y_pred: Probabilities, or logits with `from_logits`, (batch, ..., classes).
         from_logits: Whether `y_pred` are logits.
-        label_smoothing: In [0, 1]: how far labels move towards 1 / classes.
-        axis: Only -1.
+        label_smoothing: In [0, 1]: how far labels move towards 1 / classes; as in Keras `classes`
+            is here the size of the last axis, whatever `axis` is.
+        axis: The axis of the classes.
 
     Returns:
-        One loss per sample, (batch, ...).
+        One loss per sample: the shape of the predictions without `axis`.
+
+    Raises:
+        ValueError: There is one class only, or shapes do not fit.
 
     Differs from Keras: in a compiled model, where `y_pred` is the output of a softmax, the loss is
-    computed from the softmax's input, so that nothing is clipped.
+    computed from the softmax's input, so that nothing is clipped; one class raises.
     """
+    name = "categorical_crossentropy"
     y_pred = as_predictions(y_pred)
-    check_last_axis("categorical_crossentropy", axis, y_pred)
-    check_smoothing("categorical_crossentropy", label_smoothing)
-    if y_pred.shape[-1] == 1:
-        raise ValueError(
-            "categorical_crossentropy: one output has nothing to choose from; use "
-            "binary_crossentropy with a sigmoid, or more outputs. Received predictions of shape "
-            f"{tuple(y_pred.shape)}."
-        )
-    logits = y_pred if from_logits else logits_of(y_pred, "softmax")
+    axis = class_axis(name, axis, y_pred)
+    check_smoothing(name, label_smoothing)
+    check_several_classes(name, y_pred, axis)
+    logits = y_pred if from_logits else logits_of(y_pred, "softmax", axis)
     y_true = as_labels(y_true, y_pred.dtype)
-    check_one_hot("categorical_crossentropy", y_true, y_pred)
-    if logits is None:
-        return run_op("categorical_cross_entropy", y_pred, y_true, **_smoothing(label_smoothing))
-    return run_op("softmax_cross_entropy", logits, y_true, **_smoothing(label_smoothing))
+    check_one_hot(name, y_true, y_pred)
+    source = y_pred if logits is None else logits
+    options = _smoothing(label_smoothing)
+    if not _is_last(axis, y_pred):
+        y_true = smoothed(y_true, label_smoothing, y_true.shape[-1])
+        y_true, source, options = ops.moveaxis(y_true, axis, -1), _moved(source, axis), {}
+    op = "categorical_cross_entropy" if logits is None else "softmax_cross_entropy"
+    return run_op(op, source, y_true, **options)
 
 
-def class_numbers(name, y_true, y_pred):
+def check_several_classes(name, y_pred, axis):
+    """Raises where there is one class only."""
+    if y_pred.shape[axis] == 1:
+        raise ValueError(
+            f"{name}: one output has nothing to choose from; use binary_crossentropy with a "
+            f"sigmoid, or more outputs. Received predictions of shape {tuple(y_pred.shape)}."
+        )
+
+
+def _moved(x, axis):
+    """`x` with the classes on its last axis."""
+    return x if _is_last(axis, x) else ops.moveaxis(x, axis, -1)
+
+
+def class_numbers(name, y_true, y_pred, ignore_class=None):
     """Class numbers as int32, (batch, ...); a last axis of size 1 is dropped."""
     labels = as_labels(y_true, None)
     if len(labels.shape) == len(y_pred.shape) and labels.shape[-1] == 1:
@@ -168,35 +218,63 @@ def class_numbers(name, y_true, y_pred):
     check_sparse(name, labels, y_pred)
     known = labels.value if isinstance(labels, ValueTensor) else labels
     if isinstance(known, Tensor):
-        return labels
-    check_class_numbers(known, y_pred.shape[-1], name)
+        return known if known.dtype == "int32" else apply("cast", known, dtype="int32")
+    check_class_numbers(known, y_pred.shape[-1], name, ignore_class)
     known = known.astype("int32", copy=False)
     return ValueTensor(known) if isinstance(labels, ValueTensor) else known
 
 
+@checked_by(in_classes)
 @takes_class_numbers
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """loss = -log(p[label]), with p as for `categorical_crossentropy`.
 
     Args:
-        y_true: Class numbers in [0, classes), (batch, ...) or (batch, ..., 1).
+        y_true: Class numbers in [0, classes), (batch, ...), or with `axis` of size 1.
         y_pred: Probabilities, or logits with `from_logits`, (batch, ..., classes).
         from_logits: Whether `y_pred` are logits.
-        ignore_class: Only None.
-        axis: Only -1.
+        ignore_class: A class number, also none of the classes such as -1 or 255, whose samples
+            have a loss of 0, and which the mean of a `Loss` does not count.
+        axis: The axis of the classes.
 
     Returns:
-        One loss per sample, (batch, ...).
+        One loss per sample: the shape of the predictions without `axis`.
 
-    Differs from Keras: labels that are no class numbers raise instead of giving NaN; `ignore_class`
-    is not available; in a compiled model, where `y_pred` is the output of a softmax, the loss is
-    computed from the softmax's input, so that nothing is clipped.
+    Differs from Keras: labels that are no class numbers raise instead of giving NaN; in a compiled
+    model, where `y_pred` is the output of a softmax, the loss is computed from the softmax's input,
+    so that nothing is clipped.
     """
+    name = "sparse_categorical_crossentropy"
     y_pred = as_predictions(y_pred)
-    check_last_axis("sparse_categorical_crossentropy", axis, y_pred)
-    check_ignore_class("sparse_categorical_crossentropy", ignore_class)
-    logits = y_pred if from_logits else logits_of(y_pred, "softmax")
-    labels = class_numbers("sparse_categorical_crossentropy", y_true, y_pred)
-    if logits is None:
-        return run_op("sparse_categorical_cross_entropy", y_pred, labels)
-    return run_op("sparse_softmax_cross_entropy", logits, labels)
+    axis = class_axis(name, axis, y_pred)
+    check_ignore_class(name, ignore_class)
+    logits = y_pred if from_logits else logits_of(y_pred, "softmax", axis)
+    op = "sparse_categorical_cross_entropy" if logits is None else "sparse_softmax_cross_entropy"
+    source = _moved(y_pred if logits is None else logits, axis)
+    y_true = as_labels(y_true, None)
+    if len(y_true.shape) == len(source.shape) and y_true.shape[axis] == 1:
+        y_true = ops.squeeze(y_true, axis)
+    labels = class_numbers(name, y_true, source, ignore_class)
+    if ignore_class is None and (not isinstance(labels, Tensor) or labels.source is not None):
+        return run_op(op, source, labels)  # labels that were checked, or will be
+    return _of_known_classes(op, source, labels, ignore_class)
+
+
+def _of_known_classes(op, source, labels, ignore_class):
+    """The losses where some labels are no classes: 0 for the ignored, NaN for all others.
+
+    The kernels read the prediction at the place of the label, so that every label is one there.
+    """
+    known = ops.logical_and(ops.greater_equal(labels, 0), ops.less(labels, source.shape[-1]))
+    if ignore_class is not None:
+        counts = ops.not_equal(labels, int(ignore_class))
+        known = ops.logical_and(known, counts)
+        # What is predicted where nothing counts, be it NaN, takes no part in the gradient.
+        source = ops.where(ops.expand_dims(counts, -1), source, 1.0)
+    losses = run_op(op, source, ops.where(known, labels, 0))
+    if ignore_class is None:
+        return ops.where(known, losses, float("nan"))
+    losses = ops.where(known, losses, ops.where(counts, float("nan"), 0.0))
+    if isinstance(losses, Tensor):
+        losses.mask = counts
+    return losses

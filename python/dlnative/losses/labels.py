@@ -8,20 +8,21 @@ CHUNK = 1 << 20  # elements looked at in one go: a check never holds a copy of t
 FEW = 64  # up to here a Python loop is faster than NumPy's reductions
 
 
-def check_class_numbers(labels, classes, what="labels"):
+def check_class_numbers(labels, classes, what="labels", ignored=None):
     """Raises unless every label is a whole number in [0, classes).
 
     Args:
         labels: Integer, boolean or float array of any shape; a memory map is read in pieces.
         classes: Number of classes.
         what: What to call the labels in the message.
+        ignored: A number that may stand for no class, such as -1 or 255.
 
     Raises:
         ValueError: Names the first offending label and where it is.
     """
     if labels.size <= FEW:
         for i, value in enumerate(labels.ravel().tolist()):
-            if not 0 <= value < classes or value != int(value):
+            if value != ignored and (not 0 <= value < classes or value != int(value)):
                 _raise_class_number(labels, i, value, classes, what)
         return
     flat = labels.reshape(-1)
@@ -37,6 +38,10 @@ def check_class_numbers(labels, classes, what="labels"):
         wrong = ~((part >= 0) & (part < classes))
         if not integers:
             wrong |= part != np.floor(part)
+        if ignored is not None:
+            wrong &= part != ignored
+            if not wrong.any():
+                continue
         i = int(np.argmax(wrong))
         _raise_class_number(labels, start + i, part[i].item(), classes, what)
 

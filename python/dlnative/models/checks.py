@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph.tensor import Graph
-from ..losses.base import loss_values, reduce_values
-from ..losses.functions import binary_crossentropy
-from ..losses.labels import check_class_numbers, check_unit_interval
+from ..losses.base import reduce_values
 from ..metrics.base import update_metric
 from ..utils.numbers import finite_number
 from .arrays import check_finite, named_leaves
@@ -86,7 +84,7 @@ def check_shapes(rows, preds, dtypes, objectives):
         pred, labels, weight = _of_output(rows, outputs, target.index)
         y = feed(labels, label_dtype(target.loss, pred))
         w = None if weight is None else feed(weight, pred.dtype)
-        values = loss_values(target.loss, y, pred)
+        values = target.loss._values(y, pred)
         if not graph.depends(values, pred):
             raise ValueError(f"loss '{target.loss.name}': it does not depend on the predictions")
         reduce_values(values, w, target.loss.reduction)
@@ -101,14 +99,11 @@ def _of_output(rows, outputs, index):
 
 
 def check_labels(rows, preds, objectives, what="y"):
-    """Class numbers in range and whole, labels of binary cross-entropy in [0, 1]."""
+    """The values of labels that losses cannot compute with: class numbers out of range, ..."""
     for target in objectives.targets:
         labels = rows.y[target.index]
         name = what if len(rows.y) == 1 else f"{what}[{target.index}]"
-        if target.loss.sparse_labels:
-            check_class_numbers(labels, preds[target.index][-1], name)
-        elif getattr(target.loss, "fn", None) is binary_crossentropy:
-            check_unit_interval(labels, name)
+        target.loss._check_labels(labels, preds[target.index], name)
 
 
 def check_all_finite(rows, inputs, outputs, prefix=""):

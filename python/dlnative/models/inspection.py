@@ -146,9 +146,7 @@ def _planned_step(model, batch):
     probe = state.probe(model, rows.structure)
     given = state.objectives
     labels = [
-        None
-        if loss is None
-        else _zeros(shape[:-1] if getattr(loss, "sparse_labels", False) else shape, batch)
+        None if loss is None else _zeros(loss._label_shape(shape), batch)
         for loss, shape in zip(_losses(given, probe), probe.shapes)
     ]
     objectives = Objectives(given.loss, given.loss_weights, given.metrics, given.weighted_metrics)

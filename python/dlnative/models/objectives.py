@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import losses, metrics
 from ..graph.tensor import Graph
-from ..losses.base import LossFunctionWrapper, loss_values, reduce_values
+from ..losses.base import LossFunctionWrapper, reduce_values
 from ..metrics import Mean, Metric
 from ..naming import to_snake_case
 from ..utils import overrides
@@ -322,13 +322,9 @@ def check_gradient(loss, pred):
     graph = Graph(training=True)
     shape = (2, *pred[1:])
     y_pred = graph.feed(shape, "float32", "y_pred")
-    y_true = (
-        graph.feed(shape[:-1], "int32", "y_true")
-        if loss.sparse_labels
-        else graph.feed(shape, "float32", "y_true")
-    )
+    y_true = graph.feed(loss._label_shape(shape), loss._label_dtype("float32"), "y_true")
     try:
-        values = loss_values(loss, y_true, y_pred)
+        values = loss._values(y_true, y_pred)
     except (ValueError, TypeError):
         return  # labels of another shape than the predictions: `fit` will see them
     total = values if values.shape == () else reduce_values(values, None, "sum")

@@ -6,10 +6,11 @@ first call for these shapes, are the checks that shapes and dtypes decide.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ..layers.tracking import Rollback
-from ..losses.labels import check_class_numbers
 from ..metrics import Mean
 from . import fitting
 from .checks import check_labels
@@ -55,7 +56,7 @@ class BatchCall:
 
     __slots__ = (
         "both",
-        "classes",
+        "check",
         "counter",
         "function",
         "made",
@@ -66,12 +67,12 @@ class BatchCall:
         "resets",
     )
 
-    def __init__(self, model, state, kind, step, classes):
+    def __init__(self, model, state, kind, step, check):
         self.made = state.current()
         self.function = step.function
         self.both = step.sources == [0, 1]
         self.pick = step.sources
-        self.classes = classes
+        self.check = check
         self.objectives = state.objectives
         metrics = state.objectives.all_metrics
         self.resets = [metric.reset_state for metric in metrics]
@@ -84,8 +85,8 @@ class BatchCall:
         self.programs = state.programs
 
     def __call__(self, x, y):
-        if self.classes is not None:
-            check_class_numbers(y, self.classes, "y")
+        if self.check is not None:
+            self.check(y)
         with self.programs.training:
             means = self.means
             if means is None:
@@ -160,9 +161,11 @@ def _batch_call(model, state, kind, rows, probe):
     names = [metric.name for metric in objectives.all_metrics]
     if len(set(names)) < len(names):
         return None
-    sparse = any(target.loss.sparse_labels for target in objectives.targets)
     step = state.step(model, kind, rows.count, rows)
-    return BatchCall(model, state, kind, step, probe.shapes[0][-1] if sparse else None)
+    check = next((t.loss._check_labels for t in objectives.targets if t.loss.sparse_labels), None)
+    if check is not None:
+        check = functools.partial(check, predictions=probe.shapes[0], what="y")
+    return BatchCall(model, state, kind, step, check)
 
 
 def keep_prediction(model, state, x, rows, probe):

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import engines
 from ..graph.tensor import Graph, apply
-from ..losses.base import loss_values, reduce_values
+from ..losses.base import Loss, reduce_values
 from ..metrics.base import update_metric
 from ..plan import gradients
 from ..utils import nest
@@ -112,7 +112,9 @@ def _weight(feeds, rows, index, dtype):
 
 
 def label_dtype(objective, pred):
-    """int32 for a loss or metric of class numbers, else the dtype of the predictions."""
+    """int32 for a loss or metric of class numbers, else the dtype in which it computes."""
+    if isinstance(objective, Loss):
+        return objective._label_dtype(pred.dtype)
     return "int32" if getattr(objective, "sparse_labels", False) else pred.dtype
 
 
@@ -123,7 +125,7 @@ def _total_loss(variables, feeds, rows, preds, objectives):
         pred = preds[target.index]
         labels = _labels(feeds, rows, target.index, label_dtype(target.loss, pred))
         weight = _weight(feeds, rows, target.index, pred.dtype)
-        values = loss_values(target.loss, labels, pred)
+        values = target.loss._values(labels, pred)
         # The weight of the loss goes into the scale of the sum, where it costs nothing.
         factor = 1.0 if target.weight is None else float(target.weight)
         value = reduce_values(values, weight, target.loss.reduction, factor)
