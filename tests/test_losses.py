@@ -155,7 +155,7 @@ def test_arguments_as_keras(keras, name):
 
 
 def test_names_as_keras(keras):
-    # Keras's `get` has forgotten this one; it reads and writes its configuration.
+    # Keras's `get` has forgotten this one.
     unknown = {"CategoricalGeneralizedCrossEntropy", "categorical_generalized_cross_entropy"}
     for name in {*losses.FUNCTIONS, *losses.CLASSES, *losses.ALIASES} - unknown:
         ours, theirs = losses.get(name), keras.losses.get(name)

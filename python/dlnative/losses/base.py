@@ -137,7 +137,11 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
         mask = _in_dtype(mask, values.dtype)
         weights = weight = mask if weight is None else run_op("multiply", weight, mask)
     if reduction in (None, "none"):
-        return values if weight is None else run_op("multiply", values, weight)
+        if weight is None:
+            return values
+        weighted = run_op("multiply", values, weight)
+        column = len(values.shape) == 1 and weights is not None and len(weights.shape) == 2
+        return reshape(weighted, tuple(weights.shape)) if column else weighted
     if weight is None and tuple(values.shape) == ():
         return values if factor == 1.0 else run_op("rescale", values, scale=factor)
     if reduction == "mean_with_sample_weight" and weights is not None:
@@ -252,8 +256,9 @@ class Loss(Tracked):
 
     def _values(self, y_true, y_pred):
         """One loss per sample of tensors, computed in `dtype`."""
-        if self._dtype not in (None, y_pred.dtype):
-            y_pred = apply("cast", y_pred, dtype=self._dtype)
+        y_pred = _in_dtype(y_pred, self._dtype or y_pred.dtype)
+        if not self.sparse_labels:
+            y_true = _in_dtype(y_true, y_pred.dtype)
         return loss_values(self, y_true, y_pred)
 
     def _label_dtype(self, predictions):

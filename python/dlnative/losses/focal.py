@@ -107,7 +107,7 @@ def categorical_focal_crossentropy(
     p = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
     p = p / ops.sum(p, axis=axis, keepdims=True)
     p = ops.clip(p, config.epsilon(), 1.0 - config.epsilon())
-    weight = ops.power(1.0 - p, gamma) * (np.asarray(alpha) if np.ndim(alpha) else alpha)
+    weight = ops.power(1.0 - p, gamma) * (np.asarray(alpha, p.dtype) if np.ndim(alpha) else alpha)
     return ops.sum(weight * (-t * ops.log(p)), axis=axis)
 
 

@@ -178,14 +178,14 @@ def _serialize_function(function):
             "decorated with dlnative.utils.register_keras_serializable()."
         )
     registered = get_registered_name(function)
-    module = function.__module__
+    module, kind = function.__module__, registered
     if module.startswith("dlnative.") and registered == name:
-        module = "builtins"
+        module, kind = "builtins", "function"
     return {
         "module": module,
         "class_name": "function",
         "config": registered,
-        "registered_name": registered,
+        "registered_name": kind,
     }
 
 
