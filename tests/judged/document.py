@@ -9,10 +9,10 @@ import dlnative
 
 PATH = FOLDER.parent.parent / "docs" / "keras.md"
 _HEAD = """\
-# dlnative.ops beside keras.ops
+# dlnative beside Keras
 
-`dlnative.ops` and `dlnative.random` have names, arguments, promotion of dtypes and results of
-`keras.ops` and `keras.random` of Keras 3 with the JAX backend. The tests ask real Keras
+`dlnative.ops`, `random` and `losses` have names, arguments, promotion of dtypes and results of the
+namespaces of Keras 3 with the JAX backend. The tests ask real Keras
 (`tests/judged`): values, shapes, dtypes, gradients and errors, on arrays and in graphs, with both
 engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here.
 

@@ -127,7 +127,7 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
         factor: The weight of this loss among several.
     """
     mask = getattr(values, "mask", None)
-    weights = None  # as they are given, of which "mean_with_sample_weight" takes the sum
+    weights: Any = None  # as they are given, of which "mean_with_sample_weight" takes the sum
     if weight is not None:
         weights = weight = _in_dtype(weight, values.dtype)
         if tuple(values.shape) == () and tuple(weight.shape) != ():

@@ -29,6 +29,7 @@ MODULES = {
     "keras.callbacks": "callbacks",
     "keras.initializers": "initializers",
     "keras.losses": "losses",
+    "keras.src.losses.losses": "losses",
     "keras.metrics": "metrics",
     "keras.optimizers": "optimizers",
     "keras.regularizers": "regularizers",
