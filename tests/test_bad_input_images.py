@@ -72,14 +72,14 @@ CONSTRUCTORS = {
     "misspelt activation": (lambda: conv(4, 3, activation="rleu"), ValueError, "'relu'"),
     "misspelt argument": (lambda: conv(4, 3, dilation=2), ValueError, "'dilation_rate'"),
     "constraint": (
-        lambda: conv(4, 3, kernel_constraint="non_neg"),
+        lambda: conv(4, 3, kernel_constraint="non_negative"),
         ValueError,
-        "kernel_constraint is not available",
+        "constraint 'non_negative'",
     ),
     "depthwise constraint": (
-        lambda: layers.SeparableConv2D(4, 3, pointwise_constraint="non_neg"),
-        ValueError,
-        "pointwise_constraint is not available",
+        lambda: layers.SeparableConv2D(4, 3, pointwise_constraint=0.5),
+        TypeError,
+        "constraint must be a name",
     ),
     "activity regularizer": (
         lambda: conv(4, 3, activity_regularizer="l2"),

@@ -266,7 +266,7 @@ def test_an_open_size_that_no_statistic_depends_on():
         (lambda: BatchNormalization(epsilon=float("nan")), ValueError, "epsilon of at least 0"),
         (lambda: BatchNormalization(synchronized=True), ValueError, "synchronized=True is not"),
         (lambda: BatchNormalization(renorm=True), ValueError, "renorm=True is not available"),
-        (lambda: BatchNormalization(gamma_constraint="max_norm"), ValueError, "gamma_constraint"),
+        (lambda: BatchNormalization(gamma_constraint="norm"), ValueError, "constraint 'norm'"),
         (lambda: LayerNormalization(axis="last"), TypeError, "expected axis to be an integer"),
         (lambda: LayerNormalization(axis=[]), ValueError, "at least one axis"),
         (lambda: LayerNormalization(rms_scaling=True), ValueError, "rms_scaling=True is not"),

@@ -13,6 +13,7 @@ _MODULES = (
     "applications",
     "callbacks",
     "config",
+    "constraints",
     "data",
     "datasets",
     "engines",

@@ -7,11 +7,12 @@ a NumPy array it returns a number.
 
 from __future__ import annotations
 
+from . import ops
 from .changes import Tracked
 from .graph import Tensor, apply
 from .graph.tensor import ValueTensor
-from .hyperparameters import Number
-from .naming import to_snake_case, unknown
+from .hyperparameters import Number, Option
+from .naming import unknown
 
 
 class Regularizer(Tracked):
@@ -108,8 +109,65 @@ class L2(L1L2):
         return {"l2": self.l2}
 
 
-_CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2)}
-_ALIASES = {"l1": L1, "l2": L2, "l1_l2": L1L2}
+def _check_mode(instance, name, value):
+    if value not in ("rows", "columns"):
+        raise ValueError(
+            f"{type(instance).__name__}: expected mode 'rows' or 'columns', received {value!r}"
+        )
+    return value
+
+
+class OrthogonalRegularizer(Regularizer):
+    """penalty = factor * mean of |cos(angle)| of all pairs of rows, or of columns
+
+    It is 0 where the rows are orthogonal to each other.
+
+    Args:
+        factor: 0 or greater.
+        mode: "rows", or "columns" for the weights that come in at each unit of a Dense layer.
+
+    Raises:
+        ValueError: `factor` is negative or not finite, or `mode` another word.
+
+    Example:
+        >>> import numpy as np
+        >>> OrthogonalRegularizer(factor=0.5)(np.array([[2.0, 0.0], [3.0, 4.0]]))
+        0.3
+    """
+
+    factor = Number(0.0)
+    mode = Option(_check_mode)
+
+    def __init__(self, factor=0.01, mode="rows"):
+        self.factor = factor
+        self.mode = mode
+
+    def __call__(self, x):
+        if not isinstance(x, Tensor):
+            return self(ValueTensor(x)).item()
+        if x.ndim != 2:
+            raise ValueError(
+                f"OrthogonalRegularizer: expected a weight of two axes, received shape {x.shape}"
+            )
+        if self.mode == "columns":
+            x = ops.transpose(x)
+        count = x.shape[0]
+        if count < 2:
+            raise ValueError(
+                f"OrthogonalRegularizer: expected at least two {self.mode}, received {count}"
+            )
+        rows = ops.normalize(x, axis=1)
+        others = 1.0 - ops.eye(count, dtype=x.dtype)
+        cosines = ops.abs(ops.matmul(rows, ops.transpose(rows))) * others
+        return (self.factor / (count * (count - 1))) * ops.sum(cosines)
+
+    def get_config(self):
+        return {"factor": self.factor, "mode": self.mode}
+
+
+_CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}
+_ALIASES = {"l1": L1, "l2": L2, "l1_l2": L1L2, "orthogonal_regularizer": OrthogonalRegularizer}
+_KNOWN = {**_CLASSES, **_ALIASES, "l1l2": L1L2}  # the last is how Keras spells it as a string
 globals().update(_ALIASES)  # `regularizers.l2(0.01)` is `regularizers.L2(0.01)`, as in Keras
 
 __all__ = [*_CLASSES, *_ALIASES, "Regularizer", "deserialize", "get", "serialize"]
@@ -126,16 +184,15 @@ def deserialize(config, custom_objects=None):
     """The regularizer of a configuration or a name."""
     from .utils.serialization import deserialize_keras_object
 
-    known = {**_CLASSES, **_ALIASES}
-    return deserialize_keras_object(config, custom_objects, module_objects=known)
+    return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
 def get(identifier):
     """The regularizer that `identifier` means.
 
     Args:
-        identifier: A name ("l1", "l2", "l1_l2"), a regularizer, its class or configuration, a
-            function from a tensor to a scalar tensor, or None.
+        identifier: A name ("l1", "L2", "orthogonal_regularizer", ...), a regularizer, its class or
+            configuration, a function from a tensor to a scalar tensor, or None.
 
     Raises:
         ValueError: A name that is not known; the nearest are offered.
@@ -146,9 +203,7 @@ def get(identifier):
     if isinstance(identifier, str):
         from .utils.serialization import get_registered_object
 
-        known = {**_CLASSES, **_ALIASES}
-        name = identifier if identifier in known else to_snake_case(identifier)
-        found = get_registered_object(identifier) or known.get(name)
+        found = get_registered_object(identifier, module_objects=_KNOWN)
         if found is None:
             raise unknown("regularizer", identifier, _ALIASES)
         identifier = found

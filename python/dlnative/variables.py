@@ -55,6 +55,7 @@ class Variable:
         trainable: Whether training may change it.
         path: Name within the model, such as "dense/kernel".
         regularizer: A penalty that training adds to the loss, or None.
+        constraint: A function of the weight that training applies after each update, or None.
 
     Example:
         >>> v = Variable([1.0, 2.0], dtype="float32", name="bias")
@@ -71,7 +72,14 @@ class Variable:
     constraint = TrackedAttribute()
 
     def __init__(
-        self, value, dtype=None, name="variable", trainable=True, path=None, regularizer=None
+        self,
+        value,
+        dtype=None,
+        name="variable",
+        trainable=True,
+        path=None,
+        regularizer=None,
+        constraint=None,
     ):
         dtype = dtype if dtype is None else standard_dtype(dtype, f"Variable '{name}': dtype")
         value = np.array(value, dtype=dtype, order="C", ndmin=0)
@@ -85,7 +93,7 @@ class Variable:
         self.path = path or name
         self.trainable = trainable
         self.regularizer = regularizer
-        self.constraint = None
+        self.constraint = constraint
 
     @classmethod
     def empty(cls, shape, dtype, **kwargs):

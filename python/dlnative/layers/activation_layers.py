@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from .. import activations, initializers, regularizers
+from .. import activations, constraints, initializers, regularizers
 from ..graph import apply
 from ..hyperparameters import Option
 from ..utils.numbers import finite_number
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
-from .weights import reject_constraint
 
 
 def _not_negative(layer, argument, value):
@@ -119,7 +118,7 @@ class PReLU(UnaryLayer):
     Args:
         alpha_initializer: See `initializers.get`.
         alpha_regularizer: See `regularizers.get`.
-        alpha_constraint: Must be None.
+        alpha_constraint: See `constraints.get`.
         shared_axes: Axes of the input, the batch being axis 0, along which alpha is the same.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -138,7 +137,7 @@ class PReLU(UnaryLayer):
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        reject_constraint(self, "alpha_constraint", alpha_constraint)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = shared_axes if isinstance(shared_axes, (list, tuple, type(None))) else [shared_axes]
         self.shared_axes = None if axes is None else list(axes)
         self.supports_masking = True
@@ -156,6 +155,7 @@ class PReLU(UnaryLayer):
             shape=shape,
             initializer=self.alpha_initializer,
             regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
             name="alpha",
         )
         sizes = enumerate(self.alpha.shape, start=1)
@@ -173,7 +173,7 @@ class PReLU(UnaryLayer):
             **super().get_config(),
             "alpha_initializer": initializers.serialize(self.alpha_initializer),
             "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
-            "alpha_constraint": None,
+            "alpha_constraint": constraints.serialize(self.alpha_constraint),
             "shared_axes": self.shared_axes,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import activations, initializers, regularizers
+from .. import activations, constraints, initializers, regularizers
 from ..graph import apply
 from ..graph.window import slide
 from ..hyperparameters import Option
@@ -18,7 +18,6 @@ from .geometry import (
     with_hint,
 )
 from .layer import UnaryLayer
-from .weights import reject_constraint
 
 
 def _padding(layer, argument, value):
@@ -54,7 +53,7 @@ class Convolution(UnaryLayer):
         self.dilation_rate = dilation_rate
 
     def _set_weights(self, activation, use_bias, **options):
-        """Resolves activation, initializers and regularizers; constraints are refused."""
+        """Resolves activation, initializers, regularizers and constraints."""
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.bias = None
@@ -63,13 +62,15 @@ class Convolution(UnaryLayer):
             regularizer = regularizers.get(options[f"{part}_regularizer"])
             setattr(self, f"{part}_initializer", initializer)
             setattr(self, f"{part}_regularizer", regularizer)
-            reject_constraint(self, f"{part}_constraint", options[f"{part}_constraint"])
+            constraint = constraints.get(options[f"{part}_constraint"])
+            setattr(self, f"{part}_constraint", constraint)
 
     def _add_part(self, part, shape, name=None):
         return self.add_weight(
             shape=shape,
             initializer=getattr(self, f"{part}_initializer"),
             regularizer=getattr(self, f"{part}_regularizer"),
+            constraint=getattr(self, f"{part}_constraint"),
             name=name or part,
         )
 
@@ -138,7 +139,8 @@ class Convolution(UnaryLayer):
             regularizer = getattr(self, f"{part}_regularizer")
             config[f"{part}_initializer"] = initializers.serialize(initializer)
             config[f"{part}_regularizer"] = regularizers.serialize(regularizer)
-            config[f"{part}_constraint"] = None
+            constraint = getattr(self, f"{part}_constraint")
+            config[f"{part}_constraint"] = constraints.serialize(constraint)
         return config
 
     @classmethod
@@ -243,7 +245,8 @@ class Conv1D(Conv):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        activity_regularizer: Must be None.
+        kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:
@@ -259,7 +262,7 @@ class Conv1D(Conv):
         >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
         array([1., 3., 5.], dtype=float32)
 
-    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
+    Differs from Keras: `activity_regularizer`, LoRA and "channels_first" are not
     available; only the batch size may be None.
     """
 
@@ -290,7 +293,8 @@ class Conv2D(Conv):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        activity_regularizer: Must be None.
+        kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:
@@ -308,7 +312,7 @@ class Conv2D(Conv):
         >>> [w.shape for w in layer.weights]
         [(3, 3, 1, 8), (8,)]
 
-    Differs from Keras: constraints, `activity_regularizer`, LoRA and "channels_first" are not
+    Differs from Keras: `activity_regularizer`, LoRA and "channels_first" are not
     available; only the batch size may be None.
     """
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import activations, config, initializers, regularizers
+from .. import activations, config, constraints, initializers, regularizers
 from ..graph import Tensor, apply
 from ..variables import Variable
 from . import messages
 from .calls import LayerCall
 from .layer import Layer, UnaryLayer
-from .weights import reject_constraint
 
 INPUT_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
@@ -138,8 +137,8 @@ class Dense(UnaryLayer):
         kernel_regularizer: See `regularizers.get`.
         bias_regularizer: See `regularizers.get`.
         activity_regularizer: Must be None.
-        kernel_constraint: Must be None.
-        bias_constraint: Must be None.
+        kernel_constraint: See `constraints.get`.
+        bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:
@@ -155,7 +154,7 @@ class Dense(UnaryLayer):
         >>> [w.shape for w in layer.weights]
         [(4, 3), (3,)]
 
-    Differs from Keras: constraints, `activity_regularizer`, LoRA and quantization are not
+    Differs from Keras: `activity_regularizer`, LoRA and quantization are not
     available.
     """
 
@@ -181,8 +180,8 @@ class Dense(UnaryLayer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
-        reject_constraint(self, "kernel_constraint", kernel_constraint)
-        reject_constraint(self, "bias_constraint", bias_constraint)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.supports_masking = True
         self.kernel: Variable
         self.bias: Variable | None = None
@@ -202,6 +201,7 @@ class Dense(UnaryLayer):
             shape=(input_shape[-1], self.units),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
             name="kernel",
         )
         if self.use_bias:
@@ -209,6 +209,7 @@ class Dense(UnaryLayer):
                 shape=(self.units,),
                 initializer=self.bias_initializer,
                 regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
                 name="bias",
             )
 
@@ -233,8 +234,8 @@ class Dense(UnaryLayer):
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": None,
-            "bias_constraint": None,
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
         }
 
     @classmethod

@@ -90,8 +90,8 @@ class Layer(WeightOwner, Configurable):
         (2, 4)
 
     Differs from Keras: inputs of another float dtype than the layer's weights are refused instead
-    of cast, except NumPy arrays, which are converted. `activity_regularizer` and constraints are
-    not available. Masks are not.
+    of cast, except NumPy arrays, which are converted. `activity_regularizer` and masks are
+    not available.
     """
 
     is_layer = True

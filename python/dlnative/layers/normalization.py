@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import initializers, regularizers
+from .. import constraints, initializers, regularizers
 from ..graph import apply
 from ..variables import Variable
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
-from .weights import reject_constraint
 
 
 class _Normalization(UnaryLayer):
@@ -41,8 +40,8 @@ class _Normalization(UnaryLayer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        reject_constraint(self, "beta_constraint", beta_constraint)
-        reject_constraint(self, "gamma_constraint", gamma_constraint)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.supports_masking = True
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
@@ -88,6 +87,7 @@ class _Normalization(UnaryLayer):
                 shape=shape,
                 initializer=self.gamma_initializer,
                 regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
                 name="gamma",
             )
         if self.center:
@@ -95,6 +95,7 @@ class _Normalization(UnaryLayer):
                 shape=shape,
                 initializer=self.beta_initializer,
                 regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
                 name="beta",
             )
 
@@ -121,8 +122,8 @@ class _Normalization(UnaryLayer):
             "gamma_initializer": initializers.serialize(self.gamma_initializer),
             "beta_regularizer": regularizers.serialize(self.beta_regularizer),
             "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": None,
-            "gamma_constraint": None,
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
         }
 
 
@@ -147,7 +148,7 @@ class BatchNormalization(_Normalization):
         beta_initializer, gamma_initializer: See `initializers.get`.
         moving_mean_initializer, moving_variance_initializer: See `initializers.get`.
         beta_regularizer, gamma_regularizer: See `regularizers.get`.
-        beta_constraint, gamma_constraint: Must be None.
+        beta_constraint, gamma_constraint: See `constraints.get`.
         renorm, renorm_clipping, renorm_momentum: `renorm` must be False; the others have no effect.
         synchronized: Must be False.
         **kwargs: `name`, `dtype`, `trainable`.
@@ -168,7 +169,7 @@ class BatchNormalization(_Normalization):
         >>> layer.moving_mean.numpy()
         array([0.2, 2. ], dtype=float32)
 
-    Differs from Keras: constraints, masks, `renorm` and `synchronized` are not available. From
+    Differs from Keras: masks, `renorm` and `synchronized` are not available. From
     `torch.nn.BatchNorm2d`: its momentum is the share that is replaced (0.1 there is 0.9 here), its
     epsilon is 1e-5, and its moving variance is unbiased, n / (n - 1) times the one kept here.
 
@@ -296,7 +297,7 @@ class LayerNormalization(_Normalization):
         scale: Whether there is a gamma.
         beta_initializer, gamma_initializer: See `initializers.get`.
         beta_regularizer, gamma_regularizer: See `regularizers.get`.
-        beta_constraint, gamma_constraint: Must be None.
+        beta_constraint, gamma_constraint: See `constraints.get`.
         rms_scaling: Must be False.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -312,7 +313,7 @@ class LayerNormalization(_Normalization):
         array([[-1.,  1.],
                [-1.,  1.]], dtype=float32)
 
-    Differs from Keras: constraints and the deprecated `rms_scaling` are not available. `axis` stays
+    Differs from Keras: the deprecated `rms_scaling` is not available. `axis` stays
     as it was given when the layer is built.
 
     Reference:
@@ -406,7 +407,7 @@ class GroupNormalization(_Normalization):
         scale: Whether there is a gamma.
         beta_initializer, gamma_initializer: See `initializers.get`.
         beta_regularizer, gamma_regularizer: See `regularizers.get`.
-        beta_constraint, gamma_constraint: Must be None.
+        beta_constraint, gamma_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:
@@ -421,7 +422,7 @@ class GroupNormalization(_Normalization):
         >>> GroupNormalization(groups=2)(np.array([[1.0, 3.0, 20.0, 60.0]])).round(2)
         array([[-1.,  1., -1.,  1.]], dtype=float32)
 
-    Differs from Keras: constraints are not available. `groups=-1` stays as it was given when the
+    Differs from Keras: `groups=-1` stays as it was given when the
     layer is built.
 
     Reference:

@@ -104,7 +104,8 @@ class Conv1DTranspose(ConvTranspose):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        activity_regularizer: Must be None.
+        kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:
@@ -143,7 +144,8 @@ class Conv2DTranspose(ConvTranspose):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer, kernel_constraint, bias_constraint: Must be None.
+        activity_regularizer: Must be None.
+        kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .. import initializers, regularizers
+from .. import constraints, initializers, regularizers
 from ..variables import Variable, is_without_memory
 from . import calls, messages, tracking
 from .state import LayerState
@@ -52,7 +52,7 @@ class WeightOwner(LayerState):
             trainable: Whether training may change it.
             autocast, aggregation, overwrite_with_gradient: Accepted for Keras; have no effect.
             regularizer: See `regularizers.get`; a penalty that training adds to the loss.
-            constraint: Must be None.
+            constraint: See `constraints.get`; what training makes of it after each update.
             name: Name within the layer.
 
         Returns:
@@ -60,11 +60,9 @@ class WeightOwner(LayerState):
 
         Raises:
             RuntimeError: The layer is built already.
-            ValueError: A size that is not known, an initializer that returns another shape, or a
-                constraint.
+            ValueError: A size that is not known, or an initializer that returns another shape.
         """
         self._check_initialized()
-        reject_constraint(self, "constraint", constraint)
         shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
         if any(n is None for n in shape):
             raise ValueError(
@@ -80,6 +78,7 @@ class WeightOwner(LayerState):
             "path": self._variable_path(name),
             "trainable": bool(trainable and self.trainable),
             "regularizer": regularizers.get(regularizer),
+            "constraint": constraints.get(constraint),
         }
         if is_without_memory():
             variable = Variable.empty(shape, dtype, **place)
@@ -208,11 +207,3 @@ def _numbered(name, taken):
         free = f"{name}_{count}"
     taken.add(free)
     return free
-
-
-def reject_constraint(layer, argument, value):
-    if value is not None:
-        raise ValueError(
-            f"{messages.describe(layer)}: {argument} is not available; "
-            "use weight_decay of the optimizer or a regularizer"
-        )

@@ -237,8 +237,10 @@ class Optimizer(Tracked):
                 self.update(variable, slots, grad, self._decay(variable))
         for variable, _ in pairs:
             if variable.constraint is not None:
-                value = variable.constraint(graph.variable(variable))
-                apply("assign", variable, graph.result(value, f"constraint of '{variable.path}'"))
+                with Tracing(graph):
+                    value = variable.constraint(graph.variable(variable))
+                    what = f"the constraint of '{variable.path}'"
+                    variable.assign(graph.result(value, what))
         graph_counter = graph.variable(self._counter)
         apply("increment", graph_counter)
 

@@ -27,6 +27,7 @@ MODULES = {
     "keras.layers": "layers",
     "keras.activations": "activations",
     "keras.callbacks": "callbacks",
+    "keras.constraints": "constraints",
     "keras.initializers": "initializers",
     "keras.losses": "losses",
     "keras.src.losses.losses": "losses",

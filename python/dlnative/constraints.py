@@ -1,0 +1,250 @@
+"""What weights must be after each update.
+
+A constraint is a callable `constraint(w)` that returns the weight which it lets stand. It is given
+to a layer (`kernel_constraint=`), and training applies it after every update as nodes of the
+program. On a NumPy array it returns an array.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import config, ops
+from .changes import Tracked
+from .hyperparameters import Option
+from .naming import unknown
+from .ops import arguments
+from .utils.numbers import finite_number
+
+
+class Constraint(Tracked):
+    """Base class: subclasses give `__call__(w)`, made of `dlnative.ops`, and `get_config()`.
+
+    `w` is a tensor of the program during training, and an array where it is called on one.
+
+    Example:
+        >>> import dlnative, numpy as np
+        >>> class Bounded(dlnative.constraints.Constraint):
+        ...     def __call__(self, w):
+        ...         return dlnative.ops.clip(w, -1.0, 1.0)
+        >>> Bounded()(np.array([-3.0, 0.5]))
+        array([-1. ,  0.5])
+    """
+
+    def __call__(self, w: Any) -> Any:
+        return w
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments that make the same constraint again."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Constraint:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({options})"
+
+
+def _number(instance: Any, name: str, value: Any) -> Any:
+    finite_number(type(instance).__name__, name, value)
+    return value
+
+
+def _norm(instance: Any, name: str, value: Any) -> Any:
+    owner = type(instance).__name__
+    if finite_number(owner, name, value) < 0:
+        raise ValueError(f"{owner}: expected {name} of at least 0, received {value!r}")
+    return value
+
+
+def _axis(instance: Any, name: str, value: Any) -> Any:
+    if value is not None:
+        arguments.integers(type(instance).__name__, name, value)
+    return value
+
+
+def _norms(w: Any, axis: Any) -> Any:
+    """The Euclidean norms along `axis`, which stays with size 1."""
+    return ops.sqrt(ops.sum(ops.square(w), axis=axis, keepdims=True))
+
+
+def _with_norms(w: Any, norms: Any, wanted: Any) -> Any:
+    """`w`, whose norms are `norms`, with the norms `wanted`."""
+    return ops.multiply(w, wanted / (norms + config.epsilon()))
+
+
+class MaxNorm(Constraint):
+    """w * min(norm, max_value) / (epsilon + norm): the norm is at most `max_value`.
+
+    Args:
+        max_value: The largest norm.
+        axis: The axis, or several, along which the norm is taken: 0 for the weights that come in at
+            each unit of a Dense layer, (0, 1, 2) for those of each filter of Conv2D.
+
+    Raises:
+        TypeError, ValueError: `max_value` is no number of at least 0, or `axis` no axis.
+
+    Example:
+        >>> import dlnative, numpy as np
+        >>> dlnative.constraints.MaxNorm(1.0)(np.array([[3.0, 0.0], [4.0, 0.5]])).round(3)
+        array([[0.6, 0. ],
+               [0.8, 0.5]])
+
+    Reference: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting,
+    2014.
+    """
+
+    max_value = Option(_norm)
+    axis = Option(_axis)
+
+    def __init__(self, max_value=2, axis=0):
+        self.max_value = max_value
+        self.axis = axis
+
+    def __call__(self, w):
+        norms = _norms(w, self.axis)
+        return _with_norms(w, norms, ops.clip(norms, 0, self.max_value))
+
+    def get_config(self):
+        return {"max_value": self.max_value, "axis": self.axis}
+
+
+class MinMaxNorm(Constraint):
+    """w * wanted / (epsilon + norm); wanted = rate * clip(norm, min_value, max_value) + (1 - rate)
+    * norm
+
+    Args:
+        min_value: The smallest norm.
+        max_value: The largest norm.
+        rate: How far one update goes towards it: 1 all the way.
+        axis: As for `MaxNorm`.
+
+    Raises:
+        TypeError, ValueError: An argument is no number, a norm negative, or `axis` no axis.
+    """
+
+    min_value = Option(_norm)
+    max_value = Option(_norm)
+    rate = Option(_number)
+    axis = Option(_axis)
+
+    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
+        self.min_value = min_value
+        self.max_value = max_value
+        self.rate = rate
+        self.axis = axis
+
+    def __call__(self, w):
+        norms = _norms(w, self.axis)
+        clipped = ops.clip(norms, self.min_value, self.max_value)
+        return _with_norms(w, norms, self.rate * clipped + (1 - self.rate) * norms)
+
+    def get_config(self):
+        return {
+            "min_value": self.min_value,
+            "max_value": self.max_value,
+            "rate": self.rate,
+            "axis": self.axis,
+        }
+
+
+class NonNeg(Constraint):
+    """max(w, 0)"""
+
+    def __call__(self, w):
+        return ops.maximum(w, 0)
+
+
+class UnitNorm(Constraint):
+    """w / (epsilon + norm): the norm is 1.
+
+    Args:
+        axis: As for `MaxNorm`.
+    """
+
+    axis = Option(_axis)
+
+    def __init__(self, axis=0):
+        self.axis = axis
+
+    def __call__(self, w):
+        norms = _norms(w, self.axis)
+        return ops.divide(w, norms + config.epsilon())
+
+    def get_config(self):
+        return {"axis": self.axis}
+
+
+_CLASSES = {cls.__name__: cls for cls in (Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}
+max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+_ALIASES = {
+    "constraint": Constraint,
+    "max_norm": MaxNorm,
+    "min_max_norm": MinMaxNorm,
+    "non_neg": NonNeg,
+    "unit_norm": UnitNorm,
+}
+_KNOWN = {**_CLASSES, **_ALIASES}
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "serialize",
+    "unit_norm",
+]
+
+
+def serialize(constraint):
+    """The configuration of a constraint."""
+    from .utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(constraint)
+
+
+def deserialize(config, custom_objects=None):
+    """The constraint of a configuration or a name."""
+    from .utils.serialization import deserialize_keras_object
+
+    return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
+
+
+def get(identifier):
+    """The constraint that `identifier` means.
+
+    Args:
+        identifier: A name ("max_norm", "MaxNorm", ...), a constraint, its class or configuration, a
+            function from a tensor to a tensor, or None.
+
+    Raises:
+        ValueError: A name that is not known; the nearest are offered.
+        TypeError: None of these.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        from .utils.serialization import get_registered_object
+
+        found = get_registered_object(identifier, module_objects=_KNOWN)
+        if found is None:
+            raise unknown("constraint", identifier, _KNOWN)
+        identifier = found
+    elif isinstance(identifier, dict):
+        identifier = deserialize(identifier)
+    if isinstance(identifier, type):
+        return identifier()
+    if callable(identifier):
+        return identifier
+    raise TypeError(
+        f"A constraint must be a name, a Constraint or a function of a tensor, received "
+        f"{identifier!r}"
+    )
