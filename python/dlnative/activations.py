@@ -19,7 +19,6 @@ from .ops.activations import (
     hard_shrink,
     hard_sigmoid,
     hard_silu,
-    hard_swish,
     hard_tanh,
     leaky_relu,
     log_sigmoid,
@@ -36,11 +35,13 @@ from .ops.activations import (
     sparse_sigmoid,
     sparsemax,
     squareplus,
-    swish,
     tanh_shrink,
     threshold,
 )
 from .ops.elementwise import multiply, tanh
+
+# As in Keras these are two names of one function.
+swish, hard_swish = silu, hard_silu
 
 
 def _run(name, x, **attributes):
@@ -59,8 +60,8 @@ def linear(x):
 def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     """y = max(x, 0); its gradient at 0 is 0.
 
-    With the other arguments: y = max_value where x >= max_value, x where threshold <= x, and
-    negative_slope * (x - threshold) below the threshold.
+    With the other arguments: y = max_value where x >= max_value, x where x > threshold, and
+    negative_slope * (x - threshold) else.
     """
     if negative_slope == 0.0 and max_value is None and threshold == 0.0:
         return _ops.relu(x)

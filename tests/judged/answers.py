@@ -18,7 +18,9 @@ from typing import Any
 from cases import FOLDER, Case
 
 KEPT = FOLDER.parent.parent / "build" / "judged"
-SIGNATURES = "signatures"
+# The key under which the parameters are kept: another one for every list of names.
+_NAMES = "".join((FOLDER / name).read_text() for name in ("names.py", "keras_names.tsv"))
+SIGNATURES = f"signatures-{hashlib.sha256(_NAMES.encode()).hexdigest()[:12]}"
 
 
 def installed() -> bool:

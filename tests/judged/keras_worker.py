@@ -1,7 +1,7 @@
 """Answers cases with real Keras on JAX: `keras_worker.py answers.pickle`, keys on standard input.
 
 The answers are a dict by key: {"results": [...], "gradients": [...]} or {"error": "..."}; under
-"signatures" it has the parameters of all names: [(name, default as text or None), ...].
+"signatures-..." it has the parameters of all names: [(name, default as text or None), ...].
 
 All cases of an op are compiled as one program, which takes a fraction of the time of one program
 for each primitive. What cannot be traced, or raises, is computed by itself.
@@ -138,7 +138,7 @@ def save(answers):
 
 def main():
     keys = set(sys.stdin.read().split())
-    answers = {"signatures": signatures()} if "signatures" in keys else {}
+    answers = {key: signatures() for key in keys if key.startswith("signatures")}
     asked = {c.key: c for cases in all_cases().values() for c in cases if c.key in keys}
     saved, parent = time.monotonic(), os.getppid()
     for op in dict.fromkeys(c.op for c in asked.values()):

@@ -29,7 +29,7 @@ def _not_negative(layer, argument, value):
 class ReLU(UnaryLayer):
     """y = max(x, 0); with the arguments:
 
-    y = max_value where x >= max_value, x where threshold <= x < max_value, else
+    y = max_value where x >= max_value, x where threshold < x < max_value, else
     negative_slope * (x - threshold).
 
     Args:
