@@ -201,6 +201,26 @@ def test_a_ready_call_looks_at_class_numbers_but_the_ignored(rng):
         model.train_on_batch(x, y)
 
 
+def test_class_numbers_of_a_metric_are_looked_at_too(rng):
+    x, y, _ = data_of(rng, class_numbers, False)
+    model = model_of(dlnative, "softmax")
+    own = lambda t, p: losses.mean_squared_error(0.0 * p, p) + 0.0 * t  # noqa: E731
+    model.compile("sgd", own, metrics=["sparse_categorical_crossentropy"])
+    for _ in range(2):
+        model.train_on_batch(x, y)
+    y[7] = 3
+    for call in (model.train_on_batch, model.evaluate):
+        with pytest.raises(ValueError, match="received 3 in sample 7"):
+            call(x, y)
+
+
+def test_columns_of_class_numbers_go_to_the_kernel():
+    graph = dlnative.graph.Graph()
+    z, y = graph.feed((4, 3), "float32"), graph.feed((4, 1), "int32")
+    losses.sparse_categorical_crossentropy(y, ops.softmax(z))
+    assert [n.op.name for n in graph.nodes][-1] == "sparse_softmax_cross_entropy"
+
+
 @pytest.mark.parametrize("engine", ["native", "numpy"])
 def test_class_numbers_that_a_loss_computes_itself_are_never_out_of_range(rng, engine):
     """Nobody has seen them before: the loss is NaN, and no memory beyond the row is read."""

@@ -255,9 +255,18 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     if len(y_true.shape) == len(source.shape) and y_true.shape[axis] == 1:
         y_true = ops.squeeze(y_true, axis)
     labels = class_numbers(name, y_true, source, ignore_class)
-    if ignore_class is None and (not isinstance(labels, Tensor) or labels.source is not None):
-        return run_op(op, source, labels)  # labels that were checked, or will be
+    if ignore_class is None and _is_given(labels):
+        return run_op(op, source, labels)
     return _of_known_classes(op, source, labels, ignore_class)
+
+
+def _is_given(labels):
+    """Whether the labels are those of a data set, which were checked or will be."""
+    if not isinstance(labels, Tensor) or isinstance(labels, ValueTensor):
+        return True
+    while labels.node is not None and labels.node.op.view:
+        labels = labels.node.inputs[0]
+    return labels.source is not None
 
 
 def _of_known_classes(op, source, labels, ignore_class):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ..graph.tensor import Graph
@@ -100,10 +102,29 @@ def _of_output(rows, outputs, index):
 
 def check_labels(rows, preds, objectives, what="y"):
     """The values of labels that losses cannot compute with: class numbers out of range, ..."""
-    for target in objectives.targets:
-        labels = rows.y[target.index]
-        name = what if len(rows.y) == 1 else f"{what}[{target.index}]"
-        target.loss._check_labels(labels, preds[target.index], name)
+    for index, check in label_checks(objectives):
+        name = what if len(rows.y) == 1 else f"{what}[{index}]"
+        check(rows.y[index], preds[index], name)
+
+
+def label_checks(objectives, classes_only=False):
+    """(index of the output, check(labels, shape of predictions, name)) of losses and metrics.
+
+    Args:
+        objectives: Resolved Objectives.
+        classes_only: Only those of class numbers, by which memory is read.
+    """
+    found = [
+        (target.index, target.loss._check_labels)
+        for target in objectives.targets
+        if target.loss.sparse_labels or not classes_only
+    ]
+    for index, metric, _, _ in objectives.reported:
+        function = getattr(metric, "_fn", None)
+        check = getattr(function, "check_labels", None)
+        if check is not None and getattr(function, "sparse_labels", False):
+            found.append((index, functools.partial(check, **metric._fn_kwargs)))
+    return found
 
 
 def check_all_finite(rows, inputs, outputs, prefix=""):

@@ -6,14 +6,12 @@ first call for these shapes, are the checks that shapes and dtypes decide.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from ..layers.tracking import Rollback
 from ..metrics import Mean
 from . import fitting
-from .checks import check_labels
+from .checks import check_labels, label_checks
 from .state import KEPT
 from .step import flat_arrays
 
@@ -56,23 +54,25 @@ class BatchCall:
 
     __slots__ = (
         "both",
-        "check",
+        "checks",
         "counter",
         "function",
         "made",
         "means",
         "objectives",
         "pick",
+        "predictions",
         "programs",
         "resets",
     )
 
-    def __init__(self, model, state, kind, step, check):
+    def __init__(self, model, state, kind, step, checks, predictions):
         self.made = state.current()
         self.function = step.function
         self.both = step.sources == [0, 1]
         self.pick = step.sources
-        self.check = check
+        self.checks = checks
+        self.predictions = predictions
         self.objectives = state.objectives
         metrics = state.objectives.all_metrics
         self.resets = [metric.reset_state for metric in metrics]
@@ -85,8 +85,8 @@ class BatchCall:
         self.programs = state.programs
 
     def __call__(self, x, y):
-        if self.check is not None:
-            self.check(y)
+        for check in self.checks:
+            check(y, self.predictions, "y")
         with self.programs.training:
             means = self.means
             if means is None:
@@ -162,10 +162,8 @@ def _batch_call(model, state, kind, rows, probe):
     if len(set(names)) < len(names):
         return None
     step = state.step(model, kind, rows.count, rows)
-    check = next((t.loss._check_labels for t in objectives.targets if t.loss.sparse_labels), None)
-    if check is not None:
-        check = functools.partial(check, predictions=probe.shapes[0], what="y")
-    return BatchCall(model, state, kind, step, check)
+    checks = [check for _, check in label_checks(objectives, classes_only=True)]
+    return BatchCall(model, state, kind, step, checks, probe.shapes[0])
 
 
 def keep_prediction(model, state, x, rows, probe):
