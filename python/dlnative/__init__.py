@@ -32,9 +32,12 @@ _MODULES = (
     "utils",
 )
 _NAMES = {
+    "Initializer": "initializers",
     "Input": "layers",
     "Layer": "layers",
+    "Loss": "losses",
     "Model": "models",
+    "Regularizer": "regularizers",
     "Sequential": "models",
     "Variable": "variables",
     "engine": "config",

@@ -217,7 +217,8 @@ class Loss(Tracked):
         8.5
 
     Differs from Keras: without `dtype` the loss is computed in the dtype of the predictions, so
-    float64 arrays give a float64 loss; a `dtype` that is given is part of the configuration.
+    float64 arrays give a float64 loss. A `dtype` that is given to one of the losses here is part of
+    its configuration.
     """
 
     sparse_labels = False
@@ -285,8 +286,7 @@ class Loss(Tracked):
         raise NotImplementedError(f"{type(self).__name__} does not implement call(y_true, y_pred)")
 
     def get_config(self):
-        dtype = {} if self._dtype is None else {"dtype": self._dtype}
-        return {"name": self.name, "reduction": self.reduction, **dtype}
+        return {"name": self.name, "reduction": self.reduction}
 
     @classmethod
     def from_config(cls, config):
@@ -329,7 +329,11 @@ class LossFunctionWrapper(Loss):
         from ..utils.serialization import serialize_keras_object
 
         arguments = serialize_keras_object(self._fn_kwargs)
-        return {**super().get_config(), "fn": serialize_keras_object(self.fn), **arguments}
+        return {**self._common_config(), "fn": serialize_keras_object(self.fn), **arguments}
+
+    def _common_config(self):
+        dtype = {} if self._dtype is None else {"dtype": self._dtype}
+        return {**Loss.get_config(self), **dtype}
 
     @classmethod
     def from_config(cls, config):
@@ -358,4 +362,4 @@ class FunctionLoss(LossFunctionWrapper):
             for name, value in self._fn_kwargs.items()
             if name not in self.unsaved or value != self.unsaved[name]
         }
-        return {**Loss.get_config(self), **options}
+        return {**self._common_config(), **options}
