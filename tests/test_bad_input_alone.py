@@ -45,6 +45,36 @@ ALONE = {
         ValueError,
         r"ignore_class in the range of int32, received 2147483648",
     ),
+    "axis of a function that is a word": (
+        lambda: losses.categorical_crossentropy(ONE_HOT, ONE_HOT, axis=True),
+        ValueError,
+        r"categorical_crossentropy: expected axis to be an integer, received True",
+    ),
+    "several axes of classes": (
+        lambda: losses.SparseCategoricalCrossentropy(axis=(0, 1)),
+        TypeError,
+        r"expected axis to be an integer, received \(0, 1\)",
+    ),
+    "axes of a mean": (
+        lambda: losses.Dice(axis=(0, "1")),
+        TypeError,
+        r"Dice: expected axis to be an integer, received '1'",
+    ),
+    "power of a loss": (
+        lambda: losses.categorical_generalized_cross_entropy([0], ONE_HOT[:1], q=0),
+        ValueError,
+        r"expected q greater than 0, received 0",
+    ),
+    "weights of classes": (
+        lambda: losses.categorical_focal_crossentropy(ONE_HOT, ONE_HOT, alpha=[0.5, "1", 0.5]),
+        TypeError,
+        r"expected alpha to be a number",
+    ),
+    "targets of another shape": (
+        lambda: losses.Huber()(ONE_HOT[:, :2], ONE_HOT),
+        ValueError,
+        r"huber: expected labels of shape \(\d+, 3\) to match the predictions",
+    ),
     "class numbers": (
         lambda: losses.sparse_categorical_crossentropy([3], ONE_HOT[:1]),
         ValueError,
