@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from bad_input_models import ONE_HOT, SPARSE, X, Y, mlp
@@ -60,6 +62,14 @@ ALONE = {
         TypeError,
         r"Dice: expected axis to be an integer, received '1'",
     ),
+    **{
+        f"axis of {name}": (
+            functools.partial(getattr(losses, name), ONE_HOT, ONE_HOT, axis=2),
+            ValueError,
+            f"{name}: axis 2 is out of range for 2 dimensions",
+        )
+        for name in ("dice", "tversky", "cosine_similarity", "binary_focal_crossentropy")
+    },
     "power of a loss": (
         lambda: losses.categorical_generalized_cross_entropy([0], ONE_HOT[:1], q=0),
         ValueError,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import config, ops
+from ..ops import arguments
 from .arguments import (
     check_axes,
     check_axis,
@@ -62,6 +63,7 @@ def binary_focal_crossentropy(
     name = "binary_focal_crossentropy"
     _check(name, alpha, gamma, label_smoothing)
     y_true, y_pred = matched(name, y_true, y_pred)
+    axis = arguments.axes(name, axis, y_pred.ndim)
     t = smoothed(y_true, label_smoothing, 2)
     p = ops.sigmoid(y_pred) if from_logits else y_pred
     p_t = t * p + (1.0 - t) * (1.0 - p)

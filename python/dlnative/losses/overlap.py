@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import config, ops
+from ..ops import arguments
 from .arguments import check_axes, check_number, matched, of_tensors
 from .base import REDUCTION, FunctionLoss
 from .options import FunctionOption
@@ -27,6 +28,7 @@ def dice(y_true, y_pred, axis=None):
         0.3333
     """
     y_true, y_pred = matched("dice", y_true, y_pred)
+    axis = arguments.axes("dice", axis, y_pred.ndim)
     common = ops.sum(y_true * y_pred, axis=axis)
     sizes = ops.sum(y_true, axis=axis) + ops.sum(y_pred, axis=axis)
     return 1.0 - 2.0 * common / (sizes + config.epsilon())
@@ -55,6 +57,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     check_number("tversky", "alpha", alpha)
     check_number("tversky", "beta", beta)
     y_true, y_pred = matched("tversky", y_true, y_pred)
+    axis = arguments.axes("tversky", axis, y_pred.ndim)
     common = ops.sum(y_true * y_pred, axis=axis)
     missed = ops.sum(y_true * (1.0 - y_pred), axis=axis)
     added = ops.sum(y_pred * (1.0 - y_true), axis=axis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import config, ops
+from ..ops import arguments
 from .arguments import check_axes, check_not_negative, matched, of_tensors
 from .base import REDUCTION, FunctionLoss
 from .options import FunctionOption
@@ -99,6 +100,7 @@ def cosine_similarity(y_true, y_pred, axis=-1):
         [-1.0, -0.0]
     """
     y_true, y_pred = matched("cosine_similarity", y_true, y_pred)
+    axis = arguments.axes("cosine_similarity", axis, y_pred.ndim)
     true, pred = ops.normalize(y_true, axis=axis), ops.normalize(y_pred, axis=axis)
     return -ops.sum(true * pred, axis=axis)
 
