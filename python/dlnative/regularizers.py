@@ -131,8 +131,8 @@ class OrthogonalRegularizer(Regularizer):
 
     Example:
         >>> import numpy as np
-        >>> OrthogonalRegularizer(factor=0.5)(np.array([[2.0, 0.0], [3.0, 4.0]]))
-        0.3
+        >>> OrthogonalRegularizer(factor=0.5)(np.array([[2.0, 0.0], [-3.0, 0.0]]))
+        0.5
     """
 
     factor = Number(0.0)
