@@ -15,11 +15,23 @@ from .accuracy import (
     BinaryAccuracy,
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
     binary_accuracy,
     categorical_accuracy,
     sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
 )
-from .base import Mean, MeanMetricWrapper, Metric
+from .base import Metric
+from .confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
 from .losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -27,6 +39,7 @@ from .losses import (
     MeanSquaredError,
     SparseCategoricalCrossentropy,
 )
+from .means import Mean, MeanMetricWrapper, Sum
 
 CLASSES = {
     cls.__name__: cls
@@ -36,11 +49,22 @@ CLASSES = {
         BinaryCrossentropy,
         CategoricalAccuracy,
         CategoricalCrossentropy,
+        FalseNegatives,
+        FalsePositives,
         Mean,
         MeanAbsoluteError,
+        MeanMetricWrapper,
         MeanSquaredError,
+        Metric,
+        Precision,
+        Recall,
         SparseCategoricalAccuracy,
         SparseCategoricalCrossentropy,
+        SparseTopKCategoricalAccuracy,
+        Sum,
+        TopKCategoricalAccuracy,
+        TrueNegatives,
+        TruePositives,
     )
 }
 ALIASES = {
@@ -101,8 +125,6 @@ def deserialize(config, custom_objects=None):
 
 
 __all__ = [
-    "Metric",
-    "MeanMetricWrapper",
     *CLASSES,
     "binary_accuracy",
     "binary_crossentropy",
@@ -115,4 +137,6 @@ __all__ = [
     "serialize",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
 ]

@@ -1,9 +1,4 @@
-"""Metric, Mean and MeanMetricWrapper: running means over batches.
-
-The state of a mean is one float64 Variable [total, count]. On NumPy arrays `update_state` changes
-it at once; on graph tensors it emits the op `accumulate_mean`, so that a compiled step keeps the
-metric.
-"""
+"""Metric, the base class: state, and how the update of a metric becomes part of a program."""
 
 from __future__ import annotations
 
@@ -13,9 +8,8 @@ import numpy as np
 
 from .. import config, initializers
 from ..changes import Tracked
-from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
-from ..losses.base import FLOATS, as_labels, as_predictions, match_weight, reshape, run_op
-from ..losses.options import checked_arguments
+from ..graph.tensor import Tensor, Tracing, ValueTensor
+from ..losses.base import FLOATS
 from ..naming import auto_name
 from ..variables import Variable
 
@@ -98,6 +92,17 @@ class Metric(Tracked):
 
     add_weight = add_variable
 
+    def _build(self, y_true_shape, y_pred_shape):
+        """Makes state whose shape depends on labels and predictions, where there is such state.
+
+        Args:
+            y_true_shape: Shape of the labels, the batch first.
+            y_pred_shape: Shape of the predictions.
+
+        Raises:
+            ValueError: The metric cannot be computed of such, or its state has another shape.
+        """
+
     def reset_state(self):
         """Forgets all batches so far."""
         for variable in self._variables:
@@ -168,126 +173,3 @@ def _as_values(value):
     if isinstance(value, (list, tuple)) and not any(isinstance(v, Tensor) for v in value):
         value = np.asarray(value)
     return ValueTensor(value) if isinstance(value, np.ndarray) else value
-
-
-class Mean(Metric):
-    """The weighted mean of all values so far: sum(values * weight) / sum(weight), at first 0.
-
-    Args:
-        name: Name in logs.
-        dtype: "float32" or "float64".
-
-    Example:
-        >>> import dlnative
-        >>> mean = dlnative.metrics.Mean()
-        >>> mean.update_state([1.0, 3.0, 5.0, 7.0])
-        >>> mean.result()
-        4.0
-        >>> mean.reset_state()
-        >>> mean([1.0, 3.0, 5.0, 7.0], sample_weight=[1, 1, 0, 0])
-        2.0
-
-    Differs from Keras: totals are float64 whatever the dtype; `result` is a Python float.
-    """
-
-    def __init__(self, name="mean", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-        self.state = self.add_variable((2,), name="total_and_count")
-
-    @property
-    def total(self):
-        """sum(values * weight) so far."""
-        return float(self.state.value[0])
-
-    @property
-    def count(self):
-        """sum(weight) so far."""
-        return float(self.state.value[1])
-
-    def update_state(self, values, sample_weight=None):
-        """Adds a batch.
-
-        Args:
-            values: A number, or (batch, ...).
-            sample_weight: Optional weights: (batch,), or one per value, or one number for all.
-        """
-        values = _predictions(values, self._dtype)
-        weight = None
-        if sample_weight is not None:
-            values, weight = _per_weight(values, sample_weight)
-        if isinstance(values, ValueTensor):
-            values = ValueTensor(values.value, "float64")
-            weight = None if weight is None else ValueTensor(weight.value, "float64")
-        apply("accumulate_mean", self.state, values, weight)
-
-    def result(self):
-        """The mean so far."""
-        total, count = self.state.value.tolist()
-        return total / count if count else 0.0
-
-
-def _predictions(values, dtype=None):
-    """Predictions as a tensor; those of arrays in `dtype`, if one is given."""
-    if isinstance(values, Tensor) and not isinstance(values, ValueTensor):
-        return values
-    values = as_predictions(values.value if isinstance(values, ValueTensor) else values)
-    return ValueTensor(values, dtype)
-
-
-def _per_weight(values, weight):
-    """One value per weight: axes of `values` that the weights do not have are averaged."""
-    if isinstance(values, ValueTensor):
-        weight = ValueTensor(getattr(weight, "value", weight), values.dtype)
-    weight = as_labels(weight, values.dtype)
-    if len(weight.shape) == len(values.shape) + 1 and weight.shape[-1] == 1:
-        weight = reshape(weight, tuple(weight.shape[:-1]))
-    rank = len(weight.shape)
-    if len(values.shape) > rank > 0:
-        values = run_op("mean", values, axis=tuple(range(rank, len(values.shape))))
-    return values, match_weight(values, weight)
-
-
-class MeanMetricWrapper(Mean):
-    """The mean of a function of labels and predictions.
-
-    Args:
-        fn: Function (y_true, y_pred, **kwargs) that gives one value per sample; made of
-            `dlnative.ops` it also works in a compiled model.
-        name: Name in logs.
-        dtype: "float32" or "float64".
-        **kwargs: Passed on to `fn`.
-
-    Example:
-        >>> import dlnative
-        >>> def error(y_true, y_pred):
-        ...     return dlnative.ops.mean(y_true - y_pred, axis=-1)
-        >>> metric = dlnative.metrics.MeanMetricWrapper(error, name="bias")
-        >>> metric([[1.0], [3.0]], [[0.0], [0.0]])
-        2.0
-    """
-
-    def __init__(self, fn, name=None, dtype=None, **kwargs):
-        super().__init__(name=name or getattr(fn, "__name__", None) or fn.name, dtype=dtype)
-        self._fn = fn
-        self._fn_kwargs = checked_arguments(self, kwargs)
-        self.sparse_labels = getattr(fn, "sparse_labels", False)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
-        """Adds a batch.
-
-        Args:
-            y_true: Labels, (batch, ...).
-            y_pred: Predictions, (batch, ...).
-            sample_weight: Optional weights, (batch,) or one per value.
-        """
-        y_pred = _predictions(y_pred)
-        if isinstance(y_pred, ValueTensor):
-            labels = y_true.value if isinstance(y_true, ValueTensor) else np.asarray(y_true)
-            y_true = ValueTensor(labels, None if self.sparse_labels else y_pred.dtype)
-        values = self._fn(y_true, y_pred, **self._fn_kwargs)
-        if not isinstance(y_pred, ValueTensor):
-            values = y_pred.graph.result(values, f"metric '{self.name}'")
-        super().update_state(values, sample_weight)
-
-    def get_config(self):
-        return {**super().get_config(), **self._fn_kwargs}

@@ -12,10 +12,10 @@ from ..losses.functions import (
     sparse_categorical_crossentropy,
 )
 from ..losses.options import FunctionOption
-from .base import MeanMetricWrapper
+from .means import FunctionMetric
 
 
-class MeanSquaredError(MeanMetricWrapper):
+class MeanSquaredError(FunctionMetric):
     """The mean of (y_true - y_pred)^2.
 
     Args:
@@ -34,7 +34,7 @@ class MeanSquaredError(MeanMetricWrapper):
         super().__init__(mean_squared_error, name=name, dtype=dtype)
 
 
-class MeanAbsoluteError(MeanMetricWrapper):
+class MeanAbsoluteError(FunctionMetric):
     """The mean of |y_true - y_pred|. Arguments as `MeanSquaredError`."""
 
     _direction = "down"
@@ -43,7 +43,7 @@ class MeanAbsoluteError(MeanMetricWrapper):
         super().__init__(mean_absolute_error, name=name, dtype=dtype)
 
 
-class BinaryCrossentropy(MeanMetricWrapper):
+class BinaryCrossentropy(FunctionMetric):
     """The mean of `dlnative.losses.binary_crossentropy`.
 
     Args:
@@ -69,7 +69,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
         )
 
 
-class CategoricalCrossentropy(MeanMetricWrapper):
+class CategoricalCrossentropy(FunctionMetric):
     """The mean of `dlnative.losses.categorical_crossentropy`. Arguments as `BinaryCrossentropy`."""
 
     _direction = "down"
@@ -95,7 +95,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         )
 
 
-class SparseCategoricalCrossentropy(MeanMetricWrapper):
+class SparseCategoricalCrossentropy(FunctionMetric):
     """The mean of `dlnative.losses.sparse_categorical_crossentropy`.
 
     Args:
