@@ -298,7 +298,7 @@ def test_a_hook_that_is_no_function(hook):
         callbacks.LambdaCallback(**{hook: 3})
 
 
-@pytest.mark.parametrize("result", [None, {"a": 1.0}, np.ones(2), "high"])
+@pytest.mark.parametrize("result", [None, {"a": 1.0, "b": None}, np.array(["a", "b"]), "high"])
 def test_a_metric_whose_result_is_no_number(data, result):
     class Mine(dlnative.metrics.Mean):
         def update_state(self, y_true, y_pred, sample_weight=None):

@@ -6,6 +6,8 @@ import operator
 import warnings
 from typing import Any
 
+import numpy as np
+
 from ..utils.numbers import is_number
 from .callback import Callback
 
@@ -110,6 +112,11 @@ class EarlyStopping(Callback):
         current = self.get_monitor_value(logs)
         if current is None or epoch < self.start_from_epoch:
             return
+        if np.ndim(current):
+            raise ValueError(
+                f"EarlyStopping: expected monitor to name a number in the logs, '{self.monitor}' "
+                f"is an array of shape {np.shape(current)}"
+            )
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights = self.model.get_weights()
             self.best_epoch = epoch

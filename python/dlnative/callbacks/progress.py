@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+import numpy as np
+
 from .callback import Callback
 
 SHOW_AFTER = 0.15  # seconds: shorter runs show their line only, and never import tqdm
@@ -135,7 +137,9 @@ def format_logs(logs, separator=", "):
 
 
 def format_number(value):
-    """Four decimals, or a power of ten where these would say little."""
+    """Four decimals, or a power of ten where these would say little; of arrays some values."""
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, precision=4, threshold=8, max_line_width=sys.maxsize)
     if not isinstance(value, (int, float)):
         return str(value)
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4e}"

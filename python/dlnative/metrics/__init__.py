@@ -32,6 +32,21 @@ from .confusion import (
     TrueNegatives,
     TruePositives,
 )
+from .correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    concordance_correlation,
+    pearson_correlation,
+)
+from .curves import (
+    AUC,
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
+from .f_score import F1Score, FBetaScore
+from .iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from .losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -40,27 +55,45 @@ from .losses import (
     SparseCategoricalCrossentropy,
 )
 from .means import Mean, MeanMetricWrapper, Sum
+from .regression import CosineSimilarity, R2Score, RootMeanSquaredError
 
 CLASSES = {
     cls.__name__: cls
     for cls in (
+        AUC,
         Accuracy,
         BinaryAccuracy,
         BinaryCrossentropy,
+        BinaryIoU,
         CategoricalAccuracy,
         CategoricalCrossentropy,
+        ConcordanceCorrelation,
+        CosineSimilarity,
+        F1Score,
+        FBetaScore,
         FalseNegatives,
         FalsePositives,
+        IoU,
         Mean,
         MeanAbsoluteError,
+        MeanIoU,
         MeanMetricWrapper,
         MeanSquaredError,
         Metric,
+        OneHotIoU,
+        OneHotMeanIoU,
+        PearsonCorrelation,
         Precision,
+        PrecisionAtRecall,
+        R2Score,
         Recall,
+        RecallAtPrecision,
+        RootMeanSquaredError,
+        SensitivityAtSpecificity,
         SparseCategoricalAccuracy,
         SparseCategoricalCrossentropy,
         SparseTopKCategoricalAccuracy,
+        SpecificityAtSensitivity,
         Sum,
         TopKCategoricalAccuracy,
         TrueNegatives,
@@ -130,10 +163,12 @@ __all__ = [
     "binary_crossentropy",
     "categorical_accuracy",
     "categorical_crossentropy",
+    "concordance_correlation",
     "deserialize",
     "get",
     "mean_absolute_error",
     "mean_squared_error",
+    "pearson_correlation",
     "serialize",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",

@@ -92,7 +92,7 @@ class Metric(Tracked):
 
     add_weight = add_variable
 
-    def _build(self, y_true_shape, y_pred_shape):
+    def _make_state(self, y_true_shape, y_pred_shape):
         """Makes state whose shape depends on labels and predictions, where there is such state.
 
         Args:

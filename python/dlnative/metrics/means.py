@@ -58,7 +58,8 @@ class Mean(Metric):
 
         Args:
             values: A number, or (batch, ...).
-            sample_weight: Optional weights: (batch,), or one per value, or one number for all.
+            sample_weight: Optional weights: (batch,), or one per value, or a number: it is the
+                weight of the mean of all values.
         """
         values, weight = values_and_weight(values, sample_weight, self._dtype, "mean")
         inner = math.prod(values.shape[1:])  # values of one sample
@@ -156,7 +157,7 @@ def values_and_weight(values: Any, weight: Any, dtype: str | None, reduction: st
     if len(weight.shape) == len(values.shape) + 1 and weight.shape[-1] == 1:
         weight = reshape(weight, tuple(weight.shape[:-1]))
     rank = len(weight.shape)
-    if len(values.shape) > rank > 0:
+    if len(values.shape) > rank:
         values = run_op(reduction, values, axis=tuple(range(rank, len(values.shape))))
     return values, weight_of(values, weight)
 

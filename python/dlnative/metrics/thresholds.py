@@ -73,22 +73,27 @@ class ThresholdMetric(Metric):
         thresholds: The thresholds, at least one.
         name: Name in logs.
         dtype: "float32" or "float64".
-        num_labels: Each of so many columns of the predictions is counted alone; None counts all
-            predictions together.
         even: Whether the thresholds divide [0, 1] into equal parts; by default they are looked at.
+        columns: None: all predictions are counted together; a number: each of so many columns is
+            counted alone; 0: each column of the first batch is.
     """
 
     top_k: int | None = None
     class_id: int | None = None
 
-    def __init__(self, thresholds, name=None, dtype=None, num_labels=None, even=None):
+    def __init__(self, thresholds, name=None, dtype=None, even=None, columns=None):
         super().__init__(name=name, dtype=dtype)
         self._thresholds = [float(t) for t in thresholds]
         self._order = np.argsort(self._thresholds, kind="stable")
         self._even = is_even(self._thresholds) if even is None else even
         self._lowest = int(self._even and self._thresholds[0] < 0)  # bucket of p = 0
-        self._columns = num_labels
-        shape = (num_labels or 1, 2, len(self._thresholds) + 1)
+        self._histograms: Any = None
+        if columns != 0:
+            self._add_histograms(columns)
+
+    def _add_histograms(self, columns):
+        self._columns = columns
+        shape = (columns or 1, 2, len(self._thresholds) + 1)
         self._histograms = self.add_variable((math.prod(shape),), name="histograms")
 
     @property
@@ -112,6 +117,7 @@ class ThresholdMetric(Metric):
         y_pred = predictions_of(y_pred, self._dtype)
         y_true, y_pred = match_ranks(ops.public.as_tensor(y_true), y_pred)
         check_same_shape(self.name, y_true, y_pred)
+        self._make_state(y_true.shape, y_pred.shape)
         if self.top_k is not None:
             y_pred = _only_top_k(self.name, y_pred, self.top_k)
         if self.class_id is not None:
@@ -146,6 +152,9 @@ class ThresholdMetric(Metric):
     def _counts(self):
         """{"tp": ..., "fp": ..., "tn": ..., "fn": ...} so far, (thresholds,) or with columns."""
         n = len(self._thresholds)
+        if self._histograms is None:
+            zeros = np.zeros(n)
+            return {"tp": zeros, "fp": zeros, "tn": zeros, "fn": zeros}
         histograms = self._histograms.numpy().reshape(-1, 2, n + 1)
         above = histograms[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
         below = histograms.cumsum(axis=2)[:, :, :-1]

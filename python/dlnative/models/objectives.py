@@ -56,6 +56,7 @@ class Objectives:
         self.targets: Any = None
         self.reported = []
         self._logged = None
+        self._keys = {}  # name of a metric whose result is a dict -> the names in it
 
     # --- resolving -------------------------------------------------------------------------------
 
@@ -127,6 +128,7 @@ class Objectives:
             for entry in entries:
                 check_labels_given(f"the metric {entry!r}", i, names, labels)
                 metric = make_metric(entry, preds[i], labels[i])
+                metric._make_state(labels[i], preds[i])
                 reported.append((i, metric, weighted, metric.name))
         return reported
 
@@ -149,19 +151,27 @@ class Objectives:
             metric.reset_state()
 
     def logs(self):
-        """{name: value} in alphabetical order, as Keras's logs are."""
+        """{name: value} in alphabetical order, as Keras's logs are.
+
+        A value is a float, or an array where a metric has several; the values of a result that is a
+        dict have the names that it gives them.
+        """
         logs = {}
         for name, metric in self._logged or (("loss", self.loss_tracker),):
             value = metric.result()
-            logs[name] = value if isinstance(value, float) else float(value)
+            if isinstance(value, dict):
+                logs.update((key, logged(value[key])) for key in sorted(value))
+            else:
+                logs[name] = value if isinstance(value, float) else logged(value)
         return logs
 
     def names(self):
         """The names in `logs`."""
-        return [name for name, _ in self._logged or (("loss", self.loss_tracker),)]
+        named = self._logged or (("loss", self.loss_tracker),)
+        return [key for name, _ in named for key in self._keys.get(name, (name,))]
 
     def check_results(self):
-        """Raises TypeError where the result of a metric of the user's is no number."""
+        """Raises TypeError where the result of a metric of the user's is made of no numbers."""
         for _, metric, _, name in self.reported:
             if type(metric).result is Mean.result:
                 continue
@@ -171,11 +181,15 @@ class Objectives:
                     value = metric.result()
             except Exception:  # such as a division by the number of batches so far, which is 0
                 continue
-            if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
-                raise TypeError(
-                    f"metric '{name}': expected result() to return a number, it returned {value!r} "
-                    f"of type {type(value).__name__}"
-                )
+            if isinstance(value, dict):
+                self._keys[name] = sorted(value)
+            for part in value.values() if isinstance(value, dict) else (value,):
+                if np.asarray(part).dtype.kind not in "biuf":
+                    raise TypeError(
+                        f"metric '{name}': expected result() to return a number, an array of "
+                        f"numbers, or a dict of such, it returned {value!r} of type "
+                        f"{type(value).__name__}"
+                    )
 
     def in_order(self, logs):
         """Values of `logs` as `evaluate` returns them: a number, or a list, the loss first."""
@@ -204,6 +218,12 @@ class Objectives:
         for loss, pred in zip(given, preds, strict=True):
             if callable(loss) and not isinstance(loss, type):
                 check_gradient(losses.as_loss(loss), pred)
+
+
+def logged(value):
+    """A value of a metric as it stands in logs: a float, or an array that nobody changes."""
+    array = np.array(value)
+    return float(array.item()) if array.size == 1 else array
 
 
 def check_labels_given(what, index, names, labels):

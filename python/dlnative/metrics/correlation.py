@@ -1,0 +1,113 @@
+"""Correlations of labels and predictions, along an axis of each sample."""
+
+from __future__ import annotations
+
+from .. import config, ops
+from ..losses.base import as_labels, as_predictions, match_ranks
+from ..losses.labels import check_same_shape
+from ..losses.options import FunctionOption
+from .means import FunctionMetric
+
+
+def pair(name, y_true, y_pred):
+    y_pred = as_predictions(y_pred)
+    y_true, y_pred = match_ranks(as_labels(y_true, y_pred.dtype), y_pred)
+    check_same_shape(name, y_true, y_pred)
+    return y_true, y_pred
+
+
+def pearson_correlation(y_true, y_pred, axis=-1):
+    """cov(y_true, y_pred) / (std(y_true) * std(y_pred)) along an axis; NaN where one is constant.
+
+    Args:
+        y_true: Targets, (batch, ...).
+        y_pred: Predictions of the same shape.
+        axis: The axis, or several.
+
+    Returns:
+        One value per sample where `axis` is the last of two.
+
+    Example:
+        >>> from dlnative.metrics import pearson_correlation
+        >>> y_true, y_pred = [[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]
+        >>> pearson_correlation(y_true, y_pred).round(4)
+        array([1.    , 0.9934])
+    """
+    y_true, y_pred = pair("pearson_correlation", y_true, y_pred)
+    y_true = y_true - ops.mean(y_true, axis=axis, keepdims=True)
+    y_pred = y_pred - ops.mean(y_pred, axis=axis, keepdims=True)
+    y_true = y_true / ops.std(y_true, axis=axis, keepdims=True)
+    y_pred = y_pred / ops.std(y_pred, axis=axis, keepdims=True)
+    return ops.mean(y_true * y_pred, axis=axis)
+
+
+def concordance_correlation(y_true, y_pred, axis=-1):
+    """2 * cov(y_true, y_pred) / (var(y_true) + var(y_pred) + (mean(y_true) - mean(y_pred))^2).
+
+    Args:
+        y_true: Targets, (batch, ...).
+        y_pred: Predictions of the same shape.
+        axis: The axis, or several.
+
+    Returns:
+        One value per sample where `axis` is the last of two.
+
+    Example:
+        >>> from dlnative.metrics import concordance_correlation
+        >>> y_true, y_pred = [[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]
+        >>> concordance_correlation(y_true, y_pred).round(4)
+        array([0.9756, 0.9877])
+
+    Reference: Lin, A concordance correlation coefficient to evaluate reproducibility, 1989.
+    """
+    y_true, y_pred = pair("concordance_correlation", y_true, y_pred)
+    mean_true = ops.mean(y_true, axis=axis, keepdims=True)
+    mean_pred = ops.mean(y_pred, axis=axis, keepdims=True)
+    covariance = (y_true - mean_true) * (y_pred - mean_pred)
+    spread = ops.var(y_true, axis=axis, keepdims=True) + ops.var(y_pred, axis=axis, keepdims=True)
+    spread = spread + ops.square(mean_true - mean_pred)
+    return ops.mean(2.0 * covariance / (spread + config.epsilon()), axis=axis)
+
+
+class PearsonCorrelation(FunctionMetric):
+    """The mean of `pearson_correlation`, from -1 to 1.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+        axis: The axis along which values are correlated, or several.
+
+    Example:
+        >>> import dlnative
+        >>> metric = dlnative.metrics.PearsonCorrelation()
+        >>> round(metric([[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]), 4)
+        0.9967
+    """
+
+    _direction = "up"
+    axis = FunctionOption()
+
+    def __init__(self, name="pearson_correlation", dtype=None, axis=-1):
+        super().__init__(pearson_correlation, name=name, dtype=dtype, axis=axis)
+
+
+class ConcordanceCorrelation(FunctionMetric):
+    """The mean of `concordance_correlation`, from -1 to 1.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+        axis: The axis along which values are correlated, or several.
+
+    Example:
+        >>> import dlnative
+        >>> metric = dlnative.metrics.ConcordanceCorrelation()
+        >>> round(metric([[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]), 4)
+        0.9816
+    """
+
+    _direction = "up"
+    axis = FunctionOption()
+
+    def __init__(self, name="concordance_correlation", dtype=None, axis=-1):
+        super().__init__(concordance_correlation, name=name, dtype=dtype, axis=axis)

@@ -1,0 +1,380 @@
+"""The area under a curve of all thresholds, and what one rate is where another is good enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import config, ops
+from ..hyperparameters import Number, Option
+from ..utils.numbers import is_integer
+from .confusion import class_number
+from .means import predictions_of
+from .thresholds import ThresholdMetric, checked_thresholds, divide_no_nan, evenly_spread
+
+CURVES = ("ROC", "PR", "PRGAIN")
+SUMMATIONS = ("interpolation", "majoring", "minoring")
+
+
+def _one_of(known):
+    """Check of an Option: one of `known`, in lower case or as it stands there."""
+
+    def check(instance, name, value):
+        for choice in known:
+            if value in (choice, choice.lower(), choice.capitalize()):
+                return choice
+        raise ValueError(
+            f"{type(instance).__name__}: expected {name} to be one of "
+            f"{', '.join(map(repr, known))}, received {value!r}"
+        )
+
+    return check
+
+
+def _count_of_thresholds(metric, value, least):
+    if not is_integer(value) or value < least:
+        raise ValueError(
+            f"{type(metric).__name__}: expected num_thresholds to be an integer of at least "
+            f"{least}, received {value!r}"
+        )
+    return int(value)
+
+
+class AUC(ThresholdMetric):
+    """The area under the ROC or precision-recall curve, from the points of many thresholds.
+
+    ROC: the area under the true positive rate over the false positive rate. PR: that under the
+    precision over the recall. PRGAIN: that under the precision gain over the recall gain,
+    1 - (P / N) * FP / TP over 1 - (P / N) * FN / TP.
+
+    Args:
+        num_thresholds: How many thresholds, at least 2, from just below 0 to just above 1.
+        curve: "ROC", "PR" or "PRGAIN".
+        summation_method: The height between two points: "interpolation" (their mean; for PR true
+            and false positives are interpolated, not precision), "majoring" (the larger) or
+            "minoring" (the smaller).
+        name: Name in logs.
+        dtype: "float32" or "float64".
+        thresholds: Thresholds in [0, 1] instead of `num_thresholds`; those at the ends are added.
+        multi_label: Whether each column of the predictions, (batch, labels), has a curve of its
+            own; the result is the mean of their areas. Otherwise all predictions form one curve.
+        num_labels: Number of columns with `multi_label`; by default that of the first batch.
+        label_weights: One weight per column: of its area in the mean with `multi_label`, else of
+            its predictions.
+        from_logits: Whether predictions are logits: the sigmoid is applied to them.
+
+    Example:
+        >>> import dlnative
+        >>> dlnative.metrics.AUC(num_thresholds=3)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9])
+        0.75
+
+    Differs from Keras: counts are float64 whatever the dtype; `result` is a Python float; `curve`
+    and `summation_method` are strings.
+
+    Reference: Davis and Goadrich, The relationship between precision-recall and ROC curves, 2006;
+        Flach and Kull, Precision-recall-gain curves, 2015.
+    """
+
+    _direction = "up"
+    curve = Option(_one_of(CURVES))
+    summation_method = Option(_one_of(SUMMATIONS))
+
+    def __init__(
+        self,
+        num_thresholds=200,
+        curve="ROC",
+        summation_method="interpolation",
+        name=None,
+        dtype=None,
+        thresholds=None,
+        multi_label=False,
+        num_labels=None,
+        label_weights=None,
+        from_logits=False,
+    ):
+        self._given = None
+        if thresholds is None:
+            inner = evenly_spread(_count_of_thresholds(self, num_thresholds, 2))[1:-1]
+            even = True
+        else:
+            inner = sorted(checked_thresholds("AUC", list(thresholds))) if len(thresholds) else []
+            self._given = inner
+            even = None
+        if num_labels and not multi_label:
+            raise ValueError(
+                f"AUC: num_labels is for multi_label=True only, received num_labels={num_labels!r}"
+            )
+        self._multi_label = bool(multi_label)
+        self._num_labels = num_labels or None
+        self._from_logits = bool(from_logits)
+        self._label_weights = _label_weights(label_weights)
+        ends = -config.epsilon(), 1.0 + config.epsilon()
+        columns = (self._num_labels or 0) if self._multi_label else None
+        super().__init__([ends[0], *inner, ends[1]], name, dtype, even, columns)
+        self.curve = curve
+        self.summation_method = summation_method
+
+    @property
+    def num_thresholds(self):
+        """How many thresholds there are, those at the ends included."""
+        return len(self._thresholds)
+
+    @property
+    def multi_label(self):
+        """Whether each column of the predictions has a curve of its own."""
+        return self._multi_label
+
+    @property
+    def num_labels(self):
+        """The number of columns, as it was given."""
+        return self._num_labels
+
+    @property
+    def label_weights(self):
+        """The weights of the columns, a float64 array, or None."""
+        return self._label_weights
+
+    def _make_state(self, y_true_shape, y_pred_shape):
+        if self._multi_label:
+            if len(y_pred_shape) != 2:
+                raise ValueError(
+                    f"metric '{self.name}': expected predictions of shape (batch, labels) for "
+                    f"multi_label=True, received {tuple(y_pred_shape)}"
+                )
+            if self._histograms is None:
+                self._add_histograms(y_pred_shape[1])
+            if self._columns != y_pred_shape[1]:
+                raise ValueError(
+                    f"metric '{self.name}': expected predictions of {self._columns} labels, "
+                    f"received shape {tuple(y_pred_shape)}"
+                )
+        weights = self._label_weights
+        if weights is not None and weights.shape != tuple(y_pred_shape[-1:]):
+            raise ValueError(
+                f"metric '{self.name}': expected one of the {len(weights)} label_weights for each "
+                f"column of the predictions, received shape {tuple(y_pred_shape)}"
+            )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch: see `ThresholdMetric`."""
+        y_pred = predictions_of(y_pred, self._dtype)
+        super().update_state(
+            y_true, ops.sigmoid(y_pred) if self._from_logits else y_pred, sample_weight
+        )
+
+    def _weight(self, y_pred, sample_weight):
+        weight = super()._weight(y_pred, sample_weight)
+        if self._label_weights is None or self._multi_label:
+            return weight
+        columns = self._label_weights.astype(y_pred.dtype)
+        return ops.broadcast_to(columns, y_pred.shape) if weight is None else weight * columns
+
+    def result(self):
+        """The area so far."""
+        counts = self._counts()
+        if (self.curve, self.summation_method) == ("PR", "interpolation"):
+            areas = _interpolated_precision(**counts)
+        else:
+            x, y = _points(self.curve, **counts)
+            height = {
+                "interpolation": lambda a, b: (a + b) / 2,
+                "majoring": np.maximum,
+                "minoring": np.minimum,
+            }[self.summation_method](y[:-1], y[1:])
+            areas = (x[:-1] - x[1:]) * height
+        area = areas.sum(axis=0)
+        if not self._multi_label:
+            return float(area)
+        weights = np.ones(area.shape) if self._label_weights is None else self._label_weights
+        return float(divide_no_nan(np.sum(area * weights), np.sum(weights)))
+
+    def get_config(self):
+        weights = self._label_weights
+        config = {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            "curve": self.curve,
+            "summation_method": self.summation_method,
+            "multi_label": self._multi_label,
+            "num_labels": self._num_labels,
+            "label_weights": None if weights is None else weights.tolist(),
+            "from_logits": self._from_logits,
+        }
+        return config if self._given is None else {**config, "thresholds": self._given}
+
+
+def _label_weights(given: Any) -> np.ndarray | None:
+    if given is None:
+        return None
+    weights = np.asarray(getattr(given, "value", given), dtype="float64")
+    if weights.ndim != 1 or not (weights >= 0).all():
+        raise ValueError(
+            f"AUC: expected label_weights to be one weight of at least 0 per label, received "
+            f"{given!r}"
+        )
+    return weights
+
+
+def _points(curve, tp, fp, tn, fn):
+    """The coordinates of a curve, one point per threshold."""
+    recall = divide_no_nan(tp, tp + fn)
+    if curve == "ROC":
+        return divide_no_nan(fp, fp + tn), recall
+    if curve == "PR":
+        return recall, divide_no_nan(tp, tp + fp)
+    ratio = divide_no_nan(tp + fn, tn + fp)
+    # Without true positives both diverge; a recall below that of chance has no gain.
+    recall_gain = np.where(tp == 0, 0.0, np.maximum(1 - ratio * divide_no_nan(fn, tp), 0.0))
+    return recall_gain, np.where(tp == 0, 1.0, 1 - ratio * divide_no_nan(fp, tp))
+
+
+def _interpolated_precision(tp, fp, tn, fn):
+    """The areas under precision over recall between thresholds, true positives being linear.
+
+    Between two thresholds A and B the true positives are TP = slope * P + intercept in the positive
+    predictions P, so the integral of TP / P over P is slope * (P_A - P_B) + intercept * log(P_A /
+    P_B), and the recall changes by slope / positives with P.
+    """
+    p = tp + fp
+    gained, grown = tp[:-1] - tp[1:], np.maximum(p[:-1] - p[1:], 0)
+    slope = divide_no_nan(gained, grown)
+    intercept = tp[1:] - slope * p[1:]
+    both = (p[:-1] > 0) & (p[1:] > 0)
+    log_ratio = np.log(np.divide(p[:-1], p[1:], out=np.ones(p[1:].shape), where=both))
+    return divide_no_nan(slope * (gained + intercept * log_ratio), tp[1:] + fn[1:])
+
+
+class _AtRate(ThresholdMetric):
+    """The largest of one rate at the thresholds where another is at least a given value."""
+
+    _direction = "up"
+    class_id = Option(class_number)  # type: ignore[assignment]
+    _argument = ""  # the name of the given value
+    _rates = ("", "")  # the rate that is given, and the rate that is reported
+
+    def __init__(self, value, num_thresholds, class_id, name, dtype):
+        count = _count_of_thresholds(self, num_thresholds, 1)
+        super().__init__(evenly_spread(count), name=name, dtype=dtype, even=count > 1)
+        setattr(self, self._argument, value)
+        self.class_id = class_id
+
+    @property
+    def num_thresholds(self):
+        """How many thresholds there are."""
+        return len(self._thresholds)
+
+    def result(self):
+        """The rate so far; 0 where no threshold makes the other large enough."""
+        given, reported = (_rate(name, **self._counts()) for name in self._rates)
+        enough = given.astype(self.dtype) >= np.dtype(self.dtype).type(
+            getattr(self, self._argument)
+        )
+        return float(np.max(np.where(enough, reported, 0.0), initial=0.0))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            self._argument: getattr(self, self._argument),
+            "class_id": self.class_id,
+        }
+
+
+def _rate(name, tp, fp, tn, fn):
+    right, wrong = {
+        "sensitivity": (tp, fn),
+        "recall": (tp, fn),
+        "specificity": (tn, fp),
+        "precision": (tp, fp),
+    }[name]
+    return divide_no_nan(right, right + wrong)
+
+
+_AT_RATE_DOC = """The best {reported} among the thresholds with at least a given {given}.
+
+    {formula}; 0 where no threshold has the {given}.
+
+    Args:
+        {given}: The {given} that is asked for, in [0, 1].
+        num_thresholds: How many thresholds, at least 1, from 0 to 1.
+        class_id: Only this class counts: column `class_id` of labels and predictions.
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> metric = dlnative.metrics.{name}(0.5)
+        >>> round(metric([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]), 4)
+        {result}
+
+    Differs from Keras: counts are float64 whatever the dtype; `result` is a Python float; a
+    `class_id` that the predictions do not have is an error.
+    """
+_SENSITIVITY = "sensitivity = recall = TP / (TP + FN)"
+_SPECIFICITY = "specificity = TN / (TN + FP)"
+_PRECISION = "precision = TP / (TP + FP)"
+
+
+class SensitivityAtSpecificity(_AtRate):
+    __doc__ = _AT_RATE_DOC.format(
+        name="SensitivityAtSpecificity",
+        given="specificity",
+        reported="sensitivity",
+        formula=f"{_SENSITIVITY}, {_SPECIFICITY}",
+        result="0.5",
+    )
+    _argument = "specificity"
+    _rates = ("specificity", "sensitivity")
+    specificity = Number(0.0, 1.0)
+
+    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
+
+
+class SpecificityAtSensitivity(_AtRate):
+    __doc__ = _AT_RATE_DOC.format(
+        name="SpecificityAtSensitivity",
+        given="sensitivity",
+        reported="specificity",
+        formula=f"{_SPECIFICITY}, {_SENSITIVITY}",
+        result="0.6667",
+    )
+    _argument = "sensitivity"
+    _rates = ("sensitivity", "specificity")
+    sensitivity = Number(0.0, 1.0)
+
+    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
+
+
+class PrecisionAtRecall(_AtRate):
+    __doc__ = _AT_RATE_DOC.format(
+        name="PrecisionAtRecall",
+        given="recall",
+        reported="precision",
+        formula=f"{_PRECISION}, {_SENSITIVITY}",
+        result="0.5",
+    )
+    _argument = "recall"
+    _rates = ("recall", "precision")
+    recall = Number(0.0, 1.0)
+
+    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
+
+
+class RecallAtPrecision(_AtRate):
+    __doc__ = _AT_RATE_DOC.format(
+        name="RecallAtPrecision",
+        given="precision",
+        reported="recall",
+        formula=f"{_SENSITIVITY}, {_PRECISION}",
+        result="1.0",
+    )
+    _argument = "precision"
+    _rates = ("precision", "recall")
+    precision = Number(0.0, 1.0)
+
+    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(precision, num_thresholds, class_id, name, dtype)
