@@ -203,6 +203,13 @@ class AUC(ThresholdMetric):
         }
         return config if self._given is None else {**config, "thresholds": self._given}
 
+    @classmethod
+    def from_config(cls, config):
+        weights = config.get("label_weights")
+        if isinstance(weights, dict):  # Keras writes a tensor
+            config = {**config, "label_weights": weights["config"]["value"]}
+        return cls(**config)
+
 
 def _label_weights(given: Any) -> np.ndarray | None:
     if given is None:

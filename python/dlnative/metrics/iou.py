@@ -94,9 +94,7 @@ class _IoU(Metric):
                 f"received shapes {y_true.shape} and {y_pred.shape}"
             )
         weight = _flat_weight(self.name, y_true.shape, sample_weight)
-        y_true, y_pred = (
-            ops.cast(ops.reshape(y, (-1,)), "int32") for y in (y_true, y_pred)
-        )
+        y_true, y_pred = (ops.cast(ops.reshape(y, (-1,)), "int32") for y in (y_true, y_pred))
         n = self._num_classes
         counts = (y_true >= 0) & (y_true < n) & (y_pred >= 0) & (y_pred < n)
         if self.ignore_class is not None:
@@ -196,9 +194,7 @@ class IoU(_IoU):
         sparse_y_pred=True,
         axis=-1,
     ):
-        super().__init__(
-            num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
-        )
+        super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
         self.target_class_ids = target_class_ids
 
     def result(self):

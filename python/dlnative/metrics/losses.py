@@ -11,7 +11,15 @@ from ..losses.functions import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from ..losses.margins import categorical_hinge, hinge, squared_hinge
 from ..losses.options import FunctionOption
+from ..losses.regression import (
+    kl_divergence,
+    log_cosh,
+    mean_absolute_percentage_error,
+    mean_squared_logarithmic_error,
+    poisson,
+)
 from .means import FunctionMetric
 
 
@@ -102,8 +110,8 @@ class SparseCategoricalCrossentropy(FunctionMetric):
         name: Name in logs.
         dtype: "float32" or "float64".
         from_logits: Whether predictions are logits.
-        ignore_class: Only None.
-        axis: Only -1.
+        ignore_class: A class number whose values are 0; with sample weights they do not count.
+        axis: The axis of the classes.
     """
 
     _direction = "down"
@@ -127,3 +135,155 @@ class SparseCategoricalCrossentropy(FunctionMetric):
             ignore_class=ignore_class,
             axis=axis,
         )
+
+
+class MeanAbsolutePercentageError(FunctionMetric):
+    """The mean of 100 * |y_true - y_pred| / |y_true|.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.MeanAbsolutePercentageError()([[1.0, 2.0], [4.0, 5.0]], [[1.0, 3.0], [4.0, 4.0]]), 4)
+        17.5
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="mean_absolute_percentage_error", dtype=None):
+        super().__init__(mean_absolute_percentage_error, name=name, dtype=dtype)
+
+
+class MeanSquaredLogarithmicError(FunctionMetric):
+    """The mean of (log(y_true + 1) - log(y_pred + 1))^2.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.MeanSquaredLogarithmicError()([[1.0, 2.0], [4.0, 5.0]], [[1.0, 3.0], [4.0, 4.0]]), 4)
+        0.029
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="mean_squared_logarithmic_error", dtype=None):
+        super().__init__(mean_squared_logarithmic_error, name=name, dtype=dtype)
+
+
+class LogCoshError(FunctionMetric):
+    """The mean of log(cosh(y_pred - y_true)).
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.LogCoshError()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        0.1471
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="logcosh", dtype=None):
+        super().__init__(log_cosh, name=name, dtype=dtype)
+
+
+class KLDivergence(FunctionMetric):
+    """The mean of sum(y_true * log(y_true / y_pred)) over the last axis.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.KLDivergence()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        0.4581
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="kl_divergence", dtype=None):
+        super().__init__(kl_divergence, name=name, dtype=dtype)
+
+
+class Poisson(FunctionMetric):
+    """The mean of y_pred - y_true * log(y_pred).
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.Poisson()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        0.7291
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="poisson", dtype=None):
+        super().__init__(poisson, name=name, dtype=dtype)
+
+
+class Hinge(FunctionMetric):
+    """The mean of max(1 - y_true * y_pred, 0), for labels -1 and 1, or 0 and 1.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.Hinge()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        1.3
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="hinge", dtype=None):
+        super().__init__(hinge, name=name, dtype=dtype)
+
+
+class SquaredHinge(FunctionMetric):
+    """The mean of max(1 - y_true * y_pred, 0)^2, for labels -1 and 1, or 0 and 1.
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.SquaredHinge()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        1.86
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="squared_hinge", dtype=None):
+        super().__init__(squared_hinge, name=name, dtype=dtype)
+
+
+class CategoricalHinge(FunctionMetric):
+    """The mean of max(0, 1 + the largest score of a wrong class - that of the right one).
+
+    Args:
+        name: Name in logs.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import dlnative
+        >>> round(dlnative.metrics.CategoricalHinge()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        1.4
+    """
+
+    _direction = "down"
+
+    def __init__(self, name="categorical_hinge", dtype=None):
+        super().__init__(categorical_hinge, name=name, dtype=dtype)

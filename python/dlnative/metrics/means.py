@@ -146,11 +146,16 @@ def weight_of(values: Tensor, weight: Any) -> Tensor:
 def values_and_weight(values: Any, weight: Any, dtype: str | None, reduction: str):
     """Values, and one weight for each of them or None.
 
-    Axes of `values` that the weights do not have are reduced by the op `reduction`.
+    Axes of `values` that the weights do not have are reduced by the op `reduction`. Values that a
+    loss has masked have a weight of 0, where there are weights.
     """
+    mask = getattr(values, "mask", None)
     values = predictions_of(values, dtype)
     if weight is None:
         return values, None
+    if mask is not None:
+        mask = run_op("cast", mask, dtype=values.dtype)
+        return values, run_op("multiply", weight_of(values, weight), mask)
     if isinstance(values, ValueTensor):
         weight = ValueTensor(getattr(weight, "value", weight), values.dtype)
     weight = as_labels(weight, values.dtype)
