@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,11 @@ from .means import predictions_of
 from .thresholds import ThresholdMetric, checked_thresholds, divide_no_nan, evenly_spread
 
 CURVES = ("ROC", "PR", "PRGAIN")
-SUMMATIONS = ("interpolation", "majoring", "minoring")
+HEIGHTS: dict[str, Callable[..., np.ndarray]] = {  # summation method: height between two points
+    "interpolation": lambda a, b: (a + b) / 2,
+    "majoring": np.maximum,
+    "minoring": np.minimum,
+}
 
 
 def _one_of(known):
@@ -78,7 +83,7 @@ class AUC(ThresholdMetric):
 
     _direction = "up"
     curve = Option(_one_of(CURVES))
-    summation_method = Option(_one_of(SUMMATIONS))
+    summation_method = Option(_one_of(HEIGHTS))
 
     def __init__(
         self,
@@ -177,11 +182,7 @@ class AUC(ThresholdMetric):
             areas = _interpolated_precision(**counts)
         else:
             x, y = _points(self.curve, **counts)
-            height = {
-                "interpolation": lambda a, b: (a + b) / 2,
-                "majoring": np.maximum,
-                "minoring": np.minimum,
-            }[self.summation_method](y[:-1], y[1:])
+            height = HEIGHTS[self.summation_method](y[:-1], y[1:])
             areas = (x[:-1] - x[1:]) * height
         area = areas.sum(axis=0)
         if not self._multi_label:

@@ -146,7 +146,8 @@ class MeanAbsolutePercentageError(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.MeanAbsolutePercentageError()([[1.0, 2.0], [4.0, 5.0]], [[1.0, 3.0], [4.0, 4.0]]), 4)
+        >>> metric = dlnative.metrics.MeanAbsolutePercentageError()
+        >>> round(metric([[1.0, 2.0], [4.0, 5.0]], [[1.0, 3.0], [4.0, 4.0]]), 4)
         17.5
     """
 
@@ -165,7 +166,8 @@ class MeanSquaredLogarithmicError(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.MeanSquaredLogarithmicError()([[1.0, 2.0], [4.0, 5.0]], [[1.0, 3.0], [4.0, 4.0]]), 4)
+        >>> metric = dlnative.metrics.MeanSquaredLogarithmicError()
+        >>> round(metric([[1.0, 2.0], [4.0, 5.0]], [[1.0, 3.0], [4.0, 4.0]]), 4)
         0.029
     """
 
@@ -184,7 +186,8 @@ class LogCoshError(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.LogCoshError()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        >>> metric = dlnative.metrics.LogCoshError()
+        >>> round(metric([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
         0.1471
     """
 
@@ -203,7 +206,8 @@ class KLDivergence(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.KLDivergence()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        >>> metric = dlnative.metrics.KLDivergence()
+        >>> round(metric([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
         0.4581
     """
 
@@ -222,7 +226,8 @@ class Poisson(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.Poisson()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        >>> metric = dlnative.metrics.Poisson()
+        >>> round(metric([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
         0.7291
     """
 
@@ -241,7 +246,8 @@ class Hinge(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.Hinge()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        >>> metric = dlnative.metrics.Hinge()
+        >>> round(metric([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
         1.3
     """
 
@@ -260,7 +266,8 @@ class SquaredHinge(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.SquaredHinge()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        >>> metric = dlnative.metrics.SquaredHinge()
+        >>> round(metric([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
         1.86
     """
 
@@ -279,7 +286,8 @@ class CategoricalHinge(FunctionMetric):
 
     Example:
         >>> import dlnative
-        >>> round(dlnative.metrics.CategoricalHinge()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+        >>> metric = dlnative.metrics.CategoricalHinge()
+        >>> round(metric([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
         1.4
     """
 

@@ -122,9 +122,9 @@ def accumulate(state, values, weight=None):
 
 
 def predictions_of(values: Any, dtype: str | None = None) -> Tensor:
-    """Predictions as a tensor of floats; those of arrays in `dtype`, if one is given."""
+    """Predictions as a tensor of floats, in `dtype` if one is given."""
     if isinstance(values, Tensor) and not isinstance(values, ValueTensor):
-        return values
+        return values if dtype in (None, values.dtype) else apply("cast", values, dtype=dtype)
     values = as_predictions(values.value if isinstance(values, ValueTensor) else values)
     return ValueTensor(values, dtype)
 
