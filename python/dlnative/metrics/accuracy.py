@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import config, ops
-from ..losses.base import as_labels, as_predictions, match_ranks, run_op
+from ..losses.base import as_labels, as_predictions, match_ranks, reshape, run_op
 from ..losses.functions import class_numbers, takes_class_numbers
 from ..losses.labels import check_one_hot, check_same_shape
 from ..losses.options import FunctionOption
@@ -29,6 +31,16 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
     check_same_shape("binary_accuracy", y_true, y_pred)
     right = run_op("equal", run_op("cast", y_pred > threshold, dtype=str(y_pred.dtype)), y_true)
     return run_op("cast", right, dtype=str(y_pred.dtype))
+
+
+def _share_of_right(y_true, y_pred, threshold):
+    """The mean of `binary_accuracy` over the last axis, in one op."""
+    y_true, y_pred = _dense(y_true, y_pred)
+    if len(y_pred.shape) == 1:
+        y_true = reshape(y_true, (*y_true.shape, 1))
+        y_pred = reshape(y_pred, (*y_pred.shape, 1))
+    check_same_shape("binary_accuracy", y_true, y_pred)
+    return run_op("binary_accuracy", y_pred, y_true, threshold=float(threshold))
 
 
 def categorical_accuracy(y_true, y_pred):
@@ -140,6 +152,12 @@ class BinaryAccuracy(FunctionMetric):
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         super().__init__(binary_accuracy, name=name, dtype=dtype, threshold=threshold)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch: see `MeanMetricWrapper`."""
+        per_value = np.ndim(sample_weight) >= max(np.ndim(y_pred), 2)
+        self._fn = binary_accuracy if per_value else _share_of_right
+        super().update_state(y_true, y_pred, sample_weight)
 
 
 class CategoricalAccuracy(FunctionMetric):

@@ -118,7 +118,7 @@ class FBetaScore(Metric):
         rows = ops.stack([positive * y_true, positive, y_true])  # (3, batch, classes)
         if sample_weight is not None:
             rows = rows * weight_of(y_pred, sample_weight)
-        self._counts.assign_add(ops.sum(ops.cast(rows, "float64"), axis=1))
+        self._counts.assign_add(ops.sum(rows, axis=1))
 
     def result(self):
         """The scores so far, (classes,), or their average."""

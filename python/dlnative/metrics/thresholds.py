@@ -137,9 +137,8 @@ class ThresholdMetric(Metric):
         """How many thresholds are below p, int32."""
         n = len(self._thresholds)
         if self._even:
-            bucket = ops.clip(ops.ceil(p * float(n - 1)), float(self._lowest), float(n - 1))
-            bucket = ops.cast(bucket, "int32")
-            return ops.maximum(bucket, 1) if self._lowest else bucket  # NaN, too
+            bucket = ops.cast(ops.minimum(ops.ceil(p * float(n - 1)), float(n - 1)), "int32")
+            return ops.maximum(bucket, self._lowest)  # of NaN, too: it is cast to 0
         if n <= FEW:
             above = [ops.cast(p > t, "int32") for t in self._thresholds]
             return sum(above[1:], start=above[0])
