@@ -192,6 +192,25 @@ def test_counts_stay_exact():
     assert metric.result() == 2**24 + 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (metrics.AUC(), 0.75),
+        (metrics.AUC(thresholds=[0.1, 0.2, 0.7, 0.75, 0.8]), 1 / 3),
+        (metrics.Precision(), 1.0),
+        (metrics.FalseNegatives([0.1, 0.2, 0.3, 0.4, 0.9]), [1, 1, 1, 2, 3]),
+        (metrics.BinaryAccuracy(), 0.6),
+        (metrics.BinaryIoU(), (1 / 3 + 1 / 2) / 2),
+        (metrics.MeanSquaredError(), np.nan),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_predictions_that_are_nan(metric, expected):
+    """The numbers are Keras's."""
+    y_true, y_pred = [1, 0, 1, 0, 1], np.array([0.9, np.nan, np.nan, 0.2, 0.4], "float32")
+    np.testing.assert_allclose(metric(y_true, y_pred), expected, rtol=1e-6)
+
+
 WIDE, CLASSES = np.ones((3, 4), "float32"), np.zeros(3, "int64")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cases import FOLDER, all_cases
+from metric_streams import DIFFERS, FUNCTIONS, STREAMS
 from names import ARGUMENTS_DIFFER, find, functions, short
+from open_findings import OPEN
 
 import dlnative
 
@@ -11,8 +13,8 @@ PATH = FOLDER.parent.parent / "docs" / "keras.md"
 _HEAD = """\
 # dlnative beside Keras
 
-`dlnative.ops`, `random` and `losses` have names, arguments, promotion of dtypes and results of the
-namespaces of Keras 3 with the JAX backend. The tests ask real Keras
+`dlnative.ops`, `random`, `losses` and `metrics` have names, arguments, promotion of dtypes and
+results of the namespaces of Keras 3 with the JAX backend. The tests ask real Keras
 (`tests/judged`): values, shapes, dtypes, gradients and errors, on arrays and in graphs, with both
 engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here.
 
@@ -35,6 +37,11 @@ def document() -> str:
     missing = [f"`{name}`" for name in functions() if not is_there(name)]
     if missing:
         parts += ["## What is missing\n", _wrapped(list(dict.fromkeys(missing)))]
+    parts.append(
+        "## What is still open\n\nSome judged calls of these differ, most of them corner cases.\n"
+    )
+    rows = [f"| `{op}` | {'; '.join(why)} |" for op, why in sorted(OPEN.items())]
+    parts.append("\n".join(["| Name | Where |", "| --- | --- |", *rows]) + "\n")
     parts.append("## What is judged\n\nNames, and how many calls judge each of them.\n")
     for family, cases in all_cases().items():
         counts: dict[str, int] = {}
@@ -42,18 +49,24 @@ def document() -> str:
             counts[short(case.op)] = counts.get(short(case.op), 0) + 1
         parts.append(f"### {family.replace('_', ' ').capitalize()}\n")
         parts.append(_wrapped([f"`{op}` {count}" for op, count in sorted(counts.items())]))
+    metrics: dict[str, int] = {}
+    for name, _, _ in (*STREAMS, *FUNCTIONS):
+        metrics[name] = metrics.get(name, 0) + 1
+    parts.append("### Metrics\n\nStreams of batches, in two dtypes, with and without weights.\n")
+    parts.append(_wrapped([f"`{name}` {count}" for name, count in sorted(metrics.items())]))
     return "\n".join(parts)
 
 
 def _differences() -> str:
-    """The table of deliberate differences; names that share a reason have one row."""
-    names: dict[str, set[str]] = {}
-    for case in (case for cases in all_cases().values() for case in cases if case.differs):
-        names.setdefault(case.differs, set()).add(short(case.op))
-    for name, why in ARGUMENTS_DIFFER.items():
-        names.setdefault(f"Arguments: {why}", set()).add(short(name))
-    rows = sorted((sorted(ops), why) for why, ops in names.items())
-    rows = [f"| {', '.join(f'`{op}`' for op in ops)} | {why} |" for ops, why in rows]
+    """The table of deliberate differences."""
+    reasons: dict[tuple[str, str], None] = {}
+    for cases in all_cases().values():
+        reasons.update({(short(c.op), c.differs): None for c in cases if c.differs})
+    reasons.update(
+        {(short(name), f"Arguments: {why}"): None for name, why in ARGUMENTS_DIFFER.items()}
+    )
+    reasons.update(dict.fromkeys(DIFFERS.items()))
+    rows = [f"| `{op}` | {why} |" for op, why in sorted(reasons)]
     return "\n".join(["| Name | Difference, and why |", "| --- | --- |", *rows]) + "\n"
 
 

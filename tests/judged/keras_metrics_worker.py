@@ -6,6 +6,7 @@ most float64 numbers; here it is told not to.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pickle
@@ -59,9 +60,18 @@ def configurations_of(row):
     )
 
 
+def arguments(function):
+    """[(name, default)] of the parameters of a function."""
+    return [(k, p.default) for k, p in inspect.signature(function).parameters.items()]
+
+
 def names():
-    """The public names, and what each string means to `get`: a class, or what it raises."""
-    public = [name for name in dir(keras.metrics) if not name.startswith("_")]
+    """The public names with their arguments, and which class each string means to `get`."""
+    public = {
+        name: arguments(getattr(keras.metrics, name))
+        for name in dir(keras.metrics)
+        if not name.startswith("_")
+    }
     known = {name: cls.__name__ for name, cls in metrics_module.ALL_OBJECTS_DICT.items()}
     return public, known
 

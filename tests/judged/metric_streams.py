@@ -108,6 +108,23 @@ STREAMS = [
     *rows("Poisson MeanSquaredLogarithmicError LogCoshError", "wide"),
     *rows("LogCoshError MeanAbsolutePercentageError", "real"),
 ]
+# Deliberate differences, for docs/keras.md.
+_COUNTS = "counts are float64; a result that is one number is a Python float"
+DIFFERS = {
+    "metrics.AUC": _COUNTS,
+    "metrics.Precision, Recall, TruePositives, ...": f"{_COUNTS}; weights of samples, (batch,), "
+    "count for all predictions of a sample, however many axes these have; a `class_id` that there "
+    "is not raises; NaN exceeds no threshold, also where they are evenly spread",
+    "metrics.SensitivityAtSpecificity, ...": f"{_COUNTS}; NaN exceeds no threshold",
+    "metrics.FBetaScore, F1Score": f"{_COUNTS}; a weight per prediction counts for that one, where "
+    "Keras multiplies each by all weights of the sample, or raises",
+    "metrics.IoU, MeanIoU, ...": f"{_COUNTS}; weights are not cut to integers",
+    "metrics.CosineSimilarity": "its configuration has `axis`, which Keras leaves out",
+    "metrics.Hinge, SquaredHinge": "labels (batch,) beside predictions (batch, 1) are one per "
+    "sample; Keras compares each with all",
+    "metrics.SparseCategoricalAccuracy, ...": "labels that are no class numbers raise on arrays",
+}
+
 # The lower-case functions: name, options, kind of data.
 FUNCTIONS = [
     *rows("binary_accuracy", "wide binary", {}, {"threshold": 0.3}),
