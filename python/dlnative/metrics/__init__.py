@@ -49,13 +49,7 @@ from .correlation import (
     concordance_correlation,
     pearson_correlation,
 )
-from .curves import (
-    AUC,
-    PrecisionAtRecall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-)
+from .curves import AUC
 from .f_score import F1Score, FBetaScore
 from .iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from .losses import (
@@ -74,6 +68,12 @@ from .losses import (
     SquaredHinge,
 )
 from .means import Mean, MeanMetricWrapper, Sum
+from .rates import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
 from .regression import CosineSimilarity, R2Score, RootMeanSquaredError
 
 CLASSES = {

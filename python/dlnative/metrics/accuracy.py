@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import config, ops
@@ -33,7 +35,7 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
     return run_op("cast", right, dtype=str(y_pred.dtype))
 
 
-def _share_of_right(y_true, y_pred, threshold):
+def _share_of_right(y_true: Any, y_pred: Any, threshold: float) -> Any:
     """The mean of `binary_accuracy` over the last axis, in one op."""
     y_true, y_pred = _dense(y_true, y_pred)
     if len(y_pred.shape) == 1:
@@ -98,7 +100,7 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     return run_op("cast", ops.in_top_k(labels, y_pred, k), dtype=str(y_pred.dtype))
 
 
-def _among_sorted(y_true, y_pred, k):
+def _among_sorted(y_true: Any, y_pred: Any, k: int) -> Any:
     y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     if y_true.shape == y_pred.shape[:-1]:
         y_true = ops.expand_dims(y_true, -1)
@@ -200,7 +202,7 @@ class SparseCategoricalAccuracy(FunctionMetric):
         super().__init__(sparse_categorical_accuracy, name=name, dtype=dtype)
 
 
-def _check_k(name, k):
+def _check_k(name: str, k: Any) -> None:
     if not is_integer(k) or k < 1:
         raise ValueError(f"{name}: expected k to be an integer of at least 1, received {k!r}")
 

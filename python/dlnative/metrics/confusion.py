@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..hyperparameters import Option
@@ -9,12 +11,12 @@ from ..utils.numbers import is_integer
 from .thresholds import BELOW_ALL, ThresholdMetric, checked_thresholds, divide_no_nan
 
 
-def _as_given(thresholds):
+def _as_given(thresholds: Any) -> Any:
     """Thresholds as a configuration has them: as they were given, but no array."""
     return thresholds.tolist() if isinstance(thresholds, np.ndarray) else thresholds
 
 
-def positive_integer(instance, name, value):
+def positive_integer(instance: Any, name: str, value: Any) -> int | None:
     """Check of an Option: None, or an integer of at least 1."""
     if value is not None and (not is_integer(value) or value < 1):
         raise ValueError(
@@ -24,7 +26,7 @@ def positive_integer(instance, name, value):
     return None if value is None else int(value)
 
 
-def class_number(instance, name, value):
+def class_number(instance: Any, name: str, value: Any) -> int | None:
     """Check of an Option: None, or the number of a class."""
     if value is not None and (not is_integer(value) or value < 0):
         raise ValueError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import config, ops
 from ..losses.base import as_labels, as_predictions, match_ranks
 from ..losses.labels import check_same_shape
@@ -9,7 +11,8 @@ from ..losses.options import FunctionOption
 from .means import FunctionMetric
 
 
-def pair(name, y_true, y_pred):
+def pair(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Labels in the dtype of the predictions, both in one shape."""
     y_pred = as_predictions(y_pred)
     y_true, y_pred = match_ranks(as_labels(y_true, y_pred.dtype), y_pred)
     check_same_shape(name, y_true, y_pred)
@@ -31,7 +34,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
         >>> from dlnative.metrics import pearson_correlation
         >>> y_true, y_pred = [[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]
         >>> pearson_correlation(y_true, y_pred).round(4)
-        array([1.    , 0.9934])
+        array([1.    , 0.9934], dtype=float32)
     """
     y_true, y_pred = pair("pearson_correlation", y_true, y_pred)
     y_true = y_true - ops.mean(y_true, axis=axis, keepdims=True)
@@ -56,7 +59,7 @@ def concordance_correlation(y_true, y_pred, axis=-1):
         >>> from dlnative.metrics import concordance_correlation
         >>> y_true, y_pred = [[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]
         >>> concordance_correlation(y_true, y_pred).round(4)
-        array([0.9756, 0.9877])
+        array([0.9756, 0.9877], dtype=float32)
 
     Reference: Lin, A concordance correlation coefficient to evaluate reproducibility, 1989.
     """

@@ -1,4 +1,4 @@
-"""The area under a curve of all thresholds, and what one rate is where another is good enough."""
+"""The area under a curve of all thresholds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from .. import config, ops
-from ..hyperparameters import Number, Option
-from ..utils.numbers import is_integer
-from .confusion import class_number
+from ..hyperparameters import Option
 from .means import predictions_of
-from .thresholds import ThresholdMetric, checked_thresholds, divide_no_nan, evenly_spread
+from .thresholds import (
+    ThresholdMetric,
+    checked_thresholds,
+    count_of_thresholds,
+    divide_no_nan,
+    evenly_spread,
+)
 
 CURVES = ("ROC", "PR", "PRGAIN")
 HEIGHTS: dict[str, Callable[..., np.ndarray]] = {  # summation method: height between two points
@@ -22,28 +26,19 @@ HEIGHTS: dict[str, Callable[..., np.ndarray]] = {  # summation method: height be
 }
 
 
-def _one_of(known):
-    """Check of an Option: one of `known`, in lower case or as it stands there."""
+def _one_of(spellings: dict[str, str]) -> Callable[..., str]:
+    """Check of an Option: what a spelling stands for."""
 
-    def check(instance, name, value):
-        for choice in known:
-            if value in (choice, choice.lower(), choice.capitalize()):
-                return choice
-        raise ValueError(
-            f"{type(instance).__name__}: expected {name} to be one of "
-            f"{', '.join(map(repr, known))}, received {value!r}"
-        )
+    def check(instance: Any, name: str, value: Any) -> str:
+        if value not in spellings:
+            known = ", ".join(map(repr, dict.fromkeys(spellings.values())))
+            raise ValueError(
+                f"{type(instance).__name__}: expected {name} to be one of {known}, received "
+                f"{value!r}"
+            )
+        return spellings[value]
 
     return check
-
-
-def _count_of_thresholds(metric, value, least):
-    if not is_integer(value) or value < least:
-        raise ValueError(
-            f"{type(metric).__name__}: expected num_thresholds to be an integer of at least "
-            f"{least}, received {value!r}"
-        )
-    return int(value)
 
 
 class AUC(ThresholdMetric):
@@ -82,8 +77,8 @@ class AUC(ThresholdMetric):
     """
 
     _direction = "up"
-    curve = Option(_one_of(CURVES))
-    summation_method = Option(_one_of(HEIGHTS))
+    curve = Option(_one_of({s: c for c in CURVES for s in (c, c.lower())}))
+    summation_method = Option(_one_of({s: m for m in HEIGHTS for s in (m, m.capitalize())}))
 
     def __init__(
         self,
@@ -100,10 +95,12 @@ class AUC(ThresholdMetric):
     ):
         self._given = None
         if thresholds is None:
-            inner = evenly_spread(_count_of_thresholds(self, num_thresholds, 2))[1:-1]
+            inner = evenly_spread(count_of_thresholds(self, num_thresholds, 2))[1:-1]
             even = True
         else:
-            inner = sorted(checked_thresholds("AUC", list(thresholds))) if len(thresholds) else []
+            if not isinstance(thresholds, (list, tuple, np.ndarray)):
+                raise TypeError(f"AUC: expected thresholds to be a list, received {thresholds!r}")
+            inner = sorted(checked_thresholds("AUC", thresholds)) if len(thresholds) else []
             self._given = inner
             even = None
         if num_labels and not multi_label:
@@ -224,7 +221,9 @@ def _label_weights(given: Any) -> np.ndarray | None:
     return weights
 
 
-def _points(curve, tp, fp, tn, fn):
+def _points(
+    curve: str, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The coordinates of a curve, one point per threshold."""
     recall = divide_no_nan(tp, tp + fn)
     if curve == "ROC":
@@ -237,7 +236,9 @@ def _points(curve, tp, fp, tn, fn):
     return recall_gain, np.where(tp == 0, 1.0, 1 - ratio * divide_no_nan(fp, tp))
 
 
-def _interpolated_precision(tp, fp, tn, fn):
+def _interpolated_precision(
+    tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray
+) -> np.ndarray:
     """The areas under precision over recall between thresholds, true positives being linear.
 
     Between two thresholds A and B the true positives are TP = slope * P + intercept in the positive
@@ -251,138 +252,3 @@ def _interpolated_precision(tp, fp, tn, fn):
     both = (p[:-1] > 0) & (p[1:] > 0)
     log_ratio = np.log(np.divide(p[:-1], p[1:], out=np.ones(p[1:].shape), where=both))
     return divide_no_nan(slope * (gained + intercept * log_ratio), tp[1:] + fn[1:])
-
-
-class _AtRate(ThresholdMetric):
-    """The largest of one rate at the thresholds where another is at least a given value."""
-
-    _direction = "up"
-    class_id = Option(class_number)  # type: ignore[assignment]
-    _argument = ""  # the name of the given value
-    _rates = ("", "")  # the rate that is given, and the rate that is reported
-
-    def __init__(self, value, num_thresholds, class_id, name, dtype):
-        count = _count_of_thresholds(self, num_thresholds, 1)
-        super().__init__(evenly_spread(count), name=name, dtype=dtype, even=count > 1)
-        setattr(self, self._argument, value)
-        self.class_id = class_id
-
-    @property
-    def num_thresholds(self):
-        """How many thresholds there are."""
-        return len(self._thresholds)
-
-    def result(self):
-        """The rate so far; 0 where no threshold makes the other large enough."""
-        given, reported = (_rate(name, **self._counts()) for name in self._rates)
-        enough = given.astype(self.dtype) >= np.dtype(self.dtype).type(
-            getattr(self, self._argument)
-        )
-        return float(np.max(np.where(enough, reported, 0.0), initial=0.0))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_thresholds": self.num_thresholds,
-            self._argument: getattr(self, self._argument),
-            "class_id": self.class_id,
-        }
-
-
-def _rate(name, tp, fp, tn, fn):
-    right, wrong = {
-        "sensitivity": (tp, fn),
-        "recall": (tp, fn),
-        "specificity": (tn, fp),
-        "precision": (tp, fp),
-    }[name]
-    return divide_no_nan(right, right + wrong)
-
-
-_AT_RATE_DOC = """The best {reported} among the thresholds with at least a given {given}.
-
-    {formula}; 0 where no threshold has the {given}.
-
-    Args:
-        {given}: The {given} that is asked for, in [0, 1].
-        num_thresholds: How many thresholds, at least 1, from 0 to 1.
-        class_id: Only this class counts: column `class_id` of labels and predictions.
-        name: Name in logs.
-        dtype: "float32" or "float64".
-
-    Example:
-        >>> import dlnative
-        >>> metric = dlnative.metrics.{name}(0.5)
-        >>> round(metric([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]), 4)
-        {result}
-
-    Differs from Keras: counts are float64 whatever the dtype; `result` is a Python float; a
-    `class_id` that the predictions do not have is an error.
-    """
-_SENSITIVITY = "sensitivity = recall = TP / (TP + FN)"
-_SPECIFICITY = "specificity = TN / (TN + FP)"
-_PRECISION = "precision = TP / (TP + FP)"
-
-
-class SensitivityAtSpecificity(_AtRate):
-    __doc__ = _AT_RATE_DOC.format(
-        name="SensitivityAtSpecificity",
-        given="specificity",
-        reported="sensitivity",
-        formula=f"{_SENSITIVITY}, {_SPECIFICITY}",
-        result="0.5",
-    )
-    _argument = "specificity"
-    _rates = ("specificity", "sensitivity")
-    specificity = Number(0.0, 1.0)
-
-    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
-        super().__init__(specificity, num_thresholds, class_id, name, dtype)
-
-
-class SpecificityAtSensitivity(_AtRate):
-    __doc__ = _AT_RATE_DOC.format(
-        name="SpecificityAtSensitivity",
-        given="sensitivity",
-        reported="specificity",
-        formula=f"{_SPECIFICITY}, {_SENSITIVITY}",
-        result="0.6667",
-    )
-    _argument = "sensitivity"
-    _rates = ("sensitivity", "specificity")
-    sensitivity = Number(0.0, 1.0)
-
-    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
-        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
-
-
-class PrecisionAtRecall(_AtRate):
-    __doc__ = _AT_RATE_DOC.format(
-        name="PrecisionAtRecall",
-        given="recall",
-        reported="precision",
-        formula=f"{_PRECISION}, {_SENSITIVITY}",
-        result="0.5",
-    )
-    _argument = "recall"
-    _rates = ("recall", "precision")
-    recall = Number(0.0, 1.0)
-
-    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
-        super().__init__(recall, num_thresholds, class_id, name, dtype)
-
-
-class RecallAtPrecision(_AtRate):
-    __doc__ = _AT_RATE_DOC.format(
-        name="RecallAtPrecision",
-        given="precision",
-        reported="recall",
-        formula=f"{_SENSITIVITY}, {_PRECISION}",
-        result="1.0",
-    )
-    _argument = "precision"
-    _rates = ("precision", "recall")
-    precision = Number(0.0, 1.0)
-
-    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
-        super().__init__(precision, num_thresholds, class_id, name, dtype)

@@ -15,7 +15,7 @@ from .means import predictions_of, weight_of
 AVERAGES = (None, "micro", "macro", "weighted")
 
 
-def _average(instance, name, value):
+def _average(instance: Any, name: str, value: Any) -> str | None:
     if value not in AVERAGES:
         raise ValueError(
             f"{type(instance).__name__}: expected {name} to be one of "
@@ -24,7 +24,7 @@ def _average(instance, name, value):
     return value
 
 
-def _beta(instance, name, value):
+def _beta(instance: Any, name: str, value: Any) -> float:
     if not isinstance(value, float) or not 0 < value < math.inf:
         raise ValueError(
             f"{type(instance).__name__}: expected {name} to be a float greater than 0, received "
@@ -33,7 +33,7 @@ def _beta(instance, name, value):
     return value
 
 
-def _threshold(instance, name, value):
+def _threshold(instance: Any, name: str, value: Any) -> float | None:
     if value is not None and (not isinstance(value, float) or not 0 < value <= 1):
         raise ValueError(
             f"{type(instance).__name__}: expected {name} to be a float in (0, 1], or None, "

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import config, ops
-from ..hyperparameters import Option
+from ..graph.tensor import Tensor
+from ..hyperparameters import Flag, Option
 from ..losses.base import FLOATS
 from ..utils.numbers import finite_number, is_integer
 from .base import Metric
@@ -16,10 +19,22 @@ from .thresholds import add_at
 INTEGERS = ("int", "int32", "int64")  # what Keras's configurations say
 
 
+def _ignored(instance: Any, name: str, value: Any) -> int | None:
+    if value is not None and not is_integer(value):
+        raise ValueError(
+            f"{type(instance).__name__}: expected {name} to be a class number or None, received "
+            f"{value!r}"
+        )
+    return None if value is None else int(value)
+
+
 class _IoU(Metric):
     """Base of the metrics of a confusion matrix: row is the label, column the prediction."""
 
     _direction = "up"
+    ignore_class = Option(_ignored)
+    sparse_y_true = Flag()
+    sparse_y_pred = Flag()
 
     def __init__(
         self,
@@ -51,12 +66,12 @@ class _IoU(Metric):
         self._matrix = self.add_variable((self._num_classes**2,), name="total_confusion_matrix")
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """The number of classes."""
         return self._num_classes
 
     @property
-    def total_cm(self):
+    def total_cm(self) -> np.ndarray:
         """The confusion matrix so far, (classes of labels, classes of predictions)."""
         return self._matrix.numpy().reshape(self._num_classes, self._num_classes)
 
@@ -86,7 +101,7 @@ class _IoU(Metric):
         y_pred = y_pred if self.sparse_y_pred else ops.argmax(y_pred, axis=self.axis)
         self._add(y_true, y_pred, sample_weight)
 
-    def _add(self, y_true, y_pred, sample_weight):
+    def _add(self, y_true: Tensor, y_pred: Tensor, sample_weight: Any) -> None:
         """Adds class numbers; those that are out of range, or ignored, do not count."""
         if math.prod(y_true.shape) != math.prod(y_pred.shape):
             raise ValueError(
@@ -102,16 +117,16 @@ class _IoU(Metric):
         weight = ops.where(counts, 1.0 if weight is None else weight, 0.0)
         add_at(self._matrix, ops.where(counts, y_true * n + y_pred, 0), weight)
 
-    def _mean_iou(self, classes):
+    def _mean_iou(self, classes: Sequence[int]) -> float:
         """The mean over those of `classes` that occur."""
         matrix = self.total_cm
-        hits = matrix.diagonal()[classes]
-        union = matrix.sum(axis=0)[classes] + matrix.sum(axis=1)[classes] - hits
+        hits = matrix.diagonal()[list(classes)]
+        union = (matrix.sum(axis=0) + matrix.sum(axis=1))[list(classes)] - hits
         occurs = union > 1e-9
         iou = np.where(occurs, hits / (union + config.epsilon()), 0.0)
         return float(iou.sum() / (occurs.sum() + config.epsilon()))
 
-    def _options(self):
+    def _options(self) -> dict[str, Any]:
         return {
             "num_classes": self._num_classes,
             "ignore_class": self.ignore_class,
@@ -121,7 +136,7 @@ class _IoU(Metric):
         }
 
 
-def _flat_weight(name, shape, weight):
+def _flat_weight(name: str, shape: tuple[int, ...], weight: Any) -> Tensor | None:
     """One weight per label, or None; `shape` is that of the labels."""
     if weight is None:
         return None
@@ -157,16 +172,16 @@ _DIFFERS = """
     """
 
 
-def _targets(instance, name, value):
-    classes = [int(c) for c in value if is_integer(c)]
-    if len(classes) != len(value) or not all(0 <= c < instance.num_classes for c in classes):
+def _targets(instance: Any, name: str, value: Any) -> list[int]:
+    owner, n = type(instance).__name__, instance.num_classes
+    several = isinstance(value, (list, tuple, range, np.ndarray))
+    classes = list(value) if several else [value]
+    if not several or not classes or not all(is_integer(c) and 0 <= c < n for c in classes):
         raise ValueError(
-            f"{type(instance).__name__}: expected {name} to be class numbers in [0, "
-            f"{instance.num_classes}), received {value!r}"
+            f"{owner}: expected {name} to be a list of class numbers in [0, {n}), received "
+            f"{value!r}"
         )
-    if not classes:
-        raise ValueError(f"{type(instance).__name__}: expected {name} to have a class, received []")
-    return classes
+    return [int(c) for c in classes]
 
 
 class IoU(_IoU):

@@ -90,7 +90,7 @@ class CosineSimilarity(FunctionMetric):
         super().__init__(cosine_similarity, name=name, dtype=dtype, axis=axis)
 
 
-def _aggregation(instance, name, value):
+def _aggregation(instance: Any, name: str, value: Any) -> str | None:
     if value not in AGGREGATIONS:
         raise ValueError(
             f"{type(instance).__name__}: expected {name} to be one of "
@@ -99,7 +99,7 @@ def _aggregation(instance, name, value):
     return value
 
 
-def _regressors(instance, name, value):
+def _regressors(instance: Any, name: str, value: Any) -> int:
     if not is_integer(value) or value < 0:
         raise ValueError(
             f"{type(instance).__name__}: expected {name} to be an integer of at least 0, received "

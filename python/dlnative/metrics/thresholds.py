@@ -18,7 +18,7 @@ from .. import config, ops
 from ..graph.tensor import Tensor, apply
 from ..losses.base import match_ranks
 from ..losses.labels import check_same_shape
-from ..utils.numbers import as_float
+from ..utils.numbers import as_float, is_integer
 from .base import Metric
 from .means import predictions_of, weight_of
 
@@ -36,6 +36,16 @@ def checked_thresholds(name: str, thresholds: Any) -> list[float]:
     if not values:
         raise ValueError(f"{name}: expected at least one threshold, received {thresholds!r}")
     return values
+
+
+def count_of_thresholds(metric: Any, value: Any, least: int) -> int:
+    """The argument `num_thresholds` of a metric."""
+    if not is_integer(value) or value < least:
+        raise ValueError(
+            f"{type(metric).__name__}: expected num_thresholds to be an integer of at least "
+            f"{least}, received {value!r}"
+        )
+    return int(value)
 
 
 def evenly_spread(count: int) -> list[float]:

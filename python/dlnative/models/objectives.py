@@ -220,7 +220,7 @@ class Objectives:
                 check_gradient(losses.as_loss(loss), pred)
 
 
-def logged(value):
+def logged(value: Any) -> float | np.ndarray:
     """A value of a metric as it stands in logs: a float, or an array that nobody changes."""
     array = np.array(value)
     return float(array.item()) if array.size == 1 else array
