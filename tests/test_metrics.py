@@ -32,6 +32,15 @@ def test_mean_of_positions_with_weights_of_samples():
     assert mean(values, sample_weight=[1.0, 3.0]) == pytest.approx((2 + 3 * 15) / 4)
 
 
+def test_a_sample_counts_once_however_many_values_it_has():
+    mean = metrics.Mean()
+    mean.update_state([[1.0, 3.0], [5.0, 7.0]])
+    mean.update_state([10.0])
+    assert (mean.total, mean.count, mean.result()) == (18.0, 3.0, 6.0)
+    mean.update_state([[1.0, 3.0]], sample_weight=[[1.0, 3.0]])
+    assert (mean.total, mean.count) == (18.0 + 5.0, 3.0 + 2.0)
+
+
 def test_totals_are_float64():
     mean = metrics.Mean()
     for _ in range(3):

@@ -24,6 +24,8 @@ def batch(kind, n, dtype, rng):
         return bits[:, 0].astype(bool), scores[:, :1]
     if kind == "wide":
         return bits, scores
+    if kind == "grid":  # predictions that are equal to thresholds, and to one another
+        return bits, (rng.integers(0, 5, (n, 4)) / 4).astype(dtype)
     if kind == "one_hot":
         return np.eye(4)[classes], scores / scores.sum(axis=-1, keepdims=True)
     if kind == "classes":
@@ -85,6 +87,11 @@ STREAMS = [
     *rows("PrecisionAtRecall", "wide", {"recall": 0.5, "num_thresholds": 2}),
     *rows("PrecisionAtRecall", "one_hot", {"recall": 0.5, "class_id": 2}),
     *rows("RecallAtPrecision", "flat", {"precision": 0.55, "num_thresholds": 30}),
+    *rows("TruePositives FalsePositives", "grid", {"thresholds": [0.0, 0.5, 1.0]}),
+    *rows("Precision Recall", "grid", {}, {"thresholds": [0.75, 0.0, 1.0]}),
+    *rows("AUC", "grid", {"num_thresholds": 5}, {"thresholds": [0.25, 0.3, 0.5, 0.75]}),
+    *rows("SensitivityAtSpecificity", "grid", {"specificity": 0.5, "num_thresholds": 9}),
+    *rows("F1Score BinaryAccuracy BinaryIoU", "grid", {}, {"threshold": 0.25}),
     *rows("FBetaScore", "one_hot", {"beta": 2.0}, {"average": "micro", "threshold": 0.3}),
     *rows("F1Score", "wide", {}, {"average": "macro"}, {"average": "weighted", "threshold": 0.7}),
     *rows("IoU", "numbers", {"num_classes": 4, "target_class_ids": [0, 2]}),
