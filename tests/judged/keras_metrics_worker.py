@@ -1,7 +1,7 @@
 """Keras's answers to the streams of metrics: run in a process of its own, pickled to a file.
 
-Its NumPy backend computes what that with JAX does, but for ties in top_k, and compiles nothing. Keras makes float32 of
-most float64 numbers; here it is told not to.
+Its NumPy backend computes what that with JAX does, but for ties in top_k, and compiles nothing.
+Keras makes float32 of most float64 numbers; here it is told not to.
 """
 
 from __future__ import annotations
