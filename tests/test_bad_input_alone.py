@@ -161,7 +161,13 @@ ALONE = {
     ),
     "clipnorm": (lambda: optimizers.SGD(clipnorm=-1.0), ValueError, r"clipnorm"),
     "weight_decay": (lambda: optimizers.SGD(weight_decay="a"), TypeError, r"weight_decay"),
-    "use_ema": (lambda: optimizers.Adam(use_ema=True), TypeError, r"use_ema"),
+    "use_ema": (lambda: optimizers.Adam(use_ema=1), TypeError, r"use_ema True or False"),
+    "ema_momentum": (lambda: optimizers.Adam(ema_momentum=1.5), ValueError, r"ema_momentum in"),
+    "gradient_accumulation_steps": (
+        lambda: optimizers.Adam(gradient_accumulation_steps=1),
+        ValueError,
+        r"gradient_accumulation_steps to be None or an integer of at least 2",
+    ),
     "number of gradients": (
         lambda: optimizers.SGD().apply([np.ones(2)], [np.ones(2)] * 2),
         ValueError,
@@ -214,7 +220,7 @@ def test_optimizer_state():
     with pytest.raises(ValueError, match="unknown parameter"):
         optimizer.apply([np.ones(3)], [np.ones(3)])
     before = [v.numpy() for v in optimizer.variables]
-    with pytest.raises(ValueError, match="expected arrays of shapes"):
+    with pytest.raises(ValueError, match="expected 4 arrays"):
         optimizer.set_weights(before[:-1])
     for a, b in zip(before, optimizer.variables, strict=True):
         np.testing.assert_array_equal(a, b)

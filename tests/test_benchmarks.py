@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,3 +100,103 @@ def test_operations_run_as_programs(make, arguments, options):
     task = ours.operation(getattr(operations, make)(*arguments, **options))
     task.run()
     assert np.isfinite(task.check) and task.check > 0
+
+
+def numpy_operations():
+    """What the formulas of the benchmarks use, in NumPy's terms."""
+    names = "abs add broadcast_to clip concatenate exp greater log max maximum mean minimum"
+    names += " multiply power sign sin sqrt sum take tanh transpose where"
+    return SimpleNamespace(
+        **{name: getattr(np, name) for name in names.split()},
+        cast=lambda x, dtype: x.astype(dtype),
+        erf=np.vectorize(math.erf),
+        rsqrt=lambda x: 1.0 / np.sqrt(x),
+        sigmoid=lambda x: 1.0 / (1.0 + np.exp(-x)),
+        softplus=lambda x: np.logaddexp(x, 0.0),
+    )
+
+
+@pytest.mark.native
+def test_primitives_are_what_they_are_called():
+    specs = importlib.import_module("common.formulas")
+    ours = importlib.import_module("workers.dlnative_formulas")
+    formulas = importlib.import_module("workers.formulas")
+    data = importlib.import_module("workers.data")
+    assert specs.PRIMITIVES.keys() == formulas.PRIMITIVES.keys()
+    for name in specs.PRIMITIVES:
+        spec = specs.primitive(name, rows=4)
+        expected = formulas.PRIMITIVES[name](numpy_operations(), data.primitive_arguments(spec))
+        result = ours.primitive_function(spec)()[0]
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert ours.primitive(spec).note  # none is only another view of its operand
+        # Each array once, which the specification counts by the element.
+        arrays = [a for a in data.primitive_arguments(spec) if isinstance(a, np.ndarray)]
+        if name == "slice":  # what it leaves out is not read
+            arrays = [result]
+        counted = sum(a.nbytes for a in [*arrays, result] if a.size > specs.COLUMNS)
+        assert spec["moved"] == counted, name
+
+
+@pytest.mark.native
+def test_compositions_and_their_gradients():
+    specs = importlib.import_module("common.formulas")
+    ours = importlib.import_module("workers.dlnative_formulas")
+    formulas = importlib.import_module("workers.formulas")
+    data = importlib.import_module("workers.data")
+    names = [*specs.ACTIVATIONS, *specs.LOSSES]
+    assert len(names) == 20 and set(names) == formulas.COMPOSITIONS.keys()
+    o = numpy_operations()
+    for name in names:
+        spec = specs.composition(name, rows=2)
+        first, second = (a.astype(np.float64) for a in data.composition_arrays(spec))
+        formula, step = formulas.COMPOSITIONS[name], 1e-6
+        if spec["loss"]:
+            y = formula(o, first, second).mean()
+            above, below = (formula(o, first, second + s).mean() for s in (step, -step))
+        else:
+            y = formula(o, first)
+            above, below = (np.sum(second * formula(o, first + s)) for s in (step, -step))
+        result, dx = ours.composition_function(spec)()
+        np.testing.assert_allclose(result, y, rtol=1e-5, atol=1e-6, err_msg=name)
+        # Along (1, ..., 1): the sum of the gradient; no value lies within a step of a kink.
+        expected = (above - below) / (2 * step)
+        sizes = np.abs(dx).sum()
+        np.testing.assert_allclose(dx.sum(), expected, atol=1e-5 * sizes, err_msg=name)
+
+
+@pytest.mark.native
+def test_updates_are_those_of_the_formulas():
+    specs = importlib.import_module("common.formulas")
+    ours = importlib.import_module("workers.dlnative_formulas")
+    formulas = importlib.import_module("workers.formulas")
+    data = importlib.import_module("workers.data")
+    o = numpy_operations()
+    for name, count in specs.OPTIMIZERS.items():
+        spec = specs.update(name, rows=8)
+        weights, grads = data.update_arrays(spec)
+        function, variables = ours.update_function(weights, grads, name)
+        expected = [w.astype(np.float64) for w in weights]
+        slots, product = [[np.zeros(w.shape)] * count for w in weights], 1.0
+        for t in (1.0, 2.0, 3.0):
+            function.run([], None, 0, 1)
+            product *= formulas.momentum_at(t)
+            for i, (w, g) in enumerate(zip(expected, grads, strict=True)):
+                expected[i], slots[i] = formulas.UPDATES[name](o, w, g, slots[i], t, product)
+        for variable, w in zip(variables, expected, strict=True):
+            np.testing.assert_allclose(variable.value, w, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.native
+def test_written_parts_train_as_the_built_in_ones():
+    steps = importlib.import_module("workers.dlnative_steps")
+    models = importlib.import_module("common.models")
+    model = models.mlp("8-16-4", [8, 16, 4], "relu", "sparse_softmax_cross_entropy")
+    spec = models.training_spec(model, samples=64, batch=16)
+    bounds = importlib.import_module("bench_elementwise").STEP_BOUNDS
+    assert {"built-in", *bounds} == steps.VARIANTS.keys()
+    tasks = {name: steps.written_step(spec, name) for name in steps.VARIANTS}
+    expected = tasks["built-in"].check
+    for name, task in tasks.items():
+        task.reset()
+        assert np.isfinite(task.run()), name
+        assert task.check is None or math.isclose(task.check, expected, rel_tol=1e-4), name

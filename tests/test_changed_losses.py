@@ -27,7 +27,7 @@ FUNCTIONS = [
     (losses.CosineSimilarity, "axis", 0, ONE_HOT),
     (losses.Huber, "delta", 0.25, ONE_HOT),
     (losses.Tversky, "alpha", 2.0, ONE_HOT),
-    (losses.Dice, "axis", 1, ONE_HOT),
+    (losses.Dice, "axis", 0, ONE_HOT),
     (losses.CategoricalFocalCrossentropy, "gamma", 1.0, ONE_HOT),
     (losses.MeanSquaredError, "reduction", "sum", ONE_HOT),
     (metrics.BinaryAccuracy, "threshold", 0.35, ONE_HOT),

@@ -85,7 +85,10 @@ def test_an_option_set_after_training_counts(name, run, engine):
     assert any(
         (a != b).any() for a, b in zip(changed.get_weights(), unchanged.get_weights(), strict=True)
     )
-    for a, b in zip(changed.optimizer.variables, fresh.optimizer.variables, strict=True):
+    kept = changed.optimizer.variables
+    if name == "momentum ends":  # its slots stay, unused
+        kept = [v for v in kept if not v.name.endswith("momentum")]
+    for a, b in zip(kept, fresh.optimizer.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 

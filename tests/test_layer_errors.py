@@ -133,16 +133,6 @@ def test_message_names_layer_shapes_source_and_chain():
     ]
 
 
-def test_dtypes_do_not_mix():
-    x = Input((4,), dtype="float64", name="x")
-    with pytest.raises(
-        ValueError, match="expected float32 input, received float64 from 'x'.*floatx"
-    ):
-        layers.Dense(3)(x)
-    assert layers.Flatten()(x).dtype == "float64"
-    assert layers.Dense(3, dtype="float64")(layers.Dropout(0.5)(x)).dtype == "float64"
-
-
 def test_failed_build_leaves_the_layer_unbuilt():
     class Broken(layers.Layer):
         def __init__(self):

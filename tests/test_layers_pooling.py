@@ -122,8 +122,9 @@ def test_configuration_is_that_of_keras(keras, number):
 
 
 @pytest.mark.parametrize("number", EVERY)
-def test_engines_agree(number):
+def test_engines_agree(number, monkeypatch):
     make, shape = PAIRS[number]
+    monkeypatch.setattr(dlnative.config, "floatx", lambda: "float64")
     layer, x = make(dlnative), values(shape, seed=number, dtype="float64")
     results = {}
     for name in ("numpy", "native"):

@@ -362,11 +362,15 @@ def test_a_program_names_the_layer_and_can_be_run_again(label, profiling):
     arena = _core.Arena()
     program = _core.Program(4096, arena)
     program.set_profiling(profiling)
-    table, counter = np.arange(15, dtype="f").reshape(5, 3), np.zeros(1, np.int64)
+    table, counter, one = (
+        np.arange(15, dtype="f").reshape(5, 3),
+        np.zeros(1, "i8"),
+        np.ones(1, "i8"),
+    )
     indices, rows = (0, "int32", (4,)), (64, "float32", (4, 3))
     program.add_feed(indices)
     program.add("take", [table, indices], [rows], {"axis": 0}, label)
-    program.add("increment", [counter], [], {}, "", True)
+    program.add("add", [counter, one], [counter], {}, "", True)
     program.add_output(rows)
     good, bad = np.array([0, 4, -1, -5], "i4"), np.array([0, 7, 1, 9], "i4")
     message = "take: index 7 is out of range for axis 0 of size 5"

@@ -145,9 +145,10 @@ BAD_LABELS = {
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", through_ops])
 def test_gradients_of_class_numbers_out_of_range(name, loss):
     labels, message = BAD_LABELS[name]
-    if name == "fraction" and loss is through_ops:
-        message = "expected int32 labels"
     x, y = np.ones((3, 2)), np.array(labels)
+    if loss is through_ops:  # a function's labels are floats, as in Keras, and may be anything
+        assert np.isnan(dlnative.value_and_grad(network(3), loss)(x, y)[0])
+        return
     with pytest.raises(ValueError, match=message):
         dlnative.value_and_grad(network(3), loss)(x, y)
     with pytest.raises(ValueError, match=message):

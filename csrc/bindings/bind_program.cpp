@@ -45,7 +45,7 @@ class PyProgram {
   std::size_t add(const std::string& op, const py::sequence& inputs, const py::sequence& outputs,
                   const py::dict& attributes, const std::string& label, bool commits,
                   const std::vector<std::size_t>& constants,
-                  std::pair<std::size_t, std::size_t> workspace) {
+                  std::pair<std::size_t, std::size_t> workspace, const py::object& condition) {
     Spec spec;
     spec.op = op;
     for (const auto& value : inputs) spec.inputs.push_back(buffer(value));
@@ -53,14 +53,14 @@ class PyProgram {
     for (const auto& value : outputs) spec.outputs.push_back(buffer(value));
     if (attributes.contains("function")) {
       const auto function = attributes["function"].cast<py::function>();
-      return program_.add(make_python_call(spec, function), label, commits);
+      return append(make_python_call(spec, function), label, commits, condition);
     }
     spec.attributes = attributes_of(attributes);
     const auto [offset, bytes] = workspace;
     if (bytes > program_.arena_bytes() || offset > program_.arena_bytes() - bytes)
       throw std::invalid_argument("the workspace lies outside the arena");
     spec.workspace = {program_.arena() + offset, bytes};
-    return program_.add(spec, label, commits);
+    return append(registry().make(spec), label, commits, condition);
   }
 
   void add_feed(const py::handle& value) { program_.add_feed(buffer(value)); }
@@ -129,6 +129,12 @@ class PyProgram {
   }
 
  private:
+  std::size_t append(std::unique_ptr<Instruction> instruction, const std::string& label,
+                     bool commits, const py::object& condition) {
+    if (!condition.is_none()) instruction = only_where(buffer(condition), std::move(instruction));
+    return program_.add(std::move(instruction), label, commits);
+  }
+
   void set_feeds(RunRequest& request, const py::sequence& arrays) {
     const auto& feeds = program_.feeds();
     if (arrays.size() != feeds.size()) {
@@ -278,7 +284,8 @@ void bind_program(py::module_& m) {
       .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
            py::arg("attributes"), py::arg("label") = "", py::arg("commits") = false,
            py::arg("constants") = std::vector<std::size_t>{},
-           py::arg("workspace") = std::pair<std::size_t, std::size_t>{})
+           py::arg("workspace") = std::pair<std::size_t, std::size_t>{},
+           py::arg("condition") = py::none())
       .def("add_feed", &PyProgram::add_feed, py::arg("buffer"))
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
       .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"),

@@ -138,18 +138,13 @@ struct LossKernels {
 // with decay_rate = weight_decay * learning_rate.
 template <class T>
 struct OptimizerKernels {
-  // velocity may be null (momentum == 0).
-  void (*sgd)(T* param, T* velocity, const T* grad, std::int64_t n, T learning_rate, T momentum,
+  // momentum may be null; share is how much of it a step keeps.
+  void (*sgd)(T* param, T* momentum, const T* grad, std::int64_t n, T learning_rate, T share,
               bool nesterov, T decay_rate);
-  void (*adagrad)(T* param, T* accumulator, const T* grad, std::int64_t n, T learning_rate,
-                  T epsilon, T decay_rate);
-  // momentum_buffer and average_grad may be null.
-  void (*rmsprop)(T* param, T* velocity, T* momentum_buffer, T* average_grad, const T* grad,
-                  std::int64_t n, T learning_rate, T one_minus_rho, T momentum, T epsilon,
-                  T decay_rate);
-  // alpha = learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t); vhat may be null (no amsgrad).
-  void (*adam)(T* param, T* m, T* v, T* vhat, const T* grad, std::int64_t n, T alpha,
-               T one_minus_beta_1, T one_minus_beta_2, T epsilon, T decay_rate);
+  // alpha = learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t); velocity_hat may be null (no
+  // amsgrad).
+  void (*adam)(T* param, T* momentum, T* velocity, T* velocity_hat, const T* grad, std::int64_t n,
+               T alpha, T one_minus_beta_1, T one_minus_beta_2, T epsilon, T decay_rate);
 };
 
 enum class SourceType : int {

@@ -73,6 +73,7 @@ const MapTable& map_table() {
     MapTable table;
     add_integer_maps(table);
     add_scalar_maps(table);
+    add_activation_maps(table);
     for (const VectorMap& v : kVectorMaps) {
       MapRow& row = table[v.name];
       row.operands = v.operands;
@@ -130,7 +131,9 @@ const void* advanced(const void* p, std::int64_t bytes) {
 
 std::vector<std::string> map_names() {
   std::vector<std::string> names;
-  for (const auto& row : map_table()) names.push_back(row.first);
+  for (const auto& row : map_table()) {
+    if (row.second.is_instruction) names.push_back(row.first);
+  }
   return names;
 }
 

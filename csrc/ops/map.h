@@ -19,7 +19,7 @@ struct MapChoice {
   double nanoseconds = 0.0;  // per element, roughly, on one core and in L2
 };
 
-std::vector<std::string> map_names();        // all but cast
+std::vector<std::string> map_names();        // of instructions, all but cast
 int map_operands(const std::string& name);   // their number; 0: no such name
 int map_condition(const std::string& name);  // which operand is bool beside values; -1: none
 MapChoice map_choice(const std::string& name, DType dtype);

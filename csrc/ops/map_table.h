@@ -46,7 +46,8 @@ inline int map_type(DType dtype) {
 
 struct MapRow {
   int operands = 0;
-  int condition = -1;  // the operand that is bool whatever the others are; -1: none
+  int condition = -1;          // the operand that is bool whatever the others are; -1: none
+  bool is_instruction = true;  // false: a line of loops only
   std::array<MapEntry, kMapTypes> entries;
 
   MapEntry& operator[](DType dtype) { return entries[static_cast<std::size_t>(map_type(dtype))]; }
@@ -56,6 +57,7 @@ using MapTable = std::unordered_map<std::string, MapRow>;
 
 void add_integer_maps(MapTable& table);
 void add_scalar_maps(MapTable& table);
+void add_activation_maps(MapTable& table);
 
 // bool in memory: a byte, 0 or 1.
 enum class Bool : std::uint8_t { kFalse, kTrue };

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "dispatch/dispatch.h"
-#include "kernels/map_kernels.h"
 #include "ops/chunks.h"
 
 namespace dlnative {
@@ -15,13 +14,15 @@ constexpr std::int64_t kUpdateChunk = kChunk / 2;
 
 }  // namespace
 
-PowerSeries::PowerSeries(double base) : base_(base), low_() {
-  for (std::int64_t l = 0; l < kLow; ++l) {
-    low_[static_cast<std::size_t>(l)] = std::pow(base, static_cast<double>(l));
+double PowerSeries::at(double base, std::int64_t t) {
+  if (!known_ || base != base_) {
+    known_ = true;
+    base_ = base;
+    for (std::int64_t l = 0; l < kLow; ++l)
+      low_[static_cast<std::size_t>(l)] = std::pow(base, static_cast<double>(l));
+    high_t_ = 0;
+    high_ = 1.0;
   }
-}
-
-double PowerSeries::at(std::int64_t t) {
   const std::int64_t l = t & (kLow - 1);
   if (t - l != high_t_) {
     high_t_ = t - l;
@@ -30,129 +31,51 @@ double PowerSeries::at(std::int64_t t) {
   return high_ * low_[static_cast<std::size_t>(l)];
 }
 
-UpdateOp::UpdateOp(std::int64_t n, double nanoseconds, double weight_decay)
-    : n_(n),
-      threads_(threads_for(static_cast<double>(n) * nanoseconds)),
-      weight_decay_(weight_decay) {}
-
-template <class F>
-void UpdateOp::for_each_task(F&& f) const {
-  for_each_chunk(n_, kUpdateChunk, threads_, f);
-}
-
 template <class T>
-SgdOp<T>::SgdOp(std::int64_t n, double momentum, bool nesterov, double weight_decay)
-    : UpdateOp(n, 0.25, weight_decay),
-      kernels_(kernels<T>().optimizer),
-      momentum_(static_cast<T>(momentum)),
+SgdOp<T>::SgdOp(std::int64_t n, bool nesterov)
+    : kernels_(kernels<T>().optimizer),
+      n_(n),
+      threads_(threads_for(static_cast<double>(n) * 0.25)),
       nesterov_(nesterov) {}
 
 template <class T>
-void SgdOp<T>::run(T* param, T* velocity, const T* grad, double learning_rate) const {
+void SgdOp<T>::run(T* param, T* momentum, const T* grad, double learning_rate, double share,
+                   double weight_decay) const {
   const T rate = static_cast<T>(learning_rate);
-  const T decay = static_cast<T>(decay_rate(learning_rate));
-  for_each_task([&](std::int64_t begin, std::int64_t size) {
-    T* v = velocity != nullptr ? velocity + begin : nullptr;
-    kernels_->sgd(param + begin, v, grad + begin, size, rate, momentum_, nesterov_, decay);
-  });
-}
-
-template <class T>
-AdagradOp<T>::AdagradOp(std::int64_t n, double epsilon, double weight_decay)
-    : UpdateOp(n, 0.4, weight_decay),
-      kernels_(kernels<T>().optimizer),
-      epsilon_(static_cast<T>(epsilon)) {}
-
-template <class T>
-void AdagradOp<T>::run(T* param, T* accumulator, const T* grad, double learning_rate) const {
-  const T rate = static_cast<T>(learning_rate);
-  const T decay = static_cast<T>(decay_rate(learning_rate));
-  for_each_task([&](std::int64_t begin, std::int64_t size) {
-    kernels_->adagrad(param + begin, accumulator + begin, grad + begin, size, rate, epsilon_,
-                      decay);
-  });
-}
-
-template <class T>
-RmspropOp<T>::RmspropOp(std::int64_t n, double rho, double momentum, double epsilon,
-                        double weight_decay)
-    : UpdateOp(n, 0.5, weight_decay),
-      kernels_(kernels<T>().optimizer),
-      one_minus_rho_(static_cast<T>(1.0 - rho)),
-      momentum_(static_cast<T>(momentum)),
-      epsilon_(static_cast<T>(epsilon)) {}
-
-template <class T>
-void RmspropOp<T>::run(T* param, T* velocity, T* momentum_buffer, T* average_grad, const T* grad,
-                       double learning_rate) const {
-  const T rate = static_cast<T>(learning_rate);
-  const T decay = static_cast<T>(decay_rate(learning_rate));
-  for_each_task([&](std::int64_t begin, std::int64_t size) {
-    T* momentum = momentum_buffer != nullptr ? momentum_buffer + begin : nullptr;
-    T* average = average_grad != nullptr ? average_grad + begin : nullptr;
-    kernels_->rmsprop(param + begin, velocity + begin, momentum, average, grad + begin, size, rate,
-                      one_minus_rho_, momentum_, epsilon_, decay);
-  });
-}
-
-template <class T>
-AdamOp<T>::AdamOp(std::int64_t n, double beta_1, double beta_2, double epsilon, double weight_decay)
-    : UpdateOp(n, 0.5, weight_decay),
-      kernels_(kernels<T>().optimizer),
-      beta_1_(beta_1),
-      beta_2_(beta_2),
-      one_minus_beta_1_(static_cast<T>(1.0 - beta_1)),
-      one_minus_beta_2_(static_cast<T>(1.0 - beta_2)),
-      epsilon_(static_cast<T>(epsilon)) {}
-
-template <class T>
-void AdamOp<T>::run(T* param, T* m, T* v, T* vhat, const T* grad, double learning_rate,
-                    std::int64_t t) {
-  const double correction = std::sqrt(1.0 - beta_2_.at(t)) / (1.0 - beta_1_.at(t));
-  const T alpha = static_cast<T>(learning_rate * correction);
-  const T decay = static_cast<T>(decay_rate(learning_rate));
-  for_each_task([&](std::int64_t begin, std::int64_t size) {
-    T* largest = vhat != nullptr ? vhat + begin : nullptr;
-    kernels_->adam(param + begin, m + begin, v + begin, largest, grad + begin, size, alpha,
-                   one_minus_beta_1_, one_minus_beta_2_, epsilon_, decay);
-  });
-}
-
-template <class T>
-ClipOp<T>::ClipOp(std::int64_t n)
-    : kernels_(&kernels<T>()), n_(n), threads_(threads_for(static_cast<double>(n) * 0.3)) {}
-
-template <class T>
-void ClipOp<T>::scale(const T* x, T* y, double factor) const {
-  const T rounded = static_cast<T>(factor);
+  const T keep = static_cast<T>(share);
+  const T decay = static_cast<T>(weight_decay * learning_rate);
   for_each_chunk(n_, kUpdateChunk, threads_, [&](std::int64_t begin, std::int64_t size) {
-    kernels_->elementwise->rescale(x + begin, y + begin, size, rounded, T(0));
+    T* m = momentum != nullptr ? momentum + begin : nullptr;
+    kernels_->sgd(param + begin, m, grad + begin, size, rate, keep, nesterov_, decay);
   });
 }
 
 template <class T>
-void ClipOp<T>::clip(const T* x, T* y, double limit) const {
-  const T bound = static_cast<T>(limit);
-  const T low = -bound;
-  const MapKernels<T>& map = *kernels_->map;
-  const std::int64_t steps[] = {1, 0};
+AdamOp<T>::AdamOp(std::int64_t n)
+    : kernels_(kernels<T>().optimizer),
+      n_(n),
+      threads_(threads_for(static_cast<double>(n) * 0.5)) {}
+
+template <class T>
+void AdamOp<T>::run(T* param, T* momentum, T* velocity, T* velocity_hat, const T* grad,
+                    const Numbers& numbers, std::int64_t t) {
+  const double beta_1 = numbers.beta_1, beta_2 = numbers.beta_2;
+  const double correction = std::sqrt(1.0 - beta_2_.at(beta_2, t)) / (1.0 - beta_1_.at(beta_1, t));
+  const T alpha = static_cast<T>(numbers.learning_rate * correction);
+  const T share_1 = static_cast<T>(1.0 - beta_1);
+  const T share_2 = static_cast<T>(1.0 - beta_2);
+  const T epsilon = static_cast<T>(numbers.epsilon);
+  const T decay = static_cast<T>(numbers.weight_decay * numbers.learning_rate);
   for_each_chunk(n_, kUpdateChunk, threads_, [&](std::int64_t begin, std::int64_t size) {
-    const void* const values[] = {x + begin, &low};
-    map[Map::kMaximum](values, steps, y + begin, size);
-    const void* const raised[] = {y + begin, &bound};
-    map[Map::kMinimum](raised, steps, y + begin, size);
+    T* largest = velocity_hat != nullptr ? velocity_hat + begin : nullptr;
+    kernels_->adam(param + begin, momentum + begin, velocity + begin, largest, grad + begin, size,
+                   alpha, share_1, share_2, epsilon, decay);
   });
 }
 
 template class SgdOp<float>;
 template class SgdOp<double>;
-template class AdagradOp<float>;
-template class AdagradOp<double>;
-template class RmspropOp<float>;
-template class RmspropOp<double>;
 template class AdamOp<float>;
 template class AdamOp<double>;
-template class ClipOp<float>;
-template class ClipOp<double>;
 
 }  // namespace dlnative

@@ -1,5 +1,7 @@
 #include "program/instruction.h"
 
+#include "core/checks.h"
+
 namespace dlnative {
 
 namespace {
@@ -117,6 +119,27 @@ std::vector<std::string> Registry::names_with_workspace() const {
     if (named.second.workspace != nullptr) names.push_back(named.first);
   }
   return names;
+}
+
+std::unique_ptr<Instruction> only_where(const Buffer& condition,
+                                        std::unique_ptr<Instruction> instruction) {
+  struct Conditional final : Instruction {
+    void run(const StepContext& context) override {
+      if (*when != 0) inner->run(context);
+    }
+    void pack(std::int64_t version) override { inner->pack(version); }
+    std::size_t packed_bytes() const override { return inner->packed_bytes(); }
+    const std::uint8_t* when = nullptr;
+    std::unique_ptr<Instruction> inner;
+  };
+  check(condition.dtype == DType::kBool && condition.size() == 1 && condition.data != nullptr,
+        "expected a condition of one bool, received shape ", condition.shape, " of ",
+        dtype_name(condition.dtype));
+  auto result = std::make_unique<Conditional>();
+  result->algorithm = instruction->algorithm;
+  result->when = condition.as<std::uint8_t>();
+  result->inner = std::move(instruction);
+  return result;
 }
 
 }  // namespace dlnative

@@ -83,6 +83,10 @@ std::unique_ptr<Instruction> make_instruction(F f, const char* algorithm = "") {
   return instruction;
 }
 
+// An instruction that is left out of the steps in which `condition` is false.
+std::unique_ptr<Instruction> only_where(const Buffer& condition,
+                                        std::unique_ptr<Instruction> instruction);
+
 using Factory = std::unique_ptr<Instruction> (*)(const Spec& spec);
 
 // How many bytes of workspace the instruction needs that the factory makes of this Spec with the

@@ -124,13 +124,17 @@ std::unique_ptr<Instruction> make_batch_norm_backward(const Spec& spec) {
 std::unique_ptr<Instruction> make_moving_average(const Spec& spec) {
   const Buffer& state = required_input(spec, 0, "state");
   const Buffer& value = required_input(spec, 1, "value", state.size(), state.dtype);
+  const Buffer& result = required_output(spec, 0, "result", state.size(), state.dtype);
   const double momentum = spec.real("momentum", 0.99);
   return dispatch_floating(state.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return make_instruction(
-        [kernel = kernels<T>().norm->moving_average, to = state.as<T>(), from = value.as<T>(),
-         n = state.size(), keep = static_cast<T>(momentum), take = static_cast<T>(1.0 - momentum)](
-            const StepContext&) { kernel(to, from, n, keep, take); });
+    return make_instruction([kernel = kernels<T>().norm->moving_average,
+                             update = InPlace{state, result}, from = value.as<T>(),
+                             n = state.size(), keep = static_cast<T>(momentum),
+                             take = static_cast<T>(1.0 - momentum)](const StepContext&) {
+      update.begin();
+      kernel(update.to.as<T>(), from, n, keep, take);
+    });
   });
 }
 

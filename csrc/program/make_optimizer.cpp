@@ -1,7 +1,6 @@
-// Updates of optimizers, which write param and slots in place, and clipping of gradients:
-// factories.
-#include <algorithm>
-#include <cmath>
+// Updates of optimizers and the norm of all gradients: factories.
+#include <array>
+#include <limits>
 
 #include "ops/optimizer.h"
 #include "ops/reduce.h"
@@ -12,123 +11,81 @@ namespace dlnative {
 
 namespace {
 
-// The inputs of an update: param, slots, grad, hyper = [learning_rate], iterations = updates so
-// far.
-struct Update {
-  const Buffer& param;
-  const Buffer& grad;
-  const double* learning_rate;
-  const std::int64_t* iterations;
+// The arrays of an update, [param, slots ...], and what they become.
+template <class T, std::size_t kArrays>
+class Arrays {
+ public:
+  // A slot that is absent has no output either.
+  explicit Arrays(const Spec& spec) {
+    const Buffer& param = required_input(spec, 0, "param");
+    std::size_t output = 0;
+    for (std::size_t i = 0; i < kArrays; ++i) {
+      const Buffer* from =
+          i == 0 ? &param : optional_input(spec, i, "slot", param.size(), param.dtype);
+      if (from == nullptr) continue;
+      const Buffer& to = required_output(spec, output++, "result", param.size(), param.dtype);
+      updates_[i] = {*from, to};
+    }
+    check(output == spec.outputs.size(), spec.op, ": expected ", output, " outputs, received ",
+          spec.outputs.size());
+  }
+
+  // Where an array is updated in place, with its values before the step there.
+  T* begin(std::size_t i) const {
+    const InPlace& update = updates_[i];
+    update.begin();
+    return update.to.template as<T>();
+  }
+
+ private:
+  std::array<InPlace, kArrays> updates_;
 };
 
-Update check_update(const Spec& spec, std::size_t slots) {
-  const Buffer& param = required_input(spec, 0, "param");
-  const Buffer& grad = required_input(spec, slots + 1, "grad", param.size(), param.dtype);
-  const Buffer& hyper = required_input(spec, slots + 2, "hyper", 1, DType::kFloat64);
-  const Buffer& iterations = required_input(spec, slots + 3, "iterations", 1, DType::kInt64);
-  return {param, grad, hyper.as<double>(), iterations.as<std::int64_t>()};
-}
+// A number of this step, a float64 scalar; 0 where it is absent.
+class Number {
+ public:
+  Number(const Spec& spec, std::size_t index, const char* name)
+      : value_(data_or_null<double>(optional_input(spec, index, name, 1, DType::kFloat64))) {}
+  operator double() const { return value_ != nullptr ? *value_ : 0.0; }
 
-// Slot `index`, which must be there exactly where the options need it.
-template <class T>
-T* slot(const Spec& spec, const Update& update, std::size_t index, const char* name, bool needed) {
-  const Buffer* buffer = optional_input(spec, index, name, update.param.size(), update.param.dtype);
-  check(update.param.size() == 0 || (buffer != nullptr) == needed, spec.op,
-        needed ? ": missing " : ": these options need no ", name);
-  return data_or_null<T>(buffer);
-}
+ private:
+  const double* value_ = nullptr;
+};
 
+// param, momentum, grad, learning_rate, share, weight_decay
 std::unique_ptr<Instruction> make_sgd(const Spec& spec) {
-  const Update update = check_update(spec, 1);
-  const double momentum = spec.real("momentum", 0.0);
-  return dispatch_floating(update.param.dtype, spec.op, [&](auto zero) {
+  const Buffer& param = required_input(spec, 0, "param");
+  return dispatch_floating(param.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    const SgdOp<T> op(update.param.size(), momentum, spec.flag("nesterov", false),
-                      spec.real("weight_decay", 0.0));
-    return make_instruction([op, param = update.param.as<T>(),
-                             velocity = slot<T>(spec, update, 1, "velocity", momentum != 0.0),
-                             grad = update.grad.as<T>(), rate = update.learning_rate](
-                                const StepContext&) { op.run(param, velocity, grad, *rate); });
+    const Buffer& grad = required_input(spec, 2, "grad", param.size(), param.dtype);
+    return make_instruction([op = SgdOp<T>(param.size(), spec.flag("nesterov", false)),
+                             arrays = Arrays<T, 2>(spec), grad = grad.as<T>(),
+                             rate = Number(spec, 3, "learning_rate"),
+                             share = Number(spec, 4, "share"),
+                             decay = Number(spec, 5, "weight_decay")](const StepContext&) {
+      op.run(arrays.begin(0), arrays.begin(1), grad, rate, share, decay);
+    });
   });
 }
 
-std::unique_ptr<Instruction> make_adagrad(const Spec& spec) {
-  const Update update = check_update(spec, 1);
-  return dispatch_floating(update.param.dtype, spec.op, [&](auto zero) {
-    using T = decltype(zero);
-    const AdagradOp<T> op(update.param.size(), spec.real("epsilon", 1e-7),
-                          spec.real("weight_decay", 0.0));
-    return make_instruction([op, param = update.param.as<T>(),
-                             accumulator = slot<T>(spec, update, 1, "accumulator", true),
-                             grad = update.grad.as<T>(), rate = update.learning_rate](
-                                const StepContext&) { op.run(param, accumulator, grad, *rate); });
-  });
-}
-
-std::unique_ptr<Instruction> make_rmsprop(const Spec& spec) {
-  const Update update = check_update(spec, 3);
-  const double momentum = spec.real("momentum", 0.0);
-  const bool centered = spec.flag("centered", false);
-  return dispatch_floating(update.param.dtype, spec.op, [&](auto zero) {
-    using T = decltype(zero);
-    const RmspropOp<T> op(update.param.size(), spec.real("rho", 0.9), momentum,
-                          spec.real("epsilon", 1e-7), spec.real("weight_decay", 0.0));
-    return make_instruction(
-        [op, param = update.param.as<T>(), velocity = slot<T>(spec, update, 1, "velocity", true),
-         buffer = slot<T>(spec, update, 2, "momentum_buffer", momentum > 0.0),
-         average = slot<T>(spec, update, 3, "average_grad", centered), grad = update.grad.as<T>(),
-         rate = update.learning_rate](const StepContext&) {
-          op.run(param, velocity, buffer, average, grad, *rate);
-        });
-  });
-}
-
+// param, momentum, velocity, velocity_hat, grad, learning_rate, beta_1, beta_2, epsilon,
+// iterations, weight_decay
 std::unique_ptr<Instruction> make_adam(const Spec& spec) {
-  const Update update = check_update(spec, 3);
-  const bool amsgrad = spec.flag("amsgrad", false);
-  return dispatch_floating(update.param.dtype, spec.op, [&](auto zero) {
+  const Buffer& param = required_input(spec, 0, "param");
+  required_input(spec, 1, "momentum", param.size(), param.dtype);
+  required_input(spec, 2, "velocity", param.size(), param.dtype);
+  const Buffer& iterations = required_input(spec, 9, "iterations", 1, DType::kInt64);
+  return dispatch_floating(param.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    AdamOp<T> op(update.param.size(), spec.real("beta_1", 0.9), spec.real("beta_2", 0.999),
-                 spec.real("epsilon", 1e-7), spec.real("weight_decay", 0.0));
-    return make_instruction(
-        [op, param = update.param.as<T>(), m = slot<T>(spec, update, 1, "m", true),
-         v = slot<T>(spec, update, 2, "v", true), vhat = slot<T>(spec, update, 3, "vhat", amsgrad),
-         grad = update.grad.as<T>(), rate = update.learning_rate,
-         iterations = update.iterations](const StepContext&) mutable {
-          op.run(param, m, v, vhat, grad, *rate, *iterations + 1);
-        });
-  });
-}
-
-// A positive attribute `limit`.
-double limit_of(const Spec& spec) {
-  const double limit = spec.real("limit", 0.0);
-  check(limit > 0.0, spec.op, ": expected a positive limit, received ", limit);
-  return limit;
-}
-
-std::unique_ptr<Instruction> make_clip_by_value(const Spec& spec) {
-  const Buffer& x = required_input(spec, 0, "gradient");
-  const Buffer& y = required_output(spec, 0, "clipped gradient", x.size(), x.dtype);
-  return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
-    using T = decltype(zero);
-    return make_instruction(
-        [op = ClipOp<T>(x.size()), from = x.as<T>(), to = y.as<T>(),
-         limit = limit_of(spec)](const StepContext&) { op.clip(from, to, limit); });
-  });
-}
-
-// y = x * limit / max(norm, limit)
-std::unique_ptr<Instruction> make_clip_by_norm(const Spec& spec) {
-  const Buffer& x = required_input(spec, 0, "gradient");
-  const Buffer& y = required_output(spec, 0, "clipped gradient", x.size(), x.dtype);
-  return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
-    using T = decltype(zero);
-    return make_instruction([norm = NormOp<T>({{x.as<T>(), x.size()}}), op = ClipOp<T>(x.size()),
-                             from = x.as<T>(), to = y.as<T>(),
-                             limit = limit_of(spec)](const StepContext&) mutable {
-      op.scale(from, to,
-               limit / std::max(norm.run(), limit));  // NaN stays: it is the first operand
+    const Buffer& grad = required_input(spec, 4, "grad", param.size(), param.dtype);
+    return make_instruction([op = AdamOp<T>(param.size()), arrays = Arrays<T, 4>(spec),
+                             grad = grad.as<T>(), rate = Number(spec, 5, "learning_rate"),
+                             beta_1 = Number(spec, 6, "beta_1"), beta_2 = Number(spec, 7, "beta_2"),
+                             epsilon = Number(spec, 8, "epsilon"),
+                             decay = Number(spec, 10, "weight_decay"),
+                             count = iterations.as<std::int64_t>()](const StepContext&) mutable {
+      op.run(arrays.begin(0), arrays.begin(1), arrays.begin(2), arrays.begin(3), grad,
+             {rate, beta_1, beta_2, epsilon, decay}, *count + 1);
     });
   });
 }
@@ -149,18 +106,16 @@ std::unique_ptr<Instruction> make_global_norm(const Spec& spec) {
   });
 }
 
-// y = x * limit / max(norm, limit), and NaN where the norm is not finite, so that it is seen.
-std::unique_ptr<Instruction> make_scale_by_global_norm(const Spec& spec) {
-  const Buffer& x = required_input(spec, 0, "gradient");
-  const Buffer& norm = required_input(spec, 1, "norm", 1, x.dtype);
-  const Buffer& y = required_output(spec, 0, "clipped gradient", x.size(), x.dtype);
-  return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
-    using T = decltype(zero);
-    return make_instruction([op = ClipOp<T>(x.size()), from = x.as<T>(), norm = norm.as<T>(),
-                             to = y.as<T>(), limit = limit_of(spec)](const StepContext&) {
-      const double length = static_cast<double>(*norm);
-      op.scale(from, to, limit / std::max(length, limit) + (length - length));
-    });
+// y = x, which must be a learning rate
+std::unique_ptr<Instruction> make_checked_rate(const Spec& spec) {
+  const Buffer& x = required_input(spec, 0, "x", 1, DType::kFloat64);
+  const Buffer& y = required_output(spec, 0, "y", 1, DType::kFloat64);
+  return make_instruction([from = x.as<double>(), to = y.as<double>(),
+                           what = spec.text("what", "the learning rate")](const StepContext&) {
+    const double rate = *from;
+    check(rate >= 0.0 && rate <= std::numeric_limits<double>::max(), what, " is ", rate,
+          ": expected a finite number, 0 or greater");
+    *to = rate;
   });
 }
 
@@ -169,13 +124,9 @@ std::unique_ptr<Instruction> make_scale_by_global_norm(const Spec& spec) {
 void register_optimizer(Registry& registry);
 void register_optimizer(Registry& registry) {
   registry.add("sgd", make_sgd);
-  registry.add("adagrad", make_adagrad);
-  registry.add("rmsprop", make_rmsprop);
   registry.add("adam", make_adam);
-  registry.add("clip_by_value", make_clip_by_value);
-  registry.add("clip_by_norm", make_clip_by_norm);
   registry.add("global_norm", make_global_norm);
-  registry.add("scale_by_global_norm", make_scale_by_global_norm);
+  registry.add("checked_rate", make_checked_rate);
 }
 
 }  // namespace dlnative

@@ -27,10 +27,6 @@ double seconds_since(Clock::time_point start) {
 Program::Program(std::shared_ptr<Arena> arena, std::size_t bytes)
     : arena_(std::move(arena)), block_(arena_->reserve(bytes)), bytes_(bytes) {}
 
-std::size_t Program::add(const Spec& spec, std::string label, bool commits) {
-  return add(registry().make(spec), std::move(label), commits);
-}
-
 std::size_t Program::add(std::unique_ptr<Instruction> instruction, std::string label,
                          bool commits) {
   committed_ = committed_ || commits;

@@ -58,7 +58,6 @@ class Program {
   // instruction may be left in its midst, as the next step computes all of it anew. Returns the
   // bytes of packed weights that the instruction keeps; where there are any, every run says their
   // version.
-  std::size_t add(const Spec& spec, std::string label, bool commits);
   std::size_t add(std::unique_ptr<Instruction> instruction, std::string label, bool commits);
   void add_feed(Buffer target);
   void add_output(Buffer source);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "core/checks.h"
 #include "program/instruction.h"
@@ -54,6 +55,18 @@ template <class T>
 T* data_or_null(const Buffer* buffer) {
   return buffer != nullptr ? buffer->as<T>() : nullptr;
 }
+
+// An array and what it becomes by a kernel that works in place: usually one memory.
+struct InPlace {
+  Buffer from;
+  Buffer to;
+
+  // Puts the values that the kernel starts from in its place.
+  void begin() const {
+    if (from.data == to.data) return;
+    std::memcpy(to.data, from.data, static_cast<std::size_t>(to.size() * dtype_size(to.dtype)));
+  }
+};
 
 // Elements of all axes but the last; 1 for a vector.
 inline std::int64_t row_count(const Buffer& buffer) {

@@ -16,6 +16,7 @@ _MODULES = (
     "constraints",
     "data",
     "datasets",
+    "dtype_policies",
     "engines",
     "graph",
     "initializers",
@@ -32,6 +33,7 @@ _MODULES = (
     "utils",
 )
 _NAMES = {
+    "DTypePolicy": "dtype_policies",
     "Initializer": "initializers",
     "Input": "layers",
     "Layer": "layers",

@@ -61,6 +61,7 @@ class _Evaluation:
         self.functions = {}
         for with_gradients in (False, True):
             graph = Graph(training=training)
+            graph.floatx = self.dtype
             feeds = [graph.feed(a.shape, self.dtype) for a in x]
             numbers = getattr(loss, "sparse_labels", False)
             labels = [
@@ -226,7 +227,7 @@ def vjp(function, *inputs, training=False):
             for t, g in zip(targets, gradients(backward, results, targets, seeds))
         ]
         # The forward pass has changed the state already.
-        backward.nodes = [node for node in backward.nodes if not node.op.writes]
+        backward.assigned.clear()
         values = engines.build(backward, grads)(*arrays, *weights)
         by_path = {t.source.path: g for t, g in zip(variables, values[len(feeds) :])}
         return values[: len(feeds)], by_path

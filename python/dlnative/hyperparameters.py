@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from .utils.numbers import as_float
+from .graph.tensor import traced_graph
+from .scalar import Scalar
+from .utils.numbers import as_float, is_integer
 
 
 class Option:
@@ -36,6 +38,7 @@ class Number(Option):
         low: The smallest value.
         high: The largest value.
         below: Whether the value must be less than `high`.
+        above: Whether the value must be greater than `low`.
         optional: Whether it may be None.
 
     Raises:
@@ -43,11 +46,14 @@ class Number(Option):
         ValueError: A number that is not finite, or out of range.
     """
 
-    def __init__(self, low=-math.inf, high=math.inf, below=False, optional=False):
+    def __init__(
+        self, low=-math.inf, high=math.inf, below=False, above=False, optional=False
+    ) -> None:
         super().__init__(self._checked)
         self.low = low
         self.high = high
         self.below = below
+        self.above = above
         self.optional = optional
 
     def _checked(self, instance, name, value):
@@ -55,15 +61,90 @@ class Number(Option):
             return None
         owner = type(instance).__name__
         number = as_float(owner, name, value)
-        inside = self.low <= number <= self.high and not (self.below and number == self.high)
+        inside = self.low <= number <= self.high
+        inside = inside and not (self.below and number == self.high)
+        inside = inside and not (self.above and number == self.low)
         if not inside or not math.isfinite(number):
             raise ValueError(f"{owner}: expected {name} in {self._range()}, received {value!r}")
         return number
 
     def _range(self):
-        if not math.isfinite(self.high):
+        if not math.isfinite(self.high) and not self.above:
             return f"{self.low:g} or greater"
-        return f"[{self.low:g}, {self.high:g}" + (")" if self.below else "]")
+        first = "(" if self.above or not math.isfinite(self.low) else "["
+        last = ")" if self.below or not math.isfinite(self.high) else "]"
+        return f"{first}{self.low:g}, {self.high:g}{last}"
+
+
+class StepNumber(Number):
+    """A number of an optimizer that programs read at each step, so that setting it rebuilds none.
+
+    While a program is being made it is a scalar tensor of float64 (`graph.tensor.StepScalar`).
+    Whether it is None, and with `switch` whether it is 0, is fixed in a program: such a change
+    rebuilds it.
+
+    Args:
+        switch: Whether 0 means that something is not done at all.
+        **limits: See `Number`.
+    """
+
+    def __init__(self, low=-math.inf, high=math.inf, switch=False, **limits):
+        super().__init__(low, high, **limits)
+        self.switch = switch
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name]
+        graph = traced_graph()
+        if graph is None or value is None:
+            return value
+        return graph.variable(instance.__dict__["_scalars"][self.name])
+
+    def __set__(self, instance, value):
+        super().__set__(instance, value)
+        number = instance.__dict__[self.name]
+        scalars = instance.__dict__["_scalars"]
+        if number is None:
+            return
+        if self.name in scalars:
+            scalars[self.name].assign(number)
+        else:
+            scalars[self.name] = Scalar(number, "float64", self.name)
+
+    def rebuilds(self, before, value):
+        """Whether programs depend on the change from one value to the other."""
+        if (before is None) != (value is None):
+            return True
+        return self.switch and (before == 0) != (value == 0)
+
+
+class Count(Option):
+    """An attribute that is an integer of at least `least`, kept as an int.
+
+    Args:
+        least: The smallest value.
+        optional: Whether it may be None.
+
+    Raises:
+        ValueError: Anything else is set.
+    """
+
+    def __init__(self, least: int, optional: bool = False) -> None:
+        super().__init__(self._checked)
+        self.least = least
+        self.optional = optional
+
+    def _checked(self, instance, name, value):
+        if value is None and self.optional:
+            return None
+        if is_integer(value) and value >= self.least:
+            return int(value)
+        kind = "None or an integer" if self.optional else "an integer"
+        raise ValueError(
+            f"{type(instance).__name__}: expected {name} to be {kind} of at least {self.least}, "
+            f"received {value!r}"
+        )
 
 
 class Flag(Option):

@@ -13,7 +13,8 @@ import numpy as np
 from .changes import TrackedAttribute
 from .graph.dtypes import standard_dtype
 from .graph.operators import Operators
-from .graph.tensor import Tensor, ValueTensor, apply, traced_graph
+from .graph.table import table
+from .graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
 
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 
@@ -65,11 +66,13 @@ class Variable:
     """
 
     is_graph_variable = True
+    is_step_scalar = False  # see `graph.tensor.StepScalar`
 
     # What programs are built from, beside the shape.
     trainable = TrackedAttribute()
     regularizer = TrackedAttribute()
     constraint = TrackedAttribute()
+    learning_rate_factor = TrackedAttribute()
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class Variable:
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint
+        self.learning_rate_factor = 1.0  # by which an optimizer's learning rate is multiplied
 
     @classmethod
     def empty(cls, shape, dtype, **kwargs):
@@ -175,6 +179,8 @@ class Variable:
             ValueError: The shape is not that of the variable; nothing has been written.
         """
         graph = traced_graph()
+        if graph is None and isinstance(value, Tensor) and not isinstance(value, ValueTensor):
+            graph = value.graph
         if graph is not None:
             return self._assign_in(graph, value)
         value = value.value if isinstance(value, (Variable, ValueTensor)) else value
@@ -197,13 +203,14 @@ class Variable:
         if isinstance(value, Variable):
             value = graph.variable(value)
         elif not isinstance(value, Tensor) or isinstance(value, ValueTensor):
-            value = graph.constant(np.asarray(value), self.dtype)
+            value = graph.constant(np.asarray(value), graph.leaf(self).dtype)
         elif value.is_symbolic or value.graph is not graph:
             raise TypeError(f"Variable '{self.path}': {value!r} belongs to another call")
         self._check_shape(value)
-        graph.assign(
-            self, value if value.dtype == self.dtype else apply("cast", value, dtype=self.dtype)
-        )
+        dtype = graph.leaf(self).dtype  # fed in another one it has that
+        if self.is_step_scalar and not isinstance(value, StepScalar):
+            value = graph.apply(table["cast"], (value,), {"dtype": dtype}, StepScalar)
+        graph.assign(self, value if value.dtype == dtype else apply("cast", value, dtype=dtype))
         return graph.variable(self)
 
     def _check_shape(self, value):

@@ -11,9 +11,10 @@ from primitive_graphs import Drawing
 
 from dlnative import config, engines, reference
 from dlnative.engines.eager import compute
+from dlnative.engines.native import NativeFunction
 from dlnative.graph import Node, Tensor, apply
 from dlnative.graph.dtypes import FLOATS
-from dlnative.plan import gradients
+from dlnative.plan import gradients, make_plan
 
 STEP = 1e-3  # of finite differences
 CLOSE = 1e-5  # how well they must agree with one another, and the gradient with them
@@ -90,7 +91,8 @@ def wrong_numbers(drawing: Drawing) -> str | None:
     """None, or in words what is wrong with the native engine's answers.
 
     Each node is compared with the oracle in float64 from the inputs that it had; the whole graph,
-    planned, with its nodes computed one by one, on one thread and on three.
+    planned with every result an output, with its nodes computed one by one; and the graph with
+    fused loops, on one thread and on three, with the same instructions one after another.
     """
     graph = drawing.graph
     total = scalar(drawing)
@@ -114,15 +116,18 @@ def wrong_numbers(drawing: Drawing) -> str | None:
     everything = [t for node in graph.nodes for t in node.outputs]
     before = config.num_threads()
     try:
-        for outputs, threads in ((results, 1), (results, 3), (everything, 3)):
+        unfused = NativeFunction(make_plan(graph, results, loops=False))(*drawing.arrays)
+        planned = {id(t): array for t, array in zip(results, unfused)}
+        runs = ((results, 1, planned), (results, 3, planned), (everything, 3, values))
+        for outputs, threads, expected in runs:
             config.set_num_threads(threads)
             program = engines.build(graph, outputs, "native")
             for run in range(2):  # the second finds the arena as the first has left it
                 for t, array in zip(outputs, program(*drawing.arrays)):
-                    if bits(array) != bits(values[id(t)]):
+                    if bits(array) != bits(expected[id(t)]):
                         return (
                             f"run {run} on {threads} threads: {described(t.node)} gives "
-                            f"{array!r}, and alone {values[id(t)]!r}"
+                            f"{array!r}, and alone {expected[id(t)]!r}"
                         )
     finally:
         config.set_num_threads(before)

@@ -229,11 +229,6 @@ def assign(d, name):
     return [d.normal(*shape), d.normal(*shape)], {}
 
 
-@builds("increment")
-def increment(d, name):
-    return [np.array([3])], {}
-
-
 @builds("accumulate_mean")
 def accumulate_mean(d, name):
     n = d.size("batch", 5)
@@ -246,52 +241,32 @@ def moving_average(d, name):
     return [d.normal(n), d.normal(n)], {"momentum": d.one_of(0.75, 0.0, 1.0)}
 
 
-def update(d, slots, attributes):
-    """Parameter, slots (True: there), gradient, hyper and iterations."""
+def update(d, slots, numbers):
+    """Parameter, slots (True: there), gradient, numbers of the step and weight decay."""
     shape = rows(d)
     arrays = [d.positive(*shape) if there else None for there in slots]
-    end = [d.normal(*shape), np.array([0.125]), np.array([4])]
-    return [d.normal(*shape), *arrays, *end], {"weight_decay": d.one_of(0.0, 0.25), **attributes}
+    numbers = [n if n is None else np.array(n) for n in (*numbers, d.one_of(None, 0.25))]
+    return [d.normal(*shape), *arrays, d.normal(*shape), *numbers]
 
 
 @builds("sgd")
 def sgd(d, name):
-    momentum = d.one_of(0.0, 0.5, 0.875)
-    return update(d, [momentum != 0], {"momentum": momentum, "nesterov": d.one_of(False, True)})
-
-
-@builds("adagrad")
-def adagrad(d, name):
-    return update(d, [True], {})
-
-
-@builds("rmsprop")
-def rmsprop(d, name):
-    momentum, centered = d.one_of(0.0, 0.5), d.one_of(False, False, True)
-    inputs, attributes = update(
-        d, [True, momentum > 0, centered], {"momentum": momentum, "centered": centered, "rho": 0.5}
-    )
-    if centered:  # so that the variance does not cancel
-        inputs[3] *= 0.125
-    return inputs, attributes
+    share = d.one_of(None, 0.5, 0.875)
+    inputs = update(d, [share is not None], [0.125, share])
+    return inputs, {"nesterov": d.one_of(False, True)}
 
 
 @builds("adam")
 def adam(d, name):
-    amsgrad = d.one_of(False, True)
-    return update(d, [True, True, amsgrad], {"amsgrad": amsgrad, "beta_1": 0.5, "beta_2": 0.75})
+    slots = [True, True, d.one_of(False, True)]
+    return update(d, slots, [0.125, 0.5, 0.75, 1e-7, 4]), {}
 
 
-@builds("clip_by_value", "clip_by_norm")
-def clip(d, name):
-    return [d.normal(*rows(d))], {"limit": d.one_of(0.5, 100.0)}
+@builds("checked_rate")
+def checked_rate(d, name):
+    return [np.array(0.125)], {"what": "the rate"}
 
 
 @builds("global_norm")
 def global_norm(d, name):
     return [d.normal(*rows(d)), d.normal(d.size("other", 4))][: d.one_of(2, 1)], {}
-
-
-@builds("scale_by_global_norm")
-def scale_by_global_norm(d, name):
-    return [d.normal(*rows(d)), d.positive()], {"limit": d.one_of(0.25, 8.0)}

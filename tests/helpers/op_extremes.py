@@ -128,6 +128,7 @@ def linear_part(attributes):
     return {k: v for k, v in attributes.items() if k in kept}
 
 
+MAY_REFUSE = {"checked_rate"}  # numbers that are not finite
 KINDS = {"sizes": empty_calls, "attributes": edge_calls, "specials": special_calls}
 
 
@@ -143,7 +144,9 @@ def main(kind, shard, shards, first):
         signal.alarm(SECONDS)
         try:
             name = label.split()[0].rstrip(":")
-            wrong = disagreement(name, inputs, attributes, valid=kind == "specials")
+            wrong = disagreement(
+                name, inputs, attributes, valid=kind == "specials" and name not in MAY_REFUSE
+            )
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}"
         if wrong:

@@ -236,6 +236,12 @@ def rescale(g: Drawing, name: str) -> Tensor:
     return apply(name, g.operand(), scale=scale, offset=offset)
 
 
+@makes("fma", "fnma", "lerp")
+def multiply_add(g: Drawing, name: str) -> Tensor:
+    a = g.operand(FLOATS)
+    return apply(name, a, g.partner(a, dtypes=(a.dtype,)), g.partner(a, dtypes=(a.dtype,)))
+
+
 @makes(*ARITHMETIC)
 def binary(g: Drawing, name: str) -> Tensor:
     dtypes = DTYPES if name in ("add", "multiply", "maximum", "minimum") else (*INTEGERS, *FLOATS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cases import FOLDER, all_cases
 from metric_streams import DIFFERS, FUNCTIONS, STREAMS
 from names import ARGUMENTS_DIFFER, find, functions, short
-from open_findings import OPEN
 
 import dlnative
 
@@ -37,11 +36,6 @@ def document() -> str:
     missing = [f"`{name}`" for name in functions() if not is_there(name)]
     if missing:
         parts += ["## What is missing\n", _wrapped(list(dict.fromkeys(missing)))]
-    parts.append(
-        "## What is still open\n\nSome judged calls of these differ, most of them corner cases.\n"
-    )
-    rows = [f"| `{op}` | {'; '.join(why)} |" for op, why in sorted(OPEN.items())]
-    parts.append("\n".join(["| Name | Where |", "| --- | --- |", *rows]) + "\n")
     parts.append("## What is judged\n\nNames, and how many calls judge each of them.\n")
     for family, cases in all_cases().items():
         counts: dict[str, int] = {}
@@ -58,15 +52,16 @@ def document() -> str:
 
 
 def _differences() -> str:
-    """The table of deliberate differences."""
-    reasons: dict[tuple[str, str], None] = {}
-    for cases in all_cases().values():
-        reasons.update({(short(c.op), c.differs): None for c in cases if c.differs})
-    reasons.update(
-        {(short(name), f"Arguments: {why}"): None for name, why in ARGUMENTS_DIFFER.items()}
-    )
-    reasons.update(dict.fromkeys(DIFFERS.items()))
-    rows = [f"| `{op}` | {why} |" for op, why in sorted(reasons)]
+    """The table of deliberate differences; names that share a reason have one row."""
+    names: dict[str, set[str]] = {}
+    for case in (case for cases in all_cases().values() for case in cases if case.differs):
+        names.setdefault(case.differs, set()).add(short(case.op))
+    for name, why in ARGUMENTS_DIFFER.items():
+        names.setdefault(f"Arguments: {why}", set()).add(short(name))
+    for name, why in DIFFERS.items():
+        names.setdefault(why, set()).add(name)
+    rows = sorted((sorted(ops), why) for why, ops in names.items())
+    rows = [f"| {', '.join(f'`{op}`' for op in ops)} | {why} |" for ops, why in rows]
     return "\n".join(["| Name | Difference, and why |", "| --- | --- |", *rows]) + "\n"
 
 

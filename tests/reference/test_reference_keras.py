@@ -22,13 +22,6 @@ OPTIMIZERS: list[tuple[str, list[float | None], dict[str, Any]]] = [
     ("SGD", [None], {}),
     ("SGD", [0.0], {"momentum": 0.9}),
     ("SGD", [0.0], {"momentum": 0.9, "nesterov": True}),
-    ("Adagrad", [0.1], {}),
-    ("Adagrad", [0.1], {"epsilon": 1e-2}),
-    ("RMSprop", [0.0, None, None], {}),
-    ("RMSprop", [0.0, None, None], {"rho": 0.7, "epsilon": 1e-3}),
-    ("RMSprop", [0.0, 0.0, None], {"momentum": 0.8}),
-    ("RMSprop", [0.0, None, 0.0], {"centered": True}),
-    ("RMSprop", [0.0, 0.0, 0.0], {"momentum": 0.8, "centered": True, "epsilon": 1e-4}),
     ("Adam", [0.0, 0.0, None], {}),
     ("Adam", [0.0, 0.0, None], {"beta_1": 0.7, "beta_2": 0.6, "epsilon": 1e-3}),
     ("Adam", [0.0, 0.0, 0.0], {"amsgrad": True, "beta_2": 0.5}),
@@ -55,34 +48,22 @@ def test_optimizer(
         start,
         *(None if s is None else np.full_like(start, s) for s in slots),
     )
+    numbers: list[Any] = [LEARNING_RATE, options.get("momentum")]
+    if name == "Adam":
+        betas = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+        numbers = [LEARNING_RATE, *(options.get(k, v) for k, v in betas.items()), 0]
+    further = {"nesterov": True} if options.get("nesterov") else {}
     for step in range(STEPS):
         grad = rng.normal(size=start.shape) * [10.0, 0.1]
         optimizer.apply([grad], [variable])
-        state = update(
-            *state,
-            grad,
-            np.array([LEARNING_RATE]),
-            np.array([step]),
-            weight_decay=weight_decay or 0.0,
-            **options,
-        )
+        if name == "Adam":
+            numbers[-1] = step
+        given = [None if n is None else np.array(n) for n in (*numbers, weight_decay)]
+        results = update(*state, grad, *given, **further)
+        new = iter(results if isinstance(results, tuple) else (results,))
+        state = tuple(None if a is None else next(new) for a in state)
         assert variable.numpy().dtype == np.float64
         np.testing.assert_allclose(state[0], variable.numpy(), rtol=1e-11)
-
-
-@pytest.mark.parametrize("limit", [0.5, 100.0])
-def test_gradient_clipping(keras: ModuleType, limit: float) -> None:
-    grads = [np.array([3.0, -4.0]), np.array([0.25, 12.0])]
-    norm = reference.global_norm(*grads)
-    for option, clipped in (
-        ("clipvalue", [reference.clip_by_value(g, limit) for g in grads]),
-        ("clipnorm", [reference.clip_by_norm(g, limit) for g in grads]),
-        ("global_clipnorm", [reference.scale_by_global_norm(g, norm, limit) for g in grads]),
-    ):
-        variables = [keras.Variable(np.zeros_like(g), dtype="float64") for g in grads]
-        keras.optimizers.SGD(learning_rate=1.0, **{option: limit}).apply(grads, variables)
-        for variable, g in zip(variables, clipped, strict=True):
-            np.testing.assert_allclose(variable.numpy(), -g, rtol=1e-14)
 
 
 ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [

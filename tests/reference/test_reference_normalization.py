@@ -61,7 +61,7 @@ def test_layer_and_group_norm_by_hand() -> None:
 
 
 def test_moving_average_by_hand() -> None:
-    (state,) = reference.moving_average(np.array([4.0, 0.0]), np.array([0.0, 8.0]), momentum=0.75)
+    state = reference.moving_average(np.array([4.0, 0.0]), np.array([0.0, 8.0]), momentum=0.75)
     np.testing.assert_array_equal(state, [3.0, 2.0])
     with pytest.raises(ValueError, match="value"):
         reference.moving_average(np.zeros(2), np.zeros(1))
@@ -161,7 +161,7 @@ def test_keras_normalizes_alike(keras: Any) -> None:
     y = np.asarray(layer(X, training=True))
     expected, mean, variance = reference.batch_norm_training(X)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=2e-6)
-    (moving,) = reference.moving_average(np.ones(6), variance, momentum=0.8)
+    moving = reference.moving_average(np.ones(6), variance, momentum=0.8)
     np.testing.assert_allclose(layer.moving_variance.numpy(), moving, rtol=1e-6)
     np.testing.assert_allclose(
         np.asarray(layer(X, training=False)),

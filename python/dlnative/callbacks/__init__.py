@@ -7,6 +7,7 @@ from .callback_list import CallbackList
 from .early_stopping import EarlyStopping
 from .history import History
 from .lambda_callback import LambdaCallback
+from .learning_rate_scheduler import LearningRateScheduler
 from .progress import ProgbarLogger
 from .terminate_on_nan import TerminateOnNaN
 
@@ -16,6 +17,7 @@ __all__ = [
     "EarlyStopping",
     "History",
     "LambdaCallback",
+    "LearningRateScheduler",
     "ProgbarLogger",
     "TerminateOnNaN",
 ]

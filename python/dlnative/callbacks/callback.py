@@ -30,6 +30,8 @@ class Callback:
         0 ['loss']
     """
 
+    _adds_logs: tuple[str, ...] = ()  # names that it puts into the logs of an epoch
+
     def __init__(self):
         self.params: Any = None
         self._model: Any = None

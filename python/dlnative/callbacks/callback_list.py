@@ -65,6 +65,7 @@ class CallbackList(Callback):
         complete = True
         for callback in self.callbacks:
             callback._check_logs(names, complete)
+            names = [*names, *callback._adds_logs]
             ours = type(callback).__module__.startswith(f"{__package__}.")
             complete = complete and ours and not isinstance(callback, LambdaCallback)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .. import _core
 
 
@@ -29,15 +27,17 @@ class NativeFunction:
         self.packed_bytes = 0
         for node in plan.instructions:
             constants = plan.constants(node)
+            condition = plan.schedule.conditions.get(id(node))
             kept = self.program.add(
                 node.op.name,
                 [None if t is None else self._buffer(t) for t in node.inputs],
                 [self._buffer(t) for t in node.outputs],
                 node.op.native_attributes(node.inputs, node.attributes),
                 node.scope or "",
-                node.op.commits,
+                plan.schedule.commits(node),
                 constants,
                 plan.memory.workspace(node),
+                None if condition is None else self._buffer(condition),
             )
             if kept:
                 self.packed_bytes += kept
@@ -56,8 +56,7 @@ class NativeFunction:
         memory = self.plan.memory
         if id(tensor) in memory.places:
             return memory.offset(tensor), tensor.dtype, tensor.shape
-        source = tensor.source
-        return source if isinstance(source, np.ndarray) else source.array
+        return self.plan.schedule.array_of(tensor)
 
     def __call__(self, *arrays, step=0):
         """One run on whole arrays, one per feed; returns a tuple of new arrays.

@@ -176,11 +176,10 @@ def samples(op, name, value):
 _SEED = integer(high=2**64 - 1)  # all 64 bits, with or without a sign
 RULES = {
     **dict.fromkeys(
-        ("alpha", "fill_value", "label_smoothing", "limit", "momentum", "offset", "rate", "rho")
-        + ("scale", "threshold", "weight_decay"),
+        ("alpha", "fill_value", "label_smoothing", "momentum", "offset", "rate", "scale")
+        + ("threshold",),
         number(),
     ),
-    **dict.fromkeys(("beta_1", "beta_2"), number(0, below=1)),  # the correction divides by 1 - beta
     **dict.fromkeys(("epsilon", "max_value", "negative_slope"), number(0)),
     **dict.fromkeys(
         ("factor", "height_shift", "height_zoom", "rotation", "value_range")
@@ -191,7 +190,7 @@ RULES = {
     **dict.fromkeys(("height", "start", "stop", "width"), integer(0, MAX_SIZE)),
     "groups": integer(1, MAX_SIZE),
     **dict.fromkeys(
-        ("amsgrad", "approximate", "bias", "centered", "indices", "keepdims", "nesterov")
+        ("approximate", "bias", "indices", "keepdims", "nesterov")
         + ("pre_activation", "residual", "transpose_a", "transpose_b"),
         flag,
     ),
@@ -205,7 +204,7 @@ RULES = {
     **dict.fromkeys(("starts", "steps"), integers),
     **dict.fromkeys(("high", "interior", "low"), sizes(0)),
     **dict.fromkeys(("descending", "reverse"), flag),
-    "side": text,
+    **dict.fromkeys(("side", "what"), text),
     "value": value,
     "dtype": dtype,
     "dtypes": each(dtype, "a tuple of dtypes"),

@@ -24,7 +24,9 @@ class Op:
     Attributes:
         name: The word for this op at every level.
         inplace: {output index: input index}: that output may overwrite that input if it is dead.
-        writes: Indices of the inputs that the op overwrites (state). Such nodes are never dropped.
+            See `overwrites`.
+        writes: Indices of the inputs that the op overwrites. Only `assign` does: such nodes are
+            never dropped, and come last.
         saves: For activations, "output" or "input": what the gradient rule needs.
         view: True where the output is the input's memory under another shape.
         random: True where the result depends on the number of the training step.
@@ -42,7 +44,8 @@ class Op:
         fused: The row that stands for this one together with what its epilogue took in, where that
             is another row.
         fusion: What it is to others that may take it in, one word or None: "activation",
-            "activation_gradient", "add", "bias_gradient", "loss_sum", "normalization".
+            "activation_gradient", "add", "bias_gradient", "difference", "loss_sum",
+            "normalization", "product", "rescale", "square".
         epilogue: What its own kernel does in the same pass where asked to: a set of the words of
             `fusion`, or "relu" (that activation only), "relu_gradient" (of its dy, beforehand),
             "indices" (positions of maxima, one byte each), "moments" (those of blocks of its
@@ -51,14 +54,15 @@ class Op:
             the activation; or None.
         moments: Index of the input where it takes the moments of blocks of rows of its first one,
             instead of reading that; or None.
-        grad_index: For an update that works alike on every element: index of the gradient. What
-            comes before are the parameter and its slots, and updates of neighbours in memory may be
-            merged into one over a flat buffer. None for all other ops.
-        commits: True where it changes parameters or other state that outlives the step: such nodes
-            come last, so that a step is done whole or not at all.
+        map: The elementwise function of the fused loops that it is, or None. See `line`.
+        reduction: True where it is sum, mean, max or min over axes, which a loop may end with.
+        spreads: True where the result is the input, broadcast.
+        elementwise: True where an element of a result depends on the same elements of the inputs
+            that have its shape, and on scalars.
         index_inputs: {input index: (input index, axis)}: integers that are positions along that
             axis of that other input, so they must be in range.
         calls_python: True where a run calls back into Python.
+        may_fail: True where a run may raise for the values that it is given.
         reduces: True where the attribute `axis` may name several axes.
         workspace: True where its native instruction may need memory beside its inputs and outputs;
             how much, C++ says (`plan/workspace.py`).
@@ -105,10 +109,13 @@ class Op:
     epilogue: frozenset[str] = frozenset()
     residual: int | None = None
     moments: int | None = None
-    grad_index: int | None = None
-    commits = False
+    map: str | None = None
+    reduction = False
+    spreads = False
+    elementwise = False
     index_inputs: dict[int, tuple[int, int]] = {}
     calls_python = False
+    may_fail = False
     reduces = False
     workspace = False
 
@@ -121,6 +128,24 @@ class Op:
         if self.reduces:
             return {**attributes, "axis": list(normalize_axes(self.name, axis, ndim))}
         return {**attributes, "axis": axis % ndim}
+
+    def overwrites(self, node, output):
+        """The inputs whose memory an output of a node may take over, the first choice first."""
+        return (self.inplace[output],) if output in self.inplace else ()
+
+    def line(self, attributes):
+        """The elementwise function of fused loops that it is with these attributes, or None."""
+        return self.map
+
+    def flat_attributes(self, node):
+        """What updates of neighbours in memory must have in common to become one update over both;
+        None where this one must stay alone.
+        """
+        return node.attributes
+
+    def resized(self, attributes, size):
+        """The attributes of an elementwise node for arrays of another size."""
+        return attributes
 
     def rectifies(self, attributes):
         """Whether it is y = max(x, 0) with these attributes, or the gradient of that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import operator
 import threading
@@ -147,6 +148,20 @@ class ValueTensor(Tensor):
         return self.value.item()
 
 
+class StepScalar(Tensor):
+    """A number of the step, such as the learning rate or what a schedule makes of the step counter.
+
+    Among themselves and with Python's numbers and integer scalars such numbers are float64, or
+    int64 as the step counter where no fraction can come up. Where they meet arrays or other tensors
+    they take part as Python's numbers do: rounded once to the dtype of what they meet.
+    """
+
+    __slots__ = ()
+
+
+STEP_DTYPES = ("float64", "int64")
+
+
 class Feed:
     """A leaf whose values the caller gives: rows of a data set, or a whole array."""
 
@@ -191,9 +206,13 @@ class Graph:
         self.nodes = []
         self.feeds = []
         self.leaves = {}  # id of a Variable -> its tensor
-        self.assigned = {}  # id of a Variable -> (the Variable, the tensor that it is now)
+        self.assigned = {}  # id of a Variable -> (it, the tensor that it is now, its condition)
+        self.floatx = None  # the dtype of all floats, where it is not each layer's own
+        self.condition = None  # a bool scalar: what is assigned now counts where it is true
         self.scope = None
         self.composite = None  # name of the public op whose nodes are being added
+        self._scalars = {}  # (op, inputs, attributes) -> result of scalars
+        self._numbers = {}  # (bytes, dtype) -> a constant
         self.next_random = 0  # numbers the random ops of the graph, for their keys
 
     def feed(self, shape, dtype, name=None):
@@ -204,20 +223,45 @@ class Graph:
 
     def variable(self, variable):
         """The tensor that a Variable or a named state array is: its leaf, or what was assigned."""
-        assigned = self.assigned.get(id(variable))
-        return self.leaf(variable) if assigned is None else assigned[1]
+        if id(variable) in self.assigned:
+            _, tensor, condition = self.assigned[id(variable)]
+            if condition is not None and condition is not self.condition:
+                tensor = apply("where", condition, tensor, self.leaf(variable))
+        else:
+            tensor = self.leaf(variable)
+        return tensor
 
     def assign(self, variable, tensor):
-        """From here on `variable` is `tensor`; it is written when the step commits."""
-        self.assigned[id(variable)] = variable, tensor
+        """From here on `variable` is `tensor`; it is written when the step commits.
+
+        In an `only_where` block that counts in the steps in which the condition is true.
+        """
+        condition = self.condition
+        before = self.assigned.get(id(variable))
+        if before is not None and condition is not None and before[2] is not condition:
+            tensor = apply("where", condition, tensor, self.variable(variable))
+            condition = None
+        self.assigned[id(variable)] = variable, tensor, condition
+
+    @contextlib.contextmanager
+    def only_where(self, condition):
+        """A `with` block whose assignments count in the steps in which a bool scalar is true."""
+        before, self.condition = self.condition, condition
+        try:
+            yield
+        finally:
+            self.condition = before
 
     def commit(self):
-        """Emits the writes of all variables that were assigned to; they are done last."""
+        """Emits the writes of all variables that were assigned to; they are done last.
+
+        Variables whose values are fed stay as they are.
+        """
         scope, self.scope = self.scope, None
-        for variable, tensor in self.assigned.values():
+        for variable, tensor, condition in self.assigned.values():
             leaf = self.leaf(variable)
-            if tensor is not leaf:
-                apply("assign", leaf, tensor)
+            if tensor is not leaf and not isinstance(leaf.source, Feed):
+                apply("assign", leaf, tensor, condition)
         self.assigned.clear()
         self.scope = scope
 
@@ -225,7 +269,8 @@ class Graph:
         """The tensor that stands for the values at the beginning of the step (one per graph)."""
         tensor = self.leaves.get(id(variable))
         if tensor is None:
-            tensor = Tensor(
+            kind = StepScalar if _is_step_scalar(variable) else Tensor
+            tensor = kind(
                 variable.shape, str(variable.dtype), self, source=variable, name=variable.name
             )
             self.leaves[id(variable)] = tensor
@@ -234,7 +279,12 @@ class Graph:
     def constant(self, value, dtype=None):
         # By way of an array a Python number wraps where it does not fit, as it does eagerly.
         value = np.array(np.asarray(value), dtype=dtype, order="C")
-        return Tensor(value.shape, value.dtype.name, self, source=value)
+        if value.ndim:
+            return Tensor(value.shape, value.dtype.name, self, source=value)
+        key = value.tobytes(), value.dtype
+        if key not in self._numbers:
+            self._numbers[key] = Tensor((), value.dtype.name, self, source=value)
+        return self._numbers[key]
 
     def result(self, value, what):
         """What user code has returned, as a tensor of this graph.
@@ -266,23 +316,33 @@ class Graph:
                 reached.update(id(t) for t in node.outputs)
         return id(tensor) in reached
 
-    def apply(self, op, inputs, attributes):
-        """Appends a node; returns its output, or a tuple where the op has not exactly one."""
+    def apply(self, op, inputs, attributes, kind=Tensor):
+        """Appends a node; returns its output, or a tuple where the op has not exactly one.
+
+        Args:
+            op: A row of the table.
+            inputs: Tensors of this graph, or None.
+            attributes: The op's attributes.
+            kind: Class of the results of dtype float64 or int64.
+        """
+        key = None
+        if op.elementwise and all(t is None or t.shape == () for t in inputs):
+            # Equal scalars are computed once, and are one tensor to whoever compares them.
+            key = op.name, kind, tuple(map(id, inputs)), *sorted(attributes.items())
+            if key in self._scalars:
+                return self._scalars[key]
         specs, attributes = op.check_call(inputs, attributes)
         single = isinstance(specs, Spec)
-        for i in op.writes:
-            if i < len(inputs) and inputs[i] is not None and inputs[i].source is None:
-                raise ValueError(
-                    f"{op.name}: a variable that was assigned to in this step is written by "
-                    "another part of it, too; leave one of them out"
-                )
         node = Node(op, inputs, attributes, self.scope, self.composite)
         node.outputs = tuple(
-            Tensor(spec.shape, spec.dtype, self, node, i)
+            (kind if spec.dtype in STEP_DTYPES else Tensor)(spec.shape, spec.dtype, self, node, i)
             for i, spec in enumerate((specs,) if single else specs)
         )
         self.nodes.append(node)
-        return node.outputs[0] if single else node.outputs
+        results = node.outputs[0] if single else node.outputs
+        if key is not None:
+            self._scalars[key] = results
+        return results
 
 
 class _Traced(threading.local):
@@ -376,9 +436,13 @@ def apply(name, *inputs, **attributes):
             return compute(op, inputs, attributes)
     if op.dtype_rule is None:
         tensors = _floats(op, tuple(_leaf(graph, value, like) for value in inputs))
-    else:
-        tensors = _promoted(graph, op, inputs)
-    return graph.apply(op, tensors, attributes)
+        return graph.apply(op, tensors, attributes)
+    given = [None if v is None else _dtype_in_graph(v, op.name) for v in inputs]
+    if op.elementwise and _are_step_scalars(inputs, given):
+        given = ["float64" if dtype == "float" else dtype for dtype in given]
+        dtypes = ["float64" if d in FLOATS else d for d in op.operand_dtypes(given)]
+        return graph.apply(op, _cast(graph, op, inputs, dtypes), attributes, StepScalar)
+    return graph.apply(op, _cast(graph, op, inputs, op.operand_dtypes(given)), attributes)
 
 
 def _floats(op, tensors):
@@ -394,11 +458,24 @@ def _floats(op, tensors):
     )
 
 
-def _promoted(graph, op, inputs):
-    """The inputs as tensors of the dtypes in which they meet."""
-    given = [None if v is None else _dtype_in_graph(v, op.name) for v in inputs]
+def _are_step_scalars(inputs, given):
+    """Whether a number of the step meets nothing but numbers."""
+    if not any(_is_step_scalar(value) for value in inputs):
+        return False
+    return all(
+        dtype not in FLOATS and getattr(value, "shape", ()) == ()
+        for value, dtype in zip(inputs, given)
+    )
+
+
+def _is_step_scalar(value):
+    return isinstance(value, StepScalar) or getattr(value, "is_step_scalar", False)
+
+
+def _cast(graph, op, inputs, dtypes):
+    """The inputs as tensors of these dtypes."""
     tensors = []
-    for value, dtype in zip(inputs, op.operand_dtypes(given)):
+    for value, dtype in zip(inputs, dtypes):
         if value is None:
             tensors.append(None)
         elif isinstance(value, Tensor) and not isinstance(value, ValueTensor):
@@ -416,6 +493,8 @@ def _promoted(graph, op, inputs):
 def _dtype_in_graph(value, name):
     """As `dtype_of`, but NumPy's default of float64 does not decide in a float32 model."""
     dtype = dtype_of(value, name)
+    if dtype == "float64" and _is_step_scalar(value):
+        return "float"
     is_constant = isinstance(value, ValueTensor) or not hasattr(value, "source")
     is_constant = is_constant and not is_variable(value)
     return "float" if dtype == "float64" and is_constant else dtype

@@ -13,7 +13,7 @@ import numpy as np
 from .. import config
 from ..graph import Graph, Tensor
 from ..graph.open_shapes import SIZES, agreed, with_open_sizes, with_size
-from ..graph.tensor import Tracing, traced_graph
+from ..graph.tensor import Tracing, apply, traced_graph
 from ..utils import nest
 from ..variables import Variable
 from . import messages, tracking
@@ -140,9 +140,15 @@ def call_in_graph(layer, graph, args, kwargs):
         with Scope(layer), Tracing(graph):
             graph.scope = node_scope()
             dtype = _float_dtype((args, kwargs)) or layer.input_dtype
+            target = graph.floatx or layer.compute_dtype
+            casts = layer.autocast and not layer.is_model
 
             def argument(value):
-                return layer._as_tensor(value, graph, dtype)
+                tensor = layer._as_tensor(value, graph, dtype)
+                floats = isinstance(tensor, Tensor) and tensor.dtype.startswith("float")
+                if casts and floats and tensor.dtype != target:
+                    tensor = apply("cast", tensor, dtype=target)
+                return tensor
 
             def option(value):  # arrays take part in the computation, everything else does not
                 return argument(value) if isinstance(value, (np.ndarray, Variable)) else value
@@ -287,7 +293,7 @@ def _compile(layer, args, kwargs, arena=None):
 def _signature(value):
     """What decides which program a call needs: shapes, structure and other arguments."""
     if isinstance(value, np.ndarray):
-        return ("array", value.shape, value.dtype.name if value.dtype.kind in "iub" else None)
+        return ("array", value.shape, value.dtype.name)
     if isinstance(value, (list, tuple)):
         return (type(value).__name__, *map(_signature, value))
     if isinstance(value, dict):

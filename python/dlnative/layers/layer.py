@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import changes
+from ..dtype_policies import DTypePolicy
 from ..graph import Graph, Tensor
 from ..graph.dtypes import dtype_of
 from ..graph.open_shapes import with_open_sizes, with_size
@@ -65,8 +66,9 @@ class Layer(WeightOwner, Configurable):
     Args:
         activity_regularizer: Must be None.
         trainable: Whether training may change the weights.
-        dtype: "float32" or "float64", of weights and computation; `config.floatx()` by default.
-        autocast: Accepted for Keras; has no effect.
+        dtype: "float32" or "float64", of weights and computation, or a DTypePolicy;
+            `config.floatx()` by default.
+        autocast: Whether floating inputs are cast to `compute_dtype`.
         name: Name in the model; "dense", "dense_1", ... by default.
 
     Raises:
@@ -89,9 +91,7 @@ class Layer(WeightOwner, Configurable):
         >>> Affine(4)(np.ones((2, 3))).shape
         (2, 4)
 
-    Differs from Keras: inputs of another float dtype than the layer's weights are refused instead
-    of cast, except NumPy arrays, which are converted. `activity_regularizer` and masks are
-    not available.
+    Differs from Keras: `activity_regularizer` and masks are not available.
     """
 
     is_layer = True
@@ -112,6 +112,7 @@ class Layer(WeightOwner, Configurable):
         layer.__dict__.update(
             _tracked={},
             _created_trainable={},
+            _learning_rate_factor=None,
             _locked=False,
             _calls=[],
             _init_arguments=(args, kwargs),
@@ -189,13 +190,18 @@ class Layer(WeightOwner, Configurable):
         return self._dtype
 
     @property
+    def dtype_policy(self):
+        """The dtypes of weights and computation, a DTypePolicy."""
+        return DTypePolicy(self._dtype)
+
+    @property
     def compute_dtype(self):
-        """Dtype of the computation, the same as `dtype`."""
+        """Dtype of the computation: what floating inputs are cast to."""
         return self._dtype
 
     @property
     def variable_dtype(self):
-        """Dtype of the weights."""
+        """Dtype of the weights, where `add_weight` is not given another."""
         return self._dtype
 
     @property
@@ -230,7 +236,9 @@ class Layer(WeightOwner, Configurable):
     @_recorded
     def build(self, input_shape):
         """Creates the weights for inputs of a shape; a layer without its own just runs `call`."""
-        if any(not layer.built for layer in tracking.sublayers(self)):
+        if type(self).build is Layer.build and any(
+            not layer.built for layer in tracking.sublayers(self)
+        ):
             self.compute_output_shape(input_shape)
 
     def get_build_config(self):
@@ -322,31 +330,20 @@ class Layer(WeightOwner, Configurable):
     def _feed_dtypes(self, args, kwargs):
         """Dtypes that the arrays of a call are converted to, in order.
 
-        Integers and booleans stay what they are; floats become those that the layer computes in.
+        Integers and booleans stay what they are; floats become those that the layer computes in,
+        unless it has `autocast=False`.
         """
         arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
+        kept = "iub" if self.autocast else "iubf"
         return [
-            dtype_of(v, messages.describe(self)) if v.dtype.kind in "iub" else self.input_dtype
+            dtype_of(v, messages.describe(self)) if v.dtype.kind in kept else self.input_dtype
             for v in arrays
         ]
 
     def _check_inputs(self, args, kwargs):
         """Raises ValueError where the inputs do not fit; called before and after building."""
-        tensors = calls.symbolic_tensors((args, kwargs))
         if self.input_spec is not None and args:
             check_input_spec(self, self.input_spec, calls.symbolic_tensors(args[0]))
-        if not self.built or self.is_model:
-            return
-        floats = [v for v in tracking.own_variables(self) if v.dtype.startswith("float")]
-        for v in floats:
-            for t in tensors:
-                expected = t.graph.leaves.get(id(v), v).dtype
-                if t.dtype != expected and t.dtype.startswith("float"):
-                    raise ValueError(
-                        f"{messages.describe(self)}: expected {expected} input, received "
-                        f"{t.dtype}{messages.source(t)}. Give Input and layers the same dtype, or "
-                        f"set dlnative.config.set_floatx({expected!r}) before making the model."
-                    )
 
     def compute_output_shape(self, input_shape):
         """Shape of the output for inputs of a shape (or a structure of shapes).

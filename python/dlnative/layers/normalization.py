@@ -257,7 +257,7 @@ class BatchNormalization(_Normalization):
         if training and self.trainable:
             y, mean, variance = apply("batch_norm_training", x, gamma, beta, epsilon=self.epsilon)
             for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                apply("moving_average", state, value, momentum=self.momentum)
+                state.assign(apply("moving_average", state, value, momentum=self.momentum))
         else:
             y = apply(
                 "batch_norm",

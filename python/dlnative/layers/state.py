@@ -23,6 +23,7 @@ class LayerState:
     supports_masking: bool
     input_spec: InputSpec | list[InputSpec] | None
     _trainable: bool
+    _learning_rate_factor: float | None  # None: that of the layer it belongs to
     _dtype: str
     _calls: list[LayerCall]  # calls on symbolic tensors
     _tracked: dict  # attribute -> variable, layer, or a list or dict with some

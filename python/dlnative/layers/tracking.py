@@ -58,12 +58,20 @@ def own_variables(layer):
     return [v for v in variables if created[id(v)]] + [v for v in variables if not created[id(v)]]
 
 
-def collect_variables(layer, found):
-    """Puts the variables of a layer, then those of its sublayers, into a dict by their ids."""
+def collect_variables(layer, found, factor=None):
+    """Puts the variables of a layer, then those of its sublayers, into a dict by their ids.
+
+    They get the factor of their learning rate, which a layer that has none of its own has from
+    the one it belongs to.
+    """
+    own = layer._learning_rate_factor
+    factor = factor if own is None else own
     for variable in own_variables(layer):
         found.setdefault(id(variable), variable)
+        if factor is not None:
+            variable.learning_rate_factor = factor
     for sublayer in sublayers(layer):
-        collect_variables(sublayer, found)
+        collect_variables(sublayer, found, factor)
 
 
 def sublayers(layer):

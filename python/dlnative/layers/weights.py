@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .. import constraints, initializers, regularizers
+from ..utils.numbers import finite_number
 from ..variables import Variable, is_without_memory
 from . import calls, messages, tracking
 from .state import LayerState
@@ -30,6 +31,34 @@ class WeightOwner(LayerState):
         for layer in tracking.sublayers(self):
             layer.trainable = value
 
+    @property
+    def learning_rate_factor(self) -> float:
+        """By what optimizers multiply their learning rate for the weights, 1 by default.
+
+        A finite number, 0 or greater; with 0 an optimizer leaves the weights as they are. Setting
+        it reaches all sublayers, also those that the layer gets later; it may be set at any time,
+        and counts from the next update on. It is no part of configurations.
+
+        Example:
+            >>> from dlnative import Sequential, layers
+            >>> model = Sequential([layers.Dense(8), layers.Dense(1)])
+            >>> model.layers[0].learning_rate_factor = 0.1
+        """
+        factor = self._learning_rate_factor
+        return 1.0 if factor is None else factor
+
+    @learning_rate_factor.setter
+    def learning_rate_factor(self, value):
+        owner = messages.describe(self)
+        value = finite_number(owner, "learning_rate_factor", value)
+        if value < 0:
+            raise ValueError(
+                f"{owner}: expected learning_rate_factor 0 or greater, received {value}"
+            )
+        for layer in tracking.all_layers(self):
+            layer.__dict__["_learning_rate_factor"] = value
+        tracking.collect_variables(self, {})
+
     def add_weight(
         self,
         shape=None,
@@ -50,7 +79,9 @@ class WeightOwner(LayerState):
             initializer: See `initializers.get`; "glorot_uniform" by default, "zeros" for integers.
             dtype: The layer's by default.
             trainable: Whether training may change it.
-            autocast, aggregation, overwrite_with_gradient: Accepted for Keras; have no effect.
+            autocast: Of no meaning, as there are no policies with two dtypes yet.
+            aggregation: Of no meaning on one machine.
+            overwrite_with_gradient: Must be False.
             regularizer: See `regularizers.get`; a penalty that training adds to the loss.
             constraint: See `constraints.get`; what training makes of it after each update.
             name: Name within the layer.
@@ -60,8 +91,14 @@ class WeightOwner(LayerState):
 
         Raises:
             RuntimeError: The layer is built already.
-            ValueError: A size that is not known, or an initializer that returns another shape.
+            ValueError: A size that is not known, an initializer that returns another shape, or
+                `overwrite_with_gradient`.
         """
+        if overwrite_with_gradient:
+            raise ValueError(
+                f"{messages.describe(self)}: overwrite_with_gradient is not available; assign to "
+                "the weight in call()"
+            )
         self._check_initialized()
         shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
         if any(n is None for n in shape):
@@ -90,6 +127,7 @@ class WeightOwner(LayerState):
                     f"{value.shape}, expected {shape}"
                 )
             variable = Variable(value, dtype, **place)
+        variable.learning_rate_factor = self.learning_rate_factor
         tracking.track(self, ("weight", id(variable)), variable)
         self._created_trainable[id(variable)] = trainable
         return variable

@@ -210,6 +210,9 @@ def _moved(x, axis):
     return x if _is_last(axis, x) else ops.moveaxis(x, axis, -1)
 
 
+_NO_CLASS = -(2**31)  # what fractions become as class numbers
+
+
 def class_numbers(name, y_true, y_pred, ignore_class=None):
     """Class numbers as int32, (batch, ...); a last axis of size 1 is dropped."""
     labels = as_labels(y_true, None)
@@ -218,7 +221,12 @@ def class_numbers(name, y_true, y_pred, ignore_class=None):
     check_sparse(name, labels, y_pred)
     known = labels.value if isinstance(labels, ValueTensor) else labels
     if isinstance(known, Tensor):
-        return known if known.dtype == "int32" else apply("cast", known, dtype="int32")
+        if known.dtype == "int32":
+            return known
+        numbers = apply("cast", known, dtype="int32")
+        if not known.dtype.startswith("float"):
+            return numbers
+        return ops.where(ops.equal(known, ops.floor(known)), numbers, _NO_CLASS)
     check_class_numbers(known, y_pred.shape[-1], name, ignore_class)
     known = known.astype("int32", copy=False)
     return ValueTensor(known) if isinstance(labels, ValueTensor) else known

@@ -143,11 +143,9 @@ def update_metric(metric, *batch):
         TypeError: The program would keep nothing.
     """
     graph = batch[0].graph
-    before = len(graph.nodes)
     with Tracing(graph):
         metric.update_state(*batch)
-    assigned = any(id(v) in graph.assigned for v in metric.variables)
-    if not assigned and not any(node.op.writes for node in graph.nodes[before:]):
+    if not any(id(v) in graph.assigned for v in metric.variables):
         raise TypeError(
             f"metric '{metric.name}': its update_state changes no state when a model is compiled. "
             "Make state by add_weight and change it by assign or assign_add, or keep a Mean (or a "

@@ -118,7 +118,7 @@ def accumulate(state, values, weight=None):
     if isinstance(values, ValueTensor):
         values = ValueTensor(values.value, "float64")
         weight = None if weight is None else ValueTensor(weight.value, "float64")
-    apply("accumulate_mean", state, values, weight)
+    state.assign(apply("accumulate_mean", state, values, weight))
 
 
 def predictions_of(values: Any, dtype: str | None = None) -> Tensor:

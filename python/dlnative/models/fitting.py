@@ -9,6 +9,7 @@ from ..utils import nest
 from . import checks
 from .loop import Epochs, Order, Pass
 from .state import built_from, labelled
+from .step import resolve_constraints
 
 DEFAULT_BATCH = 32
 
@@ -68,6 +69,8 @@ def labelled_rows(model, state, x, y, sample_weight=None, class_weight=None):
         if not resolved:  # "accuracy" must not stay what labels that do not fit have made of it
             objectives.unresolve()
         raise
+    if objectives.constraints:
+        resolve_constraints(model, rows, objectives)
     return rows, probe
 
 
@@ -122,7 +125,7 @@ def build_optimizer(model, state):
     """Makes the slots of parameters that have none."""
     if state.optimizer is None:
         raise ValueError("There is no optimizer to train with: pass `optimizer` to compile()")
-    state.optimizer.build(model.trainable_variables)
+    state.optimizer.prepare(model.trainable_variables)
 
 
 def test_pass(model, state, rows, batch_size, steps):
@@ -161,7 +164,8 @@ def fit(model, state, rows, validation, callbacks, options):
             samples=min(epochs.length * train.batch, rows.count),
         )
     names = state.objectives.names()
-    callbacks.check_logs([*names, *(f"val_{name}" for name in names if tester is not None)])
+    validated = [f"val_{name}" for name in names if tester is not None]
+    callbacks.check_logs([*names, *state.objectives.constraints.names(), *validated])
     model.stop_training = False
     logs = {}
     try:
@@ -179,9 +183,11 @@ def fit(model, state, rows, validation, callbacks, options):
                 results = test(model, state, tester, stop, callbacks, shows and False)
                 logs.update((f"val_{name}", value) for name, value in results.items())
                 logs = dict(sorted(logs.items()))
+            logs.update(state.objectives.constraints.logs())
             callbacks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
+        state.optimizer.finalize_variable_values(model.trainable_variables)
         callbacks.on_train_end(logs)
     finally:
         callbacks.close()
@@ -190,12 +196,12 @@ def fit(model, state, rows, validation, callbacks, options):
 
 def _epoch_runner(model, state, train, callbacks):
     """Function (indices, start, stop, epoch) that runs the steps of one epoch."""
-    counter = state.optimizer._counter.value
+    counter = state.optimizer._iterations.array
     objectives = state.objectives
     if not callbacks.has_batch_hooks("train"):
         if not callbacks.shows_progress:
             return lambda indices, start, stop, epoch: train.run(
-                indices, start, stop, int(counter[0]), epoch
+                indices, start, stop, int(counter), epoch
             )
 
         def run_shown(indices, start, stop, epoch):
@@ -206,7 +212,7 @@ def _epoch_runner(model, state, train, callbacks):
                     done - start, train.rows_before(done) - before, objectives.logs()
                 )
 
-            train.run(indices, start, stop, int(counter[0]), epoch, progress)
+            train.run(indices, start, stop, int(counter), epoch, progress)
 
         return run_shown
 
@@ -224,7 +230,7 @@ def _epoch_runner(model, state, train, callbacks):
             indices,
             start,
             stop,
-            int(counter[0]),
+            int(counter),
             epoch,
             callbacks.on_train_batch_begin,
             end,

@@ -13,7 +13,7 @@ from .arrays import Rows
 from .objectives import CROSSENTROPY, Objectives, is_loss
 from .outputs import per_output
 from .state import inputs_only
-from .step import build_step, flat_arrays
+from .step import build_step, flat_arrays, resolve_constraints
 
 PEAK_FLOPS = 4e9  # measures the peak of a core for profiles, in a hundredth to a tenth of a second
 
@@ -149,10 +149,14 @@ def _planned_step(model, batch):
         None if loss is None else _zeros(loss._label_shape(shape), batch)
         for loss, shape in zip(_losses(given, probe), probe.shapes)
     ]
-    objectives = Objectives(given.loss, given.loss_weights, given.metrics, given.weighted_metrics)
+    objectives = Objectives(
+        given.loss, given.loss_weights, given.metrics, given.weighted_metrics, given.constraints
+    )
     objectives.resolve(probe.names, probe.shapes, [None if a is None else a.shape for a in labels])
     fitting.build_optimizer(model, state)
     rows = Rows(rows.x, labels, [None] * len(labels), rows.structure, batch)
+    if objectives.constraints:
+        resolve_constraints(model, rows, objectives)
     return build_step(model, "train", batch, rows, objectives, state.optimizer)
 
 

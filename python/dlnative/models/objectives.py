@@ -40,14 +40,16 @@ class Objectives:
         targets: List of Target, once resolved.
         reported: List of (output index, Metric, whether it is weighted, name in logs).
         loss_tracker: The mean of the total loss.
+        constraints: The Constraints.
     """
 
-    def __init__(self, loss, loss_weights, metrics, weighted_metrics):
+    def __init__(self, loss, loss_weights, metrics, weighted_metrics, constraints):
         self.loss = loss
         self.loss_weights = loss_weights
         self.metrics = metrics
         self.weighted_metrics = weighted_metrics
         self.loss_tracker = Mean(name="loss")
+        self.constraints = constraints
         self.unresolve()
         check_names(loss, metrics, weighted_metrics, loss_weights)
 
@@ -83,8 +85,17 @@ class Objectives:
         named = [("loss", self.loss_tracker)]
         named += [(name, metric) for _, metric, _, name in self.reported]
         named += [(t.tracker.name, t.tracker) for t in targets if t.tracker is not None]
+        if self.constraints:
+            self._check_free([name for name, _ in named])
+            named.append((self.constraints.violation.name, self.constraints.violation))
         self._logged = sorted(named, key=lambda item: item[0])
         place([v for _, metric in named for v in metric.variables])
+
+    def _check_free(self, names):
+        """Raises where a loss or metric has the name of what constraints put into the logs."""
+        for name in (self.constraints.violation.name, *self.constraints.names()):
+            if name in names:
+                raise ValueError(f"metrics: '{name}' is the name of what constraints report")
 
     def _targets(self, names, preds, labels):
         count = len(preds)
@@ -144,7 +155,9 @@ class Objectives:
     def all_metrics(self):
         """Every Metric: the loss, the metrics, the losses of outputs (the order of `evaluate`)."""
         trackers = [t.tracker for t in self.targets or () if t.tracker is not None]
-        return [self.loss_tracker, *(metric for _, metric, _, _ in self.reported), *trackers]
+        violation = [self.constraints.violation] if self.constraints else []
+        reported = (metric for _, metric, _, _ in self.reported)
+        return [self.loss_tracker, *reported, *trackers, *violation]
 
     def reset(self):
         for metric in self.all_metrics:
@@ -203,6 +216,8 @@ class Objectives:
         if name == "loss" or any(
             t.tracker is not None and t.tracker.name == name for t in self.targets or ()
         ):
+            return "down"
+        if self.constraints and name == self.constraints.violation.name:
             return "down"
         for _, metric, _, logged in self.reported:
             if logged == name:

@@ -81,7 +81,7 @@ class BatchCall:
             for m in metrics
         )
         self.means = [m.state.array for m in metrics] if plain else None
-        self.counter = state.optimizer._counter.value if kind == "train" else None
+        self.counter = state.optimizer._iterations.array if kind == "train" else None
         self.programs = state.programs
 
     def __call__(self, x, y):
@@ -95,7 +95,7 @@ class BatchCall:
             else:
                 for mean in means:
                     mean.fill(0.0)
-            step = 0 if self.counter is None else int(self.counter[0])
+            step = 0 if self.counter is None else int(self.counter)
             if self.both:
                 self.function(x, y, step=step)
             else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import engines
-from ..graph.tensor import Graph, apply
+from .. import changes, engines
+from ..graph.tensor import Graph, Tracing, apply
 from ..losses.base import Loss, reduce_values
 from ..metrics.base import update_metric
 from ..plan import gradients
@@ -81,12 +81,22 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=
         outputs = [t if t.node is not None else apply("reshape", t, shape=t.shape) for t in preds]
         return Step(engines.build(graph, outputs, arena=arena), feeds.sources)
     variables = model.trainable_variables
-    total = _total_loss(variables, feeds, rows, preds, objectives)
-    objectives.loss_tracker.update_state(total, sample_weight=np.float64(batch))
-    _emit_metrics(feeds, rows, preds, objectives)
-    if kind == "train":
-        grads = gradients(graph, total, [graph.variable(v) for v in variables])
-        optimizer.apply_nodes(graph, variables, grads)
+    with Tracing(graph):
+        total = _total_loss(variables, feeds, rows, preds, objectives)
+        objectives.loss_tracker.update_state(total, sample_weight=np.float64(batch))
+        _emit_metrics(feeds, rows, preds, objectives)
+        constraints = objectives.constraints
+        if constraints:
+            arguments = constraint_arguments(model, feeds, rows, preds, objectives)
+            values = constraints.evaluated(graph, arguments, batch)
+        if kind == "train":
+            if constraints:
+                total = constraints.penalised(total, values)
+                constraints.update(graph, values)
+            grads = gradients(
+                graph, optimizer.scale_loss(total), [graph.variable(v) for v in variables]
+            )
+            optimizer.apply_nodes(graph, variables, grads)
     return Step(engines.build(graph, [], arena=arena), feeds.sources)
 
 
@@ -116,6 +126,37 @@ def label_dtype(objective, pred):
     if isinstance(objective, Loss):
         return objective._label_dtype(pred.dtype)
     return "int32" if getattr(objective, "sparse_labels", False) else pred.dtype
+
+
+def constraint_arguments(model, feeds, rows, preds, objectives):
+    """What constraints may take, as functions without arguments: labels are fed if one does."""
+    losses = {target.index: target.loss for target in objectives.targets}
+
+    def y_true():
+        labels = []
+        for i, pred in enumerate(preds):
+            label = _labels(feeds, rows, i, label_dtype(losses.get(i), pred))
+            if label is None:
+                raise ValueError("y: expected labels for a constraint of y_true, received none")
+            labels.append(label)
+        return labels[0] if len(labels) == 1 else labels
+
+    return {
+        "model": lambda: model,
+        "y_true": y_true,
+        "y_pred": lambda: preds[0] if len(preds) == 1 else preds,
+    }
+
+
+def resolve_constraints(model, rows, objectives):
+    """Looks at the constraints for rows of these shapes; see `Constraints.resolve`."""
+
+    def trace(graph, batch):
+        feeds = Feeds(graph, batch, rows)
+        return constraint_arguments(model, feeds, rows, forward(model, feeds, rows), objectives)
+
+    shapes = [None if a is None else (a.shape[1:], a.dtype.name) for a in flat_arrays(rows)]
+    objectives.constraints.resolve(model, (changes.count(), repr(shapes)), trace)
 
 
 def _total_loss(variables, feeds, rows, preds, objectives):

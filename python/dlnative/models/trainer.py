@@ -12,6 +12,7 @@ from ..layers.tracking import Rollback
 from ..random import next_seed
 from ..utils import nest, overrides
 from . import checks, fitting, on_batch
+from .lagrangian import Constraints
 from .loop import Pass
 from .objectives import Objectives
 from .state import TrainerState, built_from, inputs_only
@@ -65,6 +66,12 @@ class Trainer:
         steps_per_execution=1,
         jit_compile="auto",
         auto_scale_loss=True,
+        inequality=None,
+        equality=None,
+        constraint_period=100,
+        constraint_penalty=1.0,
+        constraint_growth=2.0,
+        constraint_penalty_max=10.0,
     ):
         """Says how the model is to be trained.
 
@@ -82,6 +89,15 @@ class Trainer:
             steps_per_execution: How many batches are run between two calls of batch hooks.
             jit_compile: "auto" or True.
             auto_scale_loss: Has an effect in Keras for float16 only, which is not available.
+            inequality: What must not be positive: a function of any of (model, y_true, y_pred), by
+                these names of its parameters, that returns a tensor of any shape, each element of
+                which is to be <= 0; or a list of functions, or a dict of them by name. For several
+                outputs `y_true` and `y_pred` are lists. See docs/training.md.
+            equality: The same for what must be 0.
+            constraint_period: Steps between two updates of the multipliers.
+            constraint_penalty: The first penalty parameter.
+            constraint_growth: By how much it grows where the violation does not fall.
+            constraint_penalty_max: The largest penalty parameter. The learning rate must suit it.
 
         Raises:
             ValueError: An unknown name (the nearest are offered), or a loss that has no gradient.
@@ -91,6 +107,7 @@ class Trainer:
 
         Differs from Keras: a step is always a compiled program, so `run_eagerly=True` and
         `jit_compile=False` raise ValueError; `dlnative.engine("numpy")` runs a model op by op.
+        `inequality` and `equality` and what belongs to them are new.
         Layers' `trainable` counts at the time of training. A loss of probabilities after a sigmoid
         or softmax is computed from that activation's input and clips nothing.
         """
@@ -102,7 +119,14 @@ class Trainer:
             )
         steps = checks.check_count("steps_per_execution", steps_per_execution)
         overrides.refuse_overrides(self, overrides.MODEL)
-        objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
+        options = {
+            "constraint_period": constraint_period,
+            "constraint_penalty": constraint_penalty,
+            "constraint_growth": constraint_growth,
+            "constraint_penalty_max": constraint_penalty_max,
+        }
+        constraints = Constraints(inequality, equality, *options.values())
+        objectives = Objectives(loss, loss_weights, metrics, weighted_metrics, constraints)
         outputs = getattr(self, "outputs", None)
         if outputs and all(hasattr(t, "shape") for t in outputs):
             names = getattr(self, "output_names", None)
@@ -121,6 +145,8 @@ class Trainer:
             "weighted_metrics": weighted_metrics,
             "steps_per_execution": steps,
         }
+        if constraints:  # Keras reads the others
+            state.arguments.update(inequality=inequality, equality=equality, **options)
         self._trainer = state
         self.optimizer = state.optimizer
         self.loss = loss
@@ -144,7 +170,7 @@ class Trainer:
             given.pop(name, None)
         self.compile(**given)
         if self.built:
-            self.optimizer.build(self.trainable_variables)
+            self.optimizer.prepare(self.trainable_variables)
 
     def _training(self, method):
         """The state of a compiled model; RuntimeError before `compile`."""

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from ..naming import unknown
+from . import schedules
+from .adadelta import Adadelta
+from .adafactor import Adafactor
 from .adagrad import Adagrad
-from .adam import Adam
+from .adam import Adam, AdamW
+from .adamax import Adamax
+from .ftrl import Ftrl
+from .lamb import Lamb
+from .lion import Lion
+from .muon import Muon
+from .nadam import Nadam
 from .optimizer import Optimizer
 from .rmsprop import RMSprop
+from .schedule_free_adamw import ScheduleFreeAdamW
 from .sgd import SGD
 
-CLASSES = {cls.__name__: cls for cls in (SGD, Adagrad, RMSprop, Adam)}
+_CLASSES = (
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    AdamW,
+    Adamax,
+    Ftrl,
+    Lamb,
+    Lion,
+    Muon,
+    Nadam,
+    RMSprop,
+    ScheduleFreeAdamW,
+)
+CLASSES = {cls.__name__: cls for cls in _CLASSES}
 KNOWN = {**CLASSES, **{name.lower(): cls for name, cls in CLASSES.items()}}
 
 
@@ -55,4 +81,4 @@ def deserialize(config, custom_objects=None):
     return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
 
 
-__all__ = ["SGD", "Adagrad", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]
+__all__ = ["Optimizer", *CLASSES, "deserialize", "get", "schedules", "serialize"]

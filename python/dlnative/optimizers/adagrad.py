@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..hyperparameters import Number
+from .. import initializers, ops
+from ..hyperparameters import Number, StepNumber
 from .optimizer import Optimizer
 
 
@@ -13,40 +14,32 @@ class Adagrad(Optimizer):
         learning_rate: lr, 0 or greater. The paper's form has 1.0.
         initial_accumulator_value: The first value of a, 0 or greater.
         epsilon: Keeps the root away from 0.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
+        **options: See `Optimizer`.
 
-    Differs from Keras: see `Optimizer`.
+    Differs from Keras: see `Optimizer`. PyTorch adds epsilon to sqrt(a).
 
     Reference: Duchi et al. 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization".
     """
 
-    slots = ("accumulator",)
-
     initial_accumulator_value = Number(0.0)
-    epsilon = Number(0.0)
+    epsilon = StepNumber(0.0)
 
-    def __init__(
-        self,
-        learning_rate=0.001,
-        initial_accumulator_value=0.1,
-        epsilon=1e-7,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        name=None,
-    ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **options):
+        super().__init__(learning_rate, **options)
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
 
-    def initial(self, slot):
-        return self.initial_accumulator_value
+    def build(self, variables):
+        super().build(variables)
+        initial = initializers.Constant(self.initial_accumulator_value)
+        self.add_optimizer_variables(variables, "accumulator", initial)
 
-    def update(self, variable, slots, grad, weight_decay):
-        self._emit(
-            "adagrad", variable, slots, grad, epsilon=self.epsilon, weight_decay=weight_decay
+    def update_step(self, gradient, variable, learning_rate):
+        (accumulator,) = self.slots_of(variable, "accumulator")
+        accumulator.assign(accumulator + gradient * gradient)
+        variable.assign(
+            variable - (learning_rate * gradient) / ops.sqrt(accumulator + self.epsilon)
         )
 
     def get_config(self):

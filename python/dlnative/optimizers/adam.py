@@ -1,8 +1,9 @@
-"""Adam: step sizes from running averages of the gradient and of its square."""
+"""Adam and AdamW: step sizes from running averages of the gradient and of its square."""
 
 from __future__ import annotations
 
-from ..hyperparameters import Flag, Number
+from ..graph.tensor import apply
+from ..hyperparameters import Flag, StepNumber
 from .optimizer import Optimizer
 
 
@@ -18,20 +19,21 @@ class Adam(Optimizer):
         beta_2: Share of the old average of squares, in [0, 1).
         epsilon: The "epsilon hat" of the paper's section 2.1.
         amsgrad: Whether step sizes may only shrink.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
+        **options: See `Optimizer`.
 
-    Differs from Keras: see `Optimizer`. alpha is computed in float64.
+    Differs from Keras: see `Optimizer`. PyTorch adds epsilon to sqrt(v / (1 - beta_2^t)), the form
+    of the paper's algorithm 1: its epsilon is this one divided by sqrt(1 - beta_2^t).
 
     Reference: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", the form before
     section 2.1; Reddi et al. 2018, "On the Convergence of Adam and Beyond".
     """
 
-    slots = ("momentum", "velocity", "velocity_hat")
-
-    beta_1 = Number(0.0, 1.0, below=True)
-    beta_2 = Number(0.0, 1.0, below=True)
-    epsilon = Number(0.0)
+    beta_1 = StepNumber(0.0, 1.0, below=True)
+    beta_2 = StepNumber(0.0, 1.0, below=True)
+    epsilon = StepNumber(0.0)
     amsgrad = Flag()
+
+    decays_itself = True
 
     def __init__(
         self,
@@ -40,40 +42,38 @@ class Adam(Optimizer):
         beta_2=0.999,
         epsilon=1e-7,
         amsgrad=False,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        name=None,
+        **options,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, **options)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.amsgrad = amsgrad
 
-    def active_slots(self):
-        return self.slots if self.amsgrad else self.slots[:2]
+    def build(self, variables):
+        super().build(variables)
+        self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        if self.amsgrad:
+            self.add_optimizer_variables(variables, "velocity_hat")
 
-    def _slot_variables(self):
-        pairs = [self._state[id(p)][name] for p in self._trainable for name in self.slots[:2]]
-        hats = [
-            self._state[id(p)][name] for name in self.active_slots()[2:] for p in self._trainable
-        ]
-        return pairs + hats
-
-    def update(self, variable, slots, grad, weight_decay):
-        self._emit(
+    def update_step(self, gradient, variable, learning_rate):
+        names = ["momentum", "velocity", *(["velocity_hat"] if self.amsgrad else [])]
+        slots = self.slots_of(variable, *names)
+        value, *new = apply(
             "adam",
             variable,
-            slots,
-            grad,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
-            amsgrad=self.amsgrad,
-            weight_decay=weight_decay,
+            *(slots if self.amsgrad else (*slots, None)),
+            gradient,
+            learning_rate,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            self.iterations,
+            self.decay_of(variable),
         )
+        for slot, tensor in zip(slots, new, strict=True):
+            slot.assign(tensor)
+        variable.assign(value)
 
     def get_config(self):
         return {
@@ -83,3 +83,30 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "amsgrad": self.amsgrad,
         }
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay, of 0.004 where nothing else is said.
+
+    Args:
+        weight_decay: w = w - weight_decay * lr * w comes before each update.
+        **options: See `Adam` and `Optimizer`.
+
+    Reference: Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization".
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        weight_decay=0.004,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        amsgrad=False,
+        **options,
+    ):
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
+        )
+        if self.weight_decay is None:
+            raise ValueError("AdamW: expected weight_decay to be a number, received None")

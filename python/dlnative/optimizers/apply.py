@@ -30,14 +30,20 @@ def apply_update(optimizer, grads, parameters):
             )
         arrays.append(grad)
         changed.append(variable)
-    if not optimizer.built:
-        optimizer.build(variables)
+    optimizer.prepare(variables)
     key = (config.current_engine(), *(id(v) for v in changed))
     if optimizer._programs is None:
         from ..engines import ProgramCache
 
         optimizer._programs = ProgramCache(KEPT)
     optimizer._programs.get(key, lambda arena: _build(optimizer, changed, arena))(*arrays)
+
+
+def parameters_of(optimizer, grads, parameters):
+    """The parameters as Variables, of an optimizer that is built on them if it was not yet."""
+    variables = _variables(optimizer, grads, parameters)
+    optimizer.prepare(variables)
+    return variables
 
 
 def _variables(optimizer, grads, parameters):
@@ -48,7 +54,7 @@ def _variables(optimizer, grads, parameters):
             raise ValueError(
                 f"{owner}: give the variables in the first call, or call build(variables) before"
             )
-        variables = optimizer._trainable
+        variables = optimizer._trainable_variables
     else:
         variables = [_as_variable(optimizer, owner, p) for p in parameters]
     if len(grads) != len(variables):
@@ -58,7 +64,7 @@ def _variables(optimizer, grads, parameters):
         )
     if optimizer.built:
         for v in variables:
-            if id(v) not in optimizer._state:
+            if id(v) not in optimizer._indices:
                 raise ValueError(
                     f"{owner}: unknown parameter '{v.path}' of shape {v.shape}. The optimizer "
                     "works on the parameters that it was built with; make a new optimizer for "

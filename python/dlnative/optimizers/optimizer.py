@@ -1,63 +1,80 @@
-"""The base class of optimizers: learning rate, slots, clipping, and updates as graph nodes."""
+"""The base class of optimizers: learning rate, slots, and an update as nodes of a step."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
-import numpy as np
-
 from ..changes import Tracked, note
-from ..graph.tensor import Tracing, apply
-from ..hyperparameters import Number
-from ..naming import auto_name
-from ..utils import overrides
-from ..variables import Variable, place
-from .scalar import Scalar
+from ..graph.tensor import Tensor, Tracing, ValueTensor
+from ..hyperparameters import Count, Flag, Option, StepNumber
+from ..naming import auto_name, unknown
+from ..scalar import Scalar
+from ..utils.signatures import constructor_parameters
+from ..variables import place
+from .clipping import clip_gradients
+from .learning_rate import LearningRate, current_rate, rate_config
+from .slots import Slots, ValuesOf
 
 
-class _LearningRate(Number):
-    """The learning rate: a number-like Variable that is set by assignment."""
-
-    def __get__(self, instance, owner=None):
-        return self if instance is None else instance._learning_rate
-
-    def __set__(self, instance, value):
-        value = float(value) if isinstance(value, (Scalar, np.ndarray)) else value
-        instance._learning_rate.assign(self.check(instance, self.name, value))
-
-
-class Optimizer(Tracked):
+class Optimizer(Slots, Tracked):
     """Base class of optimizers.
 
-    A subclass names its `slots` (arrays like the parameter, kept between updates) and gives
-    `update`, which emits the op that changes one parameter. Every option may be set at any time
-    between batches, `optimizer.learning_rate = 0.01`, and counts from the next update on; a slot
-    that an option needs for the first time starts anew.
+    A subclass makes its slots (arrays like the parameters, kept between updates) in `build` and
+    changes one parameter in `update_step`, with operators and `dlnative.ops`:
+
+        class Momentum(dlnative.optimizers.Optimizer):
+            def build(self, variables):
+                super().build(variables)
+                self.add_optimizer_variables(variables, "velocity")
+
+            def update_step(self, gradient, variable, learning_rate):
+                (velocity,) = self.slots_of(variable, "velocity")
+                self.assign(velocity, 0.9 * velocity - learning_rate * gradient)
+                self.assign_add(variable, velocity)
+
+    The update becomes a part of the training program. Options may be set at any time between
+    batches, `optimizer.learning_rate = 0.01`, and count from the next update on; a slot that an
+    option needs for the first time starts anew.
 
     Args:
-        learning_rate: A number, 0 or greater.
+        learning_rate: A number, 0 or greater; a schedule of `optimizers.schedules`; or a function
+            without arguments, which is called at each step, and once when a program is made.
         weight_decay: Decoupled decay (Loshchilov and Hutter 2019, "Decoupled Weight Decay
             Regularization"): p -= p * weight_decay * learning_rate before each update.
         clipnorm: Shrinks the gradient of each parameter to at most this norm.
         clipvalue: Cuts each element of the gradients to [-clipvalue, clipvalue].
         global_clipnorm: Shrinks all gradients together to at most this norm. At most one of the
             three may be given.
+        use_ema: Whether to keep a moving average of the parameters,
+            a = ema_momentum * a + (1 - ema_momentum) * p after each step. When training ends the
+            parameters become their averages.
+        ema_momentum: In [0, 1].
+        ema_overwrite_frequency: None, or every how many updates the parameters become their
+            averages.
+        loss_scale_factor: None, or by how much the loss is multiplied before, and the gradients
+            are divided after differentiation.
+        gradient_accumulation_steps: None, or how many steps' gradients are averaged for one update.
         name: Name; the class's in snake case by default.
 
-    Differs from Keras: `use_ema`, `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`
-    and `gradient_accumulation_steps` are not available and raise TypeError; `learning_rate` is a
-    number (no schedule, no function). The learning rate is kept in float64, and a gradient of None
-    leaves its parameter alone without a warning.
+    Differs from Keras: the learning rate and all numbers of a step are kept and computed in
+    float64, and rounded where they meet the parameters. A gradient of None leaves its parameter
+    alone without a warning.
     """
 
-    slots: tuple[str, ...] = ()
+    learning_rate = LearningRate()
+    weight_decay = StepNumber(0.0, optional=True)
+    clipnorm = StepNumber(0.0, optional=True, switch=True)
+    clipvalue = StepNumber(0.0, optional=True, switch=True)
+    global_clipnorm = StepNumber(0.0, optional=True, switch=True)
+    use_ema = Flag()
+    ema_momentum = StepNumber(0.0, 1.0)
+    ema_overwrite_frequency = Count(1, optional=True)
+    loss_scale_factor = StepNumber(0.0, above=True, optional=True)
+    gradient_accumulation_steps = Count(2, optional=True)
 
-    learning_rate = _LearningRate(0.0)
-    weight_decay = Number(0.0, optional=True)
-    clipnorm = Number(0.0, optional=True)
-    clipvalue = Number(0.0, optional=True)
-    global_clipnorm = Number(0.0, optional=True)
+    decays_itself = False  # whether `update_step` applies weight decay
 
     def __init__(
         self,
@@ -66,40 +83,67 @@ class Optimizer(Tracked):
         clipnorm=None,
         clipvalue=None,
         global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
         name=None,
+        **kwargs,
     ):
-        overrides.refuse_overrides(self, overrides.OPTIMIZER)
+        for key in kwargs:
+            kind = type(self).__name__
+            raise unknown(f"argument of {kind}", key, constructor_parameters(type(self)))
         self.name = name or auto_name(type(self).__name__)
+        self._scalars = {}  # name of an option -> the Scalar that programs read
+        super().__init__()
+        self._no_decay: Any = ((), None)  # Variables, and a pattern of names
+        self._programs = None  # for `apply` on arrays
+        self._wrapped = {}  # id of a bare array -> (the array, its Variable)
         self.built = False
-        self._hyper = _make([0.0], "float64", "learning_rate", self.name)
-        self._counter = _make([0], "int64", "iteration", self.name)
-        self._learning_rate = Scalar(self._hyper)
-        self._iterations = Scalar(self._counter)
+        self._iterations = self._tracked(Scalar(0, "int64", "iteration"))
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         self._check_clipping()
-        self._trainable = []  # the parameters, in the order of `build`
-        self._state = {}  # id of a parameter -> {slot name: Variable}
-        self._no_decay: Any = (frozenset(), None)
-        self._programs = None  # for `apply` on arrays
-        self._wrapped = {}  # id of a bare array -> (the array, its Variable)
+
+    def __init_subclass__(cls, **kwargs):
+        """Writes the options out in the signature, for `help` and whoever asks for it."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in vars(cls):
+            return
+        own = inspect.signature(cls.__init__)
+        *parameters, last = own.parameters.values()
+        if last.name != "options" or last.kind is not last.VAR_KEYWORD:
+            return
+        options = list(inspect.signature(Optimizer.__init__).parameters.values())[2:-1]
+        given = {p.name for p in parameters}
+        parameters += [p.replace(kind=p.KEYWORD_ONLY) for p in options if p.name not in given]
+        vars(cls)["__init__"].__signature__ = own.replace(parameters=parameters)
+
+    def __setattr__(self, name, value):
+        if "_scalars" not in self.__dict__ and name not in ("name", "_scalars"):
+            raise RuntimeError(
+                f"{type(self).__name__}: call super().__init__(learning_rate, **kwargs) first in "
+                "__init__"
+            )
+        super().__setattr__(name, value)
 
     def __getstate__(self):
         """For copies and pickles: without programs, and without keys that are addresses."""
-        state = dict(self.__dict__)
-        for name in ("_programs", "_wrapped", "_learning_rate", "_iterations", "_state"):
-            del state[name]
-        return {**state, "_slots": [self._state[id(v)] for v in self._trainable]}
+        left = ("_programs", "_wrapped", "_indices")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setstate__(self, state):
-        slots = state.pop("_slots")
         self.__dict__.update(state, _programs=None, _wrapped={})
-        self._learning_rate = Scalar(self._hyper)
-        self._iterations = Scalar(self._counter)
-        self._state = {id(v): kinds for v, kinds in zip(self._trainable, slots, strict=True)}
+        self._indices = {id(v): i for i, v in enumerate(self._trainable_variables)}
 
     def _attribute_changed(self, name, before):
         """An option has a new value: it counts from the next update on."""
@@ -110,87 +154,86 @@ class Optimizer(Tracked):
         except ValueError:
             self.__dict__[name] = before
             raise
+        option = getattr(type(self), name, None)
+        if isinstance(option, StepNumber) and not option.rebuilds(before, self.__dict__[name]):
+            return
         note()
-        if self.built:
-            self.build(self._trainable)
+        if self.built and isinstance(option, Option):
+            self._build_again(())
 
     def _check_clipping(self):
-        limits = (self.clipnorm, self.clipvalue, self.global_clipnorm)
-        if sum(limit is not None for limit in limits) > 1:
+        names = ("clipnorm", "clipvalue", "global_clipnorm")
+        limits = {name: self.__dict__.get(name) for name in names}
+        if sum(limit is not None for limit in limits.values()) > 1:
+            given = ", ".join(f"{name}={limit}" for name, limit in limits.items())
             raise ValueError(
                 f"{type(self).__name__}: only one of clipnorm, clipvalue and global_clipnorm can "
-                f"be set, received clipnorm={self.clipnorm}, clipvalue={self.clipvalue}, "
-                f"global_clipnorm={self.global_clipnorm}"
+                f"be set, received {given}"
             )
+
+    def is_on(self, option):
+        """Whether an option is set to something else than None, False and 0; of use in `build` and
+        `update_step`, where numbers are tensors of the program.
+        """
+        return bool(self.__dict__[option])
+
+    # --- state ------------------------------------------------------------------------------------
 
     @property
     def iterations(self):
-        """The number of updates so far, a number-like Variable."""
-        return self._iterations
-
-    @property
-    def variables(self):
-        """All state, in Keras's order: iteration, learning rate, then the slots."""
-        return [self._iterations, self._learning_rate, *self._slot_variables()]
-
-    def _slot_variables(self):
-        """Slots, parameter by parameter; a subclass changes the order where Keras's is another."""
-        return [self._state[id(p)][name] for p in self._trainable for name in self.active_slots()]
-
-    def set_weights(self, weights):
-        """Overwrites all state; `weights` in the order of `variables`.
-
-        Raises:
-            ValueError: Number or shapes do not fit; nothing has been written.
-        """
-        variables = self.variables
-        weights = [np.asarray(w) for w in weights]
-        if [w.shape for w in weights] != [v.shape for v in variables]:
-            raise ValueError(
-                f"Optimizer '{self.name}': expected arrays of shapes "
-                f"{[v.shape for v in variables]}, received {[w.shape for w in weights]}"
-            )
-        for variable, value in zip(variables, weights, strict=True):
-            variable.assign(value)
+        """The number of updates so far: a number-like Variable, or a tensor of the program."""
+        steps = self.gradient_accumulation_steps
+        return self._iterations if steps is None else self._iterations // steps
 
     def build(self, variables):
-        """Makes the slots of parameters that have none yet.
+        """Notes parameters and makes the slots that they do not have yet.
+
+        A subclass calls this first and then makes its own slots. It is called again, with all
+        parameters, when there are new ones and after an option has changed; state that it asks for
+        in the same way as before is there still.
 
         Args:
-            variables: Parameters, as Variables. More can be added by a later call.
+            variables: Parameters, as Variables.
         """
+        self._begin_asking()
         place(variables)
-        known = {id(v) for v in self._trainable}
-        self._trainable += [v for v in variables if id(v) not in known]
-        for v in self._trainable:
-            self._state.setdefault(id(v), {})
-        for name in self.active_slots():
-            self._make_slots(name, [v for v in self._trainable if name not in self._state[id(v)]])
+        for v in variables:
+            if id(v) not in self._indices:
+                self._indices[id(v)] = len(self._trainable_variables)
+                self._trainable_variables.append(v)
+        if self.use_ema:
+            self._make_averages(variables)
+        if self.gradient_accumulation_steps:
+            self.add_optimizer_variables(variables, "gradient_accumulator")
         self.built = True
 
-    def _make_slots(self, name, variables):
-        """Gives each of `variables` a slot, all in one buffer, laid out as the parameters are."""
-        made = [
-            _make(
-                self.initial(name),
-                v.dtype,
-                f"{v.path.replace('/', '_')}_{name}",
-                self.name,
-                v.shape,
+    def prepare(self, variables):
+        """`build`, where it has not been called or there are parameters that it has not seen."""
+        new = [v for v in variables if id(v) not in self._indices]
+        if new or not self.built:
+            self._build_again(new)
+
+    def _build_again(self, new):
+        """`build` of all parameters, as if for the first time."""
+        self._ask_again()
+        self.built = False
+        try:
+            self.build([*self._trainable_variables, *new])
+        finally:
+            self._asked_again()
+        if not self.built:
+            raise RuntimeError(
+                f"{type(self).__name__}: its build(variables) must call super().build(variables)"
             )
-            for v in variables
-        ]
-        place(made)
-        for v, slot in zip(variables, made, strict=True):
-            self._state[id(v)][name] = slot
 
-    def active_slots(self):
-        """Names of the slots that these options need."""
-        return self.slots
+    def _make_averages(self, variables):
+        """Averages that begin later than training do so at the present values."""
+        begun = bool(self._iterations.array)
+        for v in variables:
+            initial = ValuesOf(v) if begun else "zeros"
+            self.add_optimizer_variables([v], "average", initial)
 
-    def initial(self, slot):
-        """The first value of a slot's elements."""
-        return 0.0
+    # --- updates ----------------------------------------------------------------------------------
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Leaves parameters out of weight decay.
@@ -200,21 +243,22 @@ class Optimizer(Tracked):
             var_names: Regular expressions; a Variable is left out where one is found in its name.
         """
         pattern = re.compile("|".join(var_names)) if var_names else None
-        self._no_decay = (frozenset(id(v) for v in var_list or ()), pattern)
+        self._no_decay = (tuple(var_list or ()), pattern)
         note()
 
-    def _decay(self, variable):
-        ids, pattern = self._no_decay
-        if (
-            self.weight_decay is None
-            or id(variable) in ids
-            or (pattern and pattern.search(variable.name))
-        ):
-            return 0.0
-        return self.weight_decay
+    def decays(self, variable):
+        """Whether a parameter takes part in weight decay; see `exclude_from_weight_decay`."""
+        excluded, pattern = self._no_decay
+        if any(v is variable for v in excluded):
+            return False
+        return pattern is None or not pattern.search(variable.name)
+
+    def decay_of(self, variable):
+        """The weight decay of a parameter: a number or tensor, None where there is none."""
+        return self.weight_decay if self.decays(variable) else None
 
     def apply_nodes(self, graph, variables, grads):
-        """Emits the nodes of one update: clipping, one op per parameter, constraints, the count.
+        """Makes one update a part of a step.
 
         Args:
             graph: Graph of the gradients.
@@ -229,53 +273,108 @@ class Optimizer(Tracked):
             raise ValueError(
                 f"Optimizer '{self.name}': no parameter has a gradient, so nothing can be trained"
             )
-        clipped = self._clip([g for _, g in pairs])
-        for (variable, _), grad in zip(pairs, clipped, strict=True):
-            state = self._state[id(variable)]
-            slots = {name: state[name] for name in self.active_slots()}
-            with Tracing(graph):
-                self.update(variable, slots, grad, self._decay(variable))
-        for variable, _ in pairs:
-            if variable.constraint is not None:
-                with Tracing(graph):
+        self._place_slots()
+        variables, grads = [v for v, _ in pairs], [g for _, g in pairs]
+        with Tracing(graph):
+            if self.is_on("loss_scale_factor"):
+                grads = [g / self.loss_scale_factor for g in grads]
+            steps = self.gradient_accumulation_steps
+            if steps is None:
+                self._update(graph, variables, grads)
+            else:
+                is_last = (self._iterations + 1) % steps == 0
+                (accumulators,) = zip(
+                    *(self.slots_of(v, "gradient_accumulator") for v in variables), strict=True
+                )
+                totals = [g + a for g, a in zip(grads, accumulators, strict=True)]
+                for accumulator, total in zip(accumulators, totals, strict=True):
+                    accumulator.assign(_where(is_last, 0.0, total))
+                with graph.only_where(is_last):
+                    self._update(graph, variables, [total / float(steps) for total in totals])
+            if self.use_ema:
+                self._average(graph)
+            for variable in variables:
+                if variable.constraint is not None:
                     value = variable.constraint(graph.variable(variable))
-                    what = f"the constraint of '{variable.path}'"
-                    variable.assign(graph.result(value, what))
-        graph_counter = graph.variable(self._counter)
-        apply("increment", graph_counter)
+                    variable.assign(graph.result(value, f"the constraint of '{variable.path}'"))
+            self._iterations.assign_add(1)
 
-    def _clip(self, grads):
-        if self.clipnorm:
-            return [apply("clip_by_norm", g, limit=self.clipnorm) for g in grads]
-        if self.clipvalue:
-            return [apply("clip_by_value", g, limit=self.clipvalue) for g in grads]
-        if self.global_clipnorm:
-            norm = apply("global_norm", *grads)
-            limit = self.global_clipnorm
-            return [apply("scale_by_global_norm", g, norm, limit=limit) for g in grads]
-        return grads
+    def _update(self, graph, variables, grads):
+        """Clipping, weight decay and `update_step`."""
+        rate = current_rate(self, graph)
+        self.begin_updates()
+        for variable, grad in zip(variables, clip_gradients(self, grads), strict=True):
+            factor = variable.learning_rate_factor
+            if factor == 0.0:  # also for those that change parameters at a rate of 0
+                continue
+            own = rate if factor == 1.0 else rate * factor
+            decay = None if self.decays_itself else self.decay_of(variable)
+            if decay is not None:
+                variable.assign(variable - variable * (decay * own))
+            graph.scope = f"{self.name}/{variable.path}"
+            self.update_step(grad, variable, own)
+            graph.scope = None
 
-    def update(self, variable, slots, grad, weight_decay):
-        """Emits the op that changes one parameter.
+    def begin_updates(self):
+        """Called once per update before `update_step` of the parameters; does nothing by itself."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Changes one parameter by `assign`, `assign_add` or `assign_sub`.
 
         Args:
+            gradient: Its clipped gradient, a tensor.
             variable: The parameter.
-            slots: {slot name: Variable} of the active slots.
-            grad: Its clipped gradient, a tensor.
-            weight_decay: The decay of this parameter, 0 where there is none.
+            learning_rate: A scalar.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not implement update")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not implement update_step(gradient, variable, "
+            "learning_rate)"
+        )
 
-    def _emit(self, op, variable, slots, grad, **attributes):
-        """The update op with its fixed places: slots that are not active are absent."""
-        arrays = [slots.get(name) for name in self.slots]
-        apply(op, variable, *arrays, grad, self._hyper, self._counter, **attributes)
+    def assign(self, variable, value):
+        """variable = value"""
+        variable.assign(value)
+
+    def assign_add(self, variable, value):
+        """variable = variable + value"""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable, value):
+        """variable = variable - value"""
+        variable.assign_sub(value)
+
+    def _average(self, graph):
+        is_first = self.iterations == 0
+        momentum = _where(is_first, 0.0, self.ema_momentum)
+        for variable in self._trainable_variables:
+            (average,) = self.slots_of(variable, "average")
+            value = graph.variable(variable)
+            average.assign(value + (average - value) * momentum)
+        if self.ema_overwrite_frequency:
+            now = (self.iterations + 1) % self.ema_overwrite_frequency == 0
+            with graph.only_where(now):
+                for variable in self._trainable_variables:
+                    (average,) = self.slots_of(variable, "average")
+                    variable.assign(average)
+
+    def finalize_variable_values(self, var_list):
+        """With `use_ema`, the parameters become their averages; `fit` calls it at its end."""
+        if not self.use_ema or not int(self._iterations):
+            return
+        for variable in var_list:
+            if id(variable) in self._indices:
+                variable.assign(self.slots_of(variable, "average")[0].value)
+
+    def scale_loss(self, loss):
+        """The loss that is differentiated: times `loss_scale_factor`, where there is one."""
+        return loss * self.loss_scale_factor if self.is_on("loss_scale_factor") else loss
 
     def apply(self, grads, trainable_variables=None):
         """One update of Variables or of bare NumPy arrays, in place, as one compiled program.
 
         Args:
             grads: One array per parameter, of its shape, or None to leave that parameter alone.
+                Tensors of a program that is being made: the update becomes a part of it.
             trainable_variables: The parameters. The first call builds the optimizer on them, and
                 later calls may leave them out.
 
@@ -291,44 +390,52 @@ class Optimizer(Tracked):
             >>> w
             array([0.5, 1.5])
         """
-        from .apply import apply_update
+        from .apply import apply_update, parameters_of
 
+        grads = list(grads)
+        for grad in grads:
+            if isinstance(grad, Tensor) and not isinstance(grad, ValueTensor):
+                self.apply_nodes(grad.graph, parameters_of(self, grads, trainable_variables), grads)
+                return
         apply_update(self, grads, trainable_variables)
 
     def apply_gradients(self, grads_and_vars):
         """`apply` on pairs (gradient, parameter); returns the number of updates so far."""
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
-        return self.iterations
+        return self._iterations
 
     def get_config(self):
         return {
             "name": self.name,
-            "learning_rate": float(self.learning_rate),
+            "learning_rate": rate_config(self),
             "weight_decay": self.weight_decay,
             "clipnorm": self.clipnorm,
-            "clipvalue": self.clipvalue,
             "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            from ..utils.serialization import deserialize_keras_object
+
+            config["learning_rate"] = deserialize_keras_object(
+                config["learning_rate"], custom_objects
+            )
         return cls(**config)
 
     def __repr__(self):
-        return (
-            f"<{type(self).__name__} name={self.name} learning_rate={float(self.learning_rate):g}>"
-        )
+        return f"<{type(self).__name__} name={self.name}>"
 
 
-def _make(value, dtype, name, owner, shape=None):
-    """A state Variable of `value`, or with `shape` one that is filled with it.
+def _where(condition, a, b):
+    from .. import ops
 
-    Slots are as large as the model: their one number is only spread out when `place` gives them
-    their memory, so that they are written once.
-    """
-    variable = Variable(value, dtype=dtype, name=name, trainable=False, path=f"{owner}/{name}")
-    if shape is not None:
-        variable._value = np.broadcast_to(variable.value, shape)
-        variable.shape = shape
-    return variable
+    return ops.where(condition, a, b)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..hyperparameters import Flag, Number
+from .. import ops
+from ..hyperparameters import Flag, StepNumber
 from .optimizer import Optimizer
 
 
@@ -18,19 +19,18 @@ class RMSprop(Optimizer):
         momentum: In [0, 1].
         epsilon: Keeps the root away from 0.
         centered: Whether to divide by the estimated variance.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
+        **options: See `Optimizer`.
 
-    Differs from Keras: see `Optimizer`.
+    Differs from Keras: see `Optimizer`; the variance v - a^2 cannot become negative by rounding.
+    PyTorch adds epsilon to sqrt(v).
 
     Reference: Tieleman and Hinton 2012, "Neural Networks for Machine Learning", lecture 6e;
     centered: Graves 2013, "Generating Sequences With Recurrent Neural Networks", section 2.1.
     """
 
-    slots = ("velocity", "momentum", "average_gradient")
-
-    rho = Number(0.0, 1.0)
-    momentum = Number(0.0, 1.0)
-    epsilon = Number(0.0)
+    rho = StepNumber(0.0, 1.0)
+    momentum = StepNumber(0.0, 1.0, switch=True)
+    epsilon = StepNumber(0.0)
     centered = Flag()
 
     def __init__(
@@ -40,41 +40,37 @@ class RMSprop(Optimizer):
         momentum=0.0,
         epsilon=1e-7,
         centered=False,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        name=None,
+        **options,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, **options)
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
         self.centered = centered
 
-    def active_slots(self):
-        active = {
-            "velocity": True,
-            "momentum": self.momentum > 0,
-            "average_gradient": self.centered,
-        }
-        return tuple(name for name in self.slots if active[name])
+    def build(self, variables):
+        super().build(variables)
+        self.add_optimizer_variables(variables, "velocity")
+        if self.is_on("momentum"):
+            self.add_optimizer_variables(variables, "momentum")
+        if self.centered:
+            self.add_optimizer_variables(variables, "average_gradient")
 
-    def _slot_variables(self):
-        return [self._state[id(p)][name] for name in self.active_slots() for p in self._trainable]
-
-    def update(self, variable, slots, grad, weight_decay):
-        self._emit(
-            "rmsprop",
-            variable,
-            slots,
-            grad,
-            rho=self.rho,
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            centered=self.centered,
-            weight_decay=weight_decay,
-        )
+    def update_step(self, gradient, variable, learning_rate):
+        share = 1.0 - self.rho
+        (velocity,) = self.slots_of(variable, "velocity")
+        velocity.assign(self.rho * velocity + share * (gradient * gradient))
+        variance = velocity
+        if self.centered:
+            (average,) = self.slots_of(variable, "average_gradient")
+            average.assign(self.rho * average + share * gradient)
+            variance = ops.maximum(velocity - average * average, 0.0)
+        change = (learning_rate * gradient) / ops.sqrt(variance + self.epsilon)
+        if self.is_on("momentum"):
+            (momentum,) = self.slots_of(variable, "momentum")
+            momentum.assign(self.momentum * momentum + change)
+            change = momentum
+        variable.assign(variable - change)
 
     def get_config(self):
         return {

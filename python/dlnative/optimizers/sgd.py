@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..hyperparameters import Flag, Number
+from ..graph.tensor import apply
+from ..hyperparameters import Flag, StepNumber
 from .optimizer import Optimizer
 
 
@@ -10,14 +11,14 @@ class SGD(Optimizer):
     """Stochastic gradient descent.
 
     Without momentum: w = w - lr * g.
-    With momentum: v = momentum * v - lr * g; w = w + v, or with `nesterov`
-    w = w + momentum * v - lr * g.
+    With momentum: m = momentum * m - lr * g; w = w + m, or with `nesterov`
+    w = w + momentum * m - lr * g.
 
     Args:
         learning_rate: lr, 0 or greater.
         momentum: In [0, 1].
         nesterov: Whether to look ahead along the momentum.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: See `Optimizer`.
+        **options: See `Optimizer`.
 
     Example:
         >>> import numpy as np, dlnative
@@ -33,39 +34,39 @@ class SGD(Optimizer):
     Sutskever et al. 2013, "On the Importance of Initialization and Momentum in Deep Learning".
     """
 
-    slots = ("momentum",)
-
-    momentum = Number(0.0, 1.0)
+    momentum = StepNumber(0.0, 1.0, switch=True)
     nesterov = Flag()
 
-    def __init__(
-        self,
-        learning_rate=0.01,
-        momentum=0.0,
-        nesterov=False,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        name=None,
-    ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+    decays_itself = True
+
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **options):
+        super().__init__(learning_rate, **options)
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def active_slots(self):
-        return self.slots if self.momentum else ()
+    def build(self, variables):
+        super().build(variables)
+        if self.is_on("momentum"):
+            self.add_optimizer_variables(variables, "momentum")
 
-    def update(self, variable, slots, grad, weight_decay):
-        self._emit(
+    def update_step(self, gradient, variable, learning_rate):
+        decay = self.decay_of(variable)
+        if not self.is_on("momentum"):
+            variable.assign(apply("sgd", variable, None, gradient, learning_rate, None, decay))
+            return
+        (slot,) = self.slots_of(variable, "momentum")
+        value, momentum = apply(
             "sgd",
             variable,
-            slots,
-            grad,
-            momentum=self.momentum,
+            slot,
+            gradient,
+            learning_rate,
+            self.momentum,
+            decay,
             nesterov=self.nesterov,
-            weight_decay=weight_decay,
         )
+        slot.assign(momentum)
+        variable.assign(value)
 
     def get_config(self):
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -9,16 +9,7 @@ from .schedule import same_tensors
 
 
 def place_variables(graph, outputs=()):
-    """Gives every variable of the graph its final place, so that updates can run over flat buffers.
-
-    Parameters that one optimizer updates lie next to each other, and so do their slots, in the same
-    order and with the same gaps.
-    """
-    updates = _updates(graph.nodes)
-    for i in range(max((n.op.grad_index for n in updates), default=0)):
-        place(
-            [n.inputs[i].source for n in updates if i < n.op.grad_index and n.inputs[i] is not None]
-        )
+    """Gives every variable of the graph its final place, the trainable ones side by side."""
     variables = [t.source for t in graph.leaves.values() if is_variable(t.source)]
     place([v for v in variables if getattr(v, "trainable", False)])
     place(variables + [t.source for t in outputs if is_variable(t.source)])
@@ -32,96 +23,161 @@ class FlatTensor(Tensor):
 
 
 def flatten_updates(schedule):
-    """Merges runs of updates whose parameters and slots lie side by side into one update each.
+    """Merges runs of updates whose variables lie side by side into one update each.
 
-    The gradients of a run become parts of one flat tensor, which the memory plan places as a whole.
+    An update is an elementwise node that computes all its results in variables. What else a run
+    reads, such as the gradients, becomes parts of one flat tensor, which the memory plan places as
+    a whole.
     """
-    updates = _updates(schedule.nodes)
-    producers = {id(t): n for n in schedule.nodes for t in n.outputs}
+    updates = [node for node in schedule.each(lambda op: op.elementwise) if schedule.commits(node)]
     taken = set()
-    for run in _runs(updates, producers):
-        if len(run) == 1:
+    for run in _runs(schedule, [Update(schedule, node) for node in updates]):
+        parts = [t for update in run for t in update.movable.values()]
+        if len(run) == 1 or any(id(t) in taken for t in parts) or _depend(schedule, run):
             continue
-        first = run[0]
-        grad_index = first.op.grad_index
-        size, parts = 0, []
-        for node in run:
-            offset = (
-                _distance(first.inputs[0].source, node.inputs[0].source)
-                // ITEMSIZE[first.inputs[0].dtype]
-            )
-            parts.append((node.inputs[grad_index], offset))
-            size = offset + node.inputs[0].size
-        if any(id(t) in taken for t, _ in parts):
-            continue
-        taken.update(id(t) for t, _ in parts)
-        grad = FlatTensor((size,), first.inputs[0].dtype, name="gradients")
-        grad.parts = parts
-        inputs = [
-            None
-            if t is None
-            else Tensor((size,), t.dtype, source=_span(t.source, size), name=t.name)
-            for t in first.inputs[:grad_index]
-        ]
-        merged = Node(
-            first.op,
-            (*inputs, grad, *first.inputs[grad_index + 1 :]),
-            first.attributes,
-            "optimizer",
+        taken.update(id(t) for t in parts)
+        nodes = [update.node for update in run]
+        merged = _merged(run)
+        results = [t for node in nodes for t in node.outputs]
+        schedule.replace(merged, nodes[:-1], at=nodes[-1], results=results)
+
+
+class Update:
+    """An elementwise node that computes all its results in variables, and what it is made of.
+
+    Attributes:
+        node: The node.
+        fixed: {operand: the variable in whose memory it lies}; outputs are counted after inputs.
+        movable: {operand: a tensor of its shape that lies in the arena}.
+        common: The inputs that all updates of a run must share, such as the learning rate.
+    """
+
+    __slots__ = ("common", "condition", "fixed", "movable", "node")
+
+    def __init__(self, schedule, node):
+        self.node = node
+        self.fixed = {}
+        self.movable = {}
+        self.common = []
+        self.condition = schedule.conditions.get(id(node))
+        shape = node.outputs[0].shape if node.outputs else None
+        for i, t in enumerate((*node.inputs, *node.outputs)):
+            if t is None or t.shape != shape:
+                self.common.append(t)
+                continue
+            leaf = schedule.homes.get(id(t), t)
+            if is_variable(leaf.source):
+                self.fixed[i] = leaf.source
+            elif leaf.source is None:
+                self.movable[i] = t
+            else:
+                self.common.append(t)
+
+    @property
+    def address(self):
+        """Of its first result."""
+        return _address(self.fixed[len(self.node.inputs)])
+
+    def is_flat(self, schedule):
+        """Whether it may be a part of a run."""
+        if any(t.shape == () for t in self.node.outputs):  # what is common cannot be told then
+            return False
+        count = len(self.node.inputs)
+        if any(count + k not in self.fixed for k in range(len(self.node.outputs))):
+            return False
+        producers = [schedule.producer(t) for t in self.movable.values()]
+        return all(p is not None and not p.op.view for p in producers)
+
+    def continues(self, before):
+        """Whether all its operands follow those of another update in memory."""
+        a, b = before.node, self.node
+        if a.op is not b.op or a.op.flat_attributes(a) != b.op.flat_attributes(b):
+            return False
+        if a.op.flat_attributes(a) is None or before.condition is not self.condition:
+            return False
+        if not same_tensors(before.common, self.common):
+            return False
+        if before.fixed.keys() != self.fixed.keys() or before.movable.keys() != self.movable.keys():
+            return False
+        if any(t.dtype != before.movable[i].dtype for i, t in self.movable.items()):
+            return False
+        elements = _padded(a.outputs[0])
+        # Tensors of the arena begin at multiples of ALIGNMENT: smaller elements may not fit there.
+        if any(elements * ITEMSIZE[t.dtype] % ALIGNMENT for t in self.movable.values()):
+            return False
+        return all(
+            u.dtype == v.dtype
+            and u.buffer is v.buffer  # nothing of the user's lies between
+            and _address(v) - _address(u) == elements * ITEMSIZE[u.dtype]
+            for u, v in ((before.fixed[i], self.fixed[i]) for i in self.fixed)
         )
-        schedule.replace(merged, run[:-1], at=run[-1])
 
 
-def _updates(nodes):
-    return [node for node in nodes if node.op.grad_index is not None]
-
-
-def _runs(updates, producers):
+def _runs(schedule, updates):
     """Lists of updates that can be one: same op and settings, addresses one after the other."""
     run = []
-    for node in sorted(updates, key=lambda n: _address(n.inputs[0].source)):
-        grad = node.inputs[node.op.grad_index]
-        producer = producers.get(id(grad))
-        movable = producer is not None and not producer.op.view
-        if run and movable and _continues(run[-1], node):
-            run.append(node)
+    flat = [update for update in updates if update.is_flat(schedule)]
+    for update in sorted(flat, key=lambda u: u.address):
+        if run and update.continues(run[-1]):
+            run.append(update)
             continue
         if run:
             yield run
-        run = [node] if movable else []
+        run = [update]
     if run:
         yield run
 
 
-def _continues(before, node):
-    if before.op is not node.op or before.attributes != node.attributes:
-        return False
-    grad_index = node.op.grad_index
-    if not same_tensors(before.inputs[grad_index + 1 :], node.inputs[grad_index + 1 :]):
-        return False
-    step = _padded(before.inputs[0].source)
-    for a, b in zip(before.inputs[:grad_index], node.inputs[:grad_index]):
-        if (a is None) != (b is None):
-            return False
-        if a is not None and (
-            a.dtype != node.inputs[0].dtype
-            or a.source.buffer is not b.source.buffer  # nothing of the user's lies between
-            or _distance(a.source, b.source) != step
-        ):
-            return False
-    return True
+def _depend(schedule, run):
+    """Whether an update of a run needs the results of another one."""
+    members = {id(update.node) for update in run}
+    waiting = [user for update in run for t in update.node.outputs for user in schedule.used_by(t)]
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if id(node) in members:
+            return True
+        waiting += [user for t in node.outputs for user in schedule.used_by(t)]
+    return False
 
 
-def _padded(variable):
-    return -(-variable.array.nbytes // ALIGNMENT) * ALIGNMENT
+def _merged(run):
+    """One node for a run of updates."""
+    first = run[0]
+    offsets, size = [], 0
+    for update in run:
+        size = (update.address - first.address) // ITEMSIZE[first.node.outputs[0].dtype]
+        offsets.append(size)
+        size += update.node.outputs[0].size
+
+    def flat(i, t):
+        if i in first.fixed:
+            return Tensor((size,), t.dtype, source=_span(first.fixed[i], size), name=t.name)
+        if i in first.movable:
+            whole = FlatTensor((size,), t.dtype, name="gradients")
+            whole.parts = [(u.movable[i], offset) for u, offset in zip(run, offsets)]
+            return whole
+        return t
+
+    node = first.node
+    operands = [flat(i, t) for i, t in enumerate((*node.inputs, *node.outputs))]
+    inputs, outputs = operands[: len(node.inputs)], operands[len(node.inputs) :]
+    merged = Node(node.op, tuple(inputs), node.op.resized(node.attributes, size), "optimizer")
+    merged.outputs = tuple(outputs)
+    return merged
+
+
+def _padded(tensor):
+    """Elements from the begin of one variable in a flat buffer to that of the next."""
+    step = ALIGNMENT // ITEMSIZE[tensor.dtype]
+    return -(-tensor.size // step) * step
 
 
 def _address(variable):
     return variable.array.__array_interface__["data"][0]
-
-
-def _distance(a, b):
-    return _address(b) - _address(a)
 
 
 def _span(variable, size):

@@ -7,6 +7,8 @@ without the intermediate going through memory. What can be merged stands in the 
 
 from __future__ import annotations
 
+from .assign import assign_in_place
+from .flatten import flatten_updates
 from .fuse_images import (
     convolution_moments,
     fold_batch_norm,
@@ -14,11 +16,18 @@ from .fuse_images import (
     normalize_add_relu,
     sum_of_gradients,
 )
+from .loops import fuse_loops
+from .multiply_add import multiply_add
 from .schedule import Schedule, live_nodes, merged_node, same_tensors
 
 
-def fuse(graph, outputs):
+def fuse(graph, outputs, loops=True):
     """All passes over the nodes of `graph` that matter for `outputs` or for state.
+
+    Args:
+        graph: A Graph with concrete shapes.
+        outputs: Its tensors that are wanted.
+        loops: Whether elementwise nodes are joined to loops; the results are the same.
 
     Returns:
         A Schedule.
@@ -36,9 +45,14 @@ def fuse(graph, outputs):
         backward_bias,
     ):
         fusion(schedule)
-    # What was merged may have come to stand before its inputs.
+    multiply_add(schedule)
+    schedule.sort()  # what was merged may have come to stand before its inputs
+    if loops:
+        fuse_loops(schedule)
+    assign_in_place(schedule)
+    flatten_updates(schedule)
     schedule.sort()
-    _commits_last(schedule)
+    schedule.commits_last()
     return schedule
 
 
@@ -127,13 +141,6 @@ def backward_bias(schedule):
         )
         first, second = sorted((node, dbias), key=schedule.position)
         schedule.replace(merged, (second,), at=first)
-
-
-def _commits_last(schedule):
-    """Moving statistics change together with the weights: a step is done whole or not at all."""
-    committing = [n for n in schedule.nodes if n.op.commits]
-    if committing:
-        schedule.move_last(committing)
 
 
 def _is_one(tensor):

@@ -105,6 +105,8 @@ def plan_memory(schedule, feeds, workspace_bytes=None):
         groups[-1][0].start = -1
     for i, node in enumerate(schedule.nodes):
         for k, out in enumerate(node.outputs):
+            if out.source is not None or id(out) in schedule.homes:
+                continue
             source = _aliased(node, k, i, places, last_use, schedule)
             name = name_of(node)
             if id(out) in places:
@@ -122,7 +124,7 @@ def plan_memory(schedule, feeds, workspace_bytes=None):
             storage = workspaces[id(node)] = Storage(size, f"{name_of(node)} (workspace)")
             storage.start = storage.end = i
             groups.append([storage])
-        for t in node.inputs:
+        for t in (*node.inputs, schedule.conditions.get(id(node))):
             if t is not None and id(t) in places:
                 for storage in parts_of.get(id(t), [places[id(t)][0]]):
                     storage.end = max(storage.end, i)
@@ -140,7 +142,7 @@ def name_of(node):
 def _last_uses(schedule):
     last = {}
     for i, node in enumerate(schedule.nodes):
-        for t in node.inputs:
+        for t in (*node.inputs, schedule.conditions.get(id(node))):
             if t is not None:
                 last[id(t)] = i
     for t in schedule.outputs:
@@ -153,25 +155,34 @@ def _aliased(node, k, i, places, last_use, schedule):
     if node.op.view:
         source = node.inputs[0]
         return source if id(source) in places else None
-    index = node.op.inplace.get(k)
-    if index is None or index >= len(node.inputs):
-        return None
-    source = node.inputs[index]
+    return next(
+        (
+            node.inputs[index]
+            for index in node.op.overwrites(node, k)
+            if _may_take_over(node, k, index, i, places, last_use)
+        ),
+        None,
+    )
+
+
+def _may_take_over(node, k, index, i, places, last_use):
+    """Whether output k of node i may lie where its input `index` lies."""
+    source = node.inputs[index] if index < len(node.inputs) else None
     if source is None or id(source) not in places:
-        return None
+        return False
     storage, within = places[id(source)]
     output = node.outputs[k]
     # Element by element: (4, 1) of int32 has the bytes of (4, 4) of bool, but not its elements.
     alike = source.size == output.size and nbytes(source) == nbytes(output)
     if storage.pinned or within != 0 or not alike:
-        return None
+        return False
     # Everything that lives in that storage must be dead after this node, and be read here once.
     if any(last_use.get(id(t), -1) > i for t in storage.tensors):
-        return None
+        return False
+    if any(t is other for t in storage.tensors for other in node.outputs):
+        return False
     others = [t for j, t in enumerate(node.inputs) if j != index and t is not None]
-    if any(id(t) in places and places[id(t)][0] is storage for t in others):
-        return None
-    return source
+    return not any(id(t) in places and places[id(t)][0] is storage for t in others)
 
 
 def _place(groups):

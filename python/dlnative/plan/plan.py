@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..graph.tensor import is_variable
-from .flatten import flatten_updates, place_variables
+from .flatten import place_variables
 from .fuse import fuse
 from .memory import plan_memory
 from .workspace import workspace_bytes
@@ -24,9 +24,9 @@ class Plan:
         >>> from dlnative.graph import Graph, apply
         >>> graph = Graph()
         >>> x = graph.feed((4, 8), "float32")
-        >>> plan = make_plan(graph, [apply("relu", apply("rescale", x, scale=2.0))])
+        >>> plan = make_plan(graph, [apply("softmax", apply("rescale", x, scale=2.0))])
         >>> [node.op.name for node in plan.instructions], plan.bytes
-        (['rescale', 'relu'], 128)
+        (['fma', 'softmax'], 128)
     """
 
     def __init__(self, schedule, feeds, memory, written):
@@ -59,14 +59,15 @@ def _constants(node, written):
     ]
 
 
-def make_plan(graph, outputs):
-    """Fuses a graph's nodes, merges its updates and places its tensors.
+def make_plan(graph, outputs, loops=True):
+    """Fuses a graph's nodes and places its tensors.
 
     Its variables move to their final places, where they stay for good.
 
     Args:
         graph: A Graph with concrete shapes; it is not changed.
         outputs: List of tensors of the graph. State that its nodes write is kept besides.
+        loops: See `fuse`.
 
     Returns:
         A Plan.
@@ -75,14 +76,15 @@ def make_plan(graph, outputs):
         RuntimeError: A pass has changed the order in which state is read and written.
     """
     place_variables(graph, outputs)
-    schedule = fuse(graph, outputs)
-    written = schedule.written_variables()  # a merged update writes memory, and names no variable
-    flatten_updates(schedule)
-    schedule.check_state_order()
+    schedule = fuse(graph, outputs, loops)
+    schedule.check_state()
+    written = schedule.written_variables()
     ids = {id(v) for v in written}
 
     def workspace(node, places):
-        return workspace_bytes(node, places, _constants(node, ids)) if node.op.workspace else 0
+        if not node.op.workspace:
+            return 0
+        return workspace_bytes(node, places, schedule.array_of, _constants(node, ids))
 
     memory = plan_memory(schedule, graph.feeds, workspace)
     return Plan(schedule, graph.feeds, memory, written)

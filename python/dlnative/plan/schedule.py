@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+
+import numpy as np
+
 from ..graph.tensor import Node, is_variable
 
 
@@ -9,22 +13,28 @@ class Schedule:
     """Nodes that may be replaced by others. Tensors are shared with the graph.
 
     Every change keeps the account of producers and users, so that a fusion costs the same in a long
-    program as in a short one. Which of the first nodes each node stands for is kept, too: so
-    `check_state_order` can prove that state is still read and written in the order of the graph.
+    program as in a short one, and of which variables each node reads and writes, so that
+    `check_state` can prove that a step reads its state before it writes it.
+
+    Attributes:
+        outputs: The tensors that the program gives.
+        homes: {id of a tensor: the leaf of the variable in whose memory it is computed}.
+        conditions: {id of a node: the bool scalar without which it is left out}.
     """
 
     def __init__(self, nodes, outputs):
         self.outputs = list(outputs)
+        self.homes = {}
+        self.conditions = {}
         self._slots = list(nodes)  # None where a node was dropped
-        self._first = list(nodes)
-        self._origins: dict[int, tuple[int, ...]] = {
-            id(node): (i,) for i, node in enumerate(self._first)
-        }
         self._positions = {id(node): i for i, node in enumerate(self._slots)}
         self._producers = {id(t): node for node in self._slots for t in node.outputs}
         self._users = {}
+        self._access = {}  # id of a node -> (leaves of variables that it reads, that it writes)
         for node in self._slots:
             self._note_uses(node)
+            self._access[id(node)] = _state_access(node)
+        self._written = self._all_written()
         for t in self.outputs:  # a result of the program counts as a use by None
             self._users.setdefault(id(t), []).append(None)
 
@@ -49,13 +59,18 @@ class Schedule:
 
     def written_variables(self):
         """The variables that the nodes overwrite, each once."""
-        sources = [
-            node.inputs[i].source
-            for node in self.nodes
-            for i in node.op.writes
-            if i < len(node.inputs) and node.inputs[i] is not None
-        ]
-        return list({id(s): s for s in sources if is_variable(s)}.values())
+        return [leaf.source for leaf in self._all_written().values()]
+
+    def _all_written(self):
+        return {id(t): t for _, writes in self._access.values() for t in writes}
+
+    def commits(self, node):
+        """Whether a node writes state: such nodes are done when the rest of the step is."""
+        return bool(self._access[id(node)][1])
+
+    def holds(self, node):
+        """Whether a node is one of those there are now."""
+        return id(node) in self._positions
 
     def position(self, node):
         """A number that is larger for nodes that come later."""
@@ -74,13 +89,13 @@ class Schedule:
         users = self.used_by(tensor)
         return users[0] if len(users) == 1 else None
 
-    def replace(self, merged, dropped, at):
-        """Puts node `merged` in the place of node `at` and removes the nodes `dropped`."""
+    def replace(self, merged, dropped, at, results=()):
+        """Puts node `merged` in the place of node `at` and removes the nodes `dropped`.
+
+        `results` are tensors that it computes as parts of its outputs.
+        """
         index = self._positions[id(at)]
-        replaced = {id(node) for node in (at, *dropped)}
-        self._origins[id(merged)] = tuple(
-            sorted(i for node in replaced for i in self._origins.pop(node))
-        )
+        reads, writes, conditions = {}, {}, {}
         for node in (at, *dropped):
             self._slots[self._positions.pop(id(node))] = None
             for t in node.inputs:
@@ -88,94 +103,142 @@ class Schedule:
                     self._users[id(t)].remove(node)
             for t in node.outputs:
                 self._producers.pop(id(t), None)
+            for leaves, of_node in zip((reads, writes), self._access.pop(id(node)), strict=True):
+                leaves.update((id(t), t) for t in of_node)
+            condition = self.conditions.pop(id(node), None)
+            conditions[id(condition)] = condition
+        if len(conditions) > 1:
+            raise RuntimeError("plan: nodes with different conditions cannot be merged")
+        (condition,) = conditions.values()
+        if condition is not None:
+            self.conditions[id(merged)] = condition
         self._slots[index] = merged
         self._positions[id(merged)] = index
-        self._producers.update((id(t), merged) for t in merged.outputs)
+        self._producers.update((id(t), merged) for t in (*merged.outputs, *results))
+        self._access[id(merged)] = tuple(reads.values()), tuple(writes.values())
         self._note_uses(merged)
+
+    def drop(self, node):
+        """Removes a node whose results nobody needs."""
+        self._slots[self._positions.pop(id(node))] = None
+        for t in node.inputs:
+            if t is not None:
+                self._users[id(t)].remove(node)
+        for t in node.outputs:
+            self._producers.pop(id(t), None)
+        del self._access[id(node)]
+
+    def compute_in(self, leaf, tensor, assign):
+        """Has `tensor` computed in the memory of the variable that it is assigned to by `assign`.
+
+        From here on its producer is the node that writes the variable.
+        """
+        producer = self.producer(tensor)
+        self.drop(assign)
+        self.homes[id(tensor)] = leaf
+        reads, writes = self._access[id(producer)]
+        self._access[id(producer)] = (*reads, leaf), (*writes, leaf)
+
+    def array_of(self, tensor):
+        """The array in which a tensor lies that is not in the arena: of a variable or constant."""
+        source = self.homes.get(id(tensor), tensor).source
+        return source if isinstance(source, np.ndarray) else source.array
+
+    def readers(self, leaf):
+        """The nodes that read the variable of a leaf."""
+        return [node for node in self.used_by(leaf) if node is not None]
 
     def sort(self):
         """Restores the order of computation: a node waits for its inputs, and no longer than that.
 
-        What reads and what overwrites the same state keep their order.
-        """
-        missing = {id(t) for node in self.nodes for t in node.outputs}
-        waiting, ordered = [], []
-
-        def ready(node, before):
-            if any(id(t) in missing for t in node.inputs if t is not None):
-                return False
-            return not any(_share_state(node, other) for other in before)
-
-        def emit(node):
-            ordered.append(node)
-            missing.difference_update(id(t) for t in node.outputs)
-
-        for node in self.nodes:
-            if not ready(node, waiting):
-                waiting.append(node)
-                continue
-            emit(node)
-            i = 0
-            while i < len(waiting):
-                if ready(waiting[i], waiting[:i]):
-                    emit(waiting.pop(i))
-                    i = 0
-                else:
-                    i += 1
-        self._slots = ordered + waiting
-        self._positions = {id(node): i for i, node in enumerate(self._slots)}
-
-    def move_last(self, nodes):
-        """Puts `nodes` behind all others, in their order, and with them what must follow them.
-
-        That is what uses their results, and what reads or writes the state that they write or
-        writes what they read.
-        """
-        wanted = {id(node) for node in nodes}
-        first, last = [], []
-        results, read, written = set(), set(), set()  # of the nodes in `last`
-        for node in self.nodes:
-            reads, writes = state_access(node)
-            if (
-                id(node) in wanted
-                or not results.isdisjoint(id(t) for t in node.inputs)
-                or not written.isdisjoint(reads)
-                or not read.isdisjoint(writes)
-            ):
-                last.append(node)
-                results.update(id(t) for t in node.outputs)
-                read |= reads
-                written |= writes
-            else:
-                first.append(node)
-        self._slots = first + last
-        self._positions = {id(node): i for i, node in enumerate(self._slots)}
-
-    def check_state_order(self):
-        """Proves that every node reads and writes each variable in its version in the graph.
-
-        A version of a variable is the number of writes to it so far. A fused node reads and writes
-        what the nodes that it stands for did.
+        What writes a variable waits for all that read it.
 
         Raises:
-            RuntimeError: A pass has moved a read or a write past a write of the same variable.
+            RuntimeError: There is no such order.
         """
-        accesses = {i: state_access(node) for i, node in enumerate(self._first)}
-        written = frozenset().union(*(writes for _, writes in accesses.values()))
-        accesses = {
-            i: (reads & written, writes)
-            for i, (reads, writes) in accesses.items()
-            if not written.isdisjoint(reads)
-        }
-        order = [i for node in self.nodes for i in self._origins[id(node)] if i in accesses]
-        versions, now = _versions(accesses, accesses), _versions(order, accesses)
-        missing = [i for i, (_, writes) in accesses.items() if writes and i not in now]
-        moved = [i for i in order if now[i] != versions[i]]
-        if missing or moved:
-            node = self._first[(missing or moved)[0]]
-            raise RuntimeError(
-                f"plan: {node!r} no longer reads and writes its variables in the order of the graph"
-            )
+        nodes = self.nodes
+        missing = {id(node): 0 for node in nodes}
+        followers = {id(node): [] for node in nodes}
+
+        def after(first, second):
+            if first is not second:
+                followers[id(first)].append(second)
+                missing[id(second)] += 1
+
+        readers = {}
+        for node in nodes:
+            for leaf in self._access[id(node)][0]:
+                readers.setdefault(id(leaf), []).append(node)
+        for node in nodes:
+            for t in (*node.inputs, self.conditions.get(id(node))):
+                if t is not None and id(t) in self._producers:
+                    after(self._producers[id(t)], node)
+            for leaf in self._access[id(node)][1]:
+                for reader in readers.get(id(leaf), ()):
+                    after(reader, node)
+        position = {id(node): i for i, node in enumerate(nodes)}
+        ready = [i for i, node in enumerate(nodes) if not missing[id(node)]]
+        ordered = []
+        while ready:
+            node = nodes[heapq.heappop(ready)]
+            ordered.append(node)
+            for follower in followers[id(node)]:
+                missing[id(follower)] -= 1
+                if not missing[id(follower)]:
+                    heapq.heappush(ready, position[id(follower)])
+        if len(ordered) < len(nodes):
+            raise RuntimeError("plan: nodes wait for each other")
+        self._set_order(ordered)
+
+    def _set_order(self, nodes):
+        self._slots = nodes
+        self._positions = {id(node): i for i, node in enumerate(nodes)}
+
+    def commits_last(self):
+        """Puts the nodes that write state behind all others: a step is done whole or not at all.
+
+        With them what uses their results, as inputs or as conditions.
+        """
+        first, last, late = [], [], set()
+        for node in self.nodes:
+            needed = (*node.inputs, self.conditions.get(id(node)))
+            if self.commits(node) or any(id(self.producer(t)) in late for t in needed):
+                last.append(node)
+                late.add(id(node))
+            else:
+                first.append(node)
+        self._set_order(first + last)
+
+    def check_state(self):
+        """Proves that every variable is read before it is written, and written once.
+
+        And that conditions are known before what they leave out, and nothing is written before all
+        that may fail.
+
+        Raises:
+            RuntimeError: A pass has lost a write or moved it before a read, or the like.
+        """
+        last_read, writers = {}, {}
+        done, has_written = set(), False
+        for i, node in enumerate(self.nodes):
+            condition = self.conditions.get(id(node))
+            if id(condition) in self._producers and id(condition) not in done:
+                raise RuntimeError(f"plan: {node!r} comes before the condition that it has")
+            if has_written and node.op.may_fail:
+                raise RuntimeError(f"plan: {node!r} may fail, and comes after state was written")
+            done.update(id(t) for t in node.outputs)
+            reads, writes = self._access[id(node)]
+            has_written = has_written or bool(writes)
+            last_read.update((id(leaf), i) for leaf in reads)
+            for leaf in writes:
+                writers.setdefault(id(leaf), []).append(i)
+        for leaf in self._written.values():
+            at = writers.get(id(leaf), [])
+            if len(at) != 1 or last_read.get(id(leaf), -1) > at[0]:
+                raise RuntimeError(
+                    f"plan: variable '{leaf.source.path}' is no longer read before it is written "
+                    "once"
+                )
 
     def _note_uses(self, node):
         for t in node.inputs:
@@ -183,48 +246,18 @@ class Schedule:
                 self._users.setdefault(id(t), []).append(node)
 
 
-_NONE: frozenset[int] = frozenset()
-
-
-def state_access(node):
-    """(ids of the leaves of variables that a node reads, ids of those that it writes).
-
-    What it writes it also reads.
-    """
-    reads = frozenset(
-        [id(t) for t in node.inputs if t is not None and t.source is not None and _is_state(t)]
-    )
-    if not reads or not node.op.writes:
-        return reads, _NONE
-    written = [node.inputs[i] for i in node.op.writes if i < len(node.inputs)]
-    return reads, frozenset([id(t) for t in written if t is not None and _is_state(t)])
-
-
-def _is_state(tensor):
-    return is_variable(tensor.source)
-
-
-def _versions(order, accesses):
-    """{number of a node: versions of the variables that it reads} in a given order."""
-    counts: dict[int, int] = {}
-    versions = {}
-    for i in order:
-        reads, writes = accesses[i]
-        versions[i] = [counts.get(leaf, 0) for leaf in reads]
-        for leaf in writes:
-            counts[leaf] = counts.get(leaf, 0) + 1
-    return versions
+def _state_access(node):
+    """(the leaves of variables that a node reads, those that it writes)."""
+    reads, writes = [], []
+    for i, t in enumerate(node.inputs):
+        if t is not None and t.source is not None and is_variable(t.source):
+            (writes if i in node.op.writes else reads).append(t)
+    return tuple(reads), tuple(writes)
 
 
 def same_tensors(a, b):
     """Whether two tuples hold the same tensors (or None), each at its place."""
     return len(a) == len(b) and all(t is u for t, u in zip(a, b))
-
-
-def _share_state(a, b):
-    """Whether one of two nodes writes what the other reads or writes."""
-    (reads, writes), (others_reads, others_writes) = state_access(a), state_access(b)
-    return not (writes.isdisjoint(others_reads) and others_writes.isdisjoint(reads))
 
 
 def live_nodes(nodes, outputs):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 
-
-def workspace_bytes(node, places, constants):
+def workspace_bytes(node, places, array_of, constants):
     """What the instruction of a node needs, with the number of threads that is set.
 
     Args:
         node: A node of the schedule.
         places: {id of a tensor: (storage, byte offset within it)} of its tensors in the arena.
+        array_of: Function from any other tensor to the array in which it lies.
         constants: Indices of the inputs that the program does not write.
     """
     from .. import _core
@@ -21,8 +20,7 @@ def workspace_bytes(node, places, constants):
         if tensor is None:
             return None
         if id(tensor) not in places:
-            source = tensor.source
-            return source if isinstance(source, np.ndarray) else source.array
+            return array_of(tensor)
         storage, within = places[id(tensor)]
         # Where a piece will lie is not known yet; only which tensors share one matters.
         number = numbers.setdefault(id(storage), len(numbers) << 40)

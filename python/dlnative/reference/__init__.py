@@ -52,8 +52,11 @@ from .arithmetic import (
     arctan2,
     divide,
     floor_divide,
+    fma,
     fmod,
+    fnma,
     hypot,
+    lerp,
     logaddexp,
     maximum,
     minimum,
@@ -214,13 +217,9 @@ from .normalization import (
     moving_average,
 )
 from .optimizers import (
-    adagrad,
     adam,
-    clip_by_norm,
-    clip_by_value,
+    checked_rate,
     global_norm,
-    rmsprop,
-    scale_by_global_norm,
     sgd,
 )
 from .pooling import (
@@ -277,13 +276,15 @@ from .spatial import (
 from .state import (
     accumulate_mean,
     assign,
-    increment,
 )
 
 __all__ = [
+    "fma",
+    "fnma",
+    "lerp",
+    "checked_rate",
     "abs",
     "accumulate_mean",
-    "adagrad",
     "adam",
     "add",
     "all",
@@ -327,8 +328,6 @@ __all__ = [
     "categorical_cross_entropy_with_gradient",
     "cbrt",
     "ceil",
-    "clip_by_norm",
-    "clip_by_value",
     "concatenate",
     "conv1d",
     "conv1d_backward_input",
@@ -380,7 +379,6 @@ __all__ = [
     "hard_sigmoid_backward",
     "hypot",
     "i0",
-    "increment",
     "isfinite",
     "isinf",
     "isnan",
@@ -445,10 +443,8 @@ __all__ = [
     "rescale",
     "reshape",
     "right_shift",
-    "rmsprop",
     "round",
     "rsqrt",
-    "scale_by_global_norm",
     "scatter",
     "scatter_along_axis",
     "searchsorted",

@@ -97,3 +97,18 @@ def logaddexp(a: Array, b: Array) -> Array:
 def rescale(x: Array, scale: float = 1.0, offset: float = 0.0) -> Array:
     """Linear map with two numbers: `y = x * scale + offset`, the shape of `x`."""
     return as_array(x * scale + offset, x.dtype)
+
+
+def fma(a: Array, b: Array, c: Array) -> Array:
+    """Product and sum: `y = a * b + c`."""
+    return as_array(a * b + c, a.dtype)
+
+
+def fnma(a: Array, b: Array, c: Array) -> Array:
+    """Difference and product: `y = c - a * b`."""
+    return as_array(c - a * b, a.dtype)
+
+
+def lerp(a: Array, b: Array, t: Array) -> Array:
+    """Linear interpolation: `y = a + t * (b - a)`."""
+    return as_array(a + t * (b - a), a.dtype)

@@ -145,14 +145,14 @@ def batch_norm_training_backward(
     return (dx, dgamma, dbeta, np.array(dy)) if residual else (dx, dgamma, dbeta)
 
 
-def moving_average(state: Array, value: Array, momentum: float = 0.99) -> tuple[Array]:
+def moving_average(state: Array, value: Array, momentum: float = 0.99) -> Array:
     """Let `state` follow `value`: `state * momentum + value * (1 - momentum)`.
 
     Raises:
         ValueError: `value` has another shape than `state`.
     """
     check_shape("moving_average", "value", value, state.shape)
-    return (as_array(state * momentum + value * (1.0 - momentum), state.dtype),)
+    return as_array(state * momentum + value * (1.0 - momentum), state.dtype)
 
 
 def layer_norm(

@@ -1,7 +1,4 @@
-"""Ops that write state. Where the program overwrites an input, the oracle returns its new value.
-
-Every function returns a tuple with the new values of the inputs that the op writes, in their order.
-"""
+"""Assignment and running means: the oracle returns what the state becomes."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import numpy as np
 from ._arrays import Array, as_array, check_shape
 
 
-def accumulate_mean(state: Array, values: Array, weight: Array | None = None) -> tuple[Array]:
+def accumulate_mean(state: Array, values: Array, weight: Array | None = None) -> Array:
     """Add to a running weighted mean: `state += [sum(values * weight), sum(weight)]`.
 
     Without `weight` every value counts once. The mean so far is `state[0] / state[1]`.
@@ -24,19 +21,15 @@ def accumulate_mean(state: Array, values: Array, weight: Array | None = None) ->
         weight = np.ones_like(values)
     check_shape("accumulate_mean", "weight", weight, values.shape)
     values, weight = as_array(values, np.float64), as_array(weight, np.float64)
-    return (state + np.array([np.sum(values * weight), np.sum(weight)]),)
+    return state + np.array([np.sum(values * weight), np.sum(weight)])
 
 
-def increment(counter: Array) -> tuple[Array]:
-    """Count one more: `counter += 1`. Shape (1,), int64."""
-    return (counter + 1,)
-
-
-def assign(variable: Array, value: Array) -> tuple[Array]:
-    """Overwrite `variable` by `value`: the same shape, the dtype of `variable`.
+def assign(variable: Array, value: Array, condition: Array | None = None) -> Array:
+    """`value`, or `variable` as it was where there is a condition that is false.
 
     Raises:
         ValueError: `value` has another shape than `variable`.
     """
     check_shape("assign", "value", value, variable.shape)
-    return (np.array(value, dtype=variable.dtype),)
+    result = value if condition is None or condition else variable
+    return np.array(result, dtype=variable.dtype)

@@ -33,8 +33,10 @@ MODULES = {
     "keras.src.losses.losses": "losses",
     "keras.metrics": "metrics",
     "keras.optimizers": "optimizers",
+    "keras.optimizers.schedules": "optimizers.schedules",
     "keras.regularizers": "regularizers",
     "dlnative.layers": "layers",
+    "dlnative.optimizers.schedules": "optimizers.schedules",
 }
 
 FUNCTIONS = ("activations", "losses", "metrics")  # modules whose functions may be named, too

@@ -13,6 +13,7 @@ class ActivationOp(Op):
     """y = f(x). `saves` says whether the derivative is written in terms of y or of x."""
 
     inplace = {0: 0}
+    elementwise = True
     fusion: str | None = "activation"
     open_shapes = True
     dtype_rule = dtypes.floating
@@ -26,6 +27,9 @@ class ActivationOp(Op):
     def saves_of(self, attributes):
         """What the gradient needs for these attributes: "output" or "input"."""
         return self.saves
+
+    def line(self, attributes):
+        return self.map if not any(attributes.values()) else None
 
     def infer(self, x, **attributes):
         check_attributes(self.name, attributes, self.defaults)
@@ -43,11 +47,15 @@ class ActivationBackwardOp(Op):
     """dx = dy * f'(saved)."""
 
     inplace = {0: 0}
+    elementwise = True
     fusion = "activation_gradient"
 
     def __init__(self, forward):
         self.name = forward.name + "_backward"
         link(forward, self)
+
+    def line(self, attributes):
+        return self.map if not any(attributes.values()) else None
 
     def infer(self, dy, saved, **attributes):
         check_attributes(self.name, attributes, self.forward.defaults)
@@ -173,3 +181,7 @@ ACTIVATIONS = {
 for _op in ACTIVATIONS.values():
     add(_op)
     add(ActivationBackwardOp(_op))
+# Those that are lines of loops where they have no parameters.
+_LINES = ("relu", "selu", "gelu", "silu", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign")
+for _name in (*_LINES, "exponential"):
+    ACTIVATIONS[_name].map, ACTIVATIONS[_name].backward.map = _name, f"{_name}_backward"

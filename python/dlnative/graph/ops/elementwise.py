@@ -59,10 +59,11 @@ class Elementwise(Op):
     """
 
     open_shapes = True
+    elementwise = True
     inplace = {0: 0}
 
     def __init__(self, name, count, rule, gradient=None, result=None, flops=1):
-        self.name = name
+        self.name = self.map = name
         self.count = count
         self.dtype_rule = rule
         self.rule = gradient
@@ -142,7 +143,6 @@ def _share(x, y):
 # --- arithmetic -----------------------------------------------------------------------------------
 
 binary("add", lambda dy, y, a, b: dy, lambda dy, y, a, b: dy, rule=dtypes.common)
-table["add"].fusion = "add"
 binary("subtract", lambda dy, y, a, b: dy, lambda dy, y, a, b: -dy)
 binary("multiply", lambda dy, y, a, b: dy * b, lambda dy, y, a, b: dy * a, rule=dtypes.common)
 binary(
@@ -221,6 +221,29 @@ unary("abs", lambda dy, y, x: select(x >= 0, dy, -dy), rule=dtypes.common)
 unary("sign", lambda dy, y, x: zeros_like(dy), rule=dtypes.numeric)
 unary("square", lambda dy, y, x: dy * (x * 2), rule=dtypes.counting)
 
+for _name, _role in {
+    "add": "add",
+    "subtract": "difference",
+    "multiply": "product",
+    "square": "square",
+}.items():
+    table[_name].fusion = _role
+
+# a b + c, c - a b, a + t (b - a)
+for _op in (
+    Elementwise("fma", 3, dtypes.floating, lambda dy, y, a, b, c: (dy * b, dy * a, dy)),
+    Elementwise("fnma", 3, dtypes.floating, lambda dy, y, a, b, c: (-dy * b, -dy * a, dy)),
+    Elementwise(
+        "lerp",
+        3,
+        dtypes.floating,
+        lambda dy, y, a, b, t: (dy * (1.0 - t), dy * t, dy * (b - a)),
+        flops=3,
+    ),
+):
+    add(_op)
+FMA, FNMA, LERP = (table[_name] for _name in ("fma", "fnma", "lerp"))
+
 # --- functions of floats --------------------------------------------------------------------------
 
 unary("sqrt", lambda dy, y, x: dy * 0.5 / y)
@@ -276,8 +299,9 @@ for _name in ("isnan", "isinf", "isfinite", "signbit"):
 class Where(Op):
     """y[i] = a[i] where condition[i], else b[i]; the three are broadcast together."""
 
-    name = "where"
+    name = map = "where"
     open_shapes = True
+    elementwise = True
     input_dtypes = {0: "bool"}
     dtype_rule = dtypes.common
 
@@ -301,8 +325,9 @@ class Cast(Op):
     becomes 0; integers wrap; what is not zero is true.
     """
 
-    name = "cast"
+    name = map = "cast"
     open_shapes = True
+    elementwise = True
     dtype_rule = dtypes.own
     inplace = {0: 0}
 
@@ -319,7 +344,9 @@ class Rescale(Op):
     """y = x * scale + offset"""
 
     name = "rescale"
+    fusion = "rescale"
     open_shapes = True
+    elementwise = True
     dtype_rule = dtypes.floating
     inplace = {0: 0}
 

@@ -13,6 +13,7 @@ from ..tensor import Spec, apply
 
 class MoveOp(Op):
     open_shapes = True
+    may_fail = True
     dtype_rule: Any = dtypes.own
 
     def flops(self, node):

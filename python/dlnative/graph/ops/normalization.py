@@ -11,7 +11,6 @@ import numpy as np
 
 from ..table import Op, check_same_dtype, link, register, same, table
 from ..tensor import Spec, apply
-from .state import StateOp
 
 
 def channels_of(name, x):
@@ -238,11 +237,11 @@ class BatchNormTrainingBackward(Op):
 
 
 @register
-class MovingAverage(StateOp):
-    """state = state * momentum + value * (1 - momentum)"""
+class MovingAverage(Op):
+    """state * momentum + value * (1 - momentum)"""
 
     name = "moving_average"
-    writes = (0,)
+    inplace = {0: 0}
 
     def infer(self, state, value, momentum=0.99):
         check_same_dtype(self.name, state, value)
@@ -252,7 +251,7 @@ class MovingAverage(StateOp):
             )
         if not 0.0 <= momentum <= 1.0:
             raise ValueError(f"moving_average: expected momentum in [0, 1], received {momentum}")
-        return ()
+        return same(state)
 
     def flops(self, node):
         return 3 * node.inputs[0].size

@@ -1,108 +1,80 @@
-"""Updates of parameters. `hyper` holds [learning_rate] in float64, `iterations` the updates so far.
+"""Updates of optimizers that are computed by kernels of their own, and the norm of all gradients.
 
-Each op overwrites the parameter and its slots. Optional slots have a fixed place and may be absent.
+An update takes a parameter, its slots, the gradient and the numbers of this step, and gives the new
+parameter and slots. All other optimizers are compositions of primitives (`dlnative.optimizers`).
 """
 
-from ..table import Op, add, check_same_dtype, register, same
+from ..table import Op, add, check_same_dtype, register
 from ..tensor import Spec
 
 
 class UpdateOp(Op):
-    """One optimizer's update of one parameter (or of one flat buffer of parameters).
+    """One update of one parameter (or of one flat buffer of parameters).
 
-    Attributes:
-        slots: {name: None, or which attributes need it}: the arrays after the parameter and before
-            the gradient.
+    Args:
+        name: Name of the op.
+        slots: Names of the arrays after the parameter; those that the options do not need are None.
+        numbers: Names of the float64 scalars after the gradient; None is 0.
         options: Names of the attributes.
+        flops: Per element.
     """
 
-    commits = True
-    grad_index: int
+    elementwise = True
 
-    def __init__(self, name, slots, flops_per_element, *options):
+    def __init__(self, name, slots, numbers, options, flops):
         self.name = name
-        self.options = (*options, "weight_decay")
         self.slots = slots
-        self.grad_index = 1 + len(slots)
-        self.writes = tuple(range(self.grad_index))
-        self.flops_per_element = flops_per_element
+        self.numbers = numbers
+        self.options = options
+        self.flops_per_element = flops
+        self.input_dtypes = {
+            i + len(slots) + 2: "int64" if number == "iterations" else "float64"
+            for i, number in enumerate(numbers)
+        }
 
-    def infer(self, *inputs, **attributes):
+    def overwrites(self, node, output):
+        present = [i for i in range(1 + len(self.slots)) if node.inputs[i] is not None]
+        return (present[output],)
+
+    def infer(self, param, *inputs, **attributes):
         for key in attributes:
             if key not in self.options:
                 raise TypeError(f"{self.name}: unexpected argument {key!r}")
-        if len(inputs) != len(self.slots) + 4:
+        if len(inputs) != len(self.slots) + 1 + len(self.numbers):
             raise ValueError(
-                f"{self.name}: expected param, {', '.join(self.slots)}, grad, hyper and "
-                f"iterations, received {len(inputs)} inputs"
+                f"{self.name}: expected param, {', '.join(self.slots)}, grad, "
+                f"{', '.join(self.numbers)}, received {1 + len(inputs)} inputs"
             )
-        for slot, (name, needed) in zip(inputs[1:], self.slots.items()):
-            there = needed is None or bool(needed(attributes))
-            if (slot is not None) != there:
-                raise ValueError(
-                    f"{self.name}: expected {name} to be {'an array' if there else 'None'} with "
-                    f"{attributes}, received {'None' if slot is None else slot}"
-                )
-        param, grad = inputs[0], inputs[self.grad_index]
-        arrays = [t for t in inputs[: self.grad_index + 1] if t is not None]
-        check_same_dtype(self.name, *arrays)
-        for t in arrays:
+        slots = [t for t in inputs[: len(self.slots)] if t is not None]
+        grad, numbers = inputs[len(self.slots)], inputs[len(self.slots) + 1 :]
+        check_same_dtype(self.name, param, *slots, grad)
+        for t in (*slots, grad):
             if t.shape != param.shape:
                 raise ValueError(
                     f"{self.name}: expected arrays of shape {param.shape}, received {t.shape}"
                 )
-        if grad is None or inputs[-2].dtype != "float64" or inputs[-1].dtype != "int64":
-            raise ValueError(
-                f"{self.name}: expected a gradient, float64 hyper and int64 iterations"
-            )
-        return ()
+        for number, t in zip(self.numbers, numbers):
+            if t is not None and t.size != 1:
+                raise ValueError(
+                    f"{self.name}: expected {number} to be a scalar, received shape {t.shape}"
+                )
+        specs = tuple(Spec(param.shape, param.dtype) for _ in (param, *slots))
+        return specs if slots else specs[0]
 
     def flops(self, node):
         return self.flops_per_element * node.inputs[0].size
 
 
-_SLOTS = {
-    "sgd": {"velocity": lambda a: a.get("momentum", 0.0) != 0.0},
-    "adagrad": {"accumulator": None},
-    "rmsprop": {
-        "velocity": None,
-        "momentum_buffer": lambda a: a.get("momentum", 0.0) > 0.0,
-        "average_grad": lambda a: a.get("centered", False),
-    },
-    "adam": {"m": None, "v": None, "vhat": lambda a: a.get("amsgrad", False)},
-}
-UPDATES = {
-    op.name: op
-    for op in (
-        UpdateOp("sgd", _SLOTS["sgd"], 4, "momentum", "nesterov"),
-        UpdateOp("adagrad", _SLOTS["adagrad"], 6, "epsilon"),
-        UpdateOp("rmsprop", _SLOTS["rmsprop"], 8, "rho", "momentum", "epsilon", "centered"),
-        UpdateOp("adam", _SLOTS["adam"], 12, "beta_1", "beta_2", "epsilon", "amsgrad"),
+add(UpdateOp("sgd", ("momentum",), ("learning_rate", "share", "weight_decay"), ("nesterov",), 4))
+add(
+    UpdateOp(
+        "adam",
+        ("momentum", "velocity", "velocity_hat"),
+        ("learning_rate", "beta_1", "beta_2", "epsilon", "iterations", "weight_decay"),
+        (),
+        12,
     )
-}
-
-for _op in UPDATES.values():
-    add(_op)
-
-
-class ClipOp(Op):
-    inplace = {0: 0}
-
-    def __init__(self, name):
-        self.name = name
-
-    def infer(self, grad, limit):
-        check_limit(self.name, limit)
-        return same(grad)
-
-
-def check_limit(name, limit):
-    if not limit > 0:
-        raise ValueError(f"{name}: expected a positive limit, received {limit}")
-
-
-add(ClipOp("clip_by_value"))
-add(ClipOp("clip_by_norm"))
+)
 
 
 @register
@@ -122,15 +94,16 @@ class GlobalNorm(Op):
 
 
 @register
-class ScaleByGlobalNorm(Op):
-    """grad * limit / max(norm, limit)"""
+class CheckedRate(Op):
+    """y = x, a learning rate that changes from step to step; negative and not finite ones raise."""
 
-    name = "scale_by_global_norm"
-    inplace = {0: 0}
+    name = "checked_rate"
+    may_fail = True
 
-    def infer(self, grad, norm, limit):
-        check_same_dtype(self.name, grad, norm)
-        check_limit(self.name, limit)
-        if norm.shape not in ((), (1,)):
-            raise ValueError(f"{self.name}: expected a scalar norm, received shape {norm.shape}")
-        return same(grad)
+    def infer(self, x, what):
+        if x.shape != () or x.dtype != "float64":
+            raise ValueError(f"{self.name}: expected a float64 scalar, received {x}")
+        return Spec((), x.dtype)
+
+    def flops(self, node):
+        return 0

@@ -3,7 +3,7 @@
 import math
 
 from .. import dtypes
-from ..table import Op, add, normalize_axes, normalize_axis, register, same
+from ..table import Op, add, normalize_axes, normalize_axis, register, same, table
 from ..tensor import Spec, apply
 from .elementwise import broadcast_shapes, sum_to_shape
 
@@ -113,6 +113,8 @@ add(MeanOp("mean", dtypes.floating))
 add(ProdOp("prod", _summable))
 add(ExtremumOp("max", dtypes.numeric, has_empty=False))  # of booleans they are `any` and `all`
 add(ExtremumOp("min", dtypes.numeric, has_empty=False))
+for _name in ("sum", "mean", "max", "min"):
+    table[_name].reduction = True
 add(ReductionOp("any", dtypes.boolean))
 add(ReductionOp("all", dtypes.boolean))
 
@@ -236,6 +238,7 @@ class BroadcastTo(Op):
     """y = x repeated along the dimensions where its size is 1."""
 
     name = "broadcast_to"
+    spreads = True
     open_shapes = True
     dtype_rule = dtypes.own
 

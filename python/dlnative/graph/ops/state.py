@@ -1,51 +1,35 @@
-"""Ops that write state: they overwrite the inputs that `writes` names and have no outputs."""
+"""Assignment, the one op that writes state, and the running mean of metrics."""
 
 from ..table import Op, check_same_dtype, register
+from ..tensor import Spec
 
 
-class StateOp(Op):
-    commits = True
+@register
+class Assign(Op):
+    """variable = value, where there is no condition or it is true; a step does it last."""
+
+    name = "assign"
+    writes = (0,)
+
+    def infer(self, variable, value, condition=None):
+        check_same_dtype(self.name, variable, value)
+        if variable.shape != value.shape:
+            raise ValueError(f"assign: expected shape {variable.shape}, received {value.shape}")
+        if condition is not None and (condition.shape != () or condition.dtype != "bool"):
+            raise ValueError(f"assign: expected a condition of one bool, received {condition}")
+        return ()
 
     def flops(self, node):
         return 0
 
 
 @register
-class Assign(StateOp):
-    """variable = value"""
-
-    name = "assign"
-    writes = (0,)
-
-    def infer(self, variable, value):
-        check_same_dtype(self.name, variable, value)
-        if variable.shape != value.shape:
-            raise ValueError(f"assign: expected shape {variable.shape}, received {value.shape}")
-        return ()
-
-
-@register
-class Increment(StateOp):
-    """counter = counter + 1"""
-
-    name = "increment"
-    writes = (0,)
-
-    def infer(self, counter):
-        if counter.shape != (1,) or counter.dtype != "int64":
-            raise ValueError(
-                f"increment: expected an int64 counter of shape (1,), received {counter}"
-            )
-        return ()
-
-
-@register
-class AccumulateMean(StateOp):
-    """state = state + [sum(values * weight), sum(weight)]; without weight, the number of values."""
+class AccumulateMean(Op):
+    """state + [sum(values * weight), sum(weight)]; without weight, the number of values."""
 
     name = "accumulate_mean"
-    writes = (0,)
-    commits = False  # no step reads the accumulator of a metric
+    input_dtypes = {0: "float64"}
+    inplace = {0: 0}
 
     def infer(self, state, values, weight=None):
         if state.shape != (2,) or state.dtype != "float64":
@@ -57,4 +41,7 @@ class AccumulateMean(StateOp):
                 f"accumulate_mean: expected a weight of shape {values.shape}, "
                 f"received {weight.shape}"
             )
-        return ()
+        return Spec(state.shape, state.dtype)
+
+    def flops(self, node):
+        return 2 * node.inputs[1].size

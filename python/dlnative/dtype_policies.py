@@ -1,0 +1,59 @@
+"""In which dtypes a layer keeps its weights and computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .graph.dtypes import FLOATS
+
+
+class DTypePolicy:
+    """The dtype of a layer's weights and that of its computation.
+
+    Args:
+        name: "float32" or "float64", for both.
+
+    Attributes:
+        variable_dtype: Of weights, where `add_weight` is not given another.
+        compute_dtype: What floating inputs are cast to before `call` sees them.
+
+    Example:
+        >>> from dlnative import layers
+        >>> layers.Dense(3, dtype="float64").dtype_policy
+        <DTypePolicy "float64">
+
+    Differs from Keras: there are no mixed policies yet; they raise ValueError.
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in FLOATS:
+            raise ValueError(f"DTypePolicy: expected 'float32' or 'float64', received {name!r}")
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def variable_dtype(self) -> str:
+        return self._name
+
+    @property
+    def compute_dtype(self) -> str:
+        return self._name
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self._name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
+        return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __repr__(self) -> str:
+        return f'<DTypePolicy "{self._name}">'

@@ -1,0 +1,111 @@
+"""The learning rate of an optimizer: a number, a schedule, or a function called at each step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..changes import note
+from ..graph.table import table
+from ..graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
+from ..hyperparameters import Number
+from ..scalar import Scalar
+from ..utils.numbers import as_float
+from .schedules import LearningRateSchedule
+from .schedules.base import in_float64
+
+
+class LearningRate(Number):
+    """The attribute `learning_rate`: a number-like Variable, set by assignment.
+
+    A schedule gives its value at the present step.
+
+    Args:
+        above: Whether a number must be greater than 0.
+    """
+
+    def __init__(self, above=False):
+        super().__init__(0.0, above=above)
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        rate = instance._learning_rate
+        if isinstance(rate, Scalar):
+            graph = traced_graph()
+            return rate if graph is None else graph.variable(rate)
+        if isinstance(rate, LearningRateSchedule):
+            return in_float64(rate, instance._iterations)
+        return rate()
+
+    def __set__(self, instance, value):
+        before = instance.__dict__.get("_learning_rate")
+        if isinstance(value, LearningRateSchedule) or (
+            callable(value) and not isinstance(value, (Scalar, np.ndarray))
+        ):
+            instance._learning_rate = value
+            if isinstance(before, Scalar):
+                instance._variables = [v for v in instance._variables if v is not before]
+            note()
+            return
+        if isinstance(before, LearningRateSchedule):
+            raise TypeError(
+                f"{type(instance).__name__}: the learning rate is a schedule and cannot be set to "
+                f"a number, received {value!r}; set it to another schedule, or make the optimizer "
+                "with a number"
+            )
+        if isinstance(value, (Scalar, ValueTensor, np.ndarray)):
+            value = float(value)
+        number = self.check(instance, self.name, value)
+        if isinstance(before, Scalar):
+            before.assign(number)
+            return
+        instance._learning_rate = Scalar(number, "float64", "learning_rate")
+        instance._tracked(instance._learning_rate)
+        if before is not None:
+            note()
+
+
+def current_rate(optimizer, graph):
+    """The learning rate of a step, a scalar tensor of `graph`.
+
+    What a schedule or function gives is looked at in each step, before anything is written.
+    """
+    rate = optimizer._learning_rate
+    if isinstance(rate, Scalar):
+        return graph.variable(rate)
+    if isinstance(rate, LearningRateSchedule):
+        value = in_float64(rate, optimizer._iterations)
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{type(rate).__name__}: expected a result that is computed from `step`, received "
+                f"{value!r}"
+            )
+    else:
+        value = rate()
+        if not isinstance(value, Tensor):  # a number of Python's, asked for at each step
+            value = _called(rate, graph)
+    if value.shape != ():
+        raise ValueError(
+            f"learning_rate: expected a scalar from {rate!r}, received shape {value.shape}"
+        )
+    value = apply("cast", value, dtype="float64")
+    what = f"the learning rate of '{optimizer.name}'"
+    return graph.apply(table["checked_rate"], (value,), {"what": what}, StepScalar)
+
+
+def _called(function, graph):
+    def learning_rate():
+        return (np.float64(as_float("learning_rate", "the result", function())),)
+
+    attributes = {"function": learning_rate, "shapes": ((),), "dtypes": ("float64",)}
+    return graph.apply(table["numpy_function"], (), attributes)[0]
+
+
+def rate_config(optimizer):
+    """The learning rate in a configuration."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, Scalar):
+        return float(rate)
+    from ..utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(rate)

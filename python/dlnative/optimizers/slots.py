@@ -1,0 +1,230 @@
+"""The state of an optimizer: Variables of its own, most of them slots of parameters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from .. import initializers
+from ..variables import Variable, place
+
+
+class Slots:
+    """State that is made when parameters become known, in Keras's order and under its names.
+
+    `build` may run again. What `add_variable` and `add_variable_from_reference` gave to the calls
+    of the run before, they give to the same calls of the next one.
+    """
+
+    name: str
+    built: bool
+
+    def __init__(self) -> None:
+        self._variables: list[Variable] = []
+        self._trainable_variables: list[Variable] = []
+        self._indices: dict[int, int] = {}  # id of a parameter -> its index
+        self._slots: dict[str, dict[int, Variable]] = {}  # name -> {index of a parameter: slot}
+        self._loose: dict[str, list[Variable]] = {}  # name -> slots that have no place yet
+        self._given: dict[Any, list[Variable]] = {}  # what was asked for -> what it was
+        self._asked: Counter | None = None  # how often each was asked for, in this run of `build`
+        self._is_again = False
+
+    @property
+    def variables(self):
+        """All state, in the order in which it was made: iteration, learning rate, then the slots.
+
+        The learning rate is not among it where it is a schedule or a function.
+        """
+        return list(self._variables)
+
+    def _tracked(self, variable):
+        variable.path = f"{self.name}/{variable.name}"
+        self._variables.append(variable)
+        return variable
+
+    def set_weights(self, weights):
+        """Overwrites all state; `weights` in the order of `variables`.
+
+        Raises:
+            ValueError: Number or shapes do not fit; nothing has been written.
+        """
+        variables = self.variables
+        weights = [np.asarray(w) for w in weights]
+        if len(weights) != len(variables):
+            hint = "" if self.built else ". It is not built yet: call build(variables) first"
+            raise ValueError(
+                f"Optimizer '{self.name}': expected {len(variables)} arrays, as many as "
+                f"`variables`, received {len(weights)}{hint}"
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            if value.shape != variable.shape or value.dtype.kind not in "fiub":
+                raise ValueError(
+                    f"Optimizer '{self.name}': expected values of shape {variable.shape} for "
+                    f"'{variable.path}', received {value.dtype} {value.shape}"
+                )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+
+    def add_variable(
+        self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None
+    ):
+        """A Variable of the optimizer's state.
+
+        Args:
+            shape: Its shape.
+            initializer: See `initializers.get`.
+            dtype: Its dtype; `config.floatx()` by default.
+            aggregation, layout: Of no meaning on one machine; "none" and None.
+            name: Its name.
+        """
+        if layout is not None or aggregation not in (
+            None,
+            "none",
+            "mean",
+            "sum",
+            "only_first_replica",
+        ):
+            raise ValueError(
+                f"add_variable: expected layout=None and an aggregation of one machine, received "
+                f"layout={layout!r}, aggregation={aggregation!r}"
+            )
+        name, shape = name or "variable", tuple(shape)
+        return self._once(
+            (name, shape, dtype), lambda: self._new_variable(shape, initializer, dtype, name)
+        )
+
+    def _new_variable(self, shape, initializer, dtype, name):
+        value = _initial(initializer, shape, dtype)
+        variable = Variable(0, dtype=value.dtype.name, name=name, trainable=False)
+        # Slots are as large as the model: a constant is only spread out when they are placed.
+        variable._value, variable.shape = value, value.shape
+        return self._tracked(variable)
+
+    def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
+        """A slot: a Variable of the shape and dtype of a parameter.
+
+        Args:
+            reference_variable: The parameter.
+            name: Name of the slot.
+            initializer: See `initializers.get`.
+        """
+        kind = name or "var"
+        index = self._indices.get(id(reference_variable))
+        if index is None:
+            return self._new_slot(reference_variable, kind, initializer)
+        return self._once(
+            (kind, index), lambda: self._new_slot(reference_variable, kind, initializer)
+        )
+
+    def _new_slot(self, reference, kind, initializer):
+        name = f"{reference.path.replace('/', '_')}_{kind}"
+        slot = self._new_variable(reference.shape, initializer, reference.dtype, name)
+        self._loose.setdefault(kind, []).append(slot)
+        return slot
+
+    def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
+        """Slots of several parameters, those that exist already as they are.
+
+        Args:
+            trainable_variables: The parameters.
+            name: Name of the slot, or a list of names.
+            initializer: See `initializers.get`; one, or a list with one for each name.
+
+        Returns:
+            A list of Variables; for several names a tuple of lists.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        kinds = (
+            initializer if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        )
+        if len(kinds) != len(names):
+            raise ValueError(
+                f"add_optimizer_variables: expected one initializer or {len(names)}, received "
+                f"{len(kinds)}"
+            )
+        for variable in trainable_variables:
+            for kind, initial in zip(names, kinds, strict=True):
+                slots = self._slots.setdefault(kind, {})
+                index = self._get_variable_index(variable)
+                if index not in slots:
+                    slots[index] = self._new_slot(variable, kind, initial)
+        lists = tuple(
+            [self._slots[kind][self._get_variable_index(v)] for v in trainable_variables]
+            for kind in names
+        )
+        return lists[0] if isinstance(name, str) else lists
+
+    def add_slot(self, variable, kind, shape, name):
+        """State of a parameter that has another shape, unless it exists.
+
+        Args:
+            variable: The parameter.
+            kind: What `slots_of` finds it by.
+            shape: Its shape.
+            name: Name of the Variable.
+        """
+        slots = self._slots.setdefault(kind, {})
+        index = self._get_variable_index(variable)
+        if index not in slots:
+            slots[index] = self._new_variable(shape, "zeros", variable.dtype, name)
+
+    def slots_of(self, variable, *names):
+        """The slots of a parameter that `add_optimizer_variables` has made, a tuple."""
+        index = self._get_variable_index(variable)
+        return tuple(self._slots[name][index] for name in names)
+
+    def _get_variable_index(self, variable):
+        return self._indices[id(variable)]
+
+    def _place_slots(self):
+        """Lays the slots of a name side by side, as the parameters are."""
+        for slots in self._loose.values():
+            place(slots)
+        self._loose.clear()
+
+    # --- `build` once more ------------------------------------------------------------------------
+
+    def _ask_again(self):
+        self._asked, self._is_again = Counter(), True
+
+    def _asked_again(self):
+        self._is_again = False
+
+    def _begin_asking(self):
+        """The first thing in a run of `build` that somebody else has called."""
+        if not self._is_again:
+            self._asked = Counter()
+
+    def _once(self, key, make):
+        """What the same call gave in the run of `build` before; `make()` in the first."""
+        if self._asked is None:
+            return make()
+        given = self._given.setdefault(key, [])
+        number = self._asked[key]
+        self._asked[key] += 1
+        if number == len(given):
+            given.append(make())
+        return given[number]
+
+
+class ValuesOf:
+    """An initializer: the present values of a Variable."""
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    def __call__(self, shape, dtype=None):
+        return np.array(self.variable.array, dtype)
+
+
+def _initial(initializer, shape, dtype):
+    """The first values of a Variable: an array, of a constant only a view of one number."""
+    initializer = initializers.get(initializer or "zeros")
+    constant = isinstance(
+        initializer, (initializers.Zeros, initializers.Ones, initializers.Constant)
+    )
+    if constant:
+        return np.broadcast_to(np.asarray(initializer((), dtype=dtype)), shape)
+    return np.asarray(initializer(shape, dtype=dtype))
