@@ -13,6 +13,7 @@ from typing import Any
 from common.arguments import interpreter_for
 from common.report import Case
 from common.subjects import (
+    OUT_OF_CACHE,
     BandwidthSubject,
     PeakSubject,
     TaskSubject,
@@ -128,6 +129,7 @@ class Stage:
         units: int = 1,
         flops: float | None = None,
         moved: float | None = None,
+        copied: int = OUT_OF_CACHE,
         dtype: str = "float32",
         ours_variant: str | None = None,
         ours_too: tuple[str, ...] = (),
@@ -145,6 +147,7 @@ class Stage:
             units: Steps in one repetition; the report shows times of one step.
             flops: Floating-point operations of one step; adds the FMA peak to the comparison.
             moved: Bytes that one step reads and writes; adds the bandwidth to the comparison.
+            copied: Bytes of each of the two arrays whose copies measure it.
             dtype: The type the peak is measured in.
             ours_variant: Which of our variants of the task to run; default: the first.
             ours_too: More of our variants, which are timed beside it.
@@ -172,7 +175,7 @@ class Stage:
                 gaps[label] = str(error)
         comparison = compare(
             ours,
-            [*self.ceilings(units, flops, moved, dtype), *subjects],
+            [*self.ceilings(units, flops, moved, copied, dtype), *subjects],
             rounds=rounds or self.arguments.rounds,
             round_seconds=self.arguments.round_seconds,
             settle=self.arguments.settle,
@@ -214,7 +217,7 @@ class Stage:
         return found
 
     def ceilings(
-        self, units: int, flops: float | None, moved: float | None, dtype: str
+        self, units: int, flops: float | None, moved: float | None, copied: int, dtype: str
     ) -> list[Subject]:
         """Returns the ceilings of the machine that our worker can measure."""
         worker = self.workers[self.arguments.ours]
@@ -222,7 +225,7 @@ class Stage:
         if flops is not None and self.query("fma_seconds", dtype=dtype, flops=1.0):
             found.append(PeakSubject(worker, dtype, flops * units, self.threads))
         if moved is not None and self.query("copy_seconds", bytes=1.0, size=1 << 20):
-            found.append(BandwidthSubject(worker, moved * units))
+            found.append(BandwidthSubject(worker, moved * units, copied))
         return found
 
     def prepare(

@@ -22,6 +22,10 @@ THREAD_VARIABLES = (
 )
 
 
+# Bytes of an array that no cache holds.
+OUT_OF_CACHE = 96 << 20
+
+
 class WorkerError(RuntimeError):
     """A worker could not do what it was asked to; the message says what and why."""
 
@@ -167,7 +171,7 @@ class BandwidthSubject:
 
     worker: WorkerProcess
     bytes: float
-    size: int = 96 << 20
+    size: int = OUT_OF_CACHE
     label: str = BANDWIDTH
 
     def measure(self, repetitions: int) -> float:

@@ -20,6 +20,8 @@ Kinds of task:
     train_images    as `train`, for convolutional networks
     infer           the outputs for a batch of images, from NumPy arrays to a NumPy array
     conv, pool, norm  one operation of `common/operations.py` on tensors that stay where they are
+    primitive, composition, update  one call of `common/formulas.py`, likewise
+    written_step    as `train`, of a model some parts of which are a user's (dlnative only)
 """
 
 from __future__ import annotations
@@ -134,6 +136,22 @@ class BaseWorker:
 
     def prepare_norm(self, spec: Spec, variant: str) -> Task:
         return self.prepare_operation(spec, variant)
+
+    def prepare_primitive(self, spec: Spec, variant: str) -> Task:
+        """Prepares a primitive of `common/formulas.py`."""
+        raise Unsupported("no primitives")
+
+    def prepare_composition(self, spec: Spec, variant: str) -> Task:
+        """Prepares an activation or loss of `common/formulas.py`."""
+        raise Unsupported("no compositions")
+
+    def prepare_update(self, spec: Spec, variant: str) -> Task:
+        """Prepares an update of `common/formulas.py`."""
+        raise Unsupported("no updates")
+
+    def prepare_written_step(self, spec: Spec, variant: str) -> Task:
+        """Prepares training of a model some parts of which are written with ops."""
+        raise Unsupported("no parts written with ops")
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         """Prepares a product; `spec` has m, n, k, dtype, transpose_a, transpose_b, seed."""

@@ -162,3 +162,62 @@ def operation_arrays(spec: dict[str, Any]) -> dict[str, Array]:
         if spec["residual"]:
             arrays["residual"] = draw(spec["y"])
     return arrays
+
+
+def primitive_arguments(spec: dict[str, Any]) -> list[Any]:
+    """Draws what a primitive of `common/formulas.py` takes, at cache lines.
+
+    Returns:
+        Arrays in the order of its operands, in float32: uniform in [-4, 4), "positive" in
+        [0.1, 2.1); bools for a "mask", row numbers in random order for "indices", and after a
+        "row" the number of rows.
+    """
+    rows, columns = spec["shape"]
+    generator = np.random.default_rng(spec["seed"])
+    arguments: list[Any] = []
+    for operand in spec["operands"]:
+        if operand == "mask":
+            mask = at_cache_line((rows, columns), "bool")
+            mask[...] = generator.random((rows, columns), dtype=np.float32) > 0.5
+            arguments.append(mask)
+        elif operand == "indices":
+            arguments.append(generator.permutation(rows).astype(np.int32))
+        elif operand == "row":
+            arguments += [uniform(generator, (1, columns), -4.0, 4.0), rows]
+        else:
+            width = columns // 2 if operand.endswith("half") else columns
+            low, high = (0.1, 2.1) if operand == "positive" else (-4.0, 4.0)
+            arguments.append(uniform(generator, (rows, width), low, high))
+    return arguments
+
+
+def composition_arrays(spec: dict[str, Any]) -> tuple[Array, Array]:
+    """Draws x and dy of an activation in [-3, 3), or targets and predictions in [0.05, 0.95)."""
+    low, high = (0.05, 0.95) if spec["loss"] else (-3.0, 3.0)
+    generator = np.random.default_rng(spec["seed"])
+    shape = tuple(spec["shape"])
+    return uniform(generator, shape, low, high), uniform(generator, shape, low, high)
+
+
+def update_arrays(spec: dict[str, Any]) -> tuple[list[Array], list[Array]]:
+    """Draws parameters in [-0.1, 0.1) and gradients in [-1, 1)."""
+    generator = np.random.default_rng(spec["seed"])
+    shapes = [tuple(shape) for shape in spec["shapes"]]
+    weights = [uniform(generator, shape, -0.1, 0.1) for shape in shapes]
+    return weights, [uniform(generator, shape, -1.0, 1.0) for shape in shapes]
+
+
+def uniform(
+    generator: np.random.Generator, shape: tuple[int, ...], low: float, high: float
+) -> Array:
+    """Draws float32 values in [low, high), at a cache line."""
+    values = at_cache_line(shape, "float32")
+    generator.random(dtype=np.float32, out=values)
+    values *= np.float32(high - low)
+    values += np.float32(low)
+    return values
+
+
+def change(after: list[Any], before: list[Array]) -> float:
+    """Returns the mean size of the changes of parameters: what all libraries agree on."""
+    return float(np.mean([magnitude(np.asarray(a) - b) for a, b in zip(after, before)]))

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 import dlnative
+from common.formulas import HAND
 from dlnative import _core
+from workers import dlnative_formulas, dlnative_steps
 from workers.allocations import allocation_count, heap_bytes, resident_bytes
 from workers.base import BaseWorker, Spec, Task
 from workers.data import at_cache_line, dataset, factors, magnitude
@@ -38,6 +40,10 @@ class Worker(BaseWorker):
         "conv": ["auto", "direct"],
         "pool": ["program"],
         "norm": ["program"],
+        "primitive": ["program"],
+        "composition": ["program"],
+        "update": ["program", "by hand"],
+        "written_step": list(dlnative_steps.VARIANTS),
         "train": ["fit"],
         "train_images": ["fit"],
         "infer": ["predict_on_batch", "predict"],
@@ -78,6 +84,22 @@ class Worker(BaseWorker):
             return operation(spec)
         finally:
             dlnative.config.set_conv_algorithm("auto")
+
+    def prepare_primitive(self, spec: Spec, variant: str) -> Task:
+        return dlnative_formulas.primitive(spec)
+
+    def prepare_composition(self, spec: Spec, variant: str) -> Task:
+        return dlnative_formulas.composition(spec)
+
+    def prepare_update(self, spec: Spec, variant: str) -> Task:
+        if variant == "by hand":
+            task = dlnative_formulas.update(spec, HAND)
+            task.check = None  # another optimizer, as a measure of time only
+            return task
+        return dlnative_formulas.update(spec, spec["optimizer"])
+
+    def prepare_written_step(self, spec: Spec, variant: str) -> Task:
+        return dlnative_steps.written_step(spec, variant)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         a, b = factors(spec)

@@ -11,6 +11,7 @@ import numpy as np
 
 from common.models import ADAM_EPSILON, Model
 from common.shapes import parameters
+from workers import jax_formulas
 from workers.base import BaseWorker, Spec, Task
 from workers.data import Array, dataset, factors, initial_weights, magnitude
 from workers.jax_networks import make_logits, make_loss
@@ -141,6 +142,9 @@ class Worker(BaseWorker):
         "conv": ["jit"],
         "pool": ["jit"],
         "norm": ["jit"],
+        "primitive": ["jit"],
+        "composition": ["jit"],
+        "update": ["jit"],
         "train": ["jit", "scan"],
         # Convolutions within a scan run without XLA's fast kernels: ten times slower, not a mode.
         "train_images": ["jit"],
@@ -163,6 +167,15 @@ class Worker(BaseWorker):
 
     def prepare_operation(self, spec: Spec, variant: str) -> Task:
         return operation(spec)
+
+    def prepare_primitive(self, spec: Spec, variant: str) -> Task:
+        return jax_formulas.primitive(spec)
+
+    def prepare_composition(self, spec: Spec, variant: str) -> Task:
+        return jax_formulas.composition(spec)
+
+    def prepare_update(self, spec: Spec, variant: str) -> Task:
+        return jax_formulas.update(spec)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         jax.config.update("jax_enable_x64", spec["dtype"] == "float64")

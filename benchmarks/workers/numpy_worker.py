@@ -1,4 +1,4 @@
-"""NumPy: matrix products with whatever BLAS it was built on."""
+"""NumPy: matrix products with whatever BLAS it was built on, and primitives on one core."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import threadpoolctl
 
+from workers import numpy_formulas
 from workers.base import BaseWorker, Spec, Task
 from workers.data import at_cache_line, factors, magnitude
 
@@ -14,7 +15,7 @@ from workers.data import at_cache_line, factors, magnitude
 class Worker(BaseWorker):
     """`np.matmul` into a given output, on `threads` BLAS threads."""
 
-    variants: ClassVar = {"matmul": ["matmul"]}
+    variants: ClassVar = {"matmul": ["matmul"], "primitive": ["out"]}
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -30,6 +31,9 @@ class Worker(BaseWorker):
             if entry["user_api"] == "blas"
         ]
         return {"blas": libraries[0] if libraries else None}
+
+    def prepare_primitive(self, spec: Spec, variant: str) -> Task:
+        return numpy_formulas.primitive(spec)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         a, b = factors(spec)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.models import ADAM_EPSILON
+from workers import torch_formulas
 from workers.base import BaseWorker, Spec, Task
 from workers.data import Array, dataset, factors, initial_weights, magnitude
 from workers.torch_networks import Network, OneDnnLinear
@@ -132,6 +133,9 @@ class Worker(BaseWorker):
         "conv": ["NHWC", "NCHW"],
         "pool": ["NHWC", "NCHW"],
         "norm": ["NHWC", "NCHW", "NHWC compiled"],
+        "primitive": ["eager", "compiled"],
+        "composition": ["eager", "compiled"],
+        "update": ["fused", "foreach", "compiled"],
         "train": ["eager", "fused", "compiled", "onednn"],
         "train_images": ["NHWC", "NCHW", "NHWC compiled", "NCHW compiled"],
         "train_on_batch": ["fused"],
@@ -169,6 +173,15 @@ class Worker(BaseWorker):
 
     def prepare_operation(self, spec: Spec, variant: str) -> Task:
         return operation(spec, variant)
+
+    def prepare_primitive(self, spec: Spec, variant: str) -> Task:
+        return torch_formulas.primitive(spec, variant)
+
+    def prepare_composition(self, spec: Spec, variant: str) -> Task:
+        return torch_formulas.composition(spec, variant)
+
+    def prepare_update(self, spec: Spec, variant: str) -> Task:
+        return torch_formulas.update(spec, variant)
 
     def released(self) -> None:
         torch.compiler.reset()
