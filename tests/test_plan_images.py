@@ -47,8 +47,9 @@ def names(function):
 
 def batch_norm(x, v, i):
     y, mean, variance = apply("batch_norm_training", x, v[f"gamma{i}"], v[f"beta{i}"])
-    apply("moving_average", v[f"mean{i}"], mean, momentum=0.9)
-    apply("moving_average", v[f"variance{i}"], variance, momentum=0.9)
+    for name, value in (("mean", mean), ("variance", variance)):
+        state = v[f"{name}{i}"]
+        y.graph.assign(state, apply("moving_average", state, value, momentum=0.9))
     return y
 
 

@@ -265,3 +265,39 @@ def test_a_function_of_numpy_trains_in_a_program():
 
     with pytest.raises(KeyError, match="of the function"):
         Breaks()(X)
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+def test_integers_have_no_gradient(engine):
+    """Neither through a loss of integers nor into weights of integers."""
+
+    class Counted(layers.Layer):
+        def build(self, input_shape):
+            self.k = self.add_weight(shape=(2,), dtype="int32", initializer="ones", name="k")
+
+        def call(self, inputs):
+            return inputs * ops.cast(self.k, "float32")
+
+    x = np.ones((4, 2), "float32")
+    with dlnative.engine(engine):
+        y, pullback = dlnative.vjp(lambda v: ops.sum(ops.cast(v * 10, "int32")), x)
+        assert y == 80
+        assert (pullback(np.ones((), "int32"))[0][0] == 0).all()
+        model = Sequential([Input((2,)), layers.Dense(2)])
+        with pytest.raises(ValueError, match="does not depend on the predictions, or only in st"):
+            model.compile("sgd", lambda a, b: ops.cast(ops.sum(b * 100), "int32"))
+        model = Sequential([Input((2,)), Counted(), layers.Dense(2)])
+        model.compile("sgd", "mse")
+        with pytest.raises(ValueError, match="counted.*/k' is int32, .*trainable=False"):
+            model.fit(x, x, verbose=0)
+
+
+def test_a_penalty_of_several_numbers_is_summed():
+    kernels = []
+    for penalty in (lambda w: 0.1 * ops.square(w), lambda w: 0.1 * ops.sum(ops.square(w))):
+        model = Sequential([Input((2,))])
+        model.add(layers.Dense(2, kernel_initializer="ones", kernel_regularizer=penalty))
+        model.compile("sgd", "mse")
+        model.fit(np.ones((4, 2)), np.ones((4, 2)), verbose=0)
+        kernels.append(model.layers[0].kernel.numpy())
+    np.testing.assert_allclose(*kernels, rtol=1e-6)

@@ -169,6 +169,8 @@ def vjp(function, *inputs, training=False):
         *inputs: NumPy arrays.
         training: What layers see as `training`.
 
+    Integers and booleans among the inputs become floats; an index belongs into the function.
+
     Returns:
         (outputs, pullback). `outputs` is an array, or a tuple where the function returns several.
         `pullback(*cotangents)` returns (input gradients, variable gradients): a tuple with one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import changes, engines
+from ..graph.dtypes import FLOATS
 from ..graph.tensor import Graph, Tracing, apply
 from ..losses.base import Loss, reduce_values
 from ..metrics.base import update_metric
@@ -90,6 +91,7 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=
             arguments = constraint_arguments(model, feeds, rows, preds, objectives)
             values = constraints.evaluated(graph, arguments, batch)
         if kind == "train":
+            check_trainable(variables)
             if constraints:
                 total = constraints.penalised(total, values)
                 constraints.update(graph, values)
@@ -98,6 +100,16 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=
             )
             optimizer.apply_nodes(graph, variables, grads)
     return Step(engines.build(graph, [], arena=arena), feeds.sources)
+
+
+def check_trainable(variables):
+    """Raises ValueError where a weight that is to be trained is of integers or booleans."""
+    for v in variables:
+        if v.dtype not in FLOATS:
+            raise ValueError(
+                f"weight '{v.path}' is {v.dtype}, which no gradient can change; make it with "
+                "trainable=False"
+            )
 
 
 def forward(model, feeds, rows):
@@ -183,6 +195,7 @@ def _total_loss(variables, feeds, rows, preds, objectives):
                 variable.regularizer(feeds.graph.variable(variable)),
                 f"the regularizer of '{variable.path}'",
             )
+            penalty = apply("sum", penalty) if penalty.shape else penalty
             total = penalty if total is None else apply("add", total, penalty)
     if total is None:
         raise ValueError("There is no loss to train with: pass `loss` to compile()")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..graph.dtypes import FLOATS
 from ..graph.tensor import apply
 
 
@@ -39,7 +40,8 @@ def gradients(graph, output, tensors, cotangent=None):
             if tensor.shape != ():
                 raise ValueError(f"gradients: expected a scalar, received shape {tensor.shape}")
             weight = graph.constant(1.0, tensor.dtype)
-        _accumulate(grads, tensor, weight)
+        if tensor.dtype in FLOATS:  # integers and booleans move in jumps: nothing depends on them
+            _accumulate(grads, tensor, weight)
 
     scope = graph.scope
     for node in reversed(nodes):
