@@ -140,3 +140,9 @@ def test_state_that_does_not_fit():
             optimizer.set_weights(bad)
     for a, b in zip(state, optimizer.variables, strict=True):
         np.testing.assert_array_equal(a, b.numpy())
+
+
+@pytest.mark.parametrize("given", [{"var_names": "gamma"}, {"var_list": [np.ones(3)]}])
+def test_what_is_excluded_from_decay_is_a_list(given):
+    with pytest.raises(TypeError, match="exclude_from_weight_decay: expected var_"):
+        optimizers.SGD(0.1, weight_decay=0.5).exclude_from_weight_decay(**given)

@@ -389,3 +389,20 @@ def test_parameters_of_one_element_and_of_none(name, dtype):
     tolerance = 2e-5 if dtype == "float32" else 1e-12
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", sorted(optimizers.CLASSES))
+def test_accumulated_gradients_with_biases(name):
+    """What only some steps need is left out of the others as a whole, in any order of the nodes."""
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    weights = []
+    for engine in ("native", "numpy"):
+        with dlnative.engine(engine):
+            dlnative.utils.set_random_seed(1)
+            model = dlnative.Sequential([dlnative.Input((3,)), dlnative.layers.Dense(1)])
+            optimizer = getattr(optimizers, name)(0.01, gradient_accumulation_steps=2)
+            model.compile(optimizer, "mse")
+            model.fit(x, y, batch_size=2, epochs=3, verbose=0)
+            weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from ..changes import Tracked, note
-from ..graph.tensor import Tensor, Tracing, ValueTensor
+from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
 from ..hyperparameters import Count, Flag, Option, StepNumber
 from ..naming import auto_name, unknown
 from ..scalar import Scalar
@@ -242,6 +242,17 @@ class Optimizer(Slots, Tracked):
             var_list: Variables to leave out.
             var_names: Regular expressions; a Variable is left out where one is found in its name.
         """
+        if isinstance(var_names, str):
+            raise TypeError(
+                "exclude_from_weight_decay: expected var_names to be a list of texts, received "
+                f"{var_names!r}"
+            )
+        for variable in var_list or ():
+            if not is_variable(variable):
+                raise TypeError(
+                    "exclude_from_weight_decay: expected var_list to be a list of Variables, "
+                    f"received {type(variable).__name__}"
+                )
         pattern = re.compile("|".join(var_names)) if var_names else None
         self._no_decay = (tuple(var_list or ()), pattern)
         note()

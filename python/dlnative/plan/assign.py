@@ -12,6 +12,8 @@ def assign_in_place(schedule):
 
     Conditions reach what only such values need: it is left out where they are.
     """
+    if any(node.op.writes and node.inputs[2] is not None for node in schedule.nodes):
+        schedule.sort()  # what needs a condition is found from the end
     order = _Order(schedule)
     checked = _needed_by_checks(schedule)
     for node in schedule.each(lambda op: bool(op.writes)):

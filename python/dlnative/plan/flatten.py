@@ -52,7 +52,7 @@ class Update:
         common: The inputs that all updates of a run must share, such as the learning rate.
     """
 
-    __slots__ = ("common", "condition", "fixed", "movable", "node")
+    __slots__ = ("addresses", "common", "condition", "fixed", "movable", "node")
 
     def __init__(self, schedule, node):
         self.node = node
@@ -73,10 +73,13 @@ class Update:
             else:
                 self.common.append(t)
 
+        # NumPy takes a microsecond for each.
+        self.addresses = {id(v): _address(v) for v in self.fixed.values()}
+
     @property
     def address(self):
         """Of its first result."""
-        return _address(self.fixed[len(self.node.inputs)])
+        return self.addresses[id(self.fixed[len(self.node.inputs)])]
 
     def is_flat(self, schedule):
         """Whether it may be a part of a run."""
@@ -91,9 +94,10 @@ class Update:
     def continues(self, before):
         """Whether all its operands follow those of another update in memory."""
         a, b = before.node, self.node
-        if a.op is not b.op or a.op.flat_attributes(a) != b.op.flat_attributes(b):
+        if a.op is not b.op or before.condition is not self.condition:
             return False
-        if a.op.flat_attributes(a) is None or before.condition is not self.condition:
+        attributes = a.op.flat_attributes(a)
+        if attributes is None or attributes != b.op.flat_attributes(b):
             return False
         if not same_tensors(before.common, self.common):
             return False
@@ -108,7 +112,7 @@ class Update:
         return all(
             u.dtype == v.dtype
             and u.buffer is v.buffer  # nothing of the user's lies between
-            and _address(v) - _address(u) == elements * ITEMSIZE[u.dtype]
+            and self.addresses[id(v)] - before.addresses[id(u)] == elements * ITEMSIZE[u.dtype]
             for u, v in ((before.fixed[i], self.fixed[i]) for i in self.fixed)
         )
 

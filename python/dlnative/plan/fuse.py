@@ -16,7 +16,7 @@ from .fuse_images import (
     normalize_add_relu,
     sum_of_gradients,
 )
-from .loops import fuse_loops
+from .loops import fuse_loops, has_loops
 from .multiply_add import multiply_add
 from .schedule import Schedule, live_nodes, merged_node, same_tensors
 
@@ -46,8 +46,8 @@ def fuse(graph, outputs, loops=True):
     ):
         fusion(schedule)
     multiply_add(schedule)
-    schedule.sort()  # what was merged may have come to stand before its inputs
-    if loops:
+    if loops and has_loops(schedule):
+        schedule.sort()  # what was merged may have come to stand before its inputs
         fuse_loops(schedule)
     assign_in_place(schedule)
     flatten_updates(schedule)

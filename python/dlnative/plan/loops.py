@@ -21,7 +21,7 @@ def fuse_loops(schedule):
     conditions = needed_only_where(schedule)
     groups = Groups(schedule)
     for node in schedule.nodes:
-        if node.op.line(node.attributes) is not None and node.outputs[0].size:
+        if may_be_line(node):
             groups.add(node, conditions.get(id(node)))
         elif node.op.reduction and node.inputs[0].size and node.inputs[0].dtype in _SUMMED:
             groups.add_reduction(node, conditions.get(id(node)))
@@ -33,6 +33,22 @@ def fuse_loops(schedule):
 
 
 _SUMMED = ("float32", "float64")
+
+
+def has_loops(schedule):
+    """Whether an elementwise node takes what another one gives."""
+    given = {id(t) for node in schedule.nodes if may_be_line(node) for t in node.outputs}
+    return any(
+        may_be_line(node) or node.op.reduction
+        for node in schedule.nodes
+        for t in node.inputs
+        if id(t) in given or (t is not None and id(_unspread(schedule, t)) in given)
+    )
+
+
+def may_be_line(node):
+    """Whether a node is an elementwise function that loops have."""
+    return node.op.line(node.attributes) is not None and node.outputs[0].size > 0
 
 
 class Group:
