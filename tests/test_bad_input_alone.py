@@ -162,6 +162,11 @@ ALONE = {
     "clipnorm": (lambda: optimizers.SGD(clipnorm=-1.0), ValueError, r"clipnorm"),
     "weight_decay": (lambda: optimizers.SGD(weight_decay="a"), TypeError, r"weight_decay"),
     "use_ema": (lambda: optimizers.Adam(use_ema=1), TypeError, r"use_ema True or False"),
+    "learning rate of an array": (
+        lambda: optimizers.SGD(np.array([0.1])),
+        ValueError,
+        r"learning_rate to be a number, received an array of shape \(1,\)",
+    ),
     "ema_momentum": (lambda: optimizers.Adam(ema_momentum=1.5), ValueError, r"ema_momentum in"),
     "gradient_accumulation_steps": (
         lambda: optimizers.Adam(gradient_accumulation_steps=1),

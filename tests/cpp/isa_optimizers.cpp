@@ -58,20 +58,6 @@ void compare_optimizers_of() {
                              });
       }
     }
-    compare_optimizer<T>("adagrad" + with,
-                         [=](const Kernels& k, T* p, T* s1, T*, T*, const T* g, Index n) {
-                           k.adagrad(p, s1, g, n, T(0.1), T(1e-7), decay);
-                         });
-    for (const bool momentum : {false, true}) {
-      for (const bool centered : {false, true}) {
-        compare_optimizer<T>(std::string("rmsprop") + (momentum ? " momentum" : "") +
-                                 (centered ? " centered" : "") + with,
-                             [=](const Kernels& k, T* p, T* s1, T* s2, T* s3, const T* g, Index n) {
-                               k.rmsprop(p, s2, momentum ? s3 : nullptr, centered ? s1 : nullptr, g,
-                                         n, T(0.01), T(0.1), T(0.9), T(1e-7), decay);
-                             });
-      }
-    }
     for (const bool amsgrad : {false, true}) {
       compare_optimizer<T>(std::string("adam") + (amsgrad ? " amsgrad" : "") + with,
                            [=](const Kernels& k, T* p, T* s1, T* s2, T* s3, const T* g, Index n) {

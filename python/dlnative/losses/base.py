@@ -93,8 +93,8 @@ def match_weight(values, weight):
         lead = lead[:1]
     if lead != shape[: len(lead)]:
         raise ValueError(
-            f"sample_weight: expected one weight per sample, shape {shape[:1]}, or one per value, "
-            f"shape {shape}; received shape {given}"
+            f"sample_weight: expected one weight per sample, shape {shape[:1]}, or one per value "
+            f"of the loss, shape {shape}; received shape {given}"
         )
     weight = reshape(weight, lead + (1,) * (len(shape) - len(lead)))
     if isinstance(weight, Tensor):

@@ -54,6 +54,11 @@ class LearningRate(Number):
                 "with a number"
             )
         if isinstance(value, (Scalar, ValueTensor, np.ndarray)):
+            if value.shape != ():
+                raise ValueError(
+                    f"{type(instance).__name__}: expected learning_rate to be a number, received "
+                    f"an array of shape {value.shape}"
+                )
             value = float(value)
         number = self.check(instance, self.name, value)
         if isinstance(before, Scalar):
