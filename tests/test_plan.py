@@ -496,3 +496,17 @@ def test_sums_that_lie_side_by_side_are_of_any_dtype_and_size(rng, count, dtype)
         function(values)
     for i, total in enumerate(totals):
         np.testing.assert_array_equal(total.numpy(), 2 * (i + 1) * values.sum(axis=1))
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("rows", [(3, 700), (40, 9)])
+def test_gradients_of_activations_take_a_cotangent_per_row(rows, rng):
+    """A column beside whole arrays: long rows see it as a scalar, short ones spread."""
+    graph = Graph()
+    x, dy = graph.feed(rows, "float32"), graph.feed((rows[0], 1), "float32")
+    spread = apply("broadcast_to", dy, shape=rows)
+    (dx,) = gradients(graph, apply("softplus", x) * 2.0, [x], spread)
+    arrays = [rng.standard_normal(t.shape).astype("float32") for t in (x, dy)]
+    (fused,) = NativeFunction(make_plan(graph, [dx]))(*arrays)
+    (plain,) = NativeFunction(make_plan(graph, [dx], loops=False))(*arrays)
+    np.testing.assert_array_equal(fused, plain)

@@ -1,5 +1,7 @@
 // Activations without parameters and their gradients as lines of loops. As instructions of their
 // own they have factories, with parameters and epilogues.
+#include <algorithm>
+
 #include "dispatch/dispatch.h"
 #include "ops/map_table.h"
 
@@ -36,8 +38,23 @@ void backward(const void* const* in, const std::int64_t* steps, void* y, std::in
     f(dy, saved, to, n, ActivationParams{});
     return;
   }
-  for (std::int64_t i = 0; i < n; ++i)  // rare: one of them is a scalar
-    f(dy + i * steps[0], saved + i * steps[1], to + i, 1, ActivationParams{});
+  if (n == 0) return;
+  // One of them is a scalar, such as the cotangent of a row.
+  constexpr std::int64_t kPiece = 256;
+  T values[kPiece];
+  fill(values, steps[0] == 0 ? *dy : *saved, std::min(n, kPiece));
+  const T scalar = *saved;  // y may be where it lies
+  for (std::int64_t i = 0; i < n; i += kPiece) {
+    const std::int64_t size = std::min(kPiece, n - i);
+    if (steps[0] != 0) {
+      f(dy + i, values, to + i, size, ActivationParams{});
+    } else if (steps[1] != 0) {
+      f(values, saved + i, to + i, size, ActivationParams{});
+    } else {
+      f(values, &scalar, to + i, 1, ActivationParams{});
+      fill(to + i, to[i], size);
+    }
+  }
 }
 
 template <Activation kActivation>
