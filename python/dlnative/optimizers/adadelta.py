@@ -42,6 +42,3 @@ class Adadelta(Optimizer):
         change = gradient * ops.sqrt(changes + self.epsilon) / ops.sqrt(squares + self.epsilon)
         changes.assign(self.rho * changes + share * (change * change))
         variable.assign(variable - learning_rate * change)
-
-    def get_config(self):
-        return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}

@@ -84,16 +84,6 @@ class Adafactor(Optimizer):
         size = ops.maximum(_rms(variable.value), self.epsilon_2)
         variable.assign(variable - rate * size * change)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_2_decay": self.beta_2_decay,
-            "epsilon_1": self.epsilon_1,
-            "epsilon_2": self.epsilon_2,
-            "clip_threshold": self.clip_threshold,
-            "relative_step": self.relative_step,
-        }
-
 
 def _rms(x):
     return ops.sqrt(ops.mean(x * x))

@@ -41,10 +41,3 @@ class Adagrad(Optimizer):
         variable.assign(
             variable - (learning_rate * gradient) / ops.sqrt(accumulator + self.epsilon)
         )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "initial_accumulator_value": self.initial_accumulator_value,
-            "epsilon": self.epsilon,
-        }

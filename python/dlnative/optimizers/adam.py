@@ -75,15 +75,6 @@ class Adam(Optimizer):
             slot.assign(tensor)
         variable.assign(value)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "amsgrad": self.amsgrad,
-        }
-
 
 class AdamW(Adam):
     """Adam with decoupled weight decay, of 0.004 where nothing else is said.

@@ -46,11 +46,3 @@ class Adamax(Optimizer):
         momentum.assign(momentum + (1.0 - self.beta_1) * (gradient - momentum))
         norm.assign(ops.maximum(self.beta_2 * norm, ops.abs(gradient)))
         variable.assign(variable - rate * momentum / (norm + self.epsilon))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }

@@ -74,14 +74,3 @@ class Ftrl(Optimizer):
         clipped = ops.minimum(ops.maximum(linear, -l1), l1)
         variable.assign((clipped - linear) / scale)
         accumulator.assign(total)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "learning_rate_power": self.learning_rate_power,
-            "initial_accumulator_value": self.initial_accumulator_value,
-            "l1_regularization_strength": self.l1_regularization_strength,
-            "l2_regularization_strength": self.l2_regularization_strength,
-            "l2_shrinkage_regularization_strength": self.l2_shrinkage_regularization_strength,
-            "beta": self.beta,
-        }

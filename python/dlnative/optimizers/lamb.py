@@ -53,14 +53,6 @@ class Lamb(Optimizer):
         trust = _quotient(_norm(variable.value), _norm(change))
         variable.assign(variable - (learning_rate * trust) * change)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }
-
 
 def _norm(x):
     return ops.sqrt(ops.sum(x * x))

@@ -39,6 +39,3 @@ class Lion(Optimizer):
         direction = self.beta_1 * momentum + (1.0 - self.beta_1) * gradient
         variable.assign(variable - learning_rate * ops.sign(direction))
         momentum.assign(self.beta_2 * momentum + (1.0 - self.beta_2) * gradient)
-
-    def get_config(self):
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}

@@ -190,22 +190,3 @@ class Muon(Optimizer):
         velocity.assign(velocity + (1.0 - self.adam_beta_2) * (gradient * gradient - velocity))
         alpha = rate * ops.sqrt(1.0 - self.adam_beta_2**t) / (1.0 - self.adam_beta_1**t)
         variable.assign(variable - alpha * momentum / (ops.sqrt(velocity) + self.epsilon))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "adam_beta_1": self.adam_beta_1,
-            "adam_beta_2": self.adam_beta_2,
-            "adam_weight_decay": self.adam_weight_decay,
-            "epsilon": self.epsilon,
-            "exclude_layers": list(self.exclude_layers),
-            "exclude_embeddings": self.exclude_embeddings,
-            "muon_a": self.muon_a,
-            "muon_b": self.muon_b,
-            "muon_c": self.muon_c,
-            "adam_lr_ratio": self.adam_lr_ratio,
-            "momentum": self.momentum,
-            "ns_steps": self.ns_steps,
-            "nesterov": self.nesterov,
-            "rms_rate": self.rms_rate,
-        }

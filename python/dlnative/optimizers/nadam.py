@@ -68,11 +68,3 @@ class Nadam(Optimizer):
         )
         v_hat = velocity / (1.0 - self.beta_2**t)
         variable.assign(variable - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }

@@ -417,19 +417,14 @@ class Optimizer(Slots, Tracked):
         return self._iterations
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "learning_rate": rate_config(self),
-            "weight_decay": self.weight_decay,
-            "clipnorm": self.clipnorm,
-            "global_clipnorm": self.global_clipnorm,
-            "clipvalue": self.clipvalue,
-            "use_ema": self.use_ema,
-            "ema_momentum": self.ema_momentum,
-            "ema_overwrite_frequency": self.ema_overwrite_frequency,
-            "loss_scale_factor": self.loss_scale_factor,
-            "gradient_accumulation_steps": self.gradient_accumulation_steps,
-        }
+        """The name, the learning rate, and all options of its class and of those above."""
+        config = {"name": self.name, "learning_rate": rate_config(self)}
+        for cls in reversed(type(self).__mro__):
+            for name, option in vars(cls).items():
+                if isinstance(option, Option) and name not in config:
+                    value = self.__dict__[name]
+                    config[name] = list(value) if isinstance(value, tuple) else value
+        return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

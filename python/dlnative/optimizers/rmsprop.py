@@ -71,12 +71,3 @@ class RMSprop(Optimizer):
             momentum.assign(self.momentum * momentum + change)
             change = momentum
         variable.assign(variable - change)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "rho": self.rho,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "centered": self.centered,
-        }

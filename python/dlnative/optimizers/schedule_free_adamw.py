@@ -69,12 +69,3 @@ class ScheduleFreeAdamW(Optimizer):
         momentum.assign(momentum - learning_rate * gradient / scale)
         average = (1.0 - share) * average + share * momentum
         variable.assign((1.0 - beta_1) * momentum + beta_1 * average)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "warmup_steps": self.warmup_steps,
-        }

@@ -67,6 +67,3 @@ class SGD(Optimizer):
         )
         slot.assign(momentum)
         variable.assign(value)
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
