@@ -9,11 +9,6 @@ namespace dlnative {
 
 namespace {
 
-template <class T>
-void fill(T* y, T value, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = value;
-}
-
 // y[i] = f(x[i])
 template <class T, Activation kActivation>
 void forward(const void* const* in, const std::int64_t* steps, void* y, std::int64_t n) {
@@ -23,7 +18,7 @@ void forward(const void* const* in, const std::int64_t* steps, void* y, std::int
   T* to = static_cast<T*>(y);
   const bool once = steps[0] == 0;
   f(static_cast<const T*>(in[0]), to, once ? 1 : n, ActivationParams{});
-  if (once) fill(to, to[0], n);
+  if (once) std::fill_n(to, n, T(to[0]));
 }
 
 // dx[i] = dy[i] * f'(saved[i])
@@ -42,7 +37,7 @@ void backward(const void* const* in, const std::int64_t* steps, void* y, std::in
   // One of them is a scalar, such as the cotangent of a row.
   constexpr std::int64_t kPiece = 256;
   T values[kPiece];
-  fill(values, steps[0] == 0 ? *dy : *saved, std::min(n, kPiece));
+  std::fill_n(values, std::min(n, kPiece), steps[0] == 0 ? *dy : *saved);
   const T scalar = *saved;  // y may be where it lies
   for (std::int64_t i = 0; i < n; i += kPiece) {
     const std::int64_t size = std::min(kPiece, n - i);
@@ -52,7 +47,7 @@ void backward(const void* const* in, const std::int64_t* steps, void* y, std::in
       f(values, saved + i, to + i, size, ActivationParams{});
     } else {
       f(values, &scalar, to + i, 1, ActivationParams{});
-      fill(to + i, to[i], size);
+      std::fill_n(to + i, size, T(to[i]));
     }
   }
 }
