@@ -79,7 +79,7 @@ CONSTRUCTORS = {
     "depthwise constraint": (
         lambda: layers.SeparableConv2D(4, 3, pointwise_constraint=0.5),
         TypeError,
-        "constraint must be a name",
+        "constraint: expected a name",
     ),
     "activity regularizer": (
         lambda: conv(4, 3, activity_regularizer="l2"),

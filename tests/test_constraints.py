@@ -183,7 +183,7 @@ def test_variables_updated_by_hand_and_frozen_ones(rng):
     ("make", "error", "message"),
     [
         (lambda: constraints.get("max_nrm"), ValueError, "constraint 'max_nrm'.*'max_norm'"),
-        (lambda: constraints.get(3), TypeError, "must be a name.*received 3"),
+        (lambda: constraints.get(3), TypeError, "constraint: expected a name.*received 3"),
         (lambda: constraints.MaxNorm(-1), ValueError, "MaxNorm: expected max_value of at least 0"),
         (lambda: constraints.MinMaxNorm("1"), TypeError, "MinMaxNorm: expected min_value"),
         (lambda: constraints.MinMaxNorm(rate=float("nan")), ValueError, "rate to be finite"),

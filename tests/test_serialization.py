@@ -324,6 +324,31 @@ def test_registered_initializer_and_regularizer():
     utils.serialization._registered_names.clear()
 
 
+@pytest.mark.parametrize(
+    "module", ["activations", "constraints", "initializers", "losses", "metrics", "regularizers"]
+)
+def test_registered_names_are_known_to_get(module):
+    @utils.register_keras_serializable("tests")
+    class Own:
+        def get_config(self):
+            return {}
+
+        def __call__(self, *tensors):
+            return tensors[0]
+
+    get = getattr(dlnative, module).get
+    assert type(get("tests>Own")) is type(get(Own)) is Own
+    with utils.custom_object_scope({"mine": cube}):
+        assert get("mine") is cube
+    assert get(cube) is cube
+    assert get(None) is (dlnative.activations.linear if module == "activations" else None)
+    with pytest.raises(ValueError, match=r"Unknown \w+ 'tests>own'"):
+        get("tests>own")
+    with pytest.raises(TypeError, match=r"expected a name, .*, received 3 of type int"):
+        get(3)
+    utils.serialization._registered_names.clear()
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from .graph import Tensor, apply
 from .graph.tensor import ValueTensor
-from .naming import unknown
 from .ops import activations as _ops
 from .ops.activations import (
     celu,
@@ -39,6 +38,7 @@ from .ops.activations import (
     threshold,
 )
 from .ops.elementwise import multiply, tanh
+from .utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
 
 # As in Keras these are two names of one function.
 swish, hard_swish = silu, hard_silu
@@ -144,15 +144,11 @@ def serialize(activation):
     name = getattr(activation, "__name__", "")
     if _KNOWN.get(name) is activation:
         return name
-    from .utils.serialization import serialize_keras_object
-
     return serialize_keras_object(activation)
 
 
 def deserialize(config, custom_objects=None):
     """The activation of a name or a configuration."""
-    from .utils.serialization import deserialize_keras_object
-
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
@@ -175,17 +171,4 @@ def get(identifier):
     """
     if identifier is None:
         return linear
-    if isinstance(identifier, str):
-        from .utils.serialization import get_registered_object
-
-        found = get_registered_object(identifier, module_objects=_KNOWN)
-        if found is None:
-            raise unknown("activation", identifier, _KNOWN)
-        return found
-    if isinstance(identifier, dict):
-        identifier = deserialize(identifier)
-    if callable(identifier):
-        return identifier
-    raise TypeError(
-        f"An activation must be a name, a function of a tensor or a layer, received {identifier!r}"
-    )
+    return resolve(identifier, "activation", _KNOWN, "a name, a function of a tensor or a layer")

@@ -7,14 +7,15 @@ program. On a NumPy array it returns an array.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from . import config, ops
 from .changes import Tracked
 from .hyperparameters import Option
-from .naming import unknown
 from .ops import arguments
 from .utils.numbers import finite_number
+from .utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
 
 
 class Constraint(Tracked):
@@ -204,21 +205,19 @@ __all__ = [
 ]
 
 
-def serialize(constraint):
+def serialize(constraint: Constraint | Callable[[Any], Any]) -> dict[str, Any]:
     """The configuration of a constraint."""
-    from .utils.serialization import serialize_keras_object
-
     return serialize_keras_object(constraint)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(
+    config: dict[str, Any] | str, custom_objects: dict[str, Any] | None = None
+) -> Constraint:
     """The constraint of a configuration or a name."""
-    from .utils.serialization import deserialize_keras_object
-
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The constraint that `identifier` means.
 
     Args:
@@ -229,22 +228,6 @@ def get(identifier):
         ValueError: A name that is not known; the nearest are offered.
         TypeError: None of these.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str):
-        from .utils.serialization import get_registered_object
-
-        found = get_registered_object(identifier, module_objects=_KNOWN)
-        if found is None:
-            raise unknown("constraint", identifier, _KNOWN)
-        identifier = found
-    elif isinstance(identifier, dict):
-        identifier = deserialize(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise TypeError(
-        f"A constraint must be a name, a Constraint or a function of a tensor, received "
-        f"{identifier!r}"
+    return resolve(
+        identifier, "constraint", _KNOWN, "a name, a Constraint or a function of a tensor"
     )

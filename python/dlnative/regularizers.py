@@ -12,7 +12,7 @@ from .changes import Tracked
 from .graph import Tensor, apply
 from .graph.tensor import ValueTensor
 from .hyperparameters import Number, Option
-from .naming import unknown
+from .utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
 
 
 class Regularizer(Tracked):
@@ -175,15 +175,11 @@ __all__ = [*_CLASSES, *_ALIASES, "Regularizer", "deserialize", "get", "serialize
 
 def serialize(regularizer):
     """The configuration of a regularizer."""
-    from .utils.serialization import serialize_keras_object
-
     return serialize_keras_object(regularizer)
 
 
 def deserialize(config, custom_objects=None):
     """The regularizer of a configuration or a name."""
-    from .utils.serialization import deserialize_keras_object
-
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
@@ -198,22 +194,6 @@ def get(identifier):
         ValueError: A name that is not known; the nearest are offered.
         TypeError: None of these.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str):
-        from .utils.serialization import get_registered_object
-
-        found = get_registered_object(identifier, module_objects=_KNOWN)
-        if found is None:
-            raise unknown("regularizer", identifier, _ALIASES)
-        identifier = found
-    elif isinstance(identifier, dict):
-        identifier = deserialize(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise TypeError(
-        "A regularizer must be a name, a Regularizer or a function of a tensor, "
-        f"received {identifier!r}"
+    return resolve(
+        identifier, "regularizer", _KNOWN, "a name, a Regularizer or a function of a tensor"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..naming import to_snake_case, unknown
+from ..naming import to_snake_case
+from ..utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
 from .constant import Constant, FromArray, Identity, Initializer, Ones, Zeros
 from .drawn import (
     GlorotNormal,
@@ -59,15 +60,11 @@ __all__ = [
 
 def serialize(initializer):
     """The configuration of an initializer."""
-    from ..utils.serialization import serialize_keras_object
-
     return serialize_keras_object(initializer)
 
 
 def deserialize(config, custom_objects=None):
     """The initializer of a configuration or a name."""
-    from ..utils.serialization import deserialize_keras_object
-
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
@@ -89,24 +86,11 @@ def get(identifier):
         >>> get("he_normal")
         HeNormal(seed=None, input_axes=None, output_axes=None)
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str):
-        from ..utils.serialization import get_registered_object
-
-        found = get_registered_object(identifier, module_objects=_KNOWN)
-        if found is None:
-            raise unknown("initializer", identifier, _KNOWN)
-        identifier = found
-    elif isinstance(identifier, dict):
-        identifier = deserialize(identifier)
-    elif isinstance(identifier, (np.ndarray, np.generic, list)):
+    if isinstance(identifier, (np.ndarray, np.generic, list)):
         return FromArray(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise TypeError(
-        "An initializer must be a name, an Initializer, an array or a function of (shape, dtype), "
-        f"received {identifier!r}"
+    return resolve(
+        identifier,
+        "initializer",
+        _KNOWN,
+        "a name, an Initializer, an array or a function of (shape, dtype)",
     )

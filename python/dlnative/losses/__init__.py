@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..naming import to_snake_case, unknown
+from ..naming import to_snake_case
+from ..utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
 from .base import Loss, LossFunctionWrapper
 from .classes import (
     BinaryCrossentropy,
@@ -138,22 +139,7 @@ def get(identifier):
         ValueError: There is no loss of that name; the message offers the nearest.
         TypeError: `identifier` is none of the above.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str):
-        if identifier not in KNOWN:
-            raise unknown("loss", identifier, KNOWN)
-        identifier = KNOWN[identifier]
-    elif isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise TypeError(
-        "loss: expected a name, a Loss or a function of (y_true, y_pred), received "
-        f"{identifier!r} of type {type(identifier).__name__}"
-    )
+    return resolve(identifier, "loss", KNOWN, "a name, a Loss or a function of (y_true, y_pred)")
 
 
 def as_loss(identifier):
@@ -168,15 +154,11 @@ def as_loss(identifier):
 
 def serialize(loss):
     """The configuration of a loss, as plain values, in Keras's format."""
-    from ..utils.serialization import serialize_keras_object
-
     return serialize_keras_object(loss)
 
 
 def deserialize(name, custom_objects=None):
     """The loss of a configuration that `serialize` gave, or of a name."""
-    from ..utils.serialization import deserialize_keras_object
-
     return deserialize_keras_object(name, custom_objects, module_objects=KNOWN)
 
 

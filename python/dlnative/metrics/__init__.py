@@ -20,7 +20,8 @@ from ..losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from ..naming import to_snake_case, unknown
+from ..naming import to_snake_case
+from ..utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
 from .accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -156,35 +157,18 @@ def get(identifier):
         ValueError: There is no metric of that name; the message offers the nearest.
         TypeError: `identifier` is none of the above.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str):
-        if identifier not in KNOWN:
-            raise unknown("metric", identifier, KNOWN)
-        identifier = KNOWN[identifier]
-    elif isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise TypeError(
-        "metric: expected a name, a Metric or a function of (y_true, y_pred), received "
-        f"{identifier!r} of type {type(identifier).__name__}"
+    return resolve(
+        identifier, "metric", KNOWN, "a name, a Metric or a function of (y_true, y_pred)"
     )
 
 
 def serialize(metric):
     """The configuration of a metric, as plain values, in Keras's format."""
-    from ..utils.serialization import serialize_keras_object
-
     return serialize_keras_object(metric)
 
 
 def deserialize(config, custom_objects=None):
     """The metric of a configuration that `serialize` gave."""
-    from ..utils.serialization import deserialize_keras_object
-
     return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
 
 

@@ -10,6 +10,7 @@ one of those.
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import numpy as np
 
@@ -224,6 +225,36 @@ def deserialize_keras_object(config, custom_objects=None, safe_mode=True, module
     if "class_name" not in config or "config" not in config:
         return {key: deserialize_keras_object(value) for key, value in config.items()}
     return _deserialize_record(config, module_objects)
+
+
+def resolve(identifier: Any, kind: str, known: dict[str, Any], expected: str) -> Any:
+    """The object that a user's argument means: what `losses.get` and its like return.
+
+    Args:
+        identifier: A name, a configuration, a class, which is called without arguments, any other
+            callable, which is meant itself, or None, which stays None.
+        kind: What is asked for, such as "loss", for the messages.
+        known: Dict from the names of the kind to classes and functions.
+        expected: What may be given, for the message.
+
+    Raises:
+        ValueError: A name that is not known; the nearest are offered.
+        TypeError: None of these.
+    """
+    given = identifier
+    if isinstance(given, str):
+        identifier = get_registered_object(given, module_objects=known)
+        if identifier is None:
+            raise unknown(kind, given, known)
+    elif isinstance(given, dict):
+        identifier = deserialize_keras_object(given, module_objects=known)
+    if isinstance(identifier, type):
+        return identifier()
+    if identifier is None or callable(identifier):
+        return identifier
+    raise TypeError(
+        f"{kind}: expected {expected}, received {given!r} of type {type(given).__name__}"
+    )
 
 
 def _deserialize_record(record, module_objects):

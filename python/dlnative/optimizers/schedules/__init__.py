@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...utils.serialization import deserialize_keras_object, serialize_keras_object
 from .base import LearningRateSchedule
 from .composed import Joined, LinearWarmup, OneCycle
 from .cosine import CosineDecay, CosineDecayRestarts
@@ -39,8 +40,6 @@ CLASSES = {
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     """The configuration of a schedule, as plain values, in Keras's format."""
-    from ...utils.serialization import serialize_keras_object
-
     return serialize_keras_object(learning_rate_schedule)
 
 
@@ -48,8 +47,6 @@ def deserialize(
     config: dict[str, Any], custom_objects: dict[str, Any] | None = None
 ) -> LearningRateSchedule:
     """The schedule of a configuration that `serialize` gave."""
-    from ...utils.serialization import deserialize_keras_object
-
     return deserialize_keras_object(config, custom_objects, module_objects=CLASSES)
 
 
