@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from ._version import __version__
 
@@ -52,7 +53,7 @@ _NAMES = {
 __all__ = ["__version__", *_MODULES, *_NAMES]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
     if name in _NAMES:
@@ -62,5 +63,5 @@ def __getattr__(name):
     raise AttributeError(f"module 'dlnative' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

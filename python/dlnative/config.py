@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
-_state = {
+_state: dict[str, Any] = {
     "floatx": "float32",
     "epsilon": 1e-7,
     "engine": None,
@@ -13,12 +15,12 @@ _state = {
 }
 
 
-def floatx():
+def floatx() -> str:
     """The default dtype of layers, "float32" or "float64"."""
     return _state["floatx"]
 
 
-def set_floatx(dtype):
+def set_floatx(dtype: str) -> None:
     """Sets the default dtype of layers that are made from now on.
 
     Raises:
@@ -29,12 +31,12 @@ def set_floatx(dtype):
     _state["floatx"] = dtype
 
 
-def epsilon():
+def epsilon() -> float:
     """The small number that losses and optimizers add or clip with, 1e-7."""
     return _state["epsilon"]
 
 
-def set_num_threads(n):
+def set_num_threads(n: int) -> None:
     """Sets how many threads an op may use at most. Results do not depend on it.
 
     Raises:
@@ -47,33 +49,33 @@ def set_num_threads(n):
     _core.set_num_threads(n)
 
 
-def num_threads():
+def num_threads() -> int:
     """The number of threads that an op may use at most."""
     from . import _core
 
     return _core.num_threads()
 
 
-def isa():
+def isa() -> str:
     """Name of the instruction set in use."""
     from . import _core
 
     return _core.isa()
 
 
-def available_isas():
+def available_isas() -> list[str]:
     """Names of the instruction sets that this build has and this machine supports, best first."""
     from . import _core
 
     return _core.available_isas()
 
 
-def conv_algorithm():
+def conv_algorithm() -> str:
     """The algorithm that `set_conv_algorithm` has set, "auto" at first."""
     return _state["conv_algorithm"]
 
 
-def set_conv_algorithm(name):
+def set_conv_algorithm(name: str) -> None:
     """Chooses how the native engine computes convolutions with kernels of 3x3 and 5x5.
 
     Winograd's algorithms F(4x4, 3x3) and F(2x2, 5x5) take 36 multiplications for a tile of 4x4 or
@@ -107,12 +109,12 @@ def set_conv_algorithm(name):
     _state["conv_algorithm"] = name
 
 
-def program_settings():
+def program_settings() -> tuple[str, str]:
     """The settings that programs depend on."""
     return _state["engine"] or current_engine(), _state["conv_algorithm"]
 
 
-def current_engine():
+def current_engine() -> str:
     """Name of the engine that runs models: "native" or "numpy"."""
     if _state["engine"] is None:
         import os
@@ -121,7 +123,7 @@ def current_engine():
     return _state["engine"]
 
 
-def set_engine(name):
+def set_engine(name: str) -> None:
     """Chooses what runs models: "native" (C++) or "numpy" (the oracle).
 
     Raises:
@@ -133,7 +135,7 @@ def set_engine(name):
 
 
 @contextlib.contextmanager
-def engine(name):
+def engine(name: str) -> Iterator[None]:
     """Runs models on another engine for the length of a `with` block."""
     before = current_engine()
     set_engine(name)
@@ -143,7 +145,7 @@ def engine(name):
         _state["engine"] = before
 
 
-def set_seed(seed):
+def set_seed(seed: int) -> None:
     """Fixes every random number drawn from now on: weights, shuffles, masks.
 
     Args:

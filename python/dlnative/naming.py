@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _counts: dict[str, int] = {}
 
 
-def to_snake_case(name):
+def to_snake_case(name: str) -> str:
     """Keras's snake case: "rmsprop" of "RMSprop", "mean_squared_error" of "MeanSquaredError"."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def auto_name(class_name):
+def auto_name(class_name: str) -> str:
     """A name that no object of the process has yet: "adam", "adam_1", "adam_2", ..."""
     name = to_snake_case(class_name)
     count = _counts.get(name, 0)
@@ -22,7 +23,7 @@ def auto_name(class_name):
     return f"{name}_{count}" if count else name
 
 
-def unknown(kind, name, known):
+def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """The ValueError for a name that is not known; it offers the nearest names.
 
     Args:

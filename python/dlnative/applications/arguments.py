@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
 
+Value = TypeVar("Value")
 
-def check_image_size(builder, input_shape, smallest=1):
+
+def check_image_size(
+    builder: str, input_shape: Sequence[int], smallest: int = 1
+) -> tuple[int, int, int]:
     """`input_shape` as (height, width, channels).
 
     Args:
@@ -41,7 +48,7 @@ def check_image_size(builder, input_shape, smallest=1):
     return height, width, channels
 
 
-def check_option(builder, argument, value, known):
+def check_option(builder: str, argument: str, value: Value, known: Sequence[object]) -> Value:
     """ValueError unless `value` is one of `known`."""
     if value not in known:
         offered = " or ".join(repr(k) for k in known)

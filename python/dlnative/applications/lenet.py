@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from .. import layers
 from ..models import Sequential
 from .arguments import check_image_size
 
 
-def lenet5(input_shape=(28, 28, 1), classes=10, classifier_activation="softmax", name="lenet5"):
+def lenet5(
+    input_shape: Sequence[int] = (28, 28, 1),
+    classes: int = 10,
+    classifier_activation: str | Callable[..., Any] | None = "softmax",
+    name: str = "lenet5",
+) -> Sequential:
     """LeNet-5: 6 and 16 filters of 5x5, tanh, average pooling, dense layers of 120 and 84.
 
     61,706 parameters for 28x28x1 images and 10 classes.
@@ -56,12 +64,12 @@ def lenet5(input_shape=(28, 28, 1), classes=10, classifier_activation="softmax",
 
 
 def lenet(
-    input_shape=(28, 28, 1),
-    classes=10,
-    dropout=0.0,
-    classifier_activation="softmax",
-    name="lenet",
-):
+    input_shape: Sequence[int] = (28, 28, 1),
+    classes: int = 10,
+    dropout: float = 0.0,
+    classifier_activation: str | Callable[..., Any] | None = "softmax",
+    name: str = "lenet",
+) -> Sequential:
     """The wide LeNet: 32 and 64 filters of 5x5, ReLU, max pooling, a dense layer of 512.
 
     1,663,370 parameters for 28x28x1 images and 10 classes.

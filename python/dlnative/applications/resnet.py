@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from .. import layers
+from ..graph import Tensor
 from ..models import Model
 from .arguments import check_image_size, check_option
 
 
 def resnet18(
-    input_shape=(32, 32, 3),
-    classes=10,
-    stem=None,
-    residual=True,
-    shortcut="B",
-    zero_init_residual=False,
-    kernel_regularizer=None,
-    classifier_activation="softmax",
-    name="resnet18",
-):
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 10,
+    stem: str | None = None,
+    residual: bool = True,
+    shortcut: str = "B",
+    zero_init_residual: bool = False,
+    kernel_regularizer: Any = None,
+    classifier_activation: str | Callable[..., Any] | None = "softmax",
+    name: str = "resnet18",
+) -> Model:
     """ResNet-18: four stages of two blocks with 64, 128, 256 and 512 filters.
 
     11,183,562 parameters (11,173,962 of them trainable) for 32x32x3 images and 10 classes.
@@ -104,21 +108,21 @@ _DOCSTRING = """ResNet-{depth} for CIFAR: three stages of {blocks} blocks of 16,
     """
 
 
-def _cifar_resnet(depth, parameters):
+def _cifar_resnet(depth: int, parameters: int) -> Callable[..., Model]:
     """The function that builds the network of 6 n + 2 = `depth` layers."""
     blocks = (depth - 2) // 6
     builder = f"resnet{depth}"
 
     def resnet(
-        input_shape=(32, 32, 3),
-        classes=10,
-        residual=True,
-        shortcut="A",
-        zero_init_residual=False,
-        kernel_regularizer=None,
-        classifier_activation="softmax",
-        name=builder,
-    ):
+        input_shape: Sequence[int] = (32, 32, 3),
+        classes: int = 10,
+        residual: bool = True,
+        shortcut: str = "A",
+        zero_init_residual: bool = False,
+        kernel_regularizer: Any = None,
+        classifier_activation: str | Callable[..., Any] | None = "softmax",
+        name: str = builder,
+    ) -> Model:
         shape = check_image_size(builder, input_shape)
         parts = _Parts(builder, residual, shortcut, zero_init_residual, kernel_regularizer)
         images = layers.Input(shape, name="images")
@@ -142,7 +146,14 @@ resnet110 = _cifar_resnet(110, 1_727_962)
 class _Parts:
     """The parts of a residual network, with the options that they share."""
 
-    def __init__(self, builder, residual, shortcut, zero_init_residual, kernel_regularizer):
+    def __init__(
+        self,
+        builder: str,
+        residual: bool,
+        shortcut: str,
+        zero_init_residual: bool,
+        kernel_regularizer: Any,
+    ) -> None:
         check_option(builder, "shortcut", shortcut, ("A", "B"))
         check_option(builder, "residual", residual, (True, False))
         if zero_init_residual and not residual:
@@ -160,13 +171,22 @@ class _Parts:
             "kernel_regularizer": kernel_regularizer,
         }
 
-    def convolution(self, x, filters, size, strides, name, relu=True, gamma="ones"):
+    def convolution(
+        self,
+        x: Tensor,
+        filters: int,
+        size: int,
+        strides: int,
+        name: str,
+        relu: bool = True,
+        gamma: str = "ones",
+    ) -> Tensor:
         """Convolution, batch normalization, and ReLU if it is wanted."""
         conv = layers.Conv2D(filters, size, strides, name=f"{name}_conv", **self.options)
         x = layers.BatchNormalization(gamma_initializer=gamma, name=f"{name}_bn")(conv(x))
         return layers.Activation("relu", name=f"{name}_relu")(x) if relu else x
 
-    def stages(self, x, widths, blocks):
+    def stages(self, x: Tensor, widths: Sequence[int], blocks: int) -> Tensor:
         """Blocks of each width in turn; all stages but the first halve the image."""
         for stage, filters in enumerate(widths, start=1):
             for block in range(1, blocks + 1):
@@ -174,7 +194,7 @@ class _Parts:
                 x = self.block(x, filters, strides, f"stage{stage}_block{block}")
         return x
 
-    def block(self, x, filters, strides, name):
+    def block(self, x: Tensor, filters: int, strides: int, name: str) -> Tensor:
         """relu(x + f(x)), f two 3x3 convolutions; relu(f(x)) in a plain network."""
         y = self.convolution(x, filters, 3, strides, f"{name}_1")
         y = self.convolution(y, filters, 3, 1, f"{name}_2", relu=False, gamma=self.last_gamma)
@@ -182,7 +202,7 @@ class _Parts:
             y = layers.Add(name=f"{name}_add")([self.shortcut(x, filters, strides, name), y])
         return layers.Activation("relu", name=f"{name}_relu")(y)
 
-    def shortcut(self, x, filters, strides, name):
+    def shortcut(self, x: Tensor, filters: int, strides: int, name: str) -> Tensor:
         """x in the shape of the block's output."""
         channels = x.shape[-1]
         if strides == 1 and channels == filters:
@@ -198,7 +218,9 @@ class _Parts:
         x = layers.ZeroPadding2D(padding, name=f"{name}_zeros")(x)
         return layers.Reshape((height, width, filters), name=f"{name}_images")(x)
 
-    def classifier(self, x, classes, activation):
+    def classifier(
+        self, x: Tensor, classes: int, activation: str | Callable[..., Any] | None
+    ) -> Tensor:
         """The mean over all pixels, and a dense layer."""
         x = layers.GlobalAveragePooling2D(name="pool")(x)
         regularizer = self.options["kernel_regularizer"]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from .. import layers
 from ..models import Sequential
 from .arguments import check_image_size, check_option
 
 
 def vgg6(
-    input_shape=(32, 32, 3),
-    classes=10,
-    dropout=0.0,
-    normalization=None,
-    classifier_activation="softmax",
-    name="vgg6",
-):
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 10,
+    dropout: float = 0.0,
+    normalization: str | None = None,
+    classifier_activation: str | Callable[..., Any] | None = "softmax",
+    name: str = "vgg6",
+) -> Sequential:
     """Six 3x3 convolutions, 64-64-128-128-256-256, max pooling after each pair, dense 256.
 
     2,196,810 parameters for 32x32x3 images and 10 classes without normalization.
@@ -61,7 +64,7 @@ def vgg6(
     return Sequential(stack, name=name)
 
 
-def _convolution(filters, normalization, name):
+def _convolution(filters: int, normalization: str | None, name: str) -> list[layers.Layer]:
     """A 3x3 convolution, its normalization if it has one, and ReLU."""
     options = {"padding": "same", "kernel_initializer": "he_normal", "name": name}
     if normalization is None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from ..models.trainer import Trainer
+
+
+Logs: TypeAlias = dict[str, Any]  # losses and metrics by name: numbers, and arrays of some metrics
 
 
 class Callback:
@@ -32,21 +39,24 @@ class Callback:
 
     _adds_logs: tuple[str, ...] = ()  # names that it puts into the logs of an epoch
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.params: Any = None
         self._model: Any = None
 
     @property
-    def model(self):
+    def model(self) -> Any:
+        """The model that the callback is used with; None before."""
         return self._model
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Called with the parameters of a run, before its first hook."""
         self.params = params
 
-    def set_model(self, model):
+    def set_model(self, model: Trainer) -> None:
+        """Called with the model, before the first hook of a run."""
         self._model = model
 
-    def _check_logs(self, names, complete):
+    def _check_logs(self, names: Sequence[str], complete: bool) -> None:
         """Raises, before the first step of `fit`, where the callback can tell that it cannot work.
 
         Args:
@@ -54,58 +64,58 @@ class Callback:
             complete: False where callbacks of the user's, called before this one, may add some.
         """
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch of `fit`."""
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """After the last epoch of `fit`; `logs` are those of that epoch."""
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before an epoch, numbered from 0."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """After an epoch; `logs` has its loss and metrics, those of the validation with "val_"."""
 
-    def on_batch_begin(self, batch, logs=None):
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """The same as `on_train_batch_begin`."""
 
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """The same as `on_train_batch_end`."""
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a batch of `fit`, numbered from 0 in its epoch."""
         self.on_batch_begin(batch, logs=logs)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After a batch of `fit`; `logs` has the means of the epoch so far."""
         self.on_batch_end(batch, logs=logs)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         """Before `evaluate`, or before the validation in `fit`."""
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         """After `evaluate`, or after the validation in `fit`; `logs` has its results."""
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a batch of `evaluate`."""
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After a batch of `evaluate`; `logs` has the means so far."""
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Before `predict`."""
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         """After `predict`."""
 
-    def on_predict_batch_begin(self, batch, logs=None):
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a batch of `predict`."""
 
-    def on_predict_batch_end(self, batch, logs=None):
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After a batch of `predict`; `logs` has its "outputs"."""
 
 
-def overrides(callback, hook):
+def overrides(callback: Callback, hook: str) -> bool:
     """Whether a callback has its own version of a hook, in its class or set on the object."""
     own = getattr(callback, hook)
     return getattr(own, "__func__", own) is not getattr(Callback, hook)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from .callback import Callback, overrides
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from .callback import Callback, Logs, overrides
 from .history import History
 from .lambda_callback import LambdaCallback
 from .progress import ProgbarLogger
+
+if TYPE_CHECKING:
+    from ..models.trainer import Trainer
+
+Callbacks: TypeAlias = Callback | Sequence[Any]  # one, or lists of them, nested or not
+Kind = TypeVar("Kind", bound=Callback)
 
 PLAIN_HOOKS = (
     "on_train_begin",
@@ -44,7 +53,14 @@ class CallbackList(Callback):
         TypeError: Something in the list is not a Callback.
     """
 
-    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
+    def __init__(
+        self,
+        callbacks: Callbacks | None = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Trainer | None = None,
+        **params: Any,
+    ) -> None:
         super().__init__()
         self.callbacks = _flatten(callbacks)
         self._history = _first(self.callbacks, History)
@@ -60,7 +76,7 @@ class CallbackList(Callback):
             self.set_model(model)
         self.set_params(params)
 
-    def check_logs(self, names):
+    def check_logs(self, names: Sequence[str]) -> None:
         """Raises where a callback cannot work with logs of these names; see `Callback`."""
         complete = True
         for callback in self.callbacks:
@@ -69,41 +85,43 @@ class CallbackList(Callback):
             ours = type(callback).__module__.startswith(f"{__package__}.")
             complete = complete and ours and not isinstance(callback, LambdaCallback)
 
-    def append(self, callback):
+    def append(self, callback: Callback) -> None:
+        """Adds a callback, called after the others."""
         self.callbacks.append(callback)
         self._hooks.clear()
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
 
-    def set_model(self, model):
+    def set_model(self, model: Trainer) -> None:
         super().set_model(model)
         if self._history is not None:
             model.history = self._history
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def has_batch_hooks(self, kind):
+    def has_batch_hooks(self, kind: str) -> bool:
         """Whether a callback has a hook for every batch of "train", "test" or "predict"."""
         return bool(self._bound(f"on_{kind}_batch_begin") or self._bound(f"on_{kind}_batch_end"))
 
-    def on_progress(self, steps, samples, logs):
+    def on_progress(self, steps: int, samples: int, logs: Logs) -> None:
         """For the progress bar only: about ten times a second."""
         if self._progbar is not None:
             self._progbar.on_progress(steps, samples, logs)
 
     @property
-    def shows_progress(self):
+    def shows_progress(self) -> bool:
+        """Whether `on_progress` is to be called."""
         return self._progbar is not None and self._progbar.live
 
-    def close(self):
+    def close(self) -> None:
         """Takes an unfinished progress bar from the screen."""
         if self._progbar is not None:
             self._progbar.close()
 
-    def _bound(self, hook):
+    def _bound(self, hook: str) -> list[Callable[..., None]]:
         """The hooks that do something, as bound methods."""
         bound = self._hooks.get(hook)
         if bound is None:
@@ -116,8 +134,8 @@ class CallbackList(Callback):
         return bound
 
 
-def _plain(hook):
-    def call(self, logs=None):
+def _plain(hook: str) -> Callable[..., None]:
+    def call(self: CallbackList, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
         for method in self._bound(hook):
             method(logs)
@@ -126,13 +144,13 @@ def _plain(hook):
     return call
 
 
-def _numbered(hook):
-    def call(self, index, logs=None):
+def _numbered(hook: str) -> Callable[..., None]:
+    def call(self: CallbackList, index: int, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
         for method in self._bound(hook):
             method(index, logs=logs)
 
-    def call_positional(self, index, logs=None):
+    def call_positional(self: CallbackList, index: int, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
         for method in self._bound(hook):
             method(index, logs)
@@ -148,7 +166,7 @@ for _hook in NUMBERED_HOOKS:
     setattr(CallbackList, _hook, _numbered(_hook))
 
 
-def _flatten(callbacks):
+def _flatten(callbacks: Callbacks | None) -> list[Callback]:
     if callbacks is None:
         return []
     if not isinstance(callbacks, (list, tuple)):
@@ -165,5 +183,5 @@ def _flatten(callbacks):
     return flat
 
 
-def _first(callbacks, cls):
+def _first(callbacks: list[Callback], cls: type[Kind]) -> Kind | None:
     return next((callback for callback in callbacks if isinstance(callback, cls)), None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..utils.numbers import is_number
-from .callback import Callback
+from .callback import Callback, Logs
 
 
 class EarlyStopping(Callback):
@@ -50,15 +51,15 @@ class EarlyStopping(Callback):
 
     def __init__(
         self,
-        monitor="val_loss",
-        min_delta=0,
-        patience=0,
-        verbose=0,
-        mode="auto",
-        baseline=None,
-        restore_best_weights=False,
-        start_from_epoch=0,
-    ):
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
         super().__init__()
         if not isinstance(monitor, str):
             raise TypeError(f"EarlyStopping: expected monitor to be a name, received {monitor!r}")
@@ -86,7 +87,7 @@ class EarlyStopping(Callback):
         self._better: Any = None
         self.on_train_begin()
 
-    def _check_logs(self, names, complete):
+    def _check_logs(self, names: Sequence[str], complete: bool) -> None:
         if type(self).get_monitor_value is not EarlyStopping.get_monitor_value:
             return  # the value is the user's
         self._better = self._comparison()
@@ -99,14 +100,14 @@ class EarlyStopping(Callback):
                 f"{', '.join(names)}.{hint}"
             )
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.wait = 0
         self.stopped_epoch = 0
-        self.best = None
-        self.best_weights = None
+        self.best: Any = None
+        self.best_weights: list[np.ndarray] | None = None
         self.best_epoch = 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self._better is None:
             self._better = self._comparison()
         current = self.get_monitor_value(logs)
@@ -133,7 +134,7 @@ class EarlyStopping(Callback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
@@ -144,7 +145,7 @@ class EarlyStopping(Callback):
                 )
             self.model.set_weights(self.best_weights)
 
-    def get_monitor_value(self, logs):
+    def get_monitor_value(self, logs: Logs | None) -> Any:
         """The value of `monitor`; warns where the logs do not have it."""
         logs = logs or {}
         value = logs.get(self.monitor)
@@ -156,7 +157,7 @@ class EarlyStopping(Callback):
             )
         return value
 
-    def _comparison(self):
+    def _comparison(self) -> Callable[[Any, Any], Any]:
         """(new, old) -> whether new is better."""
         if self.mode != "auto":
             return operator.lt if self.mode == "min" else operator.gt
@@ -169,7 +170,7 @@ class EarlyStopping(Callback):
             )
         return operator.gt if direction == "up" else operator.lt
 
-    def _is_improvement(self, value, reference):
+    def _is_improvement(self, value: Any, reference: Any) -> bool:
         if reference is None:
             return True
         delta = self.min_delta if self._better is operator.gt else -self.min_delta

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .callback import Callback
+from .callback import Callback, Logs
 
 
 class History(Callback):
@@ -14,15 +14,15 @@ class History(Callback):
         params: Parameters of the run.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.history = {}
         self.epoch = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)

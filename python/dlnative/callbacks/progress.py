@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
-from .callback import Callback
+from .callback import Callback, Logs
 
 SHOW_AFTER = 0.15  # seconds: shorter runs show their line only, and never import tqdm
 BAR = {
@@ -28,19 +29,19 @@ class ProgbarLogger(Callback):
     metrics so far. When it ends, one line is printed; a redirected file gets these lines only.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.verbose = 1
         self.epochs = 1
-        self.samples = None
+        self.samples: int | None = None
         self.delay = SHOW_AFTER
         self._in_fit = False
         self._title = ""
-        self._bar = None
+        self._bar: Any = None
         self._silent = False
         self._start = self._stop = 0.0
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
         verbose = params.get("verbose", 1)
         self.verbose = 1 if verbose in ("auto", True) else int(verbose)
@@ -48,46 +49,46 @@ class ProgbarLogger(Callback):
         self.samples = params.get("samples")
 
     @property
-    def live(self):
+    def live(self) -> bool:
         """Whether a bar may be shown: not in a file, and not with one line per epoch."""
         return self.verbose == 1 and (_in_notebook() or _is_terminal(sys.stdout))
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._in_fit = True
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._in_fit = False
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._begin(f"Epoch {epoch + 1}/{self.epochs}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._end(logs)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         if self._in_fit:
             self._stop = time.perf_counter()
             self.close()
         else:
             self._begin("Evaluate")
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         if not self._in_fit:
             self._end(logs)
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         self._silent = self.params.get("verbose") == "auto"
         if self._silent:
             self.delay = PREDICT_AFTER
         self._begin("Predict")
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         if self._silent:
             self.close()
         else:
             self._end(None)
 
-    def on_progress(self, steps, samples, logs):
+    def on_progress(self, steps: int, samples: int, logs: Logs) -> None:
         """Refreshes the bar.
 
         Args:
@@ -103,18 +104,18 @@ class ProgbarLogger(Callback):
         self._bar.set_postfix_str(format_logs(logs), refresh=False)
         self._bar.update(samples - self._bar.n)
 
-    def close(self):
+    def close(self) -> None:
         """Takes the bar from the screen."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def _begin(self, title):
+    def _begin(self, title: str) -> None:
         self._title = title
         self._start = time.perf_counter()
         self._stop = 0.0
 
-    def _end(self, logs):
+    def _end(self, logs: Logs | None) -> None:
         seconds = (self._stop or time.perf_counter()) - self._start
         self.close()
         if not self.verbose:
@@ -126,17 +127,17 @@ class ProgbarLogger(Callback):
             parts.append(format_logs(logs, " - "))
         print(" - ".join(parts), flush=True)
 
-    def _start_on_clock_of(self, bar):
+    def _start_on_clock_of(self, bar: Any) -> float:
         """When the epoch began, on tqdm's clock: the bar itself came later."""
         return bar._time() - (time.perf_counter() - self._start)
 
 
-def format_logs(logs, separator=", "):
+def format_logs(logs: Logs | None, separator: str = ", ") -> str:
     """Logs as text, such as "accuracy: 0.9712, loss: 0.0954"."""
     return separator.join(f"{name}: {format_number(value)}" for name, value in (logs or {}).items())
 
 
-def format_number(value):
+def format_number(value: Any) -> str:
     """Four decimals, or a power of ten where these would say little; of arrays some values."""
     if isinstance(value, np.ndarray):
         return np.array2string(value, precision=4, threshold=8, max_line_width=sys.maxsize)
@@ -145,7 +146,8 @@ def format_number(value):
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4e}"
 
 
-def format_seconds(seconds):
+def format_seconds(seconds: float) -> str:
+    """A duration as text, such as "12ms", "3.4s" or "2m05s"."""
     if seconds < 1:
         return f"{seconds * 1e3:.0f}ms"
     if seconds < 60:
@@ -154,11 +156,11 @@ def format_seconds(seconds):
     return f"{minutes}m{seconds:02d}s"
 
 
-def _is_terminal(stream):
+def _is_terminal(stream: Any) -> bool:
     return bool(getattr(stream, "isatty", lambda: False)())
 
 
-def _in_notebook():
+def _in_notebook() -> bool:
     """Whether this process is a notebook's kernel (not IPython in a terminal)."""
     if "ipykernel" not in sys.modules:
         return False
@@ -167,7 +169,7 @@ def _in_notebook():
     return type(get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
-def _make_bar(total, title):
+def _make_bar(total: int | None, title: str) -> Any:
     """tqdm's bar for this place."""
     if _in_notebook():
         from tqdm import notebook
@@ -183,6 +185,6 @@ def _make_bar(total, title):
     return _without_thread(tqdm)(total=total, desc=title, **BAR, **place)
 
 
-def _without_thread(bar):
+def _without_thread(bar: type) -> Any:
     """tqdm starts a thread that watches all bars; this subclass does not."""
     return type("Bar", (bar,), {"monitor_interval": 0})

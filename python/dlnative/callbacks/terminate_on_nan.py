@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .callback import Callback
+from .callback import Callback, Logs
 
 
 class TerminateOnNaN(Callback):
@@ -14,11 +14,11 @@ class TerminateOnNaN(Callback):
         raise_error: Whether to raise RuntimeError instead of ending `fit` in the ordinary way.
     """
 
-    def __init__(self, raise_error=False):
+    def __init__(self, raise_error: bool = False) -> None:
         super().__init__()
         self.raise_error = raise_error
 
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is None or math.isfinite(loss):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import TypeVar
 
 __all__ = [
     "AUGMENTATIONS",
@@ -18,6 +19,8 @@ __all__ = [
     "shape",
     "sizes",
 ]
+
+Value = TypeVar("Value", int, float)
 
 MODELS = (
     "mlp",
@@ -114,9 +117,11 @@ def _amount(name: str, text: str) -> str | int | float:
         raise argparse.ArgumentTypeError(f"{name}: {error}") from None
 
 
-def _number(text: str, kind: Callable, accept: Callable, expected: str):
+def _number(
+    text: str, kind: Callable[[str], Value], accept: Callable[[Value], bool], expected: str
+) -> Value:
     try:
-        number = kind(text)
+        number: Value | None = kind(text)
     except ValueError:
         number = None
     if number is None or not accept(number):

@@ -46,10 +46,12 @@ class LastEpoch(Callback):
 
     @property
     def count(self) -> int:
+        """The number of whole epochs."""
         return self._kept[0]
 
     @property
     def weights(self) -> list:
+        """The weights after the last of them."""
         return self._kept[1]
 
     @property

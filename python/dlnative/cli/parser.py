@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from .._version import __version__
 from . import arguments
 
 __all__ = ["build_parser"]
+
+Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 _DATA_HELP = (
     "digits, mnist, cifar10, a folder of images (DIR/CLASS/*.jpg, or DIR/train/CLASS/*.jpg and "
@@ -37,12 +39,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _info(name: str, commands) -> None:
+def _info(name: str, commands: Commands) -> None:
     command = _add(commands, name, "show processor, instruction sets, threads and versions")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
-def _train(name: str, commands) -> None:
+def _train(name: str, commands: Commands) -> None:
     command = _add(commands, name, "train a model and write it to a folder")
     _add_data(command, _DATA_HELP)
     command.add_argument(
@@ -117,7 +119,7 @@ def _train(name: str, commands) -> None:
     _add_machine(command)
 
 
-def _evaluate(name: str, commands) -> None:
+def _evaluate(name: str, commands: Commands) -> None:
     command = _add(commands, name, "measure a trained model on labelled data")
     command.add_argument("folder", metavar="MODEL", help="the folder that train --out wrote")
     _add_data(command, f"{_DATA_HELP}; where there is a test set, that is used")
@@ -125,7 +127,7 @@ def _evaluate(name: str, commands) -> None:
     _add_machine(command)
 
 
-def _predict(name: str, commands) -> None:
+def _predict(name: str, commands: Commands) -> None:
     command = _add(commands, name, "print a trained model's predictions")
     command.add_argument("folder", metavar="MODEL", help="the folder that train --out wrote")
     command.add_argument(
@@ -145,7 +147,7 @@ def _predict(name: str, commands) -> None:
     _add_machine(command)
 
 
-def _profile(name: str, commands) -> None:
+def _profile(name: str, commands: Commands) -> None:
     command = _add(commands, name, "show where the time of a step goes, per op")
     command.add_argument(
         "folder", nargs="?", metavar="MODEL", help="the folder that train --out wrote"
@@ -183,7 +185,7 @@ def _profile(name: str, commands) -> None:
     _add_machine(command, engine=False)
 
 
-_COMMANDS: dict[str, Callable] = {
+_COMMANDS: dict[str, Callable[[str, Commands], None]] = {
     "info": _info,
     "train": _train,
     "evaluate": _evaluate,
@@ -192,7 +194,7 @@ _COMMANDS: dict[str, Callable] = {
 }
 
 
-def _add(commands, name: str, summary: str) -> argparse.ArgumentParser:
+def _add(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
     return commands.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
     )
@@ -225,7 +227,7 @@ def _add_machine(command: argparse.ArgumentParser, engine: bool = True) -> None:
     )
 
 
-def _add_images(command: argparse.ArgumentParser):
+def _add_images(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     images = command.add_argument_group("images")
     images.add_argument(
         "--skip-broken",

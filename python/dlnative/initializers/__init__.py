@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 
 from ..naming import to_snake_case
@@ -58,17 +61,19 @@ __all__ = [
 ]
 
 
-def serialize(initializer):
+def serialize(initializer: Initializer | Callable[..., Any]) -> dict[str, Any]:
     """The configuration of an initializer."""
     return serialize_keras_object(initializer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(
+    config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Any:
     """The initializer of a configuration or a name."""
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The initializer that `identifier` means.
 
     Args:

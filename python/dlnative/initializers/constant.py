@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .. import config
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
 
 
 class Initializer:
@@ -18,22 +24,23 @@ class Initializer:
         array([2., 2.], dtype=float32)
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         raise NotImplementedError("An initializer must implement __call__(shape, dtype=None)")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Constructor arguments that make the same initializer again."""
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Initializer:
+        """The initializer of a configuration that `get_config` gave."""
         return cls(**config)
 
-    def clone(self):
+    def clone(self) -> Initializer:
         """An initializer of the same configuration; where its seed is None, with a new seed."""
         return type(self).from_config(self.get_config())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
@@ -41,14 +48,14 @@ class Initializer:
 class Zeros(Initializer):
     """w = 0"""
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         return np.zeros(check_shape(self, shape), dtype or config.floatx())
 
 
 class Ones(Initializer):
     """w = 1"""
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         return np.ones(check_shape(self, shape), dtype or config.floatx())
 
 
@@ -59,15 +66,15 @@ class Constant(Initializer):
         value: A number, or an array that broadcasts to the shape.
     """
 
-    def __init__(self, value=0.0):
+    def __init__(self, value: ArrayLike = 0.0) -> None:
         if np.asarray(value).dtype.kind not in "fiub":
             raise TypeError(f"Constant: expected a number, received {value!r}")
         self.value = value
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         return np.full(check_shape(self, shape), self.value, dtype or config.floatx())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         value = self.value
         return {"value": value if isinstance(value, (int, float)) else np.asarray(value).tolist()}
 
@@ -79,26 +86,26 @@ class Identity(Initializer):
         gain: Value on the diagonal.
     """
 
-    def __init__(self, gain=1.0):
+    def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         shape = check_shape(self, shape)
         if len(shape) != 2:
             raise ValueError(f"Identity: expected the shape of a matrix, received {shape}")
         return (self.gain * np.eye(*shape)).astype(dtype or config.floatx())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}
 
 
 class FromArray(Initializer):
     """w = value, with exactly its shape: what an array given as an initializer becomes."""
 
-    def __init__(self, value):
+    def __init__(self, value: ArrayLike) -> None:
         self.value = np.array(value)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         if self.value.shape != tuple(shape):
             raise ValueError(
                 f"Initial values: expected an array of shape {tuple(shape)}, "
@@ -106,11 +113,11 @@ class FromArray(Initializer):
             )
         return self.value.astype(dtype or config.floatx())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"value": self.value.tolist()}
 
 
-def check_shape(initializer, shape):
+def check_shape(initializer: Initializer, shape: Sequence[int]) -> tuple[int, ...]:
     """`shape` as a tuple; ValueError unless every size is known."""
     shape = tuple(shape)
     if any(n is None or n < 0 for n in shape):

@@ -9,6 +9,8 @@ seed start from the same numbers, on every platform.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from .. import config, random
 from ..naming import unknown
 from ..utils.numbers import finite_number
 from .constant import Initializer, check_shape
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 # Standard deviation of a standard normal distribution that is cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978
@@ -33,7 +38,7 @@ class RandomInitializer(Initializer):
         TypeError: `seed` is neither.
     """
 
-    def __init__(self, seed=None):
+    def __init__(self, seed: int | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
             raise TypeError(
                 f"{type(self).__name__}: expected seed to be an integer or None, received {seed!r}"
@@ -41,14 +46,15 @@ class RandomInitializer(Initializer):
         self._given_seed = None if seed is None else int(seed)
         self.seed = random.next_seed() if seed is None else int(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         generator = random.generator(self.seed % 2**64)
         return self.draw(generator, check_shape(self, shape)).astype(dtype or config.floatx())
 
-    def draw(self, generator, shape):
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Values of `shape`, float64, from the numbers of `generator`."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"seed": self._given_seed}
 
 
@@ -61,15 +67,15 @@ class RandomNormal(RandomInitializer):
         seed: An integer, or None for one from the global stream.
     """
 
-    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
         self.mean = finite_number(type(self).__name__, "mean", mean)
         self.stddev = finite_number(type(self).__name__, "stddev", stddev)
 
-    def draw(self, generator, shape):
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return _drawn(generator.standard_normal, shape, self.stddev, self.mean)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
 
 
@@ -82,15 +88,17 @@ class RandomUniform(RandomInitializer):
         seed: An integer, or None for one from the global stream.
     """
 
-    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+    def __init__(
+        self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None
+    ) -> None:
         super().__init__(seed)
         self.minval = finite_number(type(self).__name__, "minval", minval)
         self.maxval = finite_number(type(self).__name__, "maxval", maxval)
 
-    def draw(self, generator, shape):
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return _drawn(generator.random, shape, self.maxval - self.minval, self.minval)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
 
 
@@ -105,7 +113,7 @@ class TruncatedNormal(RandomNormal):
         seed: An integer, or None for one from the global stream.
     """
 
-    def draw(self, generator, shape):
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return _truncated(generator, shape) * self.stddev + self.mean
 
 
@@ -138,13 +146,13 @@ class VarianceScaling(RandomInitializer):
 
     def __init__(
         self,
-        scale=1.0,
-        mode="fan_in",
-        distribution="truncated_normal",
-        seed=None,
-        input_axes=None,
-        output_axes=None,
-    ):
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
         scale = finite_number(type(self).__name__, "scale", scale)
         if not scale > 0.0:
             raise ValueError(f"{type(self).__name__}: expected scale > 0, received {scale}")
@@ -162,7 +170,7 @@ class VarianceScaling(RandomInitializer):
         self.input_axes = input_axes
         self.output_axes = output_axes
 
-    def draw(self, generator, shape):
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
@@ -173,7 +181,7 @@ class VarianceScaling(RandomInitializer):
             return _drawn(generator.standard_normal, shape, math.sqrt(variance))
         return _truncated(generator, shape) * (math.sqrt(variance) / TRUNCATED_STDDEV)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale": self.scale,
@@ -189,10 +197,15 @@ class FixedScaling(VarianceScaling):
 
     _fixed = (1.0, "fan_in", "uniform")
 
-    def __init__(self, seed=None, input_axes=None, output_axes=None):
+    def __init__(
+        self,
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(*self._fixed, seed, input_axes, output_axes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {key: config[key] for key in ("seed", "input_axes", "output_axes")}
 
@@ -253,11 +266,11 @@ class Orthogonal(RandomInitializer):
         neural networks".
     """
 
-    def __init__(self, gain=1.0, seed=None):
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed)
         self.gain = finite_number(type(self).__name__, "gain", gain)
 
-    def draw(self, generator, shape):
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: expected at least two dimensions, received {shape}")
         rows, columns = math.prod(shape[:-1]), shape[-1]
@@ -266,11 +279,15 @@ class Orthogonal(RandomInitializer):
         q = q * np.sign(np.diag(r))  # else the distribution would depend on the signs QR chooses
         return self.gain * (q.T if rows < columns else q).reshape(shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain}
 
 
-def compute_fans(shape, input_axes=None, output_axes=None):
+def compute_fans(
+    shape: Sequence[int],
+    input_axes: Sequence[int] | None = None,
+    output_axes: Sequence[int] | None = None,
+) -> tuple[int, int]:
     """Numbers of inputs and outputs of a kernel: (fan_in, fan_out)."""
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[i] for i in input_axes), math.prod(shape[i] for i in output_axes)
@@ -280,13 +297,15 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     return shape[-2] * field, shape[-1] * field
 
 
-def _pieces(values):
+def _pieces(values: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """Where the pieces of an array begin, and views of them."""
     flat = values.reshape(-1)
     return [(at, flat[at : at + _PIECE]) for at in range(0, flat.size, _PIECE)]
 
 
-def _drawn(sample, shape, factor=1.0, offset=0.0):
+def _drawn(
+    sample: Callable[..., Any], shape: tuple[int, ...], factor: float = 1.0, offset: float = 0.0
+) -> np.ndarray:
     """factor * sample(shape) + offset, where `sample` also fills an array `out`."""
     values = np.empty(shape)
     for _, piece in _pieces(values):
@@ -296,7 +315,7 @@ def _drawn(sample, shape, factor=1.0, offset=0.0):
     return values
 
 
-def _truncated(generator, shape):
+def _truncated(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Standard normal values, each drawn again until it lies in [-2, 2]."""
     flat = _drawn(generator.standard_normal, shape).reshape(-1)
     found = [at + np.flatnonzero(np.abs(piece) > 2.0) for at, piece in _pieces(flat)]

@@ -6,8 +6,11 @@ order of its sorted keys, as in Keras.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
 
-def flatten(structure):
+
+def flatten(structure: Any) -> list[Any]:
     """The leaves in order.
 
     Example:
@@ -19,7 +22,7 @@ def flatten(structure):
     return leaves
 
 
-def _flatten(structure, leaves):
+def _flatten(structure: Any, leaves: list[Any]) -> None:
     if isinstance(structure, (list, tuple)):
         for value in structure:
             _flatten(value, leaves)
@@ -30,7 +33,7 @@ def _flatten(structure, leaves):
         leaves.append(structure)
 
 
-def map_structure(function, structure):
+def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     """The same structure with `function(leaf)` in the place of each leaf.
 
     Example:
@@ -48,7 +51,7 @@ def map_structure(function, structure):
     return function(structure)
 
 
-def pack(structure, leaves):
+def pack(structure: Any, leaves: Iterable[Any]) -> Any:
     """The same structure with `leaves`, in the order of `flatten`, in the place of its leaves."""
     remaining = iter(leaves)
     return map_structure(lambda _: next(remaining), structure)

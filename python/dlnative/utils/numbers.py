@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 
-def is_integer(value):
+def is_integer(value: object) -> bool:
     """Whether it is an integer of Python or NumPy; True and False are none."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     """Whether it is a real number of Python or NumPy; True and False are none."""
     return is_integer(value) or isinstance(value, (float, np.floating))
 
 
-def as_float(owner, argument, value):
+def as_float(owner: str, argument: str, value: Any) -> float:
     """`value` as a float, an integer beyond the largest one as an infinity.
 
     Args:
@@ -36,7 +37,7 @@ def as_float(owner, argument, value):
         return math.inf if value > 0 else -math.inf
 
 
-def finite_number(owner, argument, value):
+def finite_number(owner: str, argument: str, value: Any) -> float:
     """`value` as a float.
 
     Args:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def to_categorical(x, num_classes=None):
+
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     """One-hot rows from class numbers: y[..., c] = 1 where c == x[...], else 0.
 
     Args:

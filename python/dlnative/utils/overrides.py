@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 _PACKAGE = __name__.partition(".")[0]
 
 _STEP = (
@@ -49,7 +51,7 @@ FITTING_OPTIMIZER = dict.fromkeys(
 )
 
 
-def refuse_overrides(instance, *tables):
+def refuse_overrides(instance: object, *tables: dict[str, str]) -> None:
     """Raises where an object of a user's class overrides what is not called.
 
     Args:
@@ -66,13 +68,14 @@ def refuse_overrides(instance, *tables):
             refuse(instance, name, table[name])
 
 
-def refuse(instance, name, remedy):
+def refuse(instance: object, name: str, remedy: str) -> NoReturn:
+    """Raises NotImplementedError: method `name` of a class is overridden and never called."""
     raise NotImplementedError(
         f"{type(instance).__name__}.{name} is overridden, but it would never be called: {remedy}."
     )
 
 
-def _overridden(cls, names):
+def _overridden(cls: type, names: tuple[str, ...]) -> tuple[str, ...]:
     """Which of these names the nearest class that has them is not of this package."""
     owners = ((name, next((c for c in cls.__mro__ if name in vars(c)), None)) for name in names)
     return tuple(

@@ -10,7 +10,8 @@ one of those.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -42,12 +43,16 @@ MODULES = {
 
 FUNCTIONS = ("activations", "losses", "metrics")  # modules whose functions may be named, too
 
-_registered: dict = {}  # "package>name" -> class or function
-_registered_names: dict = {}  # class or function -> "package>name"
-_scopes: list[dict] = []  # dicts of custom_object_scope, innermost last
+Target = TypeVar("Target", bound=Callable[..., Any])  # a class or a function
+
+_registered: dict[str, Any] = {}  # "package>name" -> class or function
+_registered_names: dict[Any, str] = {}  # class or function -> "package>name"
+_scopes: list[dict[str, Any]] = []  # dicts of custom_object_scope, innermost last
 
 
-def register_keras_serializable(package="Custom", name=None):
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[[Target], Target]:
     """Class and function decorator: makes it known to `deserialize_keras_object`.
 
     Args:
@@ -66,7 +71,7 @@ def register_keras_serializable(package="Custom", name=None):
         'readme>double'
     """
 
-    def decorate(target):
+    def decorate(target: Target) -> Target:
         if isinstance(target, type) and not hasattr(target, "get_config"):
             raise ValueError(
                 f"register_keras_serializable: class {target.__name__} has no get_config method"
@@ -86,26 +91,26 @@ class CustomObjectScope:
         custom_objects: Dict from the name in the configuration to the class or function.
     """
 
-    def __init__(self, custom_objects):
+    def __init__(self, custom_objects: Mapping[str, Any] | None) -> None:
         self.custom_objects = dict(custom_objects or {})
 
-    def __enter__(self):
+    def __enter__(self) -> CustomObjectScope:
         _scopes.append(self.custom_objects)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         _scopes.remove(self.custom_objects)
 
 
 custom_object_scope = CustomObjectScope
 
 
-def get_custom_objects():
+def get_custom_objects() -> dict[str, Any]:
     """The dict of what was registered, by registered name; it may be changed."""
     return _registered
 
 
-def get_registered_name(target):
+def get_registered_name(target: Any) -> str:
     """The registered name of a class or function, else its own name."""
     try:
         return _registered_names.get(target, target.__name__)
@@ -113,7 +118,11 @@ def get_registered_name(target):
         return target.__name__
 
 
-def get_registered_object(name, custom_objects=None, module_objects=None):
+def get_registered_object(
+    name: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    module_objects: Mapping[str, Any] | None = None,
+) -> Any:
     """The class or function that was registered or given under `name`, or None."""
     for known in (*reversed(_scopes), _registered, custom_objects or {}, module_objects or {}):
         if name in known:
@@ -121,7 +130,7 @@ def get_registered_object(name, custom_objects=None, module_objects=None):
     return None
 
 
-def serialize_keras_object(value):
+def serialize_keras_object(value: Any) -> Any:
     """The configuration of an object, made of dicts, lists, strings and numbers.
 
     Args:
@@ -160,7 +169,7 @@ def serialize_keras_object(value):
     return record
 
 
-def _record(cls, config):
+def _record(cls: type, config: Any) -> dict[str, Any]:
     module = cls.__module__
     registered = _registered_names.get(cls)
     if registered is None and module.startswith("dlnative."):
@@ -175,7 +184,7 @@ def _record(cls, config):
     }
 
 
-def _serialize_function(function):
+def _serialize_function(function: Any) -> dict[str, Any]:
     name = getattr(function, "__name__", None)
     if name is None or name == "<lambda>":
         raise ValueError(
@@ -194,7 +203,12 @@ def _serialize_function(function):
     }
 
 
-def deserialize_keras_object(config, custom_objects=None, safe_mode=True, module_objects=None):
+def deserialize_keras_object(
+    config: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+    module_objects: Mapping[str, Any] | None = None,
+) -> Any:
     """The object of a configuration that `serialize_keras_object` made.
 
     Args:
@@ -257,7 +271,7 @@ def resolve(identifier: Any, kind: str, known: dict[str, Any], expected: str) ->
     )
 
 
-def _deserialize_record(record, module_objects):
+def _deserialize_record(record: dict[str, Any], module_objects: Mapping[str, Any] | None) -> Any:
     name, config = record["class_name"], record["config"]
     if name in ("__numpy__", "__tensor__"):
         dtype = np.dtype(config["dtype"])
@@ -284,7 +298,7 @@ def _deserialize_record(record, module_objects):
     return instance
 
 
-def _find(record, module_objects):
+def _find(record: dict[str, Any], module_objects: Mapping[str, Any] | None) -> Any:
     """The class or function that a record names."""
     name = record["class_name"]
     if name == "function":
@@ -314,7 +328,7 @@ def _find(record, module_objects):
     )
 
 
-def _public(part):
+def _public(part: str) -> dict[str, Any]:
     """What a configuration may name in a module of dlnative: classes, and functions of some."""
     module = importlib.import_module(f"dlnative.{part}")
     known = {name: getattr(module, name) for name in module.__all__}

@@ -1,9 +1,11 @@
 """What a process remembers between models."""
 
+from __future__ import annotations
+
 from .. import naming
 
 
-def clear_session():
+def clear_session() -> None:
     """Starts automatic names anew: the next unnamed Dense is "dense" again.
 
     Models that exist keep their names. Two layers of one model must not have the same name, so call

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 _VARKEYWORDS = 0x08  # code.co_flags: the function takes **kwargs
 
 
-def parameters(function):
+def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the parameters that can be passed by keyword, without `self` of a method.
 
     Example:
@@ -26,13 +29,13 @@ def parameters(function):
     return code.co_varnames[skip:count]
 
 
-def takes_any_keyword(function):
+def takes_any_keyword(function: Callable[..., Any]) -> bool:
     """Whether the function has a `**kwargs` parameter."""
     code = getattr(_unwrap(function), "__code__", None)
     return code is not None and bool(code.co_flags & _VARKEYWORDS)
 
 
-def constructor_parameters(cls):
+def constructor_parameters(cls: type) -> tuple[str, ...]:
     """Names that a class's constructor knows, its bases' included as far as `**kwargs` go."""
     names: list[str] = []
     for base in cls.__mro__:
@@ -45,7 +48,7 @@ def constructor_parameters(cls):
     return tuple(names)
 
 
-def _unwrap(function):
+def _unwrap(function: Any) -> Any:
     function = getattr(function, "__func__", function)
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
