@@ -38,3 +38,9 @@ def trained(x, y, seed=3, **options):
 def assert_same(a, b, same=True):
     equal = all(np.array_equal(u, v) for u, v in zip(a, b, strict=True))
     assert equal == same
+
+
+def weights_of(model):
+    """Copies of the weights, of a model of ours or of Keras."""
+    values = (getattr(v, "value", v) for v in model.weights)
+    return [np.array(value, copy=True) for value in values]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..losses.labels import CHUNK
 from ..utils import nest
+from . import frames
 
 COLLECT = "Give NumPy arrays: np.stack(...) makes one of a list of samples"
 
@@ -43,12 +44,16 @@ class Rows:
 
 
 def as_structure(value, what):
-    """Arrays, nested as given; a list of numbers (or of rows of numbers) is one array."""
+    """Arrays, nested as given; a list of numbers (or of rows of numbers) is one array.
+
+    A Series is a column, as in Keras.
+    """
     if isinstance(value, dict):
         return {key: as_structure(item, f"{what}[{key!r}]") for key, item in value.items()}
     if isinstance(value, (list, tuple)) and value and not is_numbers(value):
         return type(value)(as_structure(item, f"{what}[{i}]") for i, item in enumerate(value))
-    return as_array(value, what)
+    array = as_array(value, what)
+    return array[:, None] if frames.is_series(value) else array
 
 
 def is_numbers(value):
@@ -96,9 +101,23 @@ def as_array(value, what):
 
 
 def _convert(value, what):
-    """Lists of numbers and objects with `__array__` (data frames, tensors) as arrays."""
+    """Lists of numbers, data frames and objects with `__array__` (tensors) as arrays."""
     if value is None:
         raise ValueError(f"{what}: expected an array, received None")
+    if frames.is_frame(value):
+        return frames.frame_array(value, what)
+    if frames.is_series(value):
+        return frames.series_array(value, what)
+    package = type(value).__module__.partition(".")[0]
+    if package == "scipy" and hasattr(value, "toarray"):
+        raise TypeError(
+            f"{what}: expected an array, received a sparse {type(value).__name__}. Give "
+            "`.toarray()`, batch by batch if the whole does not fit in memory"
+        )
+    if package == "polars" and hasattr(value, "collect"):
+        raise TypeError(f"{what}: expected a DataFrame, received a LazyFrame. Give `.collect()`")
+    if package == "torch" and hasattr(value, "detach"):
+        value = value.detach().cpu()
     if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         kind = type(value).__name__
         if (
@@ -179,16 +198,18 @@ def check_finite(what, array, dtype):
         if finite.all():  # the sum overflowed
             continue
         row = int(np.argmin(finite.all(axis=1)))
-        value = part[row].reshape(-1)[int(np.argmin(finite[row]))]
+        column = int(np.argmin(finite[row]))
+        value = part[row].reshape(-1)[column]
+        place = f" in column {column}" if part.ndim == 2 and part.shape[1] > 1 else ""
         if np.isfinite(value):
             raise ValueError(
-                f"{what}: sample {start + row} has the value {value}, which is infinite in "
+                f"{what}: sample {start + row} has the value {value}{place}, which is infinite in "
                 f"{dtype}. Scale the data, or use dtype='float64' in the model; "
                 "check_finite=False trains on it all the same."
             )
         raise ValueError(
-            f"{what}: sample {start + row} has the value {value}. Clean the data (for example "
-            "np.nan_to_num), or pass check_finite=False to train on it all the same."
+            f"{what}: sample {start + row} has the value {value}{place}. Clean the data (for "
+            "example np.nan_to_num), or pass check_finite=False to train on it all the same."
         )
 
 
