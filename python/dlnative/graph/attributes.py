@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from .dtypes import standard_dtype
+from .types import Attributes, Shape
+
+# (name of the op, name of the attribute, value) -> the value in its one form
+Rule: TypeAlias = Callable[[str, str, Any], Any]
 
 MAX_SIZE = 2**31 - 1  # of a window, a stride, an axis
 _BOOLS = (bool, np.bool_)
 
 
-def _fail(op, name, expected, value):
+def _fail(op: str, name: str, expected: str, value: Any) -> NoReturn:
     raise ValueError(f"{op}: expected {name!r} to be {expected}, received {value!r}")
 
 
-def _integer(value, low, high):
+def _integer(value: Any, low: int, high: int) -> int | None:
     """`value` as an int of [low, high], or None."""
     if isinstance(value, _BOOLS):
         return None
@@ -34,7 +40,7 @@ def _integer(value, low, high):
     return value if low <= value <= high else None
 
 
-def _number(value):
+def _number(value: Any) -> float | None:
     """`value` as a finite float, or None."""
     if isinstance(value, _BOOLS) or not isinstance(value, (int, float, np.integer, np.floating)):
         return None
@@ -45,20 +51,21 @@ def _number(value):
     return value if math.isfinite(value) else None
 
 
-def number(low=-math.inf, below=math.inf):
+def number(low: float = -math.inf, below: float = math.inf) -> Rule:
     """A finite number of at least `low`, and less than `below`."""
     expected = "a finite number" + (f" of at least {low:g}" if math.isfinite(low) else "")
     expected += f" and below {below:g}" if math.isfinite(below) else ""
 
-    def rule(op, name, value):
+    def rule(op: str, name: str, value: Any) -> float:
         result = _number(value)
-        fits = result is not None and low <= result < below
-        return result if fits else _fail(op, name, expected, value)
+        if result is None or not low <= result < below:
+            _fail(op, name, expected, value)
+        return result
 
     return rule
 
 
-def numbers(op, name, value):
+def numbers(op: str, name: str, value: Any) -> tuple[float, ...]:
     """A pair of finite numbers."""
     result = _several(value, _number)
     if result is None or len(result) != 2:
@@ -66,8 +73,10 @@ def numbers(op, name, value):
     return result
 
 
-def integer(low=-(2**63), high=2**63 - 1):
-    def rule(op, name, value):
+def integer(low: int = -(2**63), high: int = 2**63 - 1) -> Rule:
+    """An integer in [low, high], by default of 64 bits."""
+
+    def rule(op: str, name: str, value: Any) -> int:
         result = _integer(value, low, high)
         if result is None:
             expected = f"an integer of at least {low}" if low >= 0 else "an integer of 64 bits"
@@ -77,15 +86,17 @@ def integer(low=-(2**63), high=2**63 - 1):
     return rule
 
 
-def flag(op, name, value):
+def flag(op: str, name: str, value: Any) -> bool:
+    """True or False."""
     return bool(value) if isinstance(value, _BOOLS) else _fail(op, name, "True or False", value)
 
 
-def text(op, name, value):
+def text(op: str, name: str, value: Any) -> str:
+    """A string."""
     return value if isinstance(value, str) else _fail(op, name, "a string", value)
 
 
-def _several(value, of):
+def _several(value: Any, of: Callable[[Any], Any]) -> tuple[Any, ...] | None:
     """A tuple of what `of` makes of each element, or None."""
     if not isinstance(value, (tuple, list, np.ndarray)):
         return None
@@ -93,15 +104,15 @@ def _several(value, of):
     return None if None in result else result
 
 
-def _are_sizes(value, low):
+def _are_sizes(value: Any, low: int) -> bool:
     """Whether a value is a tuple of int in [low, MAX_SIZE] already, as nearly all are."""
     return type(value) is tuple and all(type(n) is int and low <= n <= MAX_SIZE for n in value)
 
 
-def sizes(low):
+def sizes(low: int) -> Rule:
     """Several integers of [low, MAX_SIZE]."""
 
-    def rule(op, name, value):
+    def rule(op: str, name: str, value: Any) -> tuple[int, ...]:
         if _are_sizes(value, low):
             return value
         result = _several(value, lambda v: _integer(v, low, MAX_SIZE))
@@ -111,7 +122,7 @@ def sizes(low):
     return rule
 
 
-def shape(op, name, value):
+def shape(op: str, name: str, value: Any) -> Shape:
     """Sizes of axes; None for one that is open."""
     if _are_sizes(value, 0):
         return value
@@ -121,35 +132,38 @@ def shape(op, name, value):
     return tuple(None if n == -1 else n for n in result)
 
 
-def padding(op, name, value):
+def padding(op: str, name: str, value: Any) -> str | tuple[int, ...]:
+    """ "valid", "same" or another word, or pixels on each side."""
     return value if isinstance(value, str) else sizes(0)(op, name, value)
 
 
-def integers(op, name, value):
+def integers(op: str, name: str, value: Any) -> tuple[int, ...]:
     """Several integers of 32 bits."""
     result = _several(value, lambda v: _integer(v, -MAX_SIZE, MAX_SIZE))
     return result if result is not None else _fail(op, name, "a tuple of integers", value)
 
 
-def value(op, name, value):
+def value(op: str, name: str, value: Any) -> float:
     """Any number, also one that is not finite."""
     if isinstance(value, (int, float, np.number, np.bool_)) and not isinstance(value, complex):
         return float(value)
     return _fail(op, name, "a number", value)
 
 
-def function(op, name, value):
+def function(op: str, name: str, value: Any) -> Callable[..., Any]:
+    """Anything that can be called."""
     return value if callable(value) else _fail(op, name, "a function", value)
 
 
-def dtype(op, name, value):
+def dtype(op: str, name: str, value: Any) -> str:
+    """The name of one of the six dtypes."""
     return standard_dtype(value, f"{op}: {name}")
 
 
-def each(rule, expected):
+def each(rule: Rule, expected: str) -> Rule:
     """A tuple of what `rule` allows."""
 
-    def several(op, name, value):
+    def several(op: str, name: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, (tuple, list)):
             _fail(op, name, expected, value)
         return tuple(rule(op, name, v) for v in value)
@@ -157,24 +171,25 @@ def each(rule, expected):
     return several
 
 
-def axes(op, name, value):
+def axes(op: str, name: str, value: Any) -> int | tuple[int, ...] | None:
     """None, an axis or several."""
     if value is None:
         return None
-    result = _integer(value, -MAX_SIZE, MAX_SIZE)
-    result = (
-        _several(value, lambda v: _integer(v, -MAX_SIZE, MAX_SIZE)) if result is None else result
-    )
+    one = _integer(value, -MAX_SIZE, MAX_SIZE)
+    if one is not None:
+        return one
+    result = _several(value, lambda v: _integer(v, -MAX_SIZE, MAX_SIZE))
     return result if result is not None else _fail(op, name, "an axis or a tuple of axes", value)
 
 
-def samples(op, name, value):
+def samples(op: str, name: str, value: Any) -> tuple[int, ...]:
+    """Numbers of samples: integers of at least 0."""
     result = _several(value, lambda v: _integer(v, 0, 2**63 - 1))
     return result if result is not None else _fail(op, name, "numbers of samples", value)
 
 
 _SEED = integer(high=2**64 - 1)  # all 64 bits, with or without a sign
-RULES = {
+RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("alpha", "fill_value", "label_smoothing", "momentum", "offset", "rate", "scale")
         + ("threshold",),
@@ -233,7 +248,7 @@ OPTIONAL = frozenset(
 )
 
 
-def checked(op, attributes):
+def checked(op: str, attributes: Attributes) -> Attributes:
     """The attributes of the op of this name in their one form, those without effect left out.
 
     Raises:

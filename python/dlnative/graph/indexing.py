@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .dtypes import INTEGERS
 from .tensor import Tensor, ValueTensor, apply, is_variable
+from .types import Size
 
 _ARRAYS = (Tensor, np.ndarray, list, tuple)
 
 
-def get_item(x, key):
+def get_item(x: Tensor, key: Any) -> Tensor:
     """x[key]
 
     Args:
@@ -60,12 +63,12 @@ def get_item(x, key):
     return _pick(x, arrays, items) if arrays else x
 
 
-def symbolic_get_item(x, key):
+def symbolic_get_item(x: Tensor, key: Any) -> Tensor:
     """x[key] of a symbolic tensor. The layers, which make such tensors, put theirs here."""
     raise TypeError(f"[] of {x!r}, which no layer has made")
 
 
-def encoded(key):
+def encoded(key: Any) -> Any:
     """A key made of what a configuration can hold: slices as dicts and `...` as a string."""
     if isinstance(key, tuple):
         return {"items": [encoded(item) for item in key]}
@@ -76,7 +79,7 @@ def encoded(key):
     return "..." if key is Ellipsis else key
 
 
-def decoded(key):
+def decoded(key: Any) -> Any:
     """The key that `encoded` was given; arrays are lists."""
     if isinstance(key, tuple):
         return tuple(map(decoded, key))
@@ -87,7 +90,7 @@ def decoded(key):
     return Ellipsis if isinstance(key, str) and key == "..." else key
 
 
-def _expanded(x, key):
+def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
     """The items of a key: one for each axis and each None; masks are the indices that they hold."""
     items = []
     for item in key:
@@ -110,7 +113,7 @@ def _expanded(x, key):
     return items[: dots[0]] + missing + items[dots[0] + 1 :]
 
 
-def _as_mask(item):
+def _as_mask(item: Any) -> Any:
     """The booleans of an index, None where it is none."""
     dtype = getattr(item, "dtype", None)
     if isinstance(item, (bool, np.bool_)):
@@ -130,11 +133,11 @@ def _as_mask(item):
     )
 
 
-def _is_array(item):
+def _is_array(item: Any) -> bool:
     return isinstance(item, (Tensor, np.ndarray, list)) or is_variable(item)
 
 
-def _indices(item, size):
+def _indices(item: Any, size: Size) -> Any:
     if isinstance(item, ValueTensor):
         item = item.value
     if isinstance(item, Tensor) or is_variable(item):
@@ -150,7 +153,7 @@ def _indices(item, size):
     return array.astype("int64" if array.size and np.abs(array).max() >= 2**31 else "int32")
 
 
-def _position(item, size, axis, x):
+def _position(item: Any, size: Size, axis: int, x: Tensor) -> int:
     try:
         index = operator.index(item)
     except TypeError:
@@ -169,7 +172,7 @@ def _position(item, size, axis, x):
     return index % size
 
 
-def _span(item, size, axis, x):
+def _span(item: slice, size: Size, axis: int, x: Tensor) -> tuple[int, Size, int]:
     """First index, number of indices and step of a slice."""
     if item == slice(None):
         return 0, size, 1
@@ -180,7 +183,7 @@ def _span(item, size, axis, x):
     return start, len(indices), indices.step
 
 
-def _pick(x, arrays, items):
+def _pick(x: Tensor, arrays: list[tuple[int, Any]], items: list[Any]) -> Tensor:
     """x with the axes of `arrays` replaced by what their indices pick."""
     if len(arrays) == 1:
         axis, indices = arrays[0]
@@ -201,7 +204,7 @@ def _pick(x, arrays, items):
     return apply("transpose", picked, axes=tuple(order)) if place else picked
 
 
-def linear_index(parts, sizes):
+def linear_index(parts: Sequence[Any], sizes: Sequence[Size]) -> Tensor:
     """The one index that several, one for each axis of `sizes`, are into these axes as one.
 
     Where one of them is out of range the result is, too, so that it raises when it is used.
@@ -218,7 +221,7 @@ def linear_index(parts, sizes):
     return apply("where", outside, total, result)
 
 
-def _adjacent(items):
+def _adjacent(items: list[Any]) -> bool:
     """Whether the arrays of a key stand next to each other: NumPy then leaves them in place."""
     places = [i for i, item in enumerate(items) if _is_array(item)]
     integers = [i for i, item in enumerate(items) if _is_integer(item)]
@@ -226,5 +229,5 @@ def _adjacent(items):
     return together == list(range(together[0], together[-1] + 1))
 
 
-def _is_integer(item):
+def _is_integer(item: Any) -> bool:
     return item is not None and not isinstance(item, slice) and not _is_array(item)

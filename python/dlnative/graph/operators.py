@@ -5,9 +5,13 @@ What Python would answer by itself about a tensor without values raises instead:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .refusals import Refusals
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Operators(Refusals):
@@ -50,62 +54,64 @@ class Operators(Refusals):
         __abs__: Any
         __invert__: Any
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """NumPy arrays and scalars on the left of an operator; other functions of NumPy raise."""
         op = _UFUNCS.get(ufunc.__name__)
         if op is None or method != "__call__" or kwargs:
             return self._numpy_function(ufunc, method, inputs, kwargs)
         return _apply(op, *inputs)
 
-    def _numpy_function(self, ufunc, method, inputs, kwargs):
+    def _numpy_function(
+        self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         return self.__array__()
 
-    def __pos__(self):
+    def __pos__(self) -> Any:
         return self
 
-    def __pow__(self, other):
+    def __pow__(self, other: Any) -> Any:
         return _apply("square", self) if _is_two(other) else _apply("power", self, other)
 
-    def __getitem__(self, key):
+    def __getitem__(self: Any, key: Any) -> Any:
         from .indexing import get_item
 
         return get_item(self, key)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return _first_size(self)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(_first_size(self)))
 
-    def __reversed__(self):
+    def __reversed__(self) -> Iterator[Any]:
         return (self[i] for i in reversed(range(_first_size(self))))
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> Any:
         return NotImplemented if _is_no_number(other) else _apply("equal", self, other)
 
-    def __ne__(self, other):
+    def __ne__(self, other: Any) -> Any:
         return NotImplemented if _is_no_number(other) else _apply("not_equal", self, other)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return id(self)
 
 
-def _apply(name, *operands):
+def _apply(name: str, *operands: Any) -> Any:
     from .tensor import apply
 
     return apply(name, *operands)
 
 
-def _is_two(other):
+def _is_two(other: Any) -> bool:
     return type(other) in (int, float) and other == 2
 
 
-def _is_no_number(other):
+def _is_no_number(other: Any) -> bool:
     """Whether equality with it is a question about objects, which Python answers: False."""
     return other is None or isinstance(other, (str, bytes, type))
 
 
-def _first_size(tensor):
+def _first_size(tensor: Any) -> int:
     if not tensor.shape:
         raise TypeError(f"{tensor!r} has no axes to count or to go along")
     if tensor.shape[0] is None:
@@ -138,11 +144,11 @@ _UFUNCS = {
 }
 
 
-def _operator(op):
+def _operator(op: str) -> Callable[[Any, Any], Any]:
     return lambda self, other: _apply(op, self, other)
 
 
-def _reflected(op):
+def _reflected(op: str) -> Callable[[Any, Any], Any]:
     return lambda self, other: _apply(op, other, self)
 
 

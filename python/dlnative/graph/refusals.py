@@ -6,6 +6,9 @@ Every conversion and protocol without a meaning says so, and what to write in it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NoReturn
+
 _VALUES = "it has no values yet; call a model or a layer on a NumPy array to get values"
 
 _PROTOCOLS = {
@@ -33,8 +36,8 @@ class Refusals:
     __slots__ = ()
 
 
-def _refusal(symbol, reason):
-    def refuse(self, *args, **kwargs):
+def _refusal(symbol: str, reason: str) -> Callable[..., NoReturn]:
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(f"{symbol} of the symbolic tensor {self!r}: {reason}.")
 
     return refuse

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from . import dtypes
 from .attributes import checked
 from .dtypes import ITEMSIZE
 from .open_shapes import infer_open
-from .tensor import Spec
+from .tensor import Node, Spec, Tensor
+from .types import Attributes, Axes, Gradients, Specs
 
-table = {}  # name -> Op
+AnyOp = TypeVar("AnyOp", bound="Op")
+
+table: dict[str, Op] = {}
 
 
 class Op:
@@ -71,7 +75,7 @@ class Op:
     name = ""
     inplace: dict[int, int] = {}
     writes: tuple[int, ...] = ()
-    saves = None
+    saves: str | None = None
     view = False
     random = False
     per_sample = False
@@ -80,7 +84,7 @@ class Op:
     keeps_dtype: tuple[int, ...] = ()
     open_shapes = False
 
-    def operand_dtypes(self, given):
+    def operand_dtypes(self, given: Sequence[str | None]) -> list[str | None]:
         """The dtype that each operand is cast to, from those given (None: an absent operand).
 
         Raises:
@@ -119,7 +123,7 @@ class Op:
     reduces = False
     workspace = False
 
-    def native_attributes(self, inputs, attributes):
+    def native_attributes(self, inputs: Sequence[Any], attributes: Attributes) -> Attributes:
         """Attributes as the kernels take them: axes non-negative, and a list for reductions."""
         axis = attributes.get("axis")
         if axis is None:
@@ -129,29 +133,29 @@ class Op:
             return {**attributes, "axis": list(normalize_axes(self.name, axis, ndim))}
         return {**attributes, "axis": axis % ndim}
 
-    def overwrites(self, node, output):
+    def overwrites(self, node: Node, output: int) -> tuple[int, ...]:
         """The inputs whose memory an output of a node may take over, the first choice first."""
         return (self.inplace[output],) if output in self.inplace else ()
 
-    def line(self, attributes):
+    def line(self, attributes: Attributes) -> str | None:
         """The elementwise function of fused loops that it is with these attributes, or None."""
         return self.map
 
-    def flat_attributes(self, node):
+    def flat_attributes(self, node: Node) -> Attributes | None:
         """What updates of neighbours in memory must have in common to become one update over both;
         None where this one must stay alone.
         """
         return node.attributes
 
-    def resized(self, attributes, size):
+    def resized(self, attributes: Attributes, size: int) -> Attributes:
         """The attributes of an elementwise node for arrays of another size."""
         return attributes
 
-    def rectifies(self, attributes):
+    def rectifies(self, attributes: Attributes) -> bool:
         """Whether it is y = max(x, 0) with these attributes, or the gradient of that."""
         return False
 
-    def check_constant(self, index, value, dtype):
+    def check_constant(self, index: int, value: Any, dtype: str) -> None:
         """Raises where a number or array that is given as input `index` makes no sense there.
 
         Python's integers take the dtype of what they meet, which may not hold them: NumPy and Keras
@@ -164,11 +168,13 @@ class Op:
                 "first"
             )
 
-    def infer(self, *inputs, **attributes):
+    def infer(self, *inputs: Any, **attributes: Any) -> Specs:
         """Shape rule: the Spec of the output, or a tuple of Specs. Raises ValueError."""
         raise NotImplementedError
 
-    def check_call(self, inputs, attributes):
+    def check_call(
+        self, inputs: Sequence[Tensor | None], attributes: Attributes
+    ) -> tuple[Specs, Attributes]:
         """What `infer` says of inputs and attributes of any kind, before anything is allocated.
 
         Returns:
@@ -190,7 +196,7 @@ class Op:
                 raise ValueError(f"{self.name}: a result of shape {spec.shape} is too large")
         return specs, attributes
 
-    def gradient(self, node, *dys, needs):
+    def gradient(self, node: Node, *dys: Tensor | None, needs: Sequence[bool]) -> Gradients:
         """Gradient rule: emits nodes; returns one tensor or None per input.
 
         Args:
@@ -200,40 +206,41 @@ class Op:
         """
         raise NotImplementedError(f"{self.name} has no gradient")
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         """Floating-point operations of one run."""
         return sum(output.size for output in node.outputs)
 
-    def bytes(self, node):
+    def bytes(self, node: Node) -> int:
         """Bytes read and written by one run, each array once."""
         return sum(nbytes(t) for t in (*node.inputs, *node.outputs) if t is not None)
 
     @property
-    def differentiable(self):
+    def differentiable(self) -> bool:
         return type(self).gradient is not Op.gradient
 
     @property
-    def reference(self):
+    def reference(self) -> Callable[..., Any]:
         """The oracle's function."""
         from .. import reference
 
         return getattr(reference, self.name)
 
 
-def register(cls):
+def register(cls: type[AnyOp]) -> type[AnyOp]:
     """Class decorator: adds an instance to the table under its name."""
     add(cls())
     return cls
 
 
-def add(op):
+def add(op: AnyOp) -> AnyOp:
+    """Adds a row to the table, and returns it."""
     if op.name in table:
         raise ValueError(f"op {op.name} is in the table already")
     table[op.name] = op
     return op
 
 
-def link(forward, backward):
+def link(forward: Op, backward: Op) -> None:
     """Notes that row `backward` computes the gradient of row `forward`."""
     forward.backward, backward.forward = backward, forward
 
@@ -241,29 +248,31 @@ def link(forward, backward):
 MAX_BYTES = 2**62  # of one array, so that no sum of two such numbers overflows
 
 
-def nbytes(tensor):
+def nbytes(tensor: Tensor) -> int:
+    """The bytes of a tensor's values."""
     return math.prod(tensor.shape) * ITEMSIZE[tensor.dtype]
 
 
-def same(x):
+def same(x: Tensor) -> Spec:
     """The Spec of an output that is like `x`."""
     return Spec(x.shape, x.dtype)
 
 
-def check_same_dtype(name, *tensors):
+def check_same_dtype(name: str, *tensors: Tensor | None) -> None:
+    """ValueError where the tensors that are given differ in dtype."""
     dtypes = {t.dtype for t in tensors if t is not None}
     if len(dtypes) > 1:
         raise ValueError(f"{name}: expected inputs of one dtype, received {sorted(dtypes)}")
 
 
-def normalize_axis(name, axis, ndim):
+def normalize_axis(name: str, axis: int, ndim: int) -> int:
     """`axis` as a non-negative integer; ValueError where it is out of range."""
     if not isinstance(axis, int) or not -ndim <= axis < ndim:
         raise ValueError(f"{name}: axis {axis} is out of range for {ndim} dimensions")
     return axis % ndim
 
 
-def normalize_axes(name, axis, ndim):
+def normalize_axes(name: str, axis: Axes, ndim: int) -> tuple[int, ...]:
     """`axis` (None, an integer or several) as a sorted tuple of non-negative integers."""
     if axis is None:
         return tuple(range(ndim))

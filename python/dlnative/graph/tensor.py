@@ -6,12 +6,17 @@ import contextlib
 import importlib
 import operator
 import threading
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .dtypes import FLOATS, dtype_of, strong
 from .operators import Operators
+from .types import Attributes, DTypeLike, Size
+
+if TYPE_CHECKING:
+    from .table import Op
 
 
 class Tensor(Operators):
@@ -47,29 +52,38 @@ class Tensor(Operators):
     )
 
     def __init__(
-        self, shape, dtype, graph=None, node=None, index=0, source=None, history=None, name=None
-    ):
+        self,
+        shape: Iterable[Size],
+        dtype: str,
+        graph: Graph | None = None,
+        node: Node | None = None,
+        index: int = 0,
+        source: Any = None,
+        history: Any = None,
+        name: str | None = None,
+    ) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
-        self.graph = graph
-        self.node = node
+        self.graph: Any = graph
+        self.node: Any = node
         self.index = index
         self.source = source
         self.history = history
         self.name = name
-        self.mask = None
+        self.mask: Tensor | None = None
 
     @property
-    def is_symbolic(self):
+    def is_symbolic(self) -> bool:
         """Whether it stands for the value between two layers of a functional model."""
         return self.graph is None
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
+        """Number of axes."""
         return len(self.shape)
 
     @property
-    def size(self):
+    def size(self) -> Size:
         """Number of elements; None where the batch size is open."""
         size = 1
         for n in self.shape:
@@ -78,19 +92,19 @@ class Tensor(Operators):
             size *= n
         return size
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         name = f" name={self.name}" if self.name else ""
         return f"<Tensor shape={self.shape} dtype={self.dtype}{name}>"
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         if spec:
             raise TypeError(f"format {spec!r} of {self!r}: a symbolic tensor has no values yet")
         return repr(self)
 
-    def __copy__(self):
+    def __copy__(self) -> Tensor:
         return self  # it does not change
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return self
 
 
@@ -104,46 +118,48 @@ class ValueTensor(Tensor):
     __slots__ = ("value",)
     is_symbolic = False
 
-    def __init__(self, value, dtype=None):
+    def __init__(self, value: Any, dtype: DTypeLike | None = None) -> None:
         self.value = np.asarray(value, dtype)
         super().__init__(self.value.shape, self.value.dtype.name)
 
-    def numpy(self):
+    def numpy(self) -> np.ndarray:
         """The values as a NumPy array."""
         return self.value
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Tensor shape={self.shape} dtype={self.dtype}\n{self.value}>"
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return format(self.value.item() if spec and not self.shape else self.value, spec)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype) if copy is not False else self.value
 
-    def _numpy_function(self, ufunc, method, inputs, kwargs):
+    def _numpy_function(
+        self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         values = (x.value if isinstance(x, ValueTensor) else x for x in inputs)
         return getattr(ufunc, method)(*values, **kwargs)
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.value)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.value)
 
-    def __complex__(self):
+    def __complex__(self) -> complex:
         return complex(self.value)
 
-    def __index__(self):
+    def __index__(self) -> int:
         return operator.index(self.value.item())
 
-    def __contains__(self, item):
+    def __contains__(self, item: Any) -> bool:
         return item in self.value
 
-    def item(self):
+    def item(self) -> bool | int | float:
         """The one value as a Python number."""
         return self.value.item()
 
@@ -167,7 +183,7 @@ class Feed:
 
     __slots__ = ("index", "name")
 
-    def __init__(self, index, name):
+    def __init__(self, index: int, name: str | None) -> None:
         self.index = index
         self.name = name
 
@@ -182,7 +198,14 @@ class Node:
 
     __slots__ = ("attributes", "composite", "inputs", "op", "outputs", "scope")
 
-    def __init__(self, op, inputs, attributes, scope, composite=None):
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Any, ...],
+        attributes: Attributes,
+        scope: str | None,
+        composite: str | None = None,
+    ) -> None:
         self.op = op
         self.inputs = inputs  # tuple of Tensor or None (an absent optional input)
         self.attributes = attributes
@@ -190,7 +213,7 @@ class Node:
         self.composite = composite
         self.outputs: tuple[Tensor, ...] = ()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Node {self.op.name} {self.scope or ''}>"
 
 
@@ -201,27 +224,30 @@ class Graph:
         training: What layers see as their `training` argument.
     """
 
-    def __init__(self, training=False):
+    def __init__(self, training: bool | None = False) -> None:
         self.training = training
-        self.nodes = []
-        self.feeds = []
-        self.leaves = {}  # id of a Variable -> its tensor
-        self.assigned = {}  # id of a Variable -> (it, the tensor that it is now, its condition)
-        self.floatx = None  # the dtype of all floats, where it is not each layer's own
-        self.condition = None  # a bool scalar: what is assigned now counts where it is true
-        self.scope = None
-        self.composite = None  # name of the public op whose nodes are being added
-        self._scalars = {}  # (op, inputs, attributes) -> result of scalars
-        self._numbers = {}  # (bytes, dtype) -> a constant
+        self.nodes: list[Node] = []
+        self.feeds: list[Tensor] = []
+        self.leaves: dict[int, Tensor] = {}  # id of a Variable -> its tensor
+        # id of a Variable -> (it, the tensor that it is now, its condition)
+        self.assigned: dict[int, tuple[Any, Tensor, Tensor | None]] = {}
+        self.floatx: str | None = None  # of all floats, where it is not each layer's own
+        # A bool scalar: what is assigned now counts where it is true.
+        self.condition: Tensor | None = None
+        self.scope: str | None = None
+        self.composite: str | None = None  # name of the public op whose nodes are being added
+        # (op, inputs, attributes) -> result of scalars
+        self._scalars: dict[tuple[Any, ...], Any] = {}
+        self._numbers: dict[tuple[bytes, np.dtype], Tensor] = {}  # (bytes, dtype) -> a constant
         self.next_random = 0  # numbers the random ops of the graph, for their keys
 
-    def feed(self, shape, dtype, name=None):
+    def feed(self, shape: Iterable[Size], dtype: str, name: str | None = None) -> Tensor:
         """A new feed tensor; feeds are numbered in the order of creation."""
         tensor = Tensor(shape, dtype, self, source=Feed(len(self.feeds), name), name=name)
         self.feeds.append(tensor)
         return tensor
 
-    def variable(self, variable):
+    def variable(self, variable: Any) -> Tensor:
         """The tensor that a Variable or a named state array is: its leaf, or what was assigned."""
         if id(variable) in self.assigned:
             _, tensor, condition = self.assigned[id(variable)]
@@ -231,7 +257,7 @@ class Graph:
             tensor = self.leaf(variable)
         return tensor
 
-    def assign(self, variable, tensor):
+    def assign(self, variable: Any, tensor: Tensor) -> None:
         """From here on `variable` is `tensor`; it is written when the step commits.
 
         In an `only_where` block that counts in the steps in which the condition is true.
@@ -244,7 +270,7 @@ class Graph:
         self.assigned[id(variable)] = variable, tensor, condition
 
     @contextlib.contextmanager
-    def only_where(self, condition):
+    def only_where(self, condition: Tensor) -> Iterator[None]:
         """A `with` block whose assignments count in the steps in which a bool scalar is true."""
         before, self.condition = self.condition, condition
         try:
@@ -252,7 +278,7 @@ class Graph:
         finally:
             self.condition = before
 
-    def commit(self):
+    def commit(self) -> None:
         """Emits the writes of all variables that were assigned to; they are done last.
 
         Variables whose values are fed stay as they are.
@@ -265,7 +291,7 @@ class Graph:
         self.assigned.clear()
         self.scope = scope
 
-    def leaf(self, variable):
+    def leaf(self, variable: Any) -> Tensor:
         """The tensor that stands for the values at the beginning of the step (one per graph)."""
         tensor = self.leaves.get(id(variable))
         if tensor is None:
@@ -276,7 +302,8 @@ class Graph:
             self.leaves[id(variable)] = tensor
         return tensor
 
-    def constant(self, value, dtype=None):
+    def constant(self, value: Any, dtype: str | None = None) -> Tensor:
+        """A tensor of known values, of their own dtype by default; equal numbers are one tensor."""
         # By way of an array a Python number wraps where it does not fit, as it does eagerly.
         value = np.array(np.asarray(value), dtype=dtype, order="C")
         if value.ndim:
@@ -286,7 +313,7 @@ class Graph:
             self._numbers[key] = Tensor((), value.dtype.name, self, source=value)
         return self._numbers[key]
 
-    def result(self, value, what):
+    def result(self, value: Any, what: str) -> Tensor:
         """What user code has returned, as a tensor of this graph.
 
         Args:
@@ -308,7 +335,7 @@ class Graph:
             "dlnative.ops from the tensors given."
         )
 
-    def depends(self, tensor, on):
+    def depends(self, tensor: Tensor, on: Tensor) -> bool:
         """Whether `tensor` is computed from the tensor `on`, or is that."""
         reached = {id(on)}
         for node in self.nodes:
@@ -316,7 +343,13 @@ class Graph:
                 reached.update(id(t) for t in node.outputs)
         return id(tensor) in reached
 
-    def apply(self, op, inputs, attributes, kind=Tensor):
+    def apply(
+        self,
+        op: Op,
+        inputs: tuple[Tensor | None, ...],
+        attributes: Attributes,
+        kind: type[Tensor] = Tensor,
+    ) -> Any:
         """Appends a node; returns its output, or a tuple where the op has not exactly one.
 
         Args:
@@ -332,14 +365,13 @@ class Graph:
             if key in self._scalars:
                 return self._scalars[key]
         specs, attributes = op.check_call(inputs, attributes)
-        single = isinstance(specs, Spec)
         node = Node(op, inputs, attributes, self.scope, self.composite)
         node.outputs = tuple(
             (kind if spec.dtype in STEP_DTYPES else Tensor)(spec.shape, spec.dtype, self, node, i)
-            for i, spec in enumerate((specs,) if single else specs)
+            for i, spec in enumerate((specs,) if isinstance(specs, Spec) else specs)
         )
         self.nodes.append(node)
-        results = node.outputs[0] if single else node.outputs
+        results = node.outputs[0] if isinstance(specs, Spec) else node.outputs
         if key is not None:
             self._scalars[key] = results
         return results
@@ -348,8 +380,8 @@ class Graph:
 class _Traced(threading.local):
     """The graphs that are being made in a thread, outermost first; None where arrays are used."""
 
-    def __init__(self):
-        self.graphs = [None]
+    def __init__(self) -> None:
+        self.graphs: list[Graph | None] = [None]
 
 
 _traced = _Traced()
@@ -363,18 +395,18 @@ class Tracing:
 
     __slots__ = ("graph",)
 
-    def __init__(self, graph):
+    def __init__(self, graph: Graph | None) -> None:
         self.graph = graph
 
-    def __enter__(self):
+    def __enter__(self) -> Graph | None:
         _traced.graphs.append(self.graph)
         return self.graph
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         _traced.graphs.pop()
 
 
-def traced_graph():
+def traced_graph() -> Graph | None:
     """The graph that user code is making, or None."""
     return _traced.graphs[-1]
 
@@ -384,28 +416,28 @@ class Spec:
 
     __slots__ = ("dtype", "shape")
 
-    def __init__(self, shape, dtype):
+    def __init__(self, shape: Iterable[Size], dtype: str) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
 
 
-def symbolic_apply(name, inputs, attributes):
+def symbolic_apply(name: str, inputs: tuple[Any, ...], attributes: Attributes) -> Any:
     """Applies an op to symbolic tensors. The layers, which make such tensors, put theirs here."""
     raise TypeError(f"{name}: a symbolic tensor that no layer has made")
 
 
-def is_variable(value):
+def is_variable(value: Any) -> bool:
     """True for Variables."""
     return getattr(value, "is_graph_variable", False)
 
 
-def compute(op, inputs, attributes):
+def compute(op: Op, inputs: tuple[Any, ...], attributes: Attributes) -> Any:
     """Computes an op on arrays: value tensors. The engines, which can, put theirs here."""
     importlib.import_module("dlnative.engines.eager")
     return compute(op, inputs, attributes)
 
 
-def apply(name, *inputs, **attributes):
+def apply(name: str, *inputs: Any, **attributes: Any) -> Any:
     """Applies the op `name` to tensors, Variables, arrays and Python numbers.
 
     Where an input is a tensor of a graph, or a Variable while a graph is traced, a node is added to
@@ -445,7 +477,7 @@ def apply(name, *inputs, **attributes):
     return graph.apply(op, _cast(graph, op, inputs, op.operand_dtypes(given)), attributes)
 
 
-def _floats(op, tensors):
+def _floats(op: Op, tensors: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     """Inputs of an op of floats: integers and booleans among them become floats, as in Keras."""
     if op.writes or all(t is None or t.dtype in FLOATS for t in tensors):
         return tensors
@@ -458,7 +490,7 @@ def _floats(op, tensors):
     )
 
 
-def _are_step_scalars(inputs, given):
+def _are_step_scalars(inputs: tuple[Any, ...], given: list[str | None]) -> bool:
     """Whether a number of the step meets nothing but numbers."""
     if not any(_is_step_scalar(value) for value in inputs):
         return False
@@ -468,15 +500,17 @@ def _are_step_scalars(inputs, given):
     )
 
 
-def _is_step_scalar(value):
+def _is_step_scalar(value: Any) -> bool:
     return isinstance(value, StepScalar) or getattr(value, "is_step_scalar", False)
 
 
-def _cast(graph, op, inputs, dtypes):
+def _cast(
+    graph: Graph, op: Op, inputs: tuple[Any, ...], dtypes: list[str | None]
+) -> tuple[Tensor | None, ...]:
     """The inputs as tensors of these dtypes."""
     tensors = []
     for value, dtype in zip(inputs, dtypes):
-        if value is None:
+        if value is None or dtype is None:
             tensors.append(None)
         elif isinstance(value, Tensor) and not isinstance(value, ValueTensor):
             tensor = _of_graph(graph, value)
@@ -490,7 +524,7 @@ def _cast(graph, op, inputs, dtypes):
     return tuple(tensors)
 
 
-def _dtype_in_graph(value, name):
+def _dtype_in_graph(value: Any, name: str) -> str:
     """As `dtype_of`, but NumPy's default of float64 does not decide in a float32 model."""
     dtype = dtype_of(value, name)
     if dtype == "float64" and _is_step_scalar(value):
@@ -500,7 +534,7 @@ def _dtype_in_graph(value, name):
     return "float" if dtype == "float64" and is_constant else dtype
 
 
-def _of_graph(graph, tensor):
+def _of_graph(graph: Graph, tensor: Tensor) -> Tensor:
     if tensor.graph is not graph:
         raise TypeError(
             f"{tensor!r} belongs to another call: a tensor cannot be kept for a later one, and "
@@ -509,7 +543,7 @@ def _of_graph(graph, tensor):
     return tensor
 
 
-def _leaf(graph, value, like):
+def _leaf(graph: Graph, value: Any, like: Any) -> Tensor | None:
     if value is None:
         return None
     if isinstance(value, ValueTensor):

@@ -10,10 +10,17 @@ places, and tap t of place o reads pixel o s + t d - before. Padding "valid" is 
 one comes after, as in Keras. Explicit padding is flat: (left, right) or (top, bottom, left, right).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .types import Padding, Size
+
 AXES = {1: ("length",), 2: ("height", "width")}
 
 
-def check_sizes(op, name, values, rank, least=1):
+def check_sizes(op: str, name: str, values: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """`values` as a tuple of `rank` integers; ValueError unless each is at least `least`."""
     if (
         not isinstance(values, (tuple, list))
@@ -27,7 +34,7 @@ def check_sizes(op, name, values, rank, least=1):
     return tuple(values)
 
 
-def check_padding(op, padding, rank):
+def check_padding(op: str, padding: Any, rank: int) -> None:
     """ValueError unless `padding` is "valid", "same" or 2 rank non-negative integers."""
     if padding in ("valid", "same"):
         return
@@ -39,16 +46,22 @@ def check_padding(op, padding, rank):
     check_sizes(op, "padding", padding, 2 * rank, least=0)
 
 
-def span(window, dilation):
+def span(window: int, dilation: int) -> int:
     """Pixels from the first to the last tap of a window."""
     return (window - 1) * dilation + 1
 
 
-def pads_of(sizes, window, strides, padding, dilation):
+def pads_of(
+    sizes: Sequence[Size],
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: Padding,
+    dilation: Sequence[int],
+) -> list[tuple[int, int]]:
     """The padding of `sizes` as one (before, after) per axis."""
     if padding == "valid":
         return [(0, 0)] * len(sizes)
-    if padding != "same":
+    if not isinstance(padding, str):
         return list(zip(padding[::2], padding[1::2]))
     pads = []
     for n, w, s, d in zip(sizes, window, strides, dilation):
@@ -57,7 +70,15 @@ def pads_of(sizes, window, strides, padding, dilation):
     return pads
 
 
-def slide(op, sizes, window, strides, padding, dilation=None, what="kernel"):
+def slide(
+    op: str,
+    sizes: Sequence[Size],
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: Padding,
+    dilation: Sequence[int] | None = None,
+    what: str = "kernel",
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Where a window stops on an image.
 
     Args:
@@ -107,7 +128,15 @@ def slide(op, sizes, window, strides, padding, dilation=None, what="kernel"):
     return tuple(result), tuple(p for pair in pads for p in pair)
 
 
-def slide_transposed(op, sizes, window, strides, padding, output_padding=None, dilation=None):
+def slide_transposed(
+    op: str,
+    sizes: Sequence[Size],
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: Padding,
+    output_padding: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The image that a window writes to when convolution is run backwards: transposed convolution.
 
     Place i, tap t writes pixel i s + t d - before, so this is the adjoint of a convolution that
@@ -151,7 +180,7 @@ def slide_transposed(op, sizes, window, strides, padding, output_padding=None, d
         e = span(w, d)
         if padding == "valid":
             before, out = 0, (n - 1) * s + (max(e, s) if o is None else e + o)
-        elif padding != "same":
+        elif not isinstance(padding, str):
             before = padding[2 * i]
             out = (n - 1) * s + e + (o or 0) - before - padding[2 * i + 1]
         elif o is None:

@@ -5,10 +5,14 @@ a program the epoch and the numbers come from the step; the attributes `epoch` a
 them where an op is used alone.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 from ..table import Op, register, same
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients
 
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
@@ -16,7 +20,8 @@ INTERPOLATIONS = ("nearest", "bilinear")
 PADDING_MODES = ("constant", "reflect")
 
 
-def check_images(name, x):
+def check_images(name: str, x: Tensor) -> None:
+    """ValueError unless `x` is a batch of images of a known height and width."""
     if x.ndim != 4:
         raise ValueError(
             f"{name}: expected images of shape (batch, height, width, channels), received {x.shape}"
@@ -25,7 +30,7 @@ def check_images(name, x):
         raise ValueError(f"{name}: expected a known height and width, received {x.shape}")
 
 
-def _check_choice(name, argument, value, known):
+def _check_choice(name: str, argument: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name}: expected {argument} to be one of {known}, received {value!r}")
 
@@ -34,7 +39,13 @@ MAX_RANGE = 1e6
 MAX_COORDINATE = 2.0**29  # pixels; coordinates have 64 bits, of which 32 count parts of a pixel
 
 
-def _check_range(name, argument, values, low=-MAX_RANGE, high=MAX_RANGE):
+def _check_range(
+    name: str,
+    argument: str,
+    values: Sequence[float],
+    low: float = -MAX_RANGE,
+    high: float = MAX_RANGE,
+) -> None:
     if len(values) != 2 or not low <= values[0] <= values[1] <= high or values[0] == low == 0.0:
         between = f"above {low:g}" if low == 0.0 else f"between {low:g}"
         raise ValueError(
@@ -43,7 +54,9 @@ def _check_range(name, argument, values, low=-MAX_RANGE, high=MAX_RANGE):
         )
 
 
-def _check_reach(name, x, shifts, zooms):
+def _check_reach(
+    name: str, x: Tensor, shifts: Sequence[Sequence[float]], zooms: Sequence[Sequence[float]]
+) -> None:
     """ValueError where a pixel would be read farther away than coordinates can say."""
     farthest = max(1.0, *(z[1] for z in zooms)) * sum(x.shape[1:3])
     farthest *= 1.0 + max(abs(limit) for shift in shifts for limit in shift)
@@ -57,7 +70,7 @@ def _check_reach(name, x, shifts, zooms):
 class _PerSample(Op):
     per_sample = True
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         raise NotImplementedError(
             f"{self.name} has no gradient: it belongs in front of the first layer with weights"
         )
@@ -69,15 +82,23 @@ class RandomFlip(_PerSample):
 
     name = "random_flip"
 
-    def infer(self, x, mode=FLIPS[2], seed=0, op_id=0, epoch=None, samples=None):
+    def infer(
+        self,
+        x: Tensor,
+        mode: str = FLIPS[2],
+        seed: int = 0,
+        op_id: int = 0,
+        epoch: int | None = None,
+        samples: Sequence[int] | None = None,
+    ) -> Spec:
         check_images(self.name, x)
         _check_choice(self.name, "mode", mode, FLIPS)
         return same(x)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply(self.name, dy, **node.attributes),)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
@@ -89,17 +110,17 @@ class RandomCrop(_PerSample):
 
     def infer(
         self,
-        x,
-        height,
-        width,
-        padding=(0, 0, 0, 0),
-        padding_mode="constant",
-        fill_value=0.0,
-        seed=0,
-        op_id=0,
-        epoch=None,
-        samples=None,
-    ):
+        x: Tensor,
+        height: int,
+        width: int,
+        padding: Sequence[int] = (0, 0, 0, 0),
+        padding_mode: str = "constant",
+        fill_value: float = 0.0,
+        seed: int = 0,
+        op_id: int = 0,
+        epoch: int | None = None,
+        samples: Sequence[int] | None = None,
+    ) -> Spec:
         check_images(self.name, x)
         _check_choice(self.name, "padding_mode", padding_mode, PADDING_MODES)
         if len(padding) != 4 or min(padding) < 0:
@@ -122,7 +143,7 @@ class RandomCrop(_PerSample):
             )
         return Spec((x.shape[0], height, width, x.shape[3]), x.dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
@@ -134,20 +155,20 @@ class RandomAffine(_PerSample):
 
     def infer(
         self,
-        x,
-        height_shift=(0.0, 0.0),
-        width_shift=(0.0, 0.0),
-        rotation=(0.0, 0.0),
-        height_zoom=(1.0, 1.0),
-        width_zoom=None,
-        fill_mode="reflect",
-        fill_value=0.0,
-        interpolation="bilinear",
-        seed=0,
-        op_id=0,
-        epoch=None,
-        samples=None,
-    ):
+        x: Tensor,
+        height_shift: Sequence[float] = (0.0, 0.0),
+        width_shift: Sequence[float] = (0.0, 0.0),
+        rotation: Sequence[float] = (0.0, 0.0),
+        height_zoom: Sequence[float] = (1.0, 1.0),
+        width_zoom: Sequence[float] | None = None,
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        interpolation: str = "bilinear",
+        seed: int = 0,
+        op_id: int = 0,
+        epoch: int | None = None,
+        samples: Sequence[int] | None = None,
+    ) -> Spec:
         check_images(self.name, x)
         _check_range(self.name, "height_shift", height_shift)
         _check_range(self.name, "width_shift", width_shift)
@@ -161,7 +182,7 @@ class RandomAffine(_PerSample):
         _check_choice(self.name, "interpolation", interpolation, INTERPOLATIONS)
         return same(x)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         nearest = node.attributes.get("interpolation") == "nearest"
         return 0 if nearest else 9 * node.outputs[0].size
 
@@ -171,14 +192,14 @@ class _ValueOp(_PerSample):
 
     def infer(
         self,
-        x,
-        factor,
-        value_range=(0.0, 255.0),
-        seed=0,
-        op_id=0,
-        epoch=None,
-        samples=None,
-    ):
+        x: Tensor,
+        factor: Sequence[float],
+        value_range: Sequence[float] = (0.0, 255.0),
+        seed: int = 0,
+        op_id: int = 0,
+        epoch: int | None = None,
+        samples: Sequence[int] | None = None,
+    ) -> Spec:
         check_images(self.name, x)
         _check_range(self.name, "factor", factor)
         _check_range(self.name, "value_range", value_range, -math.inf, math.inf)
@@ -191,7 +212,7 @@ class RandomBrightness(_ValueOp):
 
     name = "random_brightness"
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 3 * node.outputs[0].size
 
 
@@ -201,7 +222,7 @@ class RandomContrast(_ValueOp):
 
     name = "random_contrast"
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 6 * node.outputs[0].size
 
 
@@ -211,7 +232,7 @@ class CropResize2D(Op):
 
     name = "crop_resize2d"
 
-    def infer(self, x, window, height, width):
+    def infer(self, x: Tensor, window: Sequence[int], height: int, width: int) -> Spec:
         check_images(self.name, x)
         top, left, rows, columns = window
         if (
@@ -226,5 +247,5 @@ class CropResize2D(Op):
             )
         return Spec((x.shape[0], height, width, x.shape[3]), x.dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 9 * node.outputs[0].size

@@ -4,10 +4,15 @@ Channels come last: images (batch, length, channels) or (batch, height, width, c
 (length, in / groups, out) or (height, width, in / groups, out). Kernels are not flipped.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..table import Op, add, check_same_dtype
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Attributes, Gradients, Padding, Shape, Specs
 from ..window import AXES, slide, slide_transposed
 from .activations import ACTIVATIONS, check_activation
 
@@ -15,12 +20,12 @@ from .activations import ACTIVATIONS, check_activation
 GEOMETRY = ("strides", "padding", "dilation_rate")
 
 
-def geometry_of(attributes, *more):
+def geometry_of(attributes: Attributes, *more: str) -> Attributes:
     """Those attributes of a node that its backward ops need, too."""
     return {k: attributes[k] for k in (*GEOMETRY, *more) if k in attributes}
 
 
-def check_rank(op, name, tensor, rank):
+def check_rank(op: str, name: str, tensor: Tensor, rank: int) -> None:
     """ValueError unless `tensor` is a batch of images with channels."""
     if tensor.ndim != rank + 2:
         raise ValueError(
@@ -29,7 +34,7 @@ def check_rank(op, name, tensor, rank):
         )
 
 
-def check_kernel(op, kernel, rank, channels):
+def check_kernel(op: str, kernel: Tensor, rank: int, channels: str) -> None:
     """ValueError unless `kernel` has the axes (..., *channels), whose names are for the message."""
     if kernel.ndim != rank + 2 or 0 in kernel.shape:
         taps = "kernel_length" if rank == 1 else "kernel_height, kernel_width"
@@ -39,7 +44,9 @@ def check_kernel(op, kernel, rank, channels):
         )
 
 
-def check_groups(op, groups, channels_in, channels_out, kernel_in=None):
+def check_groups(
+    op: str, groups: int, channels_in: int, channels_out: int, kernel_in: int | None = None
+) -> None:
     """ValueError unless `groups` divide all channels, and the kernel has those of one group."""
     if channels_in % groups or channels_out % groups:
         kind, count = ("input", channels_in) if channels_in % groups else ("output", channels_out)
@@ -55,19 +62,22 @@ def check_groups(op, groups, channels_in, channels_out, kernel_in=None):
         )
 
 
-def check_bias(op, bias, channels):
+def check_bias(op: str, bias: Tensor | None, channels: int) -> None:
+    """ValueError unless there is no bias, or one number for each channel."""
     if bias is not None and bias.shape != (channels,):
         raise ValueError(f"{op}: expected a bias of shape ({channels},), received {bias.shape}")
 
 
-def check_not_fused(node):
+def check_not_fused(node: Node) -> None:
+    """NotImplementedError where the op has an activation, whose gradient nobody would take."""
     if node.attributes.get("activation") not in (None, "linear"):
         raise NotImplementedError(
             f"{node.op.name}: the gradient is taken before activations are fused"
         )
 
 
-def check_image_shape(op, input_shape, rank):
+def check_image_shape(op: str, input_shape: Any, rank: int) -> None:
+    """ValueError unless `input_shape` has a size for the batch, each spatial axis and channels."""
     if not isinstance(input_shape, (tuple, list)) or len(input_shape) != rank + 2:
         raise ValueError(
             f"{op}: expected input_shape (batch, {', '.join(AXES[rank])}, channels), received "
@@ -75,7 +85,7 @@ def check_image_shape(op, input_shape, rank):
         )
 
 
-def check_cotangent(op, dy, expected):
+def check_cotangent(op: str, dy: Tensor, expected: Shape) -> None:
     """ValueError unless dy has the shape of the forward op's output; the batch may be open."""
     if dy.ndim != len(expected) or any(
         a is not None and b is not None and a != b for a, b in zip(dy.shape, expected)
@@ -83,7 +93,7 @@ def check_cotangent(op, dy, expected):
         raise ValueError(f"{op}: expected dy of shape {expected}, received {dy.shape}")
 
 
-def check_channels(op, x, dy):
+def check_channels(op: str, x: Tensor, dy: Tensor) -> None:
     """ValueError unless there is a filter: a kernel without one belongs to no convolution."""
     if x.shape[-1] < 1 or dy.shape[-1] < 1:
         raise ValueError(
@@ -91,7 +101,7 @@ def check_channels(op, x, dy):
         )
 
 
-def epilogue_flops(node):
+def epilogue_flops(node: Node) -> int:
     """Bias and activation, where the node has them."""
     size = node.outputs[0].size
     activation = node.attributes.get("activation")
@@ -113,23 +123,23 @@ class Convolution(Op):
     inplace = {0: residual}
     epilogue = frozenset({"activation", "moments", "normalization"})
 
-    def __init__(self, rank):
+    def __init__(self, rank: int) -> None:
         self.rank = rank
         self.name = f"conv{rank}d"
 
     def infer(
         self,
-        x,
-        kernel,
-        bias=None,
-        strides=None,
-        padding="valid",
-        dilation_rate=None,
-        groups=1,
-        activation=None,
-        pre_activation=False,
-        **attributes,
-    ):
+        x: Tensor,
+        kernel: Tensor,
+        bias: Tensor | None = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        dilation_rate: Sequence[int] | None = None,
+        groups: int = 1,
+        activation: str | None = None,
+        pre_activation: bool = False,
+        **attributes: Any,
+    ) -> Specs:
         check_same_dtype(self.name, x, kernel, bias)
         check_activation(self.name, activation, attributes)
         check_rank(self.name, "x", x, self.rank)
@@ -148,7 +158,7 @@ class Convolution(Op):
         y = Spec((x.shape[0], *sizes, out), x.dtype)
         return (y, y) if pre_activation else y
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         check_not_fused(node)
         x, kernel = node.inputs[:2]
         geometry = geometry_of(node.attributes, "groups")
@@ -162,7 +172,7 @@ class Convolution(Op):
             apply("bias_backward", dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         taps = math.prod(node.inputs[1].shape[:-1])
         return 2 * node.outputs[0].size * taps + epilogue_flops(node)
 
@@ -180,24 +190,24 @@ class ConvolutionBackwardInput(Op):
     inplace = {0: residual}
     epilogue = frozenset({"activation_gradient"})
 
-    def __init__(self, rank):
+    def __init__(self, rank: int) -> None:
         self.rank = rank
         self.convolution = f"conv{rank}d"
         self.name = f"{self.convolution}_backward_input"
 
     def infer(
         self,
-        dy,
-        kernel,
-        saved=None,
-        input_shape=None,
-        strides=None,
-        padding="valid",
-        dilation_rate=None,
-        groups=1,
-        activation=None,
-        **attributes,
-    ):
+        dy: Tensor,
+        kernel: Tensor,
+        saved: Tensor | None = None,
+        input_shape: Any = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        dilation_rate: Sequence[int] | None = None,
+        groups: int = 1,
+        activation: str | None = None,
+        **attributes: Any,
+    ) -> Spec:
         check_same_dtype(self.name, dy, kernel, saved)
         check_activation(self.name, activation, attributes)
         check_image_shape(self.name, input_shape, self.rank)
@@ -217,7 +227,7 @@ class ConvolutionBackwardInput(Op):
             check_cotangent(f"{self.name} ('saved')", saved, tuple(input_shape))
         return Spec((dy.shape[0], *input_shape[1:]), dy.dtype)
 
-    def gradient(self, node, ddx, needs):
+    def gradient(self, node: Node, ddx: Tensor, needs: Sequence[bool]) -> Gradients:
         """dx is linear in dy and in the kernel: its gradients are the other two of the family."""
         check_not_fused(node)
         dy, kernel = node.inputs[:2]
@@ -236,7 +246,7 @@ class ConvolutionBackwardInput(Op):
             None,
         )[: len(needs)]
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         dy, kernel = node.inputs[:2]
         return 2 * dy.size * math.prod(kernel.shape[:-1])
 
@@ -250,22 +260,22 @@ class ConvolutionBackwardKernel(Op):
     epilogue = frozenset({"bias_gradient"})
     workspace = True
 
-    def __init__(self, rank):
+    def __init__(self, rank: int) -> None:
         self.rank = rank
         self.convolution = f"conv{rank}d"
         self.name = f"{self.convolution}_backward_kernel"
 
     def infer(
         self,
-        x,
-        dy,
-        kernel_size=None,
-        strides=None,
-        padding="valid",
-        dilation_rate=None,
-        groups=1,
-        bias=False,
-    ):
+        x: Tensor,
+        dy: Tensor,
+        kernel_size: Any = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        dilation_rate: Sequence[int] | None = None,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> Specs:
         check_same_dtype(self.name, x, dy)
         check_rank(self.name, "x", x, self.rank)
         check_rank(self.name, "dy", dy, self.rank)
@@ -283,7 +293,9 @@ class ConvolutionBackwardKernel(Op):
         dkernel = Spec((*kernel_size, x.shape[-1] // groups, dy.shape[-1]), x.dtype)
         return (dkernel, Spec((dy.shape[-1],), x.dtype)) if bias else dkernel
 
-    def gradient(self, node, ddkernel, ddbias=None, *, needs):
+    def gradient(
+        self, node: Node, ddkernel: Tensor, ddbias: Tensor | None = None, *, needs: Sequence[bool]
+    ) -> Gradients:
         if ddbias is not None:
             raise NotImplementedError(f"{self.name}: the gradient is taken before sums are fused")
         x, dy = node.inputs
@@ -297,7 +309,7 @@ class ConvolutionBackwardKernel(Op):
             apply(self.convolution, x, ddkernel, **geometry) if needs[1] else None,
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         dy = node.inputs[1]
         return 2 * dy.size * math.prod(node.outputs[0].shape[:-1])
 
@@ -313,14 +325,20 @@ class ConvolutionTranspose(Op):
     epilogue = frozenset({"activation"})
     workspace = True
 
-    def __init__(self, rank):
+    def __init__(self, rank: int) -> None:
         self.rank = rank
         self.convolution = f"conv{rank}d"
         self.name = f"{self.convolution}_transpose"
 
     def _slide(
-        self, x, kernel, strides=None, padding="valid", output_padding=None, dilation_rate=None
-    ):
+        self,
+        x: Tensor,
+        kernel: Tensor,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        output_padding: Sequence[int] | None = None,
+        dilation_rate: Sequence[int] | None = None,
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         strides = (1,) * self.rank if strides is None else strides
         return slide_transposed(
             self.name,
@@ -334,17 +352,17 @@ class ConvolutionTranspose(Op):
 
     def infer(
         self,
-        x,
-        kernel,
-        bias=None,
-        strides=None,
-        padding="valid",
-        output_padding=None,
-        dilation_rate=None,
-        activation=None,
-        pre_activation=False,
-        **attributes,
-    ):
+        x: Tensor,
+        kernel: Tensor,
+        bias: Tensor | None = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        output_padding: Sequence[int] | None = None,
+        dilation_rate: Sequence[int] | None = None,
+        activation: str | None = None,
+        pre_activation: bool = False,
+        **attributes: Any,
+    ) -> Specs:
         check_same_dtype(self.name, x, kernel, bias)
         check_activation(self.name, activation, attributes)
         check_rank(self.name, "x", x, self.rank)
@@ -359,7 +377,7 @@ class ConvolutionTranspose(Op):
         y = Spec((x.shape[0], *sizes, kernel.shape[-2]), x.dtype)
         return (y, y) if pre_activation else y
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         check_not_fused(node)
         x, kernel = node.inputs[:2]
         geometry = geometry_of(node.attributes)
@@ -380,7 +398,7 @@ class ConvolutionTranspose(Op):
             apply("bias_backward", dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         x, kernel = node.inputs[:2]
         return 2 * x.size * math.prod(kernel.shape[:-1]) + epilogue_flops(node)
 

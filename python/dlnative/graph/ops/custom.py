@@ -1,8 +1,14 @@
 """Gradients and computations of one's own: stop_gradient is in `elementwise`."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from .. import dtypes
 from ..table import Op, register, same
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Attributes, Gradients, Shape, Specs
 
 
 @register
@@ -14,16 +20,16 @@ class CustomGradient(Op):
     view = True
     dtype_rule = dtypes.own
 
-    def infer(self, y, *xs, rule):
+    def infer(self, y: Tensor, *xs: Tensor, rule: Callable) -> Spec:
         return same(y)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (None, *node.attributes["rule"](dy))
 
-    def native_attributes(self, inputs, attributes):
+    def native_attributes(self, inputs: Sequence[Any], attributes: Attributes) -> Attributes:
         return {}
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
@@ -36,14 +42,21 @@ class NumpyFunction(Op):
     calls_python = True
     may_fail = True
 
-    def infer(self, *xs, function, shapes, dtypes, backward=None):
+    def infer(
+        self,
+        *xs: Tensor,
+        function: Callable,
+        shapes: Sequence[Shape],
+        dtypes: Sequence[str],
+        backward: Callable | None = None,
+    ) -> Specs:
         return tuple(Spec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
 
     @property
-    def differentiable(self):
+    def differentiable(self) -> bool:
         return True
 
-    def gradient(self, node, *dys, needs):
+    def gradient(self, node: Node, *dys: Tensor | None, needs: Sequence[bool]) -> Gradients:
         backward = node.attributes.get("backward")
         name = getattr(node.attributes["function"], "__name__", "function")
         if backward is None:
@@ -61,5 +74,5 @@ class NumpyFunction(Op):
             dtypes=tuple(x.dtype for x in node.inputs),
         )
 
-    def native_attributes(self, inputs, attributes):
+    def native_attributes(self, inputs: Sequence[Any], attributes: Attributes) -> Attributes:
         return {"function": attributes["function"]}

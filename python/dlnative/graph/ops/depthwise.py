@@ -4,10 +4,15 @@ Images (batch, height, width, channels), kernels (height, width, channels, multi
 channel c multiplier + m.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..table import Op, check_same_dtype, register
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients, Padding, Shape, Specs
 from ..window import slide
 from .activations import check_activation
 from .convolution import (
@@ -25,11 +30,18 @@ from .convolution import (
 _KERNEL = "channels, multiplier"
 
 
-def _sizes(op, image, window, strides, padding, dilation_rate):
+def _sizes(
+    op: str,
+    image: Shape,
+    window: Sequence[int],
+    strides: Sequence[int] | None,
+    padding: Padding,
+    dilation_rate: Sequence[int] | None,
+) -> tuple[int, ...]:
     return slide(op, image[1:-1], window, strides or (1, 1), padding, dilation_rate)[0]
 
 
-def _check_channels(op, channels, kernel):
+def _check_channels(op: str, channels: int, kernel: Tensor) -> None:
     if channels != kernel.shape[2]:
         raise ValueError(
             f"{op}: expected input with {kernel.shape[2]} channels to match the kernel "
@@ -50,16 +62,16 @@ class DepthwiseConv2D(Op):
 
     def infer(
         self,
-        x,
-        kernel,
-        bias=None,
-        strides=None,
-        padding="valid",
-        dilation_rate=None,
-        activation=None,
-        pre_activation=False,
-        **attributes,
-    ):
+        x: Tensor,
+        kernel: Tensor,
+        bias: Tensor | None = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        dilation_rate: Sequence[int] | None = None,
+        activation: str | None = None,
+        pre_activation: bool = False,
+        **attributes: Any,
+    ) -> Specs:
         check_same_dtype(self.name, x, kernel, bias)
         check_activation(self.name, activation, attributes)
         check_rank(self.name, "x", x, 2)
@@ -71,7 +83,7 @@ class DepthwiseConv2D(Op):
         y = Spec((x.shape[0], *sizes, out), x.dtype)
         return (y, y) if pre_activation else y
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         check_not_fused(node)
         x, kernel = node.inputs[:2]
         geometry = geometry_of(node.attributes)
@@ -85,7 +97,7 @@ class DepthwiseConv2D(Op):
             apply("bias_backward", dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         taps = math.prod(node.inputs[1].shape[:2])
         return 2 * node.outputs[0].size * taps + epilogue_flops(node)
 
@@ -97,8 +109,14 @@ class DepthwiseConv2DBackwardInput(Op):
     name = "depthwise_conv2d_backward_input"
 
     def infer(
-        self, dy, kernel, input_shape=None, strides=None, padding="valid", dilation_rate=None
-    ):
+        self,
+        dy: Tensor,
+        kernel: Tensor,
+        input_shape: Any = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        dilation_rate: Sequence[int] | None = None,
+    ) -> Spec:
         check_same_dtype(self.name, dy, kernel)
         check_image_shape(self.name, input_shape, 2)
         check_kernel(self.name, kernel, 2, _KERNEL)
@@ -107,7 +125,7 @@ class DepthwiseConv2DBackwardInput(Op):
         check_cotangent(self.name, dy, (input_shape[0], *sizes, kernel.shape[2] * kernel.shape[3]))
         return Spec((dy.shape[0], *input_shape[1:]), dy.dtype)
 
-    def gradient(self, node, ddx, needs):
+    def gradient(self, node: Node, ddx: Tensor, needs: Sequence[bool]) -> Gradients:
         """dx is linear in dy and in the kernel."""
         dy, kernel = node.inputs
         geometry = geometry_of(node.attributes)
@@ -124,7 +142,7 @@ class DepthwiseConv2DBackwardInput(Op):
             else None,
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         dy, kernel = node.inputs
         return 2 * dy.size * math.prod(kernel.shape[:2])
 
@@ -140,14 +158,14 @@ class DepthwiseConv2DBackwardKernel(Op):
 
     def infer(
         self,
-        x,
-        dy,
-        kernel_size=None,
-        strides=None,
-        padding="valid",
-        dilation_rate=None,
-        bias=False,
-    ):
+        x: Tensor,
+        dy: Tensor,
+        kernel_size: Any = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        dilation_rate: Sequence[int] | None = None,
+        bias: bool = False,
+    ) -> Specs:
         check_same_dtype(self.name, x, dy)
         check_rank(self.name, "x", x, 2)
         check_rank(self.name, "dy", dy, 2)
@@ -163,7 +181,9 @@ class DepthwiseConv2DBackwardKernel(Op):
         dkernel = Spec((*kernel_size, channels, dy.shape[-1] // channels), x.dtype)
         return (dkernel, Spec((dy.shape[-1],), x.dtype)) if bias else dkernel
 
-    def gradient(self, node, ddkernel, ddbias=None, *, needs):
+    def gradient(
+        self, node: Node, ddkernel: Tensor, ddbias: Tensor | None = None, *, needs: Sequence[bool]
+    ) -> Gradients:
         if ddbias is not None:
             raise NotImplementedError(f"{self.name}: the gradient is taken before sums are fused")
         x, dy = node.inputs
@@ -181,6 +201,6 @@ class DepthwiseConv2DBackwardKernel(Op):
             apply("depthwise_conv2d", x, ddkernel, **geometry) if needs[1] else None,
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         dy = node.inputs[1]
         return 2 * dy.size * math.prod(node.outputs[0].shape[:2])

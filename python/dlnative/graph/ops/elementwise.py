@@ -4,17 +4,22 @@ Each is one line: its name, how dtypes meet, and its gradient rule in terms of o
 that gradients can be differentiated again. At kinks the gradients are those of Keras with JAX.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..dtypes import FLOATS, INTEGERS
 from ..table import Op, add, check_same_dtype, register, same, table
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import DTypeRule, Gradients, Shape, Size, TensorLike
 
 
-def broadcast_shapes(name, *shapes):
+def broadcast_shapes(name: str, *shapes: Sequence[Size]) -> Shape:
     """The broadcast shape; an open size, None, becomes that of what it meets."""
     rank = max(map(len, shapes))
     result = []
@@ -32,7 +37,7 @@ def broadcast_shapes(name, *shapes):
     return tuple(result)
 
 
-def sum_to_shape(x, shape):
+def sum_to_shape(x: Tensor, shape: Shape) -> Tensor:
     """Sums `x` over the dimensions along which `shape` was broadcast."""
     if x.shape == shape:
         return x
@@ -62,15 +67,23 @@ class Elementwise(Op):
     elementwise = True
     inplace = {0: 0}
 
-    def __init__(self, name, count, rule, gradient=None, result=None, flops=1):
+    def __init__(
+        self,
+        name: str,
+        count: int,
+        rule: DTypeRule,
+        gradient: Callable | None = None,
+        result: str | None = None,
+        flops: int = 1,
+    ) -> None:
         self.name = self.map = name
         self.count = count
         self.dtype_rule = rule
-        self.rule = gradient
+        self.rule: Any = gradient
         self.result = result
         self.flops_per_element = flops
 
-    def infer(self, *operands):
+    def infer(self, *operands: Tensor) -> Spec:
         if len(operands) != self.count:
             raise TypeError(
                 f"{self.name}: expected {self.count} operands, received {len(operands)}"
@@ -80,10 +93,10 @@ class Elementwise(Op):
         return Spec(shape, self.result or operands[0].dtype)
 
     @property
-    def differentiable(self):
+    def differentiable(self) -> bool:
         return self.rule is not None
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         parts = self.rule(dy, node.outputs[0], *node.inputs)
         return tuple(
             sum_to_shape(part() if callable(part) else part, x.shape)
@@ -92,50 +105,67 @@ class Elementwise(Op):
             for part, x, need in zip(parts, node.inputs, needs, strict=True)
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return self.flops_per_element * node.outputs[0].size
 
 
 class DivisionOp(Elementwise):
     """A quotient or remainder: a constant that divides integers must not be 0."""
 
-    def check_constant(self, index, value, dtype):
+    def check_constant(self, index: int, value: Any, dtype: str) -> None:
         super().check_constant(index, value, dtype)
         if index == 1 and dtype in INTEGERS and not np.all(value):
             raise ValueError(f"{self.name}: division of integers by the constant 0")
 
 
-def zeros_like(x):
+def zeros_like(x: Tensor) -> Tensor:
     """0 in the shape and dtype of x, also where that is infinite or NaN."""
     return apply("broadcast_to", x.graph.constant(0, x.dtype), shape=x.shape)
 
 
-def unary(name, gradient=None, rule=dtypes.floating, result=None, flops=1):
+def unary(
+    name: str,
+    gradient: Callable | None = None,
+    rule: DTypeRule = dtypes.floating,
+    result: str | None = None,
+    flops: int = 1,
+) -> None:
     """Adds y = f(x); `gradient(dy, y, x)` is its one cotangent."""
     own = None if gradient is None else lambda dy, y, x: (lambda: gradient(dy, y, x),)
     add(Elementwise(name, 1, rule, own, result, flops))
 
 
-def binary(name, da=None, db=None, rule=dtypes.numeric, result=None, flops=1, kind=Elementwise):
+def binary(
+    name: str,
+    da: Callable | None = None,
+    db: Callable | None = None,
+    rule: DTypeRule = dtypes.numeric,
+    result: str | None = None,
+    flops: int = 1,
+    kind: type[Elementwise] = Elementwise,
+) -> None:
     """Adds y = f(a, b); `da(dy, y, a, b)` and `db(dy, y, a, b)` are its cotangents."""
 
-    def gradient(dy, y, a, b):
-        return (lambda: da(dy, y, a, b)), (lambda: db(dy, y, a, b))
+    own = (
+        None
+        if da is None or db is None
+        else lambda dy, y, a, b: ((lambda: da(dy, y, a, b)), (lambda: db(dy, y, a, b)))
+    )
+    add(kind(name, 2, rule, own, result, flops))
 
-    add(kind(name, 2, rule, gradient if da is not None else None, result, flops))
 
-
-def select(mask, a, b):
+def select(mask: Tensor, a: TensorLike, b: TensorLike) -> Tensor:
+    """a where the mask is true, else b."""
     return apply("where", mask, a, b)
 
 
-def _tie(dy, y, x, other):
+def _tie(dy: Tensor, y: Tensor, x: Tensor, other: Tensor) -> Tensor:
     """The cotangent of x where y, the extremum, is x; half of it where both operands are."""
     share = select(apply("equal", x, other), dy * 0.5, dy)
     return select(apply("equal", x, y), share, 0.0)
 
 
-def _share(x, y):
+def _share(x: Tensor, y: Tensor) -> Tensor:
     """e^x / e^y for x <= y, and 1 where both are infinity."""
     return apply("exp", select((x == math.inf) & (x == y), 0.0, x - y))
 
@@ -305,12 +335,12 @@ class Where(Op):
     input_dtypes = {0: "bool"}
     dtype_rule = dtypes.common
 
-    def infer(self, condition, a, b):
+    def infer(self, condition: Tensor, a: Tensor, b: Tensor) -> Spec:
         check_same_dtype(self.name, a, b)
         shapes = condition.shape, a.shape, b.shape
         return Spec(broadcast_shapes(self.name, *shapes), a.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         condition, a, b = node.inputs
         da = sum_to_shape(select(condition, dy, 0), a.shape) if needs[1] else None
         db = sum_to_shape(select(condition, 0, dy), b.shape) if needs[2] else None
@@ -331,10 +361,10 @@ class Cast(Op):
     dtype_rule = dtypes.own
     inplace = {0: 0}
 
-    def infer(self, x, dtype):
+    def infer(self, x: Tensor, dtype: str) -> Spec:
         return Spec(x.shape, dtypes.standard_dtype(dtype, "cast: dtype"))
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x = node.inputs[0]
         return (apply("cast", dy, dtype=x.dtype) if x.dtype in FLOATS else None,)
 
@@ -350,10 +380,10 @@ class Rescale(Op):
     dtype_rule = dtypes.floating
     inplace = {0: 0}
 
-    def infer(self, x, scale=1.0, offset=0.0):
+    def infer(self, x: Tensor, scale: float = 1.0, offset: float = 0.0) -> Spec:
         return same(x)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("rescale", dy, scale=node.attributes.get("scale", 1.0)),)
 
 
@@ -366,11 +396,11 @@ class StopGradient(Op):
     dtype_rule = dtypes.own
     view = True
 
-    def infer(self, x):
+    def infer(self, x: Tensor) -> Spec:
         return same(x)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (None,)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0

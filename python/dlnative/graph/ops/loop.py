@@ -6,6 +6,8 @@ Only the plan makes nodes of it, out of nodes of others (`plan.loops`): it is no
 from __future__ import annotations
 
 from ..table import Op
+from ..tensor import Node
+from ..types import Attributes
 
 FULL, SCALAR, ROW, COLUMN = range(4)  # how an input is read over a domain of rows and columns
 ALL, LAST, LEADING = "all", "last", "leading"  # axes of the domain that are reduced
@@ -30,7 +32,7 @@ class Loop(Op):
     elementwise = True
     workspace = True
 
-    def overwrites(self, node, output):
+    def overwrites(self, node: Node, output: int) -> tuple[int, ...]:
         if node.attributes["reductions"].split()[output] != "none":
             return ()
         y = node.outputs[output]
@@ -40,7 +42,7 @@ class Loop(Op):
             if access == FULL and x.size == y.size
         )
 
-    def flat_attributes(self, node):
+    def flat_attributes(self, node: Node) -> Attributes | None:
         attributes = node.attributes
         if set(attributes["access"]) - {FULL, SCALAR} or set(attributes["reductions"].split()) != {
             "none"
@@ -52,10 +54,10 @@ class Loop(Op):
             return None
         return {**attributes, "rows": 1, "cols": 0}
 
-    def resized(self, attributes, size):
+    def resized(self, attributes: Attributes, size: int) -> Attributes:
         return {**attributes, "rows": 1, "cols": size}
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         size = node.attributes["rows"] * node.attributes["cols"]
         return size * len(node.attributes["maps"].split())
 

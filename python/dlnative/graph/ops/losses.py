@@ -1,10 +1,16 @@
 """Losses, one value per sample, their gradients, and the weighted sum that makes one number."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 from ..table import Op, add, check_same_dtype, link, register, same, table
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Attributes, Gradients
 
 
-def check_predictions(name, pred):
+def check_predictions(name: str, pred: Tensor) -> None:
     """ValueError unless there is a last axis, of at least one class or output."""
     if pred.ndim < 1 or pred.shape[-1] == 0:
         raise ValueError(
@@ -18,14 +24,17 @@ class LossOp(Op):
 
     epilogue = frozenset({"loss_sum"})
 
-    def __init__(self, name, sparse=False, smoothing=False, flops_per_element=4):
+    def __init__(
+        self, name: str, sparse: bool = False, smoothing: bool = False, flops_per_element: int = 4
+    ) -> None:
         self.name = name
         self.sparse = sparse
         self.index_inputs = {1: (0, -1)} if sparse else {}
         self.smoothing = smoothing
         self.flops_per_element = flops_per_element
 
-    def check(self, name, pred, labels, attributes):
+    def check(self, name: str, pred: Tensor, labels: Tensor, attributes: Attributes) -> None:
+        """ValueError or TypeError unless labels and attributes suit the predictions."""
         for key in attributes:
             if key != "label_smoothing" or not self.smoothing:
                 raise TypeError(f"{name}: unexpected argument {key!r}")
@@ -45,27 +54,27 @@ class LossOp(Op):
                 f"{name}: expected labels of shape {pred.shape}, received {labels.shape}"
             )
 
-    def infer(self, pred, labels, **attributes):
+    def infer(self, pred: Tensor, labels: Tensor, **attributes: Any) -> Spec:
         self.check(self.name, pred, labels, attributes)
         return Spec(pred.shape[:-1], pred.dtype)
 
-    def gradient(self, node, dloss, needs):
+    def gradient(self, node: Node, dloss: Tensor, needs: Sequence[bool]) -> Gradients:
         pred, labels = node.inputs
         return apply(self.name + "_backward", dloss, pred, labels, **node.attributes), None
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return self.flops_per_element * node.inputs[0].size
 
 
 class LossBackwardOp(Op):
     """dpred[i] = dloss[i] * d losses[i] / d pred[i]"""
 
-    def __init__(self, forward):
+    def __init__(self, forward: LossOp) -> None:
         self.name = forward.name + "_backward"
         self.index_inputs = {2: (1, -1)} if forward.sparse else {}
         link(forward, self)
 
-    def infer(self, dloss, pred, labels, **attributes):
+    def infer(self, dloss: Tensor, pred: Tensor, labels: Tensor, **attributes: Any) -> Spec:
         self.forward.check(self.name, pred, labels, attributes)
         if dloss.shape != pred.shape[:-1]:
             raise ValueError(
@@ -73,7 +82,7 @@ class LossBackwardOp(Op):
             )
         return same(pred)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return self.forward.flops_per_element * node.outputs[0].size
 
 
@@ -82,13 +91,20 @@ class LossWithGradientOp(Op):
 
     inplace = {1: 0}
 
-    def __init__(self, loss):
+    def __init__(self, loss: LossOp) -> None:
         self.name = loss.name + "_with_gradient"
         self.index_inputs = loss.index_inputs
         self.loss = loss
         loss.fused = self
 
-    def infer(self, pred, labels, weight=None, scale=1.0, **attributes):
+    def infer(
+        self,
+        pred: Tensor,
+        labels: Tensor,
+        weight: Tensor | None = None,
+        scale: float = 1.0,
+        **attributes: Any,
+    ) -> tuple[Spec, ...]:
         self.loss.check(self.name, pred, labels, attributes)
         if weight is not None and weight.shape != pred.shape[:-1]:
             raise ValueError(
@@ -97,7 +113,7 @@ class LossWithGradientOp(Op):
             )
         return Spec((), pred.dtype), same(pred)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 2 * self.loss.flops_per_element * node.inputs[0].size
 
 
@@ -121,7 +137,7 @@ for _op in LOSSES.values():
     add(LossWithGradientOp(_op))
 
 
-def _check_weight(name, losses, weight):
+def _check_weight(name: str, losses: Tensor, weight: Tensor | None) -> None:
     check_same_dtype(name, losses, weight)
     if weight is not None and weight.shape != losses.shape:
         raise ValueError(
@@ -136,11 +152,11 @@ class WeightedSum(Op):
     name = "weighted_sum"
     fusion = "loss_sum"
 
-    def infer(self, losses, weight=None, scale=1.0):
+    def infer(self, losses: Tensor, weight: Tensor | None = None, scale: float = 1.0) -> Spec:
         _check_weight(self.name, losses, weight)
         return Spec((), losses.dtype)
 
-    def gradient(self, node, dtotal, needs):
+    def gradient(self, node: Node, dtotal: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("weighted_sum_backward", dtotal, *node.inputs, **node.attributes),) + (
             None,
         ) * (len(node.inputs) - 1)
@@ -152,7 +168,9 @@ class WeightedSumBackward(Op):
 
     name = "weighted_sum_backward"
 
-    def infer(self, dtotal, losses, weight=None, scale=1.0):
+    def infer(
+        self, dtotal: Tensor, losses: Tensor, weight: Tensor | None = None, scale: float = 1.0
+    ) -> Spec:
         _check_weight(self.name, losses, weight)
         return same(losses)
 

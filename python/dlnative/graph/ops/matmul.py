@@ -1,20 +1,25 @@
 """Matrix products: matmul, dense (x @ kernel + bias) and the parts of its gradient."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from .. import dtypes
 from ..table import Op, check_same_dtype, register
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients, Shape, Size, Specs
 from .activations import ACTIVATIONS, check_activation
 from .elementwise import broadcast_shapes, sum_to_shape
 
 
-def rows_of(shape):
+def rows_of(shape: Shape) -> Size:
     """Product of all sizes but the last; None while one is open."""
     return None if None in shape[:-1] else math.prod(shape[:-1])
 
 
-def _swapped(x):
+def _swapped(x: Tensor) -> Shape:
     """The shape of a matrix, or of many, with the last two axes swapped."""
     return (*x.shape[:-2], x.shape[-1], x.shape[-2])
 
@@ -31,7 +36,9 @@ class Matmul(Op):
     open_shapes = True
     dtype_rule = dtypes.common
 
-    def infer(self, a, b, transpose_a=False, transpose_b=False):
+    def infer(
+        self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False
+    ) -> Spec:
         check_same_dtype(self.name, a, b)
         for x, side, swap in ((a, "left", transpose_a), (b, "right", transpose_b)):
             if x.ndim < (2 if swap else 1):
@@ -52,7 +59,7 @@ class Matmul(Op):
         rows = left[-2:-1]
         return Spec(batch + rows + (right[-1:] if b.ndim > 1 else ()), a.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         a, b = node.inputs
         ta = node.attributes.get("transpose_a", False)
         tb = node.attributes.get("transpose_b", False)
@@ -80,13 +87,13 @@ class Matmul(Op):
             )
         return _like(da, left, a), _like(db, right, b)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         a = node.inputs[0]
         swapped = node.attributes.get("transpose_a", False)
         return 2 * node.outputs[0].size * a.shape[-2 if swapped else -1]
 
 
-def _like(gradient, matrix, operand):
+def _like(gradient: Tensor | None, matrix: Tensor, operand: Tensor) -> Tensor | None:
     """The gradient of a matrix summed over what was broadcast, in the shape of the operand."""
     if gradient is None:
         return None
@@ -96,7 +103,7 @@ def _like(gradient, matrix, operand):
     return apply("reshape", gradient, shape=operand.shape)
 
 
-def _check_not_fused(name, node):
+def _check_not_fused(name: str, node: Node) -> None:
     if node.attributes.get("activation") not in (None, "linear"):
         raise NotImplementedError(f"{name}: the gradient is taken before activations are fused")
 
@@ -112,7 +119,15 @@ class Dense(Op):
     name = "dense"
     epilogue = frozenset({"activation"})
 
-    def infer(self, x, kernel, bias=None, activation=None, pre_activation=False, **attributes):
+    def infer(
+        self,
+        x: Tensor,
+        kernel: Tensor,
+        bias: Tensor | None = None,
+        activation: str | None = None,
+        pre_activation: bool = False,
+        **attributes: Any,
+    ) -> Specs:
         check_same_dtype(self.name, x, kernel, bias)
         check_activation(self.name, activation, attributes)
         if kernel.ndim != 2:
@@ -131,7 +146,7 @@ class Dense(Op):
         y = Spec(x.shape[:-1] + (kernel.shape[1],), x.dtype)
         return (y, y) if pre_activation else y
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x, kernel = node.inputs[:2]
         _check_not_fused(self.name, node)
         return (
@@ -140,7 +155,7 @@ class Dense(Op):
             apply("bias_backward", dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         flops = 2 * node.outputs[0].size * node.inputs[1].shape[0]
         if len(node.inputs) > 2 and node.inputs[2] is not None:
             flops += node.outputs[0].size
@@ -157,7 +172,14 @@ class DenseBackwardInput(Op):
     name = "dense_backward_input"
     epilogue = frozenset({"activation_gradient"})
 
-    def infer(self, dy, kernel, saved=None, activation=None, **attributes):
+    def infer(
+        self,
+        dy: Tensor,
+        kernel: Tensor,
+        saved: Tensor | None = None,
+        activation: str | None = None,
+        **attributes: Any,
+    ) -> Spec:
         check_same_dtype(self.name, dy, kernel, saved)
         check_activation(self.name, activation, attributes)
         if kernel.ndim != 2 or dy.ndim < 2 or dy.shape[-1] != kernel.shape[-1]:
@@ -173,7 +195,7 @@ class DenseBackwardInput(Op):
             )
         return Spec(shape, dy.dtype)
 
-    def gradient(self, node, ddx, needs):
+    def gradient(self, node: Node, ddx: Tensor, needs: Sequence[bool]) -> Gradients:
         dy, kernel = node.inputs[:2]
         _check_not_fused(self.name, node)
         return (
@@ -182,7 +204,7 @@ class DenseBackwardInput(Op):
             *([None] * (len(needs) - 2)),
         )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 2 * node.outputs[0].size * node.inputs[1].shape[1]
 
 
@@ -193,7 +215,7 @@ class DenseBackwardKernel(Op):
     name = "dense_backward_kernel"
     epilogue = frozenset({"bias_gradient"})
 
-    def infer(self, x, dy, bias=False):
+    def infer(self, x: Tensor, dy: Tensor, bias: bool = False) -> Specs:
         check_same_dtype(self.name, x, dy)
         if x.ndim < 2 or x.shape[:-1] != dy.shape[:-1]:
             raise ValueError(
@@ -203,7 +225,9 @@ class DenseBackwardKernel(Op):
         dkernel = Spec((x.shape[-1], dy.shape[-1]), x.dtype)
         return (dkernel, Spec((dy.shape[-1],), x.dtype)) if bias else dkernel
 
-    def gradient(self, node, ddkernel, ddbias=None, *, needs):
+    def gradient(
+        self, node: Node, ddkernel: Tensor, ddbias: Tensor | None = None, *, needs: Sequence[bool]
+    ) -> Gradients:
         x, dy = node.inputs
         dx = ddy = None
         if ddkernel is not None:
@@ -214,7 +238,7 @@ class DenseBackwardKernel(Op):
             ddy = spread if ddy is None else ddy + spread
         return dx, ddy
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 2 * node.outputs[0].size * rows_of(node.inputs[0].shape)
 
 
@@ -225,11 +249,11 @@ class BiasBackward(Op):
     name = "bias_backward"
     fusion = "bias_gradient"
 
-    def infer(self, dy):
+    def infer(self, dy: Tensor) -> Spec:
         return Spec(dy.shape[-1:], dy.dtype)
 
-    def gradient(self, node, ddbias, needs):
+    def gradient(self, node: Node, ddbias: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("broadcast_to", ddbias, shape=node.inputs[0].shape),)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return node.inputs[0].size

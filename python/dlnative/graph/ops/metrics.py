@@ -1,7 +1,9 @@
 """Accuracies, one value per sample: shape pred.shape[:-1]."""
 
+from __future__ import annotations
+
 from ..table import Op, check_same_dtype, register
-from ..tensor import Spec
+from ..tensor import Spec, Tensor
 from .losses import check_predictions
 
 
@@ -11,7 +13,7 @@ class CategoricalAccuracy(Op):
 
     name = "categorical_accuracy"
 
-    def infer(self, pred, labels):
+    def infer(self, pred: Tensor, labels: Tensor) -> Spec:
         check_predictions(self.name, pred)
         check_same_dtype(self.name, pred, labels)
         if pred.shape != labels.shape:
@@ -28,7 +30,7 @@ class SparseCategoricalAccuracy(Op):
     name = "sparse_categorical_accuracy"
     index_inputs = {1: (0, -1)}
 
-    def infer(self, pred, labels):
+    def infer(self, pred: Tensor, labels: Tensor) -> Spec:
         check_predictions(self.name, pred)
         if labels.dtype != "int32" or labels.shape != pred.shape[:-1]:
             raise ValueError(
@@ -44,7 +46,7 @@ class BinaryAccuracy(Op):
 
     name = "binary_accuracy"
 
-    def infer(self, pred, labels, threshold=0.5):
+    def infer(self, pred: Tensor, labels: Tensor, threshold: float = 0.5) -> Spec:
         check_predictions(self.name, pred)
         check_same_dtype(self.name, pred, labels)
         if pred.shape != labels.shape:

@@ -3,29 +3,35 @@
 An index out of range raises before the step commits anything; negative ones count from the end.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
 from ..table import Op, check_same_dtype, normalize_axis, register, same
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients, Shape
 
 
 class MoveOp(Op):
+    """What the ops that pick, pad and scatter share: they move values of any dtype."""
+
     open_shapes = True
     may_fail = True
     dtype_rule: Any = dtypes.own
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
-def zeros(x, shape):
+def zeros(x: Tensor, shape: Shape) -> Tensor:
     """Zeros of the dtype of x."""
     return apply("broadcast_to", apply("cast", x.graph.constant(0), dtype=x.dtype), shape=shape)
 
 
-def _check_indices(name, indices):
+def _check_indices(name: str, indices: Tensor) -> None:
     if indices.dtype not in ("int32", "int64"):
         raise TypeError(f"{name}: expected int32 or int64 indices, received {indices.dtype}")
 
@@ -36,7 +42,9 @@ class StridedSlice(MoveOp):
 
     name = "strided_slice"
 
-    def infer(self, x, starts, sizes, steps):
+    def infer(
+        self, x: Tensor, starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]
+    ) -> Spec:
         if not len(starts) == len(sizes) == len(steps) == x.ndim:
             raise ValueError(f"{self.name}: expected one start, size and step for each axis")
         for axis, (start, count, step, n) in enumerate(zip(starts, sizes, steps, x.shape)):
@@ -50,7 +58,7 @@ class StridedSlice(MoveOp):
                 )
         return Spec(sizes, x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x = node.inputs[0]
         starts, sizes, steps = (node.attributes[k] for k in ("starts", "sizes", "steps"))
         if 0 in sizes:
@@ -72,7 +80,14 @@ class Pad(MoveOp):
 
     name = "pad"
 
-    def infer(self, x, low, high, interior=None, value=0.0):
+    def infer(
+        self,
+        x: Tensor,
+        low: Sequence[int],
+        high: Sequence[int],
+        interior: Sequence[int] | None = None,
+        value: float = 0.0,
+    ) -> Spec:
         interior = (0,) * x.ndim if interior is None else interior
         if not len(low) == len(high) == len(interior) == x.ndim:
             raise ValueError(f"{self.name}: expected one width for each axis of {x.shape}")
@@ -82,7 +97,7 @@ class Pad(MoveOp):
         )
         return Spec(sizes, x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x = node.inputs[0]
         interior = node.attributes.get("interior") or (0,) * x.ndim
         starts = [a if n else 0 for a, n in zip(node.attributes["low"], x.shape)]
@@ -96,14 +111,14 @@ class Take(MoveOp):
 
     name = "take"
 
-    def infer(self, x, indices, axis):
+    def infer(self, x: Tensor, indices: Tensor, axis: int) -> Spec:
         _check_indices(self.name, indices)
         axis = normalize_axis(self.name, axis, x.ndim)
         if x.shape[axis] == 0 and indices.size != 0:
             raise ValueError(f"{self.name}: axis {axis} of {x.shape} is empty")
         return Spec(x.shape[:axis] + indices.shape + x.shape[axis + 1 :], x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x, indices = node.inputs
         axis = normalize_axis(self.name, node.attributes["axis"], x.ndim)
         rank, end = indices.ndim, dy.ndim
@@ -126,20 +141,20 @@ class TakeAlongAxis(MoveOp):
 
     name = "take_along_axis"
 
-    def infer(self, x, indices, axis):
+    def infer(self, x: Tensor, indices: Tensor, axis: int) -> Spec:
         _check_indices(self.name, indices)
         axis = normalize_axis(self.name, axis, x.ndim)
         _check_along(self.name, x, indices, axis)
         return Spec(indices.shape, x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x, indices = node.inputs
         start = zeros(dy, x.shape)
         axis = node.attributes["axis"]
         return apply("scatter_along_axis", start, indices, dy, axis=axis, mode="add"), None
 
 
-def _check_along(name, x, indices, axis):
+def _check_along(name: str, x: Tensor, indices: Tensor, axis: int) -> None:
     if indices.ndim != x.ndim or any(
         n != m for i, (n, m) in enumerate(zip(x.shape, indices.shape)) if i != axis
     ):
@@ -161,7 +176,7 @@ class Scatter(MoveOp):
     keeps_dtype = (1,)
     inplace = {0: 0}
 
-    def infer(self, x, indices, updates, mode="add"):
+    def infer(self, x: Tensor, indices: Tensor, updates: Tensor, mode: str = "add") -> Spec:
         _check_indices(self.name, indices)
         check_same_dtype(self.name, x, updates)
         if mode not in MODES:
@@ -174,10 +189,10 @@ class Scatter(MoveOp):
         return same(x)
 
     @property
-    def differentiable(self):
+    def differentiable(self) -> bool:
         return True
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x, indices, updates = node.inputs
         mode = node.attributes.get("mode", "add")
         taken = apply("take", dy, indices, axis=0)
@@ -197,7 +212,7 @@ class Scatter(MoveOp):
         return own * share, None, chosen * apply("take", share, indices, axis=0)
 
 
-def _last(node, taken):
+def _last(node: Node, taken: Tensor) -> Tensor:
     """The cotangents of the updates that remain: of several to one row that is the last."""
     x, indices, _ = node.inputs
     count = indices.shape[0]
@@ -217,7 +232,9 @@ class ScatterAlongAxis(MoveOp):
     keeps_dtype = (1,)
     inplace = {0: 0}
 
-    def infer(self, x, indices, updates, axis, mode="add"):
+    def infer(
+        self, x: Tensor, indices: Tensor, updates: Tensor, axis: int, mode: str = "add"
+    ) -> Spec:
         _check_indices(self.name, indices)
         check_same_dtype(self.name, x, updates)
         axis = normalize_axis(self.name, axis, x.ndim)
@@ -230,10 +247,10 @@ class ScatterAlongAxis(MoveOp):
         return same(x)
 
     @property
-    def differentiable(self):
+    def differentiable(self) -> bool:
         return True
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         indices = node.inputs[1]
         axis, mode = node.attributes["axis"], node.attributes.get("mode", "add")
         taken = apply("take_along_axis", dy, indices, axis=axis)

@@ -4,16 +4,20 @@ y = (x - mean) / sqrt(variance + epsilon) * gamma + beta; an absent gamma counts
 beta as 0. Where statistics come from and what the gradients are, the oracle says.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..table import Op, check_same_dtype, link, register, same, table
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients, Shape, Specs
 
 
-def channels_of(name, x):
+def channels_of(name: str, x: Tensor) -> int:
     """The size of the last axis; ValueError where there is no axis before it."""
     if x.ndim < 2:
         raise ValueError(f"{name}: expected x of shape (batch, ..., channels), received {x.shape}")
@@ -22,7 +26,7 @@ def channels_of(name, x):
     return x.shape[-1]
 
 
-def check_arrays(name, x, shape, **arrays):
+def check_arrays(name: str, x: Tensor, shape: Shape, **arrays: Tensor | None) -> None:
     """ValueError unless every array is absent or has `shape` and the dtype of `x`."""
     check_same_dtype(name, x, *arrays.values())
     for key, array in arrays.items():
@@ -33,22 +37,25 @@ def check_arrays(name, x, shape, **arrays):
             )
 
 
-def check_activation(name, activation):
+def check_activation(name: str, activation: str | None) -> None:
+    """ValueError unless it is relu or none."""
     if activation not in (None, "relu"):
         raise ValueError(f"{name}: expected activation None or 'relu', received {activation!r}")
 
 
-def check_dy(name, dy, x):
+def check_dy(name: str, dy: Tensor, x: Tensor) -> None:
+    """ValueError unless `dy` has the shape and dtype of `x`."""
     check_same_dtype(name, dy, x)
     if dy.shape != x.shape:
         raise ValueError(f"{name}: expected dy of shape {x.shape}, received {dy.shape}")
 
 
-def input_or_none(node, index):
+def input_or_none(node: Node, index: int) -> Tensor | None:
+    """An input of a node; None where the node has fewer."""
     return node.inputs[index] if index < len(node.inputs) else None
 
 
-def placed(parts, needs):
+def placed(parts: dict[int, Tensor], needs: Sequence[bool]) -> Gradients:
     """One gradient per input: parts[i] at index i where it is needed, else None."""
     return tuple(parts.get(i) if need else None for i, need in enumerate(needs))
 
@@ -68,22 +75,22 @@ class BatchNorm(Op):
 
     def infer(
         self,
-        x,
-        mean,
-        variance,
-        gamma=None,
-        beta=None,
-        residual=None,
-        epsilon=1e-3,
-        activation=None,
-    ):
+        x: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        gamma: Tensor | None = None,
+        beta: Tensor | None = None,
+        residual: Tensor | None = None,
+        epsilon: float = 1e-3,
+        activation: str | None = None,
+    ) -> Spec:
         shape = (channels_of(self.name, x),)
         check_arrays(self.name, x, shape, mean=mean, variance=variance, gamma=gamma, beta=beta)
         check_arrays(self.name, x, x.shape, residual=residual)
         check_activation(self.name, activation)
         return same(x)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x, mean, variance = node.inputs[:3]
         gamma = input_or_none(node, 3)
         epsilon = node.attributes.get("epsilon", 1e-3)
@@ -103,7 +110,7 @@ class BatchNorm(Op):
             parts[0] = apply("batch_norm", dy, zero, variance, gamma, epsilon=epsilon)
         return placed(parts, needs)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 4 * node.outputs[0].size
 
 
@@ -114,13 +121,21 @@ class BatchNormBackward(Op):
     name = "batch_norm_backward"
     inplace = {0: 0}
 
-    def infer(self, dy, x, mean, variance, gamma=None, epsilon=1e-3):
+    def infer(
+        self,
+        dy: Tensor,
+        x: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        gamma: Tensor | None = None,
+        epsilon: float = 1e-3,
+    ) -> tuple[Spec, ...]:
         shape = (channels_of(self.name, x),)
         check_dy(self.name, dy, x)
         check_arrays(self.name, x, shape, mean=mean, variance=variance, gamma=gamma)
         return same(x), Spec(shape, x.dtype), Spec(shape, x.dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 5 * node.inputs[1].size
 
 
@@ -141,14 +156,14 @@ class BatchNormTraining(Op):
 
     def infer(
         self,
-        x,
-        gamma=None,
-        beta=None,
-        residual=None,
-        moments=None,
-        epsilon=1e-3,
-        activation=None,
-    ):
+        x: Tensor,
+        gamma: Tensor | None = None,
+        beta: Tensor | None = None,
+        residual: Tensor | None = None,
+        moments: Tensor | None = None,
+        epsilon: float = 1e-3,
+        activation: str | None = None,
+    ) -> tuple[Spec, ...]:
         shape = (channels_of(self.name, x),)
         check_arrays(self.name, x, shape, gamma=gamma, beta=beta)
         check_arrays(self.name, x, x.shape, residual=residual)
@@ -157,7 +172,7 @@ class BatchNormTraining(Op):
             self._check_moments(x, moments)
         return same(x), Spec(shape, x.dtype), Spec(shape, x.dtype)
 
-    def _check_moments(self, x, moments):
+    def _check_moments(self, x: Tensor, moments: Tensor) -> None:
         check_same_dtype(self.name, x, moments)
         if moments.ndim != 3 or moments.shape[1:] != (2, x.shape[-1]):
             raise ValueError(
@@ -173,7 +188,14 @@ class BatchNormTraining(Op):
                 f"{blocks} blocks for {rows} rows"
             )
 
-    def gradient(self, node, dy, dmean, dvariance, needs):
+    def gradient(
+        self,
+        node: Node,
+        dy: Tensor | None,
+        dmean: Tensor | None,
+        dvariance: Tensor | None,
+        needs: Sequence[bool],
+    ) -> Gradients:
         if dy is None or dmean is not None or dvariance is not None:
             raise ValueError(
                 f"{self.name}: mean and variance have no gradient. Use them for moving averages "
@@ -197,7 +219,7 @@ class BatchNormTraining(Op):
         )
         return placed(dict(enumerate(grads)), needs)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 8 * node.outputs[0].size
 
 
@@ -212,16 +234,16 @@ class BatchNormTrainingBackward(Op):
 
     def infer(
         self,
-        dy,
-        x,
-        mean,
-        variance,
-        gamma=None,
-        saved=None,
-        epsilon=1e-3,
-        activation=None,
-        residual=False,
-    ):
+        dy: Tensor,
+        x: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        gamma: Tensor | None = None,
+        saved: Tensor | None = None,
+        epsilon: float = 1e-3,
+        activation: str | None = None,
+        residual: bool = False,
+    ) -> Specs:
         shape = (channels_of(self.name, x),)
         check_dy(self.name, dy, x)
         check_arrays(self.name, x, shape, mean=mean, variance=variance, gamma=gamma)
@@ -232,7 +254,7 @@ class BatchNormTrainingBackward(Op):
         specs = (same(x), Spec(shape, x.dtype), Spec(shape, x.dtype))
         return (*specs, same(x)) if residual else specs
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 9 * node.inputs[1].size
 
 
@@ -243,7 +265,7 @@ class MovingAverage(Op):
     name = "moving_average"
     inplace = {0: 0}
 
-    def infer(self, state, value, momentum=0.99):
+    def infer(self, state: Tensor, value: Tensor, momentum: float = 0.99) -> Spec:
         check_same_dtype(self.name, state, value)
         if state.shape != value.shape:
             raise ValueError(
@@ -253,7 +275,7 @@ class MovingAverage(Op):
             raise ValueError(f"moving_average: expected momentum in [0, 1], received {momentum}")
         return same(state)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 3 * node.inputs[0].size
 
 
@@ -262,18 +284,25 @@ class SampleNormOp(Op):
 
     inner: Callable[..., tuple[int, ...]]
 
-    def infer(self, x, gamma=None, beta=None, epsilon=1e-3, **attributes):
+    def infer(
+        self,
+        x: Tensor,
+        gamma: Tensor | None = None,
+        beta: Tensor | None = None,
+        epsilon: float = 1e-3,
+        **attributes: Any,
+    ) -> Spec:
         shape = self.inner(self.name, x, **attributes)
         check_arrays(self.name, x, shape, gamma=gamma, beta=beta)
         return same(x)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         grads = apply(
             self.name + "_backward", dy, node.inputs[0], input_or_none(node, 1), **node.attributes
         )
         return placed(dict(enumerate(grads)), needs)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 8 * node.outputs[0].size
 
 
@@ -283,17 +312,24 @@ class SampleNormBackwardOp(Op):
     inner: Callable[..., tuple[int, ...]]
     inplace = {0: 0}
 
-    def infer(self, dy, x, gamma=None, epsilon=1e-3, **attributes):
+    def infer(
+        self,
+        dy: Tensor,
+        x: Tensor,
+        gamma: Tensor | None = None,
+        epsilon: float = 1e-3,
+        **attributes: Any,
+    ) -> tuple[Spec, ...]:
         shape = self.inner(self.name, x, **attributes)
         check_dy(self.name, dy, x)
         check_arrays(self.name, x, shape, gamma=gamma)
         return same(x), Spec(shape, x.dtype), Spec(shape, x.dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 16 * node.inputs[1].size
 
 
-def normalized_shape(name, x, axes=1):
+def normalized_shape(name: str, x: Tensor, axes: int = 1) -> Shape:
     """The last `axes` axes of x, over which layer_norm takes its statistics."""
     if not isinstance(axes, int) or not 1 <= axes < x.ndim:
         raise ValueError(
@@ -305,7 +341,7 @@ def normalized_shape(name, x, axes=1):
     return x.shape[-axes:]
 
 
-def grouped_channels(name, x, groups=32):
+def grouped_channels(name: str, x: Tensor, groups: int = 32) -> tuple[int]:
     """(channels,), which `groups` must divide."""
     channels = channels_of(name, x)
     if channels % groups:
@@ -327,6 +363,8 @@ class LayerNorm(SampleNormOp):
 
 @register
 class LayerNormBackward(SampleNormBackwardOp):
+    """dx, dgamma and dbeta of layer_norm."""
+
     name = "layer_norm_backward"
     inner = staticmethod(normalized_shape)
 
@@ -342,6 +380,8 @@ class GroupNorm(SampleNormOp):
 
 @register
 class GroupNormBackward(SampleNormBackwardOp):
+    """dx, dgamma and dbeta of group_norm."""
+
     name = "group_norm_backward"
     inner = staticmethod(grouped_channels)
 

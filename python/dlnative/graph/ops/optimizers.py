@@ -4,8 +4,13 @@ An update takes a parameter, its slots, the gradient and the numbers of this ste
 parameter and slots. All other optimizers are compositions of primitives (`dlnative.optimizers`).
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from ..table import Op, add, check_same_dtype, register
-from ..tensor import Spec
+from ..tensor import Node, Spec, Tensor
+from ..types import Specs
 
 
 class UpdateOp(Op):
@@ -21,7 +26,14 @@ class UpdateOp(Op):
 
     elementwise = True
 
-    def __init__(self, name, slots, numbers, options, flops):
+    def __init__(
+        self,
+        name: str,
+        slots: tuple[str, ...],
+        numbers: tuple[str, ...],
+        options: tuple[str, ...],
+        flops: int,
+    ) -> None:
         self.name = name
         self.slots = slots
         self.numbers = numbers
@@ -32,11 +44,11 @@ class UpdateOp(Op):
             for i, number in enumerate(numbers)
         }
 
-    def overwrites(self, node, output):
+    def overwrites(self, node: Node, output: int) -> tuple[int, ...]:
         present = [i for i in range(1 + len(self.slots)) if node.inputs[i] is not None]
         return (present[output],)
 
-    def infer(self, param, *inputs, **attributes):
+    def infer(self, param: Tensor, *inputs: Any, **attributes: Any) -> Specs:
         for key in attributes:
             if key not in self.options:
                 raise TypeError(f"{self.name}: unexpected argument {key!r}")
@@ -61,7 +73,7 @@ class UpdateOp(Op):
         specs = tuple(Spec(param.shape, param.dtype) for _ in (param, *slots))
         return specs if slots else specs[0]
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return self.flops_per_element * node.inputs[0].size
 
 
@@ -83,13 +95,13 @@ class GlobalNorm(Op):
 
     name = "global_norm"
 
-    def infer(self, *grads):
+    def infer(self, *grads: Tensor) -> Spec:
         if not grads:
             raise ValueError(f"{self.name}: expected at least one gradient")
         check_same_dtype(self.name, *grads)
         return Spec((), grads[0].dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return sum(2 * g.size for g in node.inputs)
 
 
@@ -100,10 +112,10 @@ class CheckedRate(Op):
     name = "checked_rate"
     may_fail = True
 
-    def infer(self, x, what):
+    def infer(self, x: Tensor, what: str) -> Spec:
         if x.shape != () or x.dtype != "float64":
             raise ValueError(f"{self.name}: expected a float64 scalar, received {x}")
         return Spec((), x.dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0

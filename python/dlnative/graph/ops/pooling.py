@@ -1,15 +1,20 @@
 """Pooling: the largest or the mean value of windows, over (batch, length, channels) and images."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..table import Op, add, check_same_dtype, link, same
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Attributes, Gradients, Padding, Shape, Specs
 from ..window import AXES, slide
 
 MAX_INDEXED_WINDOW = 255  # positions of a window that a one-byte index is used for
 
 
-def window_attributes(node):
+def window_attributes(node: Node) -> Attributes:
     """The attributes that the gradient of a pooling hands on."""
     return {
         key: node.attributes[key]
@@ -21,11 +26,17 @@ def window_attributes(node):
 class PoolOp(Op):
     """What the ops of pooling share: `rank` spatial axes between batch and channels."""
 
-    def __init__(self, name, rank):
+    def __init__(self, name: str, rank: int) -> None:
         self.name = name
         self.rank = rank
 
-    def out_shape(self, shape, pool_size, strides, padding):
+    def out_shape(
+        self,
+        shape: Shape,
+        pool_size: Sequence[int],
+        strides: Sequence[int] | None,
+        padding: Padding,
+    ) -> Shape:
         """Shape of y for x of `shape`; ValueError where the window does not fit."""
         if len(shape) != self.rank + 2:
             axes = ", ".join(("batch", *AXES[self.rank], "channels"))
@@ -42,7 +53,8 @@ class PoolOp(Op):
             )
         return (shape[0], *sizes, shape[-1])
 
-    def check_cotangent(self, dy, shape, **window):
+    def check_cotangent(self, dy: Tensor, shape: Shape, **window: Any) -> None:
+        """ValueError unless `dy` has the shape of y for x of `shape`."""
         expected = self.out_shape(shape, **window)
         if dy.shape != expected:
             raise ValueError(
@@ -50,7 +62,7 @@ class PoolOp(Op):
                 f"{tuple(shape)}, received {dy.shape}"
             )
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         pooled = min(t.size for t in (*node.inputs, *node.outputs) if t is not None)
         return pooled * math.prod(node.attributes["pool_size"])
 
@@ -64,7 +76,15 @@ class MaxPool(PoolOp):
 
     epilogue = frozenset({"indices", "relu"})
 
-    def infer(self, x, pool_size, strides=None, padding="valid", indices=False, activation=None):
+    def infer(
+        self,
+        x: Tensor,
+        pool_size: Sequence[int],
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        indices: bool = False,
+        activation: str | None = None,
+    ) -> Specs:
         if activation not in (None, "linear", "relu"):
             raise ValueError(f"{self.name}: expected activation 'relu', received {activation!r}")
         shape = self.out_shape(x.shape, pool_size, strides, padding)
@@ -73,7 +93,7 @@ class MaxPool(PoolOp):
         check_indexable(self.name, pool_size)
         return Spec(shape, x.dtype), Spec(shape, "uint8")
 
-    def gradient(self, node, dy, *_, needs):
+    def gradient(self, node: Node, dy: Tensor, *_: Tensor, needs: Sequence[bool]) -> Gradients:
         if node.attributes.get("activation") not in (None, "linear"):
             raise NotImplementedError(f"{self.name}: the gradient is taken before ops are fused")
         return (apply(f"{self.name}_backward", dy, node.inputs[0], **window_attributes(node)),)
@@ -84,7 +104,14 @@ class MaxPoolBackward(PoolOp):
 
     workspace = True
 
-    def infer(self, dy, x, pool_size, strides=None, padding="valid"):
+    def infer(
+        self,
+        dy: Tensor,
+        x: Tensor,
+        pool_size: Sequence[int],
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+    ) -> Spec:
         check_same_dtype(self.name, dy, x)
         self.check_cotangent(dy, x.shape, pool_size=pool_size, strides=strides, padding=padding)
         return same(x)
@@ -101,15 +128,15 @@ class MaxPoolBackwardIndices(PoolOp):
 
     def infer(
         self,
-        dy,
-        indices,
-        saved=None,
-        input_shape=None,
-        pool_size=None,
-        strides=None,
-        padding="valid",
-        activation=None,
-    ):
+        dy: Tensor,
+        indices: Tensor,
+        saved: Tensor | None = None,
+        input_shape: Any = None,
+        pool_size: Any = None,
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+        activation: str | None = None,
+    ) -> Spec:
         check_same_dtype(self.name, dy, saved)
         if activation not in (None, "linear", "relu"):
             raise ValueError(f"{self.name}: expected activation 'relu', received {activation!r}")
@@ -130,10 +157,16 @@ class MaxPoolBackwardIndices(PoolOp):
 class AveragePool(PoolOp):
     """y = the mean value of each window; padding does not count."""
 
-    def infer(self, x, pool_size, strides=None, padding="valid"):
+    def infer(
+        self,
+        x: Tensor,
+        pool_size: Sequence[int],
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+    ) -> Spec:
         return Spec(self.out_shape(x.shape, pool_size, strides, padding), x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         shape = node.inputs[0].shape
         name = f"{self.name}_backward"
         return (apply(name, dy, input_shape=shape, **window_attributes(node)),)
@@ -142,12 +175,20 @@ class AveragePool(PoolOp):
 class AveragePoolBackward(PoolOp):
     """dx = each dy, divided by the pixels in its window, at all of them, summed over windows."""
 
-    def infer(self, dy, input_shape, pool_size, strides=None, padding="valid"):
+    def infer(
+        self,
+        dy: Tensor,
+        input_shape: Shape,
+        pool_size: Sequence[int],
+        strides: Sequence[int] | None = None,
+        padding: Padding = "valid",
+    ) -> Spec:
         self.check_cotangent(dy, input_shape, pool_size=pool_size, strides=strides, padding=padding)
         return Spec(input_shape, dy.dtype)
 
 
-def check_indexable(name, pool_size):
+def check_indexable(name: str, pool_size: Sequence[int]) -> None:
+    """ValueError where a window has more positions than a byte can number."""
     if math.prod(pool_size) > MAX_INDEXED_WINDOW:
         raise ValueError(
             f"{name}: expected a window of at most {MAX_INDEXED_WINDOW} positions for one-byte "

@@ -1,8 +1,13 @@
 """Ops with random numbers from Philox, keyed by seed and op, counted by step and element."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ..dtypes import FLOATS
 from ..table import Op, register, same
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients, Shape
 
 
 @register
@@ -17,12 +22,14 @@ class Dropout(Op):
     inplace = {0: 0}
     random = True
 
-    def infer(self, x, rate, seed=0, op_id=0, step=None):
+    def infer(
+        self, x: Tensor, rate: float, seed: int = 0, op_id: int = 0, step: int | None = None
+    ) -> Spec:
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"dropout: expected a rate in [0, 1), received {rate}")
         return same(x)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("dropout", dy, **node.attributes),)
 
 
@@ -37,10 +44,17 @@ class RandomUniform(Op):
     name = "random_uniform"
     random = True
 
-    def infer(self, shape, dtype="float32", seed=0, op_id=0, step=None):
+    def infer(
+        self,
+        shape: Shape,
+        dtype: str = "float32",
+        seed: int = 0,
+        op_id: int = 0,
+        step: int | None = None,
+    ) -> Spec:
         if dtype not in FLOATS:
             raise ValueError(f"random_uniform: expected a float dtype, received {dtype}")
         return Spec(shape, dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return ()

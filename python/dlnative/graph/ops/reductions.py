@@ -1,20 +1,25 @@
 """Sums, products, means and extrema over axes, running sums, and the order of values."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 from .. import dtypes
 from ..table import Op, add, normalize_axes, normalize_axis, register, same, table
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Axes, DTypeRule, Gradients, Shape
 from .elementwise import broadcast_shapes, sum_to_shape
 
 
-def reduced_shape(shape, axes, keepdims):
+def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
+    """The shape after a reduction over `axes`."""
     if keepdims:
         return tuple(1 if i in axes else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
-def _summable(name, given):
+def _summable(name: str, given: list[str]) -> str:
     """Sums of booleans and uint8 are int32."""
     dtype = dtypes.result_type(*given)
     return "int32" if dtype in ("bool", "uint8") else dtype
@@ -26,13 +31,15 @@ class ReductionOp(Op):
     open_shapes = True
     reduces = True
 
-    def __init__(self, name, rule, has_empty=True, result=None):
+    def __init__(
+        self, name: str, rule: DTypeRule, has_empty: bool = True, result: str | None = None
+    ) -> None:
         self.name = name
         self.dtype_rule = rule
         self.has_empty = has_empty
         self.result = result
 
-    def infer(self, x, axis=None, keepdims=False):
+    def infer(self, x: Tensor, axis: Axes = None, keepdims: bool = False) -> Spec:
         axes = normalize_axes(self.name, axis, x.ndim)
         if not self.has_empty and any(x.shape[a] == 0 for a in axes):
             raise ValueError(
@@ -40,10 +47,10 @@ class ReductionOp(Op):
             )
         return Spec(reduced_shape(x.shape, axes, keepdims), self.result or x.dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return node.inputs[0].size
 
-    def spread(self, node, tensor):
+    def spread(self, node: Node, tensor: Tensor) -> Tensor:
         """A result or its cotangent, with the reduced axes kept, at size 1."""
         x = node.inputs[0]
         axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
@@ -52,12 +59,16 @@ class ReductionOp(Op):
 
 
 class SumOp(ReductionOp):
-    def gradient(self, node, dy, needs):
+    """The sum over axes."""
+
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("broadcast_to", self.spread(node, dy), shape=node.inputs[0].shape),)
 
 
 class MeanOp(SumOp):
-    def gradient(self, node, dy, needs):
+    """The mean over axes."""
+
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x = node.inputs[0]
         axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
         count = math.prod(x.shape[a] for a in axes) or 1  # of no elements there is no gradient
@@ -67,7 +78,7 @@ class MeanOp(SumOp):
 class ExtremumOp(ReductionOp):
     """Ties share the gradient."""
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x, axes = node.inputs[0], node.attributes.get("axis")
         chosen = apply("cast", x == self.spread(node, node.outputs[0]), dtype=dy.dtype)
         count = apply("sum", chosen, axis=axes, keepdims=True)
@@ -80,7 +91,7 @@ class ProdOp(ReductionOp):
     The others are what runs up to x[i] from both ends, so no quotient is formed.
     """
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x = node.inputs[0]
         axes = normalize_axes(self.name, node.attributes.get("axis"), x.ndim)
         order = [i for i in range(x.ndim) if i not in axes] + list(axes)
@@ -94,7 +105,7 @@ class ProdOp(ReductionOp):
         return (apply("transpose", dx, axes=tuple(order.index(i) for i in range(x.ndim))),)
 
 
-def _exclusive(x, reverse):
+def _exclusive(x: Tensor, reverse: bool) -> Tensor:
     """The running product along the last axis without the value itself."""
     n, last = x.shape[-1], x.ndim - 1
     if n == 0:
@@ -125,16 +136,16 @@ class ArgOp(Op):
     open_shapes = True
     dtype_rule = dtypes.own
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def infer(self, x, axis=-1):
+    def infer(self, x: Tensor, axis: int = -1) -> Spec:
         axis = normalize_axis(self.name, axis, x.ndim)
         if x.shape[axis] == 0:
             raise ValueError(f"{self.name}: axis {axis} is empty, received shape {x.shape}")
         return Spec(reduced_shape(x.shape, (axis,), False), "int32")
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return node.inputs[0].size
 
 
@@ -147,31 +158,35 @@ class ScanOp(Op):
 
     open_shapes = True
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
         self.dtype_rule = _summable
 
-    def infer(self, x, axis, reverse=False):
+    def infer(self, x: Tensor, axis: int, reverse: bool = False) -> Spec:
         normalize_axis(self.name, axis, x.ndim)
         return same(x)
 
 
 @register
 class Cumsum(ScanOp):
-    def __init__(self):
+    """y_i = x_0 + ... + x_i along `axis`, from its end with `reverse`."""
+
+    def __init__(self) -> None:
         super().__init__("cumsum")
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         reverse = not node.attributes.get("reverse", False)
         return (apply("cumsum", dy, axis=node.attributes["axis"], reverse=reverse),)
 
 
 @register
 class Cumprod(ScanOp):
-    def __init__(self):
+    """y_i = x_0 * ... * x_i along `axis`, from its end with `reverse`."""
+
+    def __init__(self) -> None:
         super().__init__("cumprod")
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         """dx[j] = x[0] ... x[j - 1] s[j] with s[j] = dy[j] + x[j + 1] s[j + 1], without a quotient.
 
         The recurrence is solved by doubling: log2(n) times, the factor and the sum that lead from
@@ -193,7 +208,7 @@ class Cumprod(ScanOp):
         return (apply("transpose", dx, axes=tuple(order.index(i) for i in range(x.ndim))),)
 
 
-def _shifted(x, step, reverse):
+def _shifted(x: Tensor, step: int, reverse: bool) -> Tensor:
     """What is `step` places on along the last axis, back with `reverse`; 0 beyond the end."""
     n, last = x.shape[-1], x.ndim - 1
     step = min(step, n)
@@ -212,7 +227,7 @@ class Argsort(Op):
     open_shapes = True
     dtype_rule = dtypes.own
 
-    def infer(self, x, axis=-1, descending=False):
+    def infer(self, x: Tensor, axis: int = -1, descending: bool = False) -> Spec:
         normalize_axis(self.name, axis, x.ndim)
         return Spec(x.shape, "int32")
 
@@ -225,7 +240,7 @@ class Searchsorted(Op):
     open_shapes = True
     dtype_rule = dtypes.common
 
-    def infer(self, sorted, values, side="left"):
+    def infer(self, sorted: Tensor, values: Tensor, side: str = "left") -> Spec:
         if sorted.ndim != 1:
             raise ValueError(f"{self.name}: expected a sorted vector, received {sorted.shape}")
         if side not in ("left", "right"):
@@ -242,10 +257,10 @@ class BroadcastTo(Op):
     open_shapes = True
     dtype_rule = dtypes.own
 
-    def infer(self, x, shape):
+    def infer(self, x: Tensor, shape: Shape) -> Spec:
         if broadcast_shapes(self.name, x.shape, tuple(shape)) != tuple(shape):
             raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {tuple(shape)}")
         return Spec(shape, x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (sum_to_shape(dy, node.inputs[0].shape),)

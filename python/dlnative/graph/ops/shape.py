@@ -1,11 +1,15 @@
 """Ops that move values without changing them."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
 from ..table import Op, check_same_dtype, normalize_axis, register
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients, Shape
 
 
 @register
@@ -17,16 +21,16 @@ class Reshape(Op):
     open_shapes = True
     dtype_rule: Any = dtypes.own
 
-    def infer(self, x, shape):
+    def infer(self, x: Tensor, shape: Shape) -> Spec:
         shape = tuple(shape)
         if None not in shape and None not in x.shape and math.prod(shape) != math.prod(x.shape):
             raise ValueError(f"reshape: cannot reshape {x.shape} into {shape}: sizes differ")
         return Spec(shape, x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("reshape", dy, shape=node.inputs[0].shape),)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
@@ -34,7 +38,7 @@ class _MoveOp(Op):
     open_shapes = True
     dtype_rule: Any = dtypes.own
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
@@ -45,7 +49,7 @@ class Concatenate(_MoveOp):
     name = "concatenate"
     dtype_rule = dtypes.common
 
-    def infer(self, *xs, axis=-1):
+    def infer(self, *xs: Tensor, axis: int = -1) -> Spec:
         check_same_dtype(self.name, *xs)
         axis = normalize_axis(self.name, axis, xs[0].ndim)
         for x in xs[1:]:
@@ -68,7 +72,7 @@ class Concatenate(_MoveOp):
         shape[axis] = total
         return Spec(shape, xs[0].dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         axis = normalize_axis(self.name, node.attributes.get("axis", -1), dy.ndim)
         grads, start = [], 0
         for x, need in zip(node.inputs, needs):
@@ -84,7 +88,7 @@ class Slice(_MoveOp):
 
     name = "slice"
 
-    def infer(self, x, axis, start, stop):
+    def infer(self, x: Tensor, axis: int, start: int, stop: int) -> Spec:
         axis = normalize_axis(self.name, axis, x.ndim)
         size = x.shape[axis]
         if not 0 <= start <= stop or (size is not None and stop > size):
@@ -93,7 +97,7 @@ class Slice(_MoveOp):
             )
         return Spec(x.shape[:axis] + (stop - start,) + x.shape[axis + 1 :], x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x = node.inputs[0]
         axis = normalize_axis(self.name, node.attributes["axis"], x.ndim)
         parts = []
@@ -113,12 +117,12 @@ class Transpose(_MoveOp):
 
     name = "transpose"
 
-    def infer(self, x, axes):
+    def infer(self, x: Tensor, axes: Sequence[int]) -> Spec:
         axes = tuple(normalize_axis(self.name, a, x.ndim) for a in axes)
         if sorted(axes) != list(range(x.ndim)):
             raise ValueError(f"transpose: expected a permutation of {x.ndim} axes, received {axes}")
         return Spec((x.shape[a] for a in axes), x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         axes = [a % dy.ndim for a in node.attributes["axes"]]
         return (apply("transpose", dy, axes=tuple(axes.index(i) for i in range(len(axes)))),)

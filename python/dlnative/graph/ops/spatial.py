@@ -1,14 +1,22 @@
 """Padding, cropping and resizing of images (batch, height, width, channels)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ..table import Op, link, register, table
-from ..tensor import Spec, apply
+from ..tensor import Node, Spec, Tensor, apply
+from ..types import Gradients, Padding, Shape
 from ..window import check_sizes
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
 class SpatialOp(Op):
-    def check_image(self, shape):
+    """What the ops on images (batch, height, width, channels) share."""
+
+    def check_image(self, shape: Shape) -> None:
+        """ValueError unless it is the shape of images of a known height and width."""
         if len(shape) != 4 or None in shape[1:]:
             raise ValueError(
                 f"{self.name}: expected images of shape (batch, height, width, channels), received "
@@ -22,16 +30,16 @@ class ZeroPad2D(SpatialOp):
 
     name = "zero_pad2d"
 
-    def infer(self, x, padding):
+    def infer(self, x: Tensor, padding: Padding) -> Spec:
         self.check_image(x.shape)
         top, bottom, left, right = check_sizes(self.name, "padding", padding, 4, least=0)
         batch, height, width, channels = x.shape
         return Spec((batch, height + top + bottom, width + left + right, channels), x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("crop2d", dy, cropping=node.attributes["padding"]),)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
@@ -41,7 +49,7 @@ class Crop2D(SpatialOp):
 
     name = "crop2d"
 
-    def infer(self, x, cropping):
+    def infer(self, x: Tensor, cropping: Sequence[int]) -> Spec:
         self.check_image(x.shape)
         top, bottom, left, right = check_sizes(self.name, "cropping", cropping, 4, least=0)
         batch, height, width, channels = x.shape
@@ -53,15 +61,18 @@ class Crop2D(SpatialOp):
             )
         return Spec((batch, *kept, channels), x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("zero_pad2d", dy, padding=node.attributes["cropping"]),)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
 class Upsample(SpatialOp):
-    def out_shape(self, shape, size, interpolation):
+    """What enlarging and its gradient share."""
+
+    def out_shape(self, shape: Shape, size: Sequence[int], interpolation: str) -> Shape:
+        """Shape of y for x of `shape`."""
         self.check_image(shape)
         size = check_sizes(self.name, "size", size, 2)
         if interpolation not in INTERPOLATIONS:
@@ -72,7 +83,7 @@ class Upsample(SpatialOp):
         batch, height, width, channels = shape
         return batch, height * size[0], width * size[1], channels
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         taps = {"nearest": 0, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
         large = max(node.inputs[0].size, node.outputs[0].size)
         return large * 4 * taps[node.attributes.get("interpolation", "nearest")]
@@ -84,10 +95,12 @@ class Upsample2D(Upsample):
 
     name = "upsample2d"
 
-    def infer(self, x, size=(2, 2), interpolation="nearest"):
+    def infer(
+        self, x: Tensor, size: Sequence[int] = (2, 2), interpolation: str = "nearest"
+    ) -> Spec:
         return Spec(self.out_shape(x.shape, size, interpolation), x.dtype)
 
-    def gradient(self, node, dy, needs):
+    def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         shape = node.inputs[0].shape
         return (apply("upsample2d_backward", dy, input_shape=shape, **node.attributes),)
 
@@ -98,7 +111,13 @@ class Upsample2DBackward(Upsample):
 
     name = "upsample2d_backward"
 
-    def infer(self, dy, input_shape, size=(2, 2), interpolation="nearest"):
+    def infer(
+        self,
+        dy: Tensor,
+        input_shape: Shape,
+        size: Sequence[int] = (2, 2),
+        interpolation: str = "nearest",
+    ) -> Spec:
         expected = self.out_shape(input_shape, size, interpolation)
         if dy.shape != expected:
             raise ValueError(

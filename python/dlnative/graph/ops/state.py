@@ -1,7 +1,9 @@
 """Assignment, the one op that writes state, and the running mean of metrics."""
 
+from __future__ import annotations
+
 from ..table import Op, check_same_dtype, register
-from ..tensor import Spec
+from ..tensor import Node, Spec, Tensor
 
 
 @register
@@ -11,7 +13,9 @@ class Assign(Op):
     name = "assign"
     writes = (0,)
 
-    def infer(self, variable, value, condition=None):
+    def infer(
+        self, variable: Tensor, value: Tensor, condition: Tensor | None = None
+    ) -> tuple[Spec, ...]:
         check_same_dtype(self.name, variable, value)
         if variable.shape != value.shape:
             raise ValueError(f"assign: expected shape {variable.shape}, received {value.shape}")
@@ -19,7 +23,7 @@ class Assign(Op):
             raise ValueError(f"assign: expected a condition of one bool, received {condition}")
         return ()
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 0
 
 
@@ -31,7 +35,7 @@ class AccumulateMean(Op):
     input_dtypes = {0: "float64"}
     inplace = {0: 0}
 
-    def infer(self, state, values, weight=None):
+    def infer(self, state: Tensor, values: Tensor, weight: Tensor | None = None) -> Spec:
         if state.shape != (2,) or state.dtype != "float64":
             raise ValueError(
                 f"accumulate_mean: expected a float64 state of shape (2,), received {state}"
@@ -43,5 +47,5 @@ class AccumulateMean(Op):
             )
         return Spec(state.shape, state.dtype)
 
-    def flops(self, node):
+    def flops(self, node: Node) -> int:
         return 2 * node.inputs[1].size
