@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
 from .. import config
 from .cache import ProgramCache
 
-__all__ = ["ProgramCache", "build"]
+if TYPE_CHECKING:
+    from .._core import Arena
+    from ..graph.tensor import Graph, Tensor
+    from .native import NativeFunction
+    from .numpy import NumpyFunction
+
+__all__ = ["Function", "ProgramCache", "build"]
+
+Function: TypeAlias = "NativeFunction | NumpyFunction"  # a step that can be run
 
 
-def build(graph, outputs, engine=None, arena=None):
+def build(
+    graph: Graph, outputs: Sequence[Tensor], engine: str | None = None, arena: Arena | None = None
+) -> Function:
     """Makes a Function that computes `outputs` and all state updates of `graph`.
 
     Args:

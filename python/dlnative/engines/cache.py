@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
 from .. import changes
+
+if TYPE_CHECKING:
+    from .._core import Arena
 
 _caches: weakref.WeakSet[ProgramCache] = weakref.WeakSet()
 _held: list[ProgramCache] = []  # by a fork that is under way
@@ -28,22 +33,22 @@ class ProgramCache:
         dropped: How often the kept programs were dropped; who holds one of them looks at it.
     """
 
-    def __init__(self, kept):
+    def __init__(self, kept: int) -> None:
         from .. import _core
 
         self.kept = kept
         self._make_locks()
         self.arena = _core.Arena()
         self.dropped = 0
-        self._entries = {}
+        self._entries: dict[Hashable, Any] = {}
         self._changes = changes.count()
         _caches.add(self)
 
-    def _make_locks(self):
+    def _make_locks(self) -> None:
         self.lock = threading.RLock()
         self.training = threading.RLock()
 
-    def get(self, key, build):
+    def get(self, key: Hashable, build: Callable[[Arena], Any]) -> Any:
         """What `build(arena)` returned for this key; it is called where nothing is kept."""
         with self.lock:
             self.refresh()
@@ -59,18 +64,18 @@ class ProgramCache:
             self._entries[key] = entry
             return entry
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Drops all programs if something they were built from has changed."""
         if self._changes != changes.count():
             self.clear()
 
-    def clear(self):
+    def clear(self) -> None:
         """Drops all programs."""
         self._entries.clear()
         self._changes = changes.count()
         self.dropped += 1
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._entries)
 
 
@@ -78,7 +83,7 @@ class ProgramCache:
 # thread that forked is alone, and whatever others held is free.
 
 
-def _before_fork():
+def _before_fork() -> None:
     for cache in list(_caches):
         try:
             cache.arena.acquire()
@@ -87,12 +92,12 @@ def _before_fork():
         _held.append(cache)
 
 
-def _after_fork_in_parent():
+def _after_fork_in_parent() -> None:
     while _held:
         _held.pop().arena.release()
 
 
-def _after_fork_in_child():
+def _after_fork_in_child() -> None:
     for cache in _held:
         cache.arena.reset_turns()
     _held.clear()

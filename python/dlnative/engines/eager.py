@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -10,24 +12,28 @@ from .. import config
 from ..graph import Spec, Tensor
 from ..graph import tensor as graph_tensor
 from ..graph.dtypes import FLOATS, dtype_of
+from ..graph.table import Op
 from ..graph.tensor import ValueTensor, is_variable
+from ..graph.types import Attributes
 
 
 @cache
-def _name(dtype):
+def _name(dtype: np.dtype) -> str:
     """dtype.name, which NumPy works out anew in five microseconds each time."""
     return dtype.name
 
 
 @cache
-def _native():
+def _native() -> Callable[..., None]:
     """What the native engine computes an op with; imported when the first one is computed."""
     from .. import _core
 
     return _core.execute
 
 
-def compute(op, inputs, attributes, out=None):
+def compute(
+    op: Op, inputs: Sequence[Any], attributes: Attributes, out: np.ndarray | None = None
+) -> Any:
     """Runs one op on arrays.
 
     Args:
@@ -41,7 +47,7 @@ def compute(op, inputs, attributes, out=None):
         the arrays given for the state are overwritten.
     """
     arrays = _arrays(op, inputs)
-    specs, attributes = op.check_call(
+    found, attributes = op.check_call(
         [None if a is None else Tensor(a.shape, _name(a.dtype)) for a in arrays], attributes
     )
     for name in ("input_shape", "shape"):
@@ -49,8 +55,8 @@ def compute(op, inputs, attributes, out=None):
             raise ValueError(
                 f"{op.name}: expected {name!r} without open sizes, received {attributes[name]}"
             )
-    single = isinstance(specs, Spec)
-    specs = (specs,) if single else specs
+    single = isinstance(found, Spec)
+    specs = (found,) if isinstance(found, Spec) else found
     if out is not None and (
         not single
         or out.shape != specs[0].shape
@@ -88,7 +94,7 @@ def compute(op, inputs, attributes, out=None):
     return outputs[0] if single else tuple(outputs)
 
 
-def compute_tensors(op, inputs, attributes):
+def compute_tensors(op: Op, inputs: Sequence[Any], attributes: Attributes) -> Any:
     """The same with value tensors as results."""
     results = compute(op, inputs, attributes)
     if isinstance(results, tuple):
@@ -99,12 +105,12 @@ def compute_tensors(op, inputs, attributes):
 graph_tensor.compute = compute_tensors
 
 
-def _arrays(op, inputs):
+def _arrays(op: Op, inputs: Sequence[Any]) -> list[Any]:
     """The inputs as C-contiguous arrays of the dtypes that the op takes."""
     if op.dtype_rule is not None:
         targets = op.operand_dtypes([None if v is None else dtype_of(v, op.name) for v in inputs])
         for i, (value, dtype) in enumerate(zip(inputs, targets)):
-            if isinstance(value, (int, float)):
+            if dtype is not None and isinstance(value, (int, float)):
                 op.check_constant(i, value, dtype)
         return [
             None if v is None else _plain(_array(v), dtype) for v, dtype in zip(inputs, targets)
@@ -138,30 +144,30 @@ def _arrays(op, inputs):
     return [None if a is None else _converted(op, i, a, dtype) for i, a in enumerate(arrays)]
 
 
-def _array(value):
+def _array(value: Any) -> np.ndarray:
     known = is_variable(value) or isinstance(value, ValueTensor)
     return np.asarray(value.value if known else value)
 
 
-def _converted(op, i, array, dtype):
+def _converted(op: Op, i: int, array: np.ndarray, dtype: str) -> np.ndarray:
     if i in op.index_inputs and array.dtype.kind in "iu":
         dtype = "int32"
     dtype = op.input_dtypes.get(i, dtype)
     return _plain(array, dtype)
 
 
-def _is_plain(array):
+def _is_plain(array: np.ndarray) -> bool:
     """Whether the kernels can read it as it is: in the order of its axes and bytes, and aligned."""
     return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
 
 
-def _plain(array, dtype):
+def _plain(array: np.ndarray, dtype: str | None) -> np.ndarray:
     if _name(array.dtype) == dtype and _is_plain(array):
         return array
     return np.array(array, dtype=dtype, order="C")
 
 
-def _check_indices(op, arrays):
+def _check_indices(op: Op, arrays: Sequence[Any]) -> None:
     """What indexes memory, such as class numbers, must be in range."""
     for i, (other, axis) in op.index_inputs.items():
         if not arrays[i].size:

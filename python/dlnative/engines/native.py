@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import _core
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..graph.tensor import Tensor
+    from ..plan import Plan
+    from ..variables import Variable
 
 
 class NativeFunction:
@@ -18,7 +28,7 @@ class NativeFunction:
             in the form that the kernels read. Programs share the copies of the same weights.
     """
 
-    def __init__(self, plan, arena=None):
+    def __init__(self, plan: Plan, arena: _core.Arena | None = None) -> None:
         self.plan = plan
         self.program = _core.Program(plan.bytes, _core.Arena() if arena is None else arena)
         for feed in plan.feeds:
@@ -52,13 +62,13 @@ class NativeFunction:
         self._call = self.program.call
         self._run = self.program.run
 
-    def _buffer(self, tensor):
+    def _buffer(self, tensor: Tensor) -> Any:
         memory = self.plan.memory
         if id(tensor) in memory.places:
             return memory.offset(tensor), tensor.dtype, tensor.shape
         return self.plan.schedule.array_of(tensor)
 
-    def __call__(self, *arrays, step=0):
+    def __call__(self, *arrays: np.ndarray, step: int = 0) -> tuple[np.ndarray, ...]:
         """One run on whole arrays, one per feed; returns a tuple of new arrays.
 
         For augmentation the rows are samples 0, 1, ... of epoch `step`.
@@ -69,7 +79,17 @@ class NativeFunction:
         finally:
             self._count()
 
-    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None, epoch=0):
+    def run(
+        self,
+        arrays: Sequence[np.ndarray],
+        indices: np.ndarray | None,
+        first: int,
+        steps: int,
+        step: int = 0,
+        max_seconds: float | None = None,
+        out: Sequence[np.ndarray] | None = None,
+        epoch: int = 0,
+    ) -> int:
         """Runs up to `steps` steps over rows of data sets in one call, without the GIL.
 
         Args:
@@ -96,7 +116,7 @@ class NativeFunction:
         finally:
             self._count()
 
-    def _start(self):
+    def _start(self) -> list[int]:
         """The versions of the packed weights. What is about to be written has changed, too: an
         interrupt may come before it is counted afterwards.
         """
@@ -104,10 +124,10 @@ class NativeFunction:
         versions = [max([b.version for b in buffers]) for buffers in self._sources]
         return [versions[i] for i in self._source_of]
 
-    def _count(self):
+    def _count(self) -> None:
         for buffer in self._changes:
             buffer.changed()
 
 
-def _buffers(variables):
+def _buffers(variables: Iterable[Variable]) -> tuple[Any, ...]:
     return tuple({id(v.buffer): v.buffer for v in variables}.values())

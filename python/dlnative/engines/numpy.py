@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,34 +13,43 @@ from ..graph.tensor import is_variable
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Graph, Node, Tensor
+
 
 class NumpyFunction:
     """A graph walked with `dlnative.reference`; same interface as NativeFunction."""
 
-    def __init__(self, graph, outputs, arena=None):
+    def __init__(
+        self, graph: Graph, outputs: Sequence[Tensor], arena: _core.Arena | None = None
+    ) -> None:
         place_variables(graph)
         self.turns = _core.Arena() if arena is None else arena
         self.feeds = graph.feeds
         self.outputs = list(outputs)
         self.nodes = live_nodes(graph.nodes, outputs)
 
-    def __call__(self, *arrays, step=0):
+    def __call__(self, *arrays: np.ndarray, step: int = 0) -> tuple[np.ndarray, ...]:
         """One run on whole arrays, one per feed; returns a tuple of new arrays."""
         return self._step(arrays, step, step, None)
 
-    def _step(self, arrays, step, epoch, samples):
+    def _step(
+        self, arrays: Sequence[np.ndarray], step: int, epoch: int, samples: np.ndarray | None
+    ) -> tuple[np.ndarray, ...]:
         self.turns.acquire()
         try:
             return self._compute(arrays, step, epoch, samples)
         finally:
             self.turns.release()
 
-    def _compute(self, arrays, step, epoch, samples):
+    def _compute(
+        self, arrays: Sequence[np.ndarray], step: int, epoch: int, samples: np.ndarray | None
+    ) -> tuple[np.ndarray, ...]:
         if len(arrays) != len(self.feeds):
             raise ValueError(f"expected {len(self.feeds)} arrays, received {len(arrays)}")
         if samples is None:
             samples = np.arange(self.feeds[0].shape[0] if self.feeds and self.feeds[0].shape else 0)
-        values = {}
+        values: dict[int, np.ndarray] = {}
         for feed, array in zip(self.feeds, arrays):
             if array.shape != feed.shape:
                 raise ValueError(f"expected an array of shape {feed.shape}, received {array.shape}")
@@ -48,8 +59,15 @@ class NumpyFunction:
                 self._run_node(node, values, step, epoch, samples)
         return tuple(np.array(self._value(t, values)) for t in self.outputs)
 
-    def _run_node(self, node, values, step, epoch, samples):
-        inputs = [None if t is None else self._value(t, values) for t in node.inputs]
+    def _run_node(
+        self,
+        node: Node,
+        values: dict[int, np.ndarray],
+        step: int,
+        epoch: int,
+        samples: np.ndarray | None,
+    ) -> None:
+        inputs: list[Any] = [None if t is None else self._value(t, values) for t in node.inputs]
         attributes = node.attributes
         if node.op.random or node.op.per_sample:
             given = {"step": step} if node.op.random else {"epoch": epoch, "samples": samples}
@@ -74,13 +92,23 @@ class NumpyFunction:
                 values[id(t)] = result
 
     @staticmethod
-    def _value(tensor, values):
+    def _value(tensor: Tensor, values: dict[int, np.ndarray]) -> np.ndarray:
         if tensor.source is None or id(tensor) in values:
             return values[id(tensor)]
         source = tensor.source
         return source if isinstance(source, np.ndarray) else source.array
 
-    def run(self, arrays, indices, first, steps, step=0, max_seconds=None, out=None, epoch=0):
+    def run(
+        self,
+        arrays: Sequence[np.ndarray],
+        indices: np.ndarray | None,
+        first: int,
+        steps: int,
+        step: int = 0,
+        max_seconds: float | None = None,
+        out: Sequence[np.ndarray] | None = None,
+        epoch: int = 0,
+    ) -> int:
         """Runs up to `steps` steps; see NativeFunction.run."""
         start = time.monotonic()
         for s in range(steps):

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
+from ._arrays import Array
 
-def custom_gradient(y, *xs, rule):
+
+def custom_gradient(y: Array, *xs: Array, rule: Callable[..., Any]) -> Array:
     """y; the gradient is the caller's."""
     return np.array(y)
 
 
-def stop_gradient(x):
+def stop_gradient(x: Array) -> Array:
     """y = x"""
     return np.array(x)
 
 
-def numpy_function(*xs, function, shapes, dtypes, backward=None):
+def numpy_function(
+    *xs: Array,
+    function: Callable[..., Any],
+    shapes: Sequence[Sequence[int]],
+    dtypes: Sequence[str],
+    backward: Callable[..., Any] | None = None,
+) -> Array | tuple[Array, ...]:
     """What `function` makes of the arrays, in the shapes and dtypes that were announced."""
     results = function(*(np.array(x) for x in xs))
     results = tuple(results) if isinstance(results, (tuple, list)) else (results,)
