@@ -115,6 +115,7 @@ class Schedule:
         self._slots[index] = merged
         self._positions[id(merged)] = index
         self._producers.update((id(t), merged) for t in (*merged.outputs, *results))
+        reads.update((id(t), t) for t in _state_access(merged)[0])
         self._access[id(merged)] = tuple(reads.values()), tuple(writes.values())
         self._note_uses(merged)
 
