@@ -8,6 +8,9 @@ asked for; a function of one's own maps a tensor to a tensor by means of these f
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 from .graph import Tensor, apply
 from .graph.tensor import ValueTensor
 from .ops import activations as _ops
@@ -38,13 +41,21 @@ from .ops.activations import (
     threshold,
 )
 from .ops.elementwise import multiply, tanh
-from .utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
+from .utils.serialization import (
+    Identifier,
+    deserialize_keras_object,
+    resolve,
+    serialize_keras_object,
+)
+
+if TYPE_CHECKING:
+    from .graph.types import Result, TensorLike
 
 # As in Keras these are two names of one function.
 swish, hard_swish = silu, hard_silu
 
 
-def _run(name, x, **attributes):
+def _run(name: str, x: TensorLike, **attributes: Any) -> Result:
     """A row of the op table on `x`, which is an array, a Variable or a tensor."""
     result = apply(name, x, **attributes)
     if isinstance(result, ValueTensor) and not isinstance(x, Tensor):
@@ -52,12 +63,17 @@ def _run(name, x, **attributes):
     return result
 
 
-def linear(x):
+def linear(x: TensorLike) -> Result:
     """y = x"""
     return x
 
 
-def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
+def relu(
+    x: TensorLike,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+) -> Result:
     """y = max(x, 0); its gradient at 0 is 0.
 
     With the other arguments: y = max_value where x >= max_value, x where x > threshold, and
@@ -68,12 +84,12 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     return _run("relu", x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
 
 
-def gelu(x, approximate=False):
+def gelu(x: TensorLike, approximate: bool = False) -> Result:
     """y = x * P(X <= x), X standard normal; with `approximate` by its tanh form, as `ops.gelu`."""
     return _ops.gelu(x, approximate=approximate)
 
 
-def mish(x):
+def mish(x: TensorLike) -> Result:
     """y = x * tanh(softplus(x))
 
     Reference:
@@ -82,12 +98,12 @@ def mish(x):
     return multiply(x, tanh(softplus(x)))
 
 
-def exponential(x):
+def exponential(x: TensorLike) -> Result:
     """y = e^x"""
     return _run("exponential", x)
 
 
-def step(x):
+def step(x: TensorLike) -> Result:
     """y = 1 where x > 0, else 0; its gradient is 0 everywhere, so nothing before it learns."""
     return _run("step", x)
 
@@ -131,7 +147,7 @@ _KNOWN = {
 __all__ = [*_KNOWN, "deserialize", "get", "serialize"]
 
 
-def serialize(activation):
+def serialize(activation: Callable[..., Any]) -> Any:
     """The name of a built-in activation, else its configuration.
 
     Raises:
@@ -147,12 +163,14 @@ def serialize(activation):
     return serialize_keras_object(activation)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(
+    config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Any:
     """The activation of a name or a configuration."""
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier):
+def get(identifier: Identifier) -> Callable[..., Any]:
     """The activation that `identifier` means.
 
     Args:

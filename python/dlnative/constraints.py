@@ -8,14 +8,22 @@ program. On a NumPy array it returns an array.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import config, ops
 from .changes import Tracked
 from .hyperparameters import Option
 from .ops import arguments
 from .utils.numbers import finite_number
-from .utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
+from .utils.serialization import (
+    Identifier,
+    deserialize_keras_object,
+    resolve,
+    serialize_keras_object,
+)
+
+if TYPE_CHECKING:
+    from .graph.types import Axes, Result, TensorLike
 
 
 class Constraint(Tracked):
@@ -41,6 +49,7 @@ class Constraint(Tracked):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Constraint:
+        """The constraint of a configuration that `get_config` gave."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -100,15 +109,15 @@ class MaxNorm(Constraint):
     max_value = Option(_norm)
     axis = Option(_axis)
 
-    def __init__(self, max_value=2, axis=0):
+    def __init__(self, max_value: float = 2, axis: Axes = 0) -> None:
         self.max_value = max_value
         self.axis = axis
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> Result:
         norms = _norms(w, self.axis)
         return _with_norms(w, norms, ops.clip(norms, 0, self.max_value))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"max_value": self.max_value, "axis": self.axis}
 
 
@@ -131,18 +140,20 @@ class MinMaxNorm(Constraint):
     rate = Option(_number)
     axis = Option(_axis)
 
-    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
+    def __init__(
+        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axes = 0
+    ) -> None:
         self.min_value = min_value
         self.max_value = max_value
         self.rate = rate
         self.axis = axis
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> Result:
         norms = _norms(w, self.axis)
         clipped = ops.clip(norms, self.min_value, self.max_value)
         return _with_norms(w, norms, self.rate * clipped + (1 - self.rate) * norms)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "min_value": self.min_value,
             "max_value": self.max_value,
@@ -154,7 +165,7 @@ class MinMaxNorm(Constraint):
 class NonNeg(Constraint):
     """max(w, 0)"""
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> Result:
         return ops.maximum(w, 0)
 
 
@@ -167,14 +178,14 @@ class UnitNorm(Constraint):
 
     axis = Option(_axis)
 
-    def __init__(self, axis=0):
+    def __init__(self, axis: Axes = 0) -> None:
         self.axis = axis
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> Result:
         norms = _norms(w, self.axis)
         return ops.divide(w, norms + config.epsilon())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"axis": self.axis}
 
 
@@ -217,7 +228,7 @@ def deserialize(
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier) -> Any:
     """The constraint that `identifier` means.
 
     Args:

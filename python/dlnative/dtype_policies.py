@@ -32,21 +32,26 @@ class DTypePolicy:
 
     @property
     def name(self) -> str:
+        """The name it was made of."""
         return self._name
 
     @property
     def variable_dtype(self) -> str:
+        """The dtype of weights."""
         return self._name
 
     @property
     def compute_dtype(self) -> str:
+        """The dtype of the computation."""
         return self._name
 
     def get_config(self) -> dict[str, Any]:
+        """Constructor arguments that make the same policy again."""
         return {"name": self._name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
+        """The policy of a configuration that `get_config` gave."""
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:

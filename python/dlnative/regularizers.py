@@ -7,12 +7,23 @@ a NumPy array it returns a number.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 from . import ops
 from .changes import Tracked
 from .graph import Tensor, apply
 from .graph.tensor import ValueTensor
 from .hyperparameters import Number, Option
-from .utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
+from .utils.serialization import (
+    Identifier,
+    deserialize_keras_object,
+    resolve,
+    serialize_keras_object,
+)
+
+if TYPE_CHECKING:
+    from .graph.types import Result, TensorLike
 
 
 class Regularizer(Tracked):
@@ -22,18 +33,19 @@ class Regularizer(Tracked):
     by `dlnative.ops`.
     """
 
-    def __call__(self, x):
+    def __call__(self, x: TensorLike) -> Result:
         raise NotImplementedError("A regularizer must implement __call__(x)")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Constructor arguments that make the same regularizer again."""
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Regularizer:
+        """The regularizer of a configuration that `get_config` gave."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
@@ -59,11 +71,11 @@ class L1L2(Regularizer):
     l1 = Number(0.0)
     l2 = Number(0.0)
 
-    def __init__(self, l1=0.0, l2=0.0):
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = 0.0 if l1 is None else l1
         self.l2 = 0.0 if l2 is None else l2
 
-    def __call__(self, x):
+    def __call__(self, x: TensorLike) -> Result:
         if not isinstance(x, Tensor):
             return self(ValueTensor(x)).item()
         terms = []
@@ -77,7 +89,7 @@ class L1L2(Regularizer):
             return apply("rescale", apply("sum", x), scale=0.0)
         return terms[0] if len(terms) == 1 else apply("add", *terms)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"l1": self.l1, "l2": self.l2}
 
 
@@ -88,10 +100,10 @@ class L1(L1L2):
         l1: Factor, 0 or greater.
     """
 
-    def __init__(self, l1=0.01):
+    def __init__(self, l1: float = 0.01) -> None:
         super().__init__(l1=0.01 if l1 is None else l1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"l1": self.l1}
 
 
@@ -102,14 +114,14 @@ class L2(L1L2):
         l2: Factor, 0 or greater.
     """
 
-    def __init__(self, l2=0.01):
+    def __init__(self, l2: float = 0.01) -> None:
         super().__init__(l2=0.01 if l2 is None else l2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"l2": self.l2}
 
 
-def _check_mode(instance, name, value):
+def _check_mode(instance: object, name: str, value: Any) -> str:
     if value not in ("rows", "columns"):
         raise ValueError(
             f"{type(instance).__name__}: expected mode 'rows' or 'columns', received {value!r}"
@@ -138,30 +150,29 @@ class OrthogonalRegularizer(Regularizer):
     factor = Number(0.0)
     mode = Option(_check_mode)
 
-    def __init__(self, factor=0.01, mode="rows"):
+    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = factor
         self.mode = mode
 
-    def __call__(self, x):
+    def __call__(self, x: TensorLike) -> Result:
         if not isinstance(x, Tensor):
             return self(ValueTensor(x)).item()
         if x.ndim != 2:
             raise ValueError(
                 f"OrthogonalRegularizer: expected a weight of two axes, received shape {x.shape}"
             )
-        if self.mode == "columns":
-            x = ops.transpose(x)
-        count = x.shape[0]
+        vectors = ops.transpose(x) if self.mode == "columns" else x
+        count = vectors.shape[0]
         if count < 2:
             raise ValueError(
                 f"OrthogonalRegularizer: expected at least two {self.mode}, received {count}"
             )
-        rows = ops.normalize(x, axis=1)
+        rows = ops.normalize(vectors, axis=1)
         others = 1.0 - ops.eye(count, dtype=x.dtype)
         cosines = ops.abs(ops.matmul(rows, ops.transpose(rows))) * others
         return (self.factor / (count * (count - 1))) * ops.sum(cosines)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"factor": self.factor, "mode": self.mode}
 
 
@@ -173,17 +184,19 @@ globals().update(_ALIASES)  # `regularizers.l2(0.01)` is `regularizers.L2(0.01)`
 __all__ = [*_CLASSES, *_ALIASES, "Regularizer", "deserialize", "get", "serialize"]
 
 
-def serialize(regularizer):
+def serialize(regularizer: Regularizer | Callable[..., Any]) -> dict[str, Any]:
     """The configuration of a regularizer."""
     return serialize_keras_object(regularizer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(
+    config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Any:
     """The regularizer of a configuration or a name."""
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier):
+def get(identifier: Identifier) -> Any:
     """The regularizer that `identifier` means.
 
     Args:

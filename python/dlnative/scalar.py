@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .graph.tensor import STEP_DTYPES
 from .variables import Variable, place
 
@@ -14,14 +16,14 @@ class Scalar(Variable):
     number of the step in programs: it is rounded where it meets arrays, and decides no dtype.
     """
 
-    def __init__(self, value, dtype, name, path=None):
+    def __init__(self, value: float, dtype: str, name: str, path: str | None = None) -> None:
         super().__init__(value, dtype=dtype, name=name, trainable=False, path=path)
         place([self])
 
     @property
-    def is_step_scalar(self):
+    def is_step_scalar(self) -> bool:
         return self.dtype in STEP_DTYPES
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         place([self])

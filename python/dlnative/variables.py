@@ -6,7 +6,9 @@ import contextlib
 import itertools
 import math
 import operator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +18,10 @@ from .graph.operators import Operators
 from .graph.table import table
 from .graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
 
+if TYPE_CHECKING:
+    from .graph.tensor import Graph
+    from .graph.types import DTypeLike, TensorLike
+
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 
 _changes = itertools.count(1)
@@ -23,7 +29,7 @@ _without_memory: ContextVar[bool] = ContextVar("without_memory", default=False)
 
 
 @contextlib.contextmanager
-def without_memory():
+def without_memory() -> Iterator[None]:
     """A `with` block in which layers make weights that have a shape and a dtype, and nothing else.
 
     No initial value is drawn and no memory taken: the values are to come from a file. Until then
@@ -36,7 +42,7 @@ def without_memory():
         _without_memory.reset(token)
 
 
-def is_without_memory():
+def is_without_memory() -> bool:
     """Whether the thread is in a `without_memory` block."""
     return _without_memory.get()
 
@@ -76,20 +82,20 @@ class Variable:
 
     def __init__(
         self,
-        value,
-        dtype=None,
-        name="variable",
-        trainable=True,
-        path=None,
-        regularizer=None,
-        constraint=None,
-    ):
+        value: TensorLike,
+        dtype: DTypeLike | None = None,
+        name: str = "variable",
+        trainable: bool = True,
+        path: str | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> None:
         dtype = dtype if dtype is None else standard_dtype(dtype, f"Variable '{name}': dtype")
         value = np.array(value, dtype=dtype, order="C", ndmin=0)
         standard_dtype(value.dtype, f"Variable '{name}': dtype")
         self._value = value
         self._placed = False
-        self._buffer = None  # the FlatBuffer that it is a part of
+        self._buffer: FlatBuffer | None = None  # that it is a part of
         self.shape = value.shape
         self.dtype = value.dtype.name
         self.name = name
@@ -100,30 +106,30 @@ class Variable:
         self.learning_rate_factor = 1.0  # by which an optimizer's learning rate is multiplied
 
     @classmethod
-    def empty(cls, shape, dtype, **kwargs):
+    def empty(cls, shape: Sequence[int], dtype: DTypeLike, **kwargs: Any) -> Variable:
         """A variable without memory: `allocate`, `assign` and the first program give it some."""
         variable = cls(0, dtype, **kwargs)
         variable._value = np.broadcast_to(variable._value, shape)
         variable.shape = variable._value.shape
         return variable
 
-    def allocate(self):
+    def allocate(self) -> None:
         """Gives a variable that has none yet memory, whose contents are whatever lies there."""
         if not self._value.flags.writeable:
             self._value = np.empty(self.shape, self.dtype)
 
     @property
-    def value(self):
+    def value(self) -> Any:
         """The live values, to be read only (`assign` writes them); in a traced call the tensor."""
         graph = traced_graph()
         return self._live() if graph is None else graph.variable(self)
 
-    def _live(self):
+    def _live(self) -> np.ndarray:
         view = self._value.view()
         view.flags.writeable = False
         return view
 
-    def _untraced(self, wanted):
+    def _untraced(self, wanted: str) -> None:
         """Raises where a program is being made, for which the present values are not the right."""
         if traced_graph() is not None:
             raise TypeError(
@@ -133,7 +139,7 @@ class Variable:
             )
 
     @property
-    def array(self):
+    def array(self) -> np.ndarray:
         """The memory itself, for programs: who writes there calls `changed` afterwards.
 
         Its address is fixed once a program has been built.
@@ -141,29 +147,31 @@ class Variable:
         return self._value
 
     @property
-    def buffer(self):
+    def buffer(self) -> FlatBuffer | None:
         """The FlatBuffer in which the values lie; None before a program uses them."""
         return self._buffer
 
-    def changed(self):
+    def changed(self) -> None:
         """What was made of the values, such as packed weights, is made anew when it is needed."""
         if self._buffer is not None:
             self._buffer.changed()
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     @property
-    def size(self):
+    def size(self) -> int:
+        """The number of elements."""
         return math.prod(self.shape)
 
-    def numpy(self):
+    def numpy(self) -> np.ndarray:
         """A copy of the values."""
         self._untraced("numpy()")
         return self._value.copy()
 
-    def assign(self, value):
+    def assign(self, value: TensorLike) -> Any:
         """Overwrites the values in place.
 
         While a program is being made nothing is written: from there on the variable *is* the new
@@ -191,103 +199,107 @@ class Variable:
         self.changed()
         return self.value
 
-    def assign_add(self, value):
+    def assign_add(self, value: TensorLike) -> Any:
         """variable = variable + value; see `assign`."""
-        return self.assign(self + value)
+        return self.assign(self + value)  # type: ignore[operator]
 
-    def assign_sub(self, value):
+    def assign_sub(self, value: TensorLike) -> Any:
         """variable = variable - value; see `assign`."""
-        return self.assign(self - value)
+        return self.assign(self - value)  # type: ignore[operator]
 
-    def _assign_in(self, graph, value):
+    def _assign_in(self, graph: Graph, value: TensorLike) -> Tensor:
         if isinstance(value, Variable):
-            value = graph.variable(value)
+            tensor: Any = graph.variable(value)
         elif not isinstance(value, Tensor) or isinstance(value, ValueTensor):
-            value = graph.constant(np.asarray(value), graph.leaf(self).dtype)
+            tensor = graph.constant(np.asarray(value), graph.leaf(self).dtype)
         elif value.is_symbolic or value.graph is not graph:
             raise TypeError(f"Variable '{self.path}': {value!r} belongs to another call")
-        self._check_shape(value)
+        else:
+            tensor = value
+        self._check_shape(tensor)
         dtype = graph.leaf(self).dtype  # fed in another one it has that
-        if self.is_step_scalar and not isinstance(value, StepScalar):
-            value = graph.apply(table["cast"], (value,), {"dtype": dtype}, StepScalar)
-        graph.assign(self, value if value.dtype == dtype else apply("cast", value, dtype=dtype))
+        if self.is_step_scalar and not isinstance(tensor, StepScalar):
+            tensor = graph.apply(table["cast"], (tensor,), {"dtype": dtype}, StepScalar)
+        graph.assign(self, tensor if tensor.dtype == dtype else apply("cast", tensor, dtype=dtype))
         return graph.variable(self)
 
-    def _check_shape(self, value):
+    def _check_shape(self, value: Any) -> None:
         if tuple(value.shape) != self.shape:
             raise ValueError(
                 f"Variable '{self.path}': expected values of shape {self.shape}, "
                 f"received {tuple(value.shape)}"
             )
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: with values of its own, in no buffer."""
         return {**self.__dict__, "_value": self._value.copy(), "_placed": False, "_buffer": None}
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         self._untraced("The array")
         if copy is False and (dtype is None or dtype == self._value.dtype):
             return self.value
         return np.array(self._value, dtype=dtype)
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Tensor) for x in inputs):
             return NotImplemented
         result = Operators.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore
         return result.value[()] if isinstance(result, ValueTensor) else result
 
-    def _numpy_function(self, ufunc, method, inputs, kwargs):
+    def _numpy_function(
+        self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         self._untraced(f"np.{ufunc.__name__}")
         values = (x.value if isinstance(x, Variable) else x for x in inputs)
         return getattr(ufunc, method)(*values, **kwargs)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype}>"
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         self._untraced("The format")
         return format(repr(self) if self.shape else self._value.item(), spec)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return self._as_number(float)
 
-    def __int__(self):
+    def __int__(self) -> int:
         return self._as_number(int)
 
-    def __complex__(self):
+    def __complex__(self) -> complex:
         return self._as_number(complex)
 
-    def __index__(self):
+    def __index__(self) -> int:
         return self._as_number(operator.index)
 
-    def _as_number(self, convert):
+    def _as_number(self, convert: Callable[[Any], Any]) -> Any:
         if self.shape:
             raise TypeError(f"expected a Variable of shape () for a number, received {self.shape}")
         return convert(self.value)
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         raise TypeError(
             f"Variable '{self.path}' has no truth value. Compare it by `is` or `is not None`, or "
             "use its values: variable.numpy()"
         )
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return id(self)
 
 
-def _answer(function):
+def _answer(function: Callable[..., Any]) -> Callable[..., Any]:
     """A special method that answers as the values do, or as the tensor in a traced call."""
 
-    def method(self, *args):
+    def method(self: Variable, *args: Any) -> Any:
         return function(self.value, *(a.value if isinstance(a, Variable) else a for a in args))
 
     return method
 
 
-def _operator(method):
+def _operator(method: Callable[..., Any]) -> Callable[..., Any]:
     """An operator of tensors, with the same ops and promotion of dtypes: an array, or a tensor."""
 
-    def operate(self, *operands):
+    def operate(self: Variable, *operands: Any) -> Any:
         if any(isinstance(other, Tensor) for other in operands):
             return NotImplemented  # the tensor's to answer
         result = method(self, *operands)
@@ -296,7 +308,7 @@ def _operator(method):
     return operate
 
 
-def _round(value, digits=None):
+def _round(value: Any, digits: int | None = None) -> Any:
     return np.round(value, digits or 0) if isinstance(value, np.ndarray) else round(value)
 
 
@@ -330,15 +342,16 @@ class FlatBuffer:
 
     __slots__ = ("array", "version")
 
-    def __init__(self, array):
+    def __init__(self, array: np.ndarray) -> None:
         self.array = array
         self.version = 0
 
-    def changed(self):
+    def changed(self) -> None:
+        """Notes that a value has changed."""
         self.version = next(_changes)
 
 
-def place(variables):
+def place(variables: Sequence[Variable]) -> None:
     """Moves variables that no program uses yet next to each other, in one flat buffer per dtype.
 
     An optimizer then updates the whole buffer in one pass. Variables that were placed before stay
@@ -364,7 +377,7 @@ def place(variables):
             v._placed = True  # last: an interrupt before it only has the variable moved again
 
 
-def aligned_zeros(size, dtype):
+def aligned_zeros(size: int, dtype: DTypeLike) -> np.ndarray:
     """A zeroed one-dimensional array that starts on a 64-byte boundary."""
     dtype = np.dtype(dtype)
     raw = np.zeros(size * dtype.itemsize + ALIGNMENT, dtype=np.uint8)

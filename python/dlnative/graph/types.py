@@ -28,6 +28,7 @@ Gradients: TypeAlias = "tuple[Tensor | None, ...]"  # what a gradient rule retur
 Number: TypeAlias = "bool | int | float | np.generic"
 ArrayLike: TypeAlias = "np.ndarray | Number | Sequence[Any]"  # values, nested lists of them too
 TensorLike: TypeAlias = "Tensor | Variable | ArrayLike"
+Result: TypeAlias = Any  # a tensor where one was given, else an array
 DTypeLike: TypeAlias = "str | np.dtype | type"  # see `dtypes.standard_dtype`
 Axes: TypeAlias = int | Sequence[int] | None  # one, several, or all
 Sizes: TypeAlias = int | Sequence[int]  # one for all axes, or one for each

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..naming import to_snake_case
-from ..utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
+from ..utils.serialization import (
+    Identifier,
+    deserialize_keras_object,
+    resolve,
+    serialize_keras_object,
+)
 from .constant import Constant, FromArray, Identity, Initializer, Ones, Zeros
 from .drawn import (
     GlorotNormal,
@@ -73,7 +78,7 @@ def deserialize(
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier | np.ndarray | np.generic | list[Any]) -> Any:
     """The initializer that `identifier` means.
 
     Args:

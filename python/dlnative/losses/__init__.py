@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ..naming import to_snake_case
-from ..utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
+from ..utils.serialization import (
+    Identifier,
+    deserialize_keras_object,
+    resolve,
+    serialize_keras_object,
+)
 from .base import Loss, LossFunctionWrapper
 from .classes import (
     BinaryCrossentropy,
@@ -125,7 +133,7 @@ ALIASES = {
 KNOWN = {**FUNCTIONS, **CLASSES, **ALIASES}
 
 
-def get(identifier):
+def get(identifier: Identifier) -> Any:
     """The loss that `identifier` means.
 
     Args:
@@ -142,7 +150,7 @@ def get(identifier):
     return resolve(identifier, "loss", KNOWN, "a name, a Loss or a function of (y_true, y_pred)")
 
 
-def as_loss(identifier):
+def as_loss(identifier: Identifier) -> Loss | None:
     """A Loss object, which gives one number per batch, for anything that `get` understands."""
     loss = get(identifier)
     if loss is None or isinstance(loss, Loss):
@@ -152,12 +160,12 @@ def as_loss(identifier):
     return LossFunctionWrapper(loss, name=name)
 
 
-def serialize(loss):
+def serialize(loss: Loss | Callable[..., Any]) -> dict[str, Any]:
     """The configuration of a loss, as plain values, in Keras's format."""
     return serialize_keras_object(loss)
 
 
-def deserialize(name, custom_objects=None):
+def deserialize(name: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The loss of a configuration that `serialize` gave, or of a name."""
     return deserialize_keras_object(name, custom_objects, module_objects=KNOWN)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..graph.tensor import Tensor, ValueTensor, apply, is_variable, traced_graph
 from ..ops import arguments
@@ -13,15 +13,18 @@ from ..utils.numbers import as_float, finite_number
 from .base import as_predictions, match_ranks
 from .labels import check_same_shape
 
+if TYPE_CHECKING:
+    from ..graph.types import Result, TensorLike
 
-def of_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
+
+def of_tensors(function: Callable[..., Tensor]) -> Callable[..., Result]:
     """Decorator: a loss that is written for tensors takes arrays, and then gives arrays.
 
     Predictions become floats, and labels get their dtype.
     """
 
     @functools.wraps(function)
-    def public(y_true, y_pred, *args, **kwargs):
+    def public(y_true: TensorLike, y_pred: TensorLike, *args: Any, **kwargs: Any) -> Result:
         known = traced_graph() is None
         known = known and not any(isinstance(value, Tensor) for value in (y_true, y_pred))
         y_pred = _predictions(y_pred)

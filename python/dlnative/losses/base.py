@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,12 +16,19 @@ from ..naming import auto_name
 from .labels import check_class_numbers
 from .options import checked_arguments
 
+if TYPE_CHECKING:
+    from ..graph.types import DTypeLike, Result, Shape, TensorLike
+
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 REDUCTION = "sum_over_batch_size"  # the default
 FLOATS = ("float32", "float64")
 
+Values: TypeAlias = Tensor | np.ndarray
+Given = TypeVar("Given", bound=Values)
+Other = TypeVar("Other", bound=Values)
 
-def run_op(name, *inputs, **attributes):
+
+def run_op(name: str, *inputs: Any, **attributes: Any) -> Any:
     """The op `name` on tensors, or on NumPy arrays at once."""
     for value in inputs:
         if isinstance(value, Tensor):
@@ -28,12 +36,13 @@ def run_op(name, *inputs, **attributes):
     return apply(name, *inputs, **attributes).value
 
 
-def reshape(x, shape):
+def reshape(x: Given, shape: Shape) -> Given:
     """`x` under another shape, as a tensor or as an array."""
-    return apply("reshape", x, shape=shape) if isinstance(x, Tensor) else x.reshape(shape)
+    result: Any = apply("reshape", x, shape=shape) if isinstance(x, Tensor) else x.reshape(shape)
+    return result
 
 
-def as_predictions(value):
+def as_predictions(value: TensorLike) -> Values:
     """Predictions as a tensor or as a float array: float32 and float64 stay as they are."""
     if isinstance(value, Tensor):
         return value
@@ -43,14 +52,14 @@ def as_predictions(value):
     return value if value.dtype.name in FLOATS else value.astype(config.floatx())
 
 
-def as_labels(value, dtype):
+def as_labels(value: TensorLike, dtype: DTypeLike | None) -> Values:
     """Labels or weights as a graph tensor or as an array of `dtype`."""
     if isinstance(value, Tensor):
         return value
     return np.asarray(value, dtype=dtype)
 
 
-def match_ranks(y_true, y_pred):
+def match_ranks(y_true: Given, y_pred: Other) -> tuple[Given, Other]:
     """Makes ranks equal where they differ by a last axis of size 1, as Keras does.
 
     (n,) against (n, 1) becomes (n, 1) against (n, 1); (n, d) against (n, d, 1) loses the last axis.
@@ -69,7 +78,7 @@ def match_ranks(y_true, y_pred):
     return y_true, y_pred
 
 
-def match_weight(values, weight):
+def match_weight(values: Values, weight: TensorLike) -> Any:
     """`weight` under the shape of `values`.
 
     Args:
@@ -102,7 +111,7 @@ def match_weight(values, weight):
     return np.broadcast_to(weight, shape)
 
 
-def _check_reduction(loss, name, reduction):
+def _check_reduction(loss: object, name: str, reduction: str | None) -> str | None:
     if reduction not in REDUCTIONS:
         raise ValueError(
             f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, received {reduction!r}"
@@ -110,7 +119,12 @@ def _check_reduction(loss, name, reduction):
     return reduction
 
 
-def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1.0):
+def reduce_values(
+    values: Values,
+    weight: TensorLike | None = None,
+    reduction: str | None = "sum_over_batch_size",
+    factor: float = 1.0,
+) -> Any:
     """One number from the values per sample.
 
     total = factor * scale * sum(values * weight); scale = 1 / (number of values) for
@@ -129,10 +143,10 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
     mask = getattr(values, "mask", None)
     weights: Any = None  # as they are given, of which "mean_with_sample_weight" takes the sum
     if weight is not None:
-        weights = weight = _in_dtype(weight, values.dtype)
-        if tuple(values.shape) == () and tuple(weight.shape) != ():
-            values = run_op("broadcast_to", values, shape=tuple(weight.shape))
-        weight = match_weight(values, weight)
+        weights = _in_dtype(weight, values.dtype)
+        if tuple(values.shape) == () and tuple(weights.shape) != ():
+            values = run_op("broadcast_to", values, shape=tuple(weights.shape))
+        weight = match_weight(values, weights)
     if mask is not None:
         mask = _in_dtype(mask, values.dtype)
         weights = weight = mask if weight is None else run_op("multiply", weight, mask)
@@ -159,14 +173,14 @@ def reduce_values(values, weight=None, reduction="sum_over_batch_size", factor=1
     return run_op("weighted_sum", values, weight, scale=scale)
 
 
-def _in_dtype(weight, dtype):
+def _in_dtype(weight: TensorLike, dtype: DTypeLike) -> Any:
     """Weights as a tensor or an array of `dtype`."""
     if not isinstance(weight, Tensor):
         return np.asarray(weight, dtype=dtype)
     return weight if weight.dtype == dtype else apply("cast", weight, dtype=dtype)
 
 
-def _divided(values, weight, counted, factor):
+def _divided(values: Values, weight: Any, counted: Values, factor: float) -> Any:
     """factor * sum(values * weight) / sum(counted); 0 where nothing is counted."""
     total = run_op("sum", run_op("multiply", values, weight))
     count = run_op("sum", counted)
@@ -175,7 +189,7 @@ def _divided(values, weight, counted, factor):
     return run_op("multiply", run_op("where", nothing, 0, mean), factor)
 
 
-def loss_values(loss, y_true, y_pred):
+def loss_values(loss: Loss, y_true: Tensor, y_pred: Tensor) -> Tensor:
     """What `loss.call` returns: on tensors it becomes part of their program, and is a tensor.
 
     Raises:
@@ -224,7 +238,12 @@ class Loss(Tracked):
     sparse_labels = False
     reduction = Option(_check_reduction)
 
-    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: str | None = None,
+    ) -> None:
         if dtype is not None and dtype not in FLOATS:
             raise ValueError(
                 f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}"
@@ -234,11 +253,13 @@ class Loss(Tracked):
         self._dtype = dtype
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """The dtype asked for, or the default dtype."""
         return self._dtype or config.floatx()
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> Result:
         """The loss of a batch: a number, or one per sample where there is no reduction.
 
         Args:
@@ -247,30 +268,27 @@ class Loss(Tracked):
             sample_weight: Optional weights, (batch,) or one per value.
         """
         if not isinstance(y_pred, Tensor):
-            y_pred = as_predictions(y_pred)
-            if self._dtype is not None:
-                y_pred = y_pred.astype(self._dtype, copy=False)
-            y_true = as_labels(y_true, None if self.sparse_labels else y_pred.dtype)
-            values = loss_values(self, ValueTensor(y_true), ValueTensor(y_pred))
+            predictions = np.asarray(as_predictions(y_pred), self._dtype)
+            labels = as_labels(y_true, None if self.sparse_labels else predictions.dtype)
+            values = loss_values(self, ValueTensor(labels), ValueTensor(predictions))
             return reduce_values(values, sample_weight, self.reduction).value
         return reduce_values(self._values(y_true, y_pred), sample_weight, self.reduction)
 
-    def _values(self, y_true, y_pred):
+    def _values(self, y_true: TensorLike, y_pred: Tensor) -> Tensor:
         """One loss per sample of tensors, computed in `dtype`."""
         y_pred = _in_dtype(y_pred, self._dtype or y_pred.dtype)
-        if not self.sparse_labels:
-            y_true = _in_dtype(y_true, y_pred.dtype)
-        return loss_values(self, y_true, y_pred)
+        labels: Any = y_true if self.sparse_labels else _in_dtype(y_true, y_pred.dtype)
+        return loss_values(self, labels, y_pred)
 
-    def _label_dtype(self, predictions):
+    def _label_dtype(self, predictions: str) -> str:
         """The dtype in which labels become part of a program, beside predictions of a dtype."""
         return "int32" if self.sparse_labels else self._dtype or predictions
 
-    def _label_shape(self, predictions):
+    def _label_shape(self, predictions: Shape) -> Shape:
         """A shape that labels may have beside predictions of a shape."""
         return tuple(predictions[:-1] if self.sparse_labels else predictions)
 
-    def _check_labels(self, labels, predictions, what="y_true"):
+    def _check_labels(self, labels: np.ndarray, predictions: Shape, what: str = "y_true") -> None:
         """Raises ValueError where the values of an array of labels cannot be right.
 
         Args:
@@ -281,18 +299,20 @@ class Loss(Tracked):
         if self.sparse_labels:
             check_class_numbers(labels, predictions[-1], what)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         """One loss per sample, shape (batch, ...)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement call(y_true, y_pred)")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments that make the same loss again."""
         return {"name": self.name, "reduction": self.reduction}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Loss:
+        """The loss of a configuration that `get_config` gave."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 
@@ -301,47 +321,54 @@ class LossFunctionWrapper(Loss):
 
     _public_module = "keras.src.losses.losses"
 
-    def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **kwargs):
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.fn = fn
         self.sparse_labels = getattr(fn, "sparse_labels", False)
         self._fn_kwargs = checked_arguments(self, kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         if not self.sparse_labels:
             y_true, y_pred = match_ranks(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
-    def _label_shape(self, predictions):
+    def _label_shape(self, predictions: Shape) -> Shape:
         if not self.sparse_labels:
             return tuple(predictions)
         axis = self._fn_kwargs.get("axis", -1) % len(predictions)
         return (*predictions[:axis], *predictions[axis + 1 :])
 
-    def _check_labels(self, labels, predictions, what="y_true"):
+    def _check_labels(self, labels: np.ndarray, predictions: Shape, what: str = "y_true") -> None:
         check = getattr(self.fn, "check_labels", None)
         if check is None:
             super()._check_labels(labels, predictions, what)
         else:
             check(labels, predictions, what, **self._fn_kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         from ..utils.serialization import serialize_keras_object
 
         arguments = serialize_keras_object(self._fn_kwargs)
         return {**self._common_config(), "fn": serialize_keras_object(self.fn), **arguments}
 
-    def _common_config(self):
+    def _common_config(self) -> dict[str, Any]:
         dtype = {} if self._dtype is None else {"dtype": self._dtype}
         return {**Loss.get_config(self), **dtype}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> LossFunctionWrapper:
         from ..utils.serialization import deserialize_keras_object
 
         return cls(**(deserialize_keras_object(config) if "fn" in config else config))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<LossFunctionWrapper({self.fn.__name__}, kwargs={self._fn_kwargs})>"
 
 
@@ -356,7 +383,7 @@ class FunctionLoss(LossFunctionWrapper):
     _public_module = "keras.losses"
     unsaved: dict[str, Any] = {}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         options = {
             name: value
             for name, value in self._fn_kwargs.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .arguments import check_axes, check_axis, check_smoothing
 from .base import REDUCTION, FunctionLoss
 from .functions import (
@@ -13,6 +15,9 @@ from .functions import (
     sparse_categorical_crossentropy,
 )
 from .options import FunctionOption
+
+if TYPE_CHECKING:
+    from ..graph.types import Axes
 
 
 class MeanSquaredError(FunctionLoss):
@@ -30,14 +35,24 @@ class MeanSquaredError(FunctionLoss):
         0.5
     """
 
-    def __init__(self, reduction=REDUCTION, name="mean_squared_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "mean_squared_error",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(mean_squared_error, name=name, reduction=reduction, dtype=dtype)
 
 
 class MeanAbsoluteError(FunctionLoss):
     """loss = mean(|y_true - y_pred|); arguments as `MeanSquaredError`."""
 
-    def __init__(self, reduction=REDUCTION, name="mean_absolute_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "mean_absolute_error",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(mean_absolute_error, name=name, reduction=reduction, dtype=dtype)
 
 
@@ -61,13 +76,13 @@ class BinaryCrossentropy(FunctionLoss):
 
     def __init__(
         self,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction=REDUCTION,
-        name="binary_crossentropy",
-        dtype=None,
-    ):
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: Axes = -1,
+        reduction: str | None = REDUCTION,
+        name: str | None = "binary_crossentropy",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(
             binary_crossentropy,
             name=name,
@@ -92,13 +107,13 @@ class CategoricalCrossentropy(FunctionLoss):
 
     def __init__(
         self,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction=REDUCTION,
-        name="categorical_crossentropy",
-        dtype=None,
-    ):
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = REDUCTION,
+        name: str | None = "categorical_crossentropy",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(
             categorical_crossentropy,
             name=name,
@@ -131,13 +146,13 @@ class SparseCategoricalCrossentropy(FunctionLoss):
 
     def __init__(
         self,
-        from_logits=False,
-        ignore_class=None,
-        reduction=REDUCTION,
-        axis=-1,
-        name="sparse_categorical_crossentropy",
-        dtype=None,
-    ):
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = REDUCTION,
+        axis: int = -1,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(
             sparse_categorical_crossentropy,
             name=name,

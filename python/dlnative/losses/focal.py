@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .. import config, ops
@@ -28,19 +31,23 @@ from .functions import (
 from .labels import check_one_hot
 from .options import FunctionOption
 
+if TYPE_CHECKING:
+    from ..graph import Tensor
+    from ..graph.types import Axes, Result, TensorLike
+
 
 @checked_by(in_unit_interval)
 @of_tensors
 def binary_focal_crossentropy(
-    y_true,
-    y_pred,
-    apply_class_balancing=False,
-    alpha=0.25,
-    gamma=2.0,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Axes = -1,
+) -> Tensor:
     """loss = mean((1 - p_t)^gamma * binary_crossentropy) over `axis`; p_t = t p + (1 - t)(1 - p)
 
     t = y_true * (1 - label_smoothing) + label_smoothing / 2.
@@ -75,8 +82,14 @@ def binary_focal_crossentropy(
 
 @of_tensors
 def categorical_focal_crossentropy(
-    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: float | Sequence[float] = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
     """loss = -sum(alpha * (1 - p)^gamma * t * log(p)) over `axis`
 
     t and p as for `categorical_crossentropy`.
@@ -113,7 +126,7 @@ def categorical_focal_crossentropy(
     return ops.sum(weight * (-t * ops.log(p)), axis=axis)
 
 
-def _check(name, alpha, gamma, label_smoothing):
+def _check(name: str, alpha: Any, gamma: Any, label_smoothing: Any) -> None:
     for value in np.ravel(alpha):
         check_number(name, "alpha", value)
     check_number(name, "gamma", gamma)
@@ -122,7 +135,9 @@ def _check(name, alpha, gamma, label_smoothing):
 
 @checked_by(in_classes)
 @takes_class_numbers
-def categorical_generalized_cross_entropy(y_true, y_pred, q):
+def categorical_generalized_cross_entropy(
+    y_true: TensorLike, y_pred: TensorLike, q: float
+) -> Result:
     """loss = (1 - p[label]^q) / q
 
     Between the cross entropy, its limit for q = 0, and the absolute error of q = 1, which wrong
@@ -152,7 +167,7 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
     return (1.0 - ops.power(p, q)) / q
 
 
-def _number(argument):
+def _number(argument: str) -> FunctionOption:
     return FunctionOption(lambda name, value: check_number(name, argument, value))
 
 
@@ -180,16 +195,16 @@ class BinaryFocalCrossentropy(FunctionLoss):
 
     def __init__(
         self,
-        apply_class_balancing=False,
-        alpha=0.25,
-        gamma=2.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction=REDUCTION,
-        name="binary_focal_crossentropy",
-        dtype=None,
-    ):
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: Axes = -1,
+        reduction: str | None = REDUCTION,
+        name: str | None = "binary_focal_crossentropy",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(
             binary_focal_crossentropy,
             reduction,
@@ -222,15 +237,15 @@ class CategoricalFocalCrossentropy(FunctionLoss):
 
     def __init__(
         self,
-        alpha=0.25,
-        gamma=2.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction=REDUCTION,
-        name="categorical_focal_crossentropy",
-        dtype=None,
-    ):
+        alpha: float | Sequence[float] = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = REDUCTION,
+        name: str | None = "categorical_focal_crossentropy",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(
             categorical_focal_crossentropy,
             reduction,
@@ -244,7 +259,7 @@ class CategoricalFocalCrossentropy(FunctionLoss):
         )
 
 
-def _check_q(name, q):
+def _check_q(name: str, q: Any) -> None:
     check_number(name, "q", q)
     if not 0 < q < 1:
         raise ValueError(f"{name}: expected q between 0 and 1, received {q!r}")
@@ -264,9 +279,9 @@ class CategoricalGeneralizedCrossEntropy(FunctionLoss):
 
     def __init__(
         self,
-        q=0.5,
-        reduction=REDUCTION,
-        name="categorical_generalized_cross_entropy",
-        dtype=None,
-    ):
+        q: float = 0.5,
+        reduction: str | None = REDUCTION,
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)

@@ -5,12 +5,15 @@ Each returns one loss per sample, of shape y_pred.shape[:-1] and the dtype of th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from .. import ops
 from ..graph.table import table
 from ..graph.tensor import Tensor, ValueTensor, apply
 from ..ops import arguments
 from .arguments import check_smoothing, smoothed
-from .base import as_labels, as_predictions, match_ranks, reshape, run_op
+from .base import Values, as_labels, as_predictions, match_ranks, reshape, run_op
 from .labels import (
     check_class_numbers,
     check_one_hot,
@@ -19,8 +22,16 @@ from .labels import (
     check_unit_interval,
 )
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def logits_of(y_pred, activation, axis=-1):
+    from ..graph.types import Axes, Result, Shape, TensorLike
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def logits_of(y_pred: Values, activation: str, axis: int = -1) -> Tensor | None:
     """The tensor to which `activation` was applied last to give `y_pred`, or None.
 
     Losses of probabilities use it inside a compiled model: -log(softmax(z)) computed from z has no
@@ -36,44 +47,51 @@ def logits_of(y_pred, activation, axis=-1):
     return node.inputs[0]
 
 
-def takes_class_numbers(function):
+def takes_class_numbers(function: Function) -> Function:
     """Decorator of losses and metrics: labels are class numbers, int32 in a compiled model."""
-    function.sparse_labels = True
+    function.sparse_labels = True  # type: ignore[attr-defined]
     return function
 
 
-def checked_by(check):
+def checked_by(check: Callable[..., None]) -> Callable[[Function], Function]:
     """Decorator: `check(labels, shape of predictions, what, **arguments)` sees arrays of labels."""
 
-    def decorate(function):
-        function.check_labels = check
+    def decorate(function: Function) -> Function:
+        function.check_labels = check  # type: ignore[attr-defined]
         return function
 
     return decorate
 
 
-def in_unit_interval(labels, predictions, what, **arguments):
+def in_unit_interval(labels: np.ndarray, predictions: Shape, what: str, **arguments: Any) -> None:
     """Labels of binary cross entropy."""
     check_unit_interval(labels, what)
 
 
-def in_classes(labels, predictions, what, axis=-1, ignore_class=None, **arguments):
+def in_classes(
+    labels: np.ndarray,
+    predictions: Shape,
+    what: str,
+    axis: int = -1,
+    ignore_class: int | None = None,
+    **arguments: Any,
+) -> None:
     """Class numbers, one of which may stand for no class."""
     check_class_numbers(labels, predictions[axis], what, ignore_class)
 
 
-def class_axis(name, axis, y_pred):
+def class_axis(name: str, axis: Any, y_pred: Values) -> int:
     """The axis of the classes as a non-negative int."""
     if isinstance(axis, bool):
         raise ValueError(f"{name}: expected axis to be an integer, received {axis!r}")
     return arguments.axis(name, axis, len(y_pred.shape))
 
 
-def _is_last(axis, y_pred):
+def _is_last(axis: int, y_pred: Values) -> bool:
     return axis == len(y_pred.shape) - 1
 
 
-def check_ignore_class(name, ignore_class):
+def check_ignore_class(name: str, ignore_class: Any) -> None:
     """Raises unless it is None or a whole number that an int32 can hold."""
     if ignore_class is None:
         return
@@ -82,7 +100,9 @@ def check_ignore_class(name, ignore_class):
         raise ValueError(f"{name}: expected ignore_class in the range of int32, received {value}")
 
 
-def _dense(name, y_true, y_pred, check):
+def _dense(
+    name: str, y_true: TensorLike, y_pred: TensorLike, check: Callable[..., None]
+) -> tuple[Values, Values]:
     """Labels in the dtype of the predictions, ranks matched, shapes checked."""
     y_pred = as_predictions(y_pred)
     y_true, y_pred = match_ranks(as_labels(y_true, y_pred.dtype), y_pred)
@@ -90,11 +110,11 @@ def _dense(name, y_true, y_pred, check):
     return y_true, y_pred
 
 
-def _smoothing(label_smoothing):
+def _smoothing(label_smoothing: float) -> dict[str, float]:
     return {"label_smoothing": float(label_smoothing)} if label_smoothing else {}
 
 
-def mean_squared_error(y_true, y_pred):
+def mean_squared_error(y_true: TensorLike, y_pred: TensorLike) -> Result:
     """loss = mean((y_true - y_pred)^2) over the last axis.
 
     Args:
@@ -113,7 +133,7 @@ def mean_squared_error(y_true, y_pred):
     return run_op("mean_squared_error", y_pred, y_true)
 
 
-def mean_absolute_error(y_true, y_pred):
+def mean_absolute_error(y_true: TensorLike, y_pred: TensorLike) -> Result:
     """loss = mean(|y_true - y_pred|) over the last axis; arguments as for `mean_squared_error`.
 
     The gradient where a prediction is exact is 0.
@@ -123,7 +143,13 @@ def mean_absolute_error(y_true, y_pred):
 
 
 @checked_by(in_unit_interval)
-def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def binary_crossentropy(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Axes = -1,
+) -> Result:
     """loss = mean(-t log(p) - (1 - t) log(1 - p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / 2. Probabilities p are clipped to
@@ -156,7 +182,13 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
     return ops.mean(ops.binary_crossentropy(t, source, from_logits=logits is not None), axis=axes)
 
 
-def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def categorical_crossentropy(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Result:
     """loss = -sum(t log(p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / classes. Probabilities are p = q /
@@ -196,7 +228,7 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     return run_op(op, source, y_true, **options)
 
 
-def check_several_classes(name, y_pred, axis):
+def check_several_classes(name: str, y_pred: Values, axis: int) -> None:
     """Raises where there is one class only."""
     if y_pred.shape[axis] == 1:
         raise ValueError(
@@ -205,7 +237,7 @@ def check_several_classes(name, y_pred, axis):
         )
 
 
-def _moved(x, axis):
+def _moved(x: Values, axis: int) -> Any:
     """`x` with the classes on its last axis."""
     return x if _is_last(axis, x) else ops.moveaxis(x, axis, -1)
 
@@ -213,7 +245,9 @@ def _moved(x, axis):
 _NO_CLASS = -(2**31)  # what fractions become as class numbers
 
 
-def class_numbers(name, y_true, y_pred, ignore_class=None):
+def class_numbers(
+    name: str, y_true: TensorLike, y_pred: Values, ignore_class: int | None = None
+) -> Any:
     """Class numbers as int32, (batch, ...); a last axis of size 1 is dropped."""
     labels = as_labels(y_true, None)
     if len(labels.shape) == len(y_pred.shape) and labels.shape[-1] == 1:
@@ -234,7 +268,13 @@ def class_numbers(name, y_true, y_pred, ignore_class=None):
 
 @checked_by(in_classes)
 @takes_class_numbers
-def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+def sparse_categorical_crossentropy(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> Result:
     """loss = -log(p[label]), with p as for `categorical_crossentropy`.
 
     Args:
@@ -268,7 +308,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     return _of_known_classes(op, source, labels, ignore_class)
 
 
-def _is_given(labels):
+def _is_given(labels: Any) -> bool:
     """Whether the labels are those of a data set, which were checked or will be."""
     if not isinstance(labels, Tensor) or isinstance(labels, ValueTensor):
         return True
@@ -277,7 +317,7 @@ def _is_given(labels):
     return labels.source is not None
 
 
-def _of_known_classes(op, source, labels, ignore_class):
+def _of_known_classes(op: str, source: Values, labels: Values, ignore_class: int | None) -> Result:
     """The losses where some labels are no classes: 0 for the ignored, NaN for all others.
 
     The kernels read the prediction at the place of the label, so that every label is one there.

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NoReturn
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from .base import Values
 
 CHUNK = 1 << 20  # elements looked at in one go: a check never holds a copy of the set
 FEW = 64  # up to here a Python loop is faster than NumPy's reductions
 
 
-def check_class_numbers(labels, classes, what="labels", ignored=None):
+def check_class_numbers(
+    labels: np.ndarray, classes: int, what: str = "labels", ignored: int | None = None
+) -> None:
     """Raises unless every label is a whole number in [0, classes).
 
     Args:
@@ -46,7 +53,9 @@ def check_class_numbers(labels, classes, what="labels", ignored=None):
         _raise_class_number(labels, start + i, part[i].item(), classes, what)
 
 
-def _raise_class_number(labels, index, value, classes, what):
+def _raise_class_number(
+    labels: np.ndarray, index: int, value: float, classes: int, what: str
+) -> NoReturn:
     row = np.unravel_index(index, labels.shape)[0] if labels.ndim else 0
     if isinstance(value, float) and 0 <= value < classes:
         raise ValueError(
@@ -60,7 +69,7 @@ def _raise_class_number(labels, index, value, classes, what):
     )
 
 
-def check_unit_interval(labels, what="labels"):
+def check_unit_interval(labels: np.ndarray, what: str = "labels") -> None:
     """Raises unless every label lies in [0, 1], as binary cross-entropy needs it."""
     if labels.dtype.kind == "b":
         return
@@ -78,7 +87,7 @@ def check_unit_interval(labels, what="labels"):
         )
 
 
-def check_one_hot(name, y_true, y_pred):
+def check_one_hot(name: str, y_true: Values, y_pred: Values) -> None:
     """Raises where class numbers meet a loss or metric for one-hot labels."""
     true, pred = tuple(y_true.shape), tuple(y_pred.shape)
     if true == pred:
@@ -94,7 +103,7 @@ def check_one_hot(name, y_true, y_pred):
     )
 
 
-def check_sparse(name, y_true, y_pred):
+def check_sparse(name: str, y_true: Values, y_pred: Values) -> None:
     """Raises where one-hot labels meet a loss or metric for class numbers."""
     true, pred = tuple(y_true.shape), tuple(y_pred.shape)
     if true == pred[:-1]:
@@ -111,7 +120,7 @@ def check_sparse(name, y_true, y_pred):
     )
 
 
-def check_same_shape(name, y_true, y_pred):
+def check_same_shape(name: str, y_true: Values, y_pred: Values) -> None:
     """Raises where targets do not have the shape of the predictions."""
     true, pred = tuple(y_true.shape), tuple(y_pred.shape)
     if true != pred:

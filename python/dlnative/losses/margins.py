@@ -5,25 +5,30 @@ Labels are -1 and 1. Where all of them are 0 or 1 they are taken as -1 and 1.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import ops
 from .arguments import matched, of_tensors
 from .base import REDUCTION, FunctionLoss
 
+if TYPE_CHECKING:
+    from ..graph import Tensor
 
-def _signs(y_true):
+
+def _signs(y_true: Tensor) -> Tensor:
     """Labels as -1 and 1, where all of the batch are 0 or 1."""
     binary = ops.all(ops.logical_or(ops.equal(y_true, 0), ops.equal(y_true, 1)))
     return ops.where(binary, 2.0 * y_true - 1.0, y_true)
 
 
-def _shortfall(name, y_true, y_pred):
+def _shortfall(name: str, y_true: Tensor, y_pred: Tensor) -> Tensor:
     """max(1 - y_true * y_pred, 0)"""
     y_true, y_pred = matched(name, y_true, y_pred)
     return ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0)
 
 
 @of_tensors
-def hinge(y_true, y_pred):
+def hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = mean(max(1 - y_true * y_pred, 0)) over the last axis.
 
     Args:
@@ -42,13 +47,13 @@ def hinge(y_true, y_pred):
 
 
 @of_tensors
-def squared_hinge(y_true, y_pred):
+def squared_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = mean(max(1 - y_true * y_pred, 0)^2) over the last axis; arguments as for `hinge`."""
     return ops.mean(ops.square(_shortfall("squared_hinge", y_true, y_pred)), axis=-1)
 
 
 @of_tensors
-def categorical_hinge(y_true, y_pred):
+def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = max(neg - pos + 1, 0) over the last axis
 
     pos = sum(y_true * y_pred) is what the right class gets, neg = max((1 - y_true) * y_pred) the
@@ -76,19 +81,34 @@ class Hinge(FunctionLoss):
         dtype: By default the dtype of the predictions.
     """
 
-    def __init__(self, reduction=REDUCTION, name="hinge", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "hinge",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(hinge, reduction, name, dtype)
 
 
 class SquaredHinge(FunctionLoss):
     """loss = mean(max(1 - y_true * y_pred, 0)^2); arguments as `Hinge`."""
 
-    def __init__(self, reduction=REDUCTION, name="squared_hinge", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "squared_hinge",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(squared_hinge, reduction, name, dtype)
 
 
 class CategoricalHinge(FunctionLoss):
     """loss = max(neg - pos + 1, 0); see `categorical_hinge`. Arguments as `Hinge`."""
 
-    def __init__(self, reduction=REDUCTION, name="categorical_hinge", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "categorical_hinge",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(categorical_hinge, reduction, name, dtype)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..changes import is_same, note
 from ..hyperparameters import Option
 
@@ -15,19 +18,19 @@ class FunctionOption(Option):
         validate: Function (name of the class, value) that raises where the value is wrong.
     """
 
-    def __init__(self, validate=None):
+    def __init__(self, validate: Callable[[str, Any], object] | None = None) -> None:
         super().__init__(self._validated)
         self.validate = validate
 
-    def _validated(self, instance, name, value):
+    def _validated(self, instance: Any, name: str, value: Any) -> Any:
         if self.validate is not None:
             self.validate(type(instance).__name__, value)
         return value
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else instance._fn_kwargs[self.name]
 
-    def __set__(self, instance, value):
+    def __set__(self, instance: Any, value: Any) -> None:
         value = self.check(instance, self.name, value)
         before = instance._fn_kwargs[self.name]
         # Another dict: a shallow copy of the instance keeps its own options.
@@ -36,7 +39,7 @@ class FunctionOption(Option):
             note()
 
 
-def checked_arguments(owner, arguments):
+def checked_arguments(owner: object, arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments of the wrapped function, each checked that is a FunctionOption of `owner`.
 
     Args:

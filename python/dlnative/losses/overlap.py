@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import config, ops
 from ..ops import arguments
 from .arguments import check_axes, check_number, matched, of_tensors
 from .base import REDUCTION, FunctionLoss
 from .options import FunctionOption
 
+if TYPE_CHECKING:
+    from ..graph import Tensor
+    from ..graph.types import Axes
+
 
 @of_tensors
-def dice(y_true, y_pred, axis=None):
+def dice(y_true: Tensor, y_pred: Tensor, axis: Axes = None) -> Tensor:
     """loss = 1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred) + epsilon)
 
     Args:
@@ -35,7 +41,13 @@ def dice(y_true, y_pred, axis=None):
 
 
 @of_tensors
-def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+def tversky(
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    axis: Axes = None,
+) -> Tensor:
     """loss = 1 - common / (common + alpha * missed + beta * added + epsilon)
 
     common = sum(y_true * y_pred), missed = sum(y_true * (1 - y_pred)), added = sum(y_pred *
@@ -76,7 +88,13 @@ class Dice(FunctionLoss):
 
     axis = FunctionOption(check_axes)
 
-    def __init__(self, reduction=REDUCTION, name="dice", axis=None, dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "dice",
+        axis: Axes = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(dice, reduction, name, dtype, axis=axis)
 
 
@@ -97,6 +115,12 @@ class Tversky(FunctionLoss):
     axis = FunctionOption(check_axes)
 
     def __init__(
-        self, alpha=0.5, beta=0.5, reduction=REDUCTION, name="tversky", axis=None, dtype=None
-    ):
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = REDUCTION,
+        name: str | None = "tversky",
+        axis: Axes = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import config, ops
 from ..ops import arguments
 from .arguments import check_axes, check_not_negative, matched, of_tensors
 from .base import REDUCTION, FunctionLoss
 from .options import FunctionOption
 
+if TYPE_CHECKING:
+    from ..graph import Tensor
+    from ..graph.types import Axes
+
 
 @of_tensors
-def mean_absolute_percentage_error(y_true, y_pred):
+def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = 100 * mean(|y_true - y_pred| / max(|y_true|, epsilon)) over the last axis.
 
     Args:
@@ -31,7 +37,7 @@ def mean_absolute_percentage_error(y_true, y_pred):
 
 
 @of_tensors
-def mean_squared_logarithmic_error(y_true, y_pred):
+def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = mean((log(y_true + 1) - log(y_pred + 1))^2) over the last axis.
 
     What is less than `config.epsilon()` counts as that. Arguments as for
@@ -43,7 +49,7 @@ def mean_squared_logarithmic_error(y_true, y_pred):
 
 
 @of_tensors
-def huber(y_true, y_pred, delta=1.0):
+def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> Tensor:
     """loss = mean(h(e)) over the last axis; e = y_pred - y_true
 
     h(e) = e^2 / 2 where |e| <= delta, and delta * |e| - delta^2 / 2 beyond.
@@ -69,7 +75,7 @@ def huber(y_true, y_pred, delta=1.0):
 
 
 @of_tensors
-def log_cosh(y_true, y_pred):
+def log_cosh(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = mean(log(cosh(y_pred - y_true))) over the last axis, without overflow.
 
     Arguments as for `mean_absolute_percentage_error`.
@@ -83,7 +89,7 @@ LOG_2 = 0.6931471805599453
 
 
 @of_tensors
-def cosine_similarity(y_true, y_pred, axis=-1):
+def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Axes = -1) -> Tensor:
     """loss = -sum(normalize(y_true) * normalize(y_pred)) over `axis`: -1 for one direction.
 
     Args:
@@ -106,7 +112,7 @@ def cosine_similarity(y_true, y_pred, axis=-1):
 
 
 @of_tensors
-def poisson(y_true, y_pred):
+def poisson(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = mean(y_pred - y_true * log(y_pred + epsilon)) over the last axis.
 
     The negative logarithm of Poisson's probability of the counts y_true, less what does not depend
@@ -117,7 +123,7 @@ def poisson(y_true, y_pred):
 
 
 @of_tensors
-def kl_divergence(y_true, y_pred):
+def kl_divergence(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """loss = sum(y_true * log(y_true / y_pred)) over the last axis.
 
     Both are clipped to [epsilon, 1] with `config.epsilon()`. Arguments as for
@@ -139,7 +145,12 @@ class MeanAbsolutePercentageError(FunctionLoss):
         dtype: By default the dtype of the predictions.
     """
 
-    def __init__(self, reduction=REDUCTION, name="mean_absolute_percentage_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "mean_absolute_percentage_error",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
 
 
@@ -149,7 +160,12 @@ class MeanSquaredLogarithmicError(FunctionLoss):
     Arguments as `MeanAbsolutePercentageError`.
     """
 
-    def __init__(self, reduction=REDUCTION, name="mean_squared_logarithmic_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "mean_squared_logarithmic_error",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
 
 
@@ -168,14 +184,25 @@ class Huber(FunctionLoss):
     delta = FunctionOption(lambda name, value: check_not_negative(name, "delta", value))
     unsaved = {"delta": 1.0}
 
-    def __init__(self, delta=1.0, reduction=REDUCTION, name="huber_loss", dtype=None):
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = REDUCTION,
+        name: str | None = "huber_loss",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
 
 class LogCosh(FunctionLoss):
     """loss = mean(log(cosh(y_pred - y_true))); arguments as `MeanAbsolutePercentageError`."""
 
-    def __init__(self, reduction=REDUCTION, name="log_cosh", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "log_cosh",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(log_cosh, reduction, name, dtype)
 
 
@@ -194,19 +221,35 @@ class CosineSimilarity(FunctionLoss):
     axis = FunctionOption(check_axes)
     unsaved = {"axis": -1}
 
-    def __init__(self, axis=-1, reduction=REDUCTION, name="cosine_similarity", dtype=None):
+    def __init__(
+        self,
+        axis: Axes = -1,
+        reduction: str | None = REDUCTION,
+        name: str | None = "cosine_similarity",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
 
 
 class Poisson(FunctionLoss):
     """loss = mean(y_pred - y_true * log(y_pred)); arguments as `MeanAbsolutePercentageError`."""
 
-    def __init__(self, reduction=REDUCTION, name="poisson", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "poisson",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(poisson, reduction, name, dtype)
 
 
 class KLDivergence(FunctionLoss):
     """loss = sum(y_true * log(y_true / y_pred)); arguments as `MeanAbsolutePercentageError`."""
 
-    def __init__(self, reduction=REDUCTION, name="kl_divergence", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = REDUCTION,
+        name: str | None = "kl_divergence",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(kl_divergence, reduction, name, dtype)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ..losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -21,7 +24,12 @@ from ..losses import (
     squared_hinge,
 )
 from ..naming import to_snake_case
-from ..utils.serialization import deserialize_keras_object, resolve, serialize_keras_object
+from ..utils.serialization import (
+    Identifier,
+    deserialize_keras_object,
+    resolve,
+    serialize_keras_object,
+)
 from .accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -143,7 +151,7 @@ ALIASES = {
 KNOWN = {**CLASSES, **{to_snake_case(name): cls for name, cls in CLASSES.items()}, **ALIASES}
 
 
-def get(identifier):
+def get(identifier: Identifier) -> Any:
     """The metric that `identifier` means.
 
     Args:
@@ -162,12 +170,14 @@ def get(identifier):
     )
 
 
-def serialize(metric):
+def serialize(metric: Metric | Callable[..., Any]) -> dict[str, Any]:
     """The configuration of a metric, as plain values, in Keras's format."""
     return serialize_keras_object(metric)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(
+    config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Any:
     """The metric of a configuration that `serialize` gave."""
     return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
 

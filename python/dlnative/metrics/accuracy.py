@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import config, ops
-from ..losses.base import as_labels, as_predictions, match_ranks, reshape, run_op
+from ..losses.base import Values, as_labels, as_predictions, match_ranks, reshape, run_op
 from ..losses.functions import class_numbers, takes_class_numbers
 from ..losses.labels import check_one_hot, check_same_shape
 from ..losses.options import FunctionOption
 from ..utils.numbers import finite_number, is_integer
 from .means import FunctionMetric, Mean, predictions_of
 
+if TYPE_CHECKING:
+    from ..graph.types import Result, TensorLike
 
-def _dense(y_true, y_pred):
+
+def _dense(y_true: TensorLike, y_pred: TensorLike) -> tuple[Values, Values]:
     y_pred = as_predictions(y_pred)
     return match_ranks(as_labels(y_true, y_pred.dtype), y_pred)
 
 
-def accuracy(y_true, y_pred):
+def accuracy(y_true: TensorLike, y_pred: TensorLike) -> Result:
     """1 where y_true == y_pred, else 0; both of one shape, which the result has too."""
     y_true, y_pred = _dense(y_true, y_pred)
     check_same_shape("accuracy", y_true, y_pred)
     return run_op("cast", run_op("equal", y_true, y_pred), dtype=str(y_pred.dtype))
 
 
-def binary_accuracy(y_true, y_pred, threshold=0.5):
+def binary_accuracy(y_true: TensorLike, y_pred: TensorLike, threshold: float = 0.5) -> Result:
     """1 where (y_pred > threshold) == y_true, else 0; both of one shape, which the result has."""
     y_true, y_pred = _dense(y_true, y_pred)
     check_same_shape("binary_accuracy", y_true, y_pred)
@@ -45,7 +48,7 @@ def _share_of_right(y_true: Any, y_pred: Any, threshold: float) -> Any:
     return run_op("binary_accuracy", y_pred, y_true, threshold=float(threshold))
 
 
-def categorical_accuracy(y_true, y_pred):
+def categorical_accuracy(y_true: TensorLike, y_pred: TensorLike) -> Result:
     """1 where argmax(y_pred) == argmax(y_true), else 0: one value per sample, (batch, ...)."""
     y_pred = as_predictions(y_pred)
     y_true = as_labels(y_true, y_pred.dtype)
@@ -54,14 +57,14 @@ def categorical_accuracy(y_true, y_pred):
 
 
 @takes_class_numbers
-def sparse_categorical_accuracy(y_true, y_pred):
+def sparse_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike) -> Result:
     """1 where argmax(y_pred) == y_true, else 0: one value per sample, (batch, ...)."""
     y_pred = as_predictions(y_pred)
     labels = class_numbers("sparse_categorical_accuracy", y_true, y_pred)
     return run_op("sparse_categorical_accuracy", y_pred, labels)
 
 
-def top_k_categorical_accuracy(y_true, y_pred, k=5):
+def top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k: int = 5) -> Result:
     """1 where the class of the one-hot label is among the k largest predictions, else 0.
 
     Args:
@@ -80,7 +83,9 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5):
 
 
 @takes_class_numbers
-def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+def sparse_top_k_categorical_accuracy(
+    y_true: TensorLike, y_pred: TensorLike, k: int = 5, from_sorted_ids: bool = False
+) -> Result:
     """1 where the class number is among the k largest predictions, else 0.
 
     Args:
@@ -127,11 +132,11 @@ class Accuracy(FunctionMetric):
 
     _direction = "up"
 
-    def __init__(self, name="accuracy", dtype=None):
+    def __init__(self, name: str | None = "accuracy", dtype: str | None = None) -> None:
         super().__init__(accuracy, name=name, dtype=dtype)
 
 
-def _check_threshold(name, threshold):
+def _check_threshold(name: str, threshold: Any) -> None:
     finite_number(name, "threshold", threshold)
 
 
@@ -152,12 +157,18 @@ class BinaryAccuracy(FunctionMetric):
     _direction = "up"
     threshold = FunctionOption(_check_threshold)
 
-    def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
+    def __init__(
+        self, name: str | None = "binary_accuracy", dtype: str | None = None, threshold: float = 0.5
+    ) -> None:
         super().__init__(binary_accuracy, name=name, dtype=dtype, threshold=threshold)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch: see `MeanMetricWrapper`."""
-        per_value = np.ndim(sample_weight) >= max(np.ndim(y_pred), 2)
+        given: tuple[Any, Any] = sample_weight, y_pred
+        weight_rank, rank = map(np.ndim, given)
+        per_value = weight_rank >= max(rank, 2)
         self._fn = binary_accuracy if per_value else _share_of_right
         super().update_state(y_true, y_pred, sample_weight)
 
@@ -178,7 +189,7 @@ class CategoricalAccuracy(FunctionMetric):
 
     _direction = "up"
 
-    def __init__(self, name="categorical_accuracy", dtype=None):
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: str | None = None) -> None:
         super().__init__(categorical_accuracy, name=name, dtype=dtype)
 
 
@@ -198,7 +209,9 @@ class SparseCategoricalAccuracy(FunctionMetric):
 
     _direction = "up"
 
-    def __init__(self, name="sparse_categorical_accuracy", dtype=None):
+    def __init__(
+        self, name: str | None = "sparse_categorical_accuracy", dtype: str | None = None
+    ) -> None:
         super().__init__(sparse_categorical_accuracy, name=name, dtype=dtype)
 
 
@@ -225,7 +238,9 @@ class TopKCategoricalAccuracy(FunctionMetric):
     _direction = "up"
     k = FunctionOption(_check_k)
 
-    def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
+    def __init__(
+        self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: str | None = None
+    ) -> None:
         super().__init__(top_k_categorical_accuracy, name=name, dtype=dtype, k=k)
 
 
@@ -250,8 +265,12 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
     from_sorted_ids = FunctionOption()
 
     def __init__(
-        self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
-    ):
+        self,
+        k: int = 5,
+        name: str | None = "sparse_top_k_categorical_accuracy",
+        dtype: str | None = None,
+        from_sorted_ids: bool = False,
+    ) -> None:
         super().__init__(
             sparse_top_k_categorical_accuracy,
             name=name,
@@ -260,7 +279,9 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
             from_sorted_ids=from_sorted_ids,
         )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch: see `MeanMetricWrapper`."""
         if not self.from_sorted_ids:
             super().update_state(y_true, y_pred, sample_weight)
@@ -269,7 +290,7 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         Mean.update_state(self, predictions_of(values), sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         if not self.from_sorted_ids:
             del config["from_sorted_ids"]  # as Keras writes it

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +13,11 @@ from ..changes import Tracked
 from ..graph.tensor import Tensor, Tracing, ValueTensor
 from ..losses.base import FLOATS
 from ..naming import auto_name
+from ..utils.serialization import Identifier
 from ..variables import Variable
+
+if TYPE_CHECKING:
+    from ..graph.types import Shape
 
 
 class Metric(Tracked):
@@ -45,12 +51,12 @@ class Metric(Tracked):
         None  # "up" or "down": which way is better, for callbacks that compare epochs
     )
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "update_state" in cls.__dict__:
             setattr(cls, "update_state", _on_tensors(cls.update_state))  # noqa: B010
 
-    def __init__(self, dtype=None, name=None):
+    def __init__(self, dtype: str | None = None, name: str | None = None) -> None:
         if dtype is not None and dtype not in FLOATS:
             raise ValueError(
                 f"{type(self).__name__}: expected dtype of {FLOATS}, received {dtype!r}"
@@ -60,21 +66,28 @@ class Metric(Tracked):
         self._variables = []
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
+        """The dtype asked for, or the default dtype."""
         return self._dtype or config.floatx()
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """The state, that of metrics among the attributes included.
 
         They are float64 Variables that programs read and write in place.
         """
         return [*self._variables, *(v for metric in self._parts() for v in metric.variables)]
 
-    def _parts(self):
+    def _parts(self) -> list[Metric]:
         return [value for value in vars(self).values() if isinstance(value, Metric)]
 
-    def add_variable(self, shape=(), initializer="zeros", dtype="float64", name="variable"):
+    def add_variable(
+        self,
+        shape: Sequence[int] = (),
+        initializer: Identifier = "zeros",
+        dtype: str = "float64",
+        name: str = "variable",
+    ) -> Variable:
         """A state Variable; `reset_state` sets it to zero again.
 
         Args:
@@ -92,7 +105,7 @@ class Metric(Tracked):
 
     add_weight = add_variable
 
-    def _make_state(self, y_true_shape, y_pred_shape):
+    def _make_state(self, y_true_shape: Shape, y_pred_shape: Shape) -> None:
         """Makes state whose shape depends on labels and predictions, where there is such state.
 
         Args:
@@ -103,36 +116,40 @@ class Metric(Tracked):
             ValueError: The metric cannot be computed of such, or its state has another shape.
         """
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets all batches so far."""
         for variable in self._variables:
             variable.assign(np.zeros(variable.shape))
         for metric in self._parts():
             metric.reset_state()
 
-    def update_state(self, *args, **kwargs):
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Adds a batch to the state."""
         raise NotImplementedError(f"{type(self).__name__} does not implement update_state")
 
-    def result(self):
+    def result(self) -> Any:
+        """The value so far, computed from the state."""
         raise NotImplementedError(f"{type(self).__name__} does not implement result")
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`update_state`, then `result`."""
         self.update_state(*args, **kwargs)
         return self.result()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments that make the same metric again."""
         return {"name": self.name, "dtype": self._dtype}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        """The metric of a configuration that `get_config` gave."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def update_metric(metric, *batch):
+def update_metric(metric: Metric, *batch: Tensor) -> None:
     """`metric.update_state` on tensors, as a part of their program.
 
     Args:
@@ -153,11 +170,11 @@ def update_metric(metric, *batch):
         )
 
 
-def _on_tensors(update_state):
+def _on_tensors(update_state: Callable[..., None]) -> Callable[..., None]:
     """`update_state` that sees arrays as tensors with values, for the same promotion of dtypes."""
 
     @functools.wraps(update_state)
-    def update(self, *args, **kwargs):
+    def update(self: Metric, *args: Any, **kwargs: Any) -> None:
         return update_state(
             self,
             *map(_as_values, args),
@@ -167,7 +184,7 @@ def _on_tensors(update_state):
     return update
 
 
-def _as_values(value):
+def _as_values(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and not any(isinstance(v, Tensor) for v in value):
         value = np.asarray(value)
     return ValueTensor(value) if isinstance(value, np.ndarray) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,16 +42,21 @@ class _Count(ThresholdMetric):
 
     _entry = ""
 
-    def __init__(self, thresholds=None, name=None, dtype=None):
+    def __init__(
+        self,
+        thresholds: float | Sequence[float] | np.ndarray | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         self._given = _as_given(thresholds)
         values = 0.5 if thresholds is None else thresholds
         super().__init__(checked_thresholds(type(self).__name__, values), name=name, dtype=dtype)
 
-    def result(self):
+    def result(self) -> float | np.ndarray:
         """The weight so far: a number, or an array for several thresholds."""
         return self._reported(self._counts()[self._entry])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "thresholds": self._given}
 
 
@@ -126,7 +132,14 @@ class _Share(ThresholdMetric):
     top_k = Option(positive_integer)  # type: ignore[assignment]
     class_id = Option(class_number)  # type: ignore[assignment]
 
-    def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        thresholds: float | Sequence[float] | np.ndarray | None = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         self._given = _as_given(thresholds)
         if thresholds is None:
             # With top_k all that is among the k largest is positive.
@@ -137,12 +150,12 @@ class _Share(ThresholdMetric):
         self.top_k = top_k
         self.class_id = class_id
 
-    def result(self):
+    def result(self) -> float | np.ndarray:
         """The share so far: a number, or an array for several thresholds."""
         counts = self._counts()
         return self._reported(divide_no_nan(counts["tp"], counts["tp"] + counts[self._other]))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"thresholds": self._given, "top_k": self.top_k, "class_id": self.class_id}
         return {**super().get_config(), **own}
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import config, ops
 from ..losses.base import as_labels, as_predictions, match_ranks
 from ..losses.labels import check_same_shape
 from ..losses.options import FunctionOption
 from .means import FunctionMetric
+
+if TYPE_CHECKING:
+    from ..graph.types import Axes, Result, TensorLike
 
 
 def pair(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -19,7 +22,7 @@ def pair(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return y_true, y_pred
 
 
-def pearson_correlation(y_true, y_pred, axis=-1):
+def pearson_correlation(y_true: TensorLike, y_pred: TensorLike, axis: Axes = -1) -> Result:
     """cov(y_true, y_pred) / (std(y_true) * std(y_pred)) along an axis; NaN where one is constant.
 
     Args:
@@ -36,15 +39,15 @@ def pearson_correlation(y_true, y_pred, axis=-1):
         >>> pearson_correlation(y_true, y_pred).round(4)
         array([1.    , 0.9934], dtype=float32)
     """
-    y_true, y_pred = pair("pearson_correlation", y_true, y_pred)
-    y_true = y_true - ops.mean(y_true, axis=axis, keepdims=True)
-    y_pred = y_pred - ops.mean(y_pred, axis=axis, keepdims=True)
-    y_true = y_true / ops.std(y_true, axis=axis, keepdims=True)
-    y_pred = y_pred / ops.std(y_pred, axis=axis, keepdims=True)
-    return ops.mean(y_true * y_pred, axis=axis)
+    true, pred = pair("pearson_correlation", y_true, y_pred)
+    true = true - ops.mean(true, axis=axis, keepdims=True)
+    pred = pred - ops.mean(pred, axis=axis, keepdims=True)
+    true = true / ops.std(true, axis=axis, keepdims=True)
+    pred = pred / ops.std(pred, axis=axis, keepdims=True)
+    return ops.mean(true * pred, axis=axis)
 
 
-def concordance_correlation(y_true, y_pred, axis=-1):
+def concordance_correlation(y_true: TensorLike, y_pred: TensorLike, axis: Axes = -1) -> Result:
     """2 * cov(y_true, y_pred) / (var(y_true) + var(y_pred) + (mean(y_true) - mean(y_pred))^2).
 
     Args:
@@ -90,7 +93,9 @@ class PearsonCorrelation(FunctionMetric):
     _direction = "up"
     axis = FunctionOption()
 
-    def __init__(self, name="pearson_correlation", dtype=None, axis=-1):
+    def __init__(
+        self, name: str | None = "pearson_correlation", dtype: str | None = None, axis: Axes = -1
+    ) -> None:
         super().__init__(pearson_correlation, name=name, dtype=dtype, axis=axis)
 
 
@@ -112,5 +117,10 @@ class ConcordanceCorrelation(FunctionMetric):
     _direction = "up"
     axis = FunctionOption()
 
-    def __init__(self, name="concordance_correlation", dtype=None, axis=-1):
+    def __init__(
+        self,
+        name: str | None = "concordance_correlation",
+        dtype: str | None = None,
+        axis: Axes = -1,
+    ) -> None:
         super().__init__(concordance_correlation, name=name, dtype=dtype, axis=axis)

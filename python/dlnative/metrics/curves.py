@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from .thresholds import (
     divide_no_nan,
     evenly_spread,
 )
+
+if TYPE_CHECKING:
+    from ..graph import Tensor
+    from ..graph.types import ArrayLike, Shape, TensorLike
 
 CURVES = ("ROC", "PR", "PRGAIN")
 HEIGHTS: dict[str, Callable[..., np.ndarray]] = {  # summation method: height between two points
@@ -82,17 +86,17 @@ class AUC(ThresholdMetric):
 
     def __init__(
         self,
-        num_thresholds=200,
-        curve="ROC",
-        summation_method="interpolation",
-        name=None,
-        dtype=None,
-        thresholds=None,
-        multi_label=False,
-        num_labels=None,
-        label_weights=None,
-        from_logits=False,
-    ):
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: str | None = None,
+        thresholds: Sequence[float] | np.ndarray | None = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: ArrayLike | None = None,
+        from_logits: bool = False,
+    ) -> None:
         self._given = None
         if thresholds is None:
             inner = evenly_spread(count_of_thresholds(self, num_thresholds, 2))[1:-1]
@@ -118,26 +122,26 @@ class AUC(ThresholdMetric):
         self.summation_method = summation_method
 
     @property
-    def num_thresholds(self):
+    def num_thresholds(self) -> int:
         """How many thresholds there are, those at the ends included."""
         return len(self._thresholds)
 
     @property
-    def multi_label(self):
+    def multi_label(self) -> bool:
         """Whether each column of the predictions has a curve of its own."""
         return self._multi_label
 
     @property
-    def num_labels(self):
+    def num_labels(self) -> int | None:
         """The number of columns, as it was given."""
         return self._num_labels
 
     @property
-    def label_weights(self):
+    def label_weights(self) -> np.ndarray | None:
         """The weights of the columns, a float64 array, or None."""
         return self._label_weights
 
-    def _make_state(self, y_true_shape, y_pred_shape):
+    def _make_state(self, y_true_shape: Shape, y_pred_shape: Shape) -> None:
         if self._multi_label:
             if len(y_pred_shape) != 2:
                 raise ValueError(
@@ -158,21 +162,23 @@ class AUC(ThresholdMetric):
                 f"column of the predictions, received shape {tuple(y_pred_shape)}"
             )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch: see `ThresholdMetric`."""
         y_pred = predictions_of(y_pred, self._dtype)
         super().update_state(
             y_true, ops.sigmoid(y_pred) if self._from_logits else y_pred, sample_weight
         )
 
-    def _weight(self, y_pred, sample_weight):
+    def _weight(self, y_pred: Tensor, sample_weight: TensorLike | None) -> Tensor | None:
         weight = super()._weight(y_pred, sample_weight)
         if self._label_weights is None or self._multi_label:
             return weight
         columns = self._label_weights.astype(y_pred.dtype)
         return ops.broadcast_to(columns, y_pred.shape) if weight is None else weight * columns
 
-    def result(self):
+    def result(self) -> float:
         """The area so far."""
         counts = self._counts()
         if (self.curve, self.summation_method) == ("PR", "interpolation"):
@@ -187,7 +193,7 @@ class AUC(ThresholdMetric):
         weights = np.ones(area.shape) if self._label_weights is None else self._label_weights
         return float(divide_no_nan(np.sum(area * weights), np.sum(weights)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         weights = self._label_weights
         config = {
             **super().get_config(),
@@ -202,7 +208,7 @@ class AUC(ThresholdMetric):
         return config if self._given is None else {**config, "thresholds": self._given}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> AUC:
         weights = config.get("label_weights")
         if isinstance(weights, dict):  # Keras writes a tensor
             config = {**config, "label_weights": weights["config"]["value"]}

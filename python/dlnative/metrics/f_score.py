@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from .. import config, ops
 from ..hyperparameters import Option
 from .base import Metric
 from .means import predictions_of, weight_of
+
+if TYPE_CHECKING:
+    from ..graph.types import Shape, TensorLike
 
 AVERAGES = (None, "micro", "macro", "weighted")
 
@@ -73,14 +76,21 @@ class FBetaScore(Metric):
     beta = Option(_beta)
     threshold = Option(_threshold)
 
-    def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str | None = "fbeta_score",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.average = average
         self.beta = beta
         self.threshold = threshold
         self._counts: Any = None
 
-    def _make_state(self, y_true_shape, y_pred_shape):
+    def _make_state(self, y_true_shape: Shape, y_pred_shape: Shape) -> None:
         true, pred = tuple(y_true_shape), tuple(y_pred_shape)
         if len(pred) != 2 or len(true) != 2 or true[1] != pred[1]:
             raise ValueError(
@@ -95,7 +105,9 @@ class FBetaScore(Metric):
                 f"in the batches before, received shape {pred}"
             )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -107,20 +119,20 @@ class FBetaScore(Metric):
             ValueError: The shapes do not fit.
         """
         y_pred = predictions_of(y_pred, self._dtype)
-        y_true = ops.cast(y_true, y_pred.dtype)
-        self._make_state(y_true.shape, y_pred.shape)
+        labels = ops.cast(y_true, y_pred.dtype)
+        self._make_state(labels.shape, y_pred.shape)
         if self.threshold is None:
             largest = ops.max(y_pred, axis=-1, keepdims=True)
             positive = (y_pred >= largest) & (ops.abs(y_pred) > 1e-9)
         else:
             positive = y_pred > self.threshold
         positive = ops.cast(positive, y_pred.dtype)
-        rows = ops.stack([positive * y_true, positive, y_true])  # (3, batch, classes)
+        rows = ops.stack([positive * labels, positive, labels])  # (3, batch, classes)
         if sample_weight is not None:
             rows = rows * weight_of(y_pred, sample_weight)
         self._counts.assign_add(ops.sum(rows, axis=1))
 
-    def result(self):
+    def result(self) -> float | np.ndarray:
         """The scores so far, (classes,), or their average."""
         if self._counts is None:
             hits = positive = labels = np.zeros(1)
@@ -136,7 +148,7 @@ class FBetaScore(Metric):
             return float(np.sum(score * support / (support.sum() + epsilon)))
         return score.astype(self.dtype) if self.average is None else float(np.mean(score))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
         return {**super().get_config(), **own}
 
@@ -161,10 +173,16 @@ class F1Score(FBetaScore):
     Differs from Keras: as `FBetaScore`.
     """
 
-    def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = "f1_score",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(average=average, threshold=threshold, name=name, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["beta"]
         return config

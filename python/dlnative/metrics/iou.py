@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..losses.base import FLOATS
 from ..utils.numbers import finite_number, is_integer
 from .base import Metric
 from .thresholds import add_at
+
+if TYPE_CHECKING:
+    from ..graph.types import TensorLike
 
 INTEGERS = ("int", "int32", "int64")  # what Keras's configurations say
 
@@ -38,14 +41,14 @@ class _IoU(Metric):
 
     def __init__(
         self,
-        num_classes,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_true=True,
-        sparse_y_pred=True,
-        axis=-1,
-    ):
+        num_classes: int,
+        name: str | None = None,
+        dtype: str | None = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
         owner = type(self).__name__
         if dtype is not None and dtype not in (*FLOATS, *INTEGERS):
             raise ValueError(
@@ -75,7 +78,9 @@ class _IoU(Metric):
         """The confusion matrix so far, (classes of labels, classes of predictions)."""
         return self._matrix.numpy().reshape(self._num_classes, self._num_classes)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -87,19 +92,19 @@ class _IoU(Metric):
         Raises:
             ValueError: The shapes do not fit.
         """
-        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        true, pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         for what, x, sparse in (
-            ("labels", y_true, self.sparse_y_true),
-            ("predictions", y_pred, self.sparse_y_pred),
+            ("labels", true, self.sparse_y_true),
+            ("predictions", pred, self.sparse_y_pred),
         ):
             if not sparse and x.shape[self.axis] > self._num_classes:
                 raise ValueError(
                     f"metric '{self.name}': expected {what} of at most {self._num_classes} classes "
                     f"in axis {self.axis}, received shape {x.shape}"
                 )
-        y_true = y_true if self.sparse_y_true else ops.argmax(y_true, axis=self.axis)
-        y_pred = y_pred if self.sparse_y_pred else ops.argmax(y_pred, axis=self.axis)
-        self._add(y_true, y_pred, sample_weight)
+        true = true if self.sparse_y_true else ops.argmax(true, axis=self.axis)
+        pred = pred if self.sparse_y_pred else ops.argmax(pred, axis=self.axis)
+        self._add(true, pred, sample_weight)
 
     def _add(self, y_true: Tensor, y_pred: Tensor, sample_weight: Any) -> None:
         """Adds class numbers; those that are out of range, or ignored, do not count."""
@@ -200,23 +205,23 @@ class IoU(_IoU):
 
     def __init__(
         self,
-        num_classes,
-        target_class_ids,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_true=True,
-        sparse_y_pred=True,
-        axis=-1,
-    ):
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: str | None = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
         super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
         self.target_class_ids = target_class_ids
 
-    def result(self):
+    def result(self) -> float:
         """The mean so far."""
         return self._mean_iou(self.target_class_ids)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {**self._options(), "target_class_ids": self.target_class_ids}
         return {**super().get_config(), **own}
 
@@ -239,11 +244,19 @@ class BinaryIoU(IoU):
     Differs from Keras: as `IoU`.
     """
 
-    def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
+    def __init__(
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(2, target_class_ids, name=name, dtype=dtype)
         self.threshold = finite_number("BinaryIoU", "threshold", threshold)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -257,7 +270,7 @@ class BinaryIoU(IoU):
         positive = ops.convert_to_tensor(y_pred) >= self.threshold
         self._add(ops.convert_to_tensor(y_true), ops.cast(positive, "int32"), sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = Metric.get_config(self)
         return {
             **config,
@@ -278,11 +291,11 @@ class MeanIoU(_IoU):
         0.3333
 {_DIFFERS}"""
 
-    def result(self):
+    def result(self) -> float:
         """The mean so far."""
         return self._mean_iou(range(self.num_classes))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._options()}
 
 
@@ -301,19 +314,19 @@ class OneHotIoU(IoU):
 
     def __init__(
         self,
-        num_classes,
-        target_class_ids,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_pred=False,
-        axis=-1,
-    ):
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: str | None = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
         super().__init__(
             num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["sparse_y_true"]
         return config
@@ -334,16 +347,16 @@ class OneHotMeanIoU(MeanIoU):
 
     def __init__(
         self,
-        num_classes,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_pred=False,
-        axis=-1,
-    ):
+        num_classes: int,
+        name: str | None = None,
+        dtype: str | None = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["sparse_y_true"]
         return config

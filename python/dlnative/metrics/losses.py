@@ -38,7 +38,7 @@ class MeanSquaredError(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="mean_squared_error", dtype=None):
+    def __init__(self, name: str | None = "mean_squared_error", dtype: str | None = None) -> None:
         super().__init__(mean_squared_error, name=name, dtype=dtype)
 
 
@@ -47,7 +47,7 @@ class MeanAbsoluteError(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="mean_absolute_error", dtype=None):
+    def __init__(self, name: str | None = "mean_absolute_error", dtype: str | None = None) -> None:
         super().__init__(mean_absolute_error, name=name, dtype=dtype)
 
 
@@ -66,8 +66,12 @@ class BinaryCrossentropy(FunctionMetric):
     label_smoothing = FunctionOption(check_smoothing)
 
     def __init__(
-        self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
-    ):
+        self,
+        name: str | None = "binary_crossentropy",
+        dtype: str | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+    ) -> None:
         super().__init__(
             binary_crossentropy,
             name=name,
@@ -87,12 +91,12 @@ class CategoricalCrossentropy(FunctionMetric):
 
     def __init__(
         self,
-        name="categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        label_smoothing=0,
-        axis=-1,
-    ):
+        name: str | None = "categorical_crossentropy",
+        dtype: str | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+        axis: int = -1,
+    ) -> None:
         super().__init__(
             categorical_crossentropy,
             name=name,
@@ -121,12 +125,12 @@ class SparseCategoricalCrossentropy(FunctionMetric):
 
     def __init__(
         self,
-        name="sparse_categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        ignore_class=None,
-        axis=-1,
-    ):
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: str | None = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: int = -1,
+    ) -> None:
         super().__init__(
             sparse_categorical_crossentropy,
             name=name,
@@ -153,7 +157,9 @@ class MeanAbsolutePercentageError(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="mean_absolute_percentage_error", dtype=None):
+    def __init__(
+        self, name: str | None = "mean_absolute_percentage_error", dtype: str | None = None
+    ) -> None:
         super().__init__(mean_absolute_percentage_error, name=name, dtype=dtype)
 
 
@@ -173,7 +179,9 @@ class MeanSquaredLogarithmicError(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="mean_squared_logarithmic_error", dtype=None):
+    def __init__(
+        self, name: str | None = "mean_squared_logarithmic_error", dtype: str | None = None
+    ) -> None:
         super().__init__(mean_squared_logarithmic_error, name=name, dtype=dtype)
 
 
@@ -193,7 +201,7 @@ class LogCoshError(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="logcosh", dtype=None):
+    def __init__(self, name: str | None = "logcosh", dtype: str | None = None) -> None:
         super().__init__(log_cosh, name=name, dtype=dtype)
 
 
@@ -213,7 +221,7 @@ class KLDivergence(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="kl_divergence", dtype=None):
+    def __init__(self, name: str | None = "kl_divergence", dtype: str | None = None) -> None:
         super().__init__(kl_divergence, name=name, dtype=dtype)
 
 
@@ -233,7 +241,7 @@ class Poisson(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="poisson", dtype=None):
+    def __init__(self, name: str | None = "poisson", dtype: str | None = None) -> None:
         super().__init__(poisson, name=name, dtype=dtype)
 
 
@@ -253,7 +261,7 @@ class Hinge(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="hinge", dtype=None):
+    def __init__(self, name: str | None = "hinge", dtype: str | None = None) -> None:
         super().__init__(hinge, name=name, dtype=dtype)
 
 
@@ -273,7 +281,7 @@ class SquaredHinge(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="squared_hinge", dtype=None):
+    def __init__(self, name: str | None = "squared_hinge", dtype: str | None = None) -> None:
         super().__init__(squared_hinge, name=name, dtype=dtype)
 
 
@@ -293,5 +301,5 @@ class CategoricalHinge(FunctionMetric):
 
     _direction = "down"
 
-    def __init__(self, name="categorical_hinge", dtype=None):
+    def __init__(self, name: str | None = "categorical_hinge", dtype: str | None = None) -> None:
         super().__init__(categorical_hinge, name=name, dtype=dtype)

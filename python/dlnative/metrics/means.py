@@ -7,7 +7,7 @@ on graph tensors it emits the op `accumulate_mean`, so that a compiled step keep
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from ..graph.tensor import Tensor, ValueTensor, apply
 from ..losses.base import as_labels, as_predictions, match_weight, reshape, run_op
 from ..losses.options import checked_arguments
 from .base import Metric
+
+if TYPE_CHECKING:
+    from ..graph.types import TensorLike
+    from ..variables import Variable
 
 
 class Mean(Metric):
@@ -39,21 +43,21 @@ class Mean(Metric):
     Differs from Keras: totals are float64 whatever the dtype; `result` is a Python float.
     """
 
-    def __init__(self, name="mean", dtype=None):
+    def __init__(self, name: str | None = "mean", dtype: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
         self.state = self.add_variable((2,), name="total_and_count")
 
     @property
-    def total(self):
+    def total(self) -> float:
         """sum(values * weight) so far."""
         return float(self.state.value[0])
 
     @property
-    def count(self):
+    def count(self) -> float:
         """sum(weight) so far."""
         return float(self.state.value[1])
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: TensorLike, sample_weight: TensorLike | None = None) -> None:
         """Adds a batch.
 
         Args:
@@ -61,15 +65,15 @@ class Mean(Metric):
             sample_weight: Optional weights: (batch,), or one per value, or a number: it is the
                 weight of the mean of all values.
         """
-        values, weight = values_and_weight(values, sample_weight, self._dtype, "mean")
-        inner = math.prod(values.shape[1:])  # values of one sample
+        added, weight = values_and_weight(values, sample_weight, self._dtype, "mean")
+        inner = math.prod(added.shape[1:])  # values of one sample
         if weight is None and inner != 1:
-            values = run_op("mean", values, axis=tuple(range(1, len(values.shape))))
+            added = run_op("mean", added, axis=tuple(range(1, len(added.shape))))
         elif inner != 1:
             weight = run_op("rescale", weight, scale=1.0 / max(inner, 1))
-        accumulate(self.state, values, weight)
+        accumulate(self.state, added, weight)
 
-    def result(self):
+    def result(self) -> float:
         """The mean so far."""
         total, count = self.state.value.tolist()
         return total / count if count else 0.0
@@ -90,16 +94,16 @@ class Sum(Metric):
     Differs from Keras: the total is float64 whatever the dtype; `result` is a Python float.
     """
 
-    def __init__(self, name="sum", dtype=None):
+    def __init__(self, name: str | None = "sum", dtype: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
         self.state = self.add_variable((2,), name="total_and_count")
 
     @property
-    def total(self):
+    def total(self) -> float:
         """sum(values * weight) so far."""
         return float(self.state.value[0])
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: TensorLike, sample_weight: TensorLike | None = None) -> None:
         """Adds a batch.
 
         Args:
@@ -108,12 +112,12 @@ class Sum(Metric):
         """
         accumulate(self.state, *values_and_weight(values, sample_weight, self._dtype, "sum"))
 
-    def result(self):
+    def result(self) -> float:
         """The sum so far."""
         return self.total
 
 
-def accumulate(state, values, weight=None):
+def accumulate(state: Variable, values: Any, weight: Any = None) -> None:
     """state = state + [sum(values * weight), sum(weight)]; without weight the number of values."""
     if isinstance(values, ValueTensor):
         values = ValueTensor(values.value, "float64")
@@ -143,7 +147,9 @@ def weight_of(values: Tensor, weight: Any) -> Tensor:
     return match_weight(values, weight)
 
 
-def values_and_weight(values: Any, weight: Any, dtype: str | None, reduction: str):
+def values_and_weight(
+    values: Any, weight: Any, dtype: str | None, reduction: str
+) -> tuple[Any, Any]:
     """Values, and one weight for each of them or None.
 
     Axes of `values` that the weights do not have are reduced by the op `reduction`. Values that a
@@ -186,13 +192,17 @@ class MeanMetricWrapper(Mean):
         2.0
     """
 
-    def __init__(self, fn, name=None, dtype=None, **kwargs):
+    def __init__(
+        self, fn: Any, name: str | None = None, dtype: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name or getattr(fn, "__name__", None) or fn.name, dtype=dtype)
         self._fn = fn
         self._fn_kwargs = checked_arguments(self, kwargs)
         self.sparse_labels = getattr(fn, "sparse_labels", False)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:  # type: ignore[override]
         """Adds a batch.
 
         Args:
@@ -209,7 +219,7 @@ class MeanMetricWrapper(Mean):
             values = y_pred.graph.result(values, f"metric '{self.name}'")
         super().update_state(values, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         from ..utils.serialization import serialize_keras_object
 
         return {
@@ -219,7 +229,7 @@ class MeanMetricWrapper(Mean):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> MeanMetricWrapper:
         from ..utils.serialization import deserialize_keras_object
 
         if "fn" in config:
@@ -230,5 +240,5 @@ class MeanMetricWrapper(Mean):
 class FunctionMetric(MeanMetricWrapper):
     """A MeanMetricWrapper whose class says which function: its configuration does not."""
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**Metric.get_config(self), **self._fn_kwargs}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..hyperparameters import Number, Option
@@ -17,18 +19,25 @@ class _AtRate(ThresholdMetric):
     _argument = ""  # the name of the given value
     _rates = ("", "")  # the rate that is given, and the rate that is reported
 
-    def __init__(self, value, num_thresholds, class_id, name, dtype):
+    def __init__(
+        self,
+        value: float,
+        num_thresholds: int,
+        class_id: int | None,
+        name: str | None,
+        dtype: str | None,
+    ) -> None:
         count = count_of_thresholds(self, num_thresholds, 1)
         super().__init__(evenly_spread(count), name=name, dtype=dtype, even=count > 1)
         setattr(self, self._argument, value)
         self.class_id = class_id
 
     @property
-    def num_thresholds(self):
+    def num_thresholds(self) -> int:
         """How many thresholds there are."""
         return len(self._thresholds)
 
-    def result(self):
+    def result(self) -> float:
         """The rate so far; 0 where no threshold makes the other large enough."""
         given, reported = (_rate(name, **self._counts()) for name in self._rates)
         enough = given.astype(self.dtype) >= np.dtype(self.dtype).type(
@@ -36,7 +45,7 @@ class _AtRate(ThresholdMetric):
         )
         return float(np.max(np.where(enough, reported, 0.0), initial=0.0))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_thresholds": self.num_thresholds,
@@ -92,7 +101,14 @@ class SensitivityAtSpecificity(_AtRate):
     _rates = ("specificity", "sensitivity")
     specificity = Number(0.0, 1.0)
 
-    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
 
@@ -108,7 +124,14 @@ class SpecificityAtSensitivity(_AtRate):
     _rates = ("sensitivity", "specificity")
     sensitivity = Number(0.0, 1.0)
 
-    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
 
@@ -124,7 +147,14 @@ class PrecisionAtRecall(_AtRate):
     _rates = ("recall", "precision")
     recall = Number(0.0, 1.0)
 
-    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
 
@@ -140,5 +170,12 @@ class RecallAtPrecision(_AtRate):
     _rates = ("precision", "recall")
     precision = Number(0.0, 1.0)
 
-    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(precision, num_thresholds, class_id, name, dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..utils.numbers import is_integer
 from .base import Metric
 from .correlation import pair
 from .means import FunctionMetric, Mean, predictions_of, weight_of
+
+if TYPE_CHECKING:
+    from ..graph.types import Result, Shape, TensorLike
 
 AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
@@ -36,10 +39,14 @@ class RootMeanSquaredError(Mean):
 
     _direction = "down"
 
-    def __init__(self, name="root_mean_squared_error", dtype=None):
+    def __init__(
+        self, name: str | None = "root_mean_squared_error", dtype: str | None = None
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:  # type: ignore[override]
         """Adds a batch.
 
         Args:
@@ -51,15 +58,15 @@ class RootMeanSquaredError(Mean):
             ValueError: The shapes do not fit.
         """
         y_pred = predictions_of(y_pred, self._dtype)
-        y_true, y_pred = pair(self.name, ops.cast(y_true, y_pred.dtype), y_pred)
-        super().update_state(ops.square(y_pred - y_true), sample_weight)
+        true, pred = pair(self.name, ops.cast(y_true, y_pred.dtype), y_pred)
+        super().update_state(ops.square(pred - true), sample_weight)
 
-    def result(self):
+    def result(self) -> float:
         """The root of the mean so far."""
         return math.sqrt(super().result())
 
 
-def cosine_similarity(y_true, y_pred, axis=-1):
+def cosine_similarity(y_true: TensorLike, y_pred: TensorLike, axis: int = -1) -> Result:
     """sum(y_true * y_pred) / (|y_true| * |y_pred|) along an axis; 0 where one is 0."""
     y_true, y_pred = pair("cosine_similarity", y_true, y_pred)
     product = ops.normalize(y_true, axis=axis) * ops.normalize(y_pred, axis=axis)
@@ -86,7 +93,9 @@ class CosineSimilarity(FunctionMetric):
     _direction = "up"
     axis = FunctionOption()
 
-    def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
+    def __init__(
+        self, name: str | None = "cosine_similarity", dtype: str | None = None, axis: int = -1
+    ) -> None:
         super().__init__(cosine_similarity, name=name, dtype=dtype, axis=axis)
 
 
@@ -135,15 +144,19 @@ class R2Score(Metric):
     num_regressors = Option(_regressors)
 
     def __init__(
-        self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None
-    ):
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = "r2_score",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
         self._sums: Any = None
         self._number = self.add_variable((), name="num_samples")
 
-    def _make_state(self, y_true_shape, y_pred_shape):
+    def _make_state(self, y_true_shape: Shape, y_pred_shape: Shape) -> None:
         if len(y_pred_shape) != 2:
             raise ValueError(
                 f"metric '{self.name}': expected predictions of shape (batch, outputs), received "
@@ -157,7 +170,9 @@ class R2Score(Metric):
                 f"in the batches before, received shape {tuple(y_pred_shape)}"
             )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -169,18 +184,18 @@ class R2Score(Metric):
             ValueError: The shapes do not fit.
         """
         y_pred = predictions_of(y_pred, self._dtype)
-        y_true, y_pred = match_ranks(ops.cast(y_true, y_pred.dtype), y_pred)
-        check_same_shape(self.name, y_true, y_pred)
-        self._make_state(y_true.shape, y_pred.shape)
-        y_true, y_pred = ops.cast(y_true, "float64"), ops.cast(y_pred, "float64")
-        weight = ops.ones_like(y_true)
+        true, pred = match_ranks(ops.cast(y_true, y_pred.dtype), y_pred)
+        check_same_shape(self.name, true, pred)
+        self._make_state(true.shape, pred.shape)
+        true, pred = ops.cast(true, "float64"), ops.cast(pred, "float64")
+        weight = ops.ones_like(true)
         if sample_weight is not None:
-            weight = weight_of(y_pred, ops.cast(sample_weight, "float64"))
-        rows = [weight, y_true * weight, y_true * y_true * weight, (y_true - y_pred) ** 2 * weight]
+            weight = weight_of(pred, ops.cast(sample_weight, "float64"))
+        rows = [weight, true * weight, true * true * weight, (true - pred) ** 2 * weight]
         self._sums.assign_add(ops.sum(ops.stack(rows), axis=1))
-        self._number.assign_add(float(math.prod(y_true.shape)))
+        self._number.assign_add(float(math.prod(true.shape)))
 
-    def result(self):
+    def result(self) -> float | np.ndarray:
         """The score so far, or one per output."""
         sums = np.zeros((4, 1)) if self._sums is None else self._sums.numpy()
         count, total, squares, residual = sums
@@ -195,7 +210,7 @@ class R2Score(Metric):
         scores = self._adjusted(scores)
         return float(scores) if np.ndim(scores) == 0 else scores.astype(self.dtype)
 
-    def _adjusted(self, scores):
+    def _adjusted(self, scores: Any) -> Any:
         if not self.num_regressors:
             return scores
         left = self._number.numpy() - self.num_regressors - 1
@@ -208,6 +223,6 @@ class R2Score(Metric):
             return scores
         return 1 - (1 - scores) * (self._number.numpy() - 1) / left
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
         return {**super().get_config(), **own}

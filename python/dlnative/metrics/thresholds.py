@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from ..losses.labels import check_same_shape
 from ..utils.numbers import as_float, is_integer
 from .base import Metric
 from .means import predictions_of, weight_of
+
+if TYPE_CHECKING:
+    from ..graph.types import TensorLike
+    from ..variables import Variable
 
 FEW = 4  # so many thresholds are compared one by one
 BELOW_ALL = -1e10  # where predictions go that are not among the top k
@@ -66,7 +70,7 @@ def divide_no_nan(a: Any, b: Any) -> np.ndarray:
     return np.divide(a, b, out=np.zeros(b.shape), where=b != 0)
 
 
-def add_at(variable, index: Tensor, weight: Tensor | None) -> None:
+def add_at(variable: Variable, index: Tensor, weight: Tensor | None) -> None:
     """variable[index[i]] += weight[i], or 1, one after another; the variable is one line."""
     index = apply("reshape", index, shape=(math.prod(index.shape),))
     if weight is None:
@@ -91,7 +95,14 @@ class ThresholdMetric(Metric):
     top_k: int | None = None
     class_id: int | None = None
 
-    def __init__(self, thresholds, name=None, dtype=None, even=None, columns=None):
+    def __init__(
+        self,
+        thresholds: Sequence[float],
+        name: str | None = None,
+        dtype: str | None = None,
+        even: bool | None = None,
+        columns: int | None = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self._thresholds = [float(t) for t in thresholds]
         self._order = np.argsort(self._thresholds, kind="stable")
@@ -101,19 +112,21 @@ class ThresholdMetric(Metric):
         if columns != 0:
             self._add_histograms(columns)
 
-    def _add_histograms(self, columns):
+    def _add_histograms(self, columns: int | None) -> None:
         self._columns = columns
         shape = (columns or 1, 2, len(self._thresholds) + 1)
         self._histograms = self.add_variable((math.prod(shape),), name="histograms")
 
     @property
-    def thresholds(self):
+    def thresholds(self) -> list[float]:
         """The thresholds, as a list."""
         return list(self._thresholds)
 
     # --- counting --------------------------------------------------------------------------------
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -139,11 +152,11 @@ class ThresholdMetric(Metric):
             index = index + np.arange(self._columns, dtype="int32") * (2 * size)
         add_at(self._histograms, index, weight)
 
-    def _weight(self, y_pred, sample_weight):
+    def _weight(self, y_pred: Tensor, sample_weight: TensorLike | None) -> Tensor | None:
         """The weights of predictions, or None."""
         return None if sample_weight is None else weight_of(y_pred, sample_weight)
 
-    def _bucket(self, p):
+    def _bucket(self, p: Tensor) -> Tensor:
         """How many thresholds are below p, int32."""
         n = len(self._thresholds)
         if self._even:
@@ -158,7 +171,7 @@ class ThresholdMetric(Metric):
 
     # --- results ---------------------------------------------------------------------------------
 
-    def _counts(self):
+    def _counts(self) -> dict[str, np.ndarray]:
         """{"tp": ..., "fp": ..., "tn": ..., "fn": ...} so far, (thresholds,) or with columns."""
         n = len(self._thresholds)
         if self._histograms is None:
@@ -173,26 +186,26 @@ class ThresholdMetric(Metric):
         return counts if self._columns is not None else {k: v[:, 0] for k, v in counts.items()}
 
     @property
-    def true_positives(self):
+    def true_positives(self) -> np.ndarray:
         """Weight of the positive labels whose predictions are positive, per threshold."""
         return self._counts()["tp"]
 
     @property
-    def false_positives(self):
+    def false_positives(self) -> np.ndarray:
         """Weight of the negative labels whose predictions are positive, per threshold."""
         return self._counts()["fp"]
 
     @property
-    def true_negatives(self):
+    def true_negatives(self) -> np.ndarray:
         """Weight of the negative labels whose predictions are negative, per threshold."""
         return self._counts()["tn"]
 
     @property
-    def false_negatives(self):
+    def false_negatives(self) -> np.ndarray:
         """Weight of the positive labels whose predictions are negative, per threshold."""
         return self._counts()["fn"]
 
-    def _reported(self, values):
+    def _reported(self, values: np.ndarray) -> float | np.ndarray:
         """A number for one threshold, an array for several."""
         return float(values[0]) if len(values) == 1 else values.astype(self.dtype)
 

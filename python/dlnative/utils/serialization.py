@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -43,6 +43,8 @@ MODULES = {
 
 FUNCTIONS = ("activations", "losses", "metrics")  # modules whose functions may be named, too
 
+# What `losses.get` and its like take: a name, a configuration, a class, an object or a function.
+Identifier: TypeAlias = str | dict[str, Any] | Callable[..., Any] | None
 Target = TypeVar("Target", bound=Callable[..., Any])  # a class or a function
 
 _registered: dict[str, Any] = {}  # "package>name" -> class or function
@@ -241,7 +243,7 @@ def deserialize_keras_object(
     return _deserialize_record(config, module_objects)
 
 
-def resolve(identifier: Any, kind: str, known: dict[str, Any], expected: str) -> Any:
+def resolve(identifier: Identifier, kind: str, known: dict[str, Any], expected: str) -> Any:
     """The object that a user's argument means: what `losses.get` and its like return.
 
     Args:
