@@ -17,6 +17,11 @@ ALONE = {
         ValueError,
         r"reduction: expected one of 'sum_over",
     ),
+    "no loss": (
+        lambda: dlnative.value_and_grad(dlnative.layers.Dense(1), None),
+        TypeError,
+        r"value_and_grad: expected a loss, received None",
+    ),
     "dtype of a loss": (
         lambda: losses.MeanSquaredError(dtype="int32"),
         ValueError,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +14,17 @@ from .graph.tensor import Tracing
 from .losses.labels import check_class_numbers
 from .plan import gradients
 
+if TYPE_CHECKING:
+    from .graph.types import ArrayLike, Shape
+    from .losses import Loss
+    from .utils.serialization import Identifier
+
 KEPT = 8  # evaluations per function, one per list of shapes
 
 
-def value_and_grad(model, loss, dtype=None, training=True):
+def value_and_grad(
+    model: Any, loss: Identifier, dtype: str | None = None, training: bool = True
+) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
     """A function that computes the loss and its gradient with respect to every trainable variable.
 
     Args:
@@ -29,6 +38,9 @@ def value_and_grad(model, loss, dtype=None, training=True):
     Returns:
         A function (x, y) -> (loss, gradients): a float, and a dict of arrays by variable path.
 
+    Raises:
+        TypeError, ValueError: `loss` is no loss.
+
     Example:
         >>> import numpy as np, dlnative
         >>> model = dlnative.Sequential([dlnative.Input((2,)), dlnative.layers.Dense(1)])
@@ -38,11 +50,13 @@ def value_and_grad(model, loss, dtype=None, training=True):
     """
     from . import losses
 
-    loss = losses.as_loss(loss)
+    known = losses.as_loss(loss)
+    if known is None:
+        raise TypeError("value_and_grad: expected a loss, received None")
     cache = engines.ProgramCache(KEPT)
 
-    def function(x, y):
-        evaluation = _evaluation(cache, model, loss, x, y, dtype, training)
+    def function(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
+        evaluation = _evaluation(cache, model, known, x, y, dtype, training)
         total, *grads = evaluation.run(True)
         return total.item(), dict(zip(evaluation.paths, grads))
 
@@ -52,7 +66,16 @@ def value_and_grad(model, loss, dtype=None, training=True):
 class _Evaluation:
     """The loss of one model on one batch and its gradients, as Functions that are fed variables."""
 
-    def __init__(self, model, loss, x, y, dtype, training, arena=None):
+    def __init__(
+        self,
+        model: Any,
+        loss: Loss,
+        x: list[np.ndarray],
+        y: list[np.ndarray],
+        dtype: str | None,
+        training: bool,
+        arena: Any = None,
+    ) -> None:
         self.variables = list(model.trainable_variables)
         path_of = {id(v): path for path, v in model.variables_by_path().items()}
         self.paths = [path_of[id(v)] for v in self.variables]
@@ -86,25 +109,27 @@ class _Evaluation:
                     )
             self.functions[with_gradients] = engines.build(graph, outputs, arena=arena)
 
-    def bind(self, x, y):
+    def bind(self, x: list[np.ndarray], y: list[np.ndarray]) -> _Evaluation:
         for i, check in self.checks:
             check(y[i], "y" if len(y) == 1 else f"y[{i}]")
         self.arrays = [*x, *y]
         return self
 
-    def run(self, with_gradients, values=None):
+    def run(self, with_gradients: bool, values: list[np.ndarray] | None = None) -> Any:
         """(total, *gradients); `values` replaces the values of the variables."""
         values = [v.value for v in self.fed] if values is None else values
         return self.functions[with_gradients](*self.arrays, *values)
 
 
-def _label_checks(loss, graph, labels, prediction):
+def _label_checks(
+    loss: Loss, graph: Graph, labels: list[Tensor], prediction: Any
+) -> list[tuple[int, Callable[[np.ndarray, str], None]]]:
     """(index, check(array, name)) of the labels whose values must be looked at, as `fit` does.
 
     Class numbers are found by the ops that take them, so that those of a user's function are, too.
     """
     predictions = prediction if isinstance(prediction, (list, tuple)) else [prediction]
-    found = [
+    found: list[tuple[int, Callable[[np.ndarray, str], None]]] = [
         (i, functools.partial(_check_labels, loss, p.shape)) for i, p in enumerate(predictions)
     ]
     made_of = {id(t): i for i, t in enumerate(labels)}
@@ -118,15 +143,15 @@ def _label_checks(loss, graph, labels, prediction):
     return found
 
 
-def _check_labels(loss, predictions, labels, name):
+def _check_labels(loss: Loss, predictions: Shape, labels: np.ndarray, name: str) -> None:
     loss._check_labels(labels, predictions, name)
 
 
-def _check_numbers(classes, labels, name):
+def _check_numbers(classes: int, labels: np.ndarray, name: str) -> None:
     check_class_numbers(labels, classes, name)
 
 
-def _total(loss, labels, prediction):
+def _total(loss: Loss, labels: list[Tensor], prediction: Any) -> Any:
     predictions = prediction if isinstance(prediction, (list, tuple)) else [prediction]
     if len(labels) != len(predictions):
         raise ValueError(f"expected {len(predictions)} arrays of labels, received {len(labels)}")
@@ -137,7 +162,7 @@ def _total(loss, labels, prediction):
     return total
 
 
-def _batch(data, name):
+def _batch(data: Any, name: str) -> list[np.ndarray]:
     arrays = (
         list(data)
         if isinstance(data, (list, tuple)) and all(hasattr(a, "shape") for a in data)
@@ -150,7 +175,15 @@ def _batch(data, name):
     return arrays
 
 
-def _evaluation(cache, model, loss, x, y, dtype, training):
+def _evaluation(
+    cache: engines.ProgramCache,
+    model: Any,
+    loss: Loss,
+    x: Any,
+    y: Any,
+    dtype: str | None,
+    training: bool,
+) -> _Evaluation:
     x, y = _batch(x, "x"), _batch(y, "y")
     if not model.built:
         model(x[0] if len(x) == 1 else x)
@@ -161,7 +194,9 @@ def _evaluation(cache, model, loss, x, y, dtype, training):
     return evaluation.bind(x, y)
 
 
-def vjp(function, *inputs, training=False):
+def vjp(
+    function: Callable[..., Any], *inputs: ArrayLike, training: bool = False
+) -> tuple[Any, Callable[..., tuple[Any, dict[str, np.ndarray]]]]:
     """Outputs of a function, and the function from output cotangents to gradients.
 
     Args:
@@ -190,7 +225,7 @@ def vjp(function, *inputs, training=False):
         function(arrays[0] if len(arrays) == 1 else arrays)
     is_layer = hasattr(function, "trainable_variables")
 
-    def trace(graph):
+    def trace(graph: Graph) -> tuple[list[Tensor], Any]:
         feeds = [graph.feed(a.shape, a.dtype.name) for a in arrays]
         with Tracing(graph):
             if is_layer:
@@ -209,7 +244,7 @@ def vjp(function, *inputs, training=False):
             )
     outputs = engines.build(graph, results)(*arrays)
 
-    def pullback(*cotangents):
+    def pullback(*cotangents: ArrayLike) -> tuple[Any, dict[str, np.ndarray]]:
         if len(cotangents) != len(outputs):
             raise ValueError(f"vjp: expected {len(outputs)} cotangents, received {len(cotangents)}")
         weights = [np.asarray(c, dtype=o.dtype) for c, o in zip(cotangents, outputs)]
@@ -247,20 +282,35 @@ class GradcheckResult:
         numerical, analytic: Gradients by variable path; NaN where an entry was not checked.
     """
 
-    def __init__(self, max_error, errors, evaluations, numerical, analytic):
+    def __init__(
+        self,
+        max_error: float,
+        errors: dict[str, float],
+        evaluations: int,
+        numerical: dict[str, np.ndarray],
+        analytic: dict[str, np.ndarray],
+    ) -> None:
         self.max_error = max_error
         self.errors = errors
         self.evaluations = evaluations
         self.numerical = numerical
         self.analytic = analytic
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<GradcheckResult max_error={self.max_error:.3g} evaluations={self.evaluations}>"
 
 
 def gradcheck(
-    model, x, y, loss=None, mode="central", epsilon=None, max_params=None, seed=0, training=False
-):
+    model: Any,
+    x: Any,
+    y: Any,
+    loss: Identifier | None = None,
+    mode: str = "central",
+    epsilon: float | None = None,
+    max_params: int | None = None,
+    seed: int = 0,
+    training: bool = False,
+) -> GradcheckResult:
     """Compares backpropagation with numerical gradients, in float64.
 
     Forward differences, (L(w + h e_i) - L(w)) / h, take N + 1 evaluations of the loss for N
@@ -287,11 +337,10 @@ def gradcheck(
 
     if mode not in ("central", "forward"):
         raise ValueError(f"gradcheck: expected mode 'central' or 'forward', received {mode!r}")
-    loss = loss if loss is not None else getattr(model, "loss", None)
-    if loss is None:
+    known = losses.as_loss(loss if loss is not None else getattr(model, "loss", None))
+    if known is None:
         raise ValueError("gradcheck: no loss was given, and the model is not compiled with one")
-    loss = losses.as_loss(loss)
-    evaluation = _evaluation(engines.ProgramCache(1), model, loss, x, y, "float64", training)
+    evaluation = _evaluation(engines.ProgramCache(1), model, known, x, y, "float64", training)
     _, *analytic = evaluation.run(True)
     values = [np.array(v.value, dtype="float64") for v in evaluation.fed]
     h = epsilon or (1e-5 if mode == "central" else 1e-6)
@@ -301,7 +350,7 @@ def gradcheck(
         entries = [entries[c] for c in sorted(chosen)]
     evaluations = 0
 
-    def value_at(i, j, shift):
+    def value_at(i: int, j: int, shift: float) -> float:
         nonlocal evaluations
         evaluations += 1
         flat = values[i].reshape(-1)
@@ -311,7 +360,7 @@ def gradcheck(
         flat[j] = before
         return result
 
-    base = value_at(0, 0, 0.0) if mode == "forward" and entries else None
+    base = value_at(0, 0, 0.0) if mode == "forward" and entries else 0.0
     numerical = [np.full(v.shape, np.nan) for v in evaluation.variables]
     checked = [np.zeros(v.shape, dtype=bool) for v in evaluation.variables]
     for i, j in entries:

@@ -34,13 +34,13 @@ def lenet5(
         TypeError: A size is not an integer.
         ValueError: The images are too small, or a size below 1.
 
-    Differs from the paper: every filter of the second convolution sees all 6 maps, pooling has no
-    weights, tanh is not scaled, and the output is a softmax in the place of radial basis functions.
-
     Example:
         >>> from dlnative import applications
         >>> applications.lenet5().count_params()
         61706
+
+    Differs from the paper: every filter of the second convolution sees all 6 maps, pooling has no
+    weights, tanh is not scaled, and the output is a softmax in the place of radial basis functions.
 
     Reference:
         LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.
