@@ -165,7 +165,7 @@ def serialize(activation: Callable[..., Any]) -> Any:
 
 def deserialize(
     config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
-) -> Any:
+) -> Callable[..., Any]:
     """The activation of a name or a configuration."""
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 

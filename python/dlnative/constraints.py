@@ -7,7 +7,7 @@ program. On a NumPy array it returns an array.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import config, ops
@@ -216,19 +216,19 @@ __all__ = [
 ]
 
 
-def serialize(constraint: Constraint | Callable[[Any], Any]) -> dict[str, Any]:
-    """The configuration of a constraint."""
+def serialize(constraint: Constraint | Callable[..., Any] | None) -> dict[str, Any] | None:
+    """The configuration of a constraint; None of None."""
     return serialize_keras_object(constraint)
 
 
 def deserialize(
-    config: dict[str, Any] | str, custom_objects: dict[str, Any] | None = None
-) -> Constraint:
+    config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Constraint | Callable[..., Any]:
     """The constraint of a configuration or a name."""
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Constraint | Callable[..., Any] | None:
     """The constraint that `identifier` means.
 
     Args:

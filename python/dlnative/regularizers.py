@@ -184,19 +184,19 @@ globals().update(_ALIASES)  # `regularizers.l2(0.01)` is `regularizers.L2(0.01)`
 __all__ = [*_CLASSES, *_ALIASES, "Regularizer", "deserialize", "get", "serialize"]
 
 
-def serialize(regularizer: Regularizer | Callable[..., Any]) -> dict[str, Any]:
-    """The configuration of a regularizer."""
+def serialize(regularizer: Regularizer | Callable[..., Any] | None) -> dict[str, Any] | None:
+    """The configuration of a regularizer; None of None."""
     return serialize_keras_object(regularizer)
 
 
 def deserialize(
     config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
-) -> Any:
+) -> Regularizer | Callable[..., Any]:
     """The regularizer of a configuration or a name."""
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Regularizer | Callable[..., Any] | None:
     """The regularizer that `identifier` means.
 
     Args:

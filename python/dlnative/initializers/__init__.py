@@ -66,19 +66,21 @@ __all__ = [
 ]
 
 
-def serialize(initializer: Initializer | Callable[..., Any]) -> dict[str, Any]:
-    """The configuration of an initializer."""
+def serialize(initializer: Initializer | Callable[..., Any] | None) -> dict[str, Any] | None:
+    """The configuration of an initializer; None of None."""
     return serialize_keras_object(initializer)
 
 
 def deserialize(
     config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
-) -> Any:
+) -> Initializer | Callable[..., Any]:
     """The initializer of a configuration or a name."""
     return deserialize_keras_object(config, custom_objects, module_objects=_KNOWN)
 
 
-def get(identifier: Identifier | np.ndarray | np.generic | list[Any]) -> Any:
+def get(
+    identifier: Identifier | np.ndarray | np.generic | list[Any],
+) -> Initializer | Callable[..., Any] | None:
     """The initializer that `identifier` means.
 
     Args:

@@ -133,7 +133,7 @@ ALIASES = {
 KNOWN = {**FUNCTIONS, **CLASSES, **ALIASES}
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Loss | Callable[..., Any] | None:
     """The loss that `identifier` means.
 
     Args:
@@ -165,7 +165,9 @@ def serialize(loss: Loss | Callable[..., Any]) -> dict[str, Any]:
     return serialize_keras_object(loss)
 
 
-def deserialize(name: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def deserialize(
+    name: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Loss | Callable[..., Any]:
     """The loss of a configuration that `serialize` gave, or of a name."""
     return deserialize_keras_object(name, custom_objects, module_objects=KNOWN)
 

@@ -151,7 +151,7 @@ ALIASES = {
 KNOWN = {**CLASSES, **{to_snake_case(name): cls for name, cls in CLASSES.items()}, **ALIASES}
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Metric | Callable[..., Any] | None:
     """The metric that `identifier` means.
 
     Args:
@@ -177,7 +177,7 @@ def serialize(metric: Metric | Callable[..., Any]) -> dict[str, Any]:
 
 def deserialize(
     config: dict[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
-) -> Any:
+) -> Metric | Callable[..., Any]:
     """The metric of a configuration that `serialize` gave."""
     return deserialize_keras_object(config, custom_objects, module_objects=KNOWN)
 

@@ -96,7 +96,8 @@ class Metric(Tracked):
             dtype: Its dtype.
             name: Its name.
         """
-        initial = initializers.get(initializer or "zeros")(shape, dtype="float64")
+        draw: Any = initializers.get(initializer or "zeros")
+        initial = draw(shape, dtype="float64")
         variable = Variable(
             initial, dtype=dtype, name=name, trainable=False, path=f"{self.name}/{name}"
         )
