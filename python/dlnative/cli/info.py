@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+from typing import Any
 
 __all__ = ["run"]
 
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"{name.replace('_', ' '):16} {value}")
 
 
-def _collect() -> dict:
+def _collect() -> dict[str, Any]:
     import numpy
 
     from .. import _core, config

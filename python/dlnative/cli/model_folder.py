@@ -12,12 +12,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..callbacks import Callback
 from ..saving import atomic_write, save
 from .signals import Interrupted
 from .task import Classification, Task
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["LastEpoch", "ModelFolder"]
 
@@ -36,9 +39,9 @@ class LastEpoch(Callback):
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[dict[str, float]] = []
-        self._kept: tuple[int, list] = (0, [])
+        self._kept: tuple[int, list[np.ndarray]] = (0, [])
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
         self._rows.append({"epoch": epoch + 1, **values})
         # One assignment: a signal finds the last epoch or this one.
@@ -50,7 +53,7 @@ class LastEpoch(Callback):
         return self._kept[0]
 
     @property
-    def weights(self) -> list:
+    def weights(self) -> list[np.ndarray]:
         """The weights after the last of them."""
         return self._kept[1]
 
@@ -102,7 +105,7 @@ class ModelFolder:
         elif error is not None and sys.stderr is not None:
             print(f"dlnative: {self._kept}", file=sys.stderr)
 
-    def rehearse(self, model: Any, task: Task, training: dict) -> None:
+    def rehearse(self, model: Any, task: Task, training: dict[str, Any]) -> None:
         """Saves the untrained model to a folder beside, to learn now what would fail later.
 
         Raises:
@@ -112,7 +115,14 @@ class ModelFolder:
         with tempfile.TemporaryDirectory(prefix=".dlnative-", dir=self._path) as place:
             _save(Path(place), model, task, training, [{"epoch": 0}], {})
 
-    def write(self, model: Any, task: Task, training: dict, last: LastEpoch, results: dict) -> None:
+    def write(
+        self,
+        model: Any,
+        task: Task,
+        training: dict[str, Any],
+        last: LastEpoch,
+        results: dict[str, Any],
+    ) -> None:
         """Gives a model the weights of its last whole epoch, and writes it.
 
         Where the folder has become unusable, the model goes to a new one for temporary files.
@@ -133,7 +143,7 @@ class ModelFolder:
             save_to(Path(tempfile.mkdtemp(prefix="dlnative-")))
             raise
 
-    def add_results(self, last: LastEpoch, results: dict) -> None:
+    def add_results(self, last: LastEpoch, results: dict[str, Any]) -> None:
         """Writes the history again, with figures that have been measured since."""
         atomic_write(self._path / _HISTORY, _json({"epochs": last.rows, **results}))
 
@@ -147,9 +157,9 @@ def _save(
     place: Path,
     model: Any,
     task: Task,
-    training: dict,
+    training: dict[str, Any],
     rows: Sequence[dict[str, float]],
-    results: dict,
+    results: dict[str, Any],
 ) -> None:
     save(
         model,
@@ -161,7 +171,7 @@ def _save(
     )
 
 
-def _csv(rows: Sequence[dict]) -> str:
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
     writer.writeheader()

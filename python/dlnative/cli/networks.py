@@ -34,7 +34,7 @@ def resolve(options: argparse.Namespace) -> None:
             )
 
 
-def build(task: Task, options: argparse.Namespace, augment: dict | None = None) -> Any:
+def build(task: Task, options: argparse.Namespace, augment: dict[str, Any] | None = None) -> Any:
     """Builds a model: augmentation, rescaling of pixels, then what `--model` names.
 
     Args:
@@ -76,7 +76,7 @@ def _check_images(task: Task, option: str) -> None:
         )
 
 
-def _mlp(task: Task, flatten: bool, options: argparse.Namespace) -> list:
+def _mlp(task: Task, flatten: bool, options: argparse.Namespace) -> list[Any]:
     from .. import layers
 
     stack: list[Any] = [layers.Flatten(name="flatten")] if flatten else []

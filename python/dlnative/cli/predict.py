@@ -90,7 +90,7 @@ def _table(
     outputs: np.ndarray,
     every_class: bool,
 ) -> str:
-    columns: dict[str, list] = {} if files is None else {"file": files}
+    columns: dict[str, list[Any]] = {} if files is None else {"file": files}
     columns["prediction"] = task.decode(outputs).tolist()
     if not isinstance(task, Regression):
         probabilities = task.probabilities(outputs)

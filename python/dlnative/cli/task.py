@@ -81,7 +81,7 @@ class Task:
         inputs = self.encode_inputs(x, source)
         return model.predict(inputs, batch_size=_BATCH, verbose=0).astype(np.float64)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """Returns everything but the classes as JSON values."""
         return {
             "task": self.kind,
@@ -184,7 +184,7 @@ class Regression(Task):
         check_range(numbers, source, "the target")
         return numbers
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "targets": self.targets.get_config()}
 
 
@@ -225,7 +225,9 @@ def task_of(saved: SavedModel, folder: str) -> Classification | Regression:
     return task
 
 
-def _restore(config: dict, classes: list[int] | list[str] | None) -> Classification | Regression:
+def _restore(
+    config: dict[str, Any], classes: list[int] | list[str] | None
+) -> Classification | Regression:
     shape, pixel_range = config["sample_shape"], config.get("pixel_range")
     if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
         raise ValueError(f"expected a shape as 'sample_shape', received {shape!r}")

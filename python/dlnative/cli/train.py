@@ -103,7 +103,7 @@ def _make_optimizer(name: str, learning_rate: float | None) -> Any:
     return optimizer
 
 
-def _schedule(name: str, optimizer: Any, epochs: int) -> list:
+def _schedule(name: str, optimizer: Any, epochs: int) -> list[Any]:
     """Callbacks that set the learning rate: `rate * (1 + cos(pi * epoch / epochs)) / 2`."""
     from ..callbacks import LambdaCallback
 
@@ -111,7 +111,7 @@ def _schedule(name: str, optimizer: Any, epochs: int) -> list:
         return []
     rate = float(optimizer.learning_rate)
 
-    def set_rate(epoch: int, logs: dict | None = None) -> None:
+    def set_rate(epoch: int, logs: dict[str, Any] | None = None) -> None:
         optimizer.learning_rate = rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
     return [LambdaCallback(on_epoch_begin=set_rate)]
@@ -143,7 +143,7 @@ def _make_model(task: Task, options: argparse.Namespace) -> Any:
     return build(task, options, options.augment)
 
 
-def _arguments(options: argparse.Namespace) -> dict:
+def _arguments(options: argparse.Namespace) -> dict[str, Any]:
     ignored = ("command", "out", "quiet")
     return {name: value for name, value in vars(options).items() if name not in ignored}
 
@@ -173,7 +173,7 @@ def _describe_task(task: Task) -> str:
     return f"{task.kind}, {len(task.classes)} classes: {shown}{more}"
 
 
-def _print_results(epochs: int, results: dict) -> None:
+def _print_results(epochs: int, results: dict[str, Any]) -> None:
     speed = f"{results['samples_per_second']:,.0f} samples/s".replace(",", " ")
     print(f"trained      {epochs} epochs in {results['seconds']:.1f} s, {speed}")
     for name in ("validation", "test"):

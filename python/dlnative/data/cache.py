@@ -161,7 +161,7 @@ def _open(place: Path) -> tuple[np.ndarray, Any] | None:
         return None
 
 
-def _digest_of(about: dict) -> str:
+def _digest_of(about: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

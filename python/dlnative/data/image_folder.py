@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -255,7 +255,7 @@ def _decoded(
 
     threads = config.num_threads()
     tasks = [files[i : i + _FILES_AT_ONCE] for i in range(0, len(files), _FILES_AT_ONCE)]
-    running: deque = deque()
+    running: deque[tuple[list[_File], Future[list[np.ndarray | UnreadableImage]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for task in tasks:

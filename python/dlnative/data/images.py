@@ -52,7 +52,7 @@ class ImageFormat:
         """Values per pixel: 3 or 1."""
         return 3 if self.color_mode == "rgb" else 1
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """Returns the attributes as a dictionary for JSON."""
         return asdict(self)
 

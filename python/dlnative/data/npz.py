@@ -34,7 +34,9 @@ def npz_names(path: str | os.PathLike[str]) -> list[str]:
         return [*_members(archive)]
 
 
-def read_npz(path: str | os.PathLike[str], names: Sequence[str] | None = None) -> dict:
+def read_npz(
+    path: str | os.PathLike[str], names: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
     """Returns the arrays of an archive by name.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,12 +70,12 @@ class Standardizer:
         """Returns `y * scale + mean` as float64: the inverse of `apply`."""
         return y * self.scale + self.mean
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """Returns the statistics as lists, for JSON."""
         return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
-    def from_config(cls, config: dict) -> Standardizer:
+    def from_config(cls, config: dict[str, Any]) -> Standardizer:
         """Restores what `get_config` returned.
 
         Raises:

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -46,12 +46,12 @@ class Columns:
     target_position: int
     header: bool
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """Returns the attributes as a dictionary for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_config(cls, config: dict) -> Columns:
+    def from_config(cls, config: dict[str, Any]) -> Columns:
         """Restores what `get_config` returned.
 
         Raises:

@@ -53,8 +53,8 @@ class SavedModel:
 
     model: Any
     classes: list[int] | list[str] | None
-    preprocessing: dict | None
-    training: dict | None
+    preprocessing: dict[str, Any] | None
+    training: dict[str, Any] | None
 
 
 def save(
@@ -62,8 +62,8 @@ def save(
     folder: str | os.PathLike[str],
     *,
     classes: list[int] | list[str] | None = None,
-    preprocessing: dict | None = None,
-    training: dict | None = None,
+    preprocessing: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
     files: dict[str, str] | None = None,
 ) -> None:
     """Writes a model to a folder, which is made if it does not exist.
@@ -160,7 +160,7 @@ def load(folder: str | os.PathLike[str]) -> SavedModel:
     return SavedModel(model, config["classes"], config["preprocessing"], config["training"])
 
 
-def _open(folder: Path) -> tuple[dict, Weights]:
+def _open(folder: Path) -> tuple[dict[str, Any], Weights]:
     """The configuration in a folder, and the weights that it names.
 
     They are gone if another process has replaced the model since the configuration was read, and
@@ -183,7 +183,7 @@ def _open(folder: Path) -> tuple[dict, Weights]:
     raise failure
 
 
-def _build(entry: dict, path: Path) -> tuple[Any, dict[str, Any]]:
+def _build(entry: dict[str, Any], path: Path) -> tuple[Any, dict[str, Any]]:
     """The model of a configuration and its variables by name, which have no memory yet."""
     from ..models import Model
     from ..utils.serialization import deserialize_keras_object
@@ -228,7 +228,7 @@ def _named_variables(model: Any) -> dict[str, Any]:
     named: dict[str, Any] = {}
     seen: set[int] = set()
 
-    def visit(layers: list, prefix: str) -> None:
+    def visit(layers: list[Any], prefix: str) -> None:
         for layer in layers:
             if hasattr(layer, "layers"):
                 visit(layer.layers, f"{prefix}{layer.name}/")

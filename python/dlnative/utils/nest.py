@@ -17,7 +17,7 @@ def flatten(structure: Any) -> list[Any]:
         >>> flatten([1, {"b": 2, "a": (3, None)}])
         [1, 3, None, 2]
     """
-    leaves: list = []
+    leaves: list[Any] = []
     _flatten(structure, leaves)
     return leaves
 
