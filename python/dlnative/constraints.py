@@ -40,7 +40,8 @@ class Constraint(Tracked):
         array([-1. ,  0.5])
     """
 
-    def __call__(self, w: Any) -> Any:
+    def __call__(self, w: TensorLike) -> Result:
+        """The weight that stands in the place of `w`."""
         return w
 
     def get_config(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Regularizer(Tracked):
     """
 
     def __call__(self, x: TensorLike) -> Result:
+        """The penalty on `x`, of shape ()."""
         raise NotImplementedError("A regularizer must implement __call__(x)")
 
     def get_config(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Scalar(Variable):
 
     @property
     def is_step_scalar(self) -> bool:
+        """Whether it is a number of the step in programs."""
         return self.dtype in STEP_DTYPES
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -107,6 +107,7 @@ class Classification(Task):
 
     @property
     def outputs(self) -> int:
+        """The number of classes."""
         return len(self.classes)
 
     def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:
@@ -150,6 +151,7 @@ class Regression(Task):
 
     @property
     def outputs(self) -> int:
+        """One: the number itself."""
         return 1
 
     def encode_targets(self, y: np.ndarray, source: str) -> np.ndarray:

@@ -25,6 +25,7 @@ class Initializer:
     """
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
+        """An array of `shape` and `dtype`, by default `config.floatx()`."""
         raise NotImplementedError("An initializer must implement __call__(shape, dtype=None)")
 
     def get_config(self) -> dict[str, Any]:
