@@ -130,7 +130,7 @@ ALONE = {
     "learning_rate": (
         lambda: optimizers.SGD(learning_rate=-1),
         ValueError,
-        r"SGD: expected learning_rate in 0 or greater, received -1",
+        r"SGD: expected learning_rate of at least 0, received -1",
     ),
     "learning_rate type": (
         lambda: optimizers.SGD(learning_rate="0.1"),

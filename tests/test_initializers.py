@@ -165,8 +165,8 @@ def test_distribution_is_that_of_keras(keras, name):
         (lambda: initializers.Zeros()((None, 2)), ValueError, "known sizes"),
         (lambda: regularizers.get("l3"), ValueError, "'l2'"),
         (lambda: regularizers.get(3.5), TypeError, "3.5"),
-        (lambda: regularizers.L2(-1.0), ValueError, "l2 in 0 or greater, received -1"),
-        (lambda: regularizers.L2(float("nan")), ValueError, "l2 in 0 or greater, received nan"),
+        (lambda: regularizers.L2(-1.0), ValueError, "l2 of at least 0, received -1"),
+        (lambda: regularizers.L2(float("nan")), ValueError, "l2 of at least 0, received nan"),
         (lambda: regularizers.L1("a"), TypeError, "number"),
     ],
 )

@@ -34,7 +34,7 @@ def test_integers_that_are_too_large():
         ops.elu(X, alpha=10**400)
     for name in ("op_id", "seed", "step"):
         with pytest.raises(ValueError, match=f"dropout: expected '{name}' to be an integer of 64"):
-            ops.dropout(X, rate=0.5, **{name: 2**64})
+            ops.dropout(X, 0.5, **{name: 2**64})
 
 
 @pytest.mark.parametrize("value", ["1", 1j, object(), {}, np.array([1.0, 2.0])])
@@ -48,7 +48,7 @@ def test_what_is_no_number(value):
 @pytest.mark.parametrize("seed", [0, 1, 2**63 - 1, 2**63, 2**64 - 1])
 def test_seeds_use_all_64_bits(seed):
     x = np.ones((1, 64), dtype="float32")
-    got = ops.dropout(x, rate=0.5, seed=seed, op_id=0, step=0)
+    got = ops.dropout(x, 0.5, seed=seed, op_id=0, step=0)
     expected = reference.dropout(x, rate=0.5, seed=seed, op_id=0, step=0)
     np.testing.assert_array_equal(got, expected)
 

@@ -407,10 +407,10 @@ def test_large_arrays_are_streamed_with_the_same_bits(isa, rng):
 def test_moving_average(isa, rng):
     for n in (0, 1, 5, 130):
         state, value = draw(rng, (2, n), "float64")
-        expected = reference.moving_average(state, value, momentum=0.9)
-        result = ops.moving_average(state, value, momentum=0.9)
+        expected = reference.moving_average(state, value, 0.9)
+        result = ops.moving_average(state, value, 0.9)
         np.testing.assert_allclose(result, expected, rtol=1e-15, atol=1e-16)
-        assert (ops.moving_average(state, value, momentum=0.0) == value).all()
+        assert (ops.moving_average(state, value, 0.0) == value).all()
 
 
 def test_nothing_to_normalise(isa):

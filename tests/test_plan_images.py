@@ -49,7 +49,7 @@ def batch_norm(x, v, i):
     y, mean, variance = apply("batch_norm_training", x, v[f"gamma{i}"], v[f"beta{i}"])
     for name, value in (("mean", mean), ("variance", variance)):
         state = v[f"{name}{i}"]
-        y.graph.assign(state, apply("moving_average", state, value, momentum=0.9))
+        y.graph.assign(state, apply("moving_average", state, value, 0.9))
     return y
 
 

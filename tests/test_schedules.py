@@ -458,8 +458,8 @@ def test_learning_rate_scheduler_is_that_of_keras(keras, data, schedule, capsys)
     [
         (lambda epoch: 1, ValueError, "to return a float, it returned 1 of type int"),
         (lambda epoch: None, ValueError, "to return a float"),
-        (lambda epoch: -0.1, ValueError, "learning_rate in 0 or greater"),
-        (lambda epoch: float("nan"), ValueError, "learning_rate in 0 or greater"),
+        (lambda epoch: -0.1, ValueError, "learning_rate of at least 0"),
+        (lambda epoch: float("nan"), ValueError, "learning_rate of at least 0"),
     ],
 )
 def test_learning_rate_scheduler_refuses(data, schedule, error, words):

@@ -125,15 +125,14 @@ std::unique_ptr<Instruction> make_moving_average(const Spec& spec) {
   const Buffer& state = required_input(spec, 0, "state");
   const Buffer& value = required_input(spec, 1, "value", state.size(), state.dtype);
   const Buffer& result = required_output(spec, 0, "result", state.size(), state.dtype);
-  const double momentum = spec.real("momentum", 0.99);
+  const Buffer& momentum = required_input(spec, 2, "momentum", 1, DType::kFloat64);
   return dispatch_floating(state.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     return make_instruction([kernel = kernels<T>().norm->moving_average,
                              update = InPlace{state, result}, from = value.as<T>(),
-                             n = state.size(), keep = static_cast<T>(momentum),
-                             take = static_cast<T>(1.0 - momentum)](const StepContext&) {
+                             n = state.size(), share = momentum.as<double>()](const StepContext&) {
       update.begin();
-      kernel(update.to.as<T>(), from, n, keep, take);
+      kernel(update.to.as<T>(), from, n, static_cast<T>(*share), static_cast<T>(1.0 - *share));
     });
   });
 }

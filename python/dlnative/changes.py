@@ -8,7 +8,7 @@ the count has moved on: a change is never ignored.
 from __future__ import annotations
 
 _count = [0]
-_ABSENT = object()
+ABSENT = object()
 
 
 def count():
@@ -27,23 +27,37 @@ def is_same(before, value):
     return before is value or (type(before) is type(value) in plain and before == value)
 
 
+def note_new(owner, name, before):
+    """Attribute `name`, which was `before`, has been set: a change, unless programs read it."""
+    value = owner.__dict__.get(name, ABSENT)
+    rebuilds = getattr(getattr(type(owner), name, None), "rebuilds", None)
+    if value is not ABSENT and is_same(before, value):
+        return
+    if rebuilds is None or rebuilds(before, value):
+        note()
+
+
 class Tracked:
     """Base of configurable objects that programs are built from: a new value is a change.
 
     The name is none, and attributes that begin with an underscore are the object's own business.
     """
 
+    def __getstate__(self):
+        """For copies and pickles: without what programs read."""
+        return {name: value for name, value in self.__dict__.items() if name != "_scalars"}
+
     def __setattr__(self, name, value):
-        before = self.__dict__.get(name, _ABSENT)
+        before = self.__dict__.get(name, ABSENT)
         object.__setattr__(self, name, value)
-        if before is _ABSENT or name == "name" or name.startswith("_"):
+        if before is ABSENT or name == "name" or name.startswith("_"):
             return
-        if not is_same(before, self.__dict__.get(name, _ABSENT)):
+        if not is_same(before, self.__dict__.get(name, ABSENT)):
             self._attribute_changed(name, before)
 
     def _attribute_changed(self, name, before):
         """Called after attribute `name`, which was `before`, has been set to another value."""
-        note()
+        note_new(self, name, before)
 
 
 class TrackedAttribute:
@@ -56,7 +70,7 @@ class TrackedAttribute:
         return self if instance is None else instance.__dict__[self.name]
 
     def __set__(self, instance, value):
-        before = instance.__dict__.get(self.name, _ABSENT)
+        before = instance.__dict__.get(self.name, ABSENT)
         instance.__dict__[self.name] = value
-        if before is not _ABSENT and not is_same(before, value):
+        if before is not ABSENT and not is_same(before, value):
             note()

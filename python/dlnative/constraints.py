@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import config, ops
 from .changes import Tracked
-from .hyperparameters import Option
+from .hyperparameters import Option, StepNumber
 from .ops import arguments
-from .utils.numbers import finite_number
 from .utils.serialization import (
     Identifier,
     deserialize_keras_object,
@@ -58,18 +57,6 @@ class Constraint(Tracked):
         return f"{type(self).__name__}({options})"
 
 
-def _number(instance: Any, name: str, value: Any) -> Any:
-    finite_number(type(instance).__name__, name, value)
-    return value
-
-
-def _norm(instance: Any, name: str, value: Any) -> Any:
-    owner = type(instance).__name__
-    if finite_number(owner, name, value) < 0:
-        raise ValueError(f"{owner}: expected {name} of at least 0, received {value!r}")
-    return value
-
-
 def _axis(instance: Any, name: str, value: Any) -> Any:
     if value is not None:
         arguments.integers(type(instance).__name__, name, value)
@@ -107,7 +94,7 @@ class MaxNorm(Constraint):
     2014.
     """
 
-    max_value = Option(_norm)
+    max_value = StepNumber(0.0)
     axis = Option(_axis)
 
     def __init__(self, max_value: float = 2, axis: Axes = 0) -> None:
@@ -136,9 +123,9 @@ class MinMaxNorm(Constraint):
         TypeError, ValueError: An argument is no number, a norm negative, or `axis` no axis.
     """
 
-    min_value = Option(_norm)
-    max_value = Option(_norm)
-    rate = Option(_number)
+    min_value = StepNumber(0.0)
+    max_value = StepNumber(0.0)
+    rate = StepNumber()
     axis = Option(_axis)
 
     def __init__(

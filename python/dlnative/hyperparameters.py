@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .graph.tensor import traced_graph
+from .graph.tensor import Tracing, traced_graph
 from .scalar import Scalar
 from .utils.numbers import as_float, is_integer
 
@@ -29,6 +29,10 @@ class Option:
 
     def __set__(self, instance, value):
         instance.__dict__[self.name] = self.check(instance, self.name, value)
+
+    def rebuilds(self, before, value):
+        """Whether programs depend on the change from one value to another."""
+        return True
 
 
 class Number(Option):
@@ -59,29 +63,44 @@ class Number(Option):
     def _checked(self, instance, name, value):
         if value is None and self.optional:
             return None
-        owner = type(instance).__name__
+        owner = _describe(instance)
         number = as_float(owner, name, value)
         inside = self.low <= number <= self.high
         inside = inside and not (self.below and number == self.high)
         inside = inside and not (self.above and number == self.low)
         if not inside or not math.isfinite(number):
-            raise ValueError(f"{owner}: expected {name} in {self._range()}, received {value!r}")
+            raise ValueError(f"{owner}: expected {name} {self._range()}, received {value!r}")
         return number
 
     def _range(self):
         if not math.isfinite(self.high) and not self.above:
-            return f"{self.low:g} or greater"
+            return f"of at least {self.low:g}" if math.isfinite(self.low) else "to be finite"
         first = "(" if self.above or not math.isfinite(self.low) else "["
         last = ")" if self.below or not math.isfinite(self.high) else "]"
-        return f"{first}{self.low:g}, {self.high:g}{last}"
+        return f"in {first}{self.low:g}, {self.high:g}{last}"
+
+
+def _describe(instance):
+    """Who has the option, for messages: a class, and of a layer its name, too."""
+    kind = type(instance).__name__
+    return f"{kind} '{instance.name}'" if getattr(instance, "is_layer", False) else kind
+
+
+def is_on(instance, name):
+    """Whether an option is set to something else than None, False and 0.
+
+    Of use where a program is being made, in which numbers are tensors.
+    """
+    return bool(instance.__dict__[name])
 
 
 class StepNumber(Number):
-    """A number of an optimizer that programs read at each step, so that setting it rebuilds none.
+    """A number that programs read at each step, so that setting it rebuilds none.
 
     While a program is being made it is a scalar tensor of float64 (`graph.tensor.StepScalar`).
     Whether it is None, and with `switch` whether it is 0, is fixed in a program: such a change
-    rebuilds it.
+    rebuilds it (see `is_on`). What programs read is made when the first one asks for it, and is
+    left behind by copies.
 
     Args:
         switch: Whether 0 means that something is not done at all.
@@ -99,21 +118,20 @@ class StepNumber(Number):
         graph = traced_graph()
         if graph is None or value is None:
             return value
-        return graph.variable(instance.__dict__["_scalars"][self.name])
+        scalars = instance.__dict__.setdefault("_scalars", {})
+        if self.name not in scalars:
+            scalars.setdefault(self.name, Scalar(value, "float64", self.name))
+        return graph.variable(scalars[self.name])
 
     def __set__(self, instance, value):
         super().__set__(instance, value)
         number = instance.__dict__[self.name]
-        scalars = instance.__dict__["_scalars"]
-        if number is None:
-            return
-        if self.name in scalars:
-            scalars[self.name].assign(number)
-        else:
-            scalars[self.name] = Scalar(number, "float64", self.name)
+        scalar = instance.__dict__.get("_scalars", {}).get(self.name)
+        if number is not None and scalar is not None:
+            with Tracing(None):  # it is set once and for all, not in a step
+                scalar.assign(number)
 
     def rebuilds(self, before, value):
-        """Whether programs depend on the change from one value to the other."""
         if (before is None) != (value is None):
             return True
         return self.switch and (before == 0) != (value == 0)

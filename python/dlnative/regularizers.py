@@ -14,7 +14,7 @@ from . import ops
 from .changes import Tracked
 from .graph import Tensor, apply
 from .graph.tensor import ValueTensor
-from .hyperparameters import Number, Option
+from .hyperparameters import Option, StepNumber, is_on
 from .utils.serialization import (
     Identifier,
     deserialize_keras_object,
@@ -69,8 +69,8 @@ class L1L2(Regularizer):
         2.75
     """
 
-    l1 = Number(0.0)
-    l2 = Number(0.0)
+    l1 = StepNumber(0.0, switch=True)
+    l2 = StepNumber(0.0, switch=True)
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = 0.0 if l1 is None else l1
@@ -80,12 +80,12 @@ class L1L2(Regularizer):
         if not isinstance(x, Tensor):
             return self(ValueTensor(x)).item()
         terms = []
-        if self.l1:
+        if is_on(self, "l1"):
             # The maximum of w and -w, whose cotangents cancel at 0: abs(w) would move zeros.
             absolute = apply("maximum", x, apply("negative", x))
-            terms.append(apply("rescale", apply("sum", absolute), scale=self.l1))
-        if self.l2:
-            terms.append(apply("rescale", apply("sum", apply("multiply", x, x)), scale=self.l2))
+            terms.append(apply("sum", absolute) * self.l1)
+        if is_on(self, "l2"):
+            terms.append(apply("sum", apply("multiply", x, x)) * self.l2)
         if not terms:
             return apply("rescale", apply("sum", x), scale=0.0)
         return terms[0] if len(terms) == 1 else apply("add", *terms)
@@ -148,7 +148,7 @@ class OrthogonalRegularizer(Regularizer):
         0.5
     """
 
-    factor = Number(0.0)
+    factor = StepNumber(0.0)
     mode = Option(_check_mode)
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:

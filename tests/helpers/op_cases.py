@@ -49,8 +49,8 @@ def softmax_backward(d, name):
 
 @builds("dropout")
 def dropout(d, name):
-    attributes = {"rate": d.one_of(0.5, 0.0, 0.875), "seed": 7, "op_id": 3, "step": 2}
-    return [d.normal(*rows(d))], attributes
+    attributes = {"seed": 7, "op_id": 3, "step": 2}
+    return [d.normal(*rows(d)), np.array(d.one_of(0.5, 0.0, 0.875))], attributes
 
 
 # --- products -------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def accumulate_mean(d, name):
 @builds("moving_average")
 def moving_average(d, name):
     n = d.size("features", 5)
-    return [d.normal(n), d.normal(n)], {"momentum": d.one_of(0.75, 0.0, 1.0)}
+    return [d.normal(n), d.normal(n), np.array(d.one_of(0.75, 0.0, 1.0))], {}
 
 
 def update(d, slots, numbers):

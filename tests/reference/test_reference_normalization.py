@@ -64,7 +64,7 @@ def test_moving_average_by_hand() -> None:
     state = reference.moving_average(np.array([4.0, 0.0]), np.array([0.0, 8.0]), momentum=0.75)
     np.testing.assert_array_equal(state, [3.0, 2.0])
     with pytest.raises(ValueError, match="value"):
-        reference.moving_average(np.zeros(2), np.zeros(1))
+        reference.moving_average(np.zeros(2), np.zeros(1), 0.9)
 
 
 def test_an_unknown_activation() -> None:

@@ -137,7 +137,14 @@ def _arrays(op: Op, inputs: Sequence[Any]) -> list[Any]:
             a if a is None or i in op.writes else _plain(a, _name(a.dtype))
             for i, a in enumerate(arrays)
         ]
-    given = [(_name(a.dtype), a.ndim) for a in arrays if a is not None]
+    for i, dtype in op.input_dtypes.items():
+        if i < len(inputs) and isinstance(inputs[i], (int, float)):
+            op.check_constant(i, inputs[i], dtype)
+    given = [
+        (_name(a.dtype), a.ndim)
+        for i, a in enumerate(arrays)
+        if a is not None and i not in op.input_dtypes
+    ]
     floats = {name for name, rank in given if name in FLOATS and rank}
     floats = floats or {name for name, _ in given if name in FLOATS}
     dtype = "float64" if "float64" in floats else "float32" if floats else config.floatx()

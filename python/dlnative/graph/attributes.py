@@ -191,8 +191,7 @@ def samples(op: str, name: str, value: Any) -> tuple[int, ...]:
 _SEED = integer(high=2**64 - 1)  # all 64 bits, with or without a sign
 RULES: dict[str, Rule] = {
     **dict.fromkeys(
-        ("alpha", "fill_value", "label_smoothing", "momentum", "offset", "rate", "scale")
-        + ("threshold",),
+        ("alpha", "fill_value", "label_smoothing", "offset", "scale", "threshold"),
         number(),
     ),
     **dict.fromkeys(("epsilon", "max_value", "negative_slope"), number(0)),

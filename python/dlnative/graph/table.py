@@ -265,6 +265,12 @@ def check_same_dtype(name: str, *tensors: Tensor | None) -> None:
         raise ValueError(f"{name}: expected inputs of one dtype, received {sorted(dtypes)}")
 
 
+def check_scalar(name: str, what: str, tensor: Tensor) -> None:
+    """ValueError unless an input that is a number of the step is a scalar."""
+    if tensor.shape != ():
+        raise ValueError(f"{name}: expected {what} to be a scalar, received shape {tensor.shape}")
+
+
 def normalize_axis(name: str, axis: int, ndim: int) -> int:
     """`axis` as a non-negative integer; ValueError where it is out of range."""
     if not isinstance(axis, int) or not -ndim <= axis < ndim:

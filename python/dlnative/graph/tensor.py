@@ -467,7 +467,8 @@ def apply(name: str, *inputs: Any, **attributes: Any) -> Any:
         if graph is None or like is None:
             return compute(op, inputs, attributes)
     if op.dtype_rule is None:
-        tensors = _floats(op, tuple(_leaf(graph, value, like) for value in inputs))
+        leaves = (_leaf(graph, value, like, op, i) for i, value in enumerate(inputs))
+        tensors = _floats(op, tuple(leaves))
         return graph.apply(op, tensors, attributes)
     given = [None if v is None else _dtype_in_graph(v, op.name) for v in inputs]
     if op.elementwise and _are_step_scalars(inputs, given):
@@ -543,15 +544,21 @@ def _of_graph(graph: Graph, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _leaf(graph: Graph, value: Any, like: Any) -> Tensor | None:
+def _leaf(graph: Graph, value: Any, like: Any, op: Op, index: int) -> Tensor | None:
+    """Input `index` of a row without a dtype rule as a tensor."""
     if value is None:
         return None
+    fixed = op.input_dtypes.get(index)
     if isinstance(value, ValueTensor):
         value = value.value
-    elif isinstance(value, Tensor):
-        return _of_graph(graph, value)
-    if is_variable(value):
-        return graph.variable(value)
+    elif isinstance(value, Tensor) or is_variable(value):
+        tensor = graph.variable(value) if is_variable(value) else _of_graph(graph, value)
+        is_number = fixed == "float64" and tensor.dtype in FLOATS
+        return apply("cast", tensor, dtype=fixed) if is_number and tensor.dtype != fixed else tensor
+    if fixed is not None:
+        op.check_constant(index, value, fixed)
+        return graph.constant(value, fixed)
     # Numbers and floating-point arrays take the dtype of the tensor they meet, as in Keras.
     floating = isinstance(value, (int, float)) or np.asarray(value).dtype.kind == "f"
-    return graph.constant(value, like.dtype if floating and like.dtype in FLOATS else None)
+    floating = floating and like.dtype in FLOATS and not _is_step_scalar(like)
+    return graph.constant(value, like.dtype if floating else None)

@@ -163,14 +163,17 @@ class Layer(WeightOwner, Configurable):
     # --- attributes ------------------------------------------------------------------------------
 
     def __getstate__(self):
-        """For copies and pickles: without programs."""
-        return {name: value for name, value in self.__dict__.items() if name != "_programs"}
+        """For copies and pickles: without programs and what they read."""
+        left = ("_programs", "_scalars")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setattr__(self, name, value):
-        if self.built and not tracking.is_same(self, name, value):
-            changes.note()
+        key = "_trainable" if name == "trainable" else name
+        before, was_built = self.__dict__.get(key, changes.ABSENT), self.built
         tracking.track(self, name, value)
         object.__setattr__(self, name, value)
+        if was_built:
+            changes.note_new(self, key, before)
 
     def __delattr__(self, name):
         tracking.untrack(self, name)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import constraints, initializers, regularizers
 from ..graph import apply
+from ..hyperparameters import StepNumber
 from ..variables import Variable
 from . import messages
 from .input_spec import InputSpec
@@ -178,6 +179,8 @@ class BatchNormalization(_Normalization):
         internal covariate shift".
     """
 
+    momentum = StepNumber(0.0, 1.0)
+
     def __init__(
         self,
         axis=-1,
@@ -217,11 +220,7 @@ class BatchNormalization(_Normalization):
                     f"{messages.describe(self)}: {option}={value} is not available; leave it False"
                 )
         self.axis = self._integer("axis", axis)
-        self.momentum = self._number("momentum", momentum)
-        if not 0.0 <= self.momentum <= 1.0:
-            raise ValueError(
-                f"{messages.describe(self)}: expected momentum in [0, 1], received {momentum}"
-            )
+        self.momentum = momentum
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.renorm_clipping = renorm_clipping
@@ -257,7 +256,7 @@ class BatchNormalization(_Normalization):
         if training and self.trainable:
             y, mean, variance = apply("batch_norm_training", x, gamma, beta, epsilon=self.epsilon)
             for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                state.assign(apply("moving_average", state, value, momentum=self.momentum))
+                state.assign(apply("moving_average", state, value, self.momentum))
         else:
             y = apply(
                 "batch_norm",

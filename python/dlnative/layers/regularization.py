@@ -5,21 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import apply
-from ..hyperparameters import Option
-from ..utils.numbers import as_float, is_integer
+from ..hyperparameters import Option, StepNumber, is_on
+from ..utils.numbers import is_integer
 from . import messages
 from .geometry import check_channels_last
 from .input_spec import InputSpec
 from .seeded import SeededLayer
-
-
-def _rate(layer, argument, value):
-    rate = as_float(messages.describe(layer), argument, value)
-    if not 0.0 <= rate < 1.0:
-        raise ValueError(
-            f"{messages.describe(layer)}: expected {argument} in [0, 1), received {value}"
-        )
-    return rate
 
 
 def _noise_shape(layer, argument, value):
@@ -65,7 +56,7 @@ class Dropout(SeededLayer):
         Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
-    rate = Option(_rate)
+    rate = StepNumber(0.0, 1.0, below=True, switch=True)
     noise_shape = Option(_noise_shape)
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
@@ -75,7 +66,7 @@ class Dropout(SeededLayer):
         self.supports_masking = True
 
     def call(self, inputs, training=False):
-        if not training or self.rate == 0.0:
+        if not training or not is_on(self, "rate"):
             return inputs
         if self.noise_shape is None:
             return self._dropped(inputs)
@@ -92,7 +83,7 @@ class Dropout(SeededLayer):
         return apply("multiply", inputs, self._dropped(ones))
 
     def _dropped(self, x):
-        return self._draw("dropout", x, rate=self.rate)
+        return self._draw("dropout", x, self.rate)
 
     def get_config(self):
         return {

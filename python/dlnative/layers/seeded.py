@@ -44,13 +44,13 @@ class SeededLayer(UnaryLayer):
         elif self.__dict__.get("seed", _ABSENT) is not None:
             self.__dict__.update(seed=None, _drawn_seed=random.next_seed())
 
-    def _draw(self, op, x, **attributes):
+    def _draw(self, op, x, *numbers, **attributes):
         """Applies a random op; each use of a seed in one graph draws independently."""
         uses = sum(
             node.op is table[op] and node.attributes["seed"] == self._drawn_seed
             for node in x.graph.nodes
         )
-        return apply(op, x, seed=self._drawn_seed, op_id=uses, **attributes)
+        return apply(op, x, *numbers, seed=self._drawn_seed, op_id=uses, **attributes)
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}

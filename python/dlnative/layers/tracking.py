@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import changes
 from ..graph import Tensor
 from ..variables import Variable
-
-_ABSENT = object()
-
-
-def is_same(layer, name, value):
-    """Whether an attribute has that value already."""
-    before = layer.__dict__.get(f"_{name}" if name == "trainable" else name, _ABSENT)
-    return changes.is_same(before, value)
 
 
 def is_layer(value):

@@ -6,9 +6,9 @@ import inspect
 import re
 from typing import Any
 
-from ..changes import Tracked, note
+from ..changes import Tracked, note, note_new
 from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
-from ..hyperparameters import Count, Flag, Option, StepNumber
+from ..hyperparameters import Count, Flag, Option, StepNumber, is_on
 from ..naming import auto_name, unknown
 from ..scalar import Scalar
 from ..utils.signatures import constructor_parameters
@@ -138,11 +138,11 @@ class Optimizer(Slots, Tracked):
 
     def __getstate__(self):
         """For copies and pickles: without programs, and without keys that are addresses."""
-        left = ("_programs", "_wrapped", "_indices")
+        left = ("_programs", "_wrapped", "_indices", "_scalars")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setstate__(self, state):
-        self.__dict__.update(state, _programs=None, _wrapped={})
+        self.__dict__.update(state, _programs=None, _wrapped={}, _scalars={})
         self._indices = {id(v): i for i, v in enumerate(self._trainable_variables)}
 
     def _attribute_changed(self, name, before):
@@ -154,11 +154,10 @@ class Optimizer(Slots, Tracked):
         except ValueError:
             self.__dict__[name] = before
             raise
+        note_new(self, name, before)
         option = getattr(type(self), name, None)
-        if isinstance(option, StepNumber) and not option.rebuilds(before, self.__dict__[name]):
-            return
-        note()
-        if self.built and isinstance(option, Option):
+        rebuilds = isinstance(option, Option) and option.rebuilds(before, self.__dict__[name])
+        if rebuilds and self.built:
             self._build_again(())
 
     def _check_clipping(self):
@@ -175,7 +174,7 @@ class Optimizer(Slots, Tracked):
         """Whether an option is set to something else than None, False and 0; of use in `build` and
         `update_step`, where numbers are tensors of the program.
         """
-        return bool(self.__dict__[option])
+        return is_on(self, option)
 
     # --- state ------------------------------------------------------------------------------------
 

@@ -71,7 +71,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
     Args:
         inputs: A tensor or array of floats.
-        rate: A number in [0, 1].
+        rate: A number in [0, 1], or a scalar tensor of a program: there what is below 0 counts as
+            0, above 1 as 1, and NaN gives NaN.
         noise_shape: The shape of the mask, None for the size of an axis of the inputs; along axes
             of size 1 the values are kept or dropped together.
         seed: An integer for the same mask in every call, a `SeedGenerator`, or None for the global
@@ -83,19 +84,18 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     inputs = as_tensor(inputs, name="dropout")
     if inputs.dtype not in FLOATS:
         raise TypeError(f"dropout: expected inputs of a float dtype, received {inputs.dtype}")
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-        raise ValueError(f"dropout: expected rate to be a number in [0, 1], received {rate!r}")
     shape = _noise_shape(inputs, noise_shape)
-    if rate == 0:
-        return inputs
     zeros = arguments.filled((inputs,), 0, inputs.shape, inputs.dtype)
-    if rate == 1:
-        return zeros
+    if not isinstance(rate, Tensor):
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+            raise ValueError(f"dropout: expected rate to be a number in [0, 1], received {rate!r}")
+        if rate in (0, 1):
+            return zeros if rate else inputs
     options = draw_options("dropout", seed)
     if shape == inputs.shape:
-        return apply("dropout", inputs, rate=rate, **options)
+        return apply("dropout", inputs, rate, **options)
     ones = arguments.filled((inputs,), 1, shape, inputs.dtype)
-    kept = apply("dropout", ones, rate=rate, **options) != 0
+    kept = apply("dropout", ones, rate, **options) != 0
     return apply("where", kept, inputs / (1 - rate), zeros)
 
 

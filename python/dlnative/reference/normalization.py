@@ -145,14 +145,17 @@ def batch_norm_training_backward(
     return (dx, dgamma, dbeta, np.array(dy)) if residual else (dx, dgamma, dbeta)
 
 
-def moving_average(state: Array, value: Array, momentum: float = 0.99) -> Array:
+def moving_average(state: Array, value: Array, momentum: float | Array) -> Array:
     """Let `state` follow `value`: `state * momentum + value * (1 - momentum)`.
+
+    The momentum is a number or a float64 scalar; it and 1 - momentum are rounded to the dtype.
 
     Raises:
         ValueError: `value` has another shape than `state`.
     """
     check_shape("moving_average", "value", value, state.shape)
-    return as_array(state * momentum + value * (1.0 - momentum), state.dtype)
+    keep, take = (as_array(share, state.dtype) for share in (momentum, 1.0 - momentum))
+    return as_array(state * keep + value * take, state.dtype)
 
 
 def layer_norm(

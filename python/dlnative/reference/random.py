@@ -70,7 +70,9 @@ def _random_words(size: int, seed: int, op_id: int, step: int) -> Array:
     return philox4x32(key, counter).reshape(4 * blocks.size)[:size]
 
 
-def dropout(x: Array, *, rate: float, seed: int = 0, op_id: int = 0, step: int = 0) -> Array:
+def dropout(
+    x: Array, rate: float | Array, *, seed: int = 0, op_id: int = 0, step: int = 0
+) -> Array:
     """Inverted dropout: each element is 0 with probability `rate`, else `x / (1 - rate)`.
 
     Element `i` in C order is kept where `word_i >= round(rate * 2^32)`. The words come from
@@ -80,7 +82,8 @@ def dropout(x: Array, *, rate: float, seed: int = 0, op_id: int = 0, step: int =
 
     Args:
         x: Any shape, float32 or float64.
-        rate: Share of elements to drop, 0 to 1.
+        rate: Share of elements to drop, a number or a float64 scalar; below 0 it counts as 0, above
+            1 as 1, and NaN gives NaN.
         seed: Seed of the generator, 64 bits.
         op_id: Number of the op in its graph, 32 bits; two dropouts of one net differ by it.
         step: Number of the training step, 64 bits.
@@ -88,15 +91,14 @@ def dropout(x: Array, *, rate: float, seed: int = 0, op_id: int = 0, step: int =
     Returns:
         An array of the shape and dtype of `x`.
 
-    Raises:
-        ValueError: `rate` is not in [0, 1].
-
     Reference: Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from
     Overfitting".
     """
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"dropout: expected 'rate' in [0, 1], received {rate}.")
-    threshold = round(float(rate) * 2**32)
+    rate = float(rate)
+    if math.isnan(rate):
+        return np.full(x.shape, np.nan, x.dtype)
+    rate = min(max(rate, 0.0), 1.0)
+    threshold = round(rate * 2**32)
     words = _random_words(x.size, seed, op_id, step).astype(np.uint64).reshape(x.shape)
     kept = words >= np.uint64(threshold)
     y = np.zeros(x.shape, dtype=x.dtype)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..table import Op, check_same_dtype, link, register, same, table
+from ..table import Op, check_same_dtype, check_scalar, link, register, same, table
 from ..tensor import Node, Spec, Tensor, apply
 from ..types import Gradients, Shape, Specs
 
@@ -265,14 +265,19 @@ class MovingAverage(Op):
     name = "moving_average"
     inplace = {0: 0}
 
-    def infer(self, state: Tensor, value: Tensor, momentum: float = 0.99) -> Spec:
+    input_dtypes = {2: "float64"}
+
+    def check_constant(self, index: int, value: Any, dtype: str) -> None:
+        if index == 2 and not 0.0 <= value <= 1.0:
+            raise ValueError(f"moving_average: expected momentum in [0, 1], received {value}")
+
+    def infer(self, state: Tensor, value: Tensor, momentum: Tensor) -> Spec:
+        check_scalar(self.name, "momentum", momentum)
         check_same_dtype(self.name, state, value)
         if state.shape != value.shape:
             raise ValueError(
                 f"moving_average: expected a value of shape {state.shape}, received {value.shape}"
             )
-        if not 0.0 <= momentum <= 1.0:
-            raise ValueError(f"moving_average: expected momentum in [0, 1], received {momentum}")
         return same(state)
 
     def flops(self, node: Node) -> int:
