@@ -48,6 +48,13 @@ class Philox {
     return words(key, element / 4, step)[element % 4];
   }
 
+  // A multiple of 2^-53 in [0, 1) from two words: the upper 27 bits of one, the upper 26 of
+  // another.
+  static constexpr double unit(std::uint32_t upper, std::uint32_t lower) noexcept {
+    const std::uint64_t bits = (std::uint64_t{upper >> 5} << 26) + (lower >> 6);
+    return static_cast<double>(bits) * 0x1p-53;
+  }
+
   // The smallest word that means "keep" when a share `rate` in [0, 1) of the elements is dropped:
   // round(rate * 2^32), halves upwards. It may be 2^32 (rate within 2^-33 of 1: nothing is kept),
   // hence 64 bits.

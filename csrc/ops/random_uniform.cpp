@@ -17,11 +17,7 @@ inline std::int64_t numbers_of(const Philox::Block& words, float* y) {
 }
 
 inline std::int64_t numbers_of(const Philox::Block& words, double* y) {
-  for (std::size_t i = 0; i < 2; ++i) {
-    const std::uint64_t high = words[2 * i] >> 5;
-    const std::uint64_t low = words[2 * i + 1] >> 6;
-    y[i] = static_cast<double>((high << 26) + low) * 0x1p-53;
-  }
+  for (std::size_t i = 0; i < 2; ++i) y[i] = Philox::unit(words[2 * i], words[2 * i + 1]);
   return 2;
 }
 

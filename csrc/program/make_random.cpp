@@ -1,5 +1,6 @@
-// random_uniform: factory.
+// random_uniform, random_gamma, random_binomial: factories.
 #include "ops/random_uniform.h"
+#include "ops/random_variates.h"
 #include "program/instruction.h"
 #include "program/spec_checks.h"
 
@@ -7,20 +8,72 @@ namespace dlnative {
 
 namespace {
 
-std::unique_ptr<Instruction> make_random_uniform(const Spec& spec) {
+// What keys a draw.
+struct Draw {
+  explicit Draw(const Spec& spec)
+      : seed(spec.bits("seed")),
+        op_id(static_cast<std::uint32_t>(spec.bits("op_id"))),
+        fixed(spec.has("step")),
+        step(spec.bits("step")) {}
+  std::uint64_t step_of(const StepContext& context) const { return fixed ? step : context.step; }
+
+  std::uint64_t seed;
+  std::uint32_t op_id;
+  bool fixed;  // the same numbers at each step
+  std::uint64_t step;
+};
+
+const Buffer& only_output(const Spec& spec) {
   check(spec.outputs.size() == 1, spec.op, ": expected one output");
   const Buffer& y = spec.outputs[0];
   check(y.data != nullptr || y.size() == 0, spec.op, ": y has no memory");
-  const std::uint64_t seed = spec.bits("seed");
-  const auto op_id = static_cast<std::uint32_t>(spec.bits("op_id"));
-  const bool fixed_step = spec.has("step");
-  const auto step = spec.bits("step");
+  return y;
+}
+
+// A number for each element of y, or one for all.
+Parameter parameter(const Spec& spec, std::size_t index, const char* name, std::int64_t n) {
+  const bool is_one = required_input(spec, index, name).size() == 1;
+  const Buffer& buffer = required_input(spec, index, name, is_one ? 1 : n, DType::kFloat64);
+  return {buffer.as<double>(), is_one ? 0 : 1};
+}
+
+std::unique_ptr<Instruction> make_random_uniform(const Spec& spec) {
+  const Buffer& y = only_output(spec);
   return dispatch_floating(y.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    const RandomUniformOp<T> op(seed, op_id, y.size());
-    return make_instruction([op, to = y.as<T>(), fixed_step, step](const StepContext& context) {
-      op.run(to, fixed_step ? step : context.step);
+    const Draw draw(spec);
+    const RandomUniformOp<T> op(draw.seed, draw.op_id, y.size());
+    return make_instruction([op, to = y.as<T>(), draw](const StepContext& context) {
+      op.run(to, draw.step_of(context));
     });
+  });
+}
+
+std::unique_ptr<Instruction> make_random_gamma(const Spec& spec) {
+  const Buffer& y = only_output(spec);
+  const Parameter alpha = parameter(spec, 0, "alpha", y.size());
+  return dispatch_floating(y.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    const Draw draw(spec);
+    const RandomGammaOp<T> op(draw.seed, draw.op_id, spec.flag("log", false), y.size());
+    return make_instruction([op, alpha, to = y.as<T>(), draw](const StepContext& context) {
+      op.run(alpha, to, draw.step_of(context));
+    });
+  });
+}
+
+std::unique_ptr<Instruction> make_random_binomial(const Spec& spec) {
+  const Buffer& y = only_output(spec);
+  const Parameter counts = parameter(spec, 0, "counts", y.size());
+  const Parameter chances = parameter(spec, 1, "probabilities", y.size());
+  return dispatch_floating(y.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    const Draw draw(spec);
+    const RandomBinomialOp<T> op(draw.seed, draw.op_id, y.size());
+    return make_instruction(
+        [op, counts, chances, to = y.as<T>(), draw](const StepContext& context) {
+          op.run(counts, chances, to, draw.step_of(context));
+        });
   });
 }
 
@@ -29,6 +82,8 @@ std::unique_ptr<Instruction> make_random_uniform(const Spec& spec) {
 void register_random(Registry& registry);
 void register_random(Registry& registry) {
   registry.add("random_uniform", make_random_uniform);
+  registry.add("random_gamma", make_random_gamma);
+  registry.add("random_binomial", make_random_binomial);
 }
 
 }  // namespace dlnative

@@ -7,6 +7,8 @@ the count has moved on: a change is never ignored.
 
 from __future__ import annotations
 
+from typing import Any
+
 _count = [0]
 ABSENT = object()
 
@@ -27,7 +29,7 @@ def is_same(before, value):
     return before is value or (type(before) is type(value) in plain and before == value)
 
 
-def note_new(owner, name, before):
+def note_new(owner: Any, name: str, before: Any) -> None:
     """Attribute `name`, which was `before`, has been set: a change, unless programs read it."""
     value = owner.__dict__.get(name, ABSENT)
     rebuilds = getattr(getattr(type(owner), name, None), "rebuilds", None)
@@ -43,7 +45,7 @@ class Tracked:
     The name is none, and attributes that begin with an underscore are the object's own business.
     """
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: without what programs read."""
         return {name: value for name, value in self.__dict__.items() if name != "_scalars"}
 

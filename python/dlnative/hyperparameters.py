@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Option:
     def __set__(self, instance, value):
         instance.__dict__[self.name] = self.check(instance, self.name, value)
 
-    def rebuilds(self, before, value):
+    def rebuilds(self, before: Any, value: Any) -> bool:
         """Whether programs depend on the change from one value to another."""
         return True
 
@@ -80,13 +81,13 @@ class Number(Option):
         return f"in {first}{self.low:g}, {self.high:g}{last}"
 
 
-def _describe(instance):
+def _describe(instance: Any) -> str:
     """Who has the option, for messages: a class, and of a layer its name, too."""
     kind = type(instance).__name__
     return f"{kind} '{instance.name}'" if getattr(instance, "is_layer", False) else kind
 
 
-def is_on(instance, name):
+def is_on(instance: Any, name: str) -> bool:
     """Whether an option is set to something else than None, False and 0.
 
     Of use where a program is being made, in which numbers are tensors.
@@ -131,7 +132,7 @@ class StepNumber(Number):
             with Tracing(None):  # it is set once and for all, not in a step
                 scalar.assign(number)
 
-    def rebuilds(self, before, value):
+    def rebuilds(self, before: Any, value: Any) -> bool:
         if (before is None) != (value is None):
             return True
         return self.switch and (before == 0) != (value == 0)

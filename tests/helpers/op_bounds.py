@@ -28,7 +28,7 @@ EXACT = {
     *("argmax", "assign", "broadcast_to", "categorical_accuracy", "concatenate"),
     *("crop2d", "max", "max_pool1d", "max_pool2d", "maximum", "min", "minimum"),
     *("random_crop", "random_flip", "reshape", "slice", "sparse_categorical_accuracy"),
-    *("random_uniform", "transpose", "zero_pad2d"),
+    *("random_binomial", "random_uniform", "transpose", "zero_pad2d"),
 }
 
 
@@ -63,6 +63,12 @@ def no_error(name, inputs, attributes, exact, eps):
 @bounded("add", "subtract", "multiply", "divide", "dropout", "weighted_sum_backward")
 def rounded(name, inputs, attributes, exact, eps):
     return 4 * eps * np.abs(exact[0])
+
+
+@bounded("random_gamma")
+def logarithms(name, inputs, attributes, exact, eps):
+    """Some logarithms in float64, and one rounding."""
+    return 2 * eps * np.abs(exact[0]) + 1e-13 * (1 + np.abs(exact[0]))
 
 
 @bounded("fma", "fnma")

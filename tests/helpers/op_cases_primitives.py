@@ -278,3 +278,20 @@ def scatter_along_axis(d, name):
 def random_uniform(d, name):
     attributes = {"dtype": d.one_of("float32", "float64"), "seed": 7, "op_id": 3, "step": 2}
     return [], {"shape": rows(d), **attributes}
+
+
+@builds("random_gamma")
+def random_gamma(d, name):
+    shape = rows(d)
+    attributes = {"dtype": d.one_of("float32", "float64"), "log": d.one_of(False, True)}
+    alpha = d.one_of(np.array(0.25), 4 * d.positive(*shape).astype("float64"))
+    return [alpha], {"shape": shape, **attributes, "seed": 7, "op_id": 3, "step": 2}
+
+
+@builds("random_binomial")
+def random_binomial(d, name):
+    shape = rows(d)
+    attributes = {"dtype": d.one_of("float32", "float64"), "seed": 7, "op_id": 3, "step": 2}
+    counts = d.one_of(np.array(100.0), np.ceil(40 * d.positive(*shape)).astype("float64"))
+    chances = d.one_of(np.array(0.4), np.full(shape, 0.75))
+    return [counts, chances], {"shape": shape, **attributes}

@@ -8,11 +8,6 @@ def drawn(op, *args, **kwargs):
     return Case(f"random.{op}", args, kwargs, values=False)
 
 
-def at_once(op, *args, **kwargs):
-    """The same for what cannot be a part of a program."""
-    return Case(f"random.{op}", args, kwargs, values=False, graph=False)
-
-
 def wrong(op, *args, error=ValueError, **kwargs):
     """A case that both refuse."""
     return Case(f"random.{op}", args, kwargs, raises=error)
@@ -52,17 +47,23 @@ DISTRIBUTIONS = [
         differs="bounds that are no whole numbers raise; with JAX they are truncated",
         differs_expect=TypeError,
     ),
-    at_once("gamma", (2, 3), 0.5, seed=1),
-    at_once("gamma", (2, 3), A(3, low=1, high=2), seed=1),
-    at_once("gamma", (2, 3), 0.5, dtype="float64", seed=1),
-    at_once("beta", (2, 3), 0.5, 1.5, seed=1),
-    at_once("beta", (2, 3), A(3, low=1, high=2), 2.0, seed=1),
-    at_once("binomial", (2, 3), 5, 0.5, seed=1),
-    at_once("binomial", (2, 3), V([4, 0, 9], "int32"), A(2, 1, low=0, high=1), seed=1),
-    at_once("binomial", (3,), V([4, 0, 9]), 0.25, dtype="float64", seed=1),
-    Case(
-        "random.binomial", ((3,), V([4.0, 0.0, 9.0]), V([1.0, 0.5, 0.0])), {"seed": 1}, graph=False
-    ),
+    drawn("gamma", (2, 3), 0.5, seed=1),
+    drawn("gamma", (2, 3), A(3, low=1, high=2), seed=1),
+    drawn("gamma", (2, 3), 0.5, dtype="float64", seed=1),
+    drawn("beta", (2, 3), 0.5, 1.5, seed=1),
+    drawn("beta", (2, 3), A(3, low=1, high=2), 2.0, seed=1),
+    drawn("binomial", (2, 3), 5, 0.5, seed=1),
+    drawn("binomial", (2, 3), V([4, 0, 9], "int32"), A(2, 1, low=0, high=1), seed=1),
+    drawn("binomial", (3,), V([4, 0, 9]), 0.25, dtype="float64", seed=1),
+    drawn("gamma", (), 2.0, seed=1),
+    drawn("gamma", (3, 0), 2.0, seed=1),
+    drawn("gamma", (2, 3), A(2, 1, low=1, high=2), seed=1),
+    wrong("gamma", (2, 3), 1.0, dtype="int32", seed=1),
+    wrong("gamma", (2, 3), A(2, low=1, high=2), seed=1),
+    drawn("beta", (2, 3), 0.5, 1.5, dtype="float64", seed=1),
+    wrong("beta", (2, 3), 1.0, 1.0, dtype="int32", seed=1),
+    wrong("binomial", (2, 3), 5, 0.5, dtype="int32", seed=1),
+    Case("random.binomial", ((3,), V([4.0, 0.0, 9.0]), V([1.0, 0.5, 0.0])), {"seed": 1}),
 ]
 
 CHOICES = [

@@ -204,7 +204,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("height", "start", "stop", "width"), integer(0, MAX_SIZE)),
     "groups": integer(1, MAX_SIZE),
     **dict.fromkeys(
-        ("approximate", "bias", "indices", "keepdims", "nesterov")
+        ("approximate", "bias", "indices", "keepdims", "log", "nesterov")
         + ("pre_activation", "residual", "transpose_a", "transpose_b"),
         flag,
     ),

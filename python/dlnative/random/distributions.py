@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import config
 from ..graph.dtypes import FLOATS, INTEGERS, standard_dtype
-from ..graph.tensor import Tensor, ValueTensor, apply, is_variable, traced_graph
+from ..graph.tensor import Tensor, ValueTensor, apply, traced_graph
 from ..ops import arguments
 from ..ops.public import as_tensor
-from .draws import arrays_or_tensors, uniform_numbers
-from .seed_generator import key_of
-from .seeds import generator
+from .draws import arrays_or_tensors, draw_options, drawn, uniform_numbers
 
 _ROOT_2 = math.sqrt(2.0)
 
@@ -167,32 +166,35 @@ def _check_range(low, high, dtype):
             )
 
 
-def _known(name, value, what):
-    """The values of a parameter of a distribution that is drawn by NumPy."""
-    if is_variable(value) and traced_graph() is None:
-        value = value.value
-    value = as_tensor(value, name=name)
-    if traced_graph() is not None or not isinstance(value, ValueTensor):
-        raise TypeError(
-            f"{name}: it is drawn at once and cannot be a part of a program that draws anew at "
-            f"each step. Draw before, and pass the array; or use normal, truncated_normal, uniform "
-            "or categorical"
-        )
-    return np.asarray(value.value, "float64")
+def _checked(
+    name: str, what: str, value: Any, fits: Callable[[np.ndarray], Any], expected: str
+) -> Tensor:
+    """A parameter whose values, where they are known, all fit; elsewhere the result is NaN.
 
-
-def _check(name, what, value, fits, expected):
-    if not fits.all():
-        bad = value[~fits].flat[0]
+    Args:
+        name: The function that draws.
+        what: The parameter.
+        value: It.
+        fits: Function from an array to an array of booleans.
+        expected: What it must be, for the message.
+    """
+    value = as_tensor(value, "float64", name)
+    if isinstance(value, ValueTensor) and not fits(value.value).all():
+        bad = value.value[~fits(value.value)].flat[0]
         raise ValueError(f"{name}: expected {what} {expected}, received {bad:g}")
+    return value
 
 
-def _by_numpy(name, shape, dtype, seed, parameters, draw):
-    shape = _shape(name, shape)
-    for what, value in parameters.items():
-        _parameter(name, value, what, shape, "float64")
-    key, _ = key_of(name, seed)
-    return ValueTensor(draw(generator(key), *parameters.values(), size=shape), dtype)
+def _spread(name: str, value: Tensor, what: str, shape: tuple[int | None, ...]) -> Tensor:
+    """A parameter as a scalar, or as an array of the shape of the result."""
+    value = _parameter(name, value, what, shape, "float64")
+    sizes = tuple(n for n in shape if n is not None)
+    only_shapes = len(sizes) < len(shape)  # are being found
+    return value if only_shapes or not value.shape else arguments.broadcast(name, value, sizes)
+
+
+def _positive(name: str, what: str, value: Any) -> Tensor:
+    return _checked(name, what, value, lambda v: v > 0, "above 0")
 
 
 @arrays_or_tensors
@@ -207,20 +209,22 @@ def gamma(shape, alpha, dtype=None, seed=None):
             global stream.
 
     Raises:
-        TypeError: In a call that becomes part of a program.
+        ValueError: `alpha` is not above 0. Where only a program knows it the result is NaN there.
+
+    Differs from Keras: there is no gradient of the numbers with respect to `alpha`.
 
     Reference: Marsaglia and Tsang 2000, "A simple method for generating gamma variables".
     """
-    dtype = float_dtype("gamma", dtype)
-    alpha = _known("gamma", alpha, "alpha")
-    _check("gamma", "alpha", alpha, alpha > 0, "above 0")
-    draw = np.random.Generator.standard_gamma
-    return _by_numpy("gamma", shape, dtype, seed, {"alpha": alpha}, draw)
+    dtype, shape = float_dtype("gamma", dtype), _shape("gamma", shape)
+    alpha = _spread("gamma", _positive("gamma", "alpha", alpha), "alpha", shape)
+    return drawn("random_gamma", alpha, shape=shape, dtype=dtype, **draw_options("gamma", seed))
 
 
 @arrays_or_tensors
 def beta(shape, alpha, beta, dtype=None, seed=None):
     """Numbers of the beta distribution: density proportional to x^(alpha - 1) (1 - x)^(beta - 1).
+
+    a / (a + b) of numbers a and b of gamma distributions, computed from their logarithms.
 
     Args:
         shape: Shape of the result.
@@ -230,13 +234,23 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
             global stream.
 
     Raises:
-        TypeError: In a call that becomes part of a program.
+        ValueError: A parameter is not above 0. Where only a program knows it the result is NaN
+            there.
+
+    Differs from Keras: there is no gradient of the numbers with respect to `alpha` and `beta`.
     """
-    dtype = float_dtype("beta", dtype)
-    parameters = {"alpha": _known("beta", alpha, "alpha"), "beta": _known("beta", beta, "beta")}
-    for what, value in parameters.items():
-        _check("beta", what, value, value > 0, "above 0")
-    return _by_numpy("beta", shape, dtype, seed, parameters, np.random.Generator.beta)
+    dtype, shape = float_dtype("beta", dtype), _shape("beta", shape)
+    options = {"shape": shape, "dtype": "float64", "log": True, **draw_options("beta", seed)}
+    a, b = (
+        drawn(
+            "random_gamma",
+            _spread("beta", _positive("beta", what, value), what, shape),
+            op_id=i,
+            **options,
+        )
+        for i, (what, value) in enumerate((("alpha", alpha), ("beta", beta)))
+    )
+    return as_tensor(apply("sigmoid", a - b), dtype)
 
 
 @arrays_or_tensors
@@ -245,20 +259,31 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
 
     Args:
         shape: Shape of the result.
-        counts: Whole numbers of at least 0, or what broadcasts to the shape.
+        counts: Whole numbers of [0, 2^53], or what broadcasts to the shape.
         probabilities: Numbers in [0, 1], or what broadcasts to the shape.
         dtype: "float32" or "float64"; `config.floatx()` by default.
         seed: An integer for the same numbers in every call, a `SeedGenerator`, or None for the
             global stream.
 
     Raises:
-        TypeError: In a call that becomes part of a program.
+        ValueError: A parameter is none of these. Where only a program knows it the result is NaN
+            there.
+
+    Differs from Keras: there is no gradient of the numbers with respect to the parameters.
+
+    Reference: Hormann 1993, "The generation of binomial random variates".
     """
-    dtype = float_dtype("binomial", dtype)
-    counts = _known("binomial", counts, "counts")
-    chance = _known("binomial", probabilities, "probabilities")
-    whole = (counts >= 0) & (counts == np.floor(counts)) & (counts < 2.0**63)
-    _check("binomial", "counts", counts, whole, "to be whole numbers of at least 0")
-    _check("binomial", "probabilities", chance, (chance >= 0) & (chance <= 1), "in [0, 1]")
-    parameters = {"counts": counts.astype("int64"), "probabilities": chance}
-    return _by_numpy("binomial", shape, dtype, seed, parameters, np.random.Generator.binomial)
+    name = "binomial"
+    dtype, shape = float_dtype(name, dtype), _shape(name, shape)
+    counts = _checked(name, "counts", counts, _is_count, "to be whole numbers of [0, 2^53]")
+    chances = _checked(
+        name, "probabilities", probabilities, lambda v: (v >= 0) & (v <= 1), "in [0, 1]"
+    )
+    counts = _spread(name, counts, "counts", shape)
+    chances = _spread(name, chances, "probabilities", shape)
+    options = {"shape": shape, "dtype": dtype, **draw_options(name, seed)}
+    return drawn("random_binomial", counts, chances, **options)
+
+
+def _is_count(value: np.ndarray) -> Any:
+    return (value >= 0) & (value == np.floor(value)) & (value <= 2.0**53)

@@ -40,8 +40,13 @@ def uniform_numbers(name: str, shape: tuple[int | None, ...], dtype: str, seed: 
         shape, dtype: Of the result.
         seed: An integer, a SeedGenerator or None.
     """
-    attributes = {"shape": shape, "dtype": dtype, **draw_options(name, seed)}
+    return drawn("random_uniform", shape=shape, dtype=dtype, **draw_options(name, seed))
+
+
+def drawn(row: str, *parameters: Tensor, **attributes: Any) -> Tensor:
+    """What a random row draws: at once, or in a program at each step, also of known parameters."""
     graph = traced_graph()
     if graph is None:
-        return apply("random_uniform", **attributes)
-    return graph.apply(table["random_uniform"], (), attributes)
+        return apply(row, *parameters, **attributes)
+    tensors = tuple(graph.result(parameter, row) for parameter in parameters)
+    return graph.apply(table[row], tensors, attributes)

@@ -237,6 +237,8 @@ from .pooling import (
 from .random import (
     dropout,
     philox4x32,
+    random_binomial,
+    random_gamma,
     random_uniform,
 )
 from .reductions import (
@@ -437,6 +439,8 @@ __all__ = [
     "random_contrast",
     "random_crop",
     "random_flip",
+    "random_binomial",
+    "random_gamma",
     "random_uniform",
     "relu",
     "relu_backward",

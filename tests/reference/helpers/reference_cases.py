@@ -146,6 +146,9 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
     call("bias_backward", dy)
     call("dropout", x, rate=0.5, seed=1, op_id=2)
     call("random_uniform", shape=(3, 5), dtype=np.dtype(dtype).name, seed=1, op_id=2)
+    draw = {"shape": (3, 5), "dtype": np.dtype(dtype).name, "seed": 1, "op_id": 2}
+    call("random_gamma", np.array(0.5), **draw)
+    call("random_binomial", np.array(40.0), np.full((3, 5), 0.3), **draw)
 
     image, filters, beta = array(batch, 5, 4, 2), array(3, 2, 2, 6), array(6)
     half = {"strides": (2, 1), "padding": "same"}
