@@ -6,12 +6,17 @@ What Python would answer by itself about a tensor without values raises instead:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .refusals import Refusals
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from .tensor import Tensor
+
+Binary: TypeAlias = "Callable[[Any, Any], Tensor]"  # of self and the other operand
+Unary: TypeAlias = "Callable[[Any], Tensor]"
 
 
 class Operators(Refusals):
@@ -21,38 +26,38 @@ class Operators(Refusals):
 
     if TYPE_CHECKING:  # those that loops over tables make
         __array__: Any
-        __add__: Any
-        __radd__: Any
-        __sub__: Any
-        __rsub__: Any
-        __mul__: Any
-        __rmul__: Any
-        __truediv__: Any
-        __rtruediv__: Any
-        __floordiv__: Any
-        __rfloordiv__: Any
-        __mod__: Any
-        __rmod__: Any
-        __matmul__: Any
-        __rmatmul__: Any
-        __and__: Any
-        __rand__: Any
-        __or__: Any
-        __ror__: Any
-        __xor__: Any
-        __rxor__: Any
-        __lshift__: Any
-        __rlshift__: Any
-        __rshift__: Any
-        __rrshift__: Any
-        __rpow__: Any
-        __lt__: Any
-        __le__: Any
-        __gt__: Any
-        __ge__: Any
-        __neg__: Any
-        __abs__: Any
-        __invert__: Any
+        __add__: Binary
+        __radd__: Binary
+        __sub__: Binary
+        __rsub__: Binary
+        __mul__: Binary
+        __rmul__: Binary
+        __truediv__: Binary
+        __rtruediv__: Binary
+        __floordiv__: Binary
+        __rfloordiv__: Binary
+        __mod__: Binary
+        __rmod__: Binary
+        __matmul__: Binary
+        __rmatmul__: Binary
+        __and__: Binary
+        __rand__: Binary
+        __or__: Binary
+        __ror__: Binary
+        __xor__: Binary
+        __rxor__: Binary
+        __lshift__: Binary
+        __rlshift__: Binary
+        __rshift__: Binary
+        __rrshift__: Binary
+        __rpow__: Binary
+        __lt__: Binary
+        __le__: Binary
+        __gt__: Binary
+        __ge__: Binary
+        __neg__: Unary
+        __abs__: Unary
+        __invert__: Unary
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """NumPy arrays and scalars on the left of an operator; other functions of NumPy raise."""
@@ -69,10 +74,10 @@ class Operators(Refusals):
     def __pos__(self) -> Any:
         return self
 
-    def __pow__(self, other: Any) -> Any:
+    def __pow__(self, other: Any) -> Tensor:
         return _apply("square", self) if _is_two(other) else _apply("power", self, other)
 
-    def __getitem__(self: Any, key: Any) -> Any:
+    def __getitem__(self: Any, key: Any) -> Tensor:
         from .indexing import get_item
 
         return get_item(self, key)
@@ -80,10 +85,10 @@ class Operators(Refusals):
     def __len__(self) -> int:
         return _first_size(self)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(_first_size(self)))
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[Tensor]:
         return (self[i] for i in reversed(range(_first_size(self))))
 
     def __eq__(self, other: Any) -> Any:
@@ -96,7 +101,7 @@ class Operators(Refusals):
         return id(self)
 
 
-def _apply(name: str, *operands: Any) -> Any:
+def _apply(name: str, *operands: Any) -> Tensor:
     from .tensor import apply
 
     return apply(name, *operands)

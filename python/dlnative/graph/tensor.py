@@ -7,7 +7,7 @@ import importlib
 import operator
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .operators import Operators
 from .types import Attributes, DTypeLike, Size
 
 if TYPE_CHECKING:
+    from ..variables import Variable
     from .table import Op
 
 
@@ -426,7 +427,7 @@ def symbolic_apply(name: str, inputs: tuple[Any, ...], attributes: Attributes) -
     raise TypeError(f"{name}: a symbolic tensor that no layer has made")
 
 
-def is_variable(value: Any) -> bool:
+def is_variable(value: Any) -> TypeGuard[Variable]:
     """True for Variables."""
     return getattr(value, "is_graph_variable", False)
 
@@ -437,7 +438,7 @@ def compute(op: Op, inputs: tuple[Any, ...], attributes: Attributes) -> Any:
     return compute(op, inputs, attributes)
 
 
-def apply(name: str, *inputs: Any, **attributes: Any) -> Any:
+def apply(name: str, *inputs: Any, **attributes: Any) -> Tensor:
     """Applies the op `name` to tensors, Variables, arrays and Python numbers.
 
     Where an input is a tensor of a graph, or a Variable while a graph is traced, a node is added to
@@ -445,7 +446,8 @@ def apply(name: str, *inputs: Any, **attributes: Any) -> Any:
     a functional model) the op becomes a layer of its own. Otherwise it is computed at once.
 
     Returns:
-        A tensor, or a tuple where the op has not exactly one output.
+        A tensor, or a tuple where the op has not exactly one output. Its type says tensor, as that
+        of nearly all ops is; whoever applies one of several outputs unpacks the result.
 
     Raises:
         ValueError, TypeError: The op cannot be applied to these.
@@ -509,7 +511,7 @@ def _cast(
     graph: Graph, op: Op, inputs: tuple[Any, ...], dtypes: list[str | None]
 ) -> tuple[Tensor | None, ...]:
     """The inputs as tensors of these dtypes."""
-    tensors = []
+    tensors: list[Tensor | None] = []
     for value, dtype in zip(inputs, dtypes):
         if value is None or dtype is None:
             tensors.append(None)
@@ -552,7 +554,7 @@ def _leaf(graph: Graph, value: Any, like: Any, op: Op, index: int) -> Tensor | N
     if isinstance(value, ValueTensor):
         value = value.value
     elif isinstance(value, Tensor) or is_variable(value):
-        tensor = graph.variable(value) if is_variable(value) else _of_graph(graph, value)
+        tensor = _of_graph(graph, value) if isinstance(value, Tensor) else graph.variable(value)
         is_number = fixed == "float64" and tensor.dtype in FLOATS
         return apply("cast", tensor, dtype=fixed) if is_number and tensor.dtype != fixed else tensor
     if fixed is not None:

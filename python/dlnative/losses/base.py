@@ -33,7 +33,8 @@ def run_op(name: str, *inputs: Any, **attributes: Any) -> Any:
     for value in inputs:
         if isinstance(value, Tensor):
             return apply(name, *inputs, **attributes)
-    return apply(name, *inputs, **attributes).value
+    result: Any = apply(name, *inputs, **attributes)  # a value tensor
+    return result.value
 
 
 def reshape(x: Given, shape: Shape) -> Given:

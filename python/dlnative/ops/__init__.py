@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 from ..graph.table import table
 
@@ -55,7 +57,7 @@ _NAMESPACES = ("image", "linalg", "nn", "numpy", "rows")
 _SUPPORT = ("arguments", "namespaces", "public")
 
 
-def _load():
+def _load() -> dict[str, Callable[..., Any]]:
     """Imports all modules of ops; returns the functions by name."""
     from .public import FUNCTIONS
 
@@ -72,7 +74,7 @@ def _load():
     return {**found, **{k: v for k, v in FUNCTIONS.items() if k in found}}
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     if name in _NAMESPACES or name in _SUPPORT:
@@ -91,5 +93,5 @@ def __getattr__(name):
     raise AttributeError(f"dlnative.ops has no op {name!r}.{hint}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*_load(), *_NAMESPACES, *table})

@@ -7,18 +7,18 @@ own pass, and what brings its own gradient. The others are made of elementwise o
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ..graph.dtypes import FLOATS
 from ..graph.tensor import Tensor, apply
+from ..graph.types import Axes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
 @op
-def relu(x):
+def relu(x: TensorLike) -> Tensor:
     """y = max(x, 0); its gradient at 0 is 0. Integers stay integers.
 
     Args:
@@ -32,7 +32,7 @@ def relu(x):
 
 
 @op
-def relu6(x):
+def relu6(x: TensorLike) -> Tensor:
     """y = min(max(x, 0), 6)
 
     Args:
@@ -42,7 +42,7 @@ def relu6(x):
 
 
 @op
-def leaky_relu(x, negative_slope=0.2):
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Tensor:
     """y = x where x > 0, else negative_slope * x
 
     Args:
@@ -56,7 +56,7 @@ def leaky_relu(x, negative_slope=0.2):
 
 
 @op
-def elu(x, alpha=1.0):
+def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
     """y = x where x > 0, else alpha * (e^x - 1)
 
     Args:
@@ -70,7 +70,7 @@ def elu(x, alpha=1.0):
 
 
 @op
-def selu(x):
+def selu(x: TensorLike) -> Tensor:
     """y = 1.0507 * elu(x, alpha=1.6733): keeps mean 0 and variance 1 from layer to layer.
 
     Args:
@@ -83,7 +83,7 @@ def selu(x):
 
 
 @op
-def celu(x, alpha=1.0):
+def celu(x: TensorLike, alpha: float = 1.0) -> Tensor:
     """y = max(x, 0) + alpha * (e^(min(x, 0) / alpha) - 1)
 
     Args:
@@ -99,7 +99,7 @@ def celu(x, alpha=1.0):
 
 
 @op
-def gelu(x, approximate=True):
+def gelu(x: TensorLike, approximate: bool = True) -> Tensor:
     """y = x * P(X <= x), X standard normal.
 
     Args:
@@ -113,7 +113,7 @@ def gelu(x, approximate=True):
 
 
 @op
-def silu(x):
+def silu(x: TensorLike) -> Tensor:
     """y = x * sigmoid(x); also called swish.
 
     Args:
@@ -126,7 +126,7 @@ def silu(x):
 
 
 @op
-def sigmoid(x):
+def sigmoid(x: TensorLike) -> Tensor:
     """y = 1 / (1 + e^-x)
 
     Args:
@@ -136,7 +136,7 @@ def sigmoid(x):
 
 
 @op
-def hard_sigmoid(x):
+def hard_sigmoid(x: TensorLike) -> Tensor:
     """y = min(max(x / 6 + 1/2, 0), 1)
 
     Args:
@@ -149,7 +149,7 @@ def hard_sigmoid(x):
 
 
 @op
-def hard_silu(x):
+def hard_silu(x: TensorLike) -> Tensor:
     """y = x * hard_sigmoid(x); also called hard swish.
 
     Args:
@@ -163,7 +163,7 @@ def hard_silu(x):
 
 
 @op
-def hard_tanh(x):
+def hard_tanh(x: TensorLike) -> Tensor:
     """y = min(max(x, -1), 1); its gradient at -1 and 1 is 1. Integers stay integers.
 
     Args:
@@ -176,7 +176,7 @@ def hard_tanh(x):
 
 
 @op
-def tanh_shrink(x):
+def tanh_shrink(x: TensorLike) -> Tensor:
     """y = x - tanh(x)
 
     Args:
@@ -187,7 +187,7 @@ def tanh_shrink(x):
 
 
 @op
-def hard_shrink(x, threshold=0.5):
+def hard_shrink(x: TensorLike, threshold: float = 0.5) -> Tensor:
     """y = x where |x| > threshold, else 0
 
     Args:
@@ -199,7 +199,7 @@ def hard_shrink(x, threshold=0.5):
 
 
 @op
-def soft_shrink(x, threshold=0.5):
+def soft_shrink(x: TensorLike, threshold: float = 0.5) -> Tensor:
     """y = x - threshold where x > threshold, x + threshold where x < -threshold, else 0
 
     Args:
@@ -212,7 +212,7 @@ def soft_shrink(x, threshold=0.5):
 
 
 @op
-def threshold(x, threshold, default_value):
+def threshold(x: TensorLike, threshold: float, default_value: float) -> Tensor:
     """y = x where x > threshold, else default_value
 
     Args:
@@ -225,7 +225,7 @@ def threshold(x, threshold, default_value):
 
 
 @op
-def softplus(x):
+def softplus(x: TensorLike) -> Tensor:
     """y = ln(1 + e^x)
 
     Args:
@@ -235,7 +235,7 @@ def softplus(x):
 
 
 @op
-def softsign(x):
+def softsign(x: TensorLike) -> Tensor:
     """y = x / (1 + |x|)
 
     Args:
@@ -245,7 +245,7 @@ def softsign(x):
 
 
 @op
-def log_sigmoid(x):
+def log_sigmoid(x: TensorLike) -> Tensor:
     """y = ln(sigmoid(x)) = -softplus(-x)
 
     Args:
@@ -255,7 +255,7 @@ def log_sigmoid(x):
 
 
 @op
-def squareplus(x, b=4):
+def squareplus(x: TensorLike, b: float = 4) -> Tensor:
     """y = (x + (x^2 + b)^(1/2)) / 2
 
     Args:
@@ -270,7 +270,7 @@ def squareplus(x, b=4):
 
 
 @op
-def sparse_plus(x):
+def sparse_plus(x: TensorLike) -> Tensor:
     """y = 0 where x <= -1, (x + 1)^2 / 4 where -1 < x < 1, x where x >= 1
 
     Args:
@@ -282,7 +282,7 @@ def sparse_plus(x):
 
 
 @op
-def sparse_sigmoid(x):
+def sparse_sigmoid(x: TensorLike) -> Tensor:
     """y = min(max((x + 1) / 2, 0), 1); at the ends the gradient is half of that between them.
 
     Args:
@@ -293,7 +293,7 @@ def sparse_sigmoid(x):
 
 
 @op
-def glu(x, axis=-1):
+def glu(x: TensorLike, axis: int = -1) -> Tensor:
     """y = a * sigmoid(b), where a and b are the halves of x along `axis`.
 
     Args:
@@ -314,7 +314,7 @@ def glu(x, axis=-1):
 
 
 @op
-def softmax(x, axis=-1):
+def softmax(x: TensorLike, axis: Axes = -1) -> Tensor:
     """y_i = e^(x_i) / sum_j e^(x_j) along `axis`.
 
     Args:
@@ -325,7 +325,7 @@ def softmax(x, axis=-1):
 
 
 @op
-def log_softmax(x, axis=-1):
+def log_softmax(x: TensorLike, axis: Axes = -1) -> Tensor:
     """y_i = x_i - ln(sum_j e^(x_j)) along `axis`.
 
     Args:
@@ -335,7 +335,7 @@ def log_softmax(x, axis=-1):
     return _along("log_softmax", as_tensor(x, name="log_softmax"), axis)
 
 
-def _along(name: str, x: Tensor, axis: Any) -> Tensor:
+def _along(name: str, x: Tensor, axis: Axes) -> Tensor:
     """A row of one axis over several that become one."""
     if axis is not None and not isinstance(axis, (list, tuple)):
         return apply(name, x, axis=arguments.axis(name, axis, x.ndim))
@@ -350,7 +350,7 @@ def _along(name: str, x: Tensor, axis: Any) -> Tensor:
 
 
 @op
-def sparsemax(x, axis=-1):
+def sparsemax(x: TensorLike, axis: int = -1) -> Tensor:
     """y_i = max(x_i - tau, 0), with the tau along `axis` for which sum_i y_i = 1.
 
     It is the point nearest to x among those with y >= 0 and sum y = 1, so that many y are 0.

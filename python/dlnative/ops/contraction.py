@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from typing import Any, TypeAlias
 
 from ..graph.dtypes import result_type
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import Shape, Size, TensorLike
 from .public import as_tensor, op
+
+Term: TypeAlias = tuple[Tensor, list[Any]]  # an operand, and the labels of its axes
 
 
 @op
-def einsum(subscripts, *operands, **kwargs):
+def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> Tensor:
     """y = the sums of products that the labels of axes say, in Einstein's notation.
 
     Args:
@@ -53,7 +57,7 @@ def einsum(subscripts, *operands, **kwargs):
     return x if order == tuple(range(x.ndim)) else apply("transpose", x, axes=order)
 
 
-def _parsed(subscripts, shapes):
+def _parsed(subscripts: str, shapes: list[Shape]) -> tuple[list[list[Any]], list[Any]]:
     """The labels of each operand and of the result: letters, and numbers for the axes of "..."."""
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
@@ -88,13 +92,13 @@ def _parsed(subscripts, shapes):
     return inputs, output
 
 
-def _expanded(term, width):
+def _expanded(term: str, width: int) -> list[Any]:
     """A list of labels; the axes of "..." are numbered from the last one."""
     before, dots, after = term.partition("...")
     return [*before, *(range(-width, 0) if dots else ()), *after]
 
 
-def _sizes(subscripts, tensors, inputs):
+def _sizes(subscripts: str, tensors: list[Tensor], inputs: list[list[Any]]) -> dict[Any, Size]:
     sizes: dict = {}
     for x, labels in zip(tensors, inputs):
         for label, n in zip(labels, x.shape):
@@ -108,7 +112,7 @@ def _sizes(subscripts, tensors, inputs):
     return sizes
 
 
-def _diagonal(x, labels):
+def _diagonal(x: Tensor, labels: list[Any]) -> Term:
     """x with one axis for each label: where it has two of one label, their diagonal."""
     while len(set(labels)) < len(labels):
         label = next(label for label in labels if labels.count(label) > 1)
@@ -124,14 +128,14 @@ def _diagonal(x, labels):
     return x, labels
 
 
-def _wanted(terms, output):
+def _wanted(terms: list[Term], output: list[Any]) -> set[Any]:
     return set(output).union(*(labels for _, labels in terms))
 
 
-def _next_pair(terms, output, sizes):
+def _next_pair(terms: list[Term], output: list[Any], sizes: dict[Any, Size]) -> tuple[int, int]:
     """The two terms whose product has the fewest elements more than they have themselves."""
 
-    def growth(pair):
+    def growth(pair: tuple[int, int]) -> int:
         others = [t for i, t in enumerate(terms) if i not in pair]
         labels = [set(terms[i][1]) for i in pair]
         result = (labels[0] | labels[1]) & _wanted(others, output)
@@ -141,7 +145,7 @@ def _next_pair(terms, output, sizes):
     return min(itertools.combinations(range(len(terms)), 2), key=growth)
 
 
-def _summed(x, labels, wanted):
+def _summed(x: Tensor, labels: list[Any], wanted: set[Any]) -> Term:
     """x summed over the axes whose labels are not wanted, in its own dtype."""
     axes = [i for i, label in enumerate(labels) if label not in wanted]
     if not axes:
@@ -150,7 +154,7 @@ def _summed(x, labels, wanted):
     return total, [label for label in labels if label in wanted]
 
 
-def _without_broadcast(term, other):
+def _without_broadcast(term: Term, other: Term) -> Term:
     """A term without its axes of size 1 that meet a larger one."""
     x, labels = term
     sizes = dict(zip(other[1], other[0].shape))
@@ -160,7 +164,7 @@ def _without_broadcast(term, other):
     return apply("reshape", x, shape=tuple(x.shape[i] for i in kept)), [labels[i] for i in kept]
 
 
-def _product(first, second, wanted):
+def _product(first: Term, second: Term, wanted: set[Any]) -> Term:
     """The product of two terms, summed over what is not wanted any more."""
     a, labels_a = _without_broadcast(first, second)
     b, labels_b = _without_broadcast(second, first)
@@ -182,7 +186,9 @@ def _product(first, second, wanted):
     return apply("reshape", y, shape=tuple(sizes[label] for label in labels)), labels
 
 
-def _matrices(x, labels, batch, rows, columns):
+def _matrices(
+    x: Tensor, labels: list[Any], batch: list[Any], rows: list[Any], columns: list[Any]
+) -> tuple[Tensor, bool]:
     """(x with the axes batch, rows and columns merged to one each, whether it is transposed)."""
     sizes = dict(zip(labels, x.shape))
     swapped = labels == [*batch, *columns, *rows] and bool(rows) and bool(columns)

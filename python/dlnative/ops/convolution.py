@@ -6,6 +6,7 @@ from typing import Any
 
 from ..graph.dtypes import FLOATS
 from ..graph.tensor import Tensor, apply
+from ..graph.types import Sizes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
@@ -41,7 +42,14 @@ def _taps(name: str, rank: int, strides: Any, padding: Any, dilation_rate: Any) 
 
 
 @op
-def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def conv(
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> Tensor:
     """y[b, o, j] = sum over t, c of x[b, o s + t d - before, c] kernel[t, c, j]
 
     s are the strides, d the dilation rates. Where the inputs have a multiple of the kernel's input
@@ -77,7 +85,14 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
 
 
 @op
-def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def depthwise_conv(
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> Tensor:
     """y[b, o, c M + m] = sum over t of x[b, o s + t d - before, c] kernel[t, c, m]
 
     Args:
@@ -114,14 +129,14 @@ def _depthwise(x: Tensor, kernel: Tensor, taps: dict[str, Any]) -> Tensor:
 
 @op
 def separable_conv(
-    inputs,
-    depthwise_kernel,
-    pointwise_kernel,
-    strides=1,
-    padding="valid",
-    data_format=None,
-    dilation_rate=1,
-):
+    inputs: TensorLike,
+    depthwise_kernel: TensorLike,
+    pointwise_kernel: TensorLike,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> Tensor:
     """y = conv(depthwise_conv(inputs, depthwise_kernel), pointwise_kernel)
 
     Args:
@@ -144,14 +159,14 @@ def separable_conv(
 
 @op
 def conv_transpose(
-    inputs,
-    kernel,
-    strides=1,
-    padding="valid",
-    output_padding=None,
-    data_format=None,
-    dilation_rate=1,
-):
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    output_padding: Sizes | None = None,
+    data_format: str | None = None,
+    dilation_rate: Sizes = 1,
+) -> Tensor:
     """y[b, i s + t d - before, j] = sum over i, t, c of x[b, i, c] kernel[t, j, c]
 
     The adjoint of a convolution whose inputs have the shape of y.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..graph import indexing
 from ..graph.dtypes import INTEGERS, RANGES, standard_dtype
 from ..graph.tensor import Tensor, apply, is_variable, traced_graph
+from ..graph.types import DTypeLike, Shape, TensorLike
 from ..utils import nest
 from .public import as_tensor, op
 
 
 @op
-def cast(x, dtype):
+def cast(x: TensorLike, dtype: DTypeLike) -> Tensor:
     """`x` as another dtype.
 
     Args:
@@ -27,7 +30,7 @@ def cast(x, dtype):
 
 
 @op
-def saturate_cast(x, dtype):
+def saturate_cast(x: TensorLike, dtype: DTypeLike) -> Tensor:
     """`x` as another dtype, at the ends of its range where it lies beyond; those of bool are 0, 1.
 
     Differs from Keras: integers become the floats of their value. Keras 3.15 gives the lowest
@@ -43,7 +46,12 @@ def saturate_cast(x, dtype):
     return apply("cast", x, dtype=dtype)
 
 
-def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+def convert_to_tensor(
+    x: TensorLike,
+    dtype: DTypeLike | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+) -> Any:
     """`x` as a tensor of a program, or as a NumPy array outside of one.
 
     Args:
@@ -57,40 +65,40 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
 
 @op
-def _convert(x, dtype):
+def _convert(x: TensorLike, dtype: str | None) -> Tensor:
     return as_tensor(x, dtype)
 
 
-def convert_to_numpy(x):
+def convert_to_numpy(x: TensorLike) -> np.ndarray:
     """The values of a Variable, array or value tensor as a NumPy array."""
     if is_variable(x):
         return x.numpy()
     return np.array(x)
 
 
-def is_tensor(x):
+def is_tensor(x: Any) -> bool:
     """Whether `x` is a tensor or a NumPy array."""
     return isinstance(x, (Tensor, np.ndarray))
 
 
-def shape(x):
+def shape(x: TensorLike) -> Shape:
     """The shape as a tuple; None for axes that are open."""
     return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
-def ndim(x):
+def ndim(x: TensorLike) -> int:
     """The number of axes."""
     return len(shape(x))
 
 
-def dtype(x):
+def dtype(x: TensorLike) -> str:
     """The name of the dtype."""
     value = getattr(x, "dtype", None)
     return value if isinstance(value, str) else as_tensor(x).dtype
 
 
 @op
-def get_item(x, key):
+def get_item(x: TensorLike, key: Any) -> Tensor:
     """x[key]: slices, integers, None, `...`, and arrays of integers.
 
     Args:
@@ -111,12 +119,12 @@ def get_item(x, key):
 
 
 @op
-def stop_gradient(variable):
+def stop_gradient(variable: TensorLike) -> Tensor:
     """The same values, through which no gradient goes."""
     return apply("stop_gradient", as_tensor(variable))
 
 
-def custom_gradient(f):
+def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator of a function with a gradient of its own.
 
     `f(*args)` returns (outputs, grad); `grad(*upstream)` gets the cotangents of the outputs and
@@ -135,7 +143,7 @@ def custom_gradient(f):
     """
 
     @functools.wraps(f)
-    def function(*args):
+    def function(*args: Any) -> Any:
         tensors = nest.flatten(args)
         if not any(isinstance(t, Tensor) for t in tensors) and traced_graph() is None:
             return f(*args)[0]
@@ -148,9 +156,9 @@ def custom_gradient(f):
     return function
 
 
-def _with_gradient(outputs, tensors, grad):
-    def rule(index):
-        def gradients(dy):
+def _with_gradient(outputs: list[Any], tensors: list[Any], grad: Callable[..., Any]) -> list[Any]:
+    def rule(index: int) -> Callable[[Tensor], list[Any]]:
+        def gradients(dy: Tensor) -> list[Any]:
             upstream = [dy if i == index else y * 0 for i, y in enumerate(outputs)]
             found = grad(*upstream)
             found = list(found) if isinstance(found, (tuple, list)) else [found]
@@ -172,7 +180,13 @@ def _with_gradient(outputs, tensors, grad):
 
 
 @op
-def numpy_function(function, *inputs, backward=None, shape=None, dtype=None):
+def numpy_function(
+    function: Callable[..., Any],
+    *inputs: TensorLike,
+    backward: Callable[..., Any] | None = None,
+    shape: Any = None,
+    dtype: DTypeLike | None = None,
+) -> Tensor | list[Tensor]:
     """A function of NumPy arrays as an op: a program calls back into Python at each run.
 
     Slower than ops by the call itself, some 10 us; `model.profile` says what it takes.
@@ -205,7 +219,7 @@ def numpy_function(function, *inputs, backward=None, shape=None, dtype=None):
     several = isinstance(shape, list)
     shapes = shape if several else [tensors[0].shape if shape is None else shape]
     name = tensors[0].dtype if dtype is None else standard_dtype(dtype, "numpy_function: dtype")
-    results = apply(
+    results: Any = apply(
         "numpy_function",
         *tensors,
         function=function,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..graph.dtypes import INTEGERS, float_type
-from ..graph.tensor import ValueTensor, apply
+from ..graph.tensor import Tensor, ValueTensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .creation import _linspace
 from .public import as_tensor, op
 
 
 @op
-def bincount(x, weights=None, minlength=0, sparse=False):
+def bincount(
+    x: TensorLike, weights: TensorLike | None = None, minlength: int = 0, sparse: bool = False
+) -> Tensor:
     """y[k] = how often k is one of the values of x, or the sum of its weights.
 
     Args:
@@ -53,7 +59,9 @@ def bincount(x, weights=None, minlength=0, sparse=False):
 
 
 @op
-def histogram(x, bins=10, range=None):
+def histogram(
+    x: TensorLike, bins: int = 10, range: Sequence[Any] | None = None
+) -> tuple[Tensor, Tensor]:
     """(counts, edges) of the values of x in bins of equal width; the last one has both its edges.
 
     Args:
@@ -88,15 +96,15 @@ def histogram(x, bins=10, range=None):
 
 @op
 def unique(
-    x,
-    sorted=True,
-    return_index=False,
-    return_inverse=False,
-    return_counts=False,
-    axis=None,
-    size=None,
-    fill_value=None,
-):
+    x: TensorLike,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: float | None = None,
+) -> Tensor | tuple[Tensor, ...]:
     """y = the values of x, each once, in order; each NaN is a value of its own.
 
     Args:
@@ -117,12 +125,11 @@ def unique(
         TypeError: x has no values yet and there is no size.
     """
     x = as_tensor(x, name="unique")
-    flat = axis is None
-    moved = apply("reshape", x, shape=(x.size,)) if flat else _first(x, axis)
+    moved = apply("reshape", x, shape=(x.size,)) if axis is None else _first(x, axis)
     n, rest = moved.shape[0], moved.shape[1:]
     rows = apply("reshape", moved, shape=(n, int(np.prod(rest, dtype=int))))
     order = _row_order(rows)
-    group = apply("cumsum", as_tensor(_changes(rows, order), "int32"), axis=0) - 1
+    group: Any = apply("cumsum", as_tensor(_changes(rows, order), "int32"), axis=0) - 1
     if size is None and not isinstance(group, ValueTensor):
         raise TypeError("unique: a tensor of a model has no values yet; give the size")
     found = (int(group.value[-1]) + 1 if n else 0) if size is None else size
@@ -141,12 +148,12 @@ def unique(
     if fill_value is not None:
         there = apply("reshape", firsts < n, shape=(count, *(1,) * len(rest)))
         y = apply("where", there, y, as_tensor(fill_value, x.dtype))
-    results = [y if flat else _back(y, axis)]
+    results = [y if axis is None else _back(y, axis)]
     if return_index:
         results.append(index)
     if return_inverse:
         inverse = apply("scatter", order * 0, order, group, mode="set")
-        results.append(apply("reshape", inverse, shape=x.shape) if flat else inverse)
+        results.append(apply("reshape", inverse, shape=x.shape) if axis is None else inverse)
     if return_counts:
         zeros = arguments.filled((group,), 0, (count + 1,), "int32")
         ones = arguments.filled((group,), 1, (n,), "int32")
@@ -154,21 +161,21 @@ def unique(
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _first(x, axis):
+def _first(x: Tensor, axis: int) -> Tensor:
     """x with the axis in front."""
     axis = arguments.axis("unique", axis, x.ndim)
     order = (axis, *(i for i in range(x.ndim) if i != axis))
     return apply("transpose", x, axes=order) if axis else x
 
 
-def _back(y, axis):
+def _back(y: Tensor, axis: int) -> Tensor:
     """y with its first axis in the place of `axis`."""
     axis %= y.ndim
     order = (*range(1, axis + 1), 0, *range(axis + 1, y.ndim))
     return apply("transpose", y, axes=order) if axis else y
 
 
-def _row_order(rows):
+def _row_order(rows: Tensor) -> Tensor:
     """The indices that sort the rows by their first values, then by their second ones, ..."""
     order = as_tensor(np.arange(rows.shape[0], dtype="int32"))
     for column in reversed(range(rows.shape[1])):
@@ -177,7 +184,7 @@ def _row_order(rows):
     return order
 
 
-def _changes(rows, order):
+def _changes(rows: Tensor, order: Tensor) -> Tensor:
     """Whether each row, in this order, is not equal to the one before."""
     ranked = apply("take", rows, order, axis=0)
     new = apply("any", ranked[1:] != ranked[:-1], axis=1)

@@ -7,17 +7,18 @@ import numpy as np
 from .. import config
 from ..graph.dtypes import FLOATS, dtype_of, float_type, promote, standard_dtype, strong
 from ..graph.ops.elementwise import broadcast_shapes
-from ..graph.tensor import ValueTensor, apply
+from ..graph.tensor import Tensor, ValueTensor, apply
+from ..graph.types import DTypeLike, Shape, Sizes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
-def _dtype(name, dtype):
+def _dtype(name: str, dtype: DTypeLike | None) -> str:
     return config.floatx() if dtype is None else standard_dtype(dtype, f"{name}: dtype")
 
 
 @op
-def array(x, dtype=None):
+def array(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     """y = a copy of x as a tensor.
 
     Args:
@@ -28,14 +29,14 @@ def array(x, dtype=None):
 
 
 @op
-def copy(x):
+def copy(x: TensorLike) -> Tensor:
     """y = x, in memory of its own."""
     x = as_tensor(x, name="copy")
     return ValueTensor(np.array(x.value)) if isinstance(x, ValueTensor) else x
 
 
 @op
-def full(shape, fill_value, dtype=None):
+def full(shape: Sizes, fill_value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = fill_value
 
     Args:
@@ -48,55 +49,60 @@ def full(shape, fill_value, dtype=None):
 
 
 @op
-def zeros(shape, dtype=None):
+def zeros(shape: Sizes, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = 0, of shape `shape` and dtype `config.floatx()` by default."""
     return arguments.filled((), 0, arguments.sizes("zeros", "shape", shape), _dtype("zeros", dtype))
 
 
 @op
-def ones(shape, dtype=None):
+def ones(shape: Sizes, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = 1, of shape `shape` and dtype `config.floatx()` by default."""
     return arguments.filled((), 1, arguments.sizes("ones", "shape", shape), _dtype("ones", dtype))
 
 
 @op
-def empty(shape, dtype=None):
+def empty(shape: Sizes, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = 0: there is no memory without values here, as in Keras with JAX."""
     return arguments.filled((), 0, arguments.sizes("empty", "shape", shape), _dtype("empty", dtype))
 
 
-def _like(name, x, value, dtype):
+def _like(name: str, x: TensorLike, value: TensorLike, dtype: DTypeLike | None) -> Tensor:
     x = as_tensor(x, name=name)
     dtype = x.dtype if dtype is None else standard_dtype(dtype, f"{name}: dtype")
     return arguments.filled((x,), value, x.shape, dtype)
 
 
 @op
-def full_like(x, fill_value, dtype=None):
+def full_like(x: TensorLike, fill_value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = fill_value, in the shape and, by default, the dtype of x."""
     return _like("full_like", x, fill_value, dtype)
 
 
 @op
-def zeros_like(x, dtype=None):
+def zeros_like(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = 0, in the shape and, by default, the dtype of x."""
     return _like("zeros_like", x, 0, dtype)
 
 
 @op
-def ones_like(x, dtype=None):
+def ones_like(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = 1, in the shape and, by default, the dtype of x."""
     return _like("ones_like", x, 1, dtype)
 
 
 @op
-def empty_like(x, dtype=None):
+def empty_like(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = 0, in the shape and, by default, the dtype of x; see `empty`."""
     return _like("empty_like", x, 0, dtype)
 
 
 @op
-def arange(start, stop=None, step=None, dtype=None):
+def arange(
+    start: TensorLike,
+    stop: TensorLike | None = None,
+    step: TensorLike | None = None,
+    dtype: DTypeLike | None = None,
+) -> Tensor:
     """y = start, start + step, start + 2 step, ... as long as it is less than stop.
 
     Args:
@@ -120,7 +126,15 @@ def arange(start, stop=None, step=None, dtype=None):
 
 
 @op
-def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+def linspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: DTypeLike | None = None,
+    axis: int = 0,
+) -> Tensor | tuple[Tensor, Tensor]:
     """y[i] = start (1 - i / n) + stop i / n, with n = num - 1, or num without the end.
 
     Args:
@@ -136,7 +150,15 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     return (y, step) if retstep else y
 
 
-def _linspace(name, start, stop, num, endpoint, dtype, axis):
+def _linspace(
+    name: str,
+    start: TensorLike,
+    stop: TensorLike,
+    num: int,
+    endpoint: bool,
+    dtype: DTypeLike | None,
+    axis: int,
+) -> tuple[Tensor, Tensor]:
     num = arguments.at_least(name, "num", num, 0)
     found = float_type(dtype_of(start, name), dtype_of(stop, name))
     dtype = found if dtype is None else standard_dtype(dtype, f"{name}: dtype")
@@ -164,13 +186,21 @@ def _linspace(name, start, stop, num, endpoint, dtype, axis):
     return as_tensor(y, dtype), step
 
 
-def _spread(x, bounds, kept):
+def _spread(x: Tensor, bounds: Shape, kept: Shape) -> Tensor:
     """x broadcast to the shape `bounds`, as shape `kept`."""
     return apply("reshape", apply("broadcast_to", x, shape=bounds), shape=kept)
 
 
 @op
-def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
+def logspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    base: TensorLike = 10,
+    dtype: DTypeLike | None = None,
+    axis: int = 0,
+) -> Tensor:
     """y[i] = base^(the values of `linspace` of start and stop).
 
     Args:
@@ -187,7 +217,14 @@ def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
 
 
 @op
-def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+def geomspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: DTypeLike | None = None,
+    axis: int = 0,
+) -> Tensor:
     """y[i] = start (stop / start)^(i / n), with n = num - 1, or num without the end.
 
     Args:
@@ -209,7 +246,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
 
 
 @op
-def meshgrid(*x, indexing="xy"):
+def meshgrid(*x: TensorLike, indexing: str = "xy") -> list[Tensor]:
     """y[k][i0, i1, ...] = x[k][ik]: the coordinates of all points of a grid.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any
 from .. import config
 from ..graph.dtypes import float_type
 from ..graph.tensor import Tensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .encoding import one_hot
 from .public import as_tensor, op
@@ -38,7 +39,9 @@ def _log_probabilities(output: Tensor, from_logits: bool, axis: int) -> Tensor:
 
 
 @op
-def binary_crossentropy(target, output, from_logits=False):
+def binary_crossentropy(
+    target: TensorLike, output: TensorLike, from_logits: bool = False
+) -> Tensor:
     """y = -(target * ln(output) + (1 - target) * ln(1 - output)), element by element.
 
     Args:
@@ -57,7 +60,9 @@ def binary_crossentropy(target, output, from_logits=False):
 
 
 @op
-def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def categorical_crossentropy(
+    target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
+) -> Tensor:
     """y = -sum_k target_k * ln(p_k) along `axis`, p = output / sum(output)
 
     Args:
@@ -75,7 +80,9 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 
 @op
-def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def sparse_categorical_crossentropy(
+    target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
+) -> Tensor:
     """y = -ln(p_target) along `axis`, p = output / sum(output)
 
     Args:
@@ -103,7 +110,7 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 
 @op
-def psnr(x1, x2, max_val):
+def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> Tensor:
     """y = 20 log10(max_val) - 10 log10(mean((x1 - x2)^2)): the ratio of signal and noise in dB.
 
     Args:

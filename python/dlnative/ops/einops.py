@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
 @op
-def rearrange(tensor, pattern, **axes_lengths):
+def rearrange(tensor: TensorLike, pattern: str, **axes_lengths: Any) -> Tensor:
     """y = the tensor with its axes moved, split and joined as `pattern` says.
 
     Args:
@@ -45,7 +47,7 @@ def rearrange(tensor, pattern, **axes_lengths):
     return apply("reshape", x, shape=tuple(math.prod(sizes[n] for n in g) for g in right))
 
 
-def _sides(pattern):
+def _sides(pattern: str) -> list[list[list[str]]]:
     """The groups of names on both sides of the arrow."""
     sides = pattern.split("->")
     if len(sides) != 2:
@@ -64,7 +66,7 @@ def _sides(pattern):
     return groups
 
 
-def _group_sizes(pattern, group, n, given):
+def _group_sizes(pattern: str, group: list[str], n: int, given: dict[str, int]) -> dict[str, int]:
     """The sizes of the names that share an axis of size n."""
     sizes = {k: arguments.at_least("rearrange", k, given[k], 0) for k in group if k in given}
     missing = [name for name in group if name not in sizes]

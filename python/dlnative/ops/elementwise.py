@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from ..graph.dtypes import FLOATS, INTEGERS, RANGES, float_type
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .public import as_tensor, named, op, operand
 
@@ -84,29 +87,31 @@ _BINARY = {
 }
 
 
-def _unary(name, formula):
-    def function(x):
+def _unary(name: str, formula: str) -> Callable[..., Any]:
+    def function(x: TensorLike) -> Tensor:
         return apply(name, operand(x))
 
     function.__doc__ = f"{formula}, element by element.\n\n    Args:\n        x: A tensor or array."
     return named(name)(function)
 
 
-def _binary(name, formula):
-    def function(x1, x2):
+def _binary(name: str, formula: str) -> Callable[..., Any]:
+    def function(x1: TensorLike, x2: TensorLike) -> Tensor:
         return apply(name, operand(x1), operand(x2))
 
     return _documented(name, formula, function, "x1, x2")
 
 
-def _bits(name, formula):
-    def function(x, y):
+def _bits(name: str, formula: str) -> Callable[..., Any]:
+    def function(x: TensorLike, y: TensorLike) -> Tensor:
         return apply(name, operand(x), operand(y))
 
     return _documented(name, formula, function, "x, y")
 
 
-def _documented(name, formula, function, operands):
+def _documented(
+    name: str, formula: str, function: Callable[..., Tensor], operands: str
+) -> Callable[..., Any]:
     function.__doc__ = (
         f"{formula}, element by element.\n\n    Args:\n        {operands}: Tensors, arrays or "
         "numbers that broadcast together."
@@ -183,7 +188,7 @@ gcd = _binary("gcd", _BINARY["gcd"])
 lcm = _binary("lcm", _BINARY["lcm"])
 
 
-def alias(name, function):
+def alias(name: str, function: Any) -> Callable[..., Any]:
     """Another name of a public op."""
     return named(name)(function.__wrapped__)
 
@@ -196,25 +201,25 @@ bitwise_right_shift = alias("bitwise_right_shift", right_shift)
 
 
 @op
-def reciprocal(x):
+def reciprocal(x: TensorLike) -> Tensor:
     """y = 1 / x"""
     return 1.0 / as_tensor(x)
 
 
 @op
-def fabs(x):
+def fabs(x: TensorLike) -> Tensor:
     """y = |x|, as a float."""
     x = as_tensor(x)
     return apply("abs", _floating(x))
 
 
-def _floating(x):
+def _floating(x: Tensor) -> Tensor:
     """x in its float dtype; integers and booleans as `config.floatx()`."""
     return x if x.dtype in FLOATS else apply("cast", x, dtype=float_type(x.dtype))
 
 
 @op
-def round(x, decimals=0):
+def round(x: TensorLike, decimals: int = 0) -> Tensor:
     """y = x rounded to `decimals` places, halves to the even neighbour.
 
     Args:
@@ -235,7 +240,7 @@ def round(x, decimals=0):
     return apply("round", x * scale) / scale
 
 
-def _round_integers(x, scale):
+def _round_integers(x: Tensor, scale: int) -> Tensor:
     """The nearest multiple of `scale`, the even one of two, in integers of 64 bits."""
     wide = apply("cast", x, dtype="int64")
     below = wide // scale
@@ -245,14 +250,14 @@ def _round_integers(x, scale):
 
 
 @op
-def trunc(x):
+def trunc(x: TensorLike) -> Tensor:
     """y = x without its fraction; integers stay as they are."""
     x = as_tensor(x)
     return x if x.dtype not in FLOATS else apply("trunc", x)
 
 
 @op
-def clip(x, x_min, x_max):
+def clip(x: TensorLike, x_min: TensorLike | None, x_max: TensorLike | None) -> Tensor:
     """y = min(max(x, x_min), x_max); at the ends x and the bound share the gradient.
 
     Args:
@@ -264,7 +269,7 @@ def clip(x, x_min, x_max):
     return x if _beyond(x, x_max, "high") else apply("minimum", x, operand(x_max))
 
 
-def _beyond(x, bound, side):
+def _beyond(x: Tensor, bound: Any, side: str) -> bool:
     """Whether there is no bound, or an integer that no value of x reaches."""
     if bound is None:
         return True
@@ -275,7 +280,9 @@ def _beyond(x, bound, side):
 
 
 @op
-def where(condition, x1=None, x2=None):
+def where(
+    condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None
+) -> Tensor | tuple[Tensor, ...]:
     """y = x1 where the condition holds, else x2; without them the indices where it holds.
 
     Args:
@@ -296,18 +303,18 @@ def where(condition, x1=None, x2=None):
 
 
 @op
-def fmax(x1, x2):
+def fmax(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = the larger of x1 and x2, at ties x2; where one is NaN the other."""
     return _first_where("greater", x1, x2)
 
 
 @op
-def fmin(x1, x2):
+def fmin(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = the smaller of x1 and x2, at ties x2; where one is NaN the other."""
     return _first_where("less", x1, x2)
 
 
-def _first_where(name, x1, x2):
+def _first_where(name: str, x1: TensorLike, x2: TensorLike) -> Tensor:
     """x1 where the comparison holds or x2 is NaN, else x2."""
     x1, x2 = operand(x1), operand(x2)
     chosen = apply("logical_or", apply(name, x1, x2), apply("not_equal", x2, x2))
@@ -315,26 +322,26 @@ def _first_where(name, x1, x2):
 
 
 @op
-def deg2rad(x):
+def deg2rad(x: TensorLike) -> Tensor:
     """y = x * pi / 180: degrees as radians."""
     return _floating(as_tensor(x)) * (math.pi / 180)
 
 
 @op
-def rad2deg(x):
+def rad2deg(x: TensorLike) -> Tensor:
     """y = x * 180 / pi: radians as degrees."""
     return _floating(as_tensor(x)) * (180 / math.pi)
 
 
 @op
-def logaddexp2(x1, x2):
+def logaddexp2(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = log2(2^x1 + 2^x2), without overflow on the way."""
     ln2 = math.log(2)
     return apply("logaddexp", operand(x1) * ln2, operand(x2) * ln2) / ln2
 
 
 @op
-def ldexp(x1, x2):
+def ldexp(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = x1 * 2^x2, x2 integers."""
     x2 = as_tensor(x2)
     if x2.dtype in FLOATS:
@@ -350,7 +357,7 @@ def ldexp(x1, x2):
 
 
 @op
-def heaviside(x1, x2):
+def heaviside(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = 0 for x1 < 0, x2 for x1 == 0, 1 for x1 > 0; NaN stays."""
     x1, x2 = operand(x1), operand(x2)
     positive = apply("cast", apply("greater", x1, 0), dtype=apply("divide", x1, 1).dtype)
@@ -359,7 +366,9 @@ def heaviside(x1, x2):
 
 
 @op
-def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(
+    x: TensorLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
     """y = x with NaN and infinities replaced; by default by 0 and the ends of the float range."""
     x = as_tensor(x)
     if x.dtype not in FLOATS:
@@ -371,19 +380,21 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
 
 
 @op
-def isposinf(x):
+def isposinf(x: TensorLike) -> Tensor:
     """y = whether x is infinity."""
     return as_tensor(x) == math.inf
 
 
 @op
-def isneginf(x):
+def isneginf(x: TensorLike) -> Tensor:
     """y = whether x is -infinity."""
     return as_tensor(x) == -math.inf
 
 
 @op
-def isclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
+def isclose(
+    x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
     """y = |x1 - x2| <= atol + rtol |x2|; infinities are close to themselves.
 
     Args:
@@ -401,13 +412,15 @@ def isclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
 
 
 @op
-def allclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
+def allclose(
+    x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
     """y = whether all elements are close as `isclose` says; one boolean."""
     return apply("all", isclose(x1, x2, rtol, atol, equal_nan))
 
 
 @op
-def sinc(x):
+def sinc(x: TensorLike) -> Tensor:
     """y = sin(pi x) / (pi x), and 1 at 0."""
     x = _floating(as_tensor(x)) * math.pi
     zero = x == 0
@@ -416,7 +429,7 @@ def sinc(x):
 
 
 @op
-def divide_no_nan(x1, x2):
+def divide_no_nan(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = x1 / x2, and 0 where x2 is 0."""
     zero = apply("equal", operand(x2), 0)
     return apply(
@@ -425,27 +438,27 @@ def divide_no_nan(x1, x2):
 
 
 @op
-def real(x):
+def real(x: TensorLike) -> Tensor:
     """y = x: there are no complex numbers here."""
     return as_tensor(x)
 
 
 @op
-def imag(x):
+def imag(x: TensorLike) -> Tensor:
     """y = 0: there are no complex numbers here."""
     x = as_tensor(x)
     return arguments.filled((x,), 0, x.shape, x.dtype)
 
 
 @op
-def isreal(x):
+def isreal(x: TensorLike) -> Tensor:
     """y = True: there are no complex numbers here."""
     x = as_tensor(x)
     return arguments.filled((x,), True, x.shape, "bool")
 
 
 @op
-def angle(x):
+def angle(x: TensorLike) -> Tensor:
     """y = 0 for x >= 0 and pi for x < 0 and -0: the angle of a real number; NaN stays."""
     x = _floating(as_tensor(x))
     return apply("arctan2", 0.0, x)

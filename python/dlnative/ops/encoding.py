@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import config
 from ..graph.dtypes import standard_dtype
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import DTypeLike, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
-def _one_hot(name, x, num_classes, axis, dtype, sparse):
+def _one_hot(
+    name: str, x: Tensor, num_classes: int, axis: int, dtype: DTypeLike | None, sparse: bool
+) -> Tensor:
     if sparse:
         raise ValueError(f"{name}: there are no sparse tensors here")
     count = arguments.at_least(name, "num_classes", num_classes, 0)
@@ -23,7 +28,13 @@ def _one_hot(name, x, num_classes, axis, dtype, sparse):
 
 
 @op
-def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
+def one_hot(
+    x: TensorLike,
+    num_classes: int,
+    axis: int = -1,
+    dtype: DTypeLike | None = None,
+    sparse: bool = False,
+) -> Tensor:
     """y[.., k] = 1 where x = k, else 0; all 0 for class numbers out of range.
 
     Args:
@@ -37,7 +48,14 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
 
 
 @op
-def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwargs):
+def multi_hot(
+    inputs: TensorLike,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: DTypeLike | None = None,
+    sparse: bool = False,
+    **kwargs: Any,
+) -> Tensor:
     """y[.., k] = 1 where k is one of the class numbers, else 0.
 
     Args:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..graph.ops.elementwise import broadcast_shapes
-from ..graph.tensor import ValueTensor, apply
+from ..graph.tensor import Tensor, ValueTensor, apply
+from ..graph.types import Shape, Sizes, TensorLike
 from . import arguments
 from .public import as_tensor, op, operand
 
 
 @op
-def take(x, indices, axis=None):
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
     """y[.., i, ..] = x[.., indices[i], ..]
 
     Args:
@@ -36,7 +39,7 @@ def take(x, indices, axis=None):
 
 
 @op
-def take_along_axis(x, indices, axis=None):
+def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
     """y[.., i, ..] = x[.., indices[.., i, ..], ..]
 
     Args:
@@ -68,7 +71,9 @@ def take_along_axis(x, indices, axis=None):
 
 
 @op
-def select(condlist, choicelist, default=0):
+def select(
+    condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0
+) -> Tensor:
     """y = the choice of the first condition that holds, else the default.
 
     Args:
@@ -92,7 +97,7 @@ def select(condlist, choicelist, default=0):
     return y
 
 
-def _starts(name, start_indices, x):
+def _starts(name: str, start_indices: Any, x: Tensor) -> list[Any]:
     """The start on each axis: an int where it is known, else a tensor without axes."""
     starts = start_indices
     if not isinstance(starts, (list, tuple)):
@@ -109,7 +114,7 @@ def _starts(name, start_indices, x):
     ]
 
 
-def _checked_start(name, start, count, axis, x):
+def _checked_start(name: str, start: int, count: int, axis: int, x: Tensor) -> int:
     """A start that is known as a non-negative int, from which `count` values fit the axis."""
     n = x.shape[axis]
     first = start + n if start < 0 else start
@@ -120,7 +125,7 @@ def _checked_start(name, start, count, axis, x):
     return first
 
 
-def _span(start, count, n):
+def _span(start: TensorLike, count: int, n: int) -> Tensor:
     """Indices of `count` values from a start on that is not known; those out of range raise."""
     start = as_tensor(start, "int32")
     first = apply("where", start < 0, start + n, start)
@@ -129,7 +134,7 @@ def _span(start, count, n):
 
 
 @op
-def slice(inputs, start_indices, shape):
+def slice(inputs: TensorLike, start_indices: TensorLike, shape: Sizes) -> Tensor:
     """y[i0, i1, ...] = inputs[start_indices[0] + i0, start_indices[1] + i1, ...]
 
     Args:
@@ -165,7 +170,7 @@ def slice(inputs, start_indices, shape):
 
 
 @op
-def slice_update(inputs, start_indices, updates):
+def slice_update(inputs: TensorLike, start_indices: TensorLike, updates: TensorLike) -> Tensor:
     """y = inputs, with y[start_indices[0] + i0, ...] = updates[i0, ...]
 
     Args:
@@ -204,7 +209,7 @@ def slice_update(inputs, start_indices, updates):
     return apply("reshape", y, shape=x.shape)
 
 
-def _put(x, axis, starts, updates):
+def _put(x: Tensor, axis: int, starts: Sequence[int], updates: Tensor) -> Tensor:
     """x with `updates` in its place from `starts` on; before `axis` the sizes agree."""
     if axis == x.ndim:
         return updates
@@ -219,7 +224,7 @@ def _put(x, axis, starts, updates):
     return apply("concatenate", *[part for part in cut if part.shape[axis]], axis=axis)
 
 
-def _flat_index(name, indices, shape):
+def _flat_index(name: str, indices: Tensor, shape: Shape) -> tuple[Tensor, int]:
     """(The one index into the leading axes, the number of these), of indices of shape (.., d)."""
     d = indices.shape[-1] if indices.ndim else 0
     if not 0 < d <= len(shape):
@@ -233,7 +238,7 @@ def _flat_index(name, indices, shape):
 
 
 @op
-def scatter(indices, values, shape):
+def scatter(indices: TensorLike, values: TensorLike, shape: Sizes) -> Tensor:
     """y[indices[i]] = the sum of the values[i] whose indices are the same; 0 in other places.
 
     Args:
@@ -257,7 +262,9 @@ _REDUCTIONS = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "mu
 
 
 @op
-def scatter_update(inputs, indices, updates, reduction=None):
+def scatter_update(
+    inputs: TensorLike, indices: TensorLike, updates: TensorLike, reduction: str | None = None
+) -> Tensor:
     """y = inputs, with y[indices[i]] = updates[i], or that combined with the value before.
 
     Args:
@@ -287,7 +294,7 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
 
 @op
-def unravel_index(indices, shape):
+def unravel_index(indices: TensorLike, shape: Sizes) -> tuple[Tensor, ...]:
     """y[k] = the index on axis k of the place that is number `indices` in an array of `shape`.
 
     Args:

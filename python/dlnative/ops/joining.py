@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import Shape, Sizes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
-def _several(name, xs):
+def _several(name: str, xs: TensorLike) -> list[Tensor]:
     """The tensors of a list, or the slices of one tensor along its first axis."""
     xs = xs if isinstance(xs, (list, tuple)) else list(as_tensor(xs, name=name))
     if not xs:
@@ -17,7 +20,7 @@ def _several(name, xs):
     return [as_tensor(x, name=name) for x in xs]
 
 
-def _joined(name, xs, axis):
+def _joined(name: str, xs: Sequence[Tensor], axis: int) -> Tensor:
     """xs one after the other along `axis`, whose other sizes agree."""
     first = xs[0]
     axis = arguments.axis(name, axis, first.ndim)
@@ -32,32 +35,32 @@ def _joined(name, xs, axis):
     return apply("concatenate", *xs, axis=axis)
 
 
-def _reshaped(x, shape):
+def _reshaped(x: Tensor, shape: Shape) -> Tensor:
     return x if x.shape == shape else apply("reshape", x, shape=shape)
 
 
 @op
-def concatenate(xs, axis=0):
+def concatenate(xs: TensorLike, axis: int | None = 0) -> Tensor:
     """y = the tensors one after the other along `axis`.
 
     Args:
         xs: A list of tensors or arrays whose shapes agree except in `axis`.
         axis: An int; None joins the values as vectors.
     """
-    xs = _several("concatenate", xs)
+    parts = _several("concatenate", xs)
     if axis is None:
-        xs, axis = [_reshaped(x, (x.size,)) for x in xs], 0
-    return _joined("concatenate", xs, axis)
+        return _joined("concatenate", [_reshaped(x, (x.size,)) for x in parts], 0)
+    return _joined("concatenate", parts, axis)
 
 
 @op
-def append(x1, x2, axis=None):
+def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> Tensor:
     """y = x1, and x2 behind it along `axis`; by default both as vectors."""
     return concatenate([x1, x2], axis)
 
 
 @op
-def stack(x, axis=0):
+def stack(x: TensorLike, axis: int = 0) -> Tensor:
     """y[.., k, ..] = x[k], with k in a new axis `axis`.
 
     Args:
@@ -74,36 +77,36 @@ def stack(x, axis=0):
 
 
 @op
-def hstack(xs):
+def hstack(xs: TensorLike) -> Tensor:
     """y = the tensors side by side: along axis 1, vectors along axis 0."""
-    xs = [x if x.ndim else _reshaped(x, (1,)) for x in _several("hstack", xs)]
-    return _joined("hstack", xs, 0 if xs[0].ndim == 1 else 1)
+    parts = [x if x.ndim else _reshaped(x, (1,)) for x in _several("hstack", xs)]
+    return _joined("hstack", parts, 0 if parts[0].ndim == 1 else 1)
 
 
 @op
-def vstack(xs):
+def vstack(xs: TensorLike) -> Tensor:
     """y = the tensors one below the other: along axis 0, vectors as rows."""
-    xs = [x if x.ndim > 1 else _reshaped(x, (1, x.size)) for x in _several("vstack", xs)]
-    return _joined("vstack", xs, 0)
+    parts = [x if x.ndim > 1 else _reshaped(x, (1, x.size)) for x in _several("vstack", xs)]
+    return _joined("vstack", parts, 0)
 
 
 @op
-def dstack(xs):
+def dstack(xs: TensorLike) -> Tensor:
     """y = the tensors one behind the other: along axis 2, with vectors as (1, n, 1)."""
-    xs = _several("dstack", xs)
-    flat = [x if x.ndim > 1 else _reshaped(x, (1, x.size)) for x in xs]
+    parts = _several("dstack", xs)
+    flat = [x if x.ndim > 1 else _reshaped(x, (1, x.size)) for x in parts]
     return _joined("dstack", [x if x.ndim > 2 else _reshaped(x, (*x.shape, 1)) for x in flat], 2)
 
 
 @op
-def column_stack(xs):
+def column_stack(xs: TensorLike) -> Tensor:
     """y = the tensors side by side along axis 1, vectors as columns."""
-    xs = [x if x.ndim > 1 else _reshaped(x, (x.size, 1)) for x in _several("column_stack", xs)]
-    return _joined("column_stack", xs, 1)
+    parts = [x if x.ndim > 1 else _reshaped(x, (x.size, 1)) for x in _several("column_stack", xs)]
+    return _joined("column_stack", parts, 1)
 
 
 @op
-def split(x, indices_or_sections, axis=0):
+def split(x: TensorLike, indices_or_sections: Sizes, axis: int = 0) -> list[Tensor]:
     """y = a list of the parts of x along `axis`.
 
     Args:
@@ -114,7 +117,7 @@ def split(x, indices_or_sections, axis=0):
     return _split("split", x, indices_or_sections, axis)
 
 
-def _split(name, x, indices_or_sections, axis):
+def _split(name: str, x: TensorLike, indices_or_sections: Sizes, axis: int) -> list[Tensor]:
     x = as_tensor(x, name=name)
     axis = arguments.axis(name, axis, x.ndim)
     n = x.shape[axis]
@@ -135,7 +138,7 @@ def _split(name, x, indices_or_sections, axis):
     return _parts(x, range(0, n, size), range(size, n + 1, size), axis) if n else [x] * count
 
 
-def _parts(x, starts, stops, axis):
+def _parts(x: Tensor, starts: Sequence[int], stops: Sequence[int], axis: int) -> list[Tensor]:
     """x[start:stop] along `axis` for each pair, as Python's slices."""
     before = (slice(None),) * axis
     keys = [(*before, slice(start, stop)) for start, stop in zip(starts, stops)]
@@ -143,7 +146,7 @@ def _parts(x, starts, stops, axis):
 
 
 @op
-def array_split(x, indices_or_sections, axis=0):
+def array_split(x: TensorLike, indices_or_sections: Sizes, axis: int = 0) -> list[Tensor]:
     """y = a list of parts of x along `axis`, of which the first may be one longer than the last.
 
     Args:
@@ -160,27 +163,27 @@ def array_split(x, indices_or_sections, axis=0):
 
 
 @op
-def hsplit(x, indices_or_sections):
+def hsplit(x: TensorLike, indices_or_sections: Sizes) -> list[Tensor]:
     """y = a list of the parts of x along axis 1, of a vector along axis 0; see `split`."""
     x = arguments.rank("hsplit", as_tensor(x, name="hsplit"), 1)
     return _split("hsplit", x, indices_or_sections, 0 if x.ndim == 1 else 1)
 
 
 @op
-def vsplit(x, indices_or_sections):
+def vsplit(x: TensorLike, indices_or_sections: Sizes) -> list[Tensor]:
     """y = a list of the parts of x along axis 0; see `split`."""
     return _split("vsplit", x, indices_or_sections, 0)
 
 
 @op
-def dsplit(x, indices_or_sections):
+def dsplit(x: TensorLike, indices_or_sections: Sizes) -> list[Tensor]:
     """y = a list of the parts of x along axis 2, for three axes or more; see `split`."""
     x = arguments.rank("dsplit", as_tensor(x, name="dsplit"), 3)
     return _split("dsplit", x, indices_or_sections, 2)
 
 
 @op
-def unstack(x, num=None, axis=0):
+def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[Tensor]:
     """y = a list of the slices of x along `axis`, without that axis.
 
     Args:

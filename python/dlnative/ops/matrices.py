@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .. import config
 from ..graph.dtypes import standard_dtype
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import DTypeLike, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
-def _matrix(name, N, M, dtype, mask):
+def _matrix(
+    name: str, N: int, M: int | None, dtype: DTypeLike | None, mask: Callable[[Any, Any], Any]
+) -> Tensor:
     """A constant matrix of 0 and 1: mask(row, column) of all places."""
     N = arguments.at_least(name, "N", N, 0)
     M = N if M is None else arguments.at_least(name, "M", M, 0)
@@ -20,7 +26,7 @@ def _matrix(name, N, M, dtype, mask):
 
 
 @op
-def eye(N, M=None, k=0, dtype=None):
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Tensor:
     """y[i, j] = 1 where j = i + k, else 0.
 
     Args:
@@ -33,13 +39,13 @@ def eye(N, M=None, k=0, dtype=None):
 
 
 @op
-def identity(n, dtype=None):
+def identity(n: int, dtype: DTypeLike | None = None) -> Tensor:
     """y[i, j] = 1 where i = j, else 0, of shape (n, n)."""
     return _matrix("identity", n, None, dtype, lambda i, j: i == j)
 
 
 @op
-def tri(N, M=None, k=0, dtype=None):
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Tensor:
     """y[i, j] = 1 where j <= i + k, else 0.
 
     Args:
@@ -51,7 +57,7 @@ def tri(N, M=None, k=0, dtype=None):
     return _matrix("tri", N, M, dtype, lambda i, j: j <= i + k)
 
 
-def _triangle(name, x, k, lower):
+def _triangle(name: str, x: TensorLike, k: int, lower: bool) -> Tensor:
     x = arguments.rank(name, as_tensor(x, name=name), 2)
     k = arguments.integer(name, "k", k)
     rows, columns = np.arange(x.shape[-2])[:, None], np.arange(x.shape[-1])
@@ -60,19 +66,19 @@ def _triangle(name, x, k, lower):
 
 
 @op
-def tril(x, k=0):
+def tril(x: TensorLike, k: int = 0) -> Tensor:
     """y[.., i, j] = x[.., i, j] where j <= i + k, else 0."""
     return _triangle("tril", x, k, True)
 
 
 @op
-def triu(x, k=0):
+def triu(x: TensorLike, k: int = 0) -> Tensor:
     """y[.., i, j] = x[.., i, j] where j >= i + k, else 0."""
     return _triangle("triu", x, k, False)
 
 
 @op
-def diagonal(x, offset=0, axis1=0, axis2=1):
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """y[.., i] = x[i, i + offset, ..], with i in the last axis.
 
     Args:
@@ -83,7 +89,7 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
     return _diagonal("diagonal", arguments.rank("diagonal", as_tensor(x), 2), offset, axis1, axis2)
 
 
-def _diagonal(name, x, offset, axis1, axis2):
+def _diagonal(name: str, x: Tensor, offset: int, axis1: int, axis2: int) -> Tensor:
     plane = arguments.axes(name, (axis1, axis2), x.ndim, "axis1 and axis2")
     offset = arguments.integer(name, "offset", offset)
     n, m = (x.shape[a] for a in plane)
@@ -99,7 +105,7 @@ def _diagonal(name, x, offset, axis1, axis2):
     return apply("strided_slice", x, starts=starts, sizes=(*x.shape[:-1], count), steps=steps)
 
 
-def _on_diagonal(v, k):
+def _on_diagonal(v: Tensor, k: int) -> Tensor:
     """The square matrix with the vector v on its k-th diagonal."""
     n = v.size + abs(k)
     if not v.size:
@@ -111,7 +117,7 @@ def _on_diagonal(v, k):
 
 
 @op
-def diag(x, k=0):
+def diag(x: TensorLike, k: int = 0) -> Tensor:
     """y = the k-th diagonal of a matrix, or the matrix that has a vector on its k-th diagonal."""
     x = arguments.rank("diag", as_tensor(x, name="diag"), 1, 2)
     k = arguments.integer("diag", "k", k)
@@ -119,7 +125,7 @@ def diag(x, k=0):
 
 
 @op
-def diagflat(x, k=0):
+def diagflat(x: TensorLike, k: int = 0) -> Tensor:
     """y = the matrix that has all values of x on its k-th diagonal."""
     x = as_tensor(x, name="diagflat")
     k = arguments.integer("diagflat", "k", k)
@@ -127,7 +133,7 @@ def diagflat(x, k=0):
 
 
 @op
-def trace(x, offset=0, axis1=0, axis2=1):
+def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """y = the sum of x[i, i + offset, ..] over i; the arguments are those of `diagonal`.
 
     Differs from Keras: the sums of uint8 are int32; there is no uint32 here.
@@ -137,7 +143,7 @@ def trace(x, offset=0, axis1=0, axis2=1):
 
 
 @op
-def vander(x, N=None, increasing=False):
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Tensor:
     """y[i, j] = x[i]^(N - 1 - j), or x[i]^j: the matrix of Vandermonde.
 
     Args:

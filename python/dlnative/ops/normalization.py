@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .. import config
 from ..graph.dtypes import FLOATS, float_type
 from ..graph.tensor import Tensor, apply
+from ..graph.types import Axes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 from .reductions import norm, var
@@ -22,7 +24,9 @@ def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 
 @op
-def moments(x, axes, keepdims=False, synchronized=False):
+def moments(
+    x: TensorLike, axes: Axes, keepdims: bool = False, synchronized: bool = False
+) -> tuple[Tensor, Tensor]:
     """(mean, variance) of x over `axes`: the variance is mean((x - mean)^2).
 
     Args:
@@ -43,7 +47,15 @@ def moments(x, axes, keepdims=False, synchronized=False):
 
 
 @op
-def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
+def batch_normalization(
+    x: TensorLike,
+    mean: TensorLike,
+    variance: TensorLike,
+    axis: int,
+    offset: TensorLike | None = None,
+    scale: TensorLike | None = None,
+    epsilon: float = 1e-3,
+) -> Tensor:
     """y = (x - mean) / (variance + epsilon)^(1/2) * scale + offset
 
     Args:
@@ -59,10 +71,10 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     name = "batch_normalization"
     x = as_tensor(x, name=name)
     axis = arguments.axis(name, axis, x.ndim)
-    vectors = {}
+    vectors: dict[str, Any] = {}
     given = {"mean": mean, "variance": variance, "scale": scale, "offset": offset}
-    for key, value in given.items():
-        value = vectors[key] = None if value is None else as_tensor(value, name=name)
+    for key, vector in given.items():
+        value = vectors[key] = None if vector is None else as_tensor(vector, name=name)
         if value is not None and value.shape != (x.shape[axis],):
             raise ValueError(
                 f"{name}: expected {key} of shape ({x.shape[axis]},), the size of axis {axis} of x "
@@ -73,10 +85,11 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
         return apply("batch_norm", x, *vectors.values(), epsilon=epsilon)
     shape = [1] * x.ndim
     shape[axis] = x.shape[axis]
-    mean, variance, scale, offset = (
-        None if v is None else apply("reshape", v, shape=tuple(shape)) for v in vectors.values()
-    )
-    return _scaled(x, mean, variance, scale, offset, epsilon)
+    shaped: dict[str, Any] = {
+        key: None if v is None else apply("reshape", v, shape=tuple(shape))
+        for key, v in vectors.items()
+    }
+    return _scaled(x, **shaped, epsilon=epsilon)
 
 
 def _scaled(
@@ -94,7 +107,14 @@ def _scaled(
 
 
 @op
-def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwargs):
+def layer_normalization(
+    x: TensorLike,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
+    axis: Axes = -1,
+    epsilon: float | None = None,
+    **kwargs: Any,
+) -> Tensor:
     """y = (x - mean) / (variance + epsilon)^(1/2) * gamma + beta, with the moments over `axis`.
 
     Args:
@@ -151,7 +171,9 @@ def _broadcasting(
 
 
 @op
-def rms_normalization(x, scale=None, axis=-1, epsilon=None):
+def rms_normalization(
+    x: TensorLike, scale: TensorLike | None = None, axis: Axes = -1, epsilon: float | None = None
+) -> Tensor:
     """y = x / (mean(x^2) + epsilon)^(1/2) * scale, with the mean over `axis`.
 
     Args:
@@ -178,7 +200,9 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None):
 
 
 @op
-def normalize(x, axis=-1, order=2, epsilon=None):
+def normalize(
+    x: TensorLike, axis: Axes = -1, order: int = 2, epsilon: float | None = None
+) -> Tensor:
     """y = x / max(norm(x), epsilon), with the norm along `axis`.
 
     Args:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..graph.dtypes import FLOATS, INTEGERS
 from ..graph.tensor import Tensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .creation import _linspace
 from .public import as_tensor, op
@@ -16,7 +20,9 @@ _MODES = ("constant", "empty", "linear_ramp", "maximum", "mean", "median", "mini
 
 
 @op
-def pad(x, pad_width, mode="constant", constant_values=None):
+def pad(
+    x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None
+) -> Tensor:
     """y = x with more values before and behind it, along each axis.
 
     Args:
@@ -59,7 +65,7 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     return x
 
 
-def _widths(pad_width, x):
+def _widths(pad_width: Any, x: Tensor) -> list[tuple[int, ...]]:
     """A pair (before, after) for each axis of x."""
     pairs = pad_width if isinstance(pad_width, (list, tuple)) else np.asarray(pad_width).tolist()
     pairs = pairs if isinstance(pairs, (list, tuple)) else [(pairs, pairs)]
@@ -74,7 +80,7 @@ def _widths(pad_width, x):
     return [arguments.sizes("pad", "pad_width", p) for p in pairs]
 
 
-def _constant(x, widths, values):
+def _constant(x: Tensor, widths: Sequence[Sequence[int]], values: Any) -> Tensor:
     if isinstance(values, (bool, int, float)) and float(values) == values and x.ndim:
         low, high = [a for a, _ in widths], [b for _, b in widths]
         return apply("pad", x, low=low, high=high, value=float(values))
@@ -94,16 +100,16 @@ def _fill(value: Tensor, x: Tensor, axis: int, width: int) -> Tensor | None:
     return apply("broadcast_to", value, shape=(*x.shape[:axis], width, *x.shape[axis + 1 :]))
 
 
-def _joined(parts, axis):
+def _joined(parts: Sequence[Tensor], axis: int) -> Tensor:
     return parts[0] if len(parts) == 1 else apply("concatenate", *parts, axis=axis)
 
 
-def _picked(x, axis, before, after, mode):
+def _picked(x: Tensor, axis: int, before: int, after: int, mode: Any) -> Tensor:
     rows = np.pad(np.arange(x.shape[axis], dtype="int32"), (before, after), mode=mode)
     return apply("take", x, rows, axis=axis)
 
 
-def _ramps(x, axis, before, after):
+def _ramps(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     first = apply("slice", x, axis=axis, start=0, stop=1)
     last = apply("slice", x, axis=axis, start=x.shape[axis] - 1, stop=x.shape[axis])
     parts = [x]
@@ -116,13 +122,13 @@ def _ramps(x, axis, before, after):
     return _joined(parts, axis)
 
 
-def _ramp(edge, axis, width):
+def _ramp(edge: Tensor, axis: int, width: int) -> Tensor:
     """`width` values from 0 towards the one of `edge`, which is not reached."""
     end = apply("reshape", edge, shape=edge.shape[:axis] + edge.shape[axis + 1 :])
     return _linspace("pad", 0, end, width, False, edge.dtype, axis)[0]
 
 
-def _statistics(x, axis, before, after, mode):
+def _statistics(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
     if mode in ("maximum", "minimum"):
         value = apply(mode[:3], x, axis=axis, keepdims=True)
     else:
@@ -133,11 +139,11 @@ def _statistics(x, axis, before, after, mode):
     return _joined([p for p in parts if p is not None], axis)
 
 
-def _mean(x, axis):
+def _mean(x: Tensor, axis: int) -> Tensor:
     return apply("mean", x, axis=axis, keepdims=True)
 
 
-def _median(x, axis):
+def _median(x: Tensor, axis: int) -> Tensor:
     """The middle value along `axis`, or the mean of the two; NaN where one is NaN."""
     order = apply("argsort", x, axis=axis)
     ranked = apply("take_along_axis", x, order, axis=axis)

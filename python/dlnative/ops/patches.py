@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.tensor import Tensor, apply
+from ..graph.types import Sizes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
@@ -29,7 +30,7 @@ class _Windows:
         dilation: Any,
         padding: Any,
         stride: Any,
-    ):
+    ) -> None:
         self.taps = arguments.spatial(name, "kernel_size", kernel_size, 2)
         self.padding = arguments.spatial(name, "padding", padding, 2, 0)
         dilation = arguments.spatial(name, "dilation", dilation, 2)
@@ -49,7 +50,9 @@ class _Windows:
 
 
 @op
-def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(
+    x: TensorLike, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> Tensor:
     """y[b, (c, t), o] = x[b, c, o s + t d - padding]: all windows of images, as columns.
 
     Args:
@@ -76,7 +79,14 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
 
 
 @op
-def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    x: TensorLike,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Tensor:
     """y[b, c, p] = the sum of x[b, (c, t), o] over all o, t with o s + t d - padding = p.
 
     The adjoint of `unfold`: what windows have in common is added up.
@@ -126,7 +136,7 @@ def _image(name: str, x: Any, block_size: Any, data_format: Any) -> tuple[Tensor
 
 
 @op
-def depth_to_space(x, block_size, data_format="channels_last"):
+def depth_to_space(x: TensorLike, block_size: int, data_format: str = "channels_last") -> Tensor:
     """y[b, h s + i, w s + j, c] = x[b, h, w, (i, j, c)], s = block_size: channels become pixels.
 
     With channels first it is x[b, (c, i, j), h, w] that becomes y[b, c, h s + i, w s + j].
@@ -160,7 +170,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
 
 
 @op
-def space_to_depth(x, block_size, data_format="channels_last"):
+def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_last") -> Tensor:
     """y[b, h, w, (i, j, c)] = x[b, h s + i, w s + j, c], s = block_size: pixels become channels.
 
     With channels first it is x[b, c, h s + i, w s + j] that becomes y[b, (c, i, j), h, w].

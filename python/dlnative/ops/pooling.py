@@ -9,6 +9,7 @@ import numpy as np
 
 from ..graph.dtypes import FLOATS, float_type
 from ..graph.tensor import Tensor, apply
+from ..graph.types import Sizes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
@@ -47,7 +48,13 @@ def _pool(
 
 
 @op
-def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def max_pool(
+    inputs: TensorLike,
+    pool_size: Sizes,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Tensor:
     """y = the largest value of each window; padding does not count.
 
     Args:
@@ -64,7 +71,13 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 
 
 @op
-def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def average_pool(
+    inputs: TensorLike,
+    pool_size: Sizes,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Tensor:
     """y = the mean value of each window; padding does not count.
 
     Args:
@@ -115,7 +128,9 @@ def _along(row: str, x: Tensor, axis: int, count: int) -> Tensor:
 
 
 @op
-def adaptive_average_pool(inputs, output_size, data_format=None):
+def adaptive_average_pool(
+    inputs: TensorLike, output_size: Sizes, data_format: str | None = None
+) -> Tensor:
     """y = the mean values of windows that are laid so that there are `output_size` of them.
 
     Along an axis of size n window i of m goes from floor(i n / m) to ceil((i + 1) n / m).
@@ -130,7 +145,9 @@ def adaptive_average_pool(inputs, output_size, data_format=None):
 
 
 @op
-def adaptive_max_pool(inputs, output_size, data_format=None):
+def adaptive_max_pool(
+    inputs: TensorLike, output_size: Sizes, data_format: str | None = None
+) -> Tensor:
     """y = the largest values of windows that are laid so that there are `output_size` of them.
 
     Along an axis of size n window i of m goes from floor(i n / m) to ceil((i + 1) n / m).

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..graph.dtypes import float_type, result_type
 from ..graph.table import normalize_axis
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import Shape, TensorLike
 from .public import as_tensor, op
 
 
-def _flat(x):
+def _flat(x: Tensor) -> Tensor:
     return x if x.ndim == 1 else apply("reshape", x, shape=(math.prod(x.shape),))
 
 
 @op
-def matmul(x1, x2):
+def matmul(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = x1 @ x2: matrices (..., m, k) and (..., k, n) give (..., m, n).
 
     Args:
@@ -29,7 +32,7 @@ def matmul(x1, x2):
 
 
 @op
-def dot(x1, x2):
+def dot(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = the sums of products along the last axis of x1 and the last but one of x2.
 
     Args:
@@ -45,13 +48,13 @@ def dot(x1, x2):
 
 
 @op
-def vdot(x1, x2):
+def vdot(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = sum of x1[i] x2[i] over all elements in their order, a number."""
     return apply("matmul", _flat(as_tensor(x1)), _flat(as_tensor(x2)))
 
 
 @op
-def inner(x1, x2):
+def inner(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y[i, j] = sum over k of x1[i, k] x2[j, k]: the last axes; i and j stand for the others."""
     x1, x2 = as_tensor(x1), as_tensor(x2)
     if x1.ndim == 0 or x2.ndim == 0:
@@ -60,14 +63,14 @@ def inner(x1, x2):
 
 
 @op
-def outer(x1, x2):
+def outer(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y[i, j] = x1[i] x2[j] of all elements in their order."""
     x1, x2 = _flat(as_tensor(x1)), _flat(as_tensor(x2))
     return apply("multiply", apply("reshape", x1, shape=(*x1.shape, 1)), x2)
 
 
 @op
-def tensordot(x1, x2, axes=2):
+def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Any] = 2) -> Tensor:
     """y = the sums of products over axes of x1 and x2; its axes are the others of x1, then of x2.
 
     Args:
@@ -98,7 +101,9 @@ def tensordot(x1, x2, axes=2):
     return _contracted("tensordot", x1, x2, first, second)
 
 
-def _contracted(name, x1, x2, first, second):
+def _contracted(
+    name: str, x1: Tensor, x2: Tensor, first: Sequence[int], second: Sequence[int]
+) -> Tensor:
     """One matrix product over the axes `first` of x1 and `second` of x2."""
     sizes = [x1.shape[a] for a in first]
     if sizes != [x2.shape[a] for a in second]:
@@ -116,7 +121,9 @@ def _contracted(name, x1, x2, first, second):
     return y if y.shape == shape else apply("reshape", y, shape=shape)
 
 
-def _as_matrix(x, rows, columns, width):
+def _as_matrix(
+    x: Tensor, rows: Sequence[int], columns: Sequence[int], width: int
+) -> tuple[Tensor, bool]:
     """(matrix, whether it is transposed) with these axes of x as its rows and columns."""
     height = math.prod(x.shape[i] for i in rows)
     if [*columns, *rows] == list(range(x.ndim)) and rows and columns:
@@ -127,7 +134,7 @@ def _as_matrix(x, rows, columns, width):
 
 
 @op
-def kron(x1, x2):
+def kron(x1: TensorLike, x2: TensorLike) -> Tensor:
     """y = the Kronecker product: y[i m + j, ...] = x1[i, ...] x2[j, ...], m sizes of x2."""
     x1, x2 = as_tensor(x1), as_tensor(x2)
     ndim = max(x1.ndim, x2.ndim)
@@ -139,7 +146,14 @@ def kron(x1, x2):
 
 
 @op
-def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross(
+    x1: TensorLike,
+    x2: TensorLike,
+    axisa: int = -1,
+    axisb: int = -1,
+    axisc: int = -1,
+    axis: int | None = None,
+) -> Tensor:
     """y = x1 x x2: the vectors at right angles to those of x1 and x2.
 
     Args:
@@ -167,7 +181,7 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return apply("concatenate", *(apply("reshape", p, shape=shape) for p in parts), axis=axisc)
 
 
-def _components(name, x, axis):
+def _components(name: str, x: Tensor, axis: int) -> list[Tensor]:
     axis = normalize_axis("cross", axis, x.ndim)
     n = x.shape[axis]
     if n not in (2, 3):
@@ -176,7 +190,7 @@ def _components(name, x, axis):
 
 
 @op
-def cdist(x, y):
+def cdist(x: TensorLike, y: TensorLike) -> Tensor:
     """d[i, j] = the Euclidean distance of x[i] and y[j]; their gradient where it is 0 is NaN.
 
     Args:
@@ -196,7 +210,7 @@ def cdist(x, y):
 
 
 @op
-def corrcoef(x):
+def corrcoef(x: TensorLike) -> Tensor:
     """y[i, j] = the correlation of the variables x[i] and x[j], between -1 and 1.
 
     Args:
@@ -219,12 +233,12 @@ def corrcoef(x):
     return apply("minimum", apply("maximum", y, -1.0), 1.0)
 
 
-def _as_rows(shape):
+def _as_rows(shape: Shape) -> Shape:
     return (1,) * (2 - len(shape)) + tuple(shape)
 
 
 @op
-def correlate(x1, x2, mode="valid"):
+def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> Tensor:
     """y[k] = sum over i of x1[k + i] x2[i], two vectors.
 
     Args:

@@ -10,28 +10,34 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from ..engines import eager as _eager  # noqa: F401  computes value tensors
 from ..graph.dtypes import dtype_of, strong
 from ..graph.tensor import Tensor, ValueTensor, apply, is_variable, traced_graph
+from ..graph.types import Result
+
+P = ParamSpec("P")
 
 FUNCTIONS: dict[str, Callable] = {}  # the public ops by name
 
 
-def op(function):
-    """Decorator: registers a function over tensors under its name, for all kinds of operands."""
+def op(function: Callable[P, object]) -> Callable[P, Result]:
+    """Decorator: registers a function over tensors under its name, for all kinds of operands.
+
+    The public op returns what its operands are: tensors, or arrays.
+    """
     return named(function.__name__)(function)
 
 
-def named(name):
+def named(name: str) -> Callable[[Callable[P, object]], Callable[P, Result]]:
     """The same under another name, for what Python or this package names otherwise."""
 
-    def decorate(function):
+    def decorate(function: Callable[P, object]) -> Callable[P, Result]:
         @functools.wraps(function)
-        def public(*args, **kwargs):
+        def public(*args: P.args, **kwargs: P.kwargs) -> Any:
             kind = _kind(args, kwargs)
             if kind is None:
                 if traced_graph() is not None:  # constants and Variables of a program
@@ -49,12 +55,12 @@ def named(name):
     return decorate
 
 
-def layer_of(name, args, kwargs):
+def layer_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A public op on symbolic tensors. The layers, which make such tensors, put theirs here."""
     raise TypeError(f"{name}: a symbolic tensor that no layer has made")
 
 
-def _kind(args, kwargs):
+def _kind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The graph of the first tensor among the arguments, "symbolic", "value", or None."""
     found = None
     waiting = [*args, *kwargs.values()]
@@ -73,7 +79,13 @@ def _kind(args, kwargs):
     return found
 
 
-def _in_graph(function, name, graph, args, kwargs):
+def _in_graph(
+    function: Callable[..., Any],
+    name: str,
+    graph: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
     """Runs a body on tensors; its nodes are marked with the name of the outermost op."""
     if graph == "value" or graph.composite is not None:
         return function(*args, **kwargs)
@@ -84,7 +96,7 @@ def _in_graph(function, name, graph, args, kwargs):
         graph.composite = None
 
 
-def _plain(result, args):
+def _plain(result: Any, args: tuple[Any, ...]) -> Any:
     """Value tensors as NumPy arrays, in lists and tuples too; no memory of arguments."""
     if isinstance(result, ValueTensor):
         value = result.value

@@ -9,17 +9,22 @@ Reference: Hyndman and Fan, Sample quantiles in statistical packages, 1996, defi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..graph.dtypes import FLOATS, float_type
 from ..graph.table import normalize_axes
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import Axes, TensorLike
 from .public import as_tensor, op
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 @op
-def quantile(x, q, axis=None, method="linear", keepdims=False):
+def quantile(
+    x: TensorLike, q: TensorLike, axis: Axes = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """y = the value below which a share of q of x lies, over `axis`; NaN if one is.
 
     Args:
@@ -39,36 +44,51 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
 
 
 @op
-def percentile(x, q, axis=None, method="linear", keepdims=False):
+def percentile(
+    x: TensorLike, q: TensorLike, axis: Axes = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """y = quantile(x, q / 100), see there."""
     return _quantile("percentile", x, q, axis, method, keepdims, whole=100.0)
 
 
 @op
-def median(x, axis=None, keepdims=False):
+def median(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = the value in the middle of x, sorted, or the mean of the two there; NaN if one is."""
     return _quantile("median", x, 0.5, axis, "midpoint", keepdims)
 
 
 @op
-def nanquantile(x, q, axis=None, method="linear", keepdims=False):
+def nanquantile(
+    x: TensorLike, q: TensorLike, axis: Axes = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """y = `quantile` of what is not NaN in x; NaN where all are."""
     return _quantile("nanquantile", x, q, axis, method, keepdims, skip_nan=True)
 
 
 @op
-def nanpercentile(x, q, axis=None, method="linear", keepdims=False):
+def nanpercentile(
+    x: TensorLike, q: TensorLike, axis: Axes = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
     """y = `percentile` of what is not NaN in x; NaN where all are."""
     return _quantile("nanpercentile", x, q, axis, method, keepdims, 100.0, skip_nan=True)
 
 
 @op
-def nanmedian(x, axis=None, keepdims=False):
+def nanmedian(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = `median` of what is not NaN in x; NaN where all are."""
     return _quantile("nanmedian", x, 0.5, axis, "midpoint", keepdims, skip_nan=True)
 
 
-def _quantile(name, x, q, axis, method, keepdims, whole=1.0, skip_nan=False):
+def _quantile(
+    name: str,
+    x: TensorLike,
+    q: TensorLike,
+    axis: Axes,
+    method: str,
+    keepdims: bool,
+    whole: float = 1.0,
+    skip_nan: bool = False,
+) -> Tensor:
     if method not in METHODS:
         raise ValueError(f"{name}: expected a method of {', '.join(METHODS)}, received {method!r}")
     x = as_tensor(x)
@@ -87,7 +107,9 @@ def _quantile(name, x, q, axis, method, keepdims, whole=1.0, skip_nan=False):
     return apply("reshape", picked, shape=q.shape + tuple(sizes))
 
 
-def _sorted_lines(name, x, kept, axes, skip_nan):
+def _sorted_lines(
+    name: str, x: Tensor, kept: Sequence[int], axes: Sequence[int], skip_nan: bool
+) -> Tensor:
     """x as (kept axes, values to sort), sorted, with NaN at the end, or everywhere if one is."""
     order = (*kept, *axes)
     shape = tuple(x.shape[i] for i in kept)
@@ -103,8 +125,9 @@ def _sorted_lines(name, x, kept, axes, skip_nan):
     return apply("take_along_axis", x, apply("argsort", x, axis=-1), axis=-1)
 
 
-def _picked(lines, q, method, skip_nan):
+def _picked(lines: Tensor, q: Tensor, method: str, skip_nan: bool) -> Tensor:
     """The quantiles q, a vector, of sorted lines, on their last axis."""
+    last: Tensor | float
     if skip_nan:
         there = apply("cast", lines == lines, dtype=lines.dtype)
         last = apply("sum", there, axis=-1, keepdims=True) - 1.0
@@ -123,7 +146,7 @@ def _picked(lines, q, method, skip_nan):
     return low_value if method == "lower" else high_value
 
 
-def _values(lines, index, last, skip_nan):
+def _values(lines: Tensor, index: Tensor, last: Any, skip_nan: bool) -> Tensor:
     index = apply("maximum", apply("minimum", index, last), 0.0)
     index = apply("cast", index, dtype="int32")
     if not skip_nan:

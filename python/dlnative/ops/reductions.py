@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..graph.dtypes import FLOATS, float_type, standard_dtype
 from ..graph.table import normalize_axes, normalize_axis
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import Axes, DTypeLike, TensorLike
 from .public import as_tensor, op, operand
 
 
-def _floating(x):
+def _floating(x: Tensor) -> Tensor:
     """x in its float dtype; integers and booleans as `config.floatx()`."""
     return x if x.dtype in FLOATS else apply("cast", x, dtype=float_type(x.dtype))
 
 
-def _moved(x, axis):
+def _moved(x: Tensor, axis: int) -> Tensor:
     """x with `axis` behind the others."""
     axis = normalize_axis("moveaxis", axis, x.ndim)
     order = [i for i in range(x.ndim) if i != axis] + [axis]
     return x if axis == x.ndim - 1 else apply("transpose", x, axes=tuple(order))
 
 
-def _flat(x):
+def _flat(x: Tensor) -> Tensor:
     return x if x.ndim == 1 else apply("reshape", x, shape=(math.prod(x.shape),))
 
 
 @op
-def sum(x, axis=None, keepdims=False):
+def sum(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = the sum of x over `axis`; 0 over no elements.
 
     Args:
@@ -42,7 +45,9 @@ def sum(x, axis=None, keepdims=False):
 
 
 @op
-def prod(x, axis=None, keepdims=False, dtype=None):
+def prod(
+    x: TensorLike, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike | None = None
+) -> Tensor:
     """y = the product of x over `axis`; 1 over no elements.
 
     Args:
@@ -58,7 +63,7 @@ def prod(x, axis=None, keepdims=False, dtype=None):
 
 
 @op
-def mean(x, axis=None, keepdims=False):
+def mean(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = the mean of x over `axis`, float32 for integers; NaN over no elements.
 
     Args:
@@ -71,7 +76,9 @@ def mean(x, axis=None, keepdims=False):
     return apply("mean", x, axis=axis, keepdims=keepdims)
 
 
-def _extremum(name, x, axis, keepdims, initial=None):
+def _extremum(
+    name: str, x: TensorLike, axis: Axes, keepdims: bool, initial: TensorLike | None = None
+) -> Tensor:
     x = as_tensor(x)
     if (
         initial is not None
@@ -89,7 +96,9 @@ def _extremum(name, x, axis, keepdims, initial=None):
 
 
 @op
-def max(x, axis=None, keepdims=False, initial=None):
+def max(
+    x: TensorLike, axis: Axes = None, keepdims: bool = False, initial: TensorLike | None = None
+) -> Tensor:
     """y = the largest of x over `axis`, NaN if one is; ties share the gradient.
 
     Args:
@@ -105,7 +114,9 @@ def max(x, axis=None, keepdims=False, initial=None):
 
 
 @op
-def min(x, axis=None, keepdims=False, initial=None):
+def min(
+    x: TensorLike, axis: Axes = None, keepdims: bool = False, initial: TensorLike | None = None
+) -> Tensor:
     """y = the smallest of x over `axis`, NaN if one is; ties share the gradient.
 
     Args:
@@ -121,19 +132,19 @@ def min(x, axis=None, keepdims=False, initial=None):
 
 
 @op
-def amax(x, axis=None, keepdims=False):
+def amax(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = max(x, axis, keepdims)"""
     return _extremum("max", x, axis, keepdims)
 
 
 @op
-def amin(x, axis=None, keepdims=False):
+def amin(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = min(x, axis, keepdims)"""
     return _extremum("min", x, axis, keepdims)
 
 
 @op
-def ptp(x, axis=None, keepdims=False):
+def ptp(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = max(x) - min(x) over `axis`."""
     x = as_tensor(x)
     low = apply("min", x, axis=axis, keepdims=keepdims)
@@ -141,25 +152,25 @@ def ptp(x, axis=None, keepdims=False):
 
 
 @op
-def any(x, axis=None, keepdims=False):
+def any(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = whether one of x is not zero, over `axis`; False over no elements."""
     return apply("any", as_tensor(x), axis=axis, keepdims=keepdims)
 
 
 @op
-def all(x, axis=None, keepdims=False):
+def all(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = whether none of x is zero, over `axis`; True over no elements."""
     return apply("all", as_tensor(x), axis=axis, keepdims=keepdims)
 
 
 @op
-def count_nonzero(x, axis=None):
+def count_nonzero(x: TensorLike, axis: Axes = None) -> Tensor:
     """y = how many of x are not zero, over `axis`, int32."""
     return apply("sum", as_tensor(x) != 0, axis=axis)
 
 
 @op
-def average(x, axis=None, weights=None):
+def average(x: TensorLike, axis: Axes = None, weights: TensorLike | None = None) -> Tensor:
     """y = sum(x * weights) / sum(weights) over `axis`; the mean without weights.
 
     Args:
@@ -181,7 +192,7 @@ def average(x, axis=None, weights=None):
     return apply("sum", x * weights, axis=axis) / apply("sum", weights, axis=axis)
 
 
-def _along(x, axis, weights):
+def _along(x: Tensor, axis: Axes, weights: Tensor) -> Tensor:
     """Weights of the sizes of `axis`, in its order, repeated over the other axes of x."""
     given = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     axes = [normalize_axis("average", a, x.ndim) for a in given]
@@ -196,7 +207,7 @@ def _along(x, axis, weights):
 
 
 @op
-def var(x, axis=None, keepdims=False):
+def var(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = mean((x - mean(x))^2) over `axis`, a float; NaN over no elements.
 
     Args:
@@ -210,13 +221,13 @@ def var(x, axis=None, keepdims=False):
 
 
 @op
-def std(x, axis=None, keepdims=False):
+def std(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = var(x)^(1/2) over `axis`, a float; NaN over no elements."""
     return apply("sqrt", var(as_tensor(x), axis, keepdims))
 
 
 @op
-def logsumexp(x, axis=None, keepdims=False):
+def logsumexp(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = ln(sum of e^x) over `axis`, without overflow on the way; -inf over no elements.
 
     Args:
@@ -234,7 +245,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
 
 @op
-def norm(x, ord=None, axis=None, keepdims=False):
+def norm(x: TensorLike, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """y = the norm of vectors, or of matrices where there are two axes.
 
     Args:
@@ -263,11 +274,11 @@ def norm(x, ord=None, axis=None, keepdims=False):
     raise ValueError(f"norm: expected one axis or two, received {list(axes)}")
 
 
-def _root_of_squares(x, axis, keepdims):
+def _root_of_squares(x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     return apply("sqrt", apply("sum", x * x, axis=axis, keepdims=keepdims))
 
 
-def _vector_norm(x, ord, axes, keepdims):
+def _vector_norm(x: Tensor, ord: Any, axes: Sequence[int], keepdims: bool) -> Tensor:
     if isinstance(ord, str) or ord != ord:
         raise ValueError(f"norm: expected a number as ord of a vector norm, received {ord!r}")
     if ord == 2:
@@ -285,7 +296,7 @@ def _vector_norm(x, ord, axes, keepdims):
     return apply("power", total, 1.0 / ord)
 
 
-def _matrix_norm(x, ord, axes, keepdims):
+def _matrix_norm(x: Tensor, ord: Any, axes: Sequence[int], keepdims: bool) -> Tensor:
     if ord in ("f", "fro"):
         return _root_of_squares(x, axes, keepdims)
     row, column = axes
@@ -303,7 +314,7 @@ def _matrix_norm(x, ord, axes, keepdims):
     return y if y.shape == shape else apply("reshape", y, shape=shape)
 
 
-def _scan(name, x, axis, dtype):
+def _scan(name: str, x: TensorLike, axis: int | None, dtype: DTypeLike | None) -> Tensor:
     x = as_tensor(x, None if dtype is None else standard_dtype(dtype, f"{name}: dtype"))
     dtype = "int32" if x.dtype == "bool" else x.dtype
     x, axis = (_flat(x), 0) if axis is None else (x, axis)
@@ -311,7 +322,7 @@ def _scan(name, x, axis, dtype):
 
 
 @op
-def cumsum(x, axis=None, dtype=None):
+def cumsum(x: TensorLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = x[0] + ... + x[i] along `axis`.
 
     Args:
@@ -323,7 +334,7 @@ def cumsum(x, axis=None, dtype=None):
 
 
 @op
-def cumprod(x, axis=None, dtype=None):
+def cumprod(x: TensorLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
     """y[i] = x[0] * ... * x[i] along `axis`.
 
     Args:
@@ -335,7 +346,7 @@ def cumprod(x, axis=None, dtype=None):
 
 
 @op
-def diff(a, n=1, axis=-1):
+def diff(a: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
     """y[i] = a[i + 1] - a[i] along `axis`, `n` times; for booleans a[i + 1] != a[i].
 
     Args:
@@ -359,7 +370,9 @@ def diff(a, n=1, axis=-1):
 
 
 @op
-def trapezoid(y, x=None, dx=1.0, axis=-1):
+def trapezoid(
+    y: TensorLike, x: TensorLike | None = None, dx: TensorLike = 1.0, axis: int = -1
+) -> Tensor:
     """The integral of y along `axis` by the trapezoidal rule: sum of dx (y[i] + y[i + 1]) / 2.
 
     Args:

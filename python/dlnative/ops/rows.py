@@ -15,12 +15,17 @@ Example:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
 from ..engines.eager import compute
 from ..graph import Tensor, apply, table
 from ..graph.tensor import ValueTensor, is_variable, traced_graph
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Callable[..., Any]:
     if name not in table:
         from ..naming import unknown
 
@@ -32,14 +37,14 @@ def __getattr__(name):
     return function
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(table)
 
 
-def _function(name):
+def _function(name: str) -> Callable[..., Any]:
     op = table[name]
 
-    def function(*inputs, out=None, **attributes):
+    def function(*inputs: Any, out: np.ndarray | None = None, **attributes: Any) -> Any:
         for value in inputs:
             if (isinstance(value, Tensor) and not isinstance(value, ValueTensor)) or (
                 is_variable(value) and traced_graph() is not None

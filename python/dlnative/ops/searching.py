@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph.dtypes import FLOATS
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
-def _line(name, x, axis):
+def _line(name: str, x: Tensor, axis: int | None) -> tuple[Tensor, int]:
     """x and the axis along which it is searched; a vector for None."""
     if axis is None:
         x, axis = apply("reshape", x, shape=(x.size,)), 0
@@ -20,24 +21,23 @@ def _line(name, x, axis):
     return x, axis
 
 
-def _kept(y, x, axis, keepdims):
+def _kept(y: Tensor, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
     """y with the axes of x that were searched, at size 1."""
     if not keepdims:
         return y
-    every = axis is None
-    axis = None if every else axis % x.ndim
-    shape = tuple(1 if every or i == axis else n for i, n in enumerate(x.shape))
+    searched = range(x.ndim) if axis is None else (axis % x.ndim,)
+    shape = tuple(1 if i in searched else n for i, n in enumerate(x.shape))
     return apply("reshape", y, shape=shape)
 
 
-def _extremum(name, x, axis, keepdims):
+def _extremum(name: str, x: TensorLike, axis: int | None, keepdims: bool) -> Tensor:
     x = as_tensor(x, name=name)
     line, at = _line(name, x, axis)
     return _kept(apply(name, line, axis=at), x, axis, keepdims)
 
 
 @op
-def argmax(x, axis=None, keepdims=False):
+def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """y = the index, int32, of the largest value along `axis`: the first one of equal values.
 
     Args:
@@ -51,7 +51,7 @@ def argmax(x, axis=None, keepdims=False):
 
 
 @op
-def argmin(x, axis=None, keepdims=False):
+def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """y = the index, int32, of the smallest value along `axis`: the first one of equal values.
 
     Args:
@@ -64,7 +64,9 @@ def argmin(x, axis=None, keepdims=False):
     return _extremum("argmin", x, axis, keepdims)
 
 
-def _without_nan(name, x, axis, keepdims, instead):
+def _without_nan(
+    name: str, x: TensorLike, axis: int | None, keepdims: bool, instead: float
+) -> Tensor:
     x = as_tensor(x, name=name)
     line, at = _line(name, x, axis)
     if x.dtype not in FLOATS:
@@ -76,7 +78,7 @@ def _without_nan(name, x, axis, keepdims, instead):
 
 
 @op
-def nanargmax(x, axis=None, keepdims=False):
+def nanargmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """y = the index, int32, of the largest value that is not NaN; -1 where all are.
 
     Args:
@@ -88,7 +90,7 @@ def nanargmax(x, axis=None, keepdims=False):
 
 
 @op
-def nanargmin(x, axis=None, keepdims=False):
+def nanargmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """y = the index, int32, of the smallest value that is not NaN; -1 where all are.
 
     Args:
@@ -100,7 +102,7 @@ def nanargmin(x, axis=None, keepdims=False):
 
 
 @op
-def nonzero(x):
+def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
     """y = the indices of the values that are not zero: an int32 vector for each axis.
 
     Args:

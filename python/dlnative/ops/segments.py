@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph.dtypes import FLOATS
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .public import as_tensor, op
 
@@ -20,7 +21,14 @@ _ARGS = """
 """
 
 
-def _segments(name, data, segment_ids, num_segments, mode, start):
+def _segments(
+    name: str,
+    data: TensorLike,
+    segment_ids: TensorLike,
+    num_segments: int | None,
+    mode: str,
+    start: TensorLike,
+) -> Tensor:
     data = as_tensor(data, name=name)
     data = arguments.rank(name, as_tensor(data, "int32") if data.dtype == "bool" else data, 1)
     ids = arguments.rank(name, as_tensor(segment_ids, name=name), 1, 1)
@@ -44,7 +52,7 @@ def _segments(name, data, segment_ids, num_segments, mode, start):
     return apply("slice", y, axis=0, start=0, stop=count)
 
 
-def _end(data, sign):
+def _end(data: TensorLike, sign: int) -> float:
     """The number of the dtype that no other is above, or below with sign -1."""
     dtype = as_tensor(data).dtype
     if dtype in FLOATS:
@@ -54,22 +62,30 @@ def _end(data, sign):
 
 
 @op
-def segment_sum(data, segment_ids, num_segments=None, sorted=False):
+def segment_sum(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> Tensor:
     return _segments("segment_sum", data, segment_ids, num_segments, "add", 0)
 
 
 @op
-def segment_prod(data, segment_ids, num_segments=None, sorted=False):
+def segment_prod(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> Tensor:
     return _segments("segment_prod", data, segment_ids, num_segments, "multiply", 1)
 
 
 @op
-def segment_max(data, segment_ids, num_segments=None, sorted=False):
+def segment_max(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> Tensor:
     return _segments("segment_max", data, segment_ids, num_segments, "max", _end(data, -1))
 
 
 @op
-def segment_min(data, segment_ids, num_segments=None, sorted=False):
+def segment_min(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> Tensor:
     return _segments("segment_min", data, segment_ids, num_segments, "min", _end(data, 1))
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..graph.tensor import Tensor, ValueTensor, apply
+from ..graph.types import Axes, Sizes, TensorLike
 from . import arguments
 from .core import shape as _shape
 from .public import as_tensor, op
 
 
 @op
-def reshape(x, newshape):
+def reshape(x: TensorLike, newshape: Sizes) -> Tensor:
     """y = x with the same values in the same order under another shape.
 
     Args:
@@ -36,25 +39,25 @@ def reshape(x, newshape):
 
 
 @op
-def ravel(x):
+def ravel(x: TensorLike) -> Tensor:
     """y = the values of x as a vector."""
     x = as_tensor(x, name="ravel")
     return apply("reshape", x, shape=(x.size,))
 
 
-def size(x):
+def size(x: TensorLike) -> int | Tensor:
     """The number of values: an int, or a tensor where an axis is open."""
     found = _shape(x)
     return _size(x) if None in found else math.prod(found)
 
 
 @op
-def _size(x):
+def _size(x: Any) -> Tensor:
     return as_tensor(math.prod(x.shape), "int32")
 
 
 @op
-def broadcast_to(x, shape):
+def broadcast_to(x: TensorLike, shape: Sizes) -> Tensor:
     """y = x, repeated along the axes where its size is 1 and along new ones in front.
 
     Args:
@@ -66,7 +69,7 @@ def broadcast_to(x, shape):
 
 
 @op
-def expand_dims(x, axis):
+def expand_dims(x: TensorLike, axis: Sizes) -> Tensor:
     """y = x with new axes of size 1.
 
     Args:
@@ -82,7 +85,7 @@ def expand_dims(x, axis):
 
 
 @op
-def squeeze(x, axis=None):
+def squeeze(x: TensorLike, axis: Axes = None) -> Tensor:
     """y = x without axes of size 1.
 
     Args:
@@ -100,13 +103,13 @@ def squeeze(x, axis=None):
     return apply("reshape", x, shape=tuple(n for i, n in enumerate(x.shape) if i not in gone))
 
 
-def _ordered(x, order):
+def _ordered(x: Tensor, order: Sequence[int]) -> Tensor:
     """x with its axes in this order."""
     return x if list(order) == list(range(x.ndim)) else apply("transpose", x, axes=tuple(order))
 
 
 @op
-def transpose(x, axes=None):
+def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> Tensor:
     """y[i_axes[0], i_axes[1], ...] = x[i_0, i_1, ...]: the axes in the order `axes`.
 
     Args:
@@ -123,7 +126,7 @@ def transpose(x, axes=None):
 
 
 @op
-def swapaxes(x, axis1, axis2):
+def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Tensor:
     """y = x with two of its axes in each other's place."""
     x = as_tensor(x, name="swapaxes")
     a = arguments.axis("swapaxes", axis1, x.ndim, "axis1")
@@ -134,7 +137,7 @@ def swapaxes(x, axis1, axis2):
 
 
 @op
-def moveaxis(x, source, destination):
+def moveaxis(x: TensorLike, source: Sizes, destination: Sizes) -> Tensor:
     """y = x with axes moved to other places; the others stay in their order.
 
     Args:
@@ -156,31 +159,31 @@ def moveaxis(x, source, destination):
     return _ordered(x, order)
 
 
-def _flipped(x, axes):
+def _flipped(x: Tensor, axes: Sequence[int]) -> Tensor:
     return x[tuple(slice(None, None, -1 if i in axes else None) for i in range(x.ndim))]
 
 
 @op
-def flip(x, axis=None):
+def flip(x: TensorLike, axis: Axes = None) -> Tensor:
     """y = x from the last to the first index along `axis`: an int, several, or None for all."""
     x = as_tensor(x, name="flip")
     return _flipped(x, arguments.axes("flip", axis, x.ndim))
 
 
 @op
-def fliplr(x):
+def fliplr(x: TensorLike) -> Tensor:
     """y = x from the last to the first column: `flip` along axis 1."""
     return _flipped(arguments.rank("fliplr", as_tensor(x, name="fliplr"), 2), (1,))
 
 
 @op
-def flipud(x):
+def flipud(x: TensorLike) -> Tensor:
     """y = x from the last to the first row: `flip` along axis 0."""
     return _flipped(arguments.rank("flipud", as_tensor(x, name="flipud"), 1), (0,))
 
 
 @op
-def rot90(array, k=1, axes=(0, 1)):
+def rot90(array: TensorLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     """y = the array turned by k times 90 degrees, from the first of two axes to the second.
 
     Args:
@@ -205,7 +208,7 @@ def rot90(array, k=1, axes=(0, 1)):
 
 
 @op
-def roll(x, shift, axis=None):
+def roll(x: TensorLike, shift: TensorLike, axis: Axes = None) -> Tensor:
     """y[i] = x[(i - shift) mod n]
 
     Args:
@@ -238,7 +241,7 @@ def roll(x, shift, axis=None):
 
 
 @op
-def repeat(x, repeats, axis=None):
+def repeat(x: TensorLike, repeats: TensorLike, axis: int | None = None) -> Tensor:
     """y = x with each of its slices along `axis` several times in a row.
 
     Args:
@@ -248,7 +251,7 @@ def repeat(x, repeats, axis=None):
     """
     x = as_tensor(x, name="repeat")
     if axis is None:
-        x, axis = ravel(x), 0
+        x, axis = apply("reshape", x, shape=(x.size,)), 0
     axis = arguments.axis("repeat", axis, x.ndim)
     given = arguments.known("repeat", repeats, "give repeats as ints")
     counts = arguments.sizes("repeat", "repeats", given.reshape(-1))
@@ -268,7 +271,7 @@ def repeat(x, repeats, axis=None):
 
 
 @op
-def tile(x, repeats):
+def tile(x: TensorLike, repeats: Sizes) -> Tensor:
     """y = copies of x side by side.
 
     Args:

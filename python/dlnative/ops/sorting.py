@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph.tensor import ValueTensor, apply
+from ..graph.tensor import Tensor, ValueTensor, apply
+from ..graph.types import TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
-def _line(name, x, axis):
+def _line(name: str, x: Tensor, axis: int | None) -> tuple[Tensor, int]:
     """x and the axis along which it is sorted; a vector for None and for a number."""
     if axis is None or x.ndim == 0:
         if axis not in (None, 0, -1):
@@ -19,7 +20,7 @@ def _line(name, x, axis):
 
 
 @op
-def sort(x, axis=-1):
+def sort(x: TensorLike, axis: int | None = -1) -> Tensor:
     """y = the values along `axis` from the smallest to the largest; NaN is the largest.
 
     Args:
@@ -31,7 +32,7 @@ def sort(x, axis=-1):
 
 
 @op
-def argsort(x, axis=-1):
+def argsort(x: TensorLike, axis: int | None = -1) -> Tensor:
     """y = the indices, int32, that sort x along `axis`; of equal values the first comes first.
 
     Args:
@@ -43,7 +44,7 @@ def argsort(x, axis=-1):
 
 
 @op
-def argpartition(x, kth, axis=-1):
+def argpartition(x: TensorLike, kth: int, axis: int | None = -1) -> Tensor:
     """y = indices, int32, of which the first kth are those of the smallest values along `axis`.
 
     Args:
@@ -62,7 +63,7 @@ def argpartition(x, kth, axis=-1):
 
 
 @op
-def top_k(x, k, sorted=True):
+def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[Tensor, Tensor]:
     """(values, indices) of the k largest values along the last axis, the largest first.
 
     Args:
@@ -83,7 +84,7 @@ def top_k(x, k, sorted=True):
 
 
 @op
-def in_top_k(targets, predictions, k):
+def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> Tensor:
     """y[i] = whether less than k of predictions[i] are larger than predictions[i, targets[i]].
 
     Args:
@@ -111,7 +112,7 @@ def in_top_k(targets, predictions, k):
 
 
 @op
-def searchsorted(sorted_sequence, values, side="left"):
+def searchsorted(sorted_sequence: TensorLike, values: TensorLike, side: str = "left") -> Tensor:
     """y = where values would be put into a sorted vector, int32.
 
     Args:
@@ -124,7 +125,7 @@ def searchsorted(sorted_sequence, values, side="left"):
 
 
 @op
-def digitize(x, bins):
+def digitize(x: TensorLike, bins: TensorLike) -> Tensor:
     """y[i] = k where bins[k - 1] <= x[i] < bins[k], or bins[k - 1] > x[i] >= bins[k]; int32.
 
     Args:
@@ -148,7 +149,9 @@ def digitize(x, bins):
 
 
 @op
-def isin(x1, x2, assume_unique=False, invert=False):
+def isin(
+    x1: TensorLike, x2: TensorLike, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
     """y[i] = whether x1[i] is one of the values of x2.
 
     Args:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from .. import config
+from ..graph.tensor import Tensor
+from ..graph.types import TensorLike
 from . import arguments
 from .public import as_tensor, op
 
 
-def _length(name, x):
+def _length(name: str, x: TensorLike) -> int:
     values = arguments.known(name, x, "give the number of points as an int")
     return arguments.at_least(name, "x", values.item() if values.ndim == 0 else values, 0)
 
 
-def _window(values):
+def _window(values: np.ndarray) -> Tensor:
     return as_tensor(values, config.floatx())
 
 
 @op
-def bartlett(x):
+def bartlett(x: TensorLike) -> Tensor:
     """y[i] = 1 - |2 i / (x - 1) - 1| for i < x: a triangle.
 
     Args:
@@ -29,7 +31,7 @@ def bartlett(x):
 
 
 @op
-def blackman(x):
+def blackman(x: TensorLike) -> Tensor:
     """y[i] = 0.42 - 0.5 cos(2 pi i / (x - 1)) + 0.08 cos(4 pi i / (x - 1)) for i < x.
 
     Args:
@@ -39,7 +41,7 @@ def blackman(x):
 
 
 @op
-def hamming(x):
+def hamming(x: TensorLike) -> Tensor:
     """y[i] = 0.54 - 0.46 cos(2 pi i / (x - 1)) for i < x.
 
     Args:
@@ -49,7 +51,7 @@ def hamming(x):
 
 
 @op
-def hanning(x):
+def hanning(x: TensorLike) -> Tensor:
     """y[i] = 0.5 - 0.5 cos(2 pi i / (x - 1)) for i < x.
 
     Args:
@@ -59,7 +61,7 @@ def hanning(x):
 
 
 @op
-def kaiser(x, beta):
+def kaiser(x: TensorLike, beta: TensorLike) -> Tensor:
     """y[i] = I0(beta (1 - (2 i / (x - 1) - 1)^2)^(1/2)) / I0(beta) for i < x.
 
     Args:

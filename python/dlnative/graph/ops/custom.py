@@ -65,7 +65,7 @@ class NumpyFunction(Op):
                 "(*dy, *inputs) that returns the gradient of each input"
             )
         given = [apply("multiply", y, 0) if dy is None else dy for dy, y in zip(dys, node.outputs)]
-        return apply(
+        grads: Any = apply(
             "numpy_function",
             *given,
             *node.inputs,
@@ -73,6 +73,7 @@ class NumpyFunction(Op):
             shapes=tuple(x.shape for x in node.inputs),
             dtypes=tuple(x.dtype for x in node.inputs),
         )
+        return grads
 
     def native_attributes(self, inputs: Sequence[Any], attributes: Attributes) -> Attributes:
         return {"function": attributes["function"]}

@@ -7,6 +7,7 @@ import numpy as np
 from ... import config
 from ...graph.dtypes import FLOATS
 from ...graph.tensor import Tensor, apply
+from ...graph.types import TensorLike
 from ..public import as_tensor, named
 from .layout import channel_axis, channels_first, contract, floats_of, images_of
 
@@ -14,7 +15,7 @@ _LUMA = (0.2989, 0.5870, 0.1140)
 
 
 @named("image.rgb_to_grayscale")
-def rgb_to_grayscale(images, data_format=None):
+def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> Tensor:
     """y = 0.2989 red + 0.5870 green + 0.1140 blue, with one channel.
 
     Args:
@@ -34,7 +35,7 @@ def rgb_to_grayscale(images, data_format=None):
     return y if y.dtype == images.dtype else apply("cast", y, dtype=images.dtype)
 
 
-def _check_channels(op, images, axis, expected="3"):
+def _check_channels(op: str, images: Tensor, axis: int, expected: str = "3") -> None:
     if images.shape[axis] != 3:
         raise ValueError(
             f"{op}: expected images of {expected} channels on axis {axis}, received shape "
@@ -42,7 +43,7 @@ def _check_channels(op, images, axis, expected="3"):
         )
 
 
-def _channels(op, images, data_format) -> tuple[list[Tensor], int]:
+def _channels(op: str, images: TensorLike, data_format: str | None) -> tuple[list[Tensor], int]:
     """The three channels of floating images, each with an axis of size 1; and which axis that is.
 
     Raises:
@@ -59,7 +60,7 @@ def _channels(op, images, data_format) -> tuple[list[Tensor], int]:
 
 
 @named("image.rgb_to_hsv")
-def rgb_to_hsv(images, data_format=None):
+def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> Tensor:
     """value = max(red, green, blue), saturation = (value - min) / value, hue in [0, 1).
 
     Args:
@@ -86,7 +87,7 @@ def rgb_to_hsv(images, data_format=None):
 
 
 @named("image.hsv_to_rgb")
-def hsv_to_rgb(images, data_format=None):
+def hsv_to_rgb(images: TensorLike, data_format: str | None = None) -> Tensor:
     """y = value (1 - saturation + saturation d), d the share of the channel in the hue.
 
     Args:
@@ -110,6 +111,6 @@ def hsv_to_rgb(images, data_format=None):
     return apply("concatenate", *planes, axis=axis)
 
 
-def _clip(x):
+def _clip(x: Tensor) -> Tensor:
     low, high = as_tensor(0, x.dtype), as_tensor(1, x.dtype)
     return apply("minimum", apply("maximum", x, low), high)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ... import random
 from ...graph.dtypes import FLOATS
-from ...graph.tensor import apply
+from ...graph.tensor import Tensor, apply
+from ...graph.types import TensorLike
 from ..public import as_tensor, named
 from .filters import gaussian_weights, separable
 from .geometry import FILL_MODES, ORDERS, grid, sampled
 from .layout import channels_first, images_of, one_of
 
 
-def _number(name, value):
+def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(
             f"image.elastic_transform: expected {name} as a number, received {value!r}"
@@ -23,15 +25,15 @@ def _number(name, value):
 
 @named("image.elastic_transform")
 def elastic_transform(
-    images,
-    alpha=20.0,
-    sigma=5.0,
-    interpolation="bilinear",
-    fill_mode="reflect",
-    fill_value=0.0,
-    seed=None,
-    data_format=None,
-):
+    images: TensorLike,
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: float = 0.0,
+    seed: Any = None,
+    data_format: str | None = None,
+) -> Tensor:
     """y[p] = images[p + alpha d[p]], d random normal numbers blurred by a Gaussian.
 
     Args:

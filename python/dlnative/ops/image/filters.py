@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import config
 from ...graph.dtypes import FLOATS
 from ...graph.tensor import Tensor, apply
+from ...graph.types import Sizes, TensorLike
 from .. import arguments
 from ..public import as_tensor, named
 from .layout import (
@@ -35,7 +36,12 @@ def separable(x: Tensor, rows: Tensor, columns: Tensor, padding: str) -> Tensor:
 
 
 @named("image.gaussian_blur")
-def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None):
+def gaussian_blur(
+    images: TensorLike,
+    kernel_size: Sizes = (3, 3),
+    sigma: TensorLike = (1.0, 1.0),
+    data_format: str | None = None,
+) -> Tensor:
     """y = the mean of the pixels around each pixel, weighted by a Gaussian of their distance.
 
     Args:
@@ -61,7 +67,7 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
 
 
 @named("image.sobel_edges")
-def sobel_edges(images, data_format=None):
+def sobel_edges(images: TensorLike, data_format: str | None = None) -> Tensor:
     """y[.., 0] = the change of the pixels downwards, y[.., 1] to the right.
 
     Sums of the differences of both neighbours, in the line of a pixel twice and in those beside it
@@ -89,14 +95,14 @@ def sobel_edges(images, data_format=None):
     return apply("concatenate", *edges, axis=4)
 
 
-def _change(x, axis):
+def _change(x: Tensor, axis: int) -> Tensor:
     """x[i + 1] - x[i - 1] along an axis, without its ends."""
     n = x.shape[axis]
     low, high = (apply("slice", x, axis=axis, start=i, stop=n - 2 + i) for i in (0, 2))
     return high - low
 
 
-def _smooth(x, axis):
+def _smooth(x: Tensor, axis: int) -> Tensor:
     """x[i - 1] + 2 x[i] + x[i + 1] along an axis, without its ends."""
     n = x.shape[axis]
     low, middle, high = (apply("slice", x, axis=axis, start=i, stop=n - 2 + i) for i in range(3))
@@ -105,15 +111,15 @@ def _smooth(x, axis):
 
 @named("image.ssim")
 def ssim(
-    image1,
-    image2,
-    max_val=1.0,
-    filter_size=11,
-    filter_sigma=1.5,
-    k1=0.01,
-    k2=0.03,
-    data_format=None,
-):
+    image1: TensorLike,
+    image2: TensorLike,
+    max_val: float = 1.0,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    data_format: str | None = None,
+) -> Tensor:
     """y = mean of (2 m1 m2 + c1) (2 s12 + c2) / ((m1^2 + m2^2 + c1) (s11 + s22 + c2))
 
     m, s are the means and covariances of the pixels around each pixel, weighted by a Gaussian;

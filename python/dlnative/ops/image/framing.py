@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from ...graph.tensor import apply
+from typing import Any
+
+from ...graph.tensor import Tensor, apply
+from ...graph.types import TensorLike
 from .. import arguments
 from ..public import named
 from .layout import channels_first, images_of, plane_axes
 
 
-def _given(op, names, before, after, target):
+def _given(
+    op: str, names: tuple[str, ...], before: int | None, after: int | None, target: int | None
+) -> list[int | None]:
     """The three numbers of an axis as ints, of which exactly one is None."""
     values = (before, after, target)
     if values.count(None) != 1:
@@ -20,7 +25,9 @@ def _given(op, names, before, after, target):
     ]
 
 
-def _solved(op, names, known, n, sign):
+def _solved(
+    op: str, names: tuple[str, ...], known: list[Any], n: int, sign: int
+) -> tuple[int, int, int]:
     """(before, after, target) with target = n + sign (before + after).
 
     Raises:
@@ -41,15 +48,15 @@ def _solved(op, names, known, n, sign):
 
 @named("image.pad_images")
 def pad_images(
-    images,
-    top_padding=None,
-    left_padding=None,
-    bottom_padding=None,
-    right_padding=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    images: TensorLike,
+    top_padding: int | None = None,
+    left_padding: int | None = None,
+    bottom_padding: int | None = None,
+    right_padding: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+) -> Tensor:
     """y = the images with zeros around them.
 
     Args:
@@ -77,15 +84,15 @@ def pad_images(
 
 @named("image.crop_images")
 def crop_images(
-    images,
-    top_cropping=None,
-    left_cropping=None,
-    bottom_cropping=None,
-    right_cropping=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    images: TensorLike,
+    top_cropping: int | None = None,
+    left_cropping: int | None = None,
+    bottom_cropping: int | None = None,
+    right_cropping: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+) -> Tensor:
     """y = the images without pixels at their sides.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any
 from ... import config
 from ...graph.dtypes import FLOATS
 from ...graph.tensor import Tensor, apply
+from ...graph.types import TensorLike
 from ..public import as_tensor, named
 from .layout import (
     batch_last,
@@ -57,7 +58,7 @@ def _neighbors(place: Tensor, n: int, order: int, fill_mode: str) -> list[tuple]
     None instead of a flag stands for all, and instead of a weight for 1.
     """
     if place.dtype not in FLOATS:
-        near = [(place, None)]
+        near: list[tuple[Tensor, Tensor | None]] = [(place, None)]
     elif order == 0:
         near = [(_round(place), None)]
     else:
@@ -116,7 +117,13 @@ def interpolate(
 
 
 @named("image.map_coordinates")
-def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value=0):
+def map_coordinates(
+    inputs: TensorLike,
+    coordinates: TensorLike,
+    order: int,
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+) -> Tensor:
     """y = the values of inputs at places between its elements.
 
     Args:
@@ -146,7 +153,7 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     return interpolate(flat, 0, axes, x.shape, order, fill_mode, fill_value)
 
 
-def _check_pixels(op, x):
+def _check_pixels(op: str, x: Tensor) -> None:
     if x.size == 0:
         raise ValueError(f"{op}: expected values to interpolate, received shape {x.shape}")
 
@@ -191,13 +198,13 @@ def grid(images: Tensor, first: bool, dtype: str) -> tuple[Tensor, Tensor]:
 
 @named("image.affine_transform")
 def affine_transform(
-    images,
-    transform,
-    interpolation="bilinear",
-    fill_mode="constant",
-    fill_value=0,
-    data_format=None,
-):
+    images: TensorLike,
+    transform: TensorLike,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> Tensor:
     """y[row, column] = images[b0 column + b1 row + b2, a0 column + a1 row + a2]
 
     Args:
@@ -235,13 +242,13 @@ def affine_transform(
 
 @named("image.perspective_transform")
 def perspective_transform(
-    images,
-    start_points,
-    end_points,
-    interpolation="bilinear",
-    fill_value=0,
-    data_format=None,
-):
+    images: TensorLike,
+    start_points: TensorLike,
+    end_points: TensorLike,
+    interpolation: str = "bilinear",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> Tensor:
     """y = the images tilted so that four points come to lie on four others.
 
     Args:

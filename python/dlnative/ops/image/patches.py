@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ...graph.tensor import Tensor, apply
+from ...graph.types import Shape, Sizes, TensorLike
 from ...graph.window import pads_of, span
 from .. import arguments
 from ..public import as_tensor, named
 from .layout import channels_first, one_of
 
 
-def _patch_size(op, size):
+def _patch_size(op: str, size: Sizes) -> tuple[int, ...]:
     """One number per axis: two, or three for volumes."""
     if isinstance(size, (list, tuple)):
         if len(size) not in (2, 3):
@@ -20,7 +21,7 @@ def _patch_size(op, size):
     return (arguments.at_least(op, "size", size, 1),) * 2
 
 
-def _per_axis(op, name, value, rank):
+def _per_axis(op: str, name: str, value: Sizes, rank: int) -> tuple[int, ...]:
     values = arguments.integers(op, name, value)
     values = values * rank if len(values) == 1 else values
     if len(values) != rank or min(values) < 1:
@@ -30,7 +31,7 @@ def _per_axis(op, name, value, rank):
     return values
 
 
-def _batch_last(op, x, rank, first):
+def _batch_last(op: str, x: TensorLike, rank: int, first: bool) -> tuple[Tensor, bool]:
     """(batch, *sizes, channels) of what is given in any layout, and whether it was no batch."""
     x = as_tensor(x, name=op)
     if x.ndim not in (rank + 1, rank + 2):
@@ -53,7 +54,14 @@ def _given_layout(y: Tensor, first: bool, single: bool) -> Tensor:
 
 
 @named("image.extract_patches")
-def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+def extract_patches(
+    images: TensorLike,
+    size: Sizes,
+    strides: Sizes | None = None,
+    dilation_rate: Sizes = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Tensor:
     """y[b, o, p] = the patch o as a vector: its pixels by row, column and channel.
 
     Args:
@@ -97,8 +105,13 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
 
 @named("image.reconstruct_patches")
 def reconstruct_patches(
-    patches, size, output_size=None, strides=None, padding="valid", data_format=None
-):
+    patches: TensorLike,
+    size: Sizes,
+    output_size: Sizes | None = None,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Tensor:
     """y = the images of which `extract_patches` makes these patches, which do not overlap.
 
     Args:
@@ -140,7 +153,9 @@ def reconstruct_patches(
     return _given_layout(x, first, single)
 
 
-def _output_size(op, output_size, covered, size, padding):
+def _output_size(
+    op: str, output_size: Sizes | None, covered: Shape, size: Shape, padding: str
+) -> tuple[int, ...]:
     """The sizes of the images; ValueError unless patches of this size cover them in this way."""
     if output_size is None:
         if padding == "same":

@@ -7,13 +7,14 @@ the distance between pixel i and the place that pixel j comes from, and the sum 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ... import config
 from ...graph.dtypes import FLOATS
 from ...graph.tensor import Tensor, apply
+from ...graph.types import Sizes, TensorLike
 from .. import arguments
 from ..public import as_tensor, named
 from .layout import channels_first, contract, images_of, one_of, places, plane_axes
@@ -81,16 +82,16 @@ def _as_float(images: Tensor) -> Tensor:
 
 @named("image.resize")
 def resize(
-    images,
-    size,
-    interpolation="bilinear",
-    antialias=False,
-    crop_to_aspect_ratio=False,
-    pad_to_aspect_ratio=False,
-    fill_mode="constant",
-    fill_value=0.0,
-    data_format=None,
-):
+    images: TensorLike,
+    size: Sequence[int],
+    interpolation: str = "bilinear",
+    antialias: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+    data_format: str | None = None,
+) -> Tensor:
     """y = the images resampled to another height and width.
 
     Args:
@@ -144,13 +145,13 @@ def resize(
     return apply("cast", apply("round", x), dtype=images.dtype)
 
 
-def _ratio(x, axes, size):
+def _ratio(x: Tensor, axes: Sequence[int], size: Sequence[int]) -> tuple[int, int, int, int]:
     """Height and width, and those in the ratio of `size` that one of them has."""
     height, width = (x.shape[axis] for axis in axes)
     return height, width, int(width * size[0] / size[1]), int(height * size[1] / size[0])
 
 
-def _cropped(x, axes, size):
+def _cropped(x: Tensor, axes: Sequence[int], size: Sequence[int]) -> Tensor:
     """The largest part in the middle that has the ratio of `size`."""
     height, width, fitting_height, fitting_width = _ratio(x, axes, size)
     counts = max(min(height, fitting_height), 1), max(min(width, fitting_width), 1)
@@ -160,7 +161,7 @@ def _cropped(x, axes, size):
     return x
 
 
-def _padded(x, axes, size, fill_value):
+def _padded(x: Tensor, axes: Sequence[int], size: Sequence[int], fill_value: float) -> Tensor:
     """Rows or columns of a value on both sides, for the ratio of `size`."""
     height, width, fitting_height, fitting_width = _ratio(x, axes, size)
     rows = (max(height, fitting_height) - height) // 2
@@ -173,8 +174,14 @@ def _padded(x, axes, size, fill_value):
 
 @named("image.scale_and_translate")
 def scale_and_translate(
-    images, output_shape, scale, translation, spatial_dims, method, antialias=True
-):
+    images: TensorLike,
+    output_shape: Sizes,
+    scale: TensorLike,
+    translation: TensorLike,
+    spatial_dims: Sizes,
+    method: str,
+    antialias: bool = True,
+) -> Tensor:
     """y = the images in which what was at place p, along each axis, is at p scale + translation.
 
     A pixel i has its middle at i + 0.5. What comes from outside of the images is 0.
@@ -209,7 +216,7 @@ def scale_and_translate(
     return x
 
 
-def _numbers(op, values, count):
+def _numbers(op: str, values: TensorLike, count: int) -> Tensor:
     values = as_tensor(values, name=op)
     if values.shape != (count,):
         raise ValueError(
