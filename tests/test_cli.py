@@ -388,3 +388,21 @@ def test_closed_pipe_is_quiet(run, blobs, tmp_path):
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait(timeout=60) == 141
+
+
+def test_lbfgs_takes_the_whole_set(run, fails, blobs, tmp_path):
+    """In one batch and at one rate, unless another one is asked for; a small batch is refused."""
+    folder = tmp_path / "model"
+    arguments = ("train", "--data", blobs, "--optimizer", "lbfgs", "--hidden", "8", "--quiet")
+    arguments = (*arguments, "--dropout", 0, "--epochs", 15)
+    error = fails(*arguments, "--batch-size", 100, "--out", folder)
+    assert "--batch-size: LBFGS needs all 270 training samples in one batch" in error
+    assert run(*arguments, "--out", folder)[0] == 0
+    training = json.loads((folder / "config.json").read_text())["training"]
+    assert (training["batch_size"], training["schedule"]) == (270, "constant")
+    losses = [float(row["loss"]) for row in read_csv(folder / "history.csv")]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.01
+    assert run("evaluate", folder, "--data", blobs)[0] == 0
+    assert run(*arguments, "--schedule", "cosine", "--out", folder)[0] == 0
+    assert json.loads((folder / "config.json").read_text())["training"]["schedule"] == "cosine"

@@ -177,6 +177,28 @@ class Flag(Option):
         super().__init__(_flag)
 
 
+class Absent(Option):
+    """An option of a base class that has no meaning for a subclass: None.
+
+    Args:
+        reason: Why, or what to do instead.
+
+    Raises:
+        ValueError: Anything else is set.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(self._checked)
+        self.reason = reason
+
+    def _checked(self, instance: Any, name: str, value: Any) -> None:
+        if value is not None:
+            owner = type(instance).__name__
+            raise ValueError(
+                f"{owner}: expected {name} to be None, received {value!r}: {self.reason}"
+            )
+
+
 def _flag(instance, name, value):
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(

@@ -84,13 +84,13 @@ def _train(name: str, commands: Commands) -> None:
         "--batch-size",
         type=arguments.positive,
         metavar="N",
-        help="default: 128, and 32 for less than 10 000 samples",
+        help="default: 128, and 32 for less than 10 000 samples; all of them for lbfgs",
     )
     training.add_argument(
         "--optimizer",
         default="adam",
         metavar="NAME",
-        help="sgd, adagrad, rmsprop or adam (default: %(default)s)",
+        help="sgd, adagrad, rmsprop, adam or lbfgs (default: %(default)s)",
     )
     training.add_argument(
         "--learning-rate",
@@ -101,9 +101,8 @@ def _train(name: str, commands: Commands) -> None:
     training.add_argument(
         "--schedule",
         choices=["cosine", "constant"],
-        default="cosine",
         help="of the learning rate: falls along half a cosine from epoch to epoch, or stays "
-        "(default: %(default)s)",
+        "(default: cosine; constant for lbfgs)",
     )
     training.add_argument(
         "--validation-split",

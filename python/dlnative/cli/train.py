@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> None:
     """
     configure(options)
     optimizer = _make_optimizer(options.optimizer, options.learning_rate)
+    if options.schedule is None:  # a line search begins at the rate, which nothing else needs
+        options.schedule = "constant" if optimizer.full_batch else "cosine"
     resolve(options)
     if options.out is None:
         _train(options, optimizer, None)
@@ -55,7 +57,7 @@ def _train(options: argparse.Namespace, optimizer: Any, folder: ModelFolder | No
         watched = _encoded(task, source.validation, f"{options.data}, validation set")
     if source.test is not None:  # what is wrong with it is said before training
         _encoded(task, source.test, f"{options.data}, test set")
-    batch_size = options.batch_size or (32 if len(x) < _SMALL else 128)
+    batch_size = _batch_size(options.batch_size, optimizer, len(x))
     training = {**_arguments(options), "batch_size": batch_size, "samples": len(x)}
     if folder is not None:
         folder.rehearse(model, task, training)
@@ -101,6 +103,18 @@ def _make_optimizer(name: str, learning_rate: float | None) -> Any:
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate
     return optimizer
+
+
+def _batch_size(given: int | None, optimizer: Any, samples: int) -> int:
+    """Samples per step."""
+    if not optimizer.full_batch:
+        return given or (32 if samples < _SMALL else 128)
+    if given is not None and given < samples:
+        raise ValueError(
+            f"--batch-size: {type(optimizer).__name__} needs all {samples} training samples in one "
+            f"batch, which is its default, received {given}"
+        )
+    return samples
 
 
 def _schedule(name: str, optimizer: Any, epochs: int) -> list[Any]:

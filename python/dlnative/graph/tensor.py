@@ -303,6 +303,10 @@ class Graph:
             self.leaves[id(variable)] = tensor
         return tensor
 
+    def substitute(self, variable: Any, other: Any) -> None:
+        """The program reads another Variable, like it, in the place of `variable`."""
+        self.leaf(variable).source = other
+
     def constant(self, value: Any, dtype: str | None = None) -> Tensor:
         """A tensor of known values, of their own dtype by default; equal numbers are one tensor."""
         # By way of an array a Python number wraps where it does not fit, as it does eagerly.

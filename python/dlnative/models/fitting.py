@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..callbacks import CallbackList
 from ..utils import nest
@@ -121,6 +122,18 @@ def batch_size_for(count, batch_size, steps):
     return math.ceil(count / steps) if steps else DEFAULT_BATCH
 
 
+def check_one_batch(optimizer: Any, count: int, size: int) -> bool:
+    """Whether an optimizer wants all samples in one batch; raises where they are not."""
+    if optimizer is None or not optimizer.full_batch:
+        return False
+    if size < count:
+        raise ValueError(
+            f"fit: {type(optimizer).__name__} needs all samples in one batch: expected "
+            f"batch_size=len(x), {count} or more, received {size}"
+        )
+    return True
+
+
 def build_optimizer(model, state):
     """Makes the slots of parameters that have none."""
     if state.optimizer is None:
@@ -142,8 +155,9 @@ def fit(model, state, rows, validation, callbacks, options):
         return state.step(model, "train", count, rows)
 
     size = batch_size_for(rows.count, options.batch_size, options.steps_per_epoch)
+    one_batch = check_one_batch(state.optimizer, rows.count, size)
     train = Pass(rows, size, train_step, built_from)
-    order = Order(rows.count, train.batch, options.shuffle, state.seed)
+    order = Order(rows.count, train.batch, options.shuffle and not one_batch, state.seed)
     number = state.epochs
     if options.steps_per_epoch is None:  # a model that was loaded goes on as the saved one would
         number = max(number, options.initial_epoch)

@@ -54,9 +54,9 @@ class Inspection:
         return MemoryReport(
             batch,
             "train" if _trains(self) else "predict",
-            step.function,
+            step.built,
             sum(v.value.nbytes for v in self.variables),
-            sum(v.value.nbytes for v in slots),
+            sum(v.value.nbytes for v in (*slots, *step.variables)),
         )
 
     def profile(self: Any, x, y=None, batch_size=32, steps=20):
@@ -91,21 +91,21 @@ class Inspection:
                 batch = min(batch_size, rows.count)
                 fitting.build_optimizer(self, state)
                 step = state.step(self, "train", batch, rows)
-        saved = [(v, v.numpy()) for v in step.function.plan.written]
-        program = step.function.program
+        saved = [(v, v.numpy()) for v in step.built.plan.written]
+        program = step.built.program
         try:
             arrays = step.pick(flat_arrays(rows))
-            step.function.run(arrays, None, 0, 1)
+            step.built.run(arrays, None, 0, 1)
             program.set_profiling(True)
             for _ in range(steps):
-                step.function.run(arrays, None, 0, 1)
+                step.built.run(arrays, None, 0, 1)
             entries = program.profile()
         finally:
             program.set_profiling(False)
             for v, value in saved:
                 v.assign(value)
         peak = PEAK_FLOPS / _core.fma_seconds("float32", PEAK_FLOPS) * config.num_threads()
-        nodes = step.function.plan.instructions
+        nodes = step.built.plan.instructions
         return Profile(
             [
                 (
@@ -196,7 +196,7 @@ class MemoryReport:
         packed_bytes: Copies of weights that the step does not change, in the form that the kernels
             read: those of convolutions, in prediction steps. Steps of the same weights share them.
         variable_bytes: Weights and other variables of the model.
-        optimizer_bytes: Slots of the optimizer.
+        optimizer_bytes: Slots of the optimizer, and what a line search keeps.
         rows: (name, bytes, offset, first node, last node) of every piece of the arena.
     """
 

@@ -17,15 +17,22 @@ class Step:
     """A compiled step and which arrays it reads.
 
     Attributes:
-        function: The engine's Function.
+        function: Runs the step, as a Function of the engine.
+        built: The engine's Function, which that is or runs.
         sources: For each feed, which array of `flat_arrays` it reads.
     """
 
-    __slots__ = ("function", "sources")
+    __slots__ = ("built", "function", "sources")
 
-    def __init__(self, function, sources):
-        self.function = function
+    def __init__(self, built, sources, function=None):
+        self.built = built
+        self.function = built if function is None else function
         self.sources = sources
+
+    @property
+    def variables(self) -> list:
+        """What the step keeps beside the state of model and optimizer."""
+        return [] if self.function is self.built else self.function.variables
 
     def pick(self, arrays):
         """The arrays of the feeds, in their order."""
@@ -82,6 +89,7 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=
         outputs = [t if t.node is not None else apply("reshape", t, shape=t.shape) for t in preds]
         return Step(engines.build(graph, outputs, arena=arena), feeds.sources)
     variables = model.trainable_variables
+    search = None
     with Tracing(graph):
         total = _total_loss(variables, feeds, rows, preds, objectives)
         objectives.loss_tracker.update_state(total, sample_weight=np.float64(batch))
@@ -98,8 +106,9 @@ def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=
             grads = gradients(
                 graph, optimizer.scale_loss(total), [graph.variable(v) for v in variables]
             )
-            optimizer.apply_nodes(graph, variables, grads)
-    return Step(engines.build(graph, [], arena=arena), feeds.sources)
+            search = optimizer.train_nodes(graph, variables, grads, total)
+    built = engines.build(graph, [], arena=arena)
+    return Step(built, feeds.sources, None if search is None else search(built, arena))
 
 
 def check_trainable(variables):

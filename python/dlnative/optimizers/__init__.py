@@ -11,6 +11,7 @@ from .adam import Adam, AdamW
 from .adamax import Adamax
 from .ftrl import Ftrl
 from .lamb import Lamb
+from .lbfgs import LBFGS
 from .lion import Lion
 from .muon import Muon
 from .nadam import Nadam
@@ -29,6 +30,7 @@ _CLASSES = (
     Adamax,
     Ftrl,
     Lamb,
+    LBFGS,
     Lion,
     Muon,
     Nadam,

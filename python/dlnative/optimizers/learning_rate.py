@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..changes import note
@@ -96,6 +98,21 @@ def current_rate(optimizer, graph):
     value = apply("cast", value, dtype="float64")
     what = f"the learning rate of '{optimizer.name}'"
     return graph.apply(table["checked_rate"], (value,), {"what": what}, StepScalar)
+
+
+def rate_of_step(optimizer: Any) -> float:
+    """The learning rate of the step that comes next, as a float.
+
+    Raises:
+        ValueError: It is negative, NaN or infinite.
+    """
+    rate = float(optimizer.learning_rate)
+    if not 0.0 <= rate < np.inf:
+        raise ValueError(
+            f"the learning rate of '{optimizer.name}' is {rate:g}: expected a finite number, 0 or "
+            "greater"
+        )
+    return rate
 
 
 def _called(function, graph):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ..changes import Tracked, note, note_new
-from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
+from ..graph.tensor import Graph, Tensor, Tracing, ValueTensor, is_variable
 from ..hyperparameters import Count, Flag, Option, StepNumber, is_on
 from ..naming import auto_name, unknown
 from ..scalar import Scalar
@@ -75,6 +76,7 @@ class Optimizer(Slots, Tracked):
     gradient_accumulation_steps = Count(2, optional=True)
 
     decays_itself = False  # whether `update_step` applies weight decay
+    full_batch = False  # whether a step must see all samples: `fit` wants them in one batch
 
     def __init__(
         self,
@@ -112,7 +114,7 @@ class Optimizer(Slots, Tracked):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self._check_clipping()
+        self._check_options()
 
     def __init_subclass__(cls, **kwargs):
         """Writes the options out in the signature, for `help` and whoever asks for it."""
@@ -150,7 +152,7 @@ class Optimizer(Slots, Tracked):
         if name == "built":
             return
         try:
-            self._check_clipping()
+            self._check_options()
         except ValueError:
             self.__dict__[name] = before
             raise
@@ -160,7 +162,7 @@ class Optimizer(Slots, Tracked):
         if rebuilds and self.built:
             self._build_again(())
 
-    def _check_clipping(self):
+    def _check_options(self):
         names = ("clipnorm", "clipvalue", "global_clipnorm")
         limits = {name: self.__dict__.get(name) for name in names}
         if sum(limit is not None for limit in limits.values()) > 1:
@@ -278,11 +280,7 @@ class Optimizer(Slots, Tracked):
         Raises:
             ValueError: No gradient is given for any parameter.
         """
-        pairs = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None]
-        if not pairs:
-            raise ValueError(
-                f"Optimizer '{self.name}': no parameter has a gradient, so nothing can be trained"
-            )
+        pairs = self._with_gradients(variables, grads)
         self._place_slots()
         variables, grads = [v for v, _ in pairs], [g for _, g in pairs]
         with Tracing(graph):
@@ -301,13 +299,38 @@ class Optimizer(Slots, Tracked):
                     accumulator.assign(_where(is_last, 0.0, total))
                 with graph.only_where(is_last):
                     self._update(graph, variables, [total / float(steps) for total in totals])
-            if self.use_ema:
-                self._average(graph)
+            self.average(graph)
             for variable in variables:
                 if variable.constraint is not None:
                     value = variable.constraint(graph.variable(variable))
                     variable.assign(graph.result(value, f"the constraint of '{variable.path}'"))
             self._iterations.assign_add(1)
+
+    def _with_gradients(self, variables: list, grads: list) -> list[tuple[Any, Tensor]]:
+        """Pairs (parameter, gradient) of the parameters that have one; ValueError without any."""
+        pairs = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None]
+        if not pairs:
+            raise ValueError(
+                f"Optimizer '{self.name}': no parameter has a gradient, so nothing can be trained"
+            )
+        return pairs
+
+    def train_nodes(
+        self, graph: Graph, variables: list, grads: list, loss: Tensor
+    ) -> Callable[[Any, Any], Any] | None:
+        """Makes an update a part of a model's step, whose loss is known.
+
+        Args:
+            graph, variables, grads: See `apply_nodes`.
+            loss: The scalar tensor whose gradients `grads` are, but for `loss_scale_factor`.
+
+        Returns:
+            None where running the step's Function is all. An optimizer that evaluates the loss
+            several times a step returns a function that makes of this Function, and the arena on
+            which it lies, the one that is run in its place.
+        """
+        self.apply_nodes(graph, variables, grads)
+        return None
 
     def _update(self, graph, variables, grads):
         """Clipping, weight decay and `update_step`."""
@@ -353,7 +376,10 @@ class Optimizer(Slots, Tracked):
         """variable = variable - value"""
         variable.assign_sub(value)
 
-    def _average(self, graph):
+    def average(self, graph: Graph) -> None:
+        """With `use_ema`, makes the new averages a part of a step."""
+        if not self.use_ema:
+            return
         is_first = self.iterations == 0
         momentum = _where(is_first, 0.0, self.ema_momentum)
         for variable in self._trainable_variables:
