@@ -87,7 +87,7 @@ def main() -> int:
 
     steps = -(-len(x) // options.batch_size) * options.epochs
 
-    def set_rate(batch, logs=None):
+    def set_rate(batch: int, logs: dict[str, float] | None = None) -> None:
         # One cosine over all steps, after a rise over the first twentieth.
         step = float(np.asarray(optimizer.iterations))
         rise = min(1.0, (step + 1) / (0.05 * steps))

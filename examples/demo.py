@@ -141,7 +141,7 @@ def draw(
     plt.close(figure)
 
 
-def draw_curves(figure, history: dict[str, list[float]]) -> None:
+def draw_curves(figure: plt.Figure, history: dict[str, list[float]]) -> None:
     figure.suptitle(f"{len(history['loss'])} epochs of training", fontsize=14, weight="bold")
     epochs = np.arange(1, len(history["loss"]) + 1)
     above, below = figure.subplots(2, 1, sharex=True)
@@ -167,7 +167,7 @@ def draw_curves(figure, history: dict[str, list[float]]) -> None:
     below.set_xlim(1, len(epochs))
 
 
-def draw_filters(figure, filters: np.ndarray) -> None:
+def draw_filters(figure: plt.Figure, filters: np.ndarray) -> None:
     """Draws filters of shape (3, 3, 1, n), all in one scale: red adds, blue takes away."""
     count = filters.shape[-1]
     figure.suptitle(
@@ -184,7 +184,9 @@ def draw_filters(figure, filters: np.ndarray) -> None:
     bar.outline.set_visible(False)
 
 
-def draw_grid(figure, images: np.ndarray, labels: np.ndarray, predictions: np.ndarray) -> None:
+def draw_grid(
+    figure: plt.Figure, images: np.ndarray, labels: np.ndarray, predictions: np.ndarray
+) -> None:
     wrong = predictions != labels
     figure.suptitle(
         f"{wrong.sum()} of {len(labels)} test digits are read wrongly",
