@@ -80,7 +80,7 @@ class Op:
     random = False
     per_sample = False
     input_dtypes: dict[int, str] = {}
-    dtype_rule: Any = None  # of type Callable[[str, list[str]], str | None]
+    dtype_rule: Any = None  # a DTypeRule, which mypy would take for a method
     keeps_dtype: tuple[int, ...] = ()
     open_shapes = False
 

@@ -11,14 +11,16 @@ from . import arguments
 from .public import as_tensor, op
 
 
-def _kernel(name: str, kernel: Any) -> Tensor:
+def _kernel(name: str, kernel: TensorLike) -> Tensor:
     kernel = as_tensor(kernel, name=name)
     if kernel.dtype not in FLOATS:
         raise TypeError(f"{name}: expected a kernel of floats, received {kernel.dtype}")
     return kernel
 
 
-def _inputs(name: str, inputs: Any, kernel: Tensor, data_format: Any) -> tuple[Tensor, int, bool]:
+def _inputs(
+    name: str, inputs: TensorLike, kernel: Tensor, data_format: str | None
+) -> tuple[Tensor, int, bool]:
     """(The inputs with channels last and in the dtype of the kernel, how many spatial axes,
     whether channels came first)."""
     x = as_tensor(as_tensor(inputs, name=name), kernel.dtype)
@@ -32,7 +34,9 @@ def _inputs(name: str, inputs: Any, kernel: Tensor, data_format: Any) -> tuple[T
     return arguments.channels_last(x) if first else x, rank, first
 
 
-def _taps(name: str, rank: int, strides: Any, padding: Any, dilation_rate: Any) -> dict[str, Any]:
+def _taps(
+    name: str, rank: int, strides: Sizes, padding: str, dilation_rate: Sizes
+) -> dict[str, Any]:
     """The attributes of a row that say where the taps lie."""
     return {
         "strides": arguments.spatial(name, "strides", strides, rank),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import config
 from ..graph.dtypes import float_type
 from ..graph.tensor import Tensor, apply
@@ -13,7 +11,7 @@ from .encoding import one_hot
 from .public import as_tensor, op
 
 
-def _predictions(name: str, output: Any) -> Tensor:
+def _predictions(name: str, output: TensorLike) -> Tensor:
     x = as_tensor(output, name=name)
     return as_tensor(x, float_type(x.dtype))
 

@@ -21,7 +21,10 @@ _MODES = ("constant", "empty", "linear_ramp", "maximum", "mean", "median", "mini
 
 @op
 def pad(
-    x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None
+    x: TensorLike,
+    pad_width: int | Sequence[Any],
+    mode: str = "constant",
+    constant_values: TensorLike | None = None,
 ) -> Tensor:
     """y = x with more values before and behind it, along each axis.
 
@@ -65,7 +68,7 @@ def pad(
     return x
 
 
-def _widths(pad_width: Any, x: Tensor) -> list[tuple[int, ...]]:
+def _widths(pad_width: int | Sequence[Any], x: Tensor) -> list[tuple[int, ...]]:
     """A pair (before, after) for each axis of x."""
     pairs = pad_width if isinstance(pad_width, (list, tuple)) else np.asarray(pad_width).tolist()
     pairs = pairs if isinstance(pairs, (list, tuple)) else [(pairs, pairs)]

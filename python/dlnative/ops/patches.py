@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..graph.tensor import Tensor, apply
@@ -26,10 +24,10 @@ class _Windows:
         self,
         name: str,
         sizes: tuple[int, ...],
-        kernel_size: Any,
-        dilation: Any,
-        padding: Any,
-        stride: Any,
+        kernel_size: Sizes,
+        dilation: Sizes,
+        padding: Sizes,
+        stride: Sizes,
     ) -> None:
         self.taps = arguments.spatial(name, "kernel_size", kernel_size, 2)
         self.padding = arguments.spatial(name, "padding", padding, 2, 0)
@@ -129,7 +127,7 @@ def _added(x: Tensor, places: np.ndarray, size: int) -> Tensor:
     return apply("scatter", zeros, places.reshape(-1), x, mode="add")
 
 
-def _image(name: str, x: Any, block_size: Any, data_format: Any) -> tuple[Tensor, int, bool]:
+def _image(name: str, x: TensorLike, block_size: int, data_format: str) -> tuple[Tensor, int, bool]:
     x = arguments.rank(name, as_tensor(x, name=name), 4, 4)
     block = arguments.at_least(name, "block_size", block_size, 2)
     return x, block, arguments.is_channels_first(name, data_format)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from . import arguments
 from .public import as_tensor, op
 
 
-def _inputs(name: str, inputs: Any, data_format: Any) -> tuple[Tensor, int, bool]:
+def _inputs(name: str, inputs: TensorLike, data_format: str | None) -> tuple[Tensor, int, bool]:
     """(The inputs with channels last, how many spatial axes, whether channels came first)."""
     x = as_tensor(inputs, name=name)
     if x.dtype not in FLOATS and name == "adaptive_average_pool":
@@ -29,19 +28,19 @@ def _inputs(name: str, inputs: Any, data_format: Any) -> tuple[Tensor, int, bool
 def _pool(
     name: str,
     row: str,
-    inputs: Any,
-    pool_size: Any,
-    strides: Any,
-    padding: Any,
-    data_format: Any,
+    inputs: TensorLike,
+    pool_size: Sizes,
+    strides: Sizes | None,
+    padding: str,
+    data_format: str | None,
 ) -> Tensor:
     x, rank, first = _inputs(name, inputs, data_format)
-    pool_size = arguments.spatial(name, "pool_size", pool_size, rank)
+    size = arguments.spatial(name, "pool_size", pool_size, rank)
     y = apply(
         f"{row}{rank}d",
         x,
-        pool_size=pool_size,
-        strides=pool_size if strides is None else arguments.spatial(name, "strides", strides, rank),
+        pool_size=size,
+        strides=size if strides is None else arguments.spatial(name, "strides", strides, rank),
         padding=arguments.choice(name, "padding", padding, ("valid", "same")),
     )
     return arguments.channels_first(y) if first else y
@@ -93,11 +92,13 @@ def average_pool(
     return _pool("average_pool", "avg_pool", inputs, pool_size, strides, padding, data_format)
 
 
-def _adaptive(name: str, row: str, inputs: Any, output_size: Any, data_format: Any) -> Tensor:
+def _adaptive(
+    name: str, row: str, inputs: TensorLike, output_size: Sizes, data_format: str | None
+) -> Tensor:
     """Along one axis after the other; the means and maxima of windows are those of their parts."""
     x, rank, first = _inputs(name, inputs, data_format)
-    output_size = arguments.spatial(name, "output_size", output_size, rank)
-    for axis, count in enumerate(output_size, 1):
+    counts = arguments.spatial(name, "output_size", output_size, rank)
+    for axis, count in enumerate(counts, 1):
         x = _along(f"{row}{rank}d", x, axis, count)
     return arguments.channels_first(x) if first else x
 

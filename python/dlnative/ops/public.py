@@ -17,11 +17,11 @@ import numpy as np
 from ..engines import eager as _eager  # noqa: F401  computes value tensors
 from ..graph.dtypes import dtype_of, strong
 from ..graph.tensor import Tensor, ValueTensor, apply, is_variable, traced_graph
-from ..graph.types import Result
+from ..graph.types import Result, TensorLike
 
 P = ParamSpec("P")
 
-FUNCTIONS: dict[str, Callable] = {}  # the public ops by name
+FUNCTIONS: dict[str, Callable[..., Any]] = {}  # the public ops by name
 
 
 def op(function: Callable[P, object]) -> Callable[P, Result]:
@@ -108,7 +108,7 @@ def _plain(result: Any, args: tuple[Any, ...]) -> Any:
     return result
 
 
-def as_tensor(x: Any, dtype: str | None = None, name: str = "dlnative.ops") -> Tensor:
+def as_tensor(x: TensorLike, dtype: str | None = None, name: str = "dlnative.ops") -> Tensor:
     """`x` as a tensor: itself, the tensor of a Variable, or a value tensor of arrays and numbers.
 
     Args:
@@ -117,23 +117,23 @@ def as_tensor(x: Any, dtype: str | None = None, name: str = "dlnative.ops") -> T
             `config.floatx()`.
         name: The op, for messages.
     """
+    tensor: Tensor
     if is_variable(x):
         graph = traced_graph()
-        x = ValueTensor(x.value) if graph is None else graph.variable(x)
-    elif not isinstance(x, Tensor):
-        if isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) or is_variable(v) for v in x):
-            from .joining import stack
+        tensor = ValueTensor(x.value) if graph is None else graph.variable(x)
+    elif isinstance(x, Tensor):
+        tensor = x
+    elif isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) or is_variable(v) for v in x):
+        from .joining import stack
 
-            x = stack(x)
-        else:
-            given = strong(dtype_of(x, name))
-            x = np.asarray(x)
-            if dtype == "float64" and x.dtype == np.float64:
-                given = dtype  # Python's numbers have the digits of float64
-            x = ValueTensor(x, given)
-    if dtype is not None and x.dtype != dtype:
-        x = apply("cast", x, dtype=dtype)
-    return x
+        tensor = stack(x)
+    else:
+        given = strong(dtype_of(x, name))
+        values = np.asarray(x)
+        if dtype == "float64" and values.dtype == np.float64:
+            given = dtype  # Python's numbers have the digits of float64
+        tensor = ValueTensor(values, given)
+    return tensor if dtype is None or tensor.dtype == dtype else apply("cast", tensor, dtype=dtype)
 
 
 def operand(x: Any) -> Any:

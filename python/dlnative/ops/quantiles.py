@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from ..graph.dtypes import FLOATS, float_type
 from ..graph.table import normalize_axes
@@ -146,7 +145,7 @@ def _picked(lines: Tensor, q: Tensor, method: str, skip_nan: bool) -> Tensor:
     return low_value if method == "lower" else high_value
 
 
-def _values(lines: Tensor, index: Tensor, last: Any, skip_nan: bool) -> Tensor:
+def _values(lines: Tensor, index: Tensor, last: Tensor | float, skip_nan: bool) -> Tensor:
     index = apply("maximum", apply("minimum", index, last), 0.0)
     index = apply("cast", index, dtype="int32")
     if not skip_nan:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from ..graph.dtypes import FLOATS, float_type, standard_dtype
 from ..graph.table import normalize_axes, normalize_axis
@@ -245,7 +244,9 @@ def logsumexp(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tenso
 
 
 @op
-def norm(x: TensorLike, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def norm(
+    x: TensorLike, ord: float | str | None = None, axis: Axes = None, keepdims: bool = False
+) -> Tensor:
     """y = the norm of vectors, or of matrices where there are two axes.
 
     Args:
@@ -278,7 +279,7 @@ def _root_of_squares(x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     return apply("sqrt", apply("sum", x * x, axis=axis, keepdims=keepdims))
 
 
-def _vector_norm(x: Tensor, ord: Any, axes: Sequence[int], keepdims: bool) -> Tensor:
+def _vector_norm(x: Tensor, ord: float | str, axes: Sequence[int], keepdims: bool) -> Tensor:
     if isinstance(ord, str) or ord != ord:
         raise ValueError(f"norm: expected a number as ord of a vector norm, received {ord!r}")
     if ord == 2:
@@ -296,7 +297,7 @@ def _vector_norm(x: Tensor, ord: Any, axes: Sequence[int], keepdims: bool) -> Te
     return apply("power", total, 1.0 / ord)
 
 
-def _matrix_norm(x: Tensor, ord: Any, axes: Sequence[int], keepdims: bool) -> Tensor:
+def _matrix_norm(x: Tensor, ord: float | str, axes: Sequence[int], keepdims: bool) -> Tensor:
     if ord in ("f", "fro"):
         return _root_of_squares(x, axes, keepdims)
     row, column = axes

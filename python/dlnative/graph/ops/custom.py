@@ -20,7 +20,9 @@ class CustomGradient(Op):
     view = True
     dtype_rule = dtypes.own
 
-    def infer(self, y: Tensor, *xs: Tensor, rule: Callable) -> Spec:
+    def infer(
+        self, y: Tensor, *xs: Tensor, rule: Callable[[Tensor], Sequence[Tensor | None]]
+    ) -> Spec:
         return same(y)
 
     def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
@@ -45,10 +47,10 @@ class NumpyFunction(Op):
     def infer(
         self,
         *xs: Tensor,
-        function: Callable,
+        function: Callable[..., Any],
         shapes: Sequence[Shape],
         dtypes: Sequence[str],
-        backward: Callable | None = None,
+        backward: Callable[..., Any] | None = None,
     ) -> Specs:
         return tuple(Spec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
 

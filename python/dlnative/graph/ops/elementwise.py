@@ -72,7 +72,7 @@ class Elementwise(Op):
         name: str,
         count: int,
         rule: DTypeRule,
-        gradient: Callable | None = None,
+        gradient: Callable[..., Any] | None = None,
         result: str | None = None,
         flops: int = 1,
     ) -> None:
@@ -125,7 +125,7 @@ def zeros_like(x: Tensor) -> Tensor:
 
 def unary(
     name: str,
-    gradient: Callable | None = None,
+    gradient: Callable[..., Any] | None = None,
     rule: DTypeRule = dtypes.floating,
     result: str | None = None,
     flops: int = 1,
@@ -137,8 +137,8 @@ def unary(
 
 def binary(
     name: str,
-    da: Callable | None = None,
-    db: Callable | None = None,
+    da: Callable[..., Any] | None = None,
+    db: Callable[..., Any] | None = None,
     rule: DTypeRule = dtypes.numeric,
     result: str | None = None,
     flops: int = 1,

@@ -31,7 +31,7 @@ def elastic_transform(
     interpolation: str = "bilinear",
     fill_mode: str = "reflect",
     fill_value: float = 0.0,
-    seed: Any = None,
+    seed: int | random.SeedGenerator | None = None,
     data_format: str | None = None,
 ) -> Tensor:
     """y[p] = images[p + alpha d[p]], d random normal numbers blurred by a Gaussian.

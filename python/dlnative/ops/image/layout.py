@@ -8,6 +8,7 @@ import numpy as np
 
 from ...graph.dtypes import FLOATS
 from ...graph.tensor import Tensor, ValueTensor, apply
+from ...graph.types import TensorLike
 from ..public import as_tensor
 
 
@@ -21,7 +22,7 @@ def channels_first(op: str, data_format: str | None) -> bool:
     return data_format == "channels_first"
 
 
-def one_of(op: str, name: str, value: Any, known: tuple) -> Any:
+def one_of(op: str, name: str, value: Any, known: tuple[Any, ...]) -> Any:
     """`value`, which must be one of those that are known."""
     if isinstance(value, bool) or value not in known:
         listed = ", ".join(map(repr, known))
@@ -29,7 +30,7 @@ def one_of(op: str, name: str, value: Any, known: tuple) -> Any:
     return value
 
 
-def images_of(op: str, images: Any, name: str = "images") -> Tensor:
+def images_of(op: str, images: TensorLike, name: str = "images") -> Tensor:
     """One image or a batch of images, as a tensor."""
     images = as_tensor(images, name=op)
     if images.ndim not in (3, 4):
@@ -40,7 +41,7 @@ def images_of(op: str, images: Any, name: str = "images") -> Tensor:
     return images
 
 
-def floats_of(op: str, images: Any, name: str = "images") -> Tensor:
+def floats_of(op: str, images: TensorLike, name: str = "images") -> Tensor:
     """The same, which must be floats."""
     images = images_of(op, images, name)
     if images.dtype not in FLOATS:
