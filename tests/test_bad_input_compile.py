@@ -141,8 +141,7 @@ COMPILE = {
         TypeError,
         r"loss_weights: expected every entry to be a number, received 'a'",
     ),
-    "run_eagerly": ({"run_eagerly": True}, ValueError, r"dlnative.engine\('numpy'\)"),
-    "jit_compile": ({"jit_compile": False}, ValueError, r"jit_compile=False"),
+    "run_eagerly": ({"run_eagerly": "yes"}, TypeError, r"run_eagerly True or False.*'yes'"),
     "steps_per_execution": (
         {"steps_per_execution": 0},
         ValueError,

@@ -81,11 +81,6 @@ CONSTRUCTORS = {
         TypeError,
         "constraint: expected a name",
     ),
-    "activity regularizer": (
-        lambda: conv(4, 3, activity_regularizer="l2"),
-        ValueError,
-        "activity_regularizer is not available",
-    ),
     "empty pool": (lambda: layers.MaxPooling2D(0), ValueError, "pool_size of at least 1"),
     "pooling padding": (lambda: layers.MaxPooling2D(2, padding="full"), ValueError, "padding"),
     "negative zeros": (lambda: layers.ZeroPadding2D(-1), ValueError, "padding"),

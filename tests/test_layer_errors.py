@@ -24,7 +24,7 @@ CONSTRUCTORS = [
         TypeError,
         "constraint must.*received 2",
     ),
-    (lambda: layers.Dense(3, activity_regularizer="l2"), ValueError, "activity_regularizer"),
+    (lambda: layers.Dense(3, activity_regularizer="l7"), ValueError, "regularizer.*l7"),
     (lambda: layers.Dense(3, activaton="relu"), ValueError, "Did you mean 'activation'"),
     (lambda: layers.Dense(3, name="a/b"), ValueError, "'/'"),
     (lambda: layers.Dense(3, name=3), TypeError, "name"),

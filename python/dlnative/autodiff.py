@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import config, engines
+from .engines.immediate import ImmediateGraph, ImmediateTensor
 from .graph import Graph, Tensor
-from .graph.tensor import Tracing
+from .graph.tensor import Tracing, ValueTensor, is_variable, traced_graph
 from .losses.labels import check_class_numbers
 from .plan import gradients
+from .utils import nest
 
 if TYPE_CHECKING:
     from .graph.types import ArrayLike, Shape
@@ -21,33 +24,145 @@ if TYPE_CHECKING:
 
 KEPT = 8  # evaluations per function, one per list of shapes
 
+_runs = itertools.count()  # numbers runs op by op, for their random masks
+
 
 def value_and_grad(
-    model: Any, loss: Identifier, dtype: str | None = None, training: bool = True
-) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
-    """A function that computes the loss and its gradient with respect to every trainable variable.
+    function: Any,
+    variables: Any = None,
+    *options: Any,
+    has_aux: bool = False,
+    dtype: str | None = None,
+    training: bool = True,
+) -> Callable[..., Any]:
+    """A function that computes a value and its gradients.
+
+    There are two forms:
+
+    * `value_and_grad(fn, variables, has_aux=False)(*args)`: `fn(*args)` returns a scalar, made of
+      layers, `dlnative.ops` and losses; the result is (value, gradients) with one gradient per
+      variable, in their order, 0 where the value does not depend on it. With `has_aux` `fn` returns
+      (scalar, anything else), and the result is ((scalar, anything else), gradients). Outside of a
+      step it computes at once, op by op, and arguments and results are arrays; variables that
+      layers assign to, such as moving statistics, are written. In a step that is being made, such
+      as `train_step`, arguments and results are its tensors.
+    * `value_and_grad(model, loss)(x, y)`: the loss of a model on a batch, as one program that is
+      kept for the next call; the gradients are a dict of arrays by the paths of all trainable
+      variables.
 
     Args:
-        model: A built model or layer.
-        loss: Name of a loss, a loss object, or a function (y_true, y_pred) -> scalar tensor.
-        dtype: "float32" or "float64": the precision to compute in, whatever the variables have; by
-            default the variables' own.
+        function: A function; or a built model or layer.
+        variables: The variables to differentiate by; or the loss: its name, a loss object, or a
+            function (y_true, y_pred) -> scalar tensor.
+        has_aux: Whether `function` returns a pair, the scalar first.
+        dtype: Of the second form: "float32" or "float64", the precision to compute in, whatever the
+            variables have; by default the variables' own.
         training: What the layers see as `training`. In training every call moves the moving
             statistics of batch normalization, as a training step does.
 
     Returns:
-        A function (x, y) -> (loss, gradients): a float, and a dict of arrays by variable path.
+        A function, as above.
 
     Raises:
-        TypeError, ValueError: `loss` is no loss.
+        TypeError: Arguments that are of neither form, no loss, or a value that is no scalar tensor.
+        ValueError: An op on the way to a variable has no gradient.
 
     Example:
         >>> import numpy as np, dlnative
         >>> model = dlnative.Sequential([dlnative.Input((2,)), dlnative.layers.Dense(1)])
-        >>> loss, grads = dlnative.value_and_grad(model, "mse")(np.ones((4, 2)), np.zeros((4, 1)))
+        >>> x, y = np.ones((4, 2)), np.zeros((4, 1))
+        >>> def loss_of_batch(x, y):
+        ...     return dlnative.ops.mean(dlnative.ops.square(model(x) - y))
+        >>> variables = model.trainable_variables
+        >>> loss, grads = dlnative.value_and_grad(loss_of_batch, variables)(x, y)
+        >>> [g.shape for g in grads]
+        [(2, 1), (1,)]
+        >>> loss, grads = dlnative.value_and_grad(model, "mse")(x, y)
         >>> sorted(g.shape for g in grads.values())
         [(1,), (2, 1)]
     """
+    from .layers.tracking import is_layer
+
+    if is_layer(function):
+        if options:
+            dtype, training = (*options, training)[:2]
+        return _of_model(function, variables, dtype, training)
+    if options:
+        (has_aux,) = options
+    if not callable(function) or not _are_variables(variables):
+        raise TypeError(
+            "value_and_grad: expected a function and a list of Variables, or a model and a loss, "
+            f"received {type(function).__name__} and {variables!r}"
+        )
+    return _of_function(function, list(variables), has_aux, training)
+
+
+def _are_variables(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(is_variable(v) for v in value)
+
+
+def _of_function(
+    function: Callable[..., Any], variables: Sequence[Any], has_aux: bool, training: bool
+) -> Callable[..., Any]:
+    def in_trace(*args: Any, **kwargs: Any) -> tuple[Any, list]:
+        graph: Any = traced_graph()
+        first, at = graph.begin_function(variables)
+        returned = function(*args, **kwargs)
+        if has_aux and not (isinstance(returned, tuple) and len(returned) == 2):
+            raise TypeError(
+                "value_and_grad: with has_aux the function must return a pair (scalar, anything "
+                f"else), it returned {type(returned).__name__}"
+            )
+        value, aux = returned if has_aux else (returned, None)
+        value = graph.result(value, "value_and_grad: the function")
+        if value.shape != ():
+            raise TypeError(
+                "value_and_grad: the function must return a scalar, it returned shape "
+                f"{value.shape}"
+            )
+        grads = [
+            graph.constant(np.zeros(v.shape, v.dtype)) if g is None else g
+            for v, g in zip(variables, gradients(graph, value, at, first=first), strict=True)
+        ]
+        return ((value, aux) if has_aux else value), grads
+
+    def run(*args: Any, **kwargs: Any) -> tuple[Any, list]:
+        if traced_graph() is not None:
+            return in_trace(*args, **kwargs)
+        return run_at_once(in_trace, *args, training=training, **kwargs)
+
+    return run
+
+
+def run_at_once(
+    function: Callable[..., Any], *args: Any, training: bool = True, **kwargs: Any
+) -> Any:
+    """Runs a function of tensors on arrays, op by op; arrays among its results are NumPy's.
+
+    What it assigns to Variables is written.
+    """
+    graph = ImmediateGraph(training=training, step=next(_runs))
+
+    def given(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            dtype = value.dtype.name
+            return graph.constant(value, config.floatx() if dtype == "float64" else None)
+        return graph.constant(value.value) if isinstance(value, ValueTensor) else value
+
+    def result(value: Any) -> Any:
+        return np.array(value.value) if isinstance(value, ImmediateTensor) else value
+
+    with Tracing(graph):
+        tensors = nest.map_structure(given, args)
+        options = nest.map_structure(given, kwargs)
+        results = function(*tensors, **options)
+    graph.commit()
+    return nest.map_structure(result, results)
+
+
+def _of_model(
+    model: Any, loss: Identifier, dtype: str | None, training: bool
+) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
     from . import losses
 
     known = losses.as_loss(loss)

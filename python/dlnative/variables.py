@@ -15,6 +15,7 @@ import numpy as np
 from .changes import TrackedAttribute
 from .graph.dtypes import standard_dtype
 from .graph.operators import Operators
+from .graph.refusals import ValueNeeded
 from .graph.table import table
 from .graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
 
@@ -129,14 +130,20 @@ class Variable:
         view.flags.writeable = False
         return view
 
-    def _untraced(self, wanted: str) -> None:
-        """Raises where a program is being made, for which the present values are not the right."""
-        if traced_graph() is not None:
-            raise TypeError(
-                f"{wanted} of Variable '{self.path}' in a call that becomes part of a program: "
-                "the program reads and writes it later and many times. Use the Variable itself in "
-                "operators and dlnative.ops"
-            )
+    def _present(self, wanted: str) -> np.ndarray:
+        """The present values; raises where a program is being made, for which they are not the
+        right ones.
+        """
+        graph: Any = traced_graph()
+        if graph is None:
+            return self._value
+        if graph.is_immediate:
+            return graph.variable(self).value
+        raise ValueNeeded(
+            f"{wanted} of Variable '{self.path}' in a call that becomes part of a program: "
+            "the program reads and writes it later and many times. Use the Variable itself in "
+            "operators and dlnative.ops"
+        )
 
     @property
     def array(self) -> np.ndarray:
@@ -168,8 +175,7 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """A copy of the values."""
-        self._untraced("numpy()")
-        return self._value.copy()
+        return self._present("numpy()").copy()
 
     def assign(self, value: TensorLike) -> Any:
         """Overwrites the values in place.
@@ -235,10 +241,12 @@ class Variable:
         return {**self.__dict__, "_value": self._value.copy(), "_placed": False, "_buffer": None}
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        self._untraced("The array")
-        if copy is False and (dtype is None or dtype == self._value.dtype):
-            return self.value
-        return np.array(self._value, dtype=dtype)
+        value = self._present("The array")
+        if copy is False and (dtype is None or dtype == value.dtype):
+            view = value.view()
+            view.flags.writeable = False
+            return view
+        return np.array(value, dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Tensor) for x in inputs):
@@ -249,7 +257,7 @@ class Variable:
     def _numpy_function(
         self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        self._untraced(f"np.{ufunc.__name__}")
+        self._present(f"np.{ufunc.__name__}")
         values = (x.value if isinstance(x, Variable) else x for x in inputs)
         return getattr(ufunc, method)(*values, **kwargs)
 
@@ -257,8 +265,8 @@ class Variable:
         return f"<Variable path={self.path} shape={self.shape} dtype={self.dtype}>"
 
     def __format__(self, spec: str) -> str:
-        self._untraced("The format")
-        return format(repr(self) if self.shape else self._value.item(), spec)
+        value = self._present("The format")
+        return format(repr(self) if self.shape else value.item(), spec)
 
     def __float__(self) -> float:
         return self._as_number(float)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from .. import _core
 from ..graph.tensor import is_variable
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
+from .stepping import run_steps
 
 if TYPE_CHECKING:
     from ..graph.tensor import Graph, Node, Tensor
@@ -110,20 +110,7 @@ class NumpyFunction:
         epoch: int = 0,
     ) -> int:
         """Runs up to `steps` steps; see NativeFunction.run."""
-        start = time.monotonic()
-        for s in range(steps):
-            batch, samples = [], None
-            for feed, array in zip(self.feeds, arrays):
-                rows = feed.shape[0]
-                span = slice(first + s * rows, first + (s + 1) * rows)
-                batch.append(np.asarray(array[span if indices is None else indices[span]]))
-                if samples is None:
-                    numbers = np.arange(span.start, span.stop)
-                    samples = numbers if indices is None else np.asarray(indices)[span]
-            results = self._step(batch, step + s, epoch, samples)
-            for target, result in zip(out or (), results):
-                rows = result.shape[0]
-                target[first + s * rows : first + (s + 1) * rows] = result
-            if max_seconds is not None and time.monotonic() - start >= max_seconds:
-                return s + 1
-        return steps
+        rows = [feed.shape[0] for feed in self.feeds]
+        return run_steps(
+            self._step, rows, arrays, indices, first, steps, step, max_seconds, out, epoch
+        )

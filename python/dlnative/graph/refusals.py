@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+
+class ValueNeeded(TypeError):
+    """Code asks for the value of a tensor that a program has yet to compute."""
+
+
 _VALUES = "it has no values yet; call a model or a layer on a NumPy array to get values"
 
 _PROTOCOLS = {
@@ -28,6 +33,7 @@ _PROTOCOLS = {
     "an index": ("index", _VALUES),
     "NumPy": ("array", f"{_VALUES}. Inside a model use dlnative.ops"),
 }
+_OF_VALUES = ("bool()", "float()", "int()", "complex()", "an index", "NumPy")  # the others: of none
 
 
 class Refusals:
@@ -35,10 +41,18 @@ class Refusals:
 
     __slots__ = ()
 
+    def numpy(self) -> Any:
+        raise ValueNeeded(f"numpy() of the symbolic tensor {self!r}: {_VALUES}.")
+
+    def item(self) -> Any:
+        raise ValueNeeded(f"item() of the symbolic tensor {self!r}: {_VALUES}.")
+
 
 def _refusal(symbol: str, reason: str) -> Callable[..., NoReturn]:
+    kind = ValueNeeded if symbol in _OF_VALUES else TypeError
+
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError(f"{symbol} of the symbolic tensor {self!r}: {reason}.")
+        raise kind(f"{symbol} of the symbolic tensor {self!r}: {reason}.")
 
     return refuse
 

@@ -109,38 +109,25 @@ class Tensor(Operators):
         return self
 
 
-class ValueTensor(Tensor):
-    """A tensor whose values are known: what user code and compositions see of arrays.
+class Valued:
+    """What a tensor can do whose values are known: it converts to NumPy and to Python's numbers."""
 
-    Its operators are those of all tensors, with the same ops and the same promotion of dtypes, and
-    they compute at once. It converts to NumPy and to Python's numbers.
-    """
-
-    __slots__ = ("value",)
-    is_symbolic = False
-
-    def __init__(self, value: Any, dtype: DTypeLike | None = None) -> None:
-        self.value = np.asarray(value, dtype)
-        super().__init__(self.value.shape, self.value.dtype.name)
+    __slots__ = ()
+    value: np.ndarray
+    shape: tuple
 
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array."""
         return self.value
 
     def __repr__(self) -> str:
-        return f"<Tensor shape={self.shape} dtype={self.dtype}\n{self.value}>"
+        return f"<Tensor shape={self.shape} dtype={self.value.dtype.name}\n{self.value}>"
 
     def __format__(self, spec: str) -> str:
         return format(self.value.item() if spec and not self.shape else self.value, spec)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype) if copy is not False else self.value
-
-    def _numpy_function(
-        self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        values = (x.value if isinstance(x, ValueTensor) else x for x in inputs)
-        return getattr(ufunc, method)(*values, **kwargs)
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -163,6 +150,27 @@ class ValueTensor(Tensor):
     def item(self) -> bool | int | float:
         """The one value as a Python number."""
         return self.value.item()
+
+
+class ValueTensor(Valued, Tensor):
+    """A tensor whose values are known: what user code and compositions see of arrays.
+
+    Its operators are those of all tensors, with the same ops and the same promotion of dtypes, and
+    they compute at once.
+    """
+
+    __slots__ = ("value",)
+    is_symbolic = False
+
+    def __init__(self, value: Any, dtype: DTypeLike | None = None) -> None:
+        self.value = np.asarray(value, dtype)
+        super().__init__(self.value.shape, self.value.dtype.name)
+
+    def _numpy_function(
+        self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        values = (x.value if isinstance(x, ValueTensor) else x for x in inputs)
+        return getattr(ufunc, method)(*values, **kwargs)
 
 
 class StepScalar(Tensor):
@@ -225,8 +233,13 @@ class Graph:
         training: What layers see as their `training` argument.
     """
 
+    tensor_class: type[Tensor] = Tensor
+    scalar_class: type[Tensor] = StepScalar
+    is_immediate = False  # whether tensors have values as soon as they are made
+
     def __init__(self, training: bool | None = False) -> None:
         self.training = training
+        self.losses: list[tuple[Any, Tensor]] = []  # (layer, scalar) of `add_loss`
         self.nodes: list[Node] = []
         self.feeds: list[Tensor] = []
         self.leaves: dict[int, Tensor] = {}  # id of a Variable -> its tensor
@@ -244,7 +257,8 @@ class Graph:
 
     def feed(self, shape: Iterable[Size], dtype: str, name: str | None = None) -> Tensor:
         """A new feed tensor; feeds are numbered in the order of creation."""
-        tensor = Tensor(shape, dtype, self, source=Feed(len(self.feeds), name), name=name)
+        source = Feed(len(self.feeds), name)
+        tensor = self.tensor_class(shape, dtype, self, source=source, name=name)
         self.feeds.append(tensor)
         return tensor
 
@@ -264,11 +278,33 @@ class Graph:
         In an `only_where` block that counts in the steps in which the condition is true.
         """
         condition = self.condition
+        if is_variable(tensor.source) and tensor.source is not variable:
+            # The variable is not the other one, whose gradient does not go through it.
+            tensor = apply("reshape", tensor, shape=tensor.shape)
         before = self.assigned.get(id(variable))
         if before is not None and condition is not None and before[2] is not condition:
             tensor = apply("where", condition, tensor, self.variable(variable))
             condition = None
         self.assigned[id(variable)] = variable, tensor, condition
+
+    def begin_function(self, variables: Iterable[Any]) -> tuple[int, list[Tensor]]:
+        """Prepares for a function that is to be differentiated by `variables`.
+
+        Each of them becomes a tensor of its own, and no number is shared with what was computed
+        before, which is constant to the function.
+
+        Returns:
+            The number of its first node, and the tensors that the variables are.
+        """
+        self._scalars.clear()
+        tensors = []
+        for variable in variables:
+            tensor = self.variable(variable)
+            if id(variable) in self.assigned:
+                tensor = apply("reshape", tensor, shape=tensor.shape)
+                self.assigned[id(variable)] = variable, tensor, None
+            tensors.append(tensor)
+        return len(self.nodes), tensors
 
     @contextlib.contextmanager
     def only_where(self, condition: Tensor) -> Iterator[None]:
@@ -296,7 +332,7 @@ class Graph:
         """The tensor that stands for the values at the beginning of the step (one per graph)."""
         tensor = self.leaves.get(id(variable))
         if tensor is None:
-            kind = StepScalar if _is_step_scalar(variable) else Tensor
+            kind = self.scalar_class if _is_step_scalar(variable) else self.tensor_class
             tensor = kind(
                 variable.shape, str(variable.dtype), self, source=variable, name=variable.name
             )
@@ -312,10 +348,10 @@ class Graph:
         # By way of an array a Python number wraps where it does not fit, as it does eagerly.
         value = np.array(np.asarray(value), dtype=dtype, order="C")
         if value.ndim:
-            return Tensor(value.shape, value.dtype.name, self, source=value)
+            return self.tensor_class(value.shape, value.dtype.name, self, source=value)
         key = value.tobytes(), value.dtype
         if key not in self._numbers:
-            self._numbers[key] = Tensor((), value.dtype.name, self, source=value)
+            self._numbers[key] = self.tensor_class((), value.dtype.name, self, source=value)
         return self._numbers[key]
 
     def result(self, value: Any, what: str) -> Tensor:
@@ -371,8 +407,10 @@ class Graph:
                 return self._scalars[key]
         specs, attributes = op.check_call(inputs, attributes)
         node = Node(op, inputs, attributes, self.scope, self.composite)
+        plain = self.tensor_class
+        numbers = self.scalar_class if kind is StepScalar else plain
         node.outputs = tuple(
-            (kind if spec.dtype in STEP_DTYPES else Tensor)(spec.shape, spec.dtype, self, node, i)
+            (numbers if spec.dtype in STEP_DTYPES else plain)(spec.shape, spec.dtype, self, node, i)
             for i, spec in enumerate((specs,) if isinstance(specs, Spec) else specs)
         )
         self.nodes.append(node)

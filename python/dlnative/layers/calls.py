@@ -17,6 +17,7 @@ from ..graph.tensor import Tracing, apply, traced_graph
 from ..utils import nest
 from ..variables import Variable
 from . import messages, tracking
+from .extra_losses import forget_losses, keep_losses
 
 
 class _AtWork(threading.local):
@@ -134,6 +135,7 @@ def call_in_graph(layer, graph, args, kwargs):
     given = "training" in kwargs  # as Keras: None that is given is no training, not the default
     training = kwargs.pop("training", None)
     scope, was_training = graph.scope, graph.training
+    is_outermost = not _at_work.layers
     if training is not None:
         graph.training = bool(training)
     try:
@@ -156,6 +158,8 @@ def call_in_graph(layer, graph, args, kwargs):
             args = nest.map_structure(argument, args)
             kwargs = {key: nest.map_structure(option, value) for key, value in kwargs.items()}
             layer._check_inputs(args, kwargs)
+            if is_outermost:
+                forget_losses(layer, graph)
             if not layer.built:
                 layer._build_for(args, kwargs)
                 layer._check_inputs(args, kwargs)
@@ -163,7 +167,9 @@ def call_in_graph(layer, graph, args, kwargs):
                 kwargs["training"] = graph.training
             outputs = layer.call(*args, **kwargs)
             what = f"{messages.describe(layer)}: its call"
-            return nest.map_structure(lambda v: graph.result(v, what), outputs)
+            outputs = nest.map_structure(lambda v: graph.result(v, what), outputs)
+            layer._regularize_activity(graph, outputs)
+            return outputs
     except (ValueError, TypeError, NotImplementedError) as error:
         messages.locate(error, layer)
         raise
@@ -231,12 +237,17 @@ def call_on_arrays(layer, args, kwargs):
     """Computes the layer on arrays; the program is kept for the next call of the same shapes."""
     args = as_arrays(layer, args)
     arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
-    run, structure, used, draws = _program(layer, args, kwargs, arrays)
+    run, structure, used, draws, owners = _program(layer, args, kwargs, arrays)
     step = 0
     if draws:
         step = layer.__dict__.get("_eager_steps", 0)
         layer.__dict__["_eager_steps"] = step + 1
-    results = iter(run(*[arrays[i] for i in used], step=step) if run else ())
+    values = run(*[arrays[i] for i in used], step=step) if run else ()
+    if owners:
+        count = len(values) - len(owners)
+        keep_losses(layer, owners, values[count:])
+        values = values[:count]
+    results = iter(values)
 
     def result(tensor):
         if tensor.node is not None:
@@ -285,9 +296,10 @@ def _compile(layer, args, kwargs, arena=None):
         {key: nest.map_structure(feed, value) for key, value in kwargs.items()},
     )
     computed = [t for t in nest.flatten(structure) if t.node is not None]
+    computed += [apply("reshape", term, shape=()) for _, term in graph.losses]
     run = engines.build(graph, computed, arena=arena) if computed else None
     draws = any(node.op.random or node.op.per_sample for node in graph.nodes)
-    return run, structure, range(len(graph.feeds)), draws
+    return run, structure, range(len(graph.feeds)), draws, [owner for owner, _ in graph.losses]
 
 
 def _signature(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import config as settings
+from .. import regularizers
 from ..utils import nest, signatures
 from . import messages
 from .state import LayerState
@@ -16,6 +17,8 @@ class Configurable(LayerState):
     def get_config(self):
         """Constructor arguments, as plain values, that make the same layer again."""
         config = {"name": self.name, "trainable": self._trainable, "dtype": self._dtype}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         if type(self).get_config is Configurable.get_config:
             config = {**self._automatic_config(), **config}
             known = signatures.constructor_parameters(type(self))
@@ -39,9 +42,9 @@ class Configurable(LayerState):
                 found[parameter.name] = object()  # cannot be given by name
             elif parameter.kind is not parameter.VAR_POSITIONAL:
                 found[parameter.name] = value
-        for key, default in (("activity_regularizer", None), ("autocast", True)):
-            if found.get(key, default) is default:
-                found.pop(key, None)
+        found.pop("activity_regularizer", None)
+        if found.get("autocast", True) is True:
+            found.pop("autocast", None)
         for key, value in found.items():
             plain = (str, int, float, bool, type(None))
             if not all(isinstance(leaf, plain) for leaf in nest.flatten(value)):

@@ -245,7 +245,7 @@ class Conv1D(Conv):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -262,7 +262,7 @@ class Conv1D(Conv):
         >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
         array([1., 3., 5.], dtype=float32)
 
-    Differs from Keras: `activity_regularizer`, LoRA and "channels_first" are not
+    Differs from Keras: LoRA and "channels_first" are not
     available; only the batch size may be None.
     """
 
@@ -293,7 +293,7 @@ class Conv2D(Conv):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -312,7 +312,7 @@ class Conv2D(Conv):
         >>> [w.shape for w in layer.weights]
         [(3, 3, 1, 8), (8,)]
 
-    Differs from Keras: `activity_regularizer`, LoRA and "channels_first" are not
+    Differs from Keras: LoRA and "channels_first" are not
     available; only the batch size may be None.
     """
 

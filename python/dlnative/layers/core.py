@@ -136,7 +136,7 @@ class Dense(UnaryLayer):
         bias_initializer: See `initializers.get`.
         kernel_regularizer: See `regularizers.get`.
         bias_regularizer: See `regularizers.get`.
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint: See `constraints.get`.
         bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
@@ -154,7 +154,7 @@ class Dense(UnaryLayer):
         >>> [w.shape for w in layer.weights]
         [(4, 3), (3,)]
 
-    Differs from Keras: `activity_regularizer`, LoRA and quantization are not
+    Differs from Keras: LoRA and quantization are not
     available.
     """
 

@@ -28,7 +28,7 @@ class DepthwiseConv2D(Convolution):
         use_bias: Whether to add a bias.
         depthwise_initializer, bias_initializer: See `initializers.get`.
         depthwise_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `Layer`.
         depthwise_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -42,7 +42,7 @@ class DepthwiseConv2D(Convolution):
         >>> DepthwiseConv2D(3, depth_multiplier=2)(Input((8, 8, 5))).shape
         (None, 6, 6, 10)
 
-    Differs from Keras: `activity_regularizer` and "channels_first" are not available;
+    Differs from Keras: "channels_first" is not available;
     only the batch size may be None.
     """
 
@@ -118,7 +118,7 @@ class SeparableConv2D(Convolution):
         use_bias: Whether to add a bias.
         depthwise_initializer, pointwise_initializer, bias_initializer: See `initializers.get`.
         depthwise_regularizer, pointwise_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `Layer`.
         depthwise_constraint, pointwise_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 

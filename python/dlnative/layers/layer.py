@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import changes
+from .. import changes, regularizers
 from ..dtype_policies import DTypePolicy
 from ..graph import Graph, Tensor
 from ..graph.dtypes import dtype_of
@@ -18,6 +18,7 @@ from ..utils import nest, overrides, signatures
 from ..variables import Variable
 from . import calls, messages, tracking
 from .configurable import Configurable, float_dtype
+from .extra_losses import ExtraLosses, own_metrics
 from .input_spec import check_input_spec
 from .weights import WeightOwner
 
@@ -48,7 +49,7 @@ def _recorded(build):
     return wrapper
 
 
-class Layer(WeightOwner, Configurable):
+class Layer(WeightOwner, ExtraLosses, Configurable):
     """Base class of all layers.
 
     A layer is called on symbolic tensors (from `Input`, to describe a model), on NumPy arrays
@@ -64,7 +65,8 @@ class Layer(WeightOwner, Configurable):
       are plain values, they are remembered.
 
     Args:
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `regularizers.get`: divided by the size
+            of the batch it becomes a term of the loss.
         trainable: Whether training may change the weights.
         dtype: "float32" or "float64", of weights and computation, or a DTypePolicy;
             `config.floatx()` by default.
@@ -72,8 +74,7 @@ class Layer(WeightOwner, Configurable):
         name: Name in the model; "dense", "dense_1", ... by default.
 
     Raises:
-        ValueError: An unknown argument, a dtype that is not available, a name with "/", or an
-            `activity_regularizer`.
+        ValueError: An unknown argument, a dtype that is not available, or a name with "/".
         TypeError: An argument of the wrong type.
 
     Example:
@@ -91,7 +92,7 @@ class Layer(WeightOwner, Configurable):
         >>> Affine(4)(np.ones((2, 3))).shape
         (2, 4)
 
-    Differs from Keras: `activity_regularizer` and masks are not available.
+    Differs from Keras: masks are not available.
     """
 
     is_layer = True
@@ -131,8 +132,6 @@ class Layer(WeightOwner, Configurable):
         **kwargs,
     ):
         overrides.refuse_overrides(self, overrides.LAYER)
-        if not self.is_model:
-            overrides.refuse_overrides(self, overrides.SUBLAYER)
         kind = type(self).__name__
         input_dim = kwargs.pop("input_dim", None)
         input_shape = kwargs.pop("input_shape", None if input_dim is None else (input_dim,))
@@ -146,14 +145,10 @@ class Layer(WeightOwner, Configurable):
             raise ValueError(f"{kind}: a name must not be empty or contain '/', received {name!r}")
         if not isinstance(trainable, (bool, np.bool_)):
             raise TypeError(f"{kind} '{name}': expected trainable True or False, not {trainable!r}")
-        if activity_regularizer is not None:
-            raise ValueError(
-                f"{kind} '{name}': activity_regularizer is not available; "
-                "penalise weights with kernel_regularizer, or add a term to the loss"
-            )
         self.__dict__.update(
             name=name,
             autocast=autocast,
+            activity_regularizer=regularizers.get(activity_regularizer),
             _trainable=bool(trainable),
             _dtype=float_dtype(f"{kind} '{name}'", dtype),
             _input_shape_argument=input_shape,
@@ -211,6 +206,11 @@ class Layer(WeightOwner, Configurable):
     def input_dtype(self):
         """Dtype that arrays are converted to."""
         return self._dtype
+
+    @property
+    def metrics(self):
+        """The Metrics among the attributes."""
+        return list(own_metrics(self))
 
     @property
     def path(self):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .calls import LayerCall
@@ -20,6 +22,8 @@ class LayerState:
     name: str
     built: bool
     autocast: bool
+    activity_regularizer: Any
+    trainable_variables: Any
     supports_masking: bool
     input_spec: InputSpec | list[InputSpec] | None
     _trainable: bool

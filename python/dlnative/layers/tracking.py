@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import Tensor
+from ..random import seeds
+from ..random.seed_generator import SeedGenerator
 from ..variables import Variable
 
 
@@ -144,6 +146,31 @@ class Rollback:
             return
         for each, state in self.saved:
             restore(each, state)
+
+
+class Attributes:
+    """What a model, its layers and the random state are, to be put back.
+
+    Args:
+        layer: The model.
+    """
+
+    def __init__(self, layer):
+        self.saved = [(each, snapshot(each)) for each in all_layers(layer)]
+        self.seeds = seeds.get_state()
+        self.generators = [
+            (value.state, value.state.numpy())
+            for each, _ in self.saved
+            for value in vars(each).values()
+            if isinstance(value, SeedGenerator)
+        ]
+
+    def restore(self):
+        for each, state in self.saved:
+            restore(each, state)
+        seeds.set_state(self.seeds)
+        for variable, value in self.generators:
+            variable.assign(value)
 
 
 def restore(layer, state):

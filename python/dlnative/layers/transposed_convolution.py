@@ -104,7 +104,7 @@ class Conv1DTranspose(ConvTranspose):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -144,7 +144,7 @@ class Conv2DTranspose(ConvTranspose):
         use_bias: Whether to add a bias.
         kernel_initializer, bias_initializer: See `initializers.get`.
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
-        activity_regularizer: Must be None.
+        activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint, bias_constraint: See `constraints.get`.
         **kwargs: `name`, `dtype`, `trainable`.
 

@@ -181,11 +181,6 @@ class WeightOwner(LayerState):
     trainable_weights = trainable_variables
     non_trainable_weights = non_trainable_variables
 
-    @property
-    def losses(self):
-        """Penalties of the regularized weights at their present values, as numbers."""
-        return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer]
-
     def get_weights(self):
         """Copies of the values of `weights`, in their order."""
         return [v.numpy() for v in self.weights]

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import config, initializers
 from ..changes import Tracked
-from ..graph.tensor import Tensor, Tracing, ValueTensor
+from ..graph.tensor import Tensor, Tracing, ValueTensor, traced_graph
 from ..losses.base import FLOATS
 from ..naming import auto_name
 from ..utils.serialization import Identifier
@@ -50,11 +50,14 @@ class Metric(Tracked):
     _direction: str | None = (
         None  # "up" or "down": which way is better, for callbacks that compare epochs
     )
+    is_several = False  # whether its result is made of the results of other metrics
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "update_state" in cls.__dict__:
             setattr(cls, "update_state", _on_tensors(cls.update_state))  # noqa: B010
+        if "result" in cls.__dict__:
+            setattr(cls, "result", _when_needed(cls.result))  # noqa: B010
 
     def __init__(self, dtype: str | None = None, name: str | None = None) -> None:
         if dtype is not None and dtype not in FLOATS:
@@ -183,6 +186,64 @@ def _on_tensors(update_state: Callable[..., None]) -> Callable[..., None]:
         )
 
     return update
+
+
+class Result(Tensor):
+    """The result of a metric in a program that is being made.
+
+    Who only reports it, as a step of one's own does, reads it from the state after the step:
+    nothing is computed in the program. Whatever else is done with it makes it the tensor that
+    `result` computes of the state as it then stands.
+    """
+
+    __slots__ = ("compute", "metric")
+
+    def __init__(self, metric: Metric, compute: Callable[[], Any]) -> None:
+        self.metric = metric
+        self.compute = compute
+
+    def __getattr__(self, name: str) -> Any:  # of a slot that has no value yet
+        if name not in Tensor.__slots__:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
+        graph: Any = traced_graph()
+        result = graph.result(self.compute(), f"result of metric '{self.metric.name}'")
+        for slot in Tensor.__slots__:
+            if slot != "__weakref__":
+                setattr(self, slot, getattr(result, slot))
+        return getattr(result, name)
+
+    def __repr__(self) -> str:
+        return f"<result of metric '{self.metric.name}'>"
+
+
+def _when_needed(result: Callable[..., Any]) -> Callable[..., Any]:
+    """`result` that in a program is computed when it is needed."""
+
+    @functools.wraps(result)
+    def in_any_graph(self: Metric, *args: Any, **kwargs: Any) -> Any:
+        graph = traced_graph()
+        if graph is None or self.is_several:
+            return result(self, *args, **kwargs)
+        if graph.is_immediate:
+            return _as_it_stands(graph, self, lambda: result(self, *args, **kwargs))
+        if type(self).result is not in_any_graph:  # super().result() within one
+            return result(self, *args, **kwargs)
+        return Result(self, lambda: result(self, *args, **kwargs))
+
+    return in_any_graph
+
+
+def _as_it_stands(graph: Any, metric: Metric, compute: Callable[[], Any]) -> Any:
+    """What `compute` makes of the state that a metric has in a graph that computes at once."""
+    before = [(v, v._value) for v in metric.variables]
+    try:
+        for v, _ in before:
+            v._value = graph.variable(v).value
+        with Tracing(None):
+            return compute()
+    finally:
+        for v, value in before:
+            v._value = value
 
 
 def _as_values(value: Any) -> Any:

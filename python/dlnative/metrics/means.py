@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph.tensor import Tensor, ValueTensor, apply
+from ..graph.tensor import Tensor, ValueTensor, apply, traced_graph
 from ..losses.base import as_labels, as_predictions, match_weight, reshape, run_op
 from ..losses.options import checked_arguments
 from .base import Metric
@@ -75,6 +75,11 @@ class Mean(Metric):
 
     def result(self) -> float:
         """The mean so far."""
+        if traced_graph() is not None:
+            state: Any = self.state
+            return apply(
+                "where", state[1] == 0.0, 0.0, state[0] / apply("maximum", state[1], 1e-300)
+            )
         total, count = self.state.value.tolist()
         return total / count if count else 0.0
 
@@ -114,7 +119,8 @@ class Sum(Metric):
 
     def result(self) -> float:
         """The sum so far."""
-        return self.total
+        state: Any = self.state
+        return state[0] if traced_graph() is not None else self.total
 
 
 def accumulate(state: Variable, values: Any, weight: Any = None) -> None:

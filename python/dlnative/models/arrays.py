@@ -20,27 +20,38 @@ class Rows:
         weights: One array or None per output.
         structure: The inputs as given, nested, for the call of the model.
         count: Number of rows.
+        y_structure, weight_structure: For a step of the user's, which takes labels and weights
+            nested as given: how they are nested. `y` and `weights` are then their leaves.
     """
 
-    __slots__ = ("count", "structure", "weights", "x", "y")
+    __slots__ = ("count", "structure", "weight_structure", "weights", "x", "y", "y_structure")
 
-    def __init__(self, x, y, weights, structure, count):
+    def __init__(self, x, y, weights, structure, count, y_structure=None, weight_structure=None):
         self.x = x
         self.y = y
         self.weights = weights
         self.structure = structure
         self.count = count
+        self.y_structure = y_structure
+        self.weight_structure = weight_structure
 
     def split(self, at):
         """Rows before `at` and rows from `at` on, as views."""
         return self._slice(slice(None, at), at), self._slice(slice(at, None), self.count - at)
+
+    def slice(self, start, stop):
+        """Rows from `start` to `stop`, as views."""
+        return self._slice(slice(start, stop), stop - start)
 
     def _slice(self, rows, count):
         def cut(arrays):
             return [None if a is None else a[rows] for a in arrays]
 
         structure = nest.map_structure(lambda a: a[rows], self.structure)
-        return Rows(nest.flatten(structure), cut(self.y), cut(self.weights), structure, count)
+        nested = self.y_structure, self.weight_structure
+        return Rows(
+            nest.flatten(structure), cut(self.y), cut(self.weights), structure, count, *nested
+        )
 
 
 def as_structure(value, what):

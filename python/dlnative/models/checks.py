@@ -11,7 +11,7 @@ from ..losses.base import reduce_values
 from ..metrics.base import update_metric
 from ..utils.numbers import finite_number
 from .arrays import check_finite, named_leaves
-from .step import label_dtype
+from .batch import label_dtype
 
 
 def check_count(name, value, low=1, optional=False):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..callbacks import CallbackList
+from ..graph import Graph
+from ..layers.extra_losses import added_losses
 from ..utils import nest
 from . import checks
+from .arrays import as_array, as_structure, check_finite, named_leaves
+from .batch import Feeds, flat_arrays
 from .loop import Epochs, Order, Pass
-from .state import built_from, labelled
+from .state import built_from, free, labelled
 from .step import resolve_constraints
+from .steps import Steps
 
 DEFAULT_BATCH = 32
 
@@ -54,11 +61,23 @@ class FitOptions:
         return (epoch + 1) % self.validation_freq == 0
 
 
-def labelled_rows(model, state, x, y, sample_weight=None, class_weight=None):
-    """(Rows, Probe) of a data set whose shapes fit the model, the losses and the metrics."""
+def labelled_rows(model, state, kind, x, y, sample_weight=None, class_weight=None):
+    """(Rows, Probe) of a data set whose shapes fit the model, the losses and the metrics.
+
+    A step of the model's own takes data of any nesting; then there is no Probe.
+    """
+    if kind in state.own:
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError("Give sample_weight or class_weight, not both")
+            sample_weight = checks.class_weights(as_array(y, "y"), class_weight, None)
+        rows = free(x, y, sample_weight)
+        if not model.built and model.has_call:
+            state.probe(model, rows.structure)  # builds it: a step asks for the variables first
+        return rows, None
     rows, probe = labelled(x, y, sample_weight, class_weight, lambda s: state.probe(model, s))
     objectives = state.objectives
-    if objectives.loss is None and not any(v.regularizer for v in model.trainable_variables):
+    if objectives.loss is None and not _has_other_losses(model, rows):
         raise ValueError("There is no loss to compute: pass `loss` to compile()")
     labels = [None if a is None else a.shape for a in rows.y]
     resolved = objectives.targets is not None
@@ -75,9 +94,31 @@ def labelled_rows(model, state, x, y, sample_weight=None, class_weight=None):
     return rows, probe
 
 
-def checked(model, state, x, y, sample_weight=None, class_weight=None, finite=False, prefix=""):
+def _has_other_losses(model, rows):
+    """Whether there is something to minimise without a loss of `compile`."""
+    if any(v.regularizer is not None for v in model.trainable_variables):
+        return True
+    graph = Graph(training=True)
+    model(Feeds(graph, 2, rows).inputs(model))
+    return bool(added_losses(model, graph))
+
+
+def checked(
+    model, state, kind, x, y, sample_weight=None, class_weight=None, finite=False, prefix=""
+):
     """Rows of a data set whose shapes and values fit."""
-    rows, probe = labelled_rows(model, state, x, y, sample_weight, class_weight)
+    rows, probe = labelled_rows(model, state, kind, x, y, sample_weight, class_weight)
+    if probe is None:
+        if finite:
+            nested = {
+                "x": rows.structure,
+                "y": rows.y_structure,
+                "sample_weight": rows.weight_structure,
+            }
+            for name, structure in nested.items():
+                for what, array in named_leaves(structure, prefix + name):
+                    check_finite(what, array, model.input_dtype)
+        return rows
     checks.check_labels(rows, probe.shapes, state.objectives, f"{prefix}y")
     if finite:
         inputs = model._feed_dtypes((rows.structure,), {})
@@ -87,7 +128,7 @@ def checked(model, state, x, y, sample_weight=None, class_weight=None, finite=Fa
 
 def load(model, state, x, y, sample_weight, class_weight, validation_data, options, finite):
     """(training Rows, validation Rows or None) of `fit`'s arguments."""
-    rows = checked(model, state, x, y, sample_weight, class_weight, finite)
+    rows = checked(model, state, "train", x, y, sample_weight, class_weight, finite)
     if validation_data is not None:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             size = (
@@ -99,7 +140,7 @@ def load(model, state, x, y, sample_weight, class_weight, validation_data, optio
             )
         val_x, val_y, weight = (*validation_data, None)[:3]
         return rows, checked(
-            model, state, val_x, val_y, weight, finite=finite, prefix="validation_"
+            model, state, "test", val_x, val_y, weight, finite=finite, prefix="validation_"
         )
     if options.validation_split:
         at = math.floor(rows.count * (1.0 - options.validation_split))
@@ -108,11 +149,24 @@ def load(model, state, x, y, sample_weight, class_weight, validation_data, optio
                 f"validation_split: {options.validation_split} of {rows.count} samples leaves "
                 f"none to {'train on' if at == 0 else 'validate with'}"
             )
+        if state.own & {"train", "test"}:  # which may take data of another form than the other
+            x, y, sample_weight = (
+                _cut(a, what, at)
+                for a, what in zip((x, y, sample_weight), ("x", "y", "sample_weight"), strict=True)
+            )
+            return rows.slice(0, at), checked(model, state, "test", x, y, sample_weight)
         rows, validation = rows.split(at)
         if class_weight is not None:  # it is for training only
             validation.weights = [None] * len(validation.weights)
         return rows, validation
     return rows, None
+
+
+def _cut(value, what, at):
+    """The rows from `at` on of nested arrays."""
+    if value is None:
+        return None
+    return nest.map_structure(lambda a: None if a is None else a[at:], as_structure(value, what))
 
 
 def batch_size_for(count, batch_size, steps):
@@ -136,6 +190,8 @@ def check_one_batch(optimizer: Any, count: int, size: int) -> bool:
 
 def build_optimizer(model, state):
     """Makes the slots of parameters that have none."""
+    if "train" in state.own and type(model).train_step is not Steps.train_step:
+        return  # it applies gradients itself
     if state.optimizer is None:
         raise ValueError("There is no optimizer to train with: pass `optimizer` to compile()")
     state.optimizer.prepare(model.trainable_variables)
@@ -177,6 +233,7 @@ def fit(model, state, rows, validation, callbacks, options):
             steps=epochs.length,
             samples=min(epochs.length * train.batch, rows.count),
         )
+    report = state.report(model, "train")
     names = state.objectives.names()
     validated = [f"val_{name}" for name in names if tester is not None]
     callbacks.check_logs([*names, *state.objectives.constraints.names(), *validated])
@@ -184,14 +241,14 @@ def fit(model, state, rows, validation, callbacks, options):
     logs = {}
     try:
         callbacks.on_train_begin()
-        run_epoch = _epoch_runner(model, state, train, callbacks)
+        run_epoch = _epoch_runner(model, state, train, callbacks, report)
         shows = callbacks.shows_progress
         for epoch in range(options.initial_epoch, options.epochs):
-            state.objectives.reset()
+            report.reset()
             callbacks.on_epoch_begin(epoch)
             run_epoch(*epochs.next())
             state.epochs = epochs.number
-            logs = state.objectives.logs()
+            logs = report.logs()
             if tester is not None and options.validates(epoch):
                 stop = min(options.validation_steps or tester.batches, tester.batches)
                 results = test(model, state, tester, stop, callbacks, shows and False)
@@ -208,10 +265,9 @@ def fit(model, state, rows, validation, callbacks, options):
     return model.history
 
 
-def _epoch_runner(model, state, train, callbacks):
+def _epoch_runner(model, state, train, callbacks, report):
     """Function (indices, start, stop, epoch) that runs the steps of one epoch."""
-    counter = state.optimizer._iterations.array
-    objectives = state.objectives
+    counter = state.counter
     if not callbacks.has_batch_hooks("train"):
         if not callbacks.shows_progress:
             return lambda indices, start, stop, epoch: train.run(
@@ -222,9 +278,7 @@ def _epoch_runner(model, state, train, callbacks):
             before = train.rows_before(start)
 
             def progress(done):
-                callbacks.on_progress(
-                    done - start, train.rows_before(done) - before, objectives.logs()
-                )
+                callbacks.on_progress(done - start, train.rows_before(done) - before, report.logs())
 
             train.run(indices, start, stop, int(counter), epoch, progress)
 
@@ -234,7 +288,7 @@ def _epoch_runner(model, state, train, callbacks):
         before = train.rows_before(start)
 
         def end(batch):
-            logs = objectives.logs()
+            logs = report.logs()
             callbacks.on_train_batch_end(batch, logs)
             done = min(start + batch + 1, stop)
             callbacks.on_progress(batch + 1, train.rows_before(done) - before, logs)
@@ -256,15 +310,15 @@ def _epoch_runner(model, state, train, callbacks):
 
 def test(model, state, loader, stop, callbacks, shows):
     """Evaluates the first `stop` batches; returns the logs."""
-    objectives = state.objectives
+    report = state.report(model, "test")
     model.stop_evaluating = False
     try:
         callbacks.on_test_begin()
-        objectives.reset()
+        report.reset()
         if callbacks.has_batch_hooks("test"):
 
             def end(batch):
-                callbacks.on_test_batch_end(batch, objectives.logs())
+                callbacks.on_test_batch_end(batch, report.logs())
                 return model.stop_evaluating
 
             loader.run_hooked(
@@ -275,14 +329,37 @@ def test(model, state, loader, stop, callbacks, shows):
             if shows:
 
                 def progress(done):
-                    callbacks.on_progress(done, loader.rows_before(done), objectives.logs())
+                    callbacks.on_progress(done, loader.rows_before(done), report.logs())
 
             loader.run(None, 0, stop, progress=progress)
-        logs = objectives.logs()
+        logs = report.logs()
         callbacks.on_test_end(logs)
     finally:
         callbacks.close()
     return logs
+
+
+def predict_own(model, state, rows, batch_size, stop, callbacks=None):
+    """The outputs of a `predict_step` of the model's own, as it returns them, for all batches."""
+    callbacks = CallbackList([], model=model) if callbacks is None else callbacks
+    collected, structure = [], None
+    model.stop_predicting = False
+    try:
+        callbacks.on_predict_begin()
+        for batch in range(stop):
+            part = rows.slice(batch * batch_size, min((batch + 1) * batch_size, rows.count))
+            callbacks.on_predict_batch_begin(batch)
+            step = state.step(model, "predict", part.count, part)
+            outputs = step.function(*step.pick(flat_arrays(part)), step=batch)
+            structure = step.recipe.structure
+            collected.append(outputs)
+            callbacks.on_predict_batch_end(batch, {"outputs": nest.pack(structure, outputs)})
+            if model.stop_predicting:
+                break
+        callbacks.on_predict_end()
+    finally:
+        callbacks.close()
+    return nest.pack(structure, [np.concatenate(parts) for parts in zip(*collected, strict=True)])
 
 
 def predict(model, state, loader, stop, callbacks, probe):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from .. import config, losses
 from ..utils import nest
 from . import fitting
 from .arrays import Rows
+from .batch import flat_arrays
 from .objectives import CROSSENTROPY, Objectives, is_loss
 from .outputs import per_output
 from .state import inputs_only
-from .step import build_step, flat_arrays, resolve_constraints
+from .step import Recipe, build_step, resolve_constraints
 
 PEAK_FLOPS = 4e9  # measures the peak of a core for profiles, in a hundredth to a tenth of a second
 
@@ -87,7 +89,7 @@ class Inspection:
                 step = state.step(self, "predict", batch, rows)
             else:
                 state = self._training("profile")
-                rows = fitting.checked(self, state, x, y)
+                rows = fitting.checked(self, state, "train", x, y)
                 batch = min(batch_size, rows.count)
                 fitting.build_optimizer(self, state)
                 step = state.step(self, "train", batch, rows)
@@ -143,6 +145,11 @@ def _planned_step(model, batch):
     if not _trains(model):
         return model._prediction().step(model, "predict", batch, rows)
     state = model._training("memory_plan")
+    if "train" in state.own:
+        raise ValueError(
+            f"memory_plan: {type(model).__name__} has a training step of its own, whose labels are "
+            "not known; look at a step of prediction in a model that is not compiled"
+        )
     probe = state.probe(model, rows.structure)
     given = state.objectives
     labels = [
@@ -157,7 +164,9 @@ def _planned_step(model, batch):
     rows = Rows(rows.x, labels, [None] * len(labels), rows.structure, batch)
     if objectives.constraints:
         resolve_constraints(model, rows, objectives)
-    return build_step(model, "train", batch, rows, objectives, state.optimizer)
+    planned = copy.copy(state)
+    planned.objectives = objectives
+    return build_step(Recipe(model, "train", batch, rows, planned))
 
 
 def _losses(objectives, probe):

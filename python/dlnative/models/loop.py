@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .step import flat_arrays
+from .batch import flat_arrays
 
 PAUSE = 0.1  # seconds after which a run returns, for the progress bar and for Ctrl-C
 CHECKED = 1 << 20  # rows that the first run of an epoch may ask for

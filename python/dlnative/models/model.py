@@ -90,6 +90,11 @@ class Model(Trainer, Inspection, Layer):
                 return layer
         raise unknown(f"layer of '{self.name}'", name, [layer.name for layer in layers])
 
+    @property
+    def has_call(self):
+        """Whether it can be called: a subclass that trains by its own `train_step` need not."""
+        return type(self).call is not Model.call
+
     def call(self, *args, **kwargs):
         raise NotImplementedError(
             f"{type(self).__name__} must implement call(self, inputs), or be made of inputs and "

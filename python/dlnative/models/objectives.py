@@ -3,22 +3,67 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
 
 from .. import losses, metrics
-from ..graph.tensor import Graph
+from ..graph.tensor import Graph, apply
 from ..losses.base import LossFunctionWrapper, reduce_values
 from ..metrics import Mean, Metric
+from ..metrics.base import update_metric
 from ..naming import to_snake_case
 from ..utils import overrides
 from ..utils.numbers import finite_number
 from ..variables import place
+from .batch import label_dtype
 from .outputs import per_output
 
 ACCURACY = ("accuracy", "acc")
 CROSSENTROPY = ("crossentropy", "ce")
+
+
+class CompileMetrics(Metric):
+    """The metrics of `compile` as one: what `Model.metrics` has in their place, as in Keras.
+
+    Args:
+        model: The model.
+        objectives: Its Objectives.
+    """
+
+    is_several = True
+
+    def __init__(self, model, objectives):
+        super().__init__(name="compile_metrics")
+        self._model = weakref.ref(model)
+        self._objectives = objectives
+
+    @property
+    def metrics(self):
+        """The metrics, once the model has seen data."""
+        return [metric for _, metric, _, _ in self._objectives.reported]
+
+    @property
+    def variables(self):
+        return [v for metric in self.metrics for v in metric.variables]
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Updates all of them with a batch."""
+        model: Any = self._model()
+        model._update_compile_metrics(y_true, y_pred, sample_weight)
+
+    def reset_state(self):
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def result(self):
+        """{name: value}"""
+        results = {}
+        for _, metric, _, name in self._objectives.reported:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {name: value})
+        return results
 
 
 class Target:
@@ -40,6 +85,7 @@ class Objectives:
         targets: List of Target, once resolved.
         reported: List of (output index, Metric, whether it is weighted, name in logs).
         loss_tracker: The mean of the total loss.
+        extra: Metrics among the attributes of the model and its layers.
         constraints: The Constraints.
     """
 
@@ -49,9 +95,17 @@ class Objectives:
         self.metrics = metrics
         self.weighted_metrics = weighted_metrics
         self.loss_tracker = Mean(name="loss")
+        self.extra: list[Metric] = []
         self.constraints = constraints
+        self._together: CompileMetrics | None = None
         self.unresolve()
         check_names(loss, metrics, weighted_metrics, loss_weights)
+
+    def compile_metrics(self, model):
+        """The metrics of `compile` as one Metric."""
+        if self._together is None:
+            self._together = CompileMetrics(model, self)
+        return self._together
 
     def unresolve(self):
         """Forgets which loss and metric belongs to which output."""
@@ -157,7 +211,7 @@ class Objectives:
         trackers = [t.tracker for t in self.targets or () if t.tracker is not None]
         violation = [self.constraints.violation] if self.constraints else []
         reported = (metric for _, metric, _, _ in self.reported)
-        return [self.loss_tracker, *reported, *trackers, *violation]
+        return [self.loss_tracker, *reported, *trackers, *violation, *self.extra]
 
     def reset(self):
         for metric in self.all_metrics:
@@ -170,18 +224,27 @@ class Objectives:
         dict have the names that it gives them.
         """
         logs = {}
-        for name, metric in self._logged or (("loss", self.loss_tracker),):
+        for name, metric in self._named():
             value = metric.result()
             if isinstance(value, dict):
                 logs.update((key, logged(value[key])) for key in sorted(value))
             else:
                 logs[name] = value if isinstance(value, float) else logged(value)
-        return logs
+        return dict(sorted(logs.items())) if self.extra else logs
+
+    def _named(self):
+        """(name in logs, metric) of all."""
+        named = self._logged or (("loss", self.loss_tracker),)
+        return [*named, *((m.name, m) for m in self.extra)] if self.extra else named
 
     def names(self):
         """The names in `logs`."""
-        named = self._logged or (("loss", self.loss_tracker),)
-        return [key for name, _ in named for key in self._keys.get(name, (name,))]
+        return [key for name, _ in self._named() for key in self._keys.get(name, (name,))]
+
+    @property
+    def has_metrics(self):
+        """Whether `compile` was given metrics."""
+        return bool(self.metrics or self.weighted_metrics)
 
     def check_results(self):
         """Raises TypeError where the result of a metric of the user's is made of no numbers."""
@@ -233,6 +296,36 @@ class Objectives:
         for loss, pred in zip(given, preds, strict=True):
             if callable(loss) and not isinstance(loss, type):
                 check_gradient(losses.as_loss(loss), pred)
+
+
+def compiled_loss(batch: Any, objectives: Objectives) -> Any:
+    """The sum of the losses of all outputs; None where there are none."""
+    total = None
+    for target in objectives.targets:
+        pred = batch.preds[target.index]
+        labels = batch.labels(target.index, label_dtype(target.loss, pred))
+        weight = batch.weights(target.index, pred.dtype)
+        values = target.loss._values(labels, pred)
+        # The weight of the loss goes into the scale of the sum, where it costs nothing.
+        factor = 1.0 if target.weight is None else float(target.weight)
+        value = reduce_values(values, weight, target.loss.reduction, factor)
+        if target.tracker is not None:
+            if factor == 0.0:
+                plain = reduce_values(values, weight, target.loss.reduction)
+            else:
+                plain = value if factor == 1.0 else apply("rescale", value, scale=1.0 / factor)
+            target.tracker.update_state(plain, sample_weight=np.float64(batch.size))
+        total = value if total is None else apply("add", total, value)
+    return total
+
+
+def update_metrics(batch: Any, objectives: Objectives) -> None:
+    """Updates the metrics of `compile`."""
+    for index, metric, weighted, _ in objectives.reported:
+        pred = batch.preds[index]
+        labels = batch.labels(index, label_dtype(metric, pred))
+        weight = batch.weights(index, pred.dtype) if weighted else None
+        update_metric(metric, labels, pred, *(() if weight is None else (weight,)))
 
 
 def logged(value: Any) -> float | np.ndarray:

@@ -11,9 +11,9 @@ import numpy as np
 from ..layers.tracking import Rollback
 from ..metrics import Mean
 from . import fitting
+from .batch import flat_arrays
 from .checks import check_labels, label_checks
 from .state import KEPT
-from .step import flat_arrays
 
 
 def ready(model, kind, x, y):
@@ -134,23 +134,33 @@ def run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
 
 def _run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
     with Rollback(model):
-        rows, probe = fitting.labelled_rows(model, state, x, y, sample_weight, class_weight)
-        check_labels(rows, probe.shapes, state.objectives)
+        rows, probe = fitting.labelled_rows(model, state, kind, x, y, sample_weight, class_weight)
+        if probe is not None:
+            check_labels(rows, probe.shapes, state.objectives)
     if kind == "train":
         fitting.build_optimizer(model, state)
     step = state.step(model, kind, rows.count, rows)
-    objectives = state.objectives
-    if type(x) is np.ndarray and type(y) is np.ndarray and rows.x[0] is x and rows.y[0] is y:
+    report = state.report(model, kind)
+    is_plain = probe is not None and report.is_plain
+    if (
+        is_plain
+        and type(x) is np.ndarray
+        and type(y) is np.ndarray
+        and rows.x[0] is x
+        and rows.y[0] is y
+    ):
         _keep(
             state,
             (kind, x.shape, y.shape, x.dtype, y.dtype),
             lambda: _batch_call(model, state, kind, rows, probe),
         )
-    objectives.reset()
-    number = int(state.optimizer.iterations) if kind == "train" else 0
+    report.reset()
+    number = int(state.counter) if kind == "train" else 0
     step.function(*step.pick(flat_arrays(rows)), step=number)
-    logs = objectives.logs()
-    return logs if return_dict else objectives.in_order(logs)
+    if step.returned is not None:
+        state.returned[kind].logs = step.returned
+    logs = report.logs()
+    return logs if return_dict else report.in_order(logs)
 
 
 def _batch_call(model, state, kind, rows, probe):

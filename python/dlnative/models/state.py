@@ -6,13 +6,16 @@ from typing import Any
 
 from .. import changes, config
 from ..engines import ProgramCache
+from ..engines.immediate import ImmediateGraph
 from ..graph.open_shapes import Open, with_open_sizes
-from ..graph.tensor import Graph
+from ..graph.tensor import Graph, Spec
+from ..scalar import Scalar
 from ..utils import nest
 from .arrays import Rows, as_array, as_structure, check_counts, is_numbers, named_leaves
 from .checks import class_weights
 from .outputs import per_output
-from .step import build_step
+from .report import Report, Returned
+from .step import Recipe, build_step
 
 KEPT = 64  # programs, and ready calls of single batches
 
@@ -27,9 +30,13 @@ class TrainerState:
 
     Attributes:
         optimizer, objectives: As compiled, or None.
+        run_eagerly: Whether steps are computed op by op.
+        own: The kinds of step that the model's class has itself, see `steps.own_steps`.
         seed: Of the order of rows.
         epochs: Number of epochs so far, over all calls of `fit`.
         programs: The compiled steps.
+        returned: What the last step of each kind has returned, where it is the model's own.
+        steps: The number of steps of training so far, where they are the model's own.
         calls: Ready calls of single batches, by kind, shapes and dtypes.
     """
 
@@ -38,6 +45,9 @@ class TrainerState:
         self.objectives: Any = None
         self.arguments: Any = None
         self.steps_per_execution = 1
+        self._run_eagerly = False
+        self.steps = Scalar(0, "int64", "steps")
+        self.own: frozenset[str] = frozenset()
         self.seed = 0
         self.epochs = 0
         self._reset()
@@ -46,11 +56,12 @@ class TrainerState:
         self.programs = ProgramCache(KEPT)
         self.calls = {}
         self._probes = {}
+        self.returned = {kind: Returned() for kind in ("train", "test", "predict")}
         self._changes = changes.count()
 
     def __getstate__(self):
         """For copies and pickles: without programs."""
-        left = ("programs", "calls", "_probes", "_changes")
+        left = ("programs", "calls", "_probes", "returned", "_changes")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setstate__(self, state):
@@ -63,6 +74,12 @@ class TrainerState:
         self.calls.clear()
         self._probes.clear()
         self._changes = changes.count()
+
+    def follow(self, own):
+        """Notes which kinds of step are the model's own, such as a function that was set on it."""
+        if own != self.own:
+            self.own = own
+            self.forget()
 
     def refresh(self):
         """Drops all programs if something they were built from has changed."""
@@ -90,24 +107,32 @@ class TrainerState:
         with self.programs.lock:
             found = self._probes.get(key)
             if found is None:
-                outputs = None
-
-                def run(size):
-                    nonlocal outputs
-                    graph = Graph(training=None)
-                    dtypes = iter(model._feed_dtypes((structure,), {}))
-                    batch = None if size is None else Open(size)
-                    outputs = model(
-                        nest.map_structure(
-                            lambda a: graph.feed((batch, *a.shape[1:]), next(dtypes)), structure
-                        )
-                    )
-                    return nest.flatten(outputs)
-
-                specs = with_open_sizes(run)
+                outputs, specs = (_eager_outputs if self.run_eagerly else _outputs)(
+                    model, structure
+                )
                 found = self._probes[key] = Probe(model, nest.pack(outputs, specs))
                 self._changes = changes.count()  # building the model is no change
             return found
+
+    def report(self, model, kind):
+        """The Report of a run of steps of a kind."""
+        return Report(model, self.objectives, self.returned[kind] if kind in self.own else None)
+
+    @property
+    def counter(self):
+        """The number of steps of training so far, an array of shape ()."""
+        return (self.steps if "train" in self.own else self.optimizer._iterations).array
+
+    @property
+    def run_eagerly(self):
+        """Whether steps are computed op by op."""
+        return self._run_eagerly
+
+    @run_eagerly.setter
+    def run_eagerly(self, value):
+        if value is not self._run_eagerly:
+            self._run_eagerly = value
+            self.forget()
 
     def step(self, model, kind, batch, rows):
         """The Step for these shapes, compiled at the first call."""
@@ -119,6 +144,7 @@ class TrainerState:
                 [
                     *map(_kind, rows.x),
                     *(None if a is None else a.shape[1:] for a in (*rows.y, *rows.weights)),
+                    *((_form(rows),) if kind in self.own else ()),
                 ]
             ),
             *config.program_settings(),
@@ -126,13 +152,55 @@ class TrainerState:
         )
 
         def build(arena):
-            return build_step(model, kind, batch, rows, self.objectives, self.optimizer, arena)
+            is_own = kind in self.own
+            recipe = Recipe(model, kind, batch, rows, self, self.returned[kind] if is_own else None)
+            return build_step(recipe, arena, self.run_eagerly)
 
         dropped = self.programs.dropped
         step = self.programs.get(key, build)
+        if step.returned is not None:
+            self.returned[kind].logs = step.returned
         if self.programs.dropped != dropped:  # ready calls would keep the memory of the old ones
             self.calls.clear()
         return step
+
+
+def _outputs(model, structure):
+    """The outputs of a model for arrays, nested, and their shapes with an open batch, flat."""
+    outputs = None
+
+    def run(size):
+        nonlocal outputs
+        graph = Graph(training=None)
+        dtypes = iter(model._feed_dtypes((structure,), {}))
+        batch = None if size is None else Open(size)
+        inputs = nest.map_structure(
+            lambda a: graph.feed((batch, *a.shape[1:]), next(dtypes)), structure
+        )
+        outputs = model(inputs)
+        return nest.flatten(outputs)
+
+    specs = with_open_sizes(run)
+    return outputs, specs
+
+
+def _eager_outputs(model, structure):
+    """The same of a model that asks for values: it is called on the first row."""
+    graph = ImmediateGraph(training=None)
+    dtypes = iter(model._feed_dtypes((structure,), {}))
+    inputs = nest.map_structure(lambda a: graph.feed_array(a[:1], next(dtypes)), structure)
+    outputs = model(inputs)
+    return outputs, [Spec((None, *t.shape[1:]), t.dtype) for t in nest.flatten(outputs)]
+
+
+def _form(rows):
+    """How the data of a step of the user's are nested, and their dtypes."""
+    return [
+        nest.map_structure(lambda a: a.dtype.name, rows.structure),
+        [a.dtype.name for a in (*rows.y, *rows.weights) if a is not None],
+        nest.map_structure(lambda a: None, rows.y_structure),
+        nest.map_structure(lambda a: None, rows.weight_structure),
+    ]
 
 
 def _kind(array):
@@ -159,6 +227,27 @@ def inputs_only(x):
     structure = as_structure(x, "x")
     count = check_counts(named_leaves(structure, "x"))
     return Rows(nest.flatten(structure), [], [], structure, count)
+
+
+def free(x, y, sample_weight):
+    """Rows of data of any nesting, for a step of the user's.
+
+    Raises:
+        ValueError, TypeError: See `Trainer.fit`.
+    """
+    structure = as_structure(x, "x")
+    named = named_leaves(structure, "x")
+    labels = None if y is None else as_structure(y, "y")
+    weights = None if sample_weight is None else as_structure(sample_weight, "sample_weight")
+    named += named_leaves(labels, "y") + named_leaves(weights, "sample_weight")
+    count = check_counts(named)
+
+    def leaves(nested):
+        return [a for a in nest.flatten(nested) if a is not None]
+
+    return Rows(
+        leaves(structure), leaves(labels), leaves(weights), structure, count, labels, weights
+    )
 
 
 def labelled(x, y, sample_weight, class_weight, probe_of):

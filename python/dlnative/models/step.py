@@ -1,117 +1,326 @@
-"""One step of a model as a graph: forward, loss, metrics, backward and update, and its Function."""
+"""One step of a model: traced once per shape, and made a program or computed at once each time."""
 
 from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import changes, engines
+from ..engines.immediate import ImmediateGraph, ImmediateTensor
 from ..graph.dtypes import FLOATS
-from ..graph.tensor import Graph, Tracing, apply
-from ..losses.base import Loss, reduce_values
-from ..metrics.base import update_metric
+from ..graph.refusals import ValueNeeded
+from ..graph.tensor import Graph, Tensor, Tracing, ValueTensor, apply
+from ..layers.extra_losses import added_losses, penalties
+from ..layers.tracking import Attributes
+from ..metrics.base import Result
 from ..plan import gradients
 from ..utils import nest
+from ..utils.packing import pack_x_y_sample_weight
+from ..variables import Variable
+from .arrays import Rows
+from .batch import FedBatch, Feeds, flat_arrays, label_dtype
+from .objectives import Objectives, compiled_loss, update_metrics
+from .report import Returned
 
 
 class Step:
-    """A compiled step and which arrays it reads.
+    """A step that is ready to run and which arrays it reads.
 
     Attributes:
         function: Runs the step, as a Function of the engine.
-        built: The engine's Function, which that is or runs.
+        built: The engine's Function, which that is or runs; an `Immediate` one where the step is
+            computed op by op.
         sources: For each feed, which array of `flat_arrays` it reads.
+        recipe: What it does.
+        returned: {name: Variable or Result} that a step of the model's own returns; None where it
+            has none, or gives numbers when it runs.
     """
 
-    __slots__ = ("built", "function", "sources")
+    __slots__ = ("built", "function", "recipe", "returned", "sources")
 
-    def __init__(self, built, sources, function=None):
+    def __init__(
+        self,
+        built: Any,
+        sources: list[int],
+        recipe: Recipe,
+        function: Any = None,
+        returned: dict[str, Any] | None = None,
+    ) -> None:
         self.built = built
         self.function = built if function is None else function
         self.sources = sources
+        self.recipe = recipe
+        self.returned = returned
 
     @property
     def variables(self) -> list:
         """What the step keeps beside the state of model and optimizer."""
         return [] if self.function is self.built else self.function.variables
 
-    def pick(self, arrays):
+    def pick(self, arrays: Sequence[Any]) -> list[Any]:
         """The arrays of the feeds, in their order."""
         return [arrays[i] for i in self.sources]
 
 
-def flat_arrays(rows):
-    """All arrays of a data set in the order that `Step.sources` counts: inputs, labels, weights."""
-    return [*rows.x, *rows.y, *rows.weights]
-
-
-class Feeds:
-    """Makes the feeds of a graph as they are needed and notes which array each one reads."""
-
-    def __init__(self, graph, batch, rows):
-        self.graph = graph
-        self.batch = batch
-        self.arrays = flat_arrays(rows)
-        self.sources = []
-        self.made = {}
-
-    def feed(self, index, dtype, name):
-        """The feed that reads array `index` as `dtype`; None where there is no such array."""
-        array = self.arrays[index]
-        if array is None:
-            return None
-        tensor = self.made.get((index, dtype))
-        if tensor is None:
-            tensor = self.graph.feed((self.batch, *array.shape[1:]), dtype, name)
-            self.made[index, dtype] = tensor
-            self.sources.append(index)
-        return tensor
-
-
-def build_step(model, kind, batch, rows, objectives=None, optimizer=None, arena=None):
-    """Compiles one step.
+class Recipe:
+    """What one step does, for any graph that it is traced in.
 
     Args:
-        model: The model; it is called on graph tensors.
+        model: The model.
         kind: "train", "test" or "predict".
-        batch: Number of rows of a step.
-        rows: A Rows: shapes of one row of everything.
-        objectives: Resolved Objectives, for "train" and "test".
-        optimizer: For "train".
-        arena: Where the step's tensors lie; one of its own by default.
+        batch: Number of rows.
+        rows: Rows: shapes of one row of everything.
+        state: The TrainerState: optimizer and resolved Objectives.
+        returned: Where a step of the model's own puts what it returns; None for the default step.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        kind: str,
+        batch: int,
+        rows: Rows,
+        state: Any,
+        returned: Returned | None = None,
+    ) -> None:
+        self.model = model
+        self.kind = kind
+        self.batch = batch
+        self.rows = rows
+        self.state = state
+        self.returned = returned
+        self.structure: Any = None
+        self.search: Callable[[Any, Any], Any] | None = None  # see `Optimizer.train_nodes`
+
+    def trace(self, graph: Graph, arrays: Sequence[Any] | None = None) -> tuple[Feeds, list]:
+        """Adds the step to a graph; returns its feeds and its outputs.
+
+        Args:
+            graph: A graph without nodes.
+            arrays: The arrays of the batch, for a graph that computes at once.
+        """
+        feeds = Feeds(graph, self.batch, self.rows, arrays)
+        if self.returned is not None:
+            return feeds, self._trace_own(graph, feeds)
+        outputs = self.model(feeds.inputs(self.model))
+        self.structure = nest.map_structure(lambda t: None, outputs)
+        preds = nest.flatten(outputs)
+        if self.kind == "predict":
+            return feeds, _computed(preds)
+        with Tracing(graph):
+            self._trace_default(graph, feeds, preds)
+        return feeds, []
+
+    def _trace_default(self, graph: Graph, feeds: Feeds, preds: list) -> None:
+        """Loss, metrics and, in training, gradients and update."""
+        model, objectives, optimizer = self.model, self.state.objectives, self.state.optimizer
+        variables = model.trainable_variables
+        batch = FedBatch(feeds, preds)
+        total = total_loss(model, graph, batch, objectives)
+        objectives.loss_tracker.update_state(total, sample_weight=np.float64(self.batch))
+        update_metrics(batch, objectives)
+        constraints = objectives.constraints
+        if constraints:
+            arguments = constraint_arguments(model, batch, objectives)
+            values = constraints.evaluated(graph, arguments, self.batch)
+        if self.kind != "train":
+            return
+        check_trainable(variables)
+        if constraints:
+            total = constraints.penalised(total, values)
+            constraints.update(graph, values)
+        grads = gradients(
+            graph, optimizer.scale_loss(total), [graph.variable(v) for v in variables]
+        )
+        self.search = optimizer.train_nodes(graph, variables, grads, total)
+
+    def _trace_own(self, graph: Graph, feeds: Feeds) -> list:
+        """The step that the model's class has."""
+        model = self.model
+        step = getattr(model, f"{self.kind}_step")
+        with Tracing(graph):
+            returned = step(self._data(feeds))
+            what = f"{type(model).__name__}.{self.kind}_step"
+            if self.kind == "predict":
+                outputs = nest.map_structure(lambda v: graph.result(v, what), returned)
+                self.structure = nest.map_structure(lambda t: None, outputs)
+                return _computed(nest.flatten(outputs))
+            if not isinstance(returned, dict):
+                raise TypeError(
+                    f"{what} must return a dict of what logs show, such as "
+                    f"{{'loss': loss}}, it returned {type(returned).__name__}"
+                )
+            values = {str(name): self._logged(name, v) for name, v in returned.items()}
+            self.returned.logs = values  # type: ignore[union-attr]
+            if self.kind == "train":
+                self.state.steps.assign_add(1)
+        return []
+
+    def _data(self, feeds: Feeds) -> Any:
+        """x, (x, y) or (x, y, sample_weight) as tensors of their own dtypes."""
+        rows = self.rows
+        x = feeds.inputs(self.model)
+        y = [feeds.labels(i, self._dtype(a)) for i, a in enumerate(rows.y) if a is not None]
+        weights = [
+            feeds.weights(i, self._dtype(a, True))
+            for i, a in enumerate(rows.weights)
+            if a is not None
+        ]
+        return pack_x_y_sample_weight(
+            x,
+            nest.pack(rows.y_structure, y) if y else None,
+            nest.pack(rows.weight_structure, weights) if weights else None,
+        )
+
+    def _dtype(self, array: Any, is_weight: bool = False) -> str:
+        """Integers and booleans stay what they are, as inputs do."""
+        if array.dtype.kind == "f" or is_weight:
+            return self.model.input_dtype
+        return self.model._feed_dtypes((np.empty(0, array.dtype),), {})[0]
+
+    def _logged(self, name: str, value: Any) -> Any:
+        """How a value that a step returns is read after it has run."""
+        if isinstance(value, dict):
+            return {key: self._logged(f"{name}/{key}", v) for key, v in value.items()}
+        if isinstance(value, (Result, Variable)):
+            return value
+        if not isinstance(value, Tensor) or isinstance(value, ValueTensor):
+            return np.asarray(getattr(value, "value", value))
+        if isinstance(value, ImmediateTensor):
+            return value.value
+        variable = self.returned.variable(name, value)  # type: ignore[union-attr]
+        variable.assign(value)
+        return variable
+
+
+class Immediate:
+    """A step that is computed op by op, by the code of the model, each time that it runs.
+
+    Its `run` is that of `engines.native.NativeFunction`.
+    """
+
+    def __init__(self, recipe: Recipe, step: Step, arena: Any = None) -> None:
+        from .. import _core
+
+        self.recipe = recipe
+        self.step = step
+        self.turns = _core.Arena() if arena is None else arena
+
+    def __call__(self, *arrays: Any, step: int = 0) -> tuple:
+        return self.once(arrays, step, step, None)
+
+    def once(self, arrays: Sequence[Any], step: int, epoch: int, samples: Any) -> tuple:
+        """One step on the arrays of a batch; returns a tuple of new arrays."""
+        recipe = self.recipe
+        given: list[Any] = [None] * len(flat_arrays(recipe.rows))
+        for i, array in zip(self.step.sources, arrays, strict=True):
+            given[i] = np.asarray(array)
+        self.turns.acquire()
+        try:
+            graph = ImmediateGraph(recipe.kind == "train", step, epoch, samples)
+            _, outputs = recipe.trace(graph, given)
+            if recipe.search is not None:
+                raise NotImplementedError(
+                    f"{type(recipe.state.optimizer).__name__} evaluates the loss several times a "
+                    "step, which takes a program; run_eagerly must be False"
+                )
+            graph.commit()
+        finally:
+            self.turns.release()
+        return tuple(np.array(t.value) for t in outputs)
+
+    def run(
+        self,
+        arrays: Sequence[Any],
+        indices: Any,
+        first: int,
+        steps: int,
+        step: int = 0,
+        max_seconds: float | None = None,
+        out: Any = None,
+        epoch: int = 0,
+    ) -> int:
+        """Runs up to `steps` steps; see NativeFunction.run."""
+        return engines.run_steps(
+            self.once,
+            [self.recipe.batch] * len(arrays),
+            arrays,
+            indices,
+            first,
+            steps,
+            step,
+            max_seconds,
+            out,
+            epoch,
+        )
+
+
+def build_step(recipe: Recipe, arena: Any = None, run_eagerly: bool = False) -> Step:
+    """Makes a step that can run.
+
+    Args:
+        recipe: What it does.
+        arena: Where its tensors lie; one of its own by default.
+        run_eagerly: Whether it is to be computed op by op.
 
     Returns:
         A Step. Training and testing have no outputs: they change the state.
     """
-    graph = Graph(training=kind == "train")
-    feeds = Feeds(graph, batch, rows)
-    preds = forward(model, feeds, rows)
-    if kind == "predict":
-        outputs = [t if t.node is not None else apply("reshape", t, shape=t.shape) for t in preds]
-        return Step(engines.build(graph, outputs, arena=arena), feeds.sources)
-    variables = model.trainable_variables
-    search = None
-    with Tracing(graph):
-        total = _total_loss(variables, feeds, rows, preds, objectives)
-        objectives.loss_tracker.update_state(total, sample_weight=np.float64(batch))
-        _emit_metrics(feeds, rows, preds, objectives)
-        constraints = objectives.constraints
-        if constraints:
-            arguments = constraint_arguments(model, feeds, rows, preds, objectives)
-            values = constraints.evaluated(graph, arguments, batch)
-        if kind == "train":
-            check_trainable(variables)
-            if constraints:
-                total = constraints.penalised(total, values)
-                constraints.update(graph, values)
-            grads = gradients(
-                graph, optimizer.scale_loss(total), [graph.variable(v) for v in variables]
-            )
-            search = optimizer.train_nodes(graph, variables, grads, total)
-    built = engines.build(graph, [], arena=arena)
-    return Step(built, feeds.sources, None if search is None else search(built, arena))
+    if not run_eagerly:
+        before = Attributes(recipe.model) if recipe.returned is not None else None
+        try:
+            return _compiled(recipe, arena)
+        except ValueNeeded as error:
+            if before is None:
+                raise
+            before.restore()
+            _warn_of_values(recipe, error)
+    sources = [i for i, a in enumerate(flat_arrays(recipe.rows)) if a is not None]
+    step = Step(None, sources, recipe)
+    step.built = step.function = Immediate(recipe, step, arena)
+    return step
 
 
-def check_trainable(variables):
+def _compiled(recipe: Recipe, arena: Any) -> Step:
+    graph = Graph(training=recipe.kind == "train")
+    feeds, outputs = recipe.trace(graph)
+    built = engines.build(graph, outputs, arena=arena)
+    function = None if recipe.search is None else recipe.search(built, arena)
+    returned = None if recipe.returned is None else recipe.returned.logs
+    return Step(built, feeds.sources, recipe, function, returned)
+
+
+def _warn_of_values(recipe: Recipe, error: Exception) -> None:
+    name = f"{type(recipe.model).__name__}.{recipe.kind}_step"
+    place = _line_of(error, recipe.model)
+    warnings.warn(
+        f"{name} needs the value of a tensor{place}, so it runs op by op, which is slower: {error}",
+        stacklevel=2,
+    )
+
+
+def _line_of(error: Exception, model: Any) -> str:
+    """File and line of the innermost code outside of this package."""
+    package = __name__.partition(".")[0]
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
+            found = f" at {frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _computed(tensors: list) -> list:
+    """Outputs of a program: what no node computes, such as an input, is copied."""
+    return [t if t.node is not None else apply("reshape", t, shape=t.shape) for t in tensors]
+
+
+def check_trainable(variables: Sequence[Variable]) -> None:
     """Raises ValueError where a weight that is to be trained is of integers or booleans."""
     for v in variables:
         if v.dtype not in FLOATS:
@@ -121,42 +330,17 @@ def check_trainable(variables):
             )
 
 
-def forward(model, feeds, rows):
-    """Calls the model on feeds of its inputs; returns the outputs as a flat list."""
-    dtypes = model._feed_dtypes((rows.structure,), {})
-    names = model_input_names(model, len(rows.x))
-    tensors = [feeds.feed(i, dtype, names[i]) for i, dtype in enumerate(dtypes)]
-    return nest.flatten(model(nest.pack(rows.structure, tensors)))
-
-
-def model_input_names(model, count):
-    names = getattr(model, "input_names", None)
-    return names if names is not None and len(names) == count else [None] * count
-
-
-def _labels(feeds, rows, index, dtype):
-    return feeds.feed(len(rows.x) + index, dtype, "y" if len(rows.y) == 1 else f"y[{index}]")
-
-
-def _weight(feeds, rows, index, dtype):
-    return feeds.feed(len(rows.x) + len(rows.y) + index, dtype, "sample_weight")
-
-
-def label_dtype(objective, pred):
-    """int32 for a loss or metric of class numbers, else the dtype in which it computes."""
-    if isinstance(objective, Loss):
-        return objective._label_dtype(pred.dtype)
-    return "int32" if getattr(objective, "sparse_labels", False) else pred.dtype
-
-
-def constraint_arguments(model, feeds, rows, preds, objectives):
+def constraint_arguments(
+    model: Any, batch: FedBatch, objectives: Objectives
+) -> dict[str, Callable[[], Any]]:
     """What constraints may take, as functions without arguments: labels are fed if one does."""
     losses = {target.index: target.loss for target in objectives.targets}
+    preds = batch.preds
 
-    def y_true():
+    def y_true() -> Any:
         labels = []
         for i, pred in enumerate(preds):
-            label = _labels(feeds, rows, i, label_dtype(losses.get(i), pred))
+            label = batch.labels(i, label_dtype(losses.get(i), pred))
             if label is None:
                 raise ValueError("y: expected labels for a constraint of y_true, received none")
             labels.append(label)
@@ -169,51 +353,23 @@ def constraint_arguments(model, feeds, rows, preds, objectives):
     }
 
 
-def resolve_constraints(model, rows, objectives):
+def resolve_constraints(model: Any, rows: Rows, objectives: Objectives) -> None:
     """Looks at the constraints for rows of these shapes; see `Constraints.resolve`."""
 
-    def trace(graph, batch):
+    def trace(graph: Graph, batch: int) -> dict[str, Callable[[], Any]]:
         feeds = Feeds(graph, batch, rows)
-        return constraint_arguments(model, feeds, rows, forward(model, feeds, rows), objectives)
+        preds = nest.flatten(model(feeds.inputs(model)))
+        return constraint_arguments(model, FedBatch(feeds, preds), objectives)
 
     shapes = [None if a is None else (a.shape[1:], a.dtype.name) for a in flat_arrays(rows)]
     objectives.constraints.resolve(model, (changes.count(), repr(shapes)), trace)
 
 
-def _total_loss(variables, feeds, rows, preds, objectives):
-    """The sum of the losses of all outputs and of the penalties of regularized weights."""
-    total = None
-    for target in objectives.targets:
-        pred = preds[target.index]
-        labels = _labels(feeds, rows, target.index, label_dtype(target.loss, pred))
-        weight = _weight(feeds, rows, target.index, pred.dtype)
-        values = target.loss._values(labels, pred)
-        # The weight of the loss goes into the scale of the sum, where it costs nothing.
-        factor = 1.0 if target.weight is None else float(target.weight)
-        value = reduce_values(values, weight, target.loss.reduction, factor)
-        if target.tracker is not None:
-            if factor == 0.0:
-                plain = reduce_values(values, weight, target.loss.reduction)
-            else:
-                plain = value if factor == 1.0 else apply("rescale", value, scale=1.0 / factor)
-            target.tracker.update_state(plain, sample_weight=np.float64(feeds.batch))
-        total = value if total is None else apply("add", total, value)
-    for variable in variables:
-        if variable.regularizer is not None:
-            penalty = feeds.graph.result(
-                variable.regularizer(feeds.graph.variable(variable)),
-                f"the regularizer of '{variable.path}'",
-            )
-            penalty = apply("sum", penalty) if penalty.shape else penalty
-            total = penalty if total is None else apply("add", total, penalty)
+def total_loss(model: Any, graph: Graph, batch: FedBatch, objectives: Objectives) -> Tensor:
+    """The losses of all outputs, what layers have added, and the penalties of weights."""
+    total = compiled_loss(batch, objectives)
+    for term in (*added_losses(model, graph), *penalties(model.trainable_variables)):
+        total = term if total is None else apply("add", total, term)
     if total is None:
         raise ValueError("There is no loss to train with: pass `loss` to compile()")
     return total
-
-
-def _emit_metrics(feeds, rows, preds, objectives):
-    for index, metric, weighted, _ in objectives.reported:
-        pred = preds[index]
-        labels = _labels(feeds, rows, index, label_dtype(metric, pred))
-        weight = _weight(feeds, rows, index, pred.dtype) if weighted else None
-        update_metric(metric, labels, pred, *(() if weight is None else (weight,)))

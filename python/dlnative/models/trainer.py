@@ -16,6 +16,7 @@ from .lagrangian import Constraints
 from .loop import Pass
 from .objectives import Objectives
 from .state import TrainerState, built_from, inputs_only
+from .steps import Steps, own_steps
 
 LARGE_SET, LARGE_BATCH = 2048, 256  # `predict` may choose its batches: larger ones are faster
 
@@ -33,7 +34,7 @@ ATTRIBUTES = frozenset(
 )
 
 
-class Trainer:
+class Trainer(Steps):
     """What every model can do with data. `Model` inherits it."""
 
     # What Layer gives, and what `compile` and `fit` set.
@@ -85,9 +86,10 @@ class Trainer:
                 list of lists or a dict. "accuracy" becomes the accuracy that fits shapes of labels
                 and predictions, as in Keras.
             weighted_metrics: The same, for metrics that use `sample_weight` and `class_weight`.
-            run_eagerly: Only False.
+            run_eagerly: Whether a step is computed op by op, so that `print`, `numpy()` and a
+                debugger see values in `call` and `train_step`; slow.
             steps_per_execution: How many batches are run between two calls of batch hooks.
-            jit_compile: "auto" or True.
+            jit_compile: Accepted, and without effect: a step is a compiled program.
             auto_scale_loss: Has an effect in Keras for float16 only, which is not available.
             inequality: What must not be positive: a function of any of (model, y_true, y_pred), by
                 these names of its parameters, that returns a tensor of any shape, each element of
@@ -103,19 +105,16 @@ class Trainer:
             ValueError: An unknown name (the nearest are offered), or a loss that has no gradient.
             TypeError: An argument of a wrong type.
             NotImplementedError: A class of the model, loss or optimizer overrides a method that
-                Keras would call and that is not called here, such as `train_step`.
+                Keras would call and that is not called here, such as `make_train_function`.
 
-        Differs from Keras: a step is always a compiled program, so `run_eagerly=True` and
-        `jit_compile=False` raise ValueError; `dlnative.engine("numpy")` runs a model op by op.
+        Differs from Keras: `jit_compile` has no effect.
         `inequality` and `equality` and what belongs to them are new.
         Layers' `trainable` counts at the time of training. A loss of probabilities after a sigmoid
         or softmax is computed from that activation's input and clips nothing.
         """
-        if run_eagerly or jit_compile not in ("auto", True):
-            raise ValueError(
-                "compile: a step is always a compiled program, received "
-                f"run_eagerly={run_eagerly!r}, jit_compile={jit_compile!r}. To run op by op use "
-                "`with dlnative.engine('numpy'):`."
+        if not isinstance(run_eagerly, (bool, np.bool_)):
+            raise TypeError(
+                f"compile: expected run_eagerly True or False, received {run_eagerly!r}"
             )
         steps = checks.check_count("steps_per_execution", steps_per_execution)
         overrides.refuse_overrides(self, overrides.MODEL)
@@ -136,6 +135,14 @@ class Trainer:
         overrides.refuse_overrides(state.optimizer, overrides.FITTING_OPTIMIZER)
         state.objectives = objectives
         state.steps_per_execution = steps
+        state.run_eagerly = bool(run_eagerly)
+        state.own = own_steps(self)
+        if constraints and state.own & {"train", "test"}:
+            raise ValueError(
+                f"compile: inequality and equality belong to the default step; "
+                f"{type(self).__name__} has a train_step, test_step or loss of its own, where such "
+                "terms can be added"
+            )
         state.seed = next_seed()
         state.arguments = {
             "optimizer": state.optimizer,
@@ -145,6 +152,8 @@ class Trainer:
             "weighted_metrics": weighted_metrics,
             "steps_per_execution": steps,
         }
+        if run_eagerly:
+            state.arguments["run_eagerly"] = True
         if constraints:  # Keras reads the others
             state.arguments.update(inequality=inequality, equality=equality, **options)
         self._trainer = state
@@ -166,8 +175,7 @@ class Trainer:
         from ..utils.serialization import deserialize_keras_object
 
         given = {key: deserialize_keras_object(value) for key, value in config.items()}
-        for name in ("jit_compile", "run_eagerly"):  # in Keras's files; a step is always compiled
-            given.pop(name, None)
+        given.pop("jit_compile", None)  # in Keras's files; it has no effect
         self.compile(**given)
         if self.built:
             self.optimizer.prepare(self.trainable_variables)
@@ -179,6 +187,7 @@ class Trainer:
                 f"Call compile(optimizer, loss) before {method}(): the model is not compiled"
             )
         state = self._trainer
+        state.follow(own_steps(self))
         state.refresh()
         return state
 
@@ -186,29 +195,10 @@ class Trainer:
         """The state that `predict` needs, which is there without `compile`."""
         state = self.__dict__.get("_trainer")
         if state is None:
-            overrides.refuse_overrides(self, overrides.PREDICTION)
             state = self.__dict__.setdefault("_trainer", TrainerState())
+        state.follow(own_steps(self))
         state.refresh()
         return state
-
-    # --- metrics ---------------------------------------------------------------------------------
-
-    @property
-    def metrics(self):
-        """The Metrics of the compiled model, the mean loss first."""
-        return self._trainer.objectives.all_metrics if self.compiled else []
-
-    @property
-    def metrics_names(self):
-        return [metric.name for metric in self.metrics]
-
-    def reset_metrics(self):
-        for metric in self.metrics:
-            metric.reset_state()
-
-    def get_metrics_result(self):
-        """{name: value} of all metrics as they stand."""
-        return self._trainer.objectives.logs() if self.compiled else {}
 
     def metric_direction(self, name):
         """Which way a name in the logs is better: "up", "down", or None where it is not known."""
@@ -336,7 +326,7 @@ class Trainer:
         checks.check_verbose(verbose)
         with state.programs.training:
             with Rollback(self):
-                rows = fitting.checked(self, state, x, y, sample_weight)
+                rows = fitting.checked(self, state, "test", x, y, sample_weight)
             loader = fitting.test_pass(self, state, rows, batch_size, steps)
             stop = min(steps or loader.batches, loader.batches)
             callbacks = self._callbacks_of_pass(callbacks, verbose, stop, loader.rows_before(stop))
@@ -374,7 +364,15 @@ class Trainer:
         state = self._prediction()
         with state.programs.lock, Rollback(self):
             rows = inputs_only(x)
-            probe = state.probe(self, rows.structure)
+            if "predict" not in state.own:
+                probe = state.probe(self, rows.structure)
+        if "predict" in state.own:
+            if callbacks is not None:
+                callbacks = CallbackList(callbacks, model=self, verbose=0)
+            size = fitting.batch_size_for(rows.count, batch_size, steps)
+            stop = -(-rows.count // size)
+            stop = min(steps or stop, stop)
+            return fitting.predict_own(self, state, rows, size, stop, callbacks)
         if steps is None and callbacks is None and on_batch.is_one_batch(x, batch_size):
             on_batch.keep_prediction(self, state, x, rows, probe)
         if batch_size is None and steps is None and callbacks is None:
@@ -451,7 +449,10 @@ class Trainer:
         state = self._prediction()
         with state.programs.lock, Rollback(self):
             rows = inputs_only(x)
-            probe = state.probe(self, rows.structure)
+            if "predict" not in state.own:
+                probe = state.probe(self, rows.structure)
+        if "predict" in state.own:
+            return fitting.predict_own(self, state, rows, rows.count, 1)
         step = state.step(self, "predict", rows.count, rows)
         on_batch.keep_prediction(self, state, x, rows, probe)
         return nest.pack(probe.structure, step.function(*step.pick(rows.x)))

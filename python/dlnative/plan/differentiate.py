@@ -6,7 +6,7 @@ from ..graph.dtypes import FLOATS
 from ..graph.tensor import apply
 
 
-def gradients(graph, output, tensors, cotangent=None):
+def gradients(graph, output, tensors, cotangent=None, first=0):
     """Emits the nodes that compute d output / d tensor for each of `tensors`.
 
     Every op's gradient rule emits ordinary nodes; where a tensor is used several times, the
@@ -19,6 +19,8 @@ def gradients(graph, output, tensors, cotangent=None):
         tensors: What to differentiate by: leaves or inner tensors of the graph.
         cotangent: Weight of each element of `output`, of its shape; 1 for a scalar. A list for a
             list.
+        first: Number of the first node to differentiate through: what was computed before is
+            constant.
 
     Returns:
         A list with one tensor, or None where `output` does not depend on it, per entry.
@@ -29,7 +31,7 @@ def gradients(graph, output, tensors, cotangent=None):
     outputs = output if isinstance(output, list) else [output]
     cotangents = cotangent if isinstance(cotangent, list) else [cotangent] * len(outputs)
     needed = {id(t) for t in tensors}
-    nodes = list(graph.nodes)
+    nodes = graph.nodes[first:]
     for node in nodes:
         if any(t is not None and id(t) in needed for t in node.inputs):
             needed.update(id(t) for t in node.outputs)

@@ -25,6 +25,16 @@ def set_random_seed(seed):
     _state.update(seed=int(seed), drawn=0, streams=0)
 
 
+def get_state() -> dict[str, Any]:
+    """The state of the global stream, for `set_state`."""
+    return dict(_state)
+
+
+def set_state(state: dict[str, Any]) -> None:
+    """Makes the global stream what it was when `get_state` returned `state`."""
+    _state.update(state)
+
+
 def next_seed():
     """A new 64-bit seed from the global stream, or from that of the `separate_stream` block."""
     _ensure_seed()

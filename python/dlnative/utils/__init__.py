@@ -3,6 +3,7 @@
 from ..naming import unknown as unknown_name_error
 from ..random import set_random_seed
 from .numerical import to_categorical
+from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from .serialization import (
     CustomObjectScope,
     custom_object_scope,
@@ -23,9 +24,11 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "pack_x_y_sample_weight",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",
     "to_categorical",
     "unknown_name_error",
+    "unpack_x_y_sample_weight",
 ]

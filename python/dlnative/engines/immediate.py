@@ -1,0 +1,108 @@
+"""An ImmediateGraph computes each node when it is added: user code sees values as it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph.tensor import Feed, Graph, StepScalar, Tensor, Tracing, Valued
+from ..variables import Variable
+from .eager import compute
+
+
+class ImmediateTensor(Valued, Tensor):
+    """A tensor of an ImmediateGraph: it has values, and gradients go through it as through any."""
+
+    __slots__ = ("value",)
+
+    value: np.ndarray
+
+    def __init__(self, shape: tuple, dtype: str, graph: Graph, *args: Any, **kwargs: Any) -> None:
+        super().__init__(shape, dtype, graph, *args, **kwargs)
+        source = self.source
+        if isinstance(source, np.ndarray):
+            self.value = source
+        elif source is not None and not isinstance(source, Feed):
+            self.value = source.array
+
+
+class ImmediateScalar(ImmediateTensor, StepScalar):
+    """A number of the step with its value."""
+
+    __slots__ = ()
+
+
+class ImmediateGraph(Graph):
+    """A graph whose nodes are computed one by one as they are added.
+
+    Everything that makes a program can make this instead, with the same ops, dtypes and random
+    numbers, and may look at values on the way. What is assigned to Variables is seen by whoever
+    comes later in the same graph, and written at `commit`.
+
+    Args:
+        training: What layers see as their `training` argument.
+        step: Number of the step, for random masks.
+        epoch: Number of the epoch, for augmentation.
+        samples: Numbers of the rows, for augmentation.
+    """
+
+    is_immediate = True
+    tensor_class = ImmediateTensor
+    scalar_class = ImmediateScalar
+
+    def __init__(
+        self,
+        training: bool | None = False,
+        step: int = 0,
+        epoch: int = 0,
+        samples: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(training=training)
+        self._given = {"step": step, "epoch": epoch, "samples": samples}
+
+    def feed_array(self, array: np.ndarray, dtype: str, name: str | None = None) -> Tensor:
+        """A feed with its values."""
+        tensor: Any = self.feed(array.shape, dtype, name)
+        tensor.value = np.array(array, dtype=dtype)
+        return tensor
+
+    def apply(self, op: Any, inputs: Any, attributes: Any, kind: type[Tensor] = Tensor) -> Any:
+        """Appends a node and computes it; see `Graph.apply`."""
+        count = len(self.nodes)
+        results = super().apply(op, inputs, attributes, kind)
+        if len(self.nodes) == count:  # a number that is there already
+            return results
+        node: Any = self.nodes[-1]
+        values = compute(
+            op, [None if t is None else t.value for t in inputs], self._attributes(op, node)
+        )
+        values = values if isinstance(values, tuple) else (values,)
+        for tensor, value in zip(node.outputs, values, strict=True):
+            tensor.value = np.asarray(value)
+        return results
+
+    def _attributes(self, op: Any, node: Any) -> dict[str, Any]:
+        names = ("step",) if op.random else ("epoch", "samples") if op.per_sample else ()
+        given = {name: self._given[name] for name in names}
+        if "samples" in given and given["samples"] is None:
+            given["samples"] = np.arange(node.inputs[0].shape[0])
+        return {**given, **{k: v for k, v in node.attributes.items() if v is not None}}
+
+    def commit(self) -> None:
+        """Writes the Variables that were assigned to."""
+        assigned: list[tuple[Any, Any, Any]] = list(self.assigned.values())
+        written = [
+            (variable, tensor.value)
+            for variable, tensor, condition in assigned
+            if not isinstance(self.leaf(variable).source, Feed)
+            and (condition is None or bool(condition.value))
+        ]
+        self.assigned.clear()
+        with Tracing(None):
+            for variable, value in written:
+                if isinstance(variable, Variable):
+                    variable.allocate()
+                variable.array[...] = value
+                if isinstance(variable, Variable):
+                    variable.changed()
