@@ -22,7 +22,7 @@ CONSTRUCTORS = [
     (
         lambda: layers.Dense(3, bias_constraint=2),
         TypeError,
-        "constraint must.*received 2",
+        "constraint: expected a name.*received 2",
     ),
     (lambda: layers.Dense(3, activity_regularizer="l7"), ValueError, "regularizer.*l7"),
     (lambda: layers.Dense(3, activaton="relu"), ValueError, "Did you mean 'activation'"),

@@ -7,6 +7,7 @@ from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
 from .depthwise import DepthwiseConv2D, SeparableConv2D, SeparableConvolution2D
 from .input_spec import InputSpec
+from .lambda_layer import Lambda
 from .layer import Layer
 from .merging import (
     Add,
@@ -55,6 +56,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "Lambda",
     "Layer",
     "Dense",
     "Activation",
