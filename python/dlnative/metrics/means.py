@@ -77,9 +77,9 @@ class Mean(Metric):
         """The mean so far."""
         if traced_graph() is not None:
             state: Any = self.state
-            return apply(
-                "where", state[1] == 0.0, 0.0, state[0] / apply("maximum", state[1], 1e-300)
-            )
+            mean: Any = state[0] / apply("maximum", state[1], 1e-300)
+            mean = apply("where", state[1] == 0.0, 0.0, mean)
+            return mean
         total, count = self.state.value.tolist()
         return total / count if count else 0.0
 
