@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random as python_random
 
 import numpy as np
 import pytest
@@ -225,6 +226,30 @@ def test_uniform_numbers_by_hand():
 def test_uniform_does_not_reach_its_bound():
     y = random.uniform((200000,), 4096.0, 4097.0, seed=1)
     assert y.min() >= 4096 and y.max() < 4097
+
+
+def from_all_generators():
+    """A number of Python's generator, of NumPy's, and a seed of the package's."""
+    return python_random.random(), np.random.random(), random.next_seed()  # noqa: NPY002
+
+
+@pytest.mark.parametrize("set_seed", [dlnative.utils.set_random_seed, dlnative.config.set_seed])
+def test_the_global_seed_is_that_of_python_and_numpy_too(set_seed):
+    set_seed(7)
+    of_python, of_numpy, _ = from_all_generators()
+    assert of_python == python_random.Random(7).random()
+    assert of_numpy == np.random.RandomState(7).random_sample()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**64, 1.0, True, "1", None])
+def test_a_seed_that_numpy_does_not_take_changes_nothing(seed):
+    random.set_random_seed(7)
+    expected = from_all_generators()
+    random.set_random_seed(7)
+    with pytest.raises(ValueError, match=r"expected an integer in \[0, 2\*\*32\), received"):
+        random.set_random_seed(seed)
+    assert from_all_generators() == expected
+    random.set_random_seed(np.int64(2**32 - 1))
 
 
 def test_seed_generator():

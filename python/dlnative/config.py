@@ -148,8 +148,13 @@ def engine(name: str) -> Iterator[None]:
 def set_seed(seed: int) -> None:
     """Fixes every random number drawn from now on: weights, shuffles, masks.
 
+    It is `utils.set_random_seed`.
+
     Args:
-        seed: An integer, 0 or greater.
+        seed: An integer in [0, 2**32).
+
+    Raises:
+        ValueError: `seed` is none.
     """
     from .random import set_random_seed
 

@@ -57,7 +57,7 @@ def positive(text: str) -> int:
 
 def seed(text: str) -> int:
     """`0`"""
-    return _number(text, int, lambda n: 0 <= n < 2**63, "an integer from 0 to 2**63 - 1")
+    return _number(text, int, lambda n: 0 <= n < 2**32, "an integer from 0 to 2**32 - 1")
 
 
 def positive_number(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -14,15 +15,37 @@ _state: dict[str, Any] = {"seed": None, "drawn": 0, "streams": 0}
 _stream: ContextVar[Iterator[tuple[int, int]] | None] = ContextVar("stream", default=None)
 
 
-def set_random_seed(seed):
+def set_random_seed(seed: int) -> None:
     """Fixes every random number drawn from now on: weights, shuffles, masks.
 
+    Those of Python's `random` and of NumPy's `numpy.random` functions are fixed, too.
+
+    Args:
+        seed: An integer in [0, 2**32), the seeds that `numpy.random.seed` takes.
+
     Raises:
-        ValueError: `seed` is not an integer in [0, 2**64).
+        ValueError: `seed` is none.
+
+    Example:
+        >>> import random, dlnative
+        >>> dlnative.utils.set_random_seed(3)
+        >>> first = random.random()
+        >>> dlnative.utils.set_random_seed(3)
+        >>> first == random.random()
+        True
+
+    Differs from Keras: NumPy's integers are taken; a seed that is out of range changes nothing.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        raise ValueError(f"set_random_seed: expected an integer in [0, 2**64), received {seed!r}")
-    _state.update(seed=int(seed), drawn=0, streams=0)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"set_random_seed: expected an integer in [0, 2**32), received {seed!r}")
+    set_stream(int(seed))
+    random.seed(int(seed))
+    np.random.seed(int(seed))  # noqa: NPY002 (it is for code that uses it)
+
+
+def set_stream(seed: int) -> None:
+    """Begins the global stream of this package with a seed of 64 bits."""
+    _state.update(seed=seed, drawn=0, streams=0)
 
 
 def get_state() -> dict[str, Any]:
@@ -68,7 +91,7 @@ def separate_stream():
 def _ensure_seed():
     if _state["seed"] is None:
         entropy: Any = np.random.SeedSequence().entropy
-        set_random_seed(int(entropy % 2**64))
+        set_stream(int(entropy % 2**64))
 
 
 def generator(seed):
