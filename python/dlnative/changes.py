@@ -13,17 +13,17 @@ _count = [0]
 ABSENT = object()
 
 
-def count():
+def count() -> int:
     """The number of changes so far."""
     return _count[0]
 
 
-def note():
+def note() -> None:
     """Something that a program may have been built from has changed."""
     _count[0] += 1
 
 
-def is_same(before, value):
+def is_same(before: Any, value: Any) -> bool:
     """Whether setting an attribute that was `before` to `value` changes nothing."""
     plain = (bool, int, float, str, type(None))
     return before is value or (type(before) is type(value) in plain and before == value)
@@ -49,7 +49,7 @@ class Tracked:
         """For copies and pickles: without what programs read."""
         return {name: value for name, value in self.__dict__.items() if name != "_scalars"}
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         before = self.__dict__.get(name, ABSENT)
         object.__setattr__(self, name, value)
         if before is ABSENT or name == "name" or name.startswith("_"):
@@ -57,7 +57,7 @@ class Tracked:
         if not is_same(before, self.__dict__.get(name, ABSENT)):
             self._attribute_changed(name, before)
 
-    def _attribute_changed(self, name, before):
+    def _attribute_changed(self, name: str, before: Any) -> None:
         """Called after attribute `name`, which was `before`, has been set to another value."""
         note_new(self, name, before)
 
@@ -65,13 +65,13 @@ class Tracked:
 class TrackedAttribute:
     """One attribute of an object whose others are no change."""
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else instance.__dict__[self.name]
 
-    def __set__(self, instance, value):
+    def __set__(self, instance: Any, value: Any) -> None:
         before = instance.__dict__.get(self.name, ABSENT)
         instance.__dict__[self.name] = value
         if before is not ABSENT and not is_same(before, value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,16 @@ class Option:
         check: Function (instance, name, value) that returns what is kept, or raises.
     """
 
-    def __init__(self, check):
+    def __init__(self, check: Callable[[Any, str, Any], Any]) -> None:
         self.check = check
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else instance.__dict__[self.name]
 
-    def __set__(self, instance, value):
+    def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self.name] = self.check(instance, self.name, value)
 
     def rebuilds(self, before: Any, value: Any) -> bool:
@@ -52,7 +53,12 @@ class Number(Option):
     """
 
     def __init__(
-        self, low=-math.inf, high=math.inf, below=False, above=False, optional=False
+        self,
+        low: float = -math.inf,
+        high: float = math.inf,
+        below: bool = False,
+        above: bool = False,
+        optional: bool = False,
     ) -> None:
         super().__init__(self._checked)
         self.low = low
@@ -61,7 +67,7 @@ class Number(Option):
         self.above = above
         self.optional = optional
 
-    def _checked(self, instance, name, value):
+    def _checked(self, instance: Any, name: str, value: Any) -> float | None:
         if value is None and self.optional:
             return None
         owner = _describe(instance)
@@ -73,7 +79,7 @@ class Number(Option):
             raise ValueError(f"{owner}: expected {name} {self._range()}, received {value!r}")
         return number
 
-    def _range(self):
+    def _range(self) -> str:
         if not math.isfinite(self.high) and not self.above:
             return f"of at least {self.low:g}" if math.isfinite(self.low) else "to be finite"
         first = "(" if self.above or not math.isfinite(self.low) else "["
@@ -108,11 +114,13 @@ class StepNumber(Number):
         **limits: See `Number`.
     """
 
-    def __init__(self, low=-math.inf, high=math.inf, switch=False, **limits):
+    def __init__(
+        self, low: float = -math.inf, high: float = math.inf, switch: bool = False, **limits: Any
+    ) -> None:
         super().__init__(low, high, **limits)
         self.switch = switch
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
         value = instance.__dict__[self.name]
@@ -124,7 +132,7 @@ class StepNumber(Number):
             scalars.setdefault(self.name, Scalar(value, "float64", self.name))
         return graph.variable(scalars[self.name])
 
-    def __set__(self, instance, value):
+    def __set__(self, instance: Any, value: Any) -> None:
         super().__set__(instance, value)
         number = instance.__dict__[self.name]
         scalar = instance.__dict__.get("_scalars", {}).get(self.name)
@@ -154,7 +162,7 @@ class Count(Option):
         self.least = least
         self.optional = optional
 
-    def _checked(self, instance, name, value):
+    def _checked(self, instance: Any, name: str, value: Any) -> int | None:
         if value is None and self.optional:
             return None
         if is_integer(value) and value >= self.least:
@@ -173,7 +181,7 @@ class Flag(Option):
         TypeError: Any other value is set.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(_flag)
 
 
@@ -199,7 +207,7 @@ class Absent(Option):
             )
 
 
-def _flag(instance, name, value):
+def _flag(instance: Any, name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(
             f"{type(instance).__name__}: expected {name} True or False, received {value!r}"
