@@ -129,8 +129,8 @@ class _Share(ThresholdMetric):
 
     _direction = "up"
     _other = ""
-    top_k = Option(positive_integer)  # type: ignore[assignment]
-    class_id = Option(class_number)  # type: ignore[assignment]
+    top_k = Option(positive_integer)
+    class_id = Option(class_number)
 
     def __init__(
         self,

@@ -208,7 +208,7 @@ class MeanMetricWrapper(Mean):
 
     def update_state(
         self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
-    ) -> None:  # type: ignore[override]
+    ) -> None:
         """Adds a batch.
 
         Args:

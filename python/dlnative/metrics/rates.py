@@ -15,7 +15,7 @@ class _AtRate(ThresholdMetric):
     """The largest of one rate at the thresholds where another is at least a given value."""
 
     _direction = "up"
-    class_id = Option(class_number)  # type: ignore[assignment]
+    class_id = Option(class_number)
     _argument = ""  # the name of the given value
     _rates = ("", "")  # the rate that is given, and the rate that is reported
 

@@ -46,7 +46,7 @@ class RootMeanSquaredError(Mean):
 
     def update_state(
         self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
-    ) -> None:  # type: ignore[override]
+    ) -> None:
         """Adds a batch.
 
         Args:
