@@ -73,13 +73,12 @@ class Mean(Metric):
             weight = run_op("rescale", weight, scale=1.0 / max(inner, 1))
         accumulate(self.state, added, weight)
 
-    def result(self) -> float:
-        """The mean so far."""
+    def result(self) -> Any:
+        """The mean so far: a float, or a tensor of the program that is being made."""
         if traced_graph() is not None:
             state: Any = self.state
-            mean: Any = state[0] / apply("maximum", state[1], 1e-300)
-            mean = apply("where", state[1] == 0.0, 0.0, mean)
-            return mean
+            mean = state[0] / apply("maximum", state[1], 1e-300)
+            return apply("where", state[1] == 0.0, 0.0, mean)
         total, count = self.state.value.tolist()
         return total / count if count else 0.0
 
