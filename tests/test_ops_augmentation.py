@@ -7,7 +7,7 @@ import pytest
 
 from dlnative import config, reference
 from dlnative.graph import apply, table
-from dlnative.graph.tensor import Graph
+from dlnative.graph.graph import Graph
 from dlnative.ops import rows as ops
 
 pytestmark = pytest.mark.native

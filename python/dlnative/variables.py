@@ -20,7 +20,7 @@ from .graph.table import table
 from .graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
 
 if TYPE_CHECKING:
-    from .graph.tensor import Graph
+    from .graph.graph import Graph
     from .graph.types import DTypeLike, TensorLike
 
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer

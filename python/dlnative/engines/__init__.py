@@ -11,7 +11,8 @@ from .stepping import run_steps
 
 if TYPE_CHECKING:
     from .._core import Arena
-    from ..graph.tensor import Graph, Tensor
+    from ..graph.graph import Graph
+    from ..graph.tensor import Tensor
     from .native import NativeFunction
     from .numpy import NumpyFunction
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.tensor import Feed, Graph, StepScalar, Tensor, Tracing, Valued
+from ..graph.graph import Graph
+from ..graph.tensor import Feed, StepScalar, Tensor, Tracing, Valued
 from ..variables import Variable
 from .eager import compute
 

@@ -14,7 +14,8 @@ from ..plan.schedule import live_nodes
 from .stepping import run_steps
 
 if TYPE_CHECKING:
-    from ..graph.tensor import Graph, Node, Tensor
+    from ..graph.graph import Graph
+    from ..graph.tensor import Node, Tensor
 
 
 class NumpyFunction:

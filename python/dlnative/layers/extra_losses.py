@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..graph import Tensor
-from ..graph.tensor import Graph, ValueTensor, apply, traced_graph
+from ..graph.graph import Graph
+from ..graph.tensor import ValueTensor, apply, traced_graph
 from ..metrics.base import Metric
 from ..utils import nest
 from . import messages, tracking

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.tensor import Graph, Tensor, apply
+from ..graph.graph import Graph
+from ..graph.tensor import Tensor, apply
 from ..losses.base import Loss
 from ..utils import nest
 from .arrays import Rows

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from ..graph.tensor import Graph
+from ..graph.graph import Graph
 from ..losses.base import reduce_values
 from ..metrics.base import update_metric
 from ..utils.numbers import finite_number

@@ -23,8 +23,9 @@ import numpy as np
 
 from .. import ops
 from ..graph.dtypes import FLOATS
+from ..graph.graph import Graph
 from ..graph.table import table
-from ..graph.tensor import Graph, StepScalar, Tracing
+from ..graph.tensor import StepScalar, Tracing
 from ..metrics.base import Metric
 from ..naming import to_snake_case
 from ..plan import gradients

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import losses, metrics
-from ..graph.tensor import Graph, apply
+from ..graph.graph import Graph
+from ..graph.tensor import apply
 from ..losses.base import LossFunctionWrapper, reduce_values
 from ..metrics import Mean, Metric
 from ..metrics.base import update_metric

@@ -7,8 +7,9 @@ from typing import Any
 from .. import changes, config
 from ..engines import ProgramCache
 from ..engines.immediate import ImmediateGraph
+from ..graph.graph import Graph
 from ..graph.open_shapes import Open, with_open_sizes
-from ..graph.tensor import Graph, Spec
+from ..graph.tensor import Spec
 from ..scalar import Scalar
 from ..utils import nest
 from .arrays import Rows, as_array, as_structure, check_counts, is_numbers, named_leaves

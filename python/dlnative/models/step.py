@@ -11,8 +11,9 @@ import numpy as np
 from .. import changes, engines
 from ..engines.immediate import ImmediateGraph, ImmediateTensor
 from ..graph.dtypes import FLOATS
+from ..graph.graph import Graph
 from ..graph.refusals import ValueNeeded
-from ..graph.tensor import Graph, Tensor, Tracing, ValueTensor, apply
+from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..layers.extra_losses import added_losses, penalties
 from ..layers.tracking import Attributes
 from ..metrics.base import Result

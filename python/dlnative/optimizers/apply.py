@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import config
-from ..graph.tensor import Graph
+from ..graph.graph import Graph
 from ..losses.base import FLOATS
 from ..variables import FlatBuffer, Variable
 

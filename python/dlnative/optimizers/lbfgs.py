@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.tensor import Graph, Tensor, Tracing
+from ..graph.graph import Graph
+from ..graph.tensor import Tensor, Tracing
 from ..hyperparameters import Absent, Count, Option, StepNumber
 from ..variables import Variable
 from .curvature import CurvaturePairs, dot

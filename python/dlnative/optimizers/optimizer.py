@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..changes import Tracked, note, note_new
-from ..graph.tensor import Graph, Tensor, Tracing, ValueTensor, is_variable
+from ..graph.graph import Graph
+from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
 from ..hyperparameters import Count, Flag, Option, StepNumber, is_on
 from ..naming import auto_name, unknown
 from ..scalar import Scalar

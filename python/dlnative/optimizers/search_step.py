@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..graph.tensor import Graph, Tensor, Tracing
+from ..graph.graph import Graph
+from ..graph.tensor import Tensor, Tracing
 from ..variables import Variable
 
 ROUNDING = 4.0  # machine epsilons: the relative error that a loss may have
