@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..graph.graph import Graph
-from ..graph.tensor import Feed, StepScalar, Tensor, Tracing, Valued
+from ..graph.table import Op
+from ..graph.tensor import Feed, Node, StepScalar, Tensor, Tracing, Valued
+from ..graph.types import Attributes, Size
 from ..variables import Variable
 from .eager import compute
 
@@ -19,7 +22,9 @@ class ImmediateTensor(Valued, Tensor):
 
     value: np.ndarray
 
-    def __init__(self, shape: tuple, dtype: str, graph: Graph, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, shape: Iterable[Size], dtype: str, graph: Graph, *args: Any, **kwargs: Any
+    ) -> None:
         super().__init__(shape, dtype, graph, *args, **kwargs)
         source = self.source
         if isinstance(source, np.ndarray):
@@ -60,7 +65,9 @@ class ImmediateGraph(Graph):
         samples: np.ndarray | None = None,
     ) -> None:
         super().__init__(training=training)
-        self._given = {"step": step, "epoch": epoch, "samples": samples}
+        self._step = step
+        self._epoch = epoch
+        self._samples = samples
 
     def feed_array(self, array: np.ndarray, dtype: str, name: str | None = None) -> Tensor:
         """A feed with its values."""
@@ -68,7 +75,13 @@ class ImmediateGraph(Graph):
         tensor.value = np.array(array, dtype=dtype)
         return tensor
 
-    def apply(self, op: Any, inputs: Any, attributes: Any, kind: type[Tensor] = Tensor) -> Any:
+    def apply(
+        self,
+        op: Op,
+        inputs: tuple[Any, ...],
+        attributes: Attributes,
+        kind: type[Tensor] = Tensor,
+    ) -> Any:
         """Appends a node and computes it; see `Graph.apply`."""
         count = len(self.nodes)
         results = super().apply(op, inputs, attributes, kind)
@@ -83,11 +96,13 @@ class ImmediateGraph(Graph):
             tensor.value = np.asarray(value)
         return results
 
-    def _attributes(self, op: Any, node: Any) -> dict[str, Any]:
-        names = ("step",) if op.random else ("epoch", "samples") if op.per_sample else ()
-        given = {name: self._given[name] for name in names}
-        if "samples" in given and given["samples"] is None:
-            given["samples"] = np.arange(node.inputs[0].shape[0])
+    def _attributes(self, op: Op, node: Node) -> Attributes:
+        """The attributes of a node, and what the step says where they do not."""
+        given: Attributes = {"step": self._step} if op.random else {}
+        if op.per_sample:
+            rows = node.inputs[0].shape[0]
+            samples = np.arange(rows) if self._samples is None else self._samples
+            given = {"epoch": self._epoch, "samples": samples}
         return {**given, **{k: v for k, v in node.attributes.items() if v is not None}}
 
     def commit(self) -> None:
