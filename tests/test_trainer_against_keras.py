@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -225,3 +226,37 @@ def test_both_engines_train_alike(rng, case, optimizer):
             model.fit(x, y, batch_size=7, epochs=5, verbose=0, callbacks=[note])
             runs.append(losses)
     np.testing.assert_allclose(*runs, rtol=2e-5)
+
+
+def test_names_of_functions_in_logs_are_those_of_keras(keras):
+    """Lambdas, functions in camel case, partial functions and objects that can be called."""
+
+    def squaredError(y_true, y_pred):
+        return (y_true - y_pred) ** 2
+
+    class OwnError:
+        def __call__(self, y_true, y_pred):
+            return (y_true - y_pred) ** 2
+
+    functions = [
+        lambda y, p: (y - p) ** 2,
+        lambda y, p: abs(y - p),
+        squaredError,
+        functools.partial(squaredError),
+        OwnError(),
+    ]
+    names = []
+    for library in (dlnative, keras):
+        x = library.Input((2,))
+        heads = [library.layers.Dense(1, name=name)(x) for name in "ab"]
+        unnamed = library.Model(x, heads[0])
+        unnamed.compile("sgd", functions[0], metrics=functions)
+        named = library.Model(x, heads)
+        named.compile("sgd", [functions[0], functions[2]], metrics=[functions, functions[:1]])
+        for model, y in ((unnamed, np.zeros((4, 1))), (named, [np.zeros((4, 1))] * 2)):
+            fitted = model.fit(np.ones((4, 2)), y, verbose=0)
+            names.append(list(fitted.history))
+            names.append([metric.name for metric in model.metrics])
+    half = len(names) // 2
+    assert names[:half] == names[half:]
+    assert "lambda" in names[0] and "a_lambda_1" in names[2]

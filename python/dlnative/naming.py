@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 _counts: dict[str, int] = {}
 
@@ -13,6 +14,15 @@ def to_snake_case(name: str) -> str:
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def object_name(value: Any) -> str:
+    """The name of an object, else in snake case that of a function or else of the class.
+
+    So a lambda is called "lambda", as in Keras.
+    """
+    name = getattr(value, "name", None)
+    return name or to_snake_case(getattr(value, "__name__", None) or type(value).__name__)
 
 
 def auto_name(class_name: str) -> str:

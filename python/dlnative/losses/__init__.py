@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..naming import to_snake_case
+from ..naming import object_name
 from ..utils.serialization import (
     Identifier,
     deserialize_keras_object,
@@ -155,8 +155,7 @@ def as_loss(identifier: Identifier) -> Loss | None:
     loss = get(identifier)
     if loss is None or isinstance(loss, Loss):
         return loss
-    name = identifier if isinstance(identifier, str) else getattr(loss, "name", None)
-    name = name or getattr(loss, "__name__", None) or to_snake_case(type(loss).__name__)
+    name = identifier if isinstance(identifier, str) else object_name(loss)
     return LossFunctionWrapper(loss, name=name)
 
 

@@ -12,7 +12,7 @@ from .. import config
 from ..changes import Tracked
 from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..hyperparameters import Option
-from ..naming import auto_name
+from ..naming import auto_name, object_name
 from .labels import check_class_numbers
 from .options import checked_arguments
 
@@ -370,7 +370,7 @@ class LossFunctionWrapper(Loss):
         return cls(**(deserialize_keras_object(config) if "fn" in config else config))
 
     def __repr__(self) -> str:
-        return f"<LossFunctionWrapper({self.fn.__name__}, kwargs={self._fn_kwargs})>"
+        return f"<LossFunctionWrapper({object_name(self.fn)}, kwargs={self._fn_kwargs})>"
 
 
 class FunctionLoss(LossFunctionWrapper):

@@ -14,6 +14,7 @@ import numpy as np
 from ..graph.tensor import Tensor, ValueTensor, apply, traced_graph
 from ..losses.base import as_labels, as_predictions, match_weight, reshape, run_op
 from ..losses.options import checked_arguments
+from ..naming import object_name
 from .base import Metric
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class MeanMetricWrapper(Mean):
     def __init__(
         self, fn: Any, name: str | None = None, dtype: str | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(name=name or getattr(fn, "__name__", None) or fn.name, dtype=dtype)
+        super().__init__(name=name or object_name(fn), dtype=dtype)
         self._fn = fn
         self._fn_kwargs = checked_arguments(self, kwargs)
         self.sparse_labels = getattr(fn, "sparse_labels", False)

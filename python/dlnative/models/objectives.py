@@ -14,7 +14,6 @@ from ..graph.tensor import apply
 from ..losses.base import LossFunctionWrapper, reduce_values
 from ..metrics import Mean, Metric
 from ..metrics.base import update_metric
-from ..naming import to_snake_case
 from ..utils import overrides
 from ..utils.numbers import finite_number
 from ..variables import place
@@ -428,12 +427,11 @@ def make_metric(identifier, pred, labels):
         }
         return classes[kind_of_labels(pred, labels)](name=identifier)
     metric = metrics.get(identifier)
-    if isinstance(metric, Metric):
-        if isinstance(identifier, str):
-            metric.name = identifier
-        return metric
-    name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
-    return metrics.MeanMetricWrapper(metric, name=name or to_snake_case(type(metric).__name__))
+    if not isinstance(metric, Metric):
+        metric = metrics.MeanMetricWrapper(metric)
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric
 
 
 def check_gradient(loss, pred):
