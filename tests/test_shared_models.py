@@ -181,7 +181,7 @@ def test_programs_of_one_model_share_one_arena():
     assert programs.arena.bytes == model.memory_plan(batch_size=64).arena_bytes
     assert len(programs) > 10
     arena = programs.arena
-    for step in programs._entries.values():
+    for step, _ in (entry for kept in programs._entries.values() for entry in kept):
         assert step.function.plan.memory.bytes <= arena.bytes
     expected = [model.predict_on_batch(x[:rows]) for rows in (5, 17)]
     model.evaluate(x, y, verbose=0)

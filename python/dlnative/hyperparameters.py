@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .changes import used
 from .graph.tensor import Tracing, traced_graph
 from .scalar import Scalar
 from .utils.numbers import as_float, is_integer
@@ -27,7 +28,10 @@ class Option:
         self.name = name
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else instance.__dict__[self.name]
+        if instance is None:
+            return self
+        used(instance)
+        return instance.__dict__[self.name]
 
     def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self.name] = self.check(instance, self.name, value)
@@ -127,6 +131,7 @@ class StepNumber(Number):
         graph = traced_graph()
         if graph is None or value is None:
             return value
+        used(instance)
         scalars = instance.__dict__.setdefault("_scalars", {})
         if self.name not in scalars:
             scalars.setdefault(self.name, Scalar(value, "float64", self.name))

@@ -76,7 +76,7 @@ class Variable:
     is_step_scalar = False  # see `graph.tensor.StepScalar`
 
     # What programs are built from, beside the shape.
-    trainable = TrackedAttribute()
+    trainable = TrackedAttribute(is_flag=True)
     regularizer = TrackedAttribute()
     constraint = TrackedAttribute()
     learning_rate_factor = TrackedAttribute()

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
-from .. import changes
+from ..changes import Basis
 
 if TYPE_CHECKING:
     from .._core import Arena
@@ -21,8 +21,9 @@ class ProgramCache:
     """The programs that were used last; they share one arena, which grows to the largest.
 
     When the arena grows, programs built before are dropped: they hold addresses in the old one. So
-    however many batch sizes a model sees, its programs take the memory of the largest. All are
-    dropped after a change of something that programs are built from.
+    however many batch sizes a model sees, its programs take the memory of the largest. One of
+    whose Basis something has changed is dropped; what was built while flags had other values is
+    kept until they have these again.
 
     Args:
         kept: How many are kept.
@@ -40,8 +41,7 @@ class ProgramCache:
         self._make_locks()
         self.arena = _core.Arena()
         self.dropped = 0
-        self._entries: dict[Hashable, Any] = {}
-        self._changes = changes.count()
+        self._entries: dict[Hashable, list[tuple[Any, Basis]]] = {}
         _caches.add(self)
 
     def _make_locks(self) -> None:
@@ -49,34 +49,38 @@ class ProgramCache:
         self.training = threading.RLock()
 
     def get(self, key: Hashable, build: Callable[[Arena], Any]) -> Any:
-        """What `build(arena)` returned for this key; it is called where nothing is kept."""
+        """What `build(arena)` returned for this key; it is called where nothing current is kept."""
+        return self.get_with_basis(key, build)[0]
+
+    def get_with_basis(self, key: Hashable, build: Callable[[Arena], Any]) -> tuple[Any, Basis]:
+        """The same, and what it was built from."""
         with self.lock:
-            self.refresh()
-            entry = self._entries.pop(key, None)
+            found = [entry for entry in self._entries.pop(key, ()) if not entry[1].is_outdated()]
+            entry = next((entry for entry in found if entry[1].is_current()), None)
             if entry is None:
-                size = self.arena.bytes
-                entry = build(self.arena)
-                if self.arena.bytes > size:
-                    self.clear()
-                elif len(self._entries) >= self.kept:
-                    self._entries.pop(next(iter(self._entries)))
-                self._changes = changes.count()  # what building a layer sets is no change
-            self._entries[key] = entry
+                entry = self._build(build)
+                found.append(entry)
+            self._entries[key] = found
             return entry
 
-    def refresh(self) -> None:
-        """Drops all programs if something they were built from has changed."""
-        if self._changes != changes.count():
+    def _build(self, build: Callable[[Arena], Any]) -> tuple[Any, Basis]:
+        size = self.arena.bytes
+        basis = Basis()
+        with basis:
+            built = build(self.arena)
+        if self.arena.bytes > size:
             self.clear()
+        elif len(self) >= self.kept:
+            self._entries.pop(next(iter(self._entries)))
+        return built, basis
 
     def clear(self) -> None:
         """Drops all programs."""
         self._entries.clear()
-        self._changes = changes.count()
         self.dropped += 1
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(map(len, self._entries.values()))
 
 
 # A child process is forked between two runs of every model, so that it finds whole steps; there the

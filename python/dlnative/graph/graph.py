@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..changes import used
 from .tensor import (
     STEP_DTYPES,
     Feed,
@@ -132,6 +133,7 @@ class Graph:
         """The tensor that stands for the values at the beginning of the step (one per graph)."""
         tensor = self.leaves.get(id(variable))
         if tensor is None:
+            used(variable)
             kind = self.scalar_class if is_step_scalar(variable) else self.tensor_class
             tensor = kind(
                 variable.shape, str(variable.dtype), self, source=variable, name=variable.name

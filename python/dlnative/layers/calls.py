@@ -11,6 +11,7 @@ import threading
 import numpy as np
 
 from .. import config
+from ..changes import used
 from ..graph import Graph, Tensor
 from ..graph.open_shapes import SIZES, agreed, with_open_sizes, with_size
 from ..graph.tensor import Tracing, apply, traced_graph
@@ -136,6 +137,8 @@ def call_in_graph(layer, graph, args, kwargs):
     training = kwargs.pop("training", None)
     scope, was_training = graph.scope, graph.training
     is_outermost = not _at_work.layers
+    for each in tracking.all_layers(layer) if is_outermost else (layer,):
+        used(each)
     if training is not None:
         graph.training = bool(training)
     try:

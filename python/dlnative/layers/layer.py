@@ -34,7 +34,7 @@ def _recorded(build):
             return
         self._check_initialized()
         if state["built"]:
-            changes.note()
+            changes.note(self)
         with tracking.Rollback(self), calls.Scope(self), Tracing(None):
             state["_building"], state["_locked"] = True, False
             try:
@@ -173,6 +173,8 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     def __delattr__(self, name):
         tracking.untrack(self, name)
         object.__delattr__(self, name)
+        if self.built:
+            changes.note(self)
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"

@@ -36,7 +36,7 @@ class FunctionOption(Option):
         # Another dict: a shallow copy of the instance keeps its own options.
         instance._fn_kwargs = {**instance._fn_kwargs, self.name: value}
         if not is_same(before, value):
-            note()
+            note(instance)
 
 
 def checked_arguments(owner: object, arguments: dict[str, Any]) -> dict[str, Any]:

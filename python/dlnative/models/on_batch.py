@@ -21,8 +21,7 @@ def ready(model, kind, x, y):
     state = model.__dict__.get("_trainer")
     if state is None or type(x) is not np.ndarray or type(y) is not np.ndarray:
         return None
-    call = state.calls.get((kind, x.shape, y.shape, x.dtype, y.dtype))
-    return call if call is not None and call.made == state.current() else None
+    return state.ready((kind, x.shape, y.shape, x.dtype, y.dtype))
 
 
 def is_one_batch(x, batch_size):
@@ -37,8 +36,7 @@ def ready_prediction(model, x):
     state = model.__dict__.get("_trainer")
     if state is None or type(x) is not np.ndarray:
         return None
-    call = state.calls.get((x.shape, x.dtype))
-    return call if call is not None and call.made == state.current() else None
+    return state.ready((x.shape, x.dtype))
 
 
 class BatchCall:
@@ -53,6 +51,7 @@ class BatchCall:
     """
 
     __slots__ = (
+        "basis",
         "both",
         "checks",
         "counter",
@@ -68,6 +67,7 @@ class BatchCall:
 
     def __init__(self, model, state, kind, step, checks, predictions):
         self.made = state.current()
+        self.basis = step.basis
         self.function = step.function
         self.both = step.sources == [0, 1]
         self.pick = step.sources
@@ -116,11 +116,12 @@ class BatchCall:
 class PredictionCall:
     """The outputs of a model with one input and one output, for one shape."""
 
-    __slots__ = ("function", "made")
+    __slots__ = ("basis", "function", "made")
 
-    def __init__(self, state, function):
+    def __init__(self, state, step):
         self.made = state.current()
-        self.function = function
+        self.basis = step.basis
+        self.function = step.function
 
     def __call__(self, x):
         return self.function(x)[0]
@@ -183,7 +184,7 @@ def keep_prediction(model, state, x, rows, probe):
     _keep(
         state,
         (x.shape, x.dtype),
-        lambda: PredictionCall(state, state.step(model, "predict", rows.count, rows).function),
+        lambda: PredictionCall(state, state.step(model, "predict", rows.count, rows)),
     )
 
 

@@ -140,7 +140,7 @@ class Sequential(Model):
         """Makes the functional model of the calls so far."""
         ends, state = self._ends, self.__dict__
         if self.built:
-            changes.note()
+            changes.note(self)
         state["_functional"], state["built"] = None, False
         if len(ends) > 1:
             functional = Functional(ends[0], ends[-1], name=self.name)

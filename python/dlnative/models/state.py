@@ -58,11 +58,10 @@ class TrainerState:
         self.calls = {}
         self._probes = {}
         self.returned = {kind: Returned() for kind in ("train", "test", "predict")}
-        self._changes = changes.count()
 
     def __getstate__(self):
         """For copies and pickles: without programs."""
-        left = ("programs", "calls", "_probes", "returned", "_changes")
+        left = ("programs", "calls", "_probes", "returned")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setstate__(self, state):
@@ -70,11 +69,10 @@ class TrainerState:
         self._reset()
 
     def forget(self):
-        """Drops all programs: something in the model has changed."""
+        """Drops all programs."""
         self.programs.clear()
         self.calls.clear()
         self._probes.clear()
-        self._changes = changes.count()
 
     def follow(self, own):
         """Notes which kinds of step are the model's own, such as a function that was set on it."""
@@ -82,14 +80,21 @@ class TrainerState:
             self.own = own
             self.forget()
 
-    def refresh(self):
-        """Drops all programs if something they were built from has changed."""
-        if self._changes != changes.count():
-            self.forget()
-
     def current(self):
         """What ready calls depend on beside their arguments."""
-        return self.programs.dropped, changes.count(), *config.program_settings()
+        return changes.count(), self.programs.dropped, *config.program_settings()
+
+    def ready(self, key):
+        """The ready call of single batches for this key, or None."""
+        call = self.calls.get(key)
+        if call is None:
+            return None
+        current = self.current()
+        if call.made != current:
+            if call.made[1:] != current[1:] or not call.basis.is_current():
+                return None
+            call.made = current  # something else has changed
+        return call
 
     def probe(self, model, structure):
         """Shapes and dtypes of the outputs for inputs of these shapes; builds the model if needed.
@@ -106,13 +111,14 @@ class TrainerState:
         """
         key = repr(nest.map_structure(_kind, structure))
         with self.programs.lock:
-            found = self._probes.get(key)
-            if found is None:
-                outputs, specs = (_eager_outputs if self.run_eagerly else _outputs)(
-                    model, structure
-                )
-                found = self._probes[key] = Probe(model, nest.pack(outputs, specs))
-                self._changes = changes.count()  # building the model is no change
+            found, basis = self._probes.get(key, (None, None))
+            if found is None or not basis.is_current():
+                look = _eager_outputs if self.run_eagerly else _outputs
+                basis = changes.Basis()
+                with basis:
+                    outputs, specs = look(model, structure)
+                found = Probe(model, nest.pack(outputs, specs))
+                self._probes[key] = found, basis
             return found
 
     def report(self, model, kind):
@@ -158,7 +164,8 @@ class TrainerState:
             return build_step(recipe, arena, self.run_eagerly)
 
         dropped = self.programs.dropped
-        step = self.programs.get(key, build)
+        step, basis = self.programs.get_with_basis(key, build)
+        step.basis = basis
         if step.returned is not None:
             self.returned[kind].logs = step.returned
         if self.programs.dropped != dropped:  # ready calls would keep the memory of the old ones

@@ -36,11 +36,12 @@ class Step:
             computed op by op.
         sources: For each feed, which array of `flat_arrays` it reads.
         recipe: What it does.
+        basis: The Basis that it was built from.
         returned: {name: Variable or Result} that a step of the model's own returns; None where it
             has none, or gives numbers when it runs.
     """
 
-    __slots__ = ("built", "function", "recipe", "returned", "sources")
+    __slots__ = ("basis", "built", "function", "recipe", "returned", "sources")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Step:
         self.sources = sources
         self.recipe = recipe
         self.returned = returned
+        self.basis: Any = None
 
     @property
     def variables(self) -> list:

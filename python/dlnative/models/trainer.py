@@ -188,7 +188,6 @@ class Trainer(Steps):
             )
         state = self._trainer
         state.follow(own_steps(self))
-        state.refresh()
         return state
 
     def _prediction(self):
@@ -197,7 +196,6 @@ class Trainer(Steps):
         if state is None:
             state = self.__dict__.setdefault("_trainer", TrainerState())
         state.follow(own_steps(self))
-        state.refresh()
         return state
 
     def metric_direction(self, name):

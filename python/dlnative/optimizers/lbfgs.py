@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..changes import used
 from ..graph.graph import Graph
 from ..graph.tensor import Tensor, Tracing
 from ..hyperparameters import Absent, Count, Option, StepNumber
@@ -166,6 +167,7 @@ class LBFGS(Optimizer):
         self, graph: Graph, variables: list, grads: list, loss: Tensor
     ) -> Callable[[Any, Any], Any]:
         """See `Optimizer.train_nodes`."""
+        used(self)
         trained = self._with_gradients(variables, grads)
         self._check_weights(graph, [v for v, _ in trained])
         self._place_slots()

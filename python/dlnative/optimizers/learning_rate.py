@@ -47,7 +47,7 @@ class LearningRate(Number):
             instance._learning_rate = value
             if isinstance(before, Scalar):
                 instance._variables = [v for v in instance._variables if v is not before]
-            note()
+            note(instance)
             return
         if isinstance(before, LearningRateSchedule):
             raise TypeError(
@@ -69,7 +69,7 @@ class LearningRate(Number):
         instance._learning_rate = Scalar(number, "float64", "learning_rate")
         instance._tracked(instance._learning_rate)
         if before is not None:
-            note()
+            note(instance)
 
 
 def current_rate(optimizer, graph):

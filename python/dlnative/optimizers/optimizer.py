@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..changes import Tracked, note, note_new
+from ..changes import Tracked, note, note_new, used
 from ..graph.graph import Graph
 from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
 from ..hyperparameters import Count, Flag, Option, StepNumber, is_on
@@ -257,7 +257,7 @@ class Optimizer(Slots, Tracked):
                 )
         pattern = re.compile("|".join(var_names)) if var_names else None
         self._no_decay = (tuple(var_list or ()), pattern)
-        note()
+        note(self)
 
     def decays(self, variable):
         """Whether a parameter takes part in weight decay; see `exclude_from_weight_decay`."""
@@ -281,6 +281,7 @@ class Optimizer(Slots, Tracked):
         Raises:
             ValueError: No gradient is given for any parameter.
         """
+        used(self)
         pairs = self._with_gradients(variables, grads)
         self._place_slots()
         variables, grads = [v for v, _ in pairs], [g for _, g in pairs]
