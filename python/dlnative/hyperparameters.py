@@ -191,25 +191,28 @@ class Flag(Option):
 
 
 class Absent(Option):
-    """An option of a base class that has no meaning for a subclass: None.
+    """An option of a base class that has no meaning for a subclass, or of Keras that there is not.
 
     Args:
         reason: Why, or what to do instead.
+        only: The one value that it has; None stands for it.
 
     Raises:
         ValueError: Anything else is set.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, only: Any = None) -> None:
         super().__init__(self._checked)
         self.reason = reason
+        self.only = only
 
-    def _checked(self, instance: Any, name: str, value: Any) -> None:
-        if value is not None:
-            owner = type(instance).__name__
+    def _checked(self, instance: Any, name: str, value: Any) -> Any:
+        if value is not None and value != self.only:
             raise ValueError(
-                f"{owner}: expected {name} to be None, received {value!r}: {self.reason}"
+                f"{_describe(instance)}: expected {name} to be {self.only}, received {value!r}: "
+                f"{self.reason}"
             )
+        return self.only
 
 
 def _flag(instance: Any, name: str, value: Any) -> bool:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from .. import activations, constraints, initializers, regularizers
+from .. import activations
 from ..graph import apply
-from ..hyperparameters import Option
-from ..utils.numbers import finite_number
+from ..hyperparameters import Number, Option
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
-
-
-def _not_negative(layer, argument, value):
-    """`value` as a float; TypeError unless it is a number, ValueError below 0."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"{messages.describe(layer)}: expected {argument} to be a number, received {value!r}"
-        ) from None
-    if not number >= 0.0:
-        raise ValueError(
-            f"{messages.describe(layer)}: expected {argument} of at least 0, received {value}"
-        )
-    return number
+from .options import Fixed, weight_config
 
 
 class ReLU(UnaryLayer):
@@ -48,11 +33,15 @@ class ReLU(UnaryLayer):
         array([-5. , -2.5,  0. ,  5. , 10. ], dtype=float32)
     """
 
+    max_value = Number(0.0, optional=True)
+    negative_slope = Number(0.0)
+    threshold = Number(0.0)
+
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.max_value = None if max_value is None else _not_negative(self, "max_value", max_value)
-        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
-        self.threshold = _not_negative(self, "threshold", threshold)
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
         self.supports_masking = True
 
     def call(self, inputs):
@@ -78,9 +67,11 @@ class LeakyReLU(UnaryLayer):
         ValueError: The slope is negative.
     """
 
+    negative_slope = Number(0.0)
+
     def __init__(self, negative_slope=0.3, **kwargs):
         super().__init__(**kwargs)
-        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
+        self.negative_slope = negative_slope
         self.supports_masking = True
 
     def call(self, inputs):
@@ -98,9 +89,11 @@ class ELU(UnaryLayer):
         **kwargs: `name`, `dtype`.
     """
 
+    alpha = Number()
+
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.alpha = finite_number(messages.describe(self), "alpha", alpha)
+        self.alpha = alpha
         self.supports_masking = True
 
     def call(self, inputs):
@@ -108,6 +101,11 @@ class ELU(UnaryLayer):
 
     def get_config(self):
         return {**super().get_config(), "alpha": self.alpha}
+
+
+def _shared_axes(layer, argument, value):
+    axes = value if isinstance(value, (list, tuple, type(None))) else [value]
+    return None if axes is None else list(axes)
 
 
 class PReLU(UnaryLayer):
@@ -126,6 +124,9 @@ class PReLU(UnaryLayer):
         He et al. 2015, "Delving deep into rectifiers".
     """
 
+    _configured = ("alpha",)
+    shared_axes = Fixed(_shared_axes)
+
     def __init__(
         self,
         alpha_initializer="Zeros",
@@ -135,11 +136,12 @@ class PReLU(UnaryLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
-        axes = shared_axes if isinstance(shared_axes, (list, tuple, type(None))) else [shared_axes]
-        self.shared_axes = None if axes is None else list(axes)
+        self._set_weight_options(
+            alpha_initializer=alpha_initializer,
+            alpha_regularizer=alpha_regularizer,
+            alpha_constraint=alpha_constraint,
+        )
+        self.shared_axes = shared_axes
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -151,13 +153,7 @@ class PReLU(UnaryLayer):
                     f"{len(input_shape) - 1}, received {axis}"
                 )
             shape[axis - 1] = 1
-        self.alpha = self.add_weight(
-            shape=shape,
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-            name="alpha",
-        )
+        self.alpha = self._add_configured("alpha", shape)
         sizes = enumerate(self.alpha.shape, start=1)
         self.input_spec = InputSpec(
             ndim=len(input_shape),
@@ -171,9 +167,7 @@ class PReLU(UnaryLayer):
     def get_config(self):
         return {
             **super().get_config(),
-            "alpha_initializer": initializers.serialize(self.alpha_initializer),
-            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
-            "alpha_constraint": constraints.serialize(self.alpha_constraint),
+            **weight_config(self, self._configured),
             "shared_axes": self.shared_axes,
         }
 

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from .. import activations, constraints, initializers, regularizers
+from .. import activations
 from ..graph import apply
 from ..graph.window import slide
 from ..hyperparameters import Option
 from ..variables import Variable
 from . import messages
-from .core import positive_integer, without_unset_options
+from .core import without_unset_options
 from .geometry import (
     check_channels_last,
     check_images,
-    check_strides_or_dilation,
     one_of,
     sizes,
     with_hint,
 )
 from .layer import UnaryLayer
+from .options import Fixed, flag, positive_integer, resolved, weight_config
 
 
 def _padding(layer, argument, value):
     return one_of(*layer.paddings, any_case=True)(layer, argument, value)
+
+
+def _strides_or_dilation(layer, argument, value):
+    """Sizes, not above 1 where those of the other are and the layer takes only one, as in Keras."""
+    taken = sizes()(layer, argument, value)
+    other = "dilation_rate" if argument == "strides" else "strides"
+    beside = layer.__dict__.get(other, (1,))
+    if layer.strides_or_dilation and max(taken) > 1 and max(beside) > 1:
+        raise ValueError(
+            f"{messages.describe(layer)}: strides above 1 do not go with a dilation_rate above 1, "
+            f"received {argument}={taken} and {other}={beside}. Leave one of them at 1."
+        )
+    return taken
 
 
 class Convolution(UnaryLayer):
@@ -29,21 +42,24 @@ class Convolution(UnaryLayer):
 
     Attributes:
         rank: Number of spatial axes.
-        parts: Words for the kernels, as in the arguments "<word>_initializer".
         paddings: Names of the paddings that are known.
+        strides_or_dilation: Whether only one of them may be above 1.
     """
 
     rank = 2
-    parts: tuple[str, ...] = ("kernel",)
+    _configured: tuple[str, ...] = ("kernel", "bias")
     paddings: tuple[str, ...] = ("valid", "same")
+    strides_or_dilation = False
     kernel: Variable
     bias: Variable | None
 
-    kernel_size = Option(sizes())
-    strides = Option(sizes())
+    kernel_size = Fixed(sizes())
+    strides = Option(_strides_or_dilation)
     padding = Option(_padding)
     data_format = Option(check_channels_last)
-    dilation_rate = Option(sizes())
+    dilation_rate = Option(_strides_or_dilation)
+    activation = Option(resolved(activations.get))
+    use_bias = Fixed(flag)
 
     def _set_geometry(self, kernel_size, strides, padding, data_format, dilation_rate):
         self.kernel_size = kernel_size
@@ -53,26 +69,11 @@ class Convolution(UnaryLayer):
         self.dilation_rate = dilation_rate
 
     def _set_weights(self, activation, use_bias, **options):
-        """Resolves activation, initializers, regularizers and constraints."""
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
+        """Sets the activation, and the options of the weights."""
+        self.activation = activation
+        self.use_bias = use_bias
         self.bias = None
-        for part in (*self.parts, "bias"):
-            initializer = initializers.get(options[f"{part}_initializer"])
-            regularizer = regularizers.get(options[f"{part}_regularizer"])
-            setattr(self, f"{part}_initializer", initializer)
-            setattr(self, f"{part}_regularizer", regularizer)
-            constraint = constraints.get(options[f"{part}_constraint"])
-            setattr(self, f"{part}_constraint", constraint)
-
-    def _add_part(self, part, shape, name=None):
-        return self.add_weight(
-            shape=shape,
-            initializer=getattr(self, f"{part}_initializer"),
-            regularizer=getattr(self, f"{part}_regularizer"),
-            constraint=getattr(self, f"{part}_constraint"),
-            name=name or part,
-        )
+        self._set_weight_options(**options)
 
     @property
     def _taps(self):
@@ -124,7 +125,7 @@ class Convolution(UnaryLayer):
         return self.activation(apply(op, inputs, *operands, **attributes))
 
     def get_config(self):
-        config = {
+        return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
             "strides": self.strides,
@@ -133,15 +134,8 @@ class Convolution(UnaryLayer):
             "dilation_rate": self.dilation_rate,
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
+            **weight_config(self, self._configured),
         }
-        for part in (*self.parts, "bias"):
-            initializer = getattr(self, f"{part}_initializer")
-            regularizer = getattr(self, f"{part}_regularizer")
-            config[f"{part}_initializer"] = initializers.serialize(initializer)
-            config[f"{part}_regularizer"] = regularizers.serialize(regularizer)
-            constraint = getattr(self, f"{part}_constraint")
-            config[f"{part}_constraint"] = constraints.serialize(constraint)
-        return config
 
     @classmethod
     def from_config(cls, config):
@@ -150,6 +144,10 @@ class Convolution(UnaryLayer):
 
 class Conv(Convolution):
     """Base of Conv1D and Conv2D."""
+
+    strides_or_dilation = True
+    filters = Fixed(positive_integer)
+    groups = Fixed(positive_integer)
 
     def __init__(
         self,
@@ -172,15 +170,14 @@ class Conv(Convolution):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = positive_integer(self, "filters", filters)
-        self.groups = positive_integer(self, "groups", groups)
+        self.filters = filters
+        self.groups = groups
         if self.filters % self.groups:
             raise ValueError(
                 f"{messages.describe(self)}: expected groups that divide the filters, received "
                 f"groups={self.groups} and filters={self.filters}"
             )
         self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
-        check_strides_or_dilation(self)
         self._set_weights(
             activation,
             use_bias,
@@ -201,11 +198,10 @@ class Conv(Convolution):
                 f"groups={self.groups} and input {messages.format_shape(input_shape)} of "
                 f"{channels} channels. Choose groups that divide {channels} and {self.filters}."
             )
-        self.kernel = self._add_part(
-            "kernel", (*self.kernel_size, channels // self.groups, self.filters)
-        )
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.kernel = self._add_configured("kernel", shape)
         if self.use_bias:
-            self.bias = self._add_part("bias", (self.filters,))
+            self.bias = self._add_configured("bias", (self.filters,))
 
     def _op_padding(self):
         if self.padding != "causal":

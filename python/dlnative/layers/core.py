@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import activations, config, constraints, initializers, regularizers
+from .. import activations, config
 from ..graph import Tensor, apply
+from ..hyperparameters import Absent, Option
 from ..variables import Variable
 from . import messages
 from .calls import LayerCall
 from .layer import Layer, UnaryLayer
+from .options import Fixed, flag, positive_integer, resolved, weight_config
 
 INPUT_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
+
+
+def _batch_shape(layer, argument, value):
+    sizes = _sizes(layer, value)
+    if not sizes:
+        raise ValueError(f"{messages.describe(layer)}: expected a {argument} with a batch size")
+    return sizes
 
 
 class InputLayer(Layer):
@@ -32,6 +41,11 @@ class InputLayer(Layer):
     Differs from Keras: int8 and int16 data are tensors of int32.
     """
 
+    batch_shape = Fixed(_batch_shape)
+    sparse = Absent("it is not available", only=False)
+    ragged = Absent("it is not available", only=False)
+    optional = Absent("it is not available", only=False)
+
     def __init__(
         self,
         shape=None,
@@ -44,9 +58,9 @@ class InputLayer(Layer):
         optional=False,
     ):
         super().__init__(name=name)
-        for option, value in (("sparse", sparse), ("ragged", ragged), ("optional", optional)):
-            if value:
-                raise ValueError(f"{messages.describe(self)}: {option}={value} is not available")
+        self.sparse = sparse
+        self.ragged = ragged
+        self.optional = optional
         if shape is not None and batch_shape is not None:
             raise ValueError(f"{messages.describe(self)}: give shape or batch_shape, not both")
         if batch_size is not None and batch_shape is not None:
@@ -54,9 +68,7 @@ class InputLayer(Layer):
         if shape is None and batch_shape is None:
             raise ValueError(f"{messages.describe(self)}: expected a shape, such as shape=(784,)")
         sizes = batch_shape if shape is None else (batch_size, *_sizes(self, shape))
-        self.batch_shape = _sizes(self, sizes)
-        if not self.batch_shape:
-            raise ValueError(f"{messages.describe(self)}: expected a batch_shape with a batch size")
+        self.batch_shape = sizes
         self._data_dtype = _data_dtype(self, dtype)
         tensor_dtype = "int32" if self._data_dtype in ("int8", "int16") else self._data_dtype
         self._dtype = tensor_dtype
@@ -158,6 +170,11 @@ class Dense(UnaryLayer):
     available.
     """
 
+    _configured = ("kernel", "bias")
+    units = Fixed(positive_integer)
+    activation = Option(resolved(activations.get))
+    use_bias = Fixed(flag)
+
     def __init__(
         self,
         units,
@@ -173,15 +190,17 @@ class Dense(UnaryLayer):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.units = positive_integer(self, "units", units)
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.units = units
+        self.activation = activation
+        self.use_bias = use_bias
+        self._set_weight_options(
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
         self.supports_masking = True
         self.kernel: Variable
         self.bias: Variable | None = None
@@ -197,21 +216,9 @@ class Dense(UnaryLayer):
                 f"{messages.describe(self)}: the last axis of the input must have a known size, "
                 f"received {messages.format_shape(input_shape)}. Give Input a full shape."
             )
-        self.kernel = self.add_weight(
-            shape=(input_shape[-1], self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
+        self.kernel = self._add_configured("kernel", (input_shape[-1], self.units))
         if self.use_bias:
-            self.bias = self.add_weight(
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
+            self.bias = self._add_configured("bias", (self.units,))
 
     def call(self, inputs):
         features = self.kernel.shape[0]
@@ -230,12 +237,7 @@ class Dense(UnaryLayer):
             "units": self.units,
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
+            **weight_config(self, self._configured),
         }
 
     @classmethod
@@ -257,10 +259,12 @@ class Activation(UnaryLayer):
         array([0., 2.], dtype=float32)
     """
 
+    activation = Option(resolved(activations.get))
+
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.activation = activations.get(activation)
+        self.activation = activation
 
     def call(self, inputs):
         return self.activation(inputs)
@@ -284,19 +288,6 @@ def without_unset_options(config):
         if config.get(option, 0) is None
     ]
     return {key: value for key, value in config.items() if key not in unset}
-
-
-def positive_integer(layer, argument, value):
-    """`value` as an int; TypeError unless it is an integer, ValueError below 1."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(
-            f"{messages.describe(layer)}: expected {argument} to be an integer, received {value!r}"
-        )
-    if value < 1:
-        raise ValueError(
-            f"{messages.describe(layer)}: expected {argument} of at least 1, received {value}"
-        )
-    return int(value)
 
 
 def _sizes(layer, shape):

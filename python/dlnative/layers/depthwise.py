@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..graph import apply
 from . import messages
 from .convolution import Convolution
-from .core import positive_integer
+from .options import Fixed, positive_integer
 
 
 class DepthwiseConv2D(Convolution):
@@ -46,7 +46,8 @@ class DepthwiseConv2D(Convolution):
     only the batch size may be None.
     """
 
-    parts = ("depthwise",)
+    _configured = ("depthwise", "bias")
+    depth_multiplier = Fixed(positive_integer)
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class DepthwiseConv2D(Convolution):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
+        self.depth_multiplier = depth_multiplier
         self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
         self._set_weights(
             activation,
@@ -84,9 +85,9 @@ class DepthwiseConv2D(Convolution):
     def build(self, input_shape):
         self._check(input_shape)
         shape = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
-        self.kernel = self._add_part("depthwise", shape, name="kernel")
+        self.kernel = self._add_configured("depthwise", shape, name="kernel")
         if self.use_bias:
-            self.bias = self._add_part("bias", (input_shape[-1] * self.depth_multiplier,))
+            self.bias = self._add_configured("bias", (input_shape[-1] * self.depth_multiplier,))
 
     def call(self, inputs):
         self._check(inputs.shape, self.kernel.shape[-2], messages.source(inputs))
@@ -141,7 +142,9 @@ class SeparableConv2D(Convolution):
         Chollet 2017, "Xception: deep learning with depthwise separable convolutions".
     """
 
-    parts = ("depthwise", "pointwise")
+    _configured = ("depthwise", "pointwise", "bias")
+    filters = Fixed(positive_integer)
+    depth_multiplier = Fixed(positive_integer)
 
     def __init__(
         self,
@@ -167,8 +170,8 @@ class SeparableConv2D(Convolution):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = positive_integer(self, "filters", filters)
-        self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
+        self.filters = filters
+        self.depth_multiplier = depth_multiplier
         self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
         self._set_weights(
             activation,
@@ -188,10 +191,10 @@ class SeparableConv2D(Convolution):
         self._check(input_shape)
         depthwise = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
         pointwise = (1, 1, input_shape[-1] * self.depth_multiplier, self.filters)
-        self.depthwise_kernel = self._add_part("depthwise", depthwise, name="depthwise_kernel")
-        self.pointwise_kernel = self._add_part("pointwise", pointwise, name="pointwise_kernel")
+        self.depthwise_kernel = self._add_configured("depthwise", depthwise, "depthwise_kernel")
+        self.pointwise_kernel = self._add_configured("pointwise", pointwise, "pointwise_kernel")
         if self.use_bias:
-            self.bias = self._add_part("bias", (self.filters,))
+            self.bias = self._add_configured("bias", (self.filters,))
 
     def call(self, inputs):
         self._check(inputs.shape, self.depthwise_kernel.shape[-2], messages.source(inputs))

@@ -78,16 +78,6 @@ def check_channels_last(layer, argument, data_format):
     raise ValueError(f"{messages.describe(layer)}: {error}")
 
 
-def check_strides_or_dilation(layer):
-    """ValueError where `strides` and `dilation_rate` are both above 1, as in Keras."""
-    if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
-        raise ValueError(
-            f"{messages.describe(layer)}: strides above 1 do not go with a dilation_rate above 1, "
-            f"received strides={layer.strides} and dilation_rate={layer.dilation_rate}. "
-            "Leave one of them at 1."
-        )
-
-
 def check_images(layer, shape, rank, source=""):
     """ValueError unless `shape` is that of a batch of images, with known sizes and channels.
 

@@ -55,10 +55,10 @@ class Lambda(Layer):
         self.function = function
         self.arguments = dict(arguments or {})
         self._output_shape = output_shape
-        self._is_told = "training" in inspect.signature(function).parameters
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        given = {**self.arguments, **({"training": training} if self._is_told else {})}
+        is_told = "training" in inspect.signature(self.function).parameters
+        given = {**self.arguments, **({"training": training} if is_told else {})}
         outputs = self.function(inputs, **given)
         wanted = self._output_shape
         if wanted is not None and hasattr(outputs, "shape") and hasattr(inputs, "shape"):

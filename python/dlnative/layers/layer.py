@@ -13,6 +13,7 @@ from ..graph import Graph, Tensor
 from ..graph.dtypes import dtype_of
 from ..graph.open_shapes import with_open_sizes, with_size
 from ..graph.tensor import Tracing, traced_graph
+from ..hyperparameters import Option
 from ..naming import auto_name, unknown
 from ..utils import nest, overrides, signatures
 from ..variables import Variable
@@ -20,6 +21,7 @@ from . import calls, messages, tracking
 from .configurable import Configurable, float_dtype
 from .extra_losses import ExtraLosses, own_metrics
 from .input_spec import check_input_spec
+from .options import add_weight_options, resolved
 from .weights import WeightOwner
 
 
@@ -99,12 +101,14 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     is_model = False
     input_spec: Any = None
     supports_masking = False
+    activity_regularizer = Option(resolved(regularizers.get))
     infers_by_sizes = False  # whether open sizes of its results are found by trying two sizes
     _locks_when_built = True
     _public_module = "keras.layers"  # in configurations, see utils.serialization
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        add_weight_options(cls, cls.__dict__.get("_configured", ()))
         if "build" in cls.__dict__:
             cls.build = _recorded(cls.build)  # type: ignore[method-assign]
 
@@ -113,6 +117,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
         layer.__dict__.update(
             _tracked={},
             _created_trainable={},
+            _weight_of={},
             _learning_rate_factor=None,
             _locked=False,
             _calls=[],
@@ -145,10 +150,10 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             raise ValueError(f"{kind}: a name must not be empty or contain '/', received {name!r}")
         if not isinstance(trainable, (bool, np.bool_)):
             raise TypeError(f"{kind} '{name}': expected trainable True or False, not {trainable!r}")
+        self.__dict__["name"] = name
+        self.activity_regularizer = activity_regularizer
         self.__dict__.update(
-            name=name,
             autocast=autocast,
-            activity_regularizer=regularizers.get(activity_regularizer),
             _trainable=bool(trainable),
             _dtype=float_dtype(f"{kind} '{name}'", dtype),
             _input_shape_argument=input_shape,
@@ -165,10 +170,27 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     def __setattr__(self, name, value):
         key = "_trainable" if name == "trainable" else name
         before, was_built = self.__dict__.get(key, changes.ABSENT), self.built
+        if was_built and before is changes.ABSENT:
+            self._check_is_kept(name)
         tracking.track(self, name, value)
         object.__setattr__(self, name, value)
         if was_built:
             changes.note_new(self, key, before)
+
+    def _check_is_kept(self, name):
+        """Raises where a new attribute is an argument of the constructor, of which nothing is kept.
+
+        A layer of a user's may set what it likes.
+        """
+        cls = type(self)
+        is_own = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+        if not is_own or self.is_model or hasattr(cls, name):
+            return
+        if name in signatures.constructor_parameters(cls):
+            raise AttributeError(
+                f"{messages.describe(self)}: {name} is an argument of the constructor and cannot "
+                "be set later. Make a new layer."
+            )
 
     def __delattr__(self, name):
         tracking.untrack(self, name)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..graph import apply
+from ..hyperparameters import Option
 from . import messages
 from .layer import Layer
+from .options import integer
 
 
 class Merge(Layer):
@@ -103,6 +103,14 @@ class Average(Merge):
         return apply("rescale", _chain("add", inputs), scale=1.0 / len(inputs))
 
 
+def _concatenated_axis(layer, argument, value):
+    if integer(layer, argument, value) == 0:
+        raise ValueError(
+            f"{messages.describe(layer)}: axis 0 is the batch; the batch size stays as it is"
+        )
+    return int(value)
+
+
 class Concatenate(Layer):
     """The inputs one after the other along `axis`.
 
@@ -124,17 +132,11 @@ class Concatenate(Layer):
     Differs from Keras: the batch axis is refused.
     """
 
+    axis = Option(_concatenated_axis)
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
-            raise TypeError(
-                f"{messages.describe(self)}: expected an integer axis, received {axis!r}"
-            )
-        if axis == 0:
-            raise ValueError(
-                f"{messages.describe(self)}: axis 0 is the batch; the batch size stays as it is"
-            )
-        self.axis = int(axis)
+        self.axis = axis
         self.supports_masking = True
 
     def call(self, inputs):

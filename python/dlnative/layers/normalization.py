@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .. import constraints, initializers, regularizers
+from .. import initializers
 from ..graph import apply
-from ..hyperparameters import StepNumber
+from ..hyperparameters import Absent, Number, Option, StepNumber
 from ..variables import Variable
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
+from .options import Fixed, flag, integer, resolved, weight_config
 
 
 class _Normalization(UnaryLayer):
     """What the normalisations share: epsilon, the scale gamma and the offset beta."""
+
+    _configured = ("beta", "gamma")
+    epsilon = Number(0.0)
+    center = Option(flag)
+    scale = Option(flag)
 
     def __init__(
         self,
@@ -30,37 +34,20 @@ class _Normalization(UnaryLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.epsilon = self._number("epsilon", epsilon)
-        if not self.epsilon >= 0.0:
-            raise ValueError(
-                f"{messages.describe(self)}: expected epsilon of at least 0, received {epsilon}"
-            )
-        self.center = bool(center)
-        self.scale = bool(scale)
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self._set_weight_options(
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
         self.supports_masking = True
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
-
-    def _number(self, argument, value):
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-            raise TypeError(
-                f"{messages.describe(self)}: expected {argument} to be a number, received {value!r}"
-            )
-        return float(value)
-
-    def _integer(self, argument, value):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(
-                f"{messages.describe(self)}: expected {argument} to be an integer, "
-                f"received {value!r}"
-            )
-        return int(value)
 
     def _position(self, axis, shape):
         """`axis` counted from the front; ValueError where it is none of the samples' axes."""
@@ -84,21 +71,9 @@ class _Normalization(UnaryLayer):
     def _add_scale(self, shape):
         """Creates gamma and beta, as far as they are wanted."""
         if self.scale:
-            self.gamma = self.add_weight(
-                shape=shape,
-                initializer=self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-                name="gamma",
-            )
+            self.gamma = self._add_configured("gamma", shape)
         if self.center:
-            self.beta = self.add_weight(
-                shape=shape,
-                initializer=self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-                name="beta",
-            )
+            self.beta = self._add_configured("beta", shape)
 
     def _scale_and_offset(self):
         """gamma and beta, each None where it is not used."""
@@ -119,12 +94,7 @@ class _Normalization(UnaryLayer):
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
+            **weight_config(self, self._configured),
         }
 
 
@@ -179,7 +149,12 @@ class BatchNormalization(_Normalization):
         internal covariate shift".
     """
 
+    axis = Fixed(integer)
     momentum = StepNumber(0.0, 1.0)
+    moving_mean_initializer = Fixed(resolved(initializers.get))
+    moving_variance_initializer = Fixed(resolved(initializers.get))
+    renorm = Absent("it is not available", only=False)
+    synchronized = Absent("it is not available", only=False)
 
     def __init__(
         self,
@@ -214,15 +189,12 @@ class BatchNormalization(_Normalization):
             gamma_constraint=gamma_constraint,
             **kwargs,
         )
-        for option, value in (("renorm", renorm), ("synchronized", synchronized)):
-            if value:
-                raise ValueError(
-                    f"{messages.describe(self)}: {option}={value} is not available; leave it False"
-                )
-        self.axis = self._integer("axis", axis)
+        self.renorm = renorm
+        self.synchronized = synchronized
+        self.axis = axis
         self.momentum = momentum
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum
         self.moving_mean: Variable
@@ -283,6 +255,24 @@ class BatchNormalization(_Normalization):
         }
 
 
+def _axes(layer, argument, value):
+    if not isinstance(value, (list, tuple)):
+        return integer(layer, argument, value)
+    if not value:
+        raise ValueError(f"{messages.describe(layer)}: expected at least one axis")
+    return [integer(layer, "every axis", axis) for axis in value]
+
+
+def _groups(layer, argument, value):
+    groups = integer(layer, argument, value)
+    if groups < 1 and groups != -1:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} of at least 1, or -1 for one per "
+            f"channel, received {value}"
+        )
+    return groups
+
+
 class LayerNormalization(_Normalization):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, per sample over `axis`.
 
@@ -319,6 +309,13 @@ class LayerNormalization(_Normalization):
         Ba, Kiros and Hinton 2016, "Layer normalization".
     """
 
+    axis = Fixed(_axes)
+    rms_scaling = Absent(
+        "Keras deprecates it because it divides by the standard deviation, not by the root mean "
+        "square",
+        only=False,
+    )
+
     def __init__(
         self,
         axis=-1,
@@ -346,17 +343,8 @@ class LayerNormalization(_Normalization):
             gamma_constraint=gamma_constraint,
             **kwargs,
         )
-        if rms_scaling:
-            raise ValueError(
-                f"{messages.describe(self)}: rms_scaling=True is not available; Keras deprecates "
-                "it because it divides by the standard deviation, not by the root mean square"
-            )
-        if isinstance(axis, (list, tuple)):
-            self.axis = [self._integer("every axis", a) for a in axis]
-            if not self.axis:
-                raise ValueError(f"{messages.describe(self)}: expected at least one axis")
-        else:
-            self.axis = self._integer("axis", axis)
+        self.rms_scaling = rms_scaling
+        self.axis = axis
 
     def _axes(self, shape):
         """The axes of the statistics, counted from the front, in their order."""
@@ -428,6 +416,9 @@ class GroupNormalization(_Normalization):
         Wu and He 2018, "Group normalization".
     """
 
+    groups = Option(_groups)
+    axis = Fixed(integer)
+
     def __init__(
         self,
         groups=32,
@@ -455,13 +446,8 @@ class GroupNormalization(_Normalization):
             gamma_constraint=gamma_constraint,
             **kwargs,
         )
-        self.groups = self._integer("groups", groups)
-        if self.groups < 1 and self.groups != -1:
-            raise ValueError(
-                f"{messages.describe(self)}: expected groups of at least 1, or -1 for one per "
-                f"channel, received {groups}"
-            )
-        self.axis = self._integer("axis", axis)
+        self.groups = groups
+        self.axis = axis
 
     def build(self, input_shape):
         channels = input_shape[self._position(self.axis, input_shape)]

@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import apply
+from ..hyperparameters import Option
 from ..utils.serialization import deserialize_keras_object
 from . import messages
 from .layer import UnaryLayer
+
+
+def _numbers(layer, argument, value):
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{messages.describe(layer)}: expected {argument} to be a number or an array, "
+            f"received {value!r}"
+        )
+    return float(array) if array.ndim == 0 else array.astype(np.float64)
 
 
 class Rescaling(UnaryLayer):
@@ -28,20 +39,14 @@ class Rescaling(UnaryLayer):
         array([[0.  , 0.25, 0.5 ]], dtype=float32)
     """
 
+    scale = Option(_numbers)
+    offset = Option(_numbers)
+
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.scale = self._numbers("scale", scale)
-        self.offset = self._numbers("offset", offset)
+        self.scale = scale
+        self.offset = offset
         self.supports_masking = True
-
-    def _numbers(self, argument, value):
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(
-                f"{messages.describe(self)}: expected {argument} to be a number or an array, "
-                f"received {value!r}"
-            )
-        return float(array) if array.ndim == 0 else array.astype(np.float64)
 
     def call(self, inputs):
         if isinstance(self.scale, float) and isinstance(self.offset, float):

@@ -54,6 +54,36 @@ class Flatten(UnaryLayer):
         return {**super().get_config(), "data_format": self.data_format}
 
 
+def _target_shape(layer, argument, value):
+    try:
+        sizes = tuple(value)
+    except TypeError:
+        raise TypeError(
+            f"{messages.describe(layer)}: expected target_shape to be a tuple, received {value!r}"
+        ) from None
+    for n in sizes:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+            raise TypeError(
+                f"{messages.describe(layer)}: expected integers in target_shape, received {n!r}"
+            )
+    if any(n < -1 for n in sizes) or sizes.count(-1) > 1:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected sizes of at least 0 and -1 at most once in "
+            f"target_shape, received {sizes}"
+        )
+    return tuple(int(n) for n in sizes)
+
+
+def _dims(layer, argument, value):
+    dims = tuple(value)
+    if sorted(dims) != list(range(1, len(dims) + 1)):
+        raise ValueError(
+            f"{messages.describe(layer)}: expected dims to be an order of "
+            f"1..{len(dims)}, received {dims}"
+        )
+    return dims
+
+
 class Reshape(UnaryLayer):
     """The values of each sample, in their order, under another shape.
 
@@ -71,26 +101,11 @@ class Reshape(UnaryLayer):
         (None, 3, 2, 2)
     """
 
+    target_shape = Option(_target_shape)
+
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
-        try:
-            sizes = tuple(target_shape)
-        except TypeError:
-            raise TypeError(
-                f"{messages.describe(self)}: expected target_shape to be a tuple, "
-                f"received {target_shape!r}"
-            ) from None
-        for n in sizes:
-            if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
-                raise TypeError(
-                    f"{messages.describe(self)}: expected integers in target_shape, received {n!r}"
-                )
-        if any(n < -1 for n in sizes) or sizes.count(-1) > 1:
-            raise ValueError(
-                f"{messages.describe(self)}: expected sizes of at least 0 and -1 at most once in "
-                f"target_shape, received {sizes}"
-            )
-        self.target_shape = tuple(int(n) for n in sizes)
+        self.target_shape = target_shape
 
     def call(self, inputs):
         return apply("reshape", inputs, shape=(inputs.shape[0], *self._sizes(inputs)))
@@ -131,14 +146,11 @@ class Permute(UnaryLayer):
         (None, 64, 10)
     """
 
+    dims = Option(_dims)
+
     def __init__(self, dims, **kwargs):
         super().__init__(**kwargs)
-        self.dims = tuple(dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(
-                f"{messages.describe(self)}: expected dims to be an order of "
-                f"1..{len(self.dims)}, received {self.dims}"
-            )
+        self.dims = dims
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs):

@@ -33,6 +33,8 @@ class LayerState:
     _tracked: dict  # attribute -> variable, layer, or a list or dict with some
     _created_trainable: dict  # id of an own variable -> whether it was made trainable
     _locked: bool  # whether variables and layers are fixed
+    _configured: tuple[str, ...] = ()  # weights with options of their own, see `options`
+    _weight_of: dict  # those by their names, once they are made
     _init_arguments: tuple
     _input_shape_argument: tuple | None
 

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from ..graph.window import slide_transposed
+from ..hyperparameters import Option
 from . import messages
 from .convolution import Convolution
-from .core import positive_integer
-from .geometry import check_strides_or_dilation, standardize_sizes
+from .geometry import standardize_sizes
+from .options import Fixed, positive_integer
+
+
+def _output_padding(layer, argument, value):
+    if value is None:
+        return None
+    extra = standardize_sizes(layer, argument, value, layer.rank, least=0)
+    if any(o >= s for o, s in zip(extra, layer.strides, strict=True)):
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} below the strides, "
+            f"received {argument}={extra} and strides={layer.strides}"
+        )
+    return extra
 
 
 class ConvTranspose(Convolution):
     """Base of Conv1DTranspose and Conv2DTranspose."""
+
+    strides_or_dilation = True
+    filters = Fixed(positive_integer)
+    output_padding = Option(_output_padding)
 
     def __init__(
         self,
@@ -33,18 +50,9 @@ class ConvTranspose(Convolution):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = positive_integer(self, "filters", filters)
+        self.filters = filters
         self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
-        check_strides_or_dilation(self)
-        self.output_padding = None
-        if output_padding is not None:
-            extra = standardize_sizes(self, "output_padding", output_padding, self.rank, least=0)
-            if any(o >= s for o, s in zip(extra, self.strides, strict=True)):
-                raise ValueError(
-                    f"{messages.describe(self)}: expected output_padding below the strides, "
-                    f"received output_padding={extra} and strides={self.strides}"
-                )
-            self.output_padding = extra
+        self.output_padding = output_padding
         self._set_weights(
             activation,
             use_bias,
@@ -69,9 +77,11 @@ class ConvTranspose(Convolution):
 
     def build(self, input_shape):
         self._check(input_shape)
-        self.kernel = self._add_part("kernel", (*self.kernel_size, self.filters, input_shape[-1]))
+        self.kernel = self._add_configured(
+            "kernel", (*self.kernel_size, self.filters, input_shape[-1])
+        )
         if self.use_bias:
-            self.bias = self._add_part("bias", (self.filters,))
+            self.bias = self._add_configured("bias", (self.filters,))
 
     def call(self, inputs):
         self._check(inputs.shape, self.kernel.shape[-1], messages.source(inputs))

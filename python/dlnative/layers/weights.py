@@ -10,6 +10,7 @@ from .. import constraints, initializers, regularizers
 from ..utils.numbers import finite_number
 from ..variables import Variable, is_without_memory
 from . import calls, messages, tracking
+from .options import weight_options
 from .state import LayerState
 
 
@@ -133,6 +134,18 @@ class WeightOwner(LayerState):
         return variable
 
     add_variable = add_weight
+
+    def _set_weight_options(self, **options):
+        """Sets "kernel_initializer" and the like."""
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def _add_configured(self, weight, shape, name=None):
+        """Creates one of the weights that have options of their own."""
+        made = self.add_weight(shape=shape, name=name or weight, **weight_options(self, weight))
+        # Another dict: that of a build which fails is left behind.
+        self.__dict__["_weight_of"] = {**self._weight_of, weight: made}
+        return made
 
     def _free_name(self, name):
         taken = {v.name for v in tracking.own_variables(self)}

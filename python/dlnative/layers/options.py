@@ -1,0 +1,113 @@
+"""Options of layers that concern their weights: how they are made, penalised and constrained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import constraints, initializers, regularizers
+from ..hyperparameters import Option
+from ..utils.numbers import is_integer
+from . import messages
+
+_ABSENT = object()
+
+
+class Fixed(Option):
+    """An option that the weights were made with, so that it stays once the layer is built.
+
+    Args:
+        check: See `Option`.
+
+    Raises:
+        AttributeError: Another value is set on a built layer.
+    """
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        value = self.check(instance, self.name, value)
+        before = instance.__dict__.get(self.name, _ABSENT)
+        if instance.built and before is not value and before != value:
+            raise AttributeError(
+                f"{messages.describe(instance)}: {self.name} is fixed once the layer is built, "
+                f"expected {before!r}, received {value!r}. Make a new layer."
+            )
+        instance.__dict__[self.name] = value
+
+
+class OfWeight(Option):
+    """An option that a weight has from its layer: of a built layer it is that of the weight."""
+
+    def _weight(self, instance: Any) -> tuple[Any, str]:
+        """The weight, None before it is made, and its attribute."""
+        name, _, attribute = self.name.rpartition("_")
+        return instance._weight_of.get(name), attribute
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        weight, attribute = self._weight(instance)
+        return instance.__dict__[self.name] if weight is None else getattr(weight, attribute)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        super().__set__(instance, value)
+        weight, attribute = self._weight(instance)
+        if weight is not None:
+            setattr(weight, attribute, instance.__dict__[self.name])
+
+
+def resolved(get: Callable[[Any], Any]) -> Callable[[Any, str, Any], Any]:
+    """A check for `Option`: what `get` makes of a name, a configuration or an object."""
+    return lambda layer, name, value: get(value)
+
+
+def flag(layer: Any, name: str, value: Any) -> bool:
+    """A check for `Option`: whether a value is true."""
+    return bool(value)
+
+
+def integer(layer: Any, argument: str, value: Any) -> int:
+    """A check for `Option`: an integer of Python or NumPy."""
+    if not is_integer(value):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected {argument} to be an integer, received {value!r}"
+        )
+    return int(value)
+
+
+def positive_integer(layer: Any, argument: str, value: Any) -> int:
+    """A check for `Option`: an integer of at least 1."""
+    if integer(layer, argument, value) < 1:
+        raise ValueError(
+            f"{messages.describe(layer)}: expected {argument} of at least 1, received {value}"
+        )
+    return int(value)
+
+
+_KINDS: dict[str, tuple[type[Option], Any, Callable[[Any], Any]]] = {
+    "initializer": (Fixed, initializers.get, initializers.serialize),
+    "regularizer": (OfWeight, regularizers.get, regularizers.serialize),
+    "constraint": (OfWeight, constraints.get, constraints.serialize),
+}
+
+
+def add_weight_options(cls: type, weights: tuple[str, ...]) -> None:
+    """Gives a class of layers the options "<weight>_initializer" and so on of these weights."""
+    for weight in weights:
+        for kind, (option_type, get, _) in _KINDS.items():
+            option = option_type(resolved(get))
+            option.__set_name__(cls, f"{weight}_{kind}")
+            setattr(cls, option.name, option)
+
+
+def weight_options(layer: Any, weight: str) -> dict[str, Any]:
+    """The options of a weight of a layer by their kind: what `add_weight` takes."""
+    return {kind: getattr(layer, f"{weight}_{kind}") for kind in _KINDS}
+
+
+def weight_config(layer: Any, weights: tuple[str, ...]) -> dict[str, Any]:
+    """The options of these weights as plain values."""
+    return {
+        f"{weight}_{kind}": serialize(getattr(layer, f"{weight}_{kind}"))
+        for weight in weights
+        for kind, (_, _, serialize) in _KINDS.items()
+    }
