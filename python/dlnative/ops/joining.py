@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..graph.tensor import Tensor, apply
-from ..graph.types import Shape, Sizes, TensorLike
+from ..graph.types import Result, Shape, Sizes, TensorLike
 from . import arguments
 from .public import as_tensor, op
 
@@ -54,7 +54,7 @@ def concatenate(xs: TensorLike, axis: int | None = 0) -> Tensor:
 
 
 @op
-def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> Tensor:
+def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> Result:
     """y = x1, and x2 behind it along `axis`; by default both as vectors."""
     return concatenate([x1, x2], axis)
 
