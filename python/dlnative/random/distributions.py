@@ -11,14 +11,16 @@ import numpy as np
 from .. import config
 from ..graph.dtypes import FLOATS, INTEGERS, standard_dtype
 from ..graph.tensor import Tensor, ValueTensor, apply, traced_graph
+from ..graph.types import DTypeLike, Shape, Sizes, TensorLike
 from ..ops import arguments
 from ..ops.public import as_tensor
 from .draws import arrays_or_tensors, draw_options, drawn, uniform_numbers
+from .seed_generator import Seed
 
 _ROOT_2 = math.sqrt(2.0)
 
 
-def float_dtype(name: str, dtype: Any) -> str:
+def float_dtype(name: str, dtype: DTypeLike | None) -> str:
     """The dtype of random numbers; ValueError unless it is one of floats."""
     dtype = config.floatx() if dtype is None else standard_dtype(dtype, f"{name}: dtype")
     if dtype not in FLOATS:
@@ -26,7 +28,7 @@ def float_dtype(name: str, dtype: Any) -> str:
     return dtype
 
 
-def _shape(name: str, shape: Any) -> tuple[int | None, ...]:
+def _shape(name: str, shape: Sizes) -> Shape:
     """The shape of a result; sizes may be open while the shapes of a model are being found."""
     if traced_graph() is not None and isinstance(shape, (list, tuple)):
         sizes = iter(arguments.sizes(name, "shape", [n for n in shape if n is not None]))
@@ -34,7 +36,7 @@ def _shape(name: str, shape: Any) -> tuple[int | None, ...]:
     return arguments.sizes(name, "shape", shape)
 
 
-def _parameter(name, value, what, shape, dtype):
+def _parameter(name: str, value: TensorLike, what: str, shape: Shape, dtype: str) -> Tensor:
     """A parameter of a distribution: it must broadcast to the shape of the result."""
     value = as_tensor(value, dtype, name)
     rank = len(shape)
@@ -49,7 +51,13 @@ def _parameter(name, value, what, shape, dtype):
 
 
 @arrays_or_tensors
-def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+def uniform(
+    shape: Sizes,
+    minval: TensorLike = 0.0,
+    maxval: TensorLike = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: Seed = None,
+) -> Tensor:
     """Numbers of the uniform distribution on [minval, maxval).
 
     Args:
@@ -70,14 +78,20 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     return y
 
 
-def symmetric(name: str, shape: tuple[int | None, ...], dtype: str, seed: Any) -> Tensor:
+def symmetric(name: str, shape: Shape, dtype: str, seed: Seed) -> Tensor:
     """Uniform numbers in (-1, 1), neither of which is drawn."""
     step = 2.0**-24 if dtype == "float32" else 2.0**-53
     return uniform_numbers(name, shape, dtype, seed) * 2 - 1 + step
 
 
 @arrays_or_tensors
-def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+def normal(
+    shape: Sizes,
+    mean: TensorLike = 0.0,
+    stddev: TensorLike = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: Seed = None,
+) -> Tensor:
     """Numbers of the normal distribution: mean + stddev 2^(1/2) erfinv(u), u uniform in (-1, 1).
 
     Args:
@@ -95,7 +109,13 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 
 
 @arrays_or_tensors
-def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+def truncated_normal(
+    shape: Sizes,
+    mean: TensorLike = 0.0,
+    stddev: TensorLike = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: Seed = None,
+) -> Tensor:
     """Numbers of the normal distribution that lie within two standard deviations of the mean.
 
     Args:
@@ -116,7 +136,13 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 
 
 @arrays_or_tensors
-def randint(shape, minval, maxval, dtype="int32", seed=None):
+def randint(
+    shape: Sizes,
+    minval: TensorLike,
+    maxval: TensorLike,
+    dtype: DTypeLike | None = "int32",
+    seed: Seed = None,
+) -> Tensor:
     """Integers of [minval, maxval), all equally likely.
 
     Args:
@@ -145,7 +171,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     return apply("cast", apply("cast", steps, dtype="int64") + low, dtype=dtype)
 
 
-def _whole(value, what):
+def _whole(value: TensorLike, what: str) -> Tensor:
     """A bound of integers; floats that are whole numbers are such, too."""
     value = as_tensor(value, name="randint")
     if value.dtype in INTEGERS:
@@ -155,7 +181,7 @@ def _whole(value, what):
     raise TypeError(f"randint: expected {what} of integers, received {value.dtype}")
 
 
-def _check_range(low, high, dtype):
+def _check_range(low: np.ndarray, high: np.ndarray, dtype: str) -> None:
     info = np.iinfo(dtype)
     low, high = np.broadcast_arrays(low.astype(object), high.astype(object))
     for a, b in zip(low.flat, high.flat):
@@ -167,7 +193,7 @@ def _check_range(low, high, dtype):
 
 
 def _checked(
-    name: str, what: str, value: Any, fits: Callable[[np.ndarray], Any], expected: str
+    name: str, what: str, value: TensorLike, fits: Callable[[np.ndarray], Any], expected: str
 ) -> Tensor:
     """A parameter whose values, where they are known, all fit; elsewhere the result is NaN.
 
@@ -185,7 +211,7 @@ def _checked(
     return value
 
 
-def _spread(name: str, value: Tensor, what: str, shape: tuple[int | None, ...]) -> Tensor:
+def _spread(name: str, value: Tensor, what: str, shape: Shape) -> Tensor:
     """A parameter as a scalar, or as an array of the shape of the result."""
     value = _parameter(name, value, what, shape, "float64")
     sizes = tuple(n for n in shape if n is not None)
@@ -193,12 +219,14 @@ def _spread(name: str, value: Tensor, what: str, shape: tuple[int | None, ...]) 
     return value if only_shapes or not value.shape else arguments.broadcast(name, value, sizes)
 
 
-def _positive(name: str, what: str, value: Any) -> Tensor:
+def _positive(name: str, what: str, value: TensorLike) -> Tensor:
     return _checked(name, what, value, lambda v: v > 0, "above 0")
 
 
 @arrays_or_tensors
-def gamma(shape, alpha, dtype=None, seed=None):
+def gamma(
+    shape: Sizes, alpha: TensorLike, dtype: DTypeLike | None = None, seed: Seed = None
+) -> Tensor:
     """Numbers of the gamma distribution: density x^(alpha - 1) exp(-x) / Gamma(alpha).
 
     Args:
@@ -221,7 +249,13 @@ def gamma(shape, alpha, dtype=None, seed=None):
 
 
 @arrays_or_tensors
-def beta(shape, alpha, beta, dtype=None, seed=None):
+def beta(
+    shape: Sizes,
+    alpha: TensorLike,
+    beta: TensorLike,
+    dtype: DTypeLike | None = None,
+    seed: Seed = None,
+) -> Tensor:
     """Numbers of the beta distribution: density proportional to x^(alpha - 1) (1 - x)^(beta - 1).
 
     a / (a + b) of numbers a and b of gamma distributions, computed from their logarithms.
@@ -254,7 +288,13 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
 
 
 @arrays_or_tensors
-def binomial(shape, counts, probabilities, dtype=None, seed=None):
+def binomial(
+    shape: Sizes,
+    counts: TensorLike,
+    probabilities: TensorLike,
+    dtype: DTypeLike | None = None,
+    seed: Seed = None,
+) -> Tensor:
     """How many of `counts` trials succeed, each with a probability.
 
     Args:

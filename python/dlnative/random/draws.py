@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 from ..graph.table import table
 from ..graph.tensor import Tensor, ValueTensor, apply, traced_graph
-from .seed_generator import key_of
+from ..graph.types import Result, Shape
+from .seed_generator import Seed, key_of
+
+P = ParamSpec("P")
 
 
-def arrays_or_tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
+def arrays_or_tensors(function: Callable[P, Tensor]) -> Callable[P, Result]:
     """Decorator: the tensor that a function returns as an array, unless a program is being made."""
 
     @functools.wraps(function)
-    def public(*args: Any, **kwargs: Any) -> Any:
+    def public(*args: P.args, **kwargs: P.kwargs) -> Result:
         result = function(*args, **kwargs)
         if not isinstance(result, ValueTensor) or traced_graph() is not None:
             return result
@@ -26,13 +29,13 @@ def arrays_or_tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
     return public
 
 
-def draw_options(name: str, seed: Any) -> dict[str, int]:
+def draw_options(name: str, seed: Seed) -> dict[str, int]:
     """The attributes of a random row for one draw with this seed."""
     key, fixed = key_of(name, seed)
     return {"seed": key, "step": 0} if fixed else {"seed": key}
 
 
-def uniform_numbers(name: str, shape: tuple[int | None, ...], dtype: str, seed: Any) -> Tensor:
+def uniform_numbers(name: str, shape: Shape, dtype: str, seed: Seed) -> Tensor:
     """Uniform numbers of [0, 1): values, or in a program the node that draws them.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class SeedGenerator:
     Differs from Keras: `backend` is no argument.
     """
 
-    def __init__(self, seed: int | None = None, name: str | None = None):
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         self.name = auto_name("SeedGenerator") if name is None else name
         self._initial_seed = seed
         start = next_seed() if seed is None else checked_seed("SeedGenerator", seed)
@@ -71,6 +71,10 @@ class SeedGenerator:
         return cls(**config)
 
 
+# Of a draw: the same numbers in every call, those of a sequence, or of the global stream.
+Seed: TypeAlias = int | SeedGenerator | None
+
+
 def checked_seed(name: str, seed: Any) -> int:
     """An integer as the 64 bits that it is; ValueError where it is none."""
     if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)):
@@ -80,7 +84,7 @@ def checked_seed(name: str, seed: Any) -> int:
     return int(seed) % 2**64
 
 
-def key_of(name: str, seed: Any) -> tuple[int, bool]:
+def key_of(name: str, seed: Seed) -> tuple[int, bool]:
     """The 64 bits that key a draw, and whether it is the same draw at every step.
 
     Args:
@@ -93,7 +97,9 @@ def key_of(name: str, seed: Any) -> tuple[int, bool]:
     """
     if seed is None:
         return next_seed(), False
-    fixed = not isinstance(seed, SeedGenerator)
-    start, count = (checked_seed(name, seed), 0) if fixed else (int(n) % 2**64 for n in seed.next())
+    if isinstance(seed, SeedGenerator):
+        start, count = (int(n) % 2**64 for n in seed.next())
+    else:
+        start, count = checked_seed(name, seed), 0
     state = np.random.SeedSequence(start + (count << 64)).generate_state(1, np.uint64)
-    return int(state[0]), fixed
+    return int(state[0]), not isinstance(seed, SeedGenerator)

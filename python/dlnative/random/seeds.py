@@ -58,7 +58,7 @@ def set_state(state: dict[str, Any]) -> None:
     _state.update(state)
 
 
-def next_seed():
+def next_seed() -> int:
     """A new 64-bit seed from the global stream, or from that of the `separate_stream` block."""
     _ensure_seed()
     stream = _stream.get()
@@ -72,7 +72,7 @@ def next_seed():
 
 
 @contextlib.contextmanager
-def separate_stream():
+def separate_stream() -> Iterator[None]:
     """A `with` block whose seeds come from a stream of its own.
 
     What is drawn afterwards is what would be drawn without the block. The stream follows from the
@@ -88,12 +88,12 @@ def separate_stream():
         _stream.reset(token)
 
 
-def _ensure_seed():
+def _ensure_seed() -> None:
     if _state["seed"] is None:
         entropy: Any = np.random.SeedSequence().entropy
         set_stream(int(entropy % 2**64))
 
 
-def generator(seed):
+def generator(seed: int) -> np.random.Generator:
     """A NumPy generator (Philox) for one draw: the same seed gives the same values everywhere."""
     return np.random.Generator(np.random.Philox(key=seed))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ..graph.dtypes import FLOATS, INTEGERS, standard_dtype
 from ..graph.tensor import Tensor, apply
+from ..graph.types import DTypeLike, TensorLike
 from ..ops import arguments
 from ..ops.public import as_tensor
 from .draws import arrays_or_tensors, draw_options, uniform_numbers
+from .seed_generator import Seed
 
 
 @arrays_or_tensors
-def categorical(logits, num_samples, dtype="int32", seed=None):
+def categorical(
+    logits: TensorLike, num_samples: int, dtype: DTypeLike | None = "int32", seed: Seed = None
+) -> Tensor:
     """Classes, each drawn with the probability softmax(logits): argmax of logits + Gumbel noise.
 
     Args:
@@ -46,7 +51,7 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
     return drawn if drawn.dtype == dtype else apply("cast", drawn, dtype=dtype)
 
 
-def _noise_shape(inputs: Tensor, noise_shape: tuple | None) -> tuple[int, ...]:
+def _noise_shape(inputs: Tensor, noise_shape: Sequence[int | None] | None) -> tuple[int, ...]:
     """The shape of the mask; None stands for the size of the inputs."""
     if noise_shape is None:
         return inputs.shape
@@ -66,7 +71,12 @@ def _noise_shape(inputs: Tensor, noise_shape: tuple | None) -> tuple[int, ...]:
 
 
 @arrays_or_tensors
-def dropout(inputs, rate, noise_shape=None, seed=None):
+def dropout(
+    inputs: TensorLike,
+    rate: float | Tensor,
+    noise_shape: Sequence[int | None] | None = None,
+    seed: Seed = None,
+) -> Tensor:
     """y = inputs / (1 - rate) where a value is kept, else 0; kept with probability 1 - rate.
 
     Args:
@@ -100,7 +110,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
 
 @arrays_or_tensors
-def shuffle(x, axis=0, seed=None):
+def shuffle(x: TensorLike, axis: int = 0, seed: Seed = None) -> Tensor:
     """y = x with its values in a random order along an axis, another one for each other index.
 
     Args:

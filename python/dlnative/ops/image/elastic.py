@@ -9,6 +9,7 @@ from ... import random
 from ...graph.dtypes import FLOATS
 from ...graph.tensor import Tensor, apply
 from ...graph.types import TensorLike
+from ...random.seed_generator import Seed
 from ..public import as_tensor, named
 from .filters import gaussian_weights, separable
 from .geometry import FILL_MODES, ORDERS, grid, sampled
@@ -31,7 +32,7 @@ def elastic_transform(
     interpolation: str = "bilinear",
     fill_mode: str = "reflect",
     fill_value: float = 0.0,
-    seed: int | random.SeedGenerator | None = None,
+    seed: Seed = None,
     data_format: str | None = None,
 ) -> Tensor:
     """y[p] = images[p + alpha d[p]], d random normal numbers blurred by a Gaussian.
