@@ -49,7 +49,7 @@ class Basis:
         False
     """
 
-    __slots__ = ("_flagged", "_flags", "_made", "_objects", "_seen")
+    __slots__ = ("_flagged", "_flags", "_made", "_objects", "_seen", "_states")
 
     def __init__(self) -> None:
         self._objects: dict[int, Any] = {}
@@ -62,8 +62,8 @@ class Basis:
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _open.bases.remove(self)
-        objects = self._objects.values()
-        self._flagged = [vars(o) for o in objects if "_trainable" in vars(o)]
+        self._states = [vars(o) for o in self._objects.values()]
+        self._flagged = [state for state in self._states if "_trainable" in state]
         self._flags = self._present_flags()
         self._made = self._seen = _clock[0]
 
@@ -79,7 +79,10 @@ class Basis:
         if self._seen == _clock[0]:
             return False
         made = self._made
-        return any(vars(o).get("_changed", 0) > made for o in self._objects.values())
+        for state in self._states:
+            if "_changed" in state and state["_changed"] > made:
+                return True
+        return False
 
     def is_current(self) -> bool:
         """Whether what was made is what would be made now."""
@@ -129,9 +132,7 @@ def note_new(owner: Any, name: str, before: Any) -> None:
     rebuilds = getattr(getattr(type(owner), name, None), "rebuilds", None)
     if value is not ABSENT and is_same(before, value):
         return
-    if name == "_trainable":
-        note_flag()
-    elif not _open.bases and (rebuilds is None or rebuilds(before, value)):
+    if not _open.bases and (rebuilds is None or rebuilds(before, value)):
         note(owner)
 
 

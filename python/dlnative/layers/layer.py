@@ -168,14 +168,16 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setattr__(self, name, value):
-        key = "_trainable" if name == "trainable" else name
-        before, was_built = self.__dict__.get(key, changes.ABSENT), self.built
+        if name == "trainable":  # a flag, which programs compare
+            object.__setattr__(self, name, value)
+            return
+        before, was_built = self.__dict__.get(name, changes.ABSENT), self.built
         if was_built and before is changes.ABSENT:
             self._check_is_kept(name)
         tracking.track(self, name, value)
         object.__setattr__(self, name, value)
         if was_built:
-            changes.note_new(self, key, before)
+            changes.note_new(self, name, before)
 
     def _check_is_kept(self, name):
         """Raises where a new attribute is an argument of the constructor, of which nothing is kept.

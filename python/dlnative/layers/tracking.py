@@ -34,7 +34,7 @@ def members(layer):
     """The variables and layers that `layer` holds itself, each once, in the order of creation."""
     found: dict = {}
     for value in layer._tracked.values():
-        if is_member(value):
+        if type(value) is Variable or is_layer(value):
             found.setdefault(id(value), value)
         else:
             for member in walk(value):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from .. import constraints, initializers, regularizers
+from ..changes import note_flag
 from ..utils.numbers import finite_number
 from ..variables import Variable, is_without_memory
 from . import calls, messages, tracking
@@ -23,14 +25,22 @@ class WeightOwner(LayerState):
         return self._trainable
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         value = bool(value)
-        self.__dict__["_trainable"] = value
-        for variable in tracking.own_variables(self):
-            if self._created_trainable[id(variable)]:
-                variable.trainable = value
-        for layer in tracking.sublayers(self):
-            layer.trainable = value
+        waiting: list[Any] = [self]
+        seen = {id(self)}
+        while waiting:
+            layer = waiting.pop()
+            layer.__dict__["_trainable"] = value
+            created = layer._created_trainable
+            for member in tracking.members(layer):
+                if isinstance(member, Variable):
+                    if created.setdefault(id(member), member.trainable):
+                        member.__dict__["_trainable"] = value
+                elif id(member) not in seen:
+                    seen.add(id(member))
+                    waiting.append(member)
+        note_flag()
 
     @property
     def learning_rate_factor(self) -> float:
