@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dlnative
-from dlnative import changes, constraints, engines, layers, regularizers, saving
+from dlnative import changes, constraints, engines, layers, losses, regularizers, saving
 
 X = np.random.default_rng(0).standard_normal((24, 6)).astype("float32")
 Y = np.random.default_rng(1).standard_normal((24, 1)).astype("float32")
@@ -134,6 +134,69 @@ def test_a_number_set_between_batches_counts_and_rebuilds_nothing(name, engine, 
     assert getattr(owner_of(model), option) == later[-1]
 
 
+# A loss, its number, the first value and the later ones.
+LOSSES = {
+    "huber": (losses.Huber, "delta", 0.5, (0.25, 2.0)),
+    "tversky": (losses.Tversky, "alpha", 0.5, (0.25, 2)),
+    "tversky's beta": (losses.Tversky, "beta", 0.5, (0.25, 2.0)),
+    "binary focal": (losses.BinaryFocalCrossentropy, "gamma", 2.0, (1.5, 0.5)),
+    "smoothed focal": (losses.BinaryFocalCrossentropy, "label_smoothing", 0.25, (0.5, 0.125)),
+    "balanced focal": (
+        lambda **o: losses.BinaryFocalCrossentropy(apply_class_balancing=True, **o),
+        *("alpha", 0.25, (0.5, 0.75)),
+    ),
+    "focal": (losses.CategoricalFocalCrossentropy, "gamma", 2.0, (1.5, 0.5)),
+    "generalized": (losses.CategoricalGeneralizedCrossEntropy, "q", 0.5, (0.25, 0.75)),
+}
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_number_of_a_loss_rebuilds_nothing(name, engine, builds):
+    make, option, first, later = LOSSES[name]
+    labels = np.eye(3, dtype="float32")[np.arange(24) % 3]
+    if name == "generalized":
+        labels = np.arange(24) % 3
+
+    def compiled(loss):
+        dlnative.utils.set_random_seed(3)
+        model = dlnative.Sequential([dlnative.Input((6,)), layers.Dense(3, activation="softmax")])
+        model.compile("sgd", loss)
+        return model
+
+    with dlnative.engine(engine):
+        loss = make(**{option: first})
+        model = compiled(loss)
+        for value in (first, *later):
+            setattr(loss, option, value)
+            fresh = compiled(make(**{option: value}))
+            fresh.set_weights(model.get_weights())
+            count = len(builds)
+            assert fresh.train_on_batch(X, labels) == model.train_on_batch(X, labels)
+            assert same(fresh.get_weights(), model.get_weights())
+            assert len(builds) == count + (2 if value is first else 1)
+        assert loss.get_config()[option] == later[-1]
+        loss_of_arrays = loss(labels, model.predict(X, verbose=0))
+        assert loss_of_arrays == pytest.approx(model.test_on_batch(X, labels), rel=1e-5)
+        other = copy.copy(loss)
+        setattr(other, option, first)
+        fresh = compiled(make(**{option: later[-1]}))
+        fresh.set_weights(model.get_weights())
+        assert fresh.train_on_batch(X, labels) == model.train_on_batch(X, labels)
+
+
+def test_a_number_of_a_loss_that_becomes_0():
+    loss = losses.BinaryFocalCrossentropy(label_smoothing=0.0)
+    model = dlnative.Sequential([dlnative.Input((6,)), layers.Dense(1, activation="sigmoid")])
+    model.compile(dlnative.optimizers.SGD(0.0), loss)
+    labels = (Y > 0).astype("float32")
+    values = []
+    for smoothing in (0.0, 0.5, 0.0):
+        loss.label_smoothing = smoothing
+        values.append(model.test_on_batch(X, labels))
+    assert values[0] == values[2] != values[1]
+
+
 @pytest.mark.parametrize("name", ["dropout", "l1", "l2"])
 def test_a_number_that_becomes_0_or_begins_rebuilds(name, builds):
     make, owner_of, option, first, _ = NUMBERS[name]
@@ -157,7 +220,7 @@ def test_a_number_that_becomes_0_or_begins_rebuilds(name, builds):
 @pytest.mark.parametrize("name", NUMBERS)
 def test_both_engines_agree(name):
     make, owner_of, option, first, later = NUMBERS[name]
-    losses = []
+    results = []
     for engine in ("native", "numpy"):
         with dlnative.engine(engine):
             model = model_of(lambda: make(first))
@@ -165,8 +228,8 @@ def test_both_engines_agree(name):
             for value in (first, *later):
                 setattr(owner_of(model), option, value)
                 found.append(model.train_on_batch(X, Y))
-            losses.append(found)
-    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+            results.append(found)
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

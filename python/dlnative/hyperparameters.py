@@ -105,6 +105,26 @@ def is_on(instance: Any, name: str) -> bool:
     return bool(instance.__dict__[name])
 
 
+def of_step(instance: Any, name: str, value: float) -> Any:
+    """A number of an object, or the tensor of the program that is being made, which reads it."""
+    graph = traced_graph()
+    if graph is None:
+        return value
+    used(instance)
+    scalars = instance.__dict__.setdefault("_scalars", {})
+    if name not in scalars:
+        scalars.setdefault(name, Scalar(value, "float64", name))
+    return graph.variable(scalars[name])
+
+
+def set_of_step(instance: Any, name: str, value: float | None) -> None:
+    """Programs read `value` from now on, if they read such a number of the object at all."""
+    scalar = instance.__dict__.get("_scalars", {}).get(name)
+    if value is not None and scalar is not None:
+        with Tracing(None):  # it is set once and for all, not in a step
+            scalar.assign(value)
+
+
 class StepNumber(Number):
     """A number that programs read at each step, so that setting it rebuilds none.
 
@@ -128,22 +148,11 @@ class StepNumber(Number):
         if instance is None:
             return self
         value = instance.__dict__[self.name]
-        graph = traced_graph()
-        if graph is None or value is None:
-            return value
-        used(instance)
-        scalars = instance.__dict__.setdefault("_scalars", {})
-        if self.name not in scalars:
-            scalars.setdefault(self.name, Scalar(value, "float64", self.name))
-        return graph.variable(scalars[self.name])
+        return value if value is None else of_step(instance, self.name, value)
 
     def __set__(self, instance: Any, value: Any) -> None:
         super().__set__(instance, value)
-        number = instance.__dict__[self.name]
-        scalar = instance.__dict__.get("_scalars", {}).get(self.name)
-        if number is not None and scalar is not None:
-            with Tracing(None):  # it is set once and for all, not in a step
-                scalar.assign(number)
+        set_of_step(instance, self.name, instance.__dict__[self.name])
 
     def rebuilds(self, before: Any, value: Any) -> bool:
         if (before is None) != (value is None):

@@ -56,13 +56,20 @@ def matched(name: str, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
 
 def smoothed(y_true: Any, label_smoothing: float, classes: int) -> Any:
     """t = y_true * (1 - label_smoothing) + label_smoothing / classes"""
-    if not label_smoothing:
+    if not is_of_step(label_smoothing) and not label_smoothing:
         return y_true
     return y_true * (1.0 - label_smoothing) + label_smoothing / classes
 
 
+def is_of_step(value: Any) -> bool:
+    """Whether it is a number of the step, which was checked when it was set."""
+    return isinstance(value, Tensor) and not isinstance(value, ValueTensor)
+
+
 def check_smoothing(name: str, label_smoothing: Any) -> None:
     """Raises unless it is a number in [0, 1]."""
+    if is_of_step(label_smoothing):
+        return
     if not 0.0 <= as_float(name, "label_smoothing", label_smoothing) <= 1.0:
         raise ValueError(
             f"{name}: expected label_smoothing in [0, 1], received {label_smoothing!r}"
@@ -71,12 +78,13 @@ def check_smoothing(name: str, label_smoothing: Any) -> None:
 
 def check_number(name: str, argument: str, value: Any) -> None:
     """Raises unless it is a finite number."""
-    finite_number(name, argument, value)
+    if not is_of_step(value):
+        finite_number(name, argument, value)
 
 
 def check_not_negative(name: str, argument: str, value: Any) -> None:
     """Raises unless it is a finite number of at least 0."""
-    if finite_number(name, argument, value) < 0:
+    if not is_of_step(value) and finite_number(name, argument, value) < 0:
         raise ValueError(f"{name}: expected {argument} of at least 0, received {value!r}")
 
 

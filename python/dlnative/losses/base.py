@@ -14,7 +14,7 @@ from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..hyperparameters import Option
 from ..naming import auto_name, object_name
 from .labels import check_class_numbers
-from .options import checked_arguments
+from .options import checked_arguments, step_arguments
 
 if TYPE_CHECKING:
     from ..graph.types import DTypeLike, Result, Shape, TensorLike
@@ -338,7 +338,7 @@ class LossFunctionWrapper(Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         if not self.sparse_labels:
             y_true, y_pred = match_ranks(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self._fn_kwargs)
+        return self.fn(y_true, y_pred, **step_arguments(self))
 
     def _label_shape(self, predictions: Shape) -> Shape:
         if not self.sparse_labels:

@@ -14,6 +14,7 @@ from .arguments import (
     check_axis,
     check_number,
     check_smoothing,
+    is_of_step,
     matched,
     of_tensors,
     smoothed,
@@ -29,7 +30,7 @@ from .functions import (
     takes_class_numbers,
 )
 from .labels import check_one_hot
-from .options import FunctionOption
+from .options import FunctionNumber, FunctionOption
 
 if TYPE_CHECKING:
     from ..graph import Tensor
@@ -127,7 +128,7 @@ def categorical_focal_crossentropy(
 
 
 def _check(name: str, alpha: Any, gamma: Any, label_smoothing: Any) -> None:
-    for value in np.ravel(alpha):
+    for value in (alpha,) if is_of_step(alpha) else np.ravel(alpha):
         check_number(name, "alpha", value)
     check_number(name, "gamma", gamma)
     check_smoothing(name, label_smoothing)
@@ -158,7 +159,7 @@ def categorical_generalized_cross_entropy(
     """
     name = "categorical_generalized_cross_entropy"
     check_number(name, "q", q)
-    if q <= 0:
+    if not is_of_step(q) and q <= 0:
         raise ValueError(f"{name}: expected q greater than 0, received {q!r}")
     y_pred = as_predictions(y_pred)
     labels = class_numbers(name, y_true, y_pred)
@@ -167,8 +168,8 @@ def categorical_generalized_cross_entropy(
     return (1.0 - ops.power(p, q)) / q
 
 
-def _number(argument: str) -> FunctionOption:
-    return FunctionOption(lambda name, value: check_number(name, argument, value))
+def _number(argument: str) -> FunctionNumber:
+    return FunctionNumber(lambda name, value: check_number(name, argument, value))
 
 
 class BinaryFocalCrossentropy(FunctionLoss):
@@ -190,7 +191,7 @@ class BinaryFocalCrossentropy(FunctionLoss):
     alpha = _number("alpha")
     gamma = _number("gamma")
     from_logits = FunctionOption()
-    label_smoothing = FunctionOption(check_smoothing)
+    label_smoothing = FunctionNumber(check_smoothing)
     axis = FunctionOption(check_axes)
 
     def __init__(
@@ -232,7 +233,7 @@ class CategoricalFocalCrossentropy(FunctionLoss):
     alpha = FunctionOption()
     gamma = _number("gamma")
     from_logits = FunctionOption()
-    label_smoothing = FunctionOption(check_smoothing)
+    label_smoothing = FunctionNumber(check_smoothing)
     axis = FunctionOption(check_axis)
 
     def __init__(
@@ -275,7 +276,7 @@ class CategoricalGeneralizedCrossEntropy(FunctionLoss):
         dtype: By default the dtype of the predictions.
     """
 
-    q = FunctionOption(_check_q)
+    q = FunctionNumber(_check_q)
 
     def __init__(
         self,

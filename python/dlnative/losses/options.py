@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..changes import is_same, note
-from ..hyperparameters import Option
+from ..hyperparameters import Option, of_step, set_of_step
 
 
 class FunctionOption(Option):
@@ -35,8 +35,32 @@ class FunctionOption(Option):
         before = instance._fn_kwargs[self.name]
         # Another dict: a shallow copy of the instance keeps its own options.
         instance._fn_kwargs = {**instance._fn_kwargs, self.name: value}
-        if not is_same(before, value):
+        if not is_same(before, value) and self.rebuilds(before, value):
             note(instance)
+
+
+class FunctionNumber(FunctionOption):
+    """A number that programs read at each step, so that setting it rebuilds none.
+
+    A 0 is fixed in a program: what it turns off is left out. See `hyperparameters.StepNumber`.
+    """
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        super().__set__(instance, value)
+        set_of_step(instance, self.name, value)
+
+    def rebuilds(self, before: Any, value: Any) -> bool:
+        return (before == 0) != (value == 0)
+
+
+def step_arguments(owner: Any) -> dict[str, Any]:
+    """Arguments of the wrapped function, in a program with the tensors that its numbers are."""
+    return {
+        name: of_step(owner, name, value)
+        if isinstance(getattr(type(owner), name, None), FunctionNumber) and value != 0
+        else value
+        for name, value in owner._fn_kwargs.items()
+    }
 
 
 def checked_arguments(owner: object, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from .. import config, ops
 from ..ops import arguments
 from .arguments import check_axes, check_number, matched, of_tensors
 from .base import REDUCTION, FunctionLoss
-from .options import FunctionOption
+from .options import FunctionNumber, FunctionOption
 
 if TYPE_CHECKING:
     from ..graph import Tensor
@@ -110,8 +110,8 @@ class Tversky(FunctionLoss):
         dtype: By default the dtype of the predictions.
     """
 
-    alpha = FunctionOption(lambda name, value: check_number(name, "alpha", value))
-    beta = FunctionOption(lambda name, value: check_number(name, "beta", value))
+    alpha = FunctionNumber(lambda name, value: check_number(name, "alpha", value))
+    beta = FunctionNumber(lambda name, value: check_number(name, "beta", value))
     axis = FunctionOption(check_axes)
 
     def __init__(

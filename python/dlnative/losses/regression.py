@@ -8,7 +8,7 @@ from .. import config, ops
 from ..ops import arguments
 from .arguments import check_axes, check_not_negative, matched, of_tensors
 from .base import REDUCTION, FunctionLoss
-from .options import FunctionOption
+from .options import FunctionNumber, FunctionOption
 
 if TYPE_CHECKING:
     from ..graph import Tensor
@@ -181,7 +181,7 @@ class Huber(FunctionLoss):
     Differs from Keras: `delta` is part of the configuration, where it is not 1.
     """
 
-    delta = FunctionOption(lambda name, value: check_not_negative(name, "delta", value))
+    delta = FunctionNumber(lambda name, value: check_not_negative(name, "delta", value))
     unsaved = {"delta": 1.0}
 
     def __init__(
