@@ -17,7 +17,7 @@ FULL, SCALAR, ROW, COLUMN = range(4)
 UNARY_FLOAT = ("negative", "abs", "sign", "square", "sqrt", "exp", "erf", "round", "tan")
 BINARY_ALL = ("add", "multiply", "maximum", "minimum")
 COMPARISONS = ("equal", "less", "greater_equal")
-TERNARY = ("fma", "fnma", "lerp")
+TERNARY = ("fma", "fnma", "lerp", "maximum_gradient", "minimum_gradient")
 MAPS = {
     **dict.fromkeys(UNARY_FLOAT, (1, FLOATS, False)),
     **dict.fromkeys(("isnan", "signbit"), (1, FLOATS, True)),

@@ -108,6 +108,8 @@ DLNATIVE_BINARY(GreaterEqual, a >= b)
 DLNATIVE_TERNARY(Fma, multiply_add(a, b, c))
 DLNATIVE_TERNARY(Fnma, multiply_add(-a, b, c))
 DLNATIVE_TERNARY(Lerp, multiply_add(c, b - a, a))
+DLNATIVE_TERNARY(MaximumGradient, b > c ? a : (b == c ? a * T(0.5) : Vec<T>{}))
+DLNATIVE_TERNARY(MinimumGradient, b < c ? a : (b == c ? a * T(0.5) : Vec<T>{}))
 
 template <class T, class Y, class F>
 void unary(const void* const* in, const std::int64_t* steps, void* y, std::int64_t n) {
@@ -196,6 +198,8 @@ constexpr MapKernels<T> make_table() {
   set(Map::kFma, ternary<T, Fma>);
   set(Map::kFnma, ternary<T, Fnma>);
   set(Map::kLerp, ternary<T, Lerp>);
+  set(Map::kMaximumGradient, ternary<T, MaximumGradient>);
+  set(Map::kMinimumGradient, ternary<T, MinimumGradient>);
   set(Map::kWhere, where<T>);
   return table;
 }

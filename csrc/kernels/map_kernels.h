@@ -60,6 +60,9 @@ enum class Map : int {
   kFma,   // a * b + c
   kFnma,  // c - a * b
   kLerp,  // fma(t, b - a, a) of (a, b, t)
+  // Of (dy, a, b): dy where a is the extremum of a and b, half of it where they are equal, else 0.
+  kMaximumGradient,
+  kMinimumGradient,
   // (bool, T, T) -> T: moves bits, so that it serves integers of T's size, too
   kWhere,
   kCount,

@@ -60,6 +60,8 @@ constexpr VectorMap kVectorMaps[] = {
     {"fma", Map::kFma, 3, 0.2},
     {"fnma", Map::kFnma, 3, 0.2},
     {"lerp", Map::kLerp, 3, 0.2},
+    {"maximum_gradient", Map::kMaximumGradient, 3, 0.2},
+    {"minimum_gradient", Map::kMinimumGradient, 3, 0.2},
     {"where", Map::kWhere, 3, 0.2},
 };
 

@@ -148,6 +148,8 @@ def _side(name: str, node: Node, inputs: list[np.ndarray], y: np.ndarray) -> np.
         return y
     if name == "abs":
         return np.sign(inputs[0])
+    if name in ("maximum_gradient", "minimum_gradient"):
+        return np.sign(inputs[1] - inputs[2])
     if name in ("maximum", "minimum"):
         return np.sign(inputs[0] - inputs[1])
     if name in ("mod", "fmod"):

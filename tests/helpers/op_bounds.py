@@ -27,6 +27,7 @@ EXACT = {
     *("stop_gradient", "strided_slice", "take", "take_along_axis", "trunc", "where"),
     *("argmax", "assign", "broadcast_to", "categorical_accuracy", "concatenate"),
     *("crop2d", "max", "max_pool1d", "max_pool2d", "maximum", "min", "minimum"),
+    *("maximum_gradient", "minimum_gradient"),
     *("random_crop", "random_flip", "reshape", "slice", "sparse_categorical_accuracy"),
     *("random_binomial", "random_uniform", "transpose", "zero_pad2d"),
 }

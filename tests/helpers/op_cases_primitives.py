@@ -73,8 +73,8 @@ def binary(d, name):
     return [d.normal(*shapes[0]), d.positive(*shapes[1])], {}
 
 
-@builds("fma", "fnma", "lerp")
-def multiply_add(d, name):
+@builds("fma", "fnma", "lerp", "maximum_gradient", "minimum_gradient")
+def of_three(d, name):
     shapes = pair_of_shapes(d)
     return [d.normal(*shapes[i]) for i in (0, 1, d.one_of(0, 1))], {}
 

@@ -236,10 +236,11 @@ def rescale(g: Drawing, name: str) -> Tensor:
     return apply(name, g.operand(), scale=scale, offset=offset)
 
 
-@makes("fma", "fnma", "lerp")
-def multiply_add(g: Drawing, name: str) -> Tensor:
+@makes("fma", "fnma", "lerp", "maximum_gradient", "minimum_gradient")
+def of_three(g: Drawing, name: str) -> Tensor:
     a = g.operand(FLOATS)
-    return apply(name, a, g.partner(a, dtypes=(a.dtype,)), g.partner(a, dtypes=(a.dtype,)))
+    b = g.partner(a, dtypes=(a.dtype,))
+    return apply(name, a, b, g.partner(a, b, dtypes=(a.dtype,)))
 
 
 @makes(*ARITHMETIC)

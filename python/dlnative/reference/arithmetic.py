@@ -112,3 +112,13 @@ def fnma(a: Array, b: Array, c: Array) -> Array:
 def lerp(a: Array, b: Array, t: Array) -> Array:
     """Linear interpolation: `y = a + t * (b - a)`."""
     return as_array(a + t * (b - a), a.dtype)
+
+
+def maximum_gradient(dy: Array, a: Array, b: Array) -> Array:
+    """Cotangent of `a` in `max(a, b)`: `dy` where a > b, half of it where a = b, else 0."""
+    return as_array(np.where(a > b, dy, np.where(a == b, dy / 2, 0)), dy.dtype)
+
+
+def minimum_gradient(dy: Array, a: Array, b: Array) -> Array:
+    """Cotangent of `a` in `min(a, b)`: `dy` where a < b, half of it where a = b, else 0."""
+    return as_array(np.where(a < b, dy, np.where(a == b, dy / 2, 0)), dy.dtype)

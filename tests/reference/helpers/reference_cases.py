@@ -70,7 +70,7 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
         for axis in (-1, 1):
             call(name, x, axis=axis)
             call(f"{name}_backward", y, x, axis=axis)
-    for name in ("fma", "fnma", "lerp"):
+    for name in ("fma", "fnma", "lerp", "maximum_gradient", "minimum_gradient"):
         call(name, x, y, row[:, None])
     for name in BINARY:
         call(name, x, y)

@@ -159,12 +159,6 @@ def select(mask: Tensor, a: TensorLike, b: TensorLike) -> Tensor:
     return apply("where", mask, a, b)
 
 
-def _tie(dy: Tensor, y: Tensor, x: Tensor, other: Tensor) -> Tensor:
-    """The cotangent of x where y, the extremum, is x; half of it where both operands are."""
-    share = select(apply("equal", x, other), dy * 0.5, dy)
-    return select(apply("equal", x, y), share, 0.0)
-
-
 def _share(x: Tensor, y: Tensor) -> Tensor:
     """e^x / e^y for x <= y, and 1 where both are infinity."""
     return apply("exp", select((x == math.inf) & (x == y), 0.0, x - y))
@@ -181,18 +175,13 @@ binary(
     lambda dy, y, a, b: -(dy / b * a / b),
     rule=dtypes.floating,
 )
-binary(
-    "maximum",
-    lambda dy, y, a, b: _tie(dy, y, a, b),
-    lambda dy, y, a, b: _tie(dy, y, b, a),
-    rule=dtypes.common,
-)
-binary(
-    "minimum",
-    lambda dy, y, a, b: _tie(dy, y, a, b),
-    lambda dy, y, a, b: _tie(dy, y, b, a),
-    rule=dtypes.common,
-)
+for _name in ("maximum", "minimum"):
+    binary(
+        _name,
+        lambda dy, y, a, b, rule=f"{_name}_gradient": apply(rule, dy, a, b),
+        lambda dy, y, a, b, rule=f"{_name}_gradient": apply(rule, dy, b, a),
+        rule=dtypes.common,
+    )
 binary(
     "power",
     # b a^(b - 1), and 0 where b is 0; log(a) y, and 0 where a is 0
@@ -273,6 +262,17 @@ for _op in (
 ):
     add(_op)
 FMA, FNMA, LERP = (table[_name] for _name in ("fma", "fnma", "lerp"))
+
+# The cotangent dy of a where a is the extremum of a and b, half of it where they are equal, else 0.
+for _name in ("maximum_gradient", "minimum_gradient"):
+    add(
+        Elementwise(
+            _name,
+            3,
+            dtypes.floating,
+            lambda d, y, dy, a, b, name=_name: (apply(name, d, a, b), None, None),
+        )
+    )
 
 # --- functions of floats --------------------------------------------------------------------------
 
