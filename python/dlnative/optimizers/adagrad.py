@@ -39,5 +39,5 @@ class Adagrad(Optimizer):
         (accumulator,) = self.slots_of(variable, "accumulator")
         accumulator.assign(accumulator + gradient * gradient)
         variable.assign(
-            variable - (learning_rate * gradient) / ops.sqrt(accumulator + self.epsilon)
+            variable - learning_rate * (gradient / ops.sqrt(accumulator + self.epsilon))
         )

@@ -45,4 +45,4 @@ class Adamax(Optimizer):
         rate = learning_rate / (1.0 - self.beta_1 ** (self.iterations + 1))
         momentum.assign(momentum + (1.0 - self.beta_1) * (gradient - momentum))
         norm.assign(ops.maximum(self.beta_2 * norm, ops.abs(gradient)))
-        variable.assign(variable - rate * momentum / (norm + self.epsilon))
+        variable.assign(variable - rate * (momentum / (norm + self.epsilon)))

@@ -189,4 +189,4 @@ class Muon(Optimizer):
         momentum.assign(momentum + (1.0 - self.adam_beta_1) * (gradient - momentum))
         velocity.assign(velocity + (1.0 - self.adam_beta_2) * (gradient * gradient - velocity))
         alpha = rate * ops.sqrt(1.0 - self.adam_beta_2**t) / (1.0 - self.adam_beta_1**t)
-        variable.assign(variable - alpha * momentum / (ops.sqrt(velocity) + self.epsilon))
+        variable.assign(variable - alpha * (momentum / (ops.sqrt(velocity) + self.epsilon)))

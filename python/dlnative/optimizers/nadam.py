@@ -66,5 +66,7 @@ class Nadam(Optimizer):
         m_hat = (
             ahead / (1.0 - product * ahead) * momentum + (1.0 - now) / (1.0 - product) * gradient
         )
-        v_hat = velocity / (1.0 - self.beta_2**t)
-        variable.assign(variable - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
+        # mhat / (sqrt(v / c) + epsilon), the root of c among the numbers of the step
+        root = (1.0 - self.beta_2**t) ** 0.5
+        change = m_hat / (ops.sqrt(velocity) + self.epsilon * root)
+        variable.assign(variable - learning_rate * root * change)

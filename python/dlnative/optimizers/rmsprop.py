@@ -65,7 +65,7 @@ class RMSprop(Optimizer):
             (average,) = self.slots_of(variable, "average_gradient")
             average.assign(self.rho * average + share * gradient)
             variance = ops.maximum(velocity - average * average, 0.0)
-        change = (learning_rate * gradient) / ops.sqrt(variance + self.epsilon)
+        change = learning_rate * (gradient / ops.sqrt(variance + self.epsilon))
         if self.is_on("momentum"):
             (momentum,) = self.slots_of(variable, "momentum")
             momentum.assign(self.momentum * momentum + change)

@@ -66,6 +66,6 @@ class ScheduleFreeAdamW(Optimizer):
         velocity.assign(velocity + (1.0 - self.beta_2) * (gradient * gradient - velocity))
         scale = ops.sqrt(velocity / (1.0 - self.beta_2**t)) + self.epsilon
         average = (variable - (1.0 - beta_1) * momentum) / beta_1
-        momentum.assign(momentum - learning_rate * gradient / scale)
+        momentum.assign(momentum - learning_rate * (gradient / scale))
         average = (1.0 - share) * average + share * momentum
         variable.assign((1.0 - beta_1) * momentum + beta_1 * average)
