@@ -198,6 +198,38 @@ def test_random_programs(isa, rng, threads, shape):
             same_bits(loop.run(), expected, (shape, loop.attributes()))
 
 
+ARITHMETIC = ("add", "subtract", "multiply", "divide", "sqrt", "maximum", "minimum", *TERNARY)
+PAIRS = [
+    (inner, outer, i) for inner in ARITHMETIC for outer in ARITHMETIC for i in range(MAPS[outer][0])
+]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_lines_that_take_in_another(isa, rng, dtype):
+    """Every function of every other one, where it has a loop of its own and where not."""
+    for case, (inner, outer, position) in enumerate(PAIRS):
+        size = (1, 15, 67, 1024)[case % 4]
+        loop = Loop(1, size)
+        # Few values, so that many are equal.
+        draws = [np.round(2 * values(rng, dtype, (size,))) / 2 for _ in range(5)]
+        x = [loop.add_input(*((v, FULL) if rng.random() < 0.7 else (v[:1], SCALAR))) for v in draws]
+        of_inner, of_outer = MAPS[inner][0], MAPS[outer][0]
+        y = loop.add_line(inner, *x[:of_inner])
+        operands = x[of_inner:]
+        while len(operands) < of_outer:
+            operands.append(x[0])
+        operands = operands[: of_outer - 1]
+        operands.insert(position, y)
+        last = loop.add_line(outer, *operands)
+        loop.outputs = [(-last - 1, "none")]
+        expected = loop.expected()
+        same_bits(loop.run(), expected, (inner, outer, position, loop.access))
+        for i in {i for i in (*x[:of_inner], *operands) if i >= 0 and loop.access[i] == FULL}:
+            before = loop.inputs[i].copy()
+            same_bits(loop.run([loop.inputs[i].reshape(1, size)]), expected, "in place")
+            loop.inputs[i] = before
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_multiply_add(isa, rng, dtype):
     """Rounded once everywhere, or twice everywhere."""

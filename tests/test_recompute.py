@@ -67,7 +67,7 @@ def test_no_large_array_is_kept_in_the_place_of_a_small_one():
 def test_random_numbers_are_kept():
     graph = Graph(training=True)
     x, dy = graph.feed((64, 48), "float32"), graph.feed((64, 48), "float32")
-    noisy = apply("dropout", x, rate=0.5, seed=3)
+    noisy = apply("dropout", x, graph.constant(np.float64(0.5)), seed=3)
     y = hard_swish(noisy)
     (dx,) = gradients(graph, ops.cumsum(y, 0), [x], dy)
     plan = make_plan(graph, [ops.cumsum(y, 0), dx])

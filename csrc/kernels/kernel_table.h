@@ -241,11 +241,14 @@ template <class T>
 struct AugmentKernels;
 template <class T>
 struct MapKernels;
+template <class T>
+struct MapPairKernels;
 
 template <class T>
 struct Kernels {
   const ElementwiseKernels<T>* elementwise;
   const MapKernels<T>* map;
+  const MapPairKernels<T>* map_pairs;
   const ReduceKernels<T>* reduce;
   const SoftmaxKernels<T>* softmax;
   const LossKernels<T>* loss;

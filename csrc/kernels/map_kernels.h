@@ -1,4 +1,4 @@
-// Functions of one to three operands, element by element.
+// Functions of one to four operands, element by element.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,8 @@ namespace dlnative {
 // bits do not depend on n, its place or the steps. A bool is a byte, 0 or 1.
 using MapFunction = void (*)(const void* const* in, const std::int64_t* steps, void* y,
                              std::int64_t n);
+
+inline constexpr int kMapOperands = 4;  // at most
 
 // The functions of floating-point numbers that are written in vectors.
 enum class Map : int {
@@ -72,6 +74,20 @@ template <class T>
 struct MapKernels {
   MapFunction functions[static_cast<int>(Map::kCount)];
   MapFunction operator[](Map map) const { return functions[static_cast<int>(map)]; }
+};
+
+// outer(..., inner(...), ...): the operands are those of outer, with inner's in the place of the
+// one at `position`. The bits are those of the two functions.
+struct MapPair {
+  Map inner, outer;
+  int position;
+  MapFunction function;
+};
+
+template <class T>
+struct MapPairKernels {
+  MapPair pairs[96];
+  int count;
 };
 
 }  // namespace dlnative

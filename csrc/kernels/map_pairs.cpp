@@ -14,14 +14,6 @@ namespace dlnative {
 namespace DLNATIVE_ISA_NAMESPACE {
 namespace {
 
-// c ? a : b of a mask.
-struct Choose {
-  template <class T>
-  DLNATIVE_INLINE Vec<T> apply(Mask<T> c, Vec<T> a, Vec<T> b) {
-    return c ? a : b;
-  }
-};
-
 template <Map kMap>
 struct Function;
 #define DLNATIVE_FUNCTION(Name, count, Struct) \
@@ -35,20 +27,9 @@ DLNATIVE_FUNCTION(kAdd, 2, Add)
 DLNATIVE_FUNCTION(kSubtract, 2, Subtract)
 DLNATIVE_FUNCTION(kMultiply, 2, Multiply)
 DLNATIVE_FUNCTION(kDivide, 2, Divide)
-DLNATIVE_FUNCTION(kMaximum, 2, Maximum)
-DLNATIVE_FUNCTION(kMinimum, 2, Minimum)
-DLNATIVE_FUNCTION(kEqual, 2, Equal)
-DLNATIVE_FUNCTION(kNotEqual, 2, NotEqual)
-DLNATIVE_FUNCTION(kLess, 2, Less)
-DLNATIVE_FUNCTION(kLessEqual, 2, LessEqual)
-DLNATIVE_FUNCTION(kGreater, 2, Greater)
-DLNATIVE_FUNCTION(kGreaterEqual, 2, GreaterEqual)
 DLNATIVE_FUNCTION(kFma, 3, Fma)
 DLNATIVE_FUNCTION(kFnma, 3, Fnma)
 DLNATIVE_FUNCTION(kLerp, 3, Lerp)
-DLNATIVE_FUNCTION(kMaximumGradient, 3, MaximumGradient)
-DLNATIVE_FUNCTION(kMinimumGradient, 3, MinimumGradient)
-DLNATIVE_FUNCTION(kWhere, 3, Choose)
 
 // Operands: those of the outer function, in the place of one those of the inner one.
 template <class T, Map kInner, Map kOuter, int kPosition>
@@ -59,9 +40,7 @@ struct Pair {
 
   DLNATIVE_INLINE auto inner(const Vec<T>* v) {
     using F = typename Function<kInner>::Type;
-    if constexpr (kOuter == Map::kWhere) {
-      return F::template apply<T>(v[0], v[1]);  // a mask: nothing to be rounded
-    } else if constexpr (kInside == 1) {
+    if constexpr (kInside == 1) {
       return computed(F::template apply<T>(v[0]));
     } else if constexpr (kInside == 2) {
       return computed(F::template apply<T>(v[0], v[1]));
@@ -89,34 +68,50 @@ struct Pair {
   }
 };
 
+// Vector after vector of an operand; of one that stays, the same from `values`.
+template <class T>
+struct Stream {
+  const T* p = nullptr;
+  std::int64_t step = 0;
+
+  DLNATIVE_INLINE Stream of(const void* in, std::int64_t advances, T* values) {
+    if (advances != 0) return {static_cast<const T*>(in), kLanes<T>};
+    store<T>(values, staying<T>(in).v);
+    return {values, 0};
+  }
+  DLNATIVE_INLINE Vec<T> next(Stream& s) {
+    const Vec<T> v = load<T>(s.p);
+    s.p += s.step;
+    return v;
+  }
+};
+
+// The streams are variables of their own: of an array the compiler would keep them in memory.
 template <class T, class P>
 void pair(const void* const* in, const std::int64_t* steps, void* y, std::int64_t n) {
+  using S = Stream<T>;
   constexpr int kCount = P::kOperands;
-  static_assert(kCount <= kMapOperands);
+  static_assert(kCount >= 2 && kCount <= kMapOperands);
   if (n == 0) return;
   alignas(64) T values[kCount][kLanes<T>];
-  const T* p[kCount];
-  std::int64_t advance[kCount];
-  for (int k = 0; k < kCount; ++k) {
-    p[k] = static_cast<const T*>(in[k]);
-    advance[k] = kLanes<T>;
-    if (steps[k] != 0) continue;
-    store<T>(values[k], staying<T>(in[k]).v);
-    p[k] = values[k];
-    advance[k] = 0;
-  }
+  S a = S::of(in[0], steps[0], values[0]), b = S::of(in[1], steps[1], values[1]), c, d;
+  if constexpr (kCount > 2) c = S::of(in[2], steps[2], values[2]);
+  if constexpr (kCount > 3) d = S::of(in[3], steps[3], values[3]);
   T* to = static_cast<T*>(y);
-  Vec<T> v[kCount];
+  Vec<T> v[kMapOperands];
   std::int64_t i = 0;
   for (; i + kLanes<T> <= n; i += kLanes<T>) {
-    for (int k = 0; k < kCount; ++k) {
-      v[k] = load<T>(p[k]);
-      p[k] += advance[k];
-    }
+    v[0] = S::next(a);
+    v[1] = S::next(b);
+    if constexpr (kCount > 2) v[2] = S::next(c);
+    if constexpr (kCount > 3) v[3] = S::next(d);
     store<T>(to + i, P::apply(v));
   }
   if (i == n) return;
-  for (int k = 0; k < kCount; ++k) v[k] = load_first(p[k], n - i);
+  v[0] = load_first(a.p, n - i);
+  v[1] = load_first(b.p, n - i);
+  if constexpr (kCount > 2) v[2] = load_first(c.p, n - i);
+  if constexpr (kCount > 3) v[3] = load_first(d.p, n - i);
   store_first(to + i, P::apply(v), n - i);
 }
 
@@ -127,32 +122,26 @@ constexpr void add(MapPairKernels<T>& table) {
    ...);
 }
 
-// Operands 0 and 1 of sums, products and extrema may change places: position 0 serves both.
+// Arithmetic only. Measured to bring nothing: comparisons in the choices that use them, extrema and
+// their gradients (docs/performance.md, "Fused loops"). Operands 0 and 1 of sums and products may
+// change places: position 0 serves both.
 template <class T>
 constexpr MapPairKernels<T> make_table() {
   constexpr Map kAdd = Map::kAdd, kSubtract = Map::kSubtract, kMultiply = Map::kMultiply;
   constexpr Map kDivide = Map::kDivide, kSqrt = Map::kSqrt, kFma = Map::kFma, kFnma = Map::kFnma;
-  constexpr Map kMaximum = Map::kMaximum, kMinimum = Map::kMinimum;
-  constexpr Map kHigher = Map::kMaximumGradient, kLower = Map::kMinimumGradient;
   MapPairKernels<T> table = {};
-  add<kAdd, 0, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma, kHigher, kLower>(table);
+  add<kAdd, 0, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma>(table);
   add<kSubtract, 0, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma>(table);
   add<kSubtract, 1, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma>(table);
-  add<kMultiply, 0, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma, kHigher, kLower>(table);
-  add<kDivide, 0, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma, kHigher, kLower>(table);
+  add<kMultiply, 0, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma>(table);
+  add<kDivide, 0, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma>(table);
   add<kDivide, 1, kAdd, kSubtract, kMultiply, kDivide, kSqrt, kFma>(table);
   add<kSqrt, 0, kAdd, kSubtract, kMultiply, kDivide, kFma>(table);
-  add<kMaximum, 0, kAdd, kSubtract, kMultiply, kDivide, kMinimum>(table);
-  add<kMinimum, 0, kAdd, kSubtract, kMultiply, kDivide, kMaximum>(table);
   add<kFma, 0, kAdd, kSubtract, kMultiply, kDivide>(table);
   add<kFma, 2, kAdd, kSubtract, kMultiply, kDivide>(table);
   add<kFnma, 0, kAdd, kSubtract, kMultiply, kDivide>(table);
   add<kFnma, 2, kAdd, kSubtract, kMultiply, kDivide>(table);
   add<Map::kLerp, 1, kMultiply>(table);
-  add<kHigher, 0, kMultiply, kDivide>(table);
-  add<kLower, 0, kMultiply, kDivide>(table);
-  add<Map::kWhere, 0, Map::kEqual, Map::kNotEqual, Map::kLess, Map::kLessEqual, Map::kGreater,
-      Map::kGreaterEqual>(table);
   return table;
 }
 

@@ -20,7 +20,7 @@ void prefetch(const char* p, std::int64_t bytes) {
 
 inline void LoopPass::run_line(const Frame& frame, const Line& line, Mode mode, std::int64_t n) {
   const void* const in[] = {frame.address[line.operands[0]], frame.address[line.operands[1]],
-                            frame.address[line.operands[2]]};
+                            frame.address[line.operands[2]], frame.address[line.operands[3]]};
   line.function(in, line.steps[mode].data(), frame.address[line.result], n);
 }
 
@@ -183,7 +183,8 @@ void LoopPass::run_reductions() const {
   for (const Reduced& r : reduced_) r.wide ? join(r, r.wide_block) : join(r, r.narrow_block);
 }
 
-LoopOp::LoopOp(const LoopDescription& loop) {
+LoopOp::LoopOp(const LoopDescription& given) {
+  const LoopDescription loop = with_pairs(given);
   std::vector<LoopAxes> kinds;
   for (const LoopDescription::Output& output : loop.outputs) {
     if (output.axes != LoopAxes::kNone &&

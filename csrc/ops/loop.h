@@ -53,6 +53,10 @@ inline constexpr std::size_t kMaxLoopInputs = 32;
 inline constexpr std::size_t kMaxLoopLines = 64;
 inline constexpr std::size_t kMaxLoopOutputs = 16;
 
+// The same loop with lines that take in another one whose result they alone need: as many fewer
+// results go through the L1 cache.
+LoopDescription with_pairs(LoopDescription loop);
+
 // One sweep over the domain: the lines that a set of outputs needs.
 class LoopPass {
  public:
@@ -102,9 +106,9 @@ class LoopPass {
   enum Mode { kPieces, kWholeRows };
   struct Line {
     MapFunction function;
-    std::array<std::size_t, 3> operands;
+    std::array<std::size_t, kMapOperands> operands;
     std::size_t result;
-    std::array<std::array<std::int64_t, 3>, 2> steps;  // by Mode
+    std::array<std::array<std::int64_t, kMapOperands>, 2> steps;  // by Mode
   };
   struct Copy {
     std::size_t from, to;

@@ -8,14 +8,9 @@ namespace dlnative {
 
 namespace {
 
-bool is_comparison(const MapChoice& choice) {
-  return choice.vectors >= Map::kEqual && choice.vectors <= Map::kGreaterEqual;
-}
-
 // Whether operands 0 and 1 may change places.
 bool is_symmetric(Map map) {
-  return map == Map::kAdd || map == Map::kMultiply || map == Map::kMaximum ||
-         map == Map::kMinimum || map == Map::kFma || map == Map::kFnma;
+  return map == Map::kAdd || map == Map::kMultiply || map == Map::kFma || map == Map::kFnma;
 }
 
 class Pairs {
@@ -28,9 +23,8 @@ class Pairs {
         uniform_[k] = uniform_[k] && is_uniform(operand);
       }
     }
-    // What is given out is needed besides.
     for (const LoopDescription::Output& output : loop.outputs)
-      uses_[static_cast<std::size_t>(output.line)] = loop.lines.size() + 1;
+      uses_[static_cast<std::size_t>(output.line)] += 2;  // stays, whoever else reads it
   }
 
   void join() {
@@ -52,14 +46,12 @@ class Pairs {
                : loop_.inputs[static_cast<std::size_t>(operand)].access == LoopAccess::kScalar;
   }
 
-  // A comparison costs less than the bool that it makes: each choice makes its own.
   bool take_in(LoopDescription::Line& line, std::size_t position) {
     const int operand = line.operands[position];
     if (operand >= 0 || is_uniform(operand)) return false;
     const std::size_t k = line_of(operand);
     const LoopDescription::Line& inner = loop_.lines[k];
-    const bool may_repeat = is_comparison(inner.choice) && uses_[k] <= loop_.lines.size();
-    if (uses_[k] != 1 && !may_repeat) return false;
+    if (uses_[k] != 1) return false;
     if (inner.operands.size() + line.operands.size() > kMapOperands + 1) return false;
     if (position == 1 && is_symmetric(line.choice.vectors)) {
       std::swap(line.operands[0], line.operands[1]);
@@ -70,19 +62,8 @@ class Pairs {
     const auto at = line.operands.begin() + static_cast<std::ptrdiff_t>(position);
     line.operands.insert(line.operands.erase(at), inner.operands.begin(), inner.operands.end());
     line.choice = choice;
-    for (const int read : inner.operands) {
-      if (read < 0) ++uses_[line_of(read)];
-    }
-    release(k);
+    uses_[k] = 0;  // what it reads, this line reads in its place
     return true;
-  }
-
-  // One use less of a line; of one without any, also of what it reads.
-  void release(std::size_t k) {
-    if (--uses_[k] > 0) return;
-    for (const int read : loop_.lines[k].operands) {
-      if (read < 0) release(line_of(read));
-    }
   }
 
   LoopDescription& loop_;

@@ -154,13 +154,34 @@ MapChoice map_choice(const std::string& name, DType dtype) {
   const int type = map_type(dtype);
   if (it == map_table().end() || type < 0) return {};
   const MapEntry& entry = it->second.entries[static_cast<std::size_t>(type)];
-  MapChoice choice{entry.function, entry.to_bool ? DType::kBool : dtype, entry.nanoseconds};
+  MapChoice choice{entry.function, entry.to_bool ? DType::kBool : dtype, entry.nanoseconds,
+                   entry.vectors, dtype_size(dtype)};
   if (entry.vectors != Map::kCount) {
     const KernelTable& table = kernel_table();
     choice.function =
         dtype_size(dtype) == 4 ? (*table.f32.map)[entry.vectors] : (*table.f64.map)[entry.vectors];
   }
   return choice;
+}
+
+MapChoice pair_choice(const MapChoice& inner, const MapChoice& outer, std::size_t position) {
+  constexpr double kPassCost = 0.1;  // of a result that is written and read
+  if (inner.vectors == Map::kCount || outer.vectors == Map::kCount ||
+      inner.operand_bytes != outer.operand_bytes)
+    return {};
+  const KernelTable& table = kernel_table();
+  const auto find = [&](const auto& kernels) -> MapFunction {
+    for (int i = 0; i < kernels.count; ++i) {
+      const MapPair& pair = kernels.pairs[i];
+      if (pair.inner == inner.vectors && pair.outer == outer.vectors &&
+          pair.position == static_cast<int>(position))
+        return pair.function;
+    }
+    return nullptr;
+  };
+  const MapFunction function =
+      inner.operand_bytes == 4 ? find(*table.f32.map_pairs) : find(*table.f64.map_pairs);
+  return {function, outer.result, inner.nanoseconds + outer.nanoseconds - kPassCost};
 }
 
 MapOp::MapOp(const MapChoice& choice, const std::vector<Operand>& operands,

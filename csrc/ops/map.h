@@ -16,7 +16,9 @@ namespace dlnative {
 struct MapChoice {
   MapFunction function = nullptr;  // null: it has none for this dtype
   DType result = DType::kBool;
-  double nanoseconds = 0.0;  // per element, roughly, on one core and in L2
+  double nanoseconds = 0.0;        // per element, roughly, on one core and in L2
+  Map vectors = Map::kCount;       // which function of the kernel table it is, or none
+  std::int64_t operand_bytes = 0;  // of an element; where: of the values
 };
 
 std::vector<std::string> map_names();        // of instructions, all but cast
@@ -24,6 +26,8 @@ int map_operands(const std::string& name);   // their number; 0: no such name
 int map_condition(const std::string& name);  // which operand is bool beside values; -1: none
 MapChoice map_choice(const std::string& name, DType dtype);
 MapChoice cast_choice(DType from, DType to);
+// One function for outer(..., inner(...), ...), the result of inner at `position`; null: none.
+MapChoice pair_choice(const MapChoice& inner, const MapChoice& outer, std::size_t position);
 
 // y = f(a, b, c). y may be an operand of the result's shape and element size.
 //
