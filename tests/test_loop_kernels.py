@@ -305,6 +305,29 @@ def test_an_optimizer_updates_its_slots_in_place(rng, threads, size):
             same_bits(loop.run(into), expected, targets)
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_what_no_cache_holds(rng, threads, shift):
+    """Outputs of 18 MB go past the caches, wherever they begin; not what is updated in place."""
+    size = 2_250_007
+    loop = Loop(1, size)
+    x, y = (loop.add_input(rng.standard_normal(size)) for _ in range(2))
+    total = loop.add_line("add", x, y)
+    loop.add_line("less", total, x)
+    loop.add_line("multiply", total, y)
+    loop.outputs = [(0, "none"), (1, "none"), (2, "none"), (2, "sum:all"), (0, "none")]
+    expected = loop.expected()
+    for count in (1, 3):
+        threads(count)
+        loop.inputs[x] = loop.inputs[x].copy()
+        shapes = [(a.size, a.dtype) for a in loop.blank()]
+        into = [np.full(n + 2 * shift, 77, d)[shift : n + shift] for n, d in shapes]
+        into = [a.reshape(b.shape) for a, b in zip(into, expected, strict=True)]
+        into[4] = loop.inputs[x].reshape(1, size)
+        before = loop.inputs[x].copy()
+        same_bits(loop.run(into), expected, (count, shift))
+        loop.inputs[x] = before
+
+
 def test_in_place_with_rows_columns_and_reductions(rng, threads):
     for rows, cols in ((300, 20), (30, 1300), (9, 5000), (1000, 128)):
         loop = Loop(rows, cols)

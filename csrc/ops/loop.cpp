@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/stream_copy.h"
 #include "ops/chunks.h"
 #include "ops/spread.h"
 
@@ -60,6 +61,7 @@ void LoopPass::run() const {
     run_uniform(frame);
     const std::int64_t first = task * task_;
     run_range(frame, first, std::min(task_, size - first), 0);
+    if (streamed_) finish_stream_copies();
   });
 }
 
@@ -140,7 +142,12 @@ void LoopPass::run_lines(const Frame& frame, Mode mode, std::int64_t first, std:
     run_line(frame, line, mode, n);
   }
   for (const Copy& c : copies_) {
-    std::memcpy(frame.address[c.to], frame.address[c.from], static_cast<std::size_t>(n * c.bytes));
+    if (c.streamed) {
+      stream_copy(frame.address[c.to], frame.address[c.from], n * c.bytes);
+    } else {
+      std::memcpy(frame.address[c.to], frame.address[c.from],
+                  static_cast<std::size_t>(n * c.bytes));
+    }
   }
 }
 
@@ -175,6 +182,7 @@ void LoopPass::run_reductions() const {
       for (std::int64_t r = 0; r < task.rows; ++r)
         run_range(frame, task.from + r * pass.inner, task.columns, r * pass.columns);
     }
+    if (streamed_) finish_stream_copies();
     for (const Reduced& r : reduced_) {
       r.wide ? reduce_block(r, r.wide_block, task, frame.memory)
              : reduce_block(r, r.narrow_block, task, frame.memory);

@@ -112,7 +112,8 @@ class LoopPass {
   };
   struct Copy {
     std::size_t from, to;
-    std::int64_t bytes;
+    std::int64_t bytes;  // of an element
+    bool streamed;       // past the caches
   };
   struct Reduced {
     bool wide;  // float64
@@ -142,6 +143,7 @@ class LoopPass {
 
   std::int64_t rows_ = 0, cols_ = 0;
   bool flat_ = true;         // no input is spread
+  bool streamed_ = false;    // some copies are
   bool whole_rows_ = false;  // rows are short: many of them at a time
   std::int64_t chunk_ = 0;   // elements of a piece
   std::int64_t task_ = 0;

@@ -71,6 +71,7 @@ class LoopPass::Compiler {
     find_needed();
     find_accesses();
     find_uniform();
+    find_streamed();
     place_results();
     choose_chunk();
     lay_out();
@@ -188,6 +189,26 @@ class LoopPass::Compiler {
     return false;
   }
 
+  // Whether an output goes past the caches: the arrays are too large for them, and it lies where
+  // none that is read does, so that its lines would be read for nothing.
+  bool is_streamed(const Result& result, std::size_t o) const {
+    const auto lies_there = [&](const LoopDescription::Input& input) {
+      return input.data == loop_.outputs[o].data;
+    };
+    return !result.reduced && pass_.streamed_ &&
+           std::none_of(loop_.inputs.begin(), loop_.inputs.end(), lies_there);
+  }
+
+  void find_streamed() {
+    constexpr std::int64_t kLargest = 64 << 20;  // of a cache that several cores share
+    std::int64_t bytes = 0;
+    for (std::size_t i = 0; i < loop_.inputs.size(); ++i)
+      bytes += accesses_[i] == LoopAccess::kFull ? loop_.inputs[i].bytes : 0;
+    for (const Result& result : results_) bytes += result.stores.empty() ? 0 : result.bytes;
+    const std::int64_t last = std::min(std::max(cache_sizes().l2, cache_sizes().l3), kLargest);
+    pass_.streamed_ = loop_.rows * loop_.cols * bytes > last;
+  }
+
   void place_results() {
     for (std::size_t k = 0; k < results_.size(); ++k) {
       Result& result = results_[k];
@@ -198,8 +219,9 @@ class LoopPass::Compiler {
         continue;
       }
       const auto direct =
-          std::find_if(result.stores.begin(), result.stores.end(),
-                       [&](std::size_t o) { return !read_after(k, loop_.outputs[o]); });
+          std::find_if(result.stores.begin(), result.stores.end(), [&](std::size_t o) {
+            return !read_after(k, loop_.outputs[o]) && !is_streamed(result, o);
+          });
       if (direct != result.stores.end()) {
         result.place = Place::kOutput;
         result.index = static_cast<int>(*direct);
@@ -260,6 +282,10 @@ class LoopPass::Compiler {
     constexpr std::int64_t kCacheLine = 64;
     std::int64_t bytes = 0;
     for (const Moving& m : pass_.moving_) {
+      const bool streamed =
+          std::any_of(pass_.copies_.begin(), pass_.copies_.end(),
+                      [&](const Copy& c) { return c.to == m.slot && c.streamed; });
+      if (streamed) continue;
       const bool known = std::any_of(pass_.streams_.begin(), pass_.streams_.end(),
                                      [&](const Stream& s) { return s.base == m.base; });
       if (known) continue;
@@ -299,7 +325,8 @@ class LoopPass::Compiler {
       }
       for (const std::size_t o : result.stores) {
         if (result.place != Place::kOutput || output_slots[o] != result.slot)
-          pass_.copies_.push_back({result.slot, output_slots[o], result.bytes});
+          pass_.copies_.push_back(
+              {result.slot, output_slots[o], result.bytes, is_streamed(result, o)});
       }
     }
   }
