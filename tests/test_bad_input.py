@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bad_input_models import ONE_HOT, SPARSE, X, Y, generator, labels_with, mlp, with_value
+from bad_input_models import ONE_HOT, SPARSE, X, Y, labels_with, mlp, with_value
 
 import dlnative
 from dlnative import callbacks, layers
@@ -13,11 +13,6 @@ from dlnative import callbacks, layers
 
 DATA = {
     "None for x": ({"x": None}, ValueError, r"x: expected an array, received None"),
-    "generator": (
-        {"x": generator()},
-        TypeError,
-        r"x: expected arrays, received generator\. Give NumPy arrays",
-    ),
     "data set object": ({"x": range(10)}, TypeError, r"x: expected arrays, received range"),
     "a number": ({"x": 3.0}, TypeError, r"x: expected an array, received 3.0 of type float"),
     "a 0-d array": ({"x": np.float32(3.0).reshape(())}, ValueError, r"x: .*received one number"),

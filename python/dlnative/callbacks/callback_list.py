@@ -111,6 +111,11 @@ class CallbackList(Callback):
         if self._progbar is not None:
             self._progbar.on_progress(steps, samples, logs)
 
+    def note_samples(self, count: int) -> None:
+        """For the progress bar, where the number of samples of an epoch was not known before it."""
+        if self._progbar is not None and (self.params or {}).get("samples") is None:
+            self._progbar.samples = count
+
     @property
     def shows_progress(self) -> bool:
         """Whether `on_progress` is to be called."""

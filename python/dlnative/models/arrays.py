@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..losses.labels import CHUNK
@@ -26,7 +28,16 @@ class Rows:
 
     __slots__ = ("count", "structure", "weight_structure", "weights", "x", "y", "y_structure")
 
-    def __init__(self, x, y, weights, structure, count, y_structure=None, weight_structure=None):
+    def __init__(
+        self,
+        x: list[Any],
+        y: list[Any],
+        weights: list[Any],
+        structure: Any,
+        count: int,
+        y_structure: Any = None,
+        weight_structure: Any = None,
+    ) -> None:
         self.x = x
         self.y = y
         self.weights = weights
@@ -35,16 +46,16 @@ class Rows:
         self.y_structure = y_structure
         self.weight_structure = weight_structure
 
-    def split(self, at):
+    def split(self, at: int) -> tuple[Rows, Rows]:
         """Rows before `at` and rows from `at` on, as views."""
         return self._slice(slice(None, at), at), self._slice(slice(at, None), self.count - at)
 
-    def slice(self, start, stop):
+    def slice(self, start: int, stop: int) -> Rows:
         """Rows from `start` to `stop`, as views."""
         return self._slice(slice(start, stop), stop - start)
 
-    def _slice(self, rows, count):
-        def cut(arrays):
+    def _slice(self, rows: Any, count: int) -> Rows:
+        def cut(arrays: list[Any]) -> list[Any]:
             return [None if a is None else a[rows] for a in arrays]
 
         structure = nest.map_structure(lambda a: a[rows], self.structure)
@@ -54,7 +65,7 @@ class Rows:
         )
 
 
-def as_structure(value, what):
+def as_structure(value: Any, what: str) -> Any:
     """Arrays, nested as given; a list of numbers (or of rows of numbers) is one array.
 
     A Series is a column, as in Keras.
@@ -67,7 +78,7 @@ def as_structure(value, what):
     return array[:, None] if frames.is_series(value) else array
 
 
-def is_numbers(value):
+def is_numbers(value: Any) -> bool:
     """Whether a list stands for one array: its innermost items are numbers, strings or nothing."""
     while isinstance(value, (list, tuple)):
         if not value:
@@ -76,7 +87,7 @@ def is_numbers(value):
     return isinstance(value, (int, float, complex, str, bytes, np.generic))
 
 
-def as_array(value, what):
+def as_array(value: Any, what: str) -> np.ndarray:
     """`value` as an array of numbers with at least one row; no copy where it is an array already.
 
     Raises:
@@ -111,7 +122,7 @@ def as_array(value, what):
     return value
 
 
-def _convert(value, what):
+def _convert(value: Any, what: str) -> np.ndarray:
     """Lists of numbers, data frames and objects with `__array__` (tensors) as arrays."""
     if value is None:
         raise ValueError(f"{what}: expected an array, received None")
@@ -146,14 +157,14 @@ def _convert(value, what):
         ) from None
 
 
-def _first_lengths(value):
+def _first_lengths(value: Any) -> str:
     try:
         return f"rows of lengths {[len(row) for row in value[:5]]}"
     except TypeError:
         return type(value).__name__
 
 
-def check_counts(named):
+def check_counts(named: list[tuple[str, Any]]) -> int:
     """The number of rows that all arrays have.
 
     Args:
@@ -169,7 +180,7 @@ def check_counts(named):
     return counts[0][1]
 
 
-def named_leaves(structure, what):
+def named_leaves(structure: Any, what: str) -> list[tuple[str, Any]]:
     """(name, array) of every leaf, in the order of `nest.flatten`."""
     if isinstance(structure, dict):
         return [
@@ -184,7 +195,7 @@ def named_leaves(structure, what):
     return [(what, structure)]
 
 
-def check_finite(what, array, dtype):
+def check_finite(what: str, array: np.ndarray | None, dtype: Any) -> None:
     """Raises where a float array has a NaN or an infinity; the message names the first sample.
 
     The array is read in pieces, and not copied.
@@ -202,11 +213,11 @@ def check_finite(what, array, dtype):
     rows = max(1, CHUNK // max(1, array[:1].size))
     for start in range(0, array.shape[0], rows):
         part = array[start : start + rows]
-        with np.errstate(over="ignore", invalid="ignore"):
-            if _surely_finite(part, dtype):
-                continue
+        if _surely_finite(part, dtype):
+            continue
+        with np.errstate(over="ignore"):
             finite = np.isfinite(part.astype(dtype)).reshape(part.shape[0], -1)
-        if finite.all():  # the sum overflowed
+        if finite.all():  # a value beyond the largest may be rounded to it
             continue
         row = int(np.argmin(finite.all(axis=1)))
         column = int(np.argmin(finite[row]))
@@ -224,11 +235,9 @@ def check_finite(what, array, dtype):
         )
 
 
-def _surely_finite(part, dtype):
-    """Whether every value is finite in `dtype`; False also where that takes a closer look."""
+def _surely_finite(part: np.ndarray, dtype: Any) -> bool:
+    """Whether every value is surely finite in `dtype`."""
     if part.dtype.itemsize > np.dtype(dtype).itemsize:
         limit = np.finfo(dtype).max
-        return -limit <= part.min() and part.max() <= limit
-    # A sum is finite only if every term is.
-    wide = np.float32 if part.dtype.itemsize < 4 else part.dtype
-    return np.isfinite(np.add.reduce(part, axis=None, dtype=wide))
+        return bool(-limit <= part.min() and part.max() <= limit)
+    return bool(np.isfinite(part).all())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +12,14 @@ from ..graph.graph import Graph
 from ..losses.base import reduce_values
 from ..metrics.base import update_metric
 from ..utils.numbers import finite_number
-from .arrays import check_finite, named_leaves
-from .batch import label_dtype
+from .arrays import Rows, check_finite, named_leaves
+from .batch import flat_arrays, label_dtype
+
+# The index of an array among `flat_arrays`, and a function of it that raises.
+Check = tuple[int, Callable[[Any], None]]
 
 
-def check_count(name, value, low=1, optional=False):
+def check_count(name: str, value: Any, low: int = 1, optional: bool = False) -> Any:
     """`value` as an int of at least `low`; None stays None where it is `optional`.
 
     Raises:
@@ -32,7 +37,7 @@ def check_count(name, value, low=1, optional=False):
     return int(value)
 
 
-def check_fraction(name, value):
+def check_fraction(name: str, value: Any) -> float:
     """A number in (0, 1), or 0 for none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(
@@ -43,13 +48,13 @@ def check_fraction(name, value):
     return float(value)
 
 
-def check_verbose(value):
+def check_verbose(value: Any) -> Any:
     if value not in ("auto", 0, 1, 2):
         raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, received {value!r}")
     return value
 
 
-def check_validation_freq(value):
+def check_validation_freq(value: Any) -> int | set[int]:
     """A number of epochs, or the list of epochs (from 1) after which to validate."""
     if isinstance(value, (list, tuple, set)):
         return {check_count("validation_freq", epoch) for epoch in value}
@@ -61,7 +66,7 @@ def check_validation_freq(value):
     return check_count("validation_freq", value)
 
 
-def check_shapes(rows, preds, dtypes, objectives):
+def check_shapes(rows: Rows, preds: list[tuple], dtypes: list[str], objectives: Any) -> None:
     """Emits all losses and metrics into a graph that is thrown away, for their shape rules.
 
     Args:
@@ -75,7 +80,7 @@ def check_shapes(rows, preds, dtypes, objectives):
     """
     graph = Graph(training=False)
 
-    def feed(array, dtype):
+    def feed(array: np.ndarray, dtype: Any) -> Any:
         return graph.feed(array.shape, dtype)
 
     outputs = [
@@ -96,18 +101,37 @@ def check_shapes(rows, preds, dtypes, objectives):
         update_metric(metric, feed(labels, label_dtype(metric, pred)), pred, *extra)
 
 
-def _of_output(rows, outputs, index):
+def _of_output(rows: Rows, outputs: list[Any], index: int) -> tuple[Any, Any, Any]:
     return outputs[index], rows.y[index], rows.weights[index]
 
 
-def check_labels(rows, preds, objectives, what="y"):
+def check_labels(rows: Rows, preds: list[tuple], objectives: Any, what: str = "y") -> None:
     """The values of labels that losses cannot compute with: class numbers out of range, ..."""
-    for index, check in label_checks(objectives):
-        name = what if len(rows.y) == 1 else f"{what}[{index}]"
-        check(rows.y[index], preds[index], name)
+    arrays = flat_arrays(rows)
+    for index, check in label_value_checks(rows, preds, objectives, what):
+        check(arrays[index])
 
 
-def label_checks(objectives, classes_only=False):
+def label_value_checks(
+    rows: Rows, preds: list[tuple], objectives: Any, what: str = "y"
+) -> list[Check]:
+    """(index among `flat_arrays`, function of these labels that raises), see `label_checks`."""
+    return [
+        (
+            len(rows.x) + index,
+            _with_arguments(check, preds[index], what if len(rows.y) == 1 else f"{what}[{index}]"),
+        )
+        for index, check in label_checks(objectives)
+    ]
+
+
+def _with_arguments(check: Callable[..., None], shape: tuple, name: str) -> Callable[[Any], None]:
+    return lambda labels: check(labels, shape, name)
+
+
+def label_checks(
+    objectives: Any, classes_only: bool = False
+) -> list[tuple[int, Callable[..., None]]]:
     """(index of the output, check(labels, shape of predictions, name)) of losses and metrics.
 
     Args:
@@ -127,26 +151,41 @@ def label_checks(objectives, classes_only=False):
     return found
 
 
-def check_all_finite(rows, inputs, outputs, prefix=""):
-    """No NaN and no infinity in inputs, labels and weights; the message names the sample.
+def finite_checks(
+    rows: Rows, inputs: Iterable[str], outputs: Iterable[str], prefix: str = ""
+) -> list[Check]:
+    """Looks for NaN and infinity in inputs, labels and weights.
 
     Args:
         rows: The data set.
         inputs: The dtype in which each input is computed with.
         outputs: The same of each output, and so of its labels and weights.
         prefix: What to put in front of the names.
+
+    Returns:
+        A list of (index among `flat_arrays`, function of the array that raises).
     """
-    for (name, array), dtype in zip(
-        named_leaves(rows.structure, f"{prefix}x"), inputs, strict=True
-    ):
-        check_finite(name, array, dtype)
+    names = [name for name, _ in named_leaves(rows.structure, f"{prefix}x")]
     for what, arrays in (("y", rows.y), ("sample_weight", rows.weights)):
-        for i, (array, dtype) in enumerate(zip(arrays, outputs, strict=True)):
-            name = f"{prefix}{what}" if len(arrays) == 1 else f"{prefix}{what}[{i}]"
-            check_finite(name, array, dtype)
+        name = f"{prefix}{what}"
+        names += [name] if len(arrays) == 1 else [f"{name}[{i}]" for i in range(len(arrays))]
+    dtypes = [*inputs, *outputs, *outputs]
+    return [
+        (i, functools.partial(check_finite, name, dtype=dtype))
+        for i, (name, dtype, array) in enumerate(zip(names, dtypes, flat_arrays(rows), strict=True))
+        if array is not None and array.dtype.kind == "f"
+    ]
 
 
-def class_weights(labels, class_weight, outputs):
+def free_finite_checks(rows: Rows, dtype: str, prefix: str = "") -> list[Check]:
+    """The same of data of any nesting, which are computed with in one dtype."""
+    nested = {"x": rows.structure, "y": rows.y_structure, "sample_weight": rows.weight_structure}
+    named = [leaf for what in nested for leaf in named_leaves(nested[what], prefix + what)]
+    names = [name for name, array in named if array is not None]
+    return [(i, functools.partial(check_finite, name, dtype=dtype)) for i, name in enumerate(names)]
+
+
+def class_weights(labels: np.ndarray, class_weight: Any, outputs: Any) -> np.ndarray:
     """One weight per sample from a dict {class number: weight}; classes that it leaves out get 1.
 
     Args:

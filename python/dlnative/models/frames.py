@@ -19,6 +19,11 @@ def is_series(value: Any) -> bool:
     return _class_of(value) in (("pandas", "Series"), ("polars", "Series"))
 
 
+def holds_columns(value: Any) -> bool:
+    """Whether `value` is of pandas, polars or SciPy, whose objects are no batches."""
+    return type(value).__module__.partition(".")[0] in ("pandas", "polars", "scipy")
+
+
 def frame_array(frame: Any, what: str) -> np.ndarray:
     """The columns of a DataFrame as the columns of one array.
 

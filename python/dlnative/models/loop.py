@@ -2,16 +2,110 @@
 
 from __future__ import annotations
 
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .batch import flat_arrays
+from .step import Step
 
 PAUSE = 0.1  # seconds after which a run returns, for the progress bar and for Ctrl-C
 CHECKED = 1 << 20  # rows that the first run of an epoch may ask for
 
 
-class Pass:
-    """All batches of a data set, the last of which may be smaller.
+class Feed(ABC):
+    """What the steps of epochs run over.
+
+    Attributes:
+        kind: What it is called in messages.
+        ends: Whether it is a wonder that it ends, of which Keras warns.
+        steps: Steps of this epoch so far.
+        rows: Rows of this epoch so far.
+    """
+
+    kind = "data set"
+    ends = False
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.rows = 0
+
+    @property
+    @abstractmethod
+    def batches(self) -> int | None:
+        """The number of batches in a pass, or None where it is not known."""
+
+    @property
+    @abstractmethod
+    def position(self) -> int:
+        """Batches of this pass so far."""
+
+    def rows_before(self, batch: int) -> int | None:
+        """Number of rows in the batches of a pass before one, or None where it is not known."""
+        return None
+
+    @abstractmethod
+    def open(self, number: int) -> None:
+        """Begins a pass in the order that belongs to a number."""
+
+    @abstractmethod
+    def skip(self, count: int) -> None:
+        """Leaves out the first batches of a pass that has begun."""
+
+    def on_epoch_begin(self) -> None:
+        """Begins an epoch: a pass or a part of it."""
+        self.steps = self.rows = 0
+
+    @abstractmethod
+    def limit(self, count: int | None) -> None:
+        """No more than `count` batches will be asked for in this epoch."""
+
+    @abstractmethod
+    def ready(self, count: int) -> int:
+        """How many of the next `count` batches there are; waits for them."""
+
+    @abstractmethod
+    def run(
+        self, limit: int | None, step: int = 0, progress: Callable[[], None] | None = None
+    ) -> int:
+        """Runs up to `limit` batches, or all that there are.
+
+        Args:
+            limit: How many at most, or None.
+            step: Number of the first step, for random masks.
+            progress: Called at least every `PAUSE` seconds.
+
+        Returns:
+            How many were run.
+        """
+
+    @property
+    @abstractmethod
+    def structure(self) -> Any:
+        """How the outputs of predictions are nested."""
+
+    @abstractmethod
+    def outputs(self, count: int | None = None) -> list[np.ndarray]:
+        """The outputs of the last `count` batches, or of all in this epoch."""
+
+    @abstractmethod
+    def on_epoch_end(self) -> None:
+        """Ends an epoch."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Called before the first epoch of `fit` and `evaluate`."""
+
+    @abstractmethod
+    def close(self, patience: float) -> None:
+        """Ends what runs besides, which has so many seconds for what it does."""
+
+
+class Pass(Feed):
+    """All batches of arrays, the last of which may be smaller.
 
     Args:
         rows: A Rows.
@@ -19,26 +113,40 @@ class Pass:
         get_step: Function from a number of rows to a Step.
         current: Function that tells what Steps depend on beside their arguments: they are got anew
             where it returns something else than before.
+        order: The Order of each pass; None for that of the data.
         out: None, or one array per output of the Step, for all rows.
+        structure: How the outputs are nested.
 
     Attributes:
-        batches: Number of batches.
         batch: Rows per batch.
-        count: Number of rows.
     """
 
-    def __init__(self, rows, batch, get_step, current, out=None):
+    def __init__(
+        self,
+        rows: Any,
+        batch: int,
+        get_step: Callable[[int], Step],
+        current: Callable[[], Any],
+        order: Order | None = None,
+        out: list[np.ndarray] | None = None,
+        structure: Any = None,
+    ) -> None:
+        super().__init__()
         self._arrays = flat_arrays(rows)
         self._get_step = get_step
         self._current = current
         self.count = rows.count
         self.batch = min(batch, rows.count)
         self.full, self._rest = divmod(rows.count, self.batch)
-        self.batches = self.full + (self._rest > 0)
+        self.order = order
         self.out = out
+        self._structure = structure
+        self._indices: np.ndarray | None = None
+        self._epoch = 0
+        self._position = 0
         self._load()
 
-    def _load(self):
+    def _load(self) -> None:
         step = self._get_step(self.batch)
         self._run_full, self._full_arrays = step.function.run, step.pick(self._arrays)
         if self._rest:
@@ -46,69 +154,124 @@ class Pass:
             self._run_rest, self._rest_arrays = step.function.run, step.pick(self._arrays)
         self._loaded = self._current()
 
-    def rows_before(self, batch):
-        """Number of rows in the batches before one."""
+    @property
+    def batches(self) -> int:
+        return self.full + (self._rest > 0)
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    @property
+    def structure(self) -> Any:
+        return self._structure
+
+    def rows_before(self, batch: int) -> int:
         return min(batch * self.batch, self.count)
 
-    def run(self, indices, start, stop, step=0, epoch=0, progress=None):
-        """Runs batches `start` to `stop`.
+    def open(self, number: int) -> None:
+        self._position = 0
+        if self.order is not None:
+            self._indices, self._epoch = self.order.indices(number), number
 
-        Args:
-            indices: Row numbers in the order of the epoch, or None.
-            start: The first batch.
-            stop: The batch after the last.
-            step: Number of the first step, for random masks.
-            epoch: Number of the epoch, for augmentation.
-            progress: Function of a number of batches, called at least every `PAUSE` seconds.
-        """
+    def skip(self, count: int) -> None:
+        self._position = count
+
+    def limit(self, count: int | None) -> None:
+        pass
+
+    def ready(self, count: int) -> int:
+        return min(count, self.batches - self._position)
+
+    def run(
+        self, limit: int | None, step: int = 0, progress: Callable[[], None] | None = None
+    ) -> int:
         if self._current() != self._loaded:
             self._load()
-        done, size = start, self.batch
+        start, size = self._position, self.batch
+        stop = self.batches if limit is None else min(start + limit, self.batches)
+        done = start
         full = self.full if stop > self.full else stop
-        limit = max(1, CHECKED // size)
+        allowed = max(1, CHECKED // size)
         while done < full:
-            asked = min(full - done, limit)
+            asked = min(full - done, allowed)
             ran = self._run_full(
                 self._full_arrays,
-                indices,
+                self._indices,
                 done * size,
                 asked,
                 step + done - start,
                 PAUSE,
                 self.out,
-                epoch,
+                self._epoch,
             )
             done += ran
             # Row numbers are checked before the first step; no more than these steps may need.
-            limit = 2 * ran
-            if progress is not None:
-                progress(done)
+            allowed = 2 * ran
+            self._note(done, progress)
         if stop > full:
             last = step + full - start
-            self._run_rest(self._rest_arrays, indices, full * size, 1, last, None, self.out, epoch)
-            if progress is not None:
-                progress(stop)
+            self._run_rest(
+                self._rest_arrays, self._indices, full * size, 1, last, None, self.out, self._epoch
+            )
+            self._note(stop, progress)
+        return stop - start
 
-    def run_hooked(self, indices, start, stop, step, epoch, begin, end, together=1):
-        """Runs batches `start` to `stop` with a call of `begin` and `end` around each.
+    def _note(self, done: int, progress: Callable[[], None] | None) -> None:
+        """The pass has come to batch `done`."""
+        before, self._position = self._position, done
+        self.steps += done - before
+        self.rows += self.rows_before(done) - self.rows_before(before)
+        if progress is not None:
+            progress()
 
-        Args:
-            begin: Called with the number of the batch, from 0.
-            end: Called with the number of the batch; True ends the run.
-            together: How many batches are run between two calls.
+    def on_epoch_end(self) -> None:
+        pass
 
-        Returns:
-            The batch after the last that was run.
-        """
-        done = start
-        while done < stop:
-            upto = min(done + together, stop)
-            begin(done - start)
-            self.run(indices, done, upto, step + done - start, epoch)
-            last, done = done, upto
-            if end(last - start + together - 1):
-                break
-        return done
+    def reset(self) -> None:
+        pass
+
+    def close(self, patience: float) -> None:
+        pass
+
+    def outputs(self, count: int | None = None) -> list[np.ndarray]:
+        assert self.out is not None
+        first = 0 if count is None else self.rows_before(self._position - count)
+        return [array[first : self.rows_before(self._position)] for array in self.out]
+
+
+def run_steps(
+    feed: Feed,
+    limit: int | None,
+    step: int,
+    begin: Callable[[int], None],
+    end: Callable[[int], bool],
+    together: int = 1,
+) -> bool:
+    """Runs up to `limit` batches, or all, with a call of `begin` and `end` around each.
+
+    Args:
+        feed: The Feed.
+        limit: How many batches at most, or None.
+        step: Number of the first step.
+        begin: Called with the number of the batch, from 0.
+        end: Called with the number of the batch; True ends the run.
+        together: How many batches are run between two calls.
+
+    Returns:
+        Whether `end` has ended it.
+    """
+    done = 0
+    while limit is None or done < limit:
+        count = feed.ready(together if limit is None else min(together, limit - done))
+        if not count:
+            return False
+        begin(done)
+        feed.run(count, step + done)
+        if end(done + together - 1):
+            return True
+        done += count
+    return False
 
 
 class Order:
@@ -124,7 +287,7 @@ class Order:
         seed: 64-bit seed.
     """
 
-    def __init__(self, count, batch, shuffle, seed):
+    def __init__(self, count: int, batch: int, shuffle: bool | str, seed: int) -> None:
         self.count = count
         self.batch = batch
         self.shuffle = shuffle
@@ -135,7 +298,7 @@ class Order:
             self._start = philox.state
             self._key = self._start["state"]["key"]
 
-    def indices(self, epoch):
+    def indices(self, epoch: int) -> Any:
         """Row numbers in the order of an epoch; None for the order of the data."""
         if not self.shuffle:
             return None
@@ -154,48 +317,86 @@ class Order:
 
 
 class Epochs:
-    """Walks through a data set in epochs of a given number of steps, as Keras's epoch iterator.
+    """Walks through a Feed in epochs of a given number of steps, as Keras's epoch iterator.
 
-    Without `steps` an epoch is the whole set in a new order. With `steps` an epoch goes on where
-    the last one stopped; at the end of the set a new order begins with the next epoch.
+    Without `steps` an epoch is a pass: everything, in a new order. With `steps` an epoch goes on
+    where the last one stopped; where the data end a new pass begins with the next epoch.
 
     Args:
-        batches: Number of batches in the set.
-        order: An Order.
+        feed: The Feed.
         steps: Steps per epoch, or None.
-        number: Number of the first epoch, for the order.
+        number: Number of the first pass, for the order.
     """
 
-    def __init__(self, batches, order, steps, number):
-        self.batches = batches
-        self.order = order
+    def __init__(self, feed: Feed, steps: int | None, number: int = 0) -> None:
+        self.feed = feed
         self.steps = steps
         self.number = number
-        self.position = 0
-        self._indices = None
+        self._open = False
 
     @property
-    def length(self):
-        return self.steps or self.batches
+    def length(self) -> int | None:
+        """Steps of an epoch, or None where that is not known."""
+        return self.steps or self.feed.batches
 
-    def next(self):
-        """(indices, first batch, batch after the last, number of the order) of the next epoch."""
-        if self.steps is None:
-            indices = self.order.indices(self.number)
-            self.number += 1
-            return indices, 0, self.batches, self.number - 1
-        if self.position == 0:
-            self._indices = self.order.indices(self.number)
-            self.number += 1
-        start = self.position
-        stop = min(start + self.steps, self.batches)
-        self.position = 0 if stop == self.batches else stop
-        if stop - start < self.steps:
-            import warnings
+    @property
+    def samples(self) -> int | None:
+        """Rows of an epoch, or None where that is not known."""
+        return None if self.length is None else self.feed.rows_before(self.length)
 
-            warnings.warn(
-                f"The data has only {stop - start} batches left for an epoch of {self.steps} "
-                "steps, which ends early. Give fewer steps_per_epoch or more data.",
-                stacklevel=4,
-            )
-        return self._indices, start, stop, self.number - 1
+    def begin(self) -> int | None:
+        """Begins the next epoch; returns how many steps it has, None for all that there are."""
+        feed = self.feed
+        feed.on_epoch_begin()
+        if self.steps is None or not self._open:
+            feed.open(self.number)
+            self.number += 1
+            self._open = True
+        limit = self.steps
+        if feed.batches is not None:
+            left = feed.batches - feed.position
+            limit = left if limit is None else min(limit, left)
+        feed.limit(limit)
+        return limit
+
+    def end(self, stopped: bool = False) -> None:
+        """Ends the epoch.
+
+        Args:
+            stopped: Whether a callback has ended it.
+        """
+        feed = self.feed
+        wanted = self.length
+        ended = feed.steps < wanted if wanted is not None else feed.ends
+        if ended and not stopped:
+            warn_out_of_data(feed.kind, feed.steps, wanted)
+            self._open = False
+        elif feed.batches is not None and feed.position >= feed.batches:
+            self._open = False
+        feed.on_epoch_end()
+
+    def get_state(self) -> dict[str, int]:
+        """Where the next epoch begins: the number of its pass, and batches before it."""
+        if not self._open or self.steps is None:
+            return {"number": self.number, "position": 0}
+        return {"number": self.number - 1, "position": self.feed.position}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Goes on from where `get_state` was called."""
+        self.number = state["number"]
+        self._open = False
+        if state["position"]:
+            self.feed.open(self.number)
+            self.feed.skip(state["position"])
+            self.number += 1
+            self._open = True
+
+
+def warn_out_of_data(kind: str, steps: int, wanted: int | None) -> None:
+    """Keras's warning that an epoch ends early."""
+    asked = "" if wanted is None else f" of {wanted}"
+    warnings.warn(
+        f"The {kind} ran out of data after {steps}{asked} steps, and the epoch ends there. It must "
+        "have at least steps_per_epoch * epochs batches",
+        stacklevel=5,
+    )

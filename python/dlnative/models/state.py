@@ -229,6 +229,10 @@ class Probe:
             names = sorted(outputs)
         self.names = list(names) if names is not None and len(names) == len(flat) else None
 
+    def row_specs(self):
+        """(shape of a row, dtype) of each output."""
+        return [(shape[1:], d) for shape, d in zip(self.shapes, self.dtypes, strict=True)]
+
 
 def inputs_only(x):
     """Rows of inputs without labels."""

@@ -11,14 +11,12 @@ from ..callbacks import CallbackList
 from ..layers.tracking import Rollback
 from ..random import next_seed
 from ..utils import nest, overrides
-from . import checks, fitting, on_batch
+from . import checks, feeds, fitting, on_batch, predicting
 from .lagrangian import Constraints
-from .loop import Pass
+from .loop import Epochs
 from .objectives import Objectives
-from .state import TrainerState, built_from, inputs_only
+from .state import TrainerState, inputs_only
 from .steps import Steps, own_steps
-
-LARGE_SET, LARGE_BATCH = 2048, 256  # `predict` may choose its batches: larger ones are faster
 
 # Attributes of a model that say nothing about what it computes: setting one drops no programs.
 ATTRIBUTES = frozenset(
@@ -233,22 +231,30 @@ class Trainer(Steps):
         made it, with the epochs so far in `model.history`.
 
         Args:
-            x: Inputs, (samples, ...), of any numeric dtype, also a memory map; a list or dict of
-                them for several inputs. Nothing is copied: batches are converted as they are read.
-            y: Labels, (samples, ...); a list or dict of them for several outputs.
-            batch_size: Samples per step, 32 by default.
+            x: Inputs, (samples, ...), of any numeric dtype, also a memory map or a DataFrame; a
+                list or dict of them for several inputs. Nothing but a DataFrame is copied: batches
+                are converted as they are read. Or what gives batches `(x,)`, `(x, y)` or
+                `(x, y, sample_weight)`: a generator, an iterable such as a DataLoader of PyTorch,
+                or a `dlnative.utils.PyDataset`; see docs/training.md.
+            y: Labels, (samples, ...); a list or dict of them for several outputs. None where x
+                gives batches, as `sample_weight`.
+            batch_size: Samples per step, 32 by default. None where x gives batches.
             epochs: The epoch to stop at, counted from 0 (so the number of epochs if `initial_epoch`
                 is 0).
             verbose: 0 for nothing, 1 (and "auto") for a progress bar and a line per epoch, 2 for
                 the line only.
             callbacks: List of `dlnative.callbacks.Callback`.
-            validation_split: Share of the samples, from the end, that is kept for validation.
-            validation_data: (x, y) or (x, y, sample_weight) for validation after each epoch.
-            shuffle: Whether each epoch has an order of its own; "batch" keeps batches together.
+            validation_split: Share of the samples, from the end, that is kept for validation; of
+                arrays only.
+            validation_data: (x, y) or (x, y, sample_weight) for validation after each epoch, or
+                what gives such batches.
+            shuffle: Whether each epoch has an order of its own; "batch" keeps batches together. Of
+                a PyDataset the batches are shuffled; others come as they come.
             class_weight: {class number: weight in the loss}; classes left out have 1.
             sample_weight: Weight of each sample in the loss, (samples,); one array per output also.
             initial_epoch: Number of the first epoch.
-            steps_per_epoch: Steps that make an epoch, if it shall not be the whole set.
+            steps_per_epoch: Steps that make an epoch, if it shall not be the whole set. The next
+                epoch goes on where one has stopped. A generator without end needs it.
             validation_steps: Steps of a validation, if it shall not be the whole set.
             validation_batch_size: Samples per step of the validation, `batch_size` by default.
             validation_freq: Validate every so many epochs, or after the epochs listed (from 1).
@@ -261,10 +267,11 @@ class Trainer(Steps):
         Raises:
             RuntimeError: The model is not compiled.
             ValueError: Shapes, values or numbers that do not fit; the message says what would.
-            TypeError: Data that are not arrays of numbers, such as generators.
+            TypeError: Data that are not arrays of numbers.
 
-        Differs from Keras: `check_finite` is new; generators and data set objects are not
-        available.
+        Differs from Keras: `check_finite` is new. Any iterable of batches is taken, `class_weight`
+        for all of them; that `shuffle` has no effect on generators is no warning, a `batch_size`
+        for them an error. Batches may be read ahead in a thread.
         """
         state = self._training("fit")
         options = fitting.FitOptions(
@@ -281,18 +288,16 @@ class Trainer(Steps):
         )
         with state.programs.training:
             with Rollback(self):
-                rows, validation = fitting.load(
+                train, validation = feeds.load(
                     self,
                     state,
-                    x,
-                    y,
-                    sample_weight,
+                    (x, y, sample_weight),
+                    options,
                     class_weight,
                     validation_data,
-                    options,
                     check_finite,
                 )
-            return fitting.fit(self, state, rows, validation, callbacks, options)
+            return fitting.fit(self, state, train, validation, callbacks, options)
 
     def evaluate(
         self,
@@ -324,34 +329,39 @@ class Trainer(Steps):
         checks.check_verbose(verbose)
         with state.programs.training:
             with Rollback(self):
-                rows = fitting.checked(self, state, "test", x, y, sample_weight)
-            loader = fitting.test_pass(self, state, rows, batch_size, steps)
-            stop = min(steps or loader.batches, loader.batches)
-            callbacks = self._callbacks_of_pass(callbacks, verbose, stop, loader.rows_before(stop))
-            logs = fitting.test(self, state, loader, stop, callbacks, callbacks.shows_progress)
+                feed = feeds.test_feed(self, state, x, y, sample_weight, batch_size, steps)
+            epochs = Epochs(feed, steps)
+            callbacks = self._callbacks_of_pass(callbacks, verbose, epochs)
+            with fitting.closing_feeds(feed):
+                logs = fitting.test(self, state, epochs, callbacks, in_fit=False)
             return logs if return_dict else state.objectives.in_order(logs)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, out=None):
         """The outputs for all samples.
 
         Args:
-            x: Inputs as for `fit`.
+            x: Inputs as for `fit`; of batches `(x, y)` the inputs are taken.
             batch_size: Samples per step; it does not matter for the results.
             verbose: 0 for nothing, 1 for a progress bar and a line, 2 for the line; "auto" shows a
                 bar if it takes longer than half a second.
             steps: Number of batches, if it shall not be the whole set.
             callbacks: List of `dlnative.callbacks.Callback`.
+            out: An array that receives the outputs, such as a memory map for more than fits in
+                memory; nested arrays where the model has several outputs. Their shapes and dtypes
+                are those of the outputs; where x gives batches they may have more rows.
 
         Returns:
-            An array (samples, ...), or as many as the model has outputs, nested as it returns them.
+            An array (samples, ...), or as many as the model has outputs, nested as it returns them;
+            the rows of `out` that were written where that is given.
 
         Raises:
             ValueError: Shapes that do not fit the model.
             TypeError: Data that are not arrays of numbers.
 
-        Differs from Keras: `verbose="auto"` shows nothing for short runs.
+        Differs from Keras: `verbose="auto"` shows nothing for short runs; `out` is new.
         """
-        if steps is None and callbacks is None and verbose in (0, "auto"):
+        plain = steps is None and callbacks is None
+        if plain and out is None and verbose in (0, "auto"):
             call = on_batch.ready_prediction(self, x)
             limit = fitting.DEFAULT_BATCH if batch_size is None else batch_size
             if call is not None and type(limit) is int and x.shape[0] <= limit:
@@ -360,40 +370,13 @@ class Trainer(Steps):
         batch_size = checks.check_count("batch_size", batch_size, optional=True)
         steps = checks.check_count("steps", steps, optional=True)
         state = self._prediction()
-        with state.programs.lock, Rollback(self):
-            rows = inputs_only(x)
-            if "predict" not in state.own:
-                probe = state.probe(self, rows.structure)
-        if "predict" in state.own:
-            if callbacks is not None:
-                callbacks = CallbackList(callbacks, model=self, verbose=0)
-            size = fitting.batch_size_for(rows.count, batch_size, steps)
-            stop = -(-rows.count // size)
-            stop = min(steps or stop, stop)
-            return fitting.predict_own(self, state, rows, size, stop, callbacks)
-        if steps is None and callbacks is None and on_batch.is_one_batch(x, batch_size):
-            on_batch.keep_prediction(self, state, x, rows, probe)
-        if batch_size is None and steps is None and callbacks is None:
-            batch_size = LARGE_BATCH if rows.count >= LARGE_SET else None
-        batch_size = fitting.batch_size_for(rows.count, batch_size, steps)
-        out = [
-            np.empty((rows.count, *shape[1:]), dtype)
-            for shape, dtype in zip(probe.shapes, probe.dtypes, strict=True)
-        ]
-        loader = Pass(
-            rows,
-            batch_size,
-            lambda size: state.step(self, "predict", size, rows),
-            built_from,
-            out,
-        )
-        stop = min(steps or loader.batches, loader.batches)
-        count = loader.rows_before(stop)
-        callbacks = self._callbacks_of_pass(callbacks, verbose, stop, count)
-        fitting.predict(self, state, loader, stop, callbacks, probe)
-        return nest.pack(probe.structure, [array[:count] for array in out])
+        feed = predicting.make_feed(self, state, x, batch_size, steps, plain, out)
+        epochs = Epochs(feed, steps)
+        callbacks = self._callbacks_of_pass(callbacks, verbose, epochs)
+        predicting.predict(self, state, epochs, callbacks)
+        return nest.pack(feed.structure, feed.outputs())
 
-    def _callbacks_of_pass(self, callbacks, verbose, steps, samples):
+    def _callbacks_of_pass(self, callbacks, verbose, epochs):
         """The CallbackList of `evaluate` and `predict`, which may be given one."""
         if isinstance(callbacks, CallbackList):
             return callbacks
@@ -403,8 +386,8 @@ class Trainer(Steps):
             model=self,
             verbose=verbose,
             epochs=1,
-            steps=steps,
-            samples=samples,
+            steps=epochs.length,
+            samples=epochs.samples,
         )
 
     # --- single batches --------------------------------------------------------------------------
@@ -450,7 +433,7 @@ class Trainer(Steps):
             if "predict" not in state.own:
                 probe = state.probe(self, rows.structure)
         if "predict" in state.own:
-            return fitting.predict_own(self, state, rows, rows.count, 1)
+            return predicting.predict_one(self, state, rows)
         step = state.step(self, "predict", rows.count, rows)
         on_batch.keep_prediction(self, state, x, rows, probe)
         return nest.pack(probe.structure, step.function(*step.pick(rows.x)))

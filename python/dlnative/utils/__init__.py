@@ -4,6 +4,7 @@ from ..naming import unknown as unknown_name_error
 from ..random import set_random_seed
 from .numerical import to_categorical
 from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from .py_dataset import PyDataset, Sequence
 from .serialization import (
     CustomObjectScope,
     custom_object_scope,
@@ -18,6 +19,8 @@ from .session import clear_session
 
 __all__ = [
     "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",

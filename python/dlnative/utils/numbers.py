@@ -54,3 +54,23 @@ def finite_number(owner: str, argument: str, value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{owner}: expected {argument} to be finite, received {value!r}")
     return number
+
+
+def whole_number(owner: str, argument: str, value: Any, low: int) -> int:
+    """`value` as an int of at least `low`.
+
+    Args:
+        owner: Whose argument it is, for the message.
+        argument: Its name.
+        value: An integer of Python or NumPy.
+        low: The least that it may be.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is too small.
+    """
+    if not is_integer(value):
+        raise TypeError(f"{owner}: expected {argument} to be a whole number, received {value!r}")
+    if value < low:
+        raise ValueError(f"{owner}: expected {argument} to be {low} or more, received {value!r}")
+    return int(value)

@@ -1,0 +1,275 @@
+"""Steps over batches that come one by one, each of which may have a shape of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..utils import nest
+from .batch import flat_arrays
+from .checks import Check
+from .loop import PAUSE, Feed
+from .predictions import Predictions
+from .reading import END, PATIENCE, Reader
+from .sources import Source
+from .step import Step
+
+KEPT = 64  # layouts
+
+
+class Layout:
+    """What is known of batches of one structure and of these shapes and dtypes.
+
+    Args:
+        rows: The Rows of the first of them.
+        remake: Function from a batch to the arrays of its Rows, in the order of `flat_arrays`.
+        checks: (which of these arrays, function that raises where its values do not fit).
+        outputs: (shape of a row, dtype) of each output of the step: none for training and testing,
+            None where only a run of the step tells.
+
+    Attributes:
+        order: Which leaf of a batch each of these arrays is; None where they are made of others.
+        step: The Step; None until `Stream` gets it.
+        run: Its function's `run`.
+        made: What the step depends on, when it was got.
+    """
+
+    __slots__ = (
+        "checks",
+        "count",
+        "made",
+        "order",
+        "outputs",
+        "remake",
+        "rows",
+        "run",
+        "step",
+    )
+
+    def __init__(
+        self,
+        rows: Any,
+        remake: Callable[[Any], list[Any]],
+        checks: list[Check],
+        outputs: list[tuple[tuple[int, ...], Any]] | None,
+    ) -> None:
+        self.rows = rows
+        self.remake = remake
+        self.checks = checks
+        self.outputs = outputs
+        self.count = rows.count
+        self.order: list[int | None] | None = None
+        self.step: Any = None
+        self.run: Any = None
+        self.made: Any = None
+
+    def find_order(self, leaves: list[Any]) -> None:
+        """Looks which leaf each array is."""
+        places = {id(leaf): i for i, leaf in enumerate(leaves)}
+        arrays = flat_arrays(self.rows)
+        if all(a is None or id(a) in places for a in arrays):
+            self.order = [None if a is None else places[id(a)] for a in arrays]
+
+
+class Stream(Feed):
+    """Runs the batches of a Source.
+
+    Args:
+        source: The Source.
+        layout_of: Function from a batch, a tuple of nested arrays, to a Layout; it raises where
+            shapes or dtypes do not fit the model.
+        get_step: Function from a Rows to a Step.
+        current: Function that tells what Steps depend on beside their arguments.
+        predictions: Where outputs go, or None.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        layout_of: Callable[[Any], Layout],
+        get_step: Callable[[Any], Step],
+        current: Callable[[], Any],
+        predictions: Predictions | None = None,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.kind = source.kind
+        self.ends = source.ends
+        self._layout_of = layout_of
+        self._get_step = get_step
+        self._current = current
+        self._predictions = predictions
+        self._reader = Reader(source)
+        self._pending: deque[Any] = deque()
+        self._layouts: dict[Any, Layout] = {}
+        self._nesting: Any = None
+        self._first = ""
+
+    @property
+    def batches(self) -> int | None:
+        return self.source.batches
+
+    @property
+    def structure(self) -> Any:
+        return None if self._predictions is None else self._predictions.structure
+
+    @property
+    def position(self) -> int:
+        return self._reader.position
+
+    # --- epochs ----------------------------------------------------------------------------------
+
+    def peek(self) -> None:
+        """Checks the first batch before the first epoch, for which it begins one, as Keras does."""
+        self.source.on_epoch_begin()
+        self.open(0)
+        self._reader.begin_epoch(1)
+        batch = self._reader.next()
+        if batch is END:
+            raise ValueError(f"x: expected at least one batch, received an empty {self.kind}")
+        self._arrays(batch)
+        self._reader.end_epoch()
+
+    def reset(self) -> None:
+        """Keras ends an epoch before the first one of `fit` and `evaluate`."""
+        self.source.on_epoch_end()
+
+    def open(self, number: int) -> None:
+        self._pending.clear()
+        self._reader.open(number)
+
+    def skip(self, count: int) -> None:
+        self._reader.skip(count)
+
+    def on_epoch_begin(self) -> None:
+        super().on_epoch_begin()
+        self.source.on_epoch_begin()
+
+    def limit(self, count: int | None) -> None:
+        self._reader.begin_epoch(count)
+
+    def on_epoch_end(self) -> None:
+        self._reader.end_epoch()
+        self.source.on_epoch_end()
+
+    def close(self, patience: float = PATIENCE) -> None:
+        self._reader.close(patience)
+
+    # --- batches ---------------------------------------------------------------------------------
+
+    def ready(self, count: int) -> int:
+        while len(self._pending) < count:
+            batch = self._reader.next()
+            if batch is END:
+                break
+            self._pending.append(batch)
+        return len(self._pending)
+
+    def run(
+        self, limit: int | None, step: int = 0, progress: Callable[[], None] | None = None
+    ) -> int:
+        done = 0
+        shown = time.perf_counter() if progress is not None else 0.0
+        pending = self._pending
+        while limit is None or done < limit:
+            batch = pending.popleft() if pending else self._reader.next()
+            if batch is END:
+                break
+            layout, arrays = self._arrays(batch)
+            self._run_batch(layout, layout.step.pick(arrays), step + done)
+            done += 1
+            self.steps += 1
+            self.rows += layout.count
+            if progress is not None and time.perf_counter() - shown >= PAUSE:
+                progress()
+                shown = time.perf_counter()
+        return done
+
+    def _run_batch(self, layout: Layout, arrays: list[Any], number: int) -> None:
+        predictions = self._predictions
+        out = None
+        if predictions is not None:
+            if layout.outputs is None:
+                predictions.add(layout.step.function(*arrays, step=number))
+                predictions.structure = layout.step.recipe.structure
+                return
+            out = predictions.next(layout.outputs, layout.count)
+        # The rows of every batch are numbered from 0: the number of the step stands for the epoch,
+        # or all batches would be augmented in the same way.
+        layout.run(arrays, None, 0, 1, number, None, out, number)
+
+    def outputs(self, count: int | None = None) -> list[np.ndarray]:
+        assert self._predictions is not None
+        return self._predictions.last(count)
+
+    def _arrays(self, batch: Any) -> tuple[Layout, list[Any]]:
+        """The Layout of a batch and its arrays, as `Layout.rows` has them, their values checked."""
+        leaves: list[Any] = []
+        key = _key(batch, leaves)
+        layout = self._layouts.get(key)
+        try:
+            if layout is None:
+                layout = self._learn(key, batch, leaves)
+            order = layout.order
+            if order is None:
+                arrays = layout.remake(batch)
+            else:
+                arrays = [None if i is None else leaves[i] for i in order]
+            for index, check in layout.checks:
+                check(arrays[index])
+        except (TypeError, ValueError) as error:
+            number = self._reader.position - len(self._pending) - 1
+            raise self.source.error(number, error) from error
+        if layout.made != self._current():
+            step = layout.step = self._get_step(layout.rows)
+            layout.run = step.function.run
+            layout.made = self._current()
+        return layout, arrays
+
+    def _learn(self, key: Any, batch: Any, leaves: list[Any]) -> Layout:
+        """The Layout of the first batch of its kind."""
+        structure = nest.map_structure(lambda a: a is None, batch)
+        if not self._layouts:
+            self._nesting, self._first = structure, _describe(batch)
+        elif structure != self._nesting:
+            raise ValueError(
+                f"expected {self._first}, as in the first batch, received {_describe(batch)}"
+            )
+        layout = self._layout_of(batch)
+        layout.find_order(leaves)
+        if len(self._layouts) >= KEPT:
+            self._layouts.pop(next(iter(self._layouts)))
+        self._layouts[key] = layout
+        return layout
+
+
+def _key(value: Any, leaves: list[Any]) -> Any:
+    """What a layout depends on: how arrays are nested, their shapes and dtypes.
+
+    Args:
+        value: A nested structure of arrays and None.
+        leaves: The arrays are appended to it.
+    """
+    if isinstance(value, np.ndarray):
+        leaves.append(value)
+        return value.shape, value.dtype
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return tuple([(name, _key(value[name], leaves)) for name in sorted(value)])
+    return type(value), *[_key(item, leaves) for item in value]
+
+
+def _describe(value: Any) -> str:
+    """A structure of arrays for messages: their dtypes and shapes."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k!r}: {_describe(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(_describe(item) for item in value) + ("," * (len(value) == 1)) + ")"
+    return repr(value)
