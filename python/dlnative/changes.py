@@ -79,10 +79,7 @@ class Basis:
         if self._seen == _clock[0]:
             return False
         made = self._made
-        for state in self._states:
-            if "_changed" in state and state["_changed"] > made:
-                return True
-        return False
+        return any(state["_changed"] > made for state in self._states if "_changed" in state)
 
     def is_current(self) -> bool:
         """Whether what was made is what would be made now."""
