@@ -54,6 +54,7 @@ class Graph:
         # (op, inputs, attributes) -> result of scalars
         self._scalars: dict[tuple[Any, ...], Any] = {}
         self._numbers: dict[tuple[bytes, np.dtype], Tensor] = {}  # (bytes, dtype) -> a constant
+        self._uses: dict[int, list] = {}  # id of a seed generator -> [it, its uses]
         self.next_random = 0  # numbers the random ops of the graph, for their keys
 
     def feed(self, shape: Iterable[Size], dtype: str, name: str | None = None) -> Tensor:
@@ -177,6 +178,12 @@ class Graph:
             f"{what} must return tensors, it returned {kind}. Compute with operators and "
             "dlnative.ops from the tensors given."
         )
+
+    def next_use(self, generator: Any) -> int:
+        """How often a seed generator has been asked in this graph, this time included."""
+        uses = self._uses.setdefault(id(generator), [generator, 0])
+        uses[1] += 1
+        return uses[1]
 
     def depends(self, tensor: Tensor, on: Tensor) -> bool:
         """Whether `tensor` is computed from the tensor `on`, or is that."""

@@ -184,6 +184,17 @@ class Constraints:
     def __bool__(self) -> bool:
         return bool(self.all)
 
+    @property
+    def variables(self) -> list[Variable]:
+        """What lasts from step to step, in a fixed order; nothing without constraints."""
+        if not self.all:
+            return []
+        found = [self.penalty, self.count, self.measure]
+        for constraint in self.all:
+            parts = (constraint.multiplier, constraint.total, constraint.magnitude)
+            found += [part for part in parts if part is not None]
+        return found
+
     def logs(self) -> dict[str, Any]:
         """{name in the logs: multipliers}: a float, or an array where there are several."""
         return {
@@ -231,8 +242,7 @@ class Constraints:
                 )
         shapes = [value.shape for value in found[0]]
         if self._shapes is None:
-            self._make(found[0])
-            self._shapes = shapes
+            self.make([(value.shape, value.dtype) for value in found[0]])
         for constraint, before, shape in zip(self.all, self._shapes, shapes, strict=True):
             if before != shape:
                 raise ValueError(
@@ -241,15 +251,26 @@ class Constraints:
                 )
         self._seen = key
 
-    def _make(self, values: list[Any]) -> None:
-        for constraint, value in zip(self.all, values, strict=True):
-            zeros = np.zeros(value.shape, value.dtype)
+    @property
+    def made(self) -> list[Any] | None:
+        """The shapes and dtypes that `make` was given; None before."""
+        if self._shapes is None or not self.all:
+            return None
+        return [(list(c.multiplier.shape), c.multiplier.dtype) for c in self.all]
+
+    def make(self, specs: list[Any]) -> None:
+        """Makes the state for values of these shapes and dtypes, where there is none yet."""
+        if self._shapes is not None:
+            return
+        self._shapes = [tuple(shape) for shape, _ in specs]
+        for constraint, (shape, dtype) in zip(self.all, specs, strict=True):
+            zeros = np.zeros(shape, dtype)
             for name in ("multiplier", "total"):
                 path = f"constraints/{constraint.name}_{name}"
                 variable = Variable(zeros, name=name, trainable=False, path=path)
                 setattr(constraint, name, variable)
             constraint.magnitude = Scalar(0.0, "float64", "magnitude")
-        self.violation.make([value.shape for value in values])
+        self.violation.make(self._shapes)
         place([v for c in self.all for v in (c.multiplier, c.total)])
         place(self.violation.variables)
 

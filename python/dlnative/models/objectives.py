@@ -110,6 +110,7 @@ class Objectives:
     def unresolve(self):
         """Forgets which loss and metric belongs to which output."""
         self.targets: Any = None
+        self.resolved: Any = None  # the arguments of `resolve`, once it was called
         self.reported = []
         self._logged = None
         self._keys = {}  # name of a metric whose result is a dict -> the names in it
@@ -127,6 +128,7 @@ class Objectives:
         if self.targets is not None:
             self._check_given(names, labels)
             return
+        self.resolved = [names, [*preds], [*labels]]
         targets = self._targets(names, preds, labels)
         reported = [
             *self._metrics(self.metrics, False, names, preds, labels, "metrics"),

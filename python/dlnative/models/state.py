@@ -121,6 +121,14 @@ class TrainerState:
                 self._probes[key] = found, basis
             return found
 
+    def position(self):
+        """Where training is, as plain values."""
+        return {"seed": self.seed, "epochs": self.epochs}
+
+    def go_to(self, position):
+        """Makes the position what `position` returned."""
+        self.seed, self.epochs = position["seed"], position["epochs"]
+
     def report(self, model, kind):
         """The Report of a run of steps of a kind."""
         return Report(model, self.objectives, self.returned[kind] if kind in self.own else None)

@@ -134,6 +134,8 @@ class Steps:
             if objectives.has_metrics:
                 found.append(objectives.compile_metrics(self))
             found += [t.tracker for t in objectives.targets or () if t.tracker is not None]
+            if objectives.constraints:
+                found.append(objectives.constraints.violation)
         return [*found, *self._attribute_metrics()]
 
     def _attribute_metrics(self) -> list:

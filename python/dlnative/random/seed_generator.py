@@ -6,18 +6,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..graph.tensor import Tracing
+from ..changes import used
+from ..graph.tensor import Tracing, traced_graph
 from ..naming import auto_name
 from ..variables import Variable
 from .seeds import next_seed
+
+_USE = 40  # the bits of the second number that count draws outside of programs
 
 
 class SeedGenerator:
     """A sequence of seeds: each draw that is given the generator takes the next one.
 
     Draws at once with `SeedGenerator(3)` are the same in every process, and the first one is that
-    of the integer 3. In a program a draw takes its seed when the program is made, and other numbers
-    at each step.
+    of the integer 3. In a program each use draws other numbers at each step, which follow from the
+    seed, the number of the use and that of the step: the state stays as it is.
 
     Args:
         seed: An integer, or None for one from the global stream.
@@ -50,11 +53,17 @@ class SeedGenerator:
     def next(self, ordered: bool = True) -> np.ndarray:
         """The state as an array, which is the next seed; afterwards the state has moved on.
 
+        In a program that is being made it is the seed of one use, whatever was drawn before.
+
         Args:
             ordered: Whether the state moves on by counting; otherwise by a congruence of both of
                 its numbers.
         """
-        with Tracing(None):  # it is the seed of one draw, also in a program
+        graph = traced_graph()
+        with Tracing(None):
+            if graph is not None:
+                used(self.state)
+                return np.array([self.state.numpy()[0], graph.next_use(self) << _USE])
             seed = self.state.numpy()
             with np.errstate(over="ignore"):
                 moved = seed + [0, 1] if ordered else (seed + 1) * 5387 % 933199

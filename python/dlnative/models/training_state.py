@@ -1,0 +1,199 @@
+"""TrainingState: everything that training must remember, as arrays and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..layers import tracking
+from ..layers.extra_losses import attribute_metrics
+from ..optimizers import Optimizer
+from ..random import SeedGenerator, seeds
+from ..variables import Variable
+
+VERSION = 1
+
+
+class TrainingState:
+    """What a compiled model, its optimizers, layers, metrics and callbacks remember.
+
+    A model of the same layers, compiled in the same way, that is given the state goes on as the
+    first one would: with the same weights, slots, counters, seeds, order of rows and sums of
+    metrics.
+
+    Attributes:
+        arrays: {name: array}: weights, slots and counters of optimizers, sums of metrics,
+            multipliers, states of seed generators.
+        values: Plain values (numbers, strings, lists and dicts of them): seeds of layers, the order
+            of rows, the position in the data, what callbacks remember, the global random stream.
+
+    Example:
+        >>> import numpy as np, dlnative
+        >>> from dlnative.models.training_state import TrainingState
+        >>> def compiled():
+        ...     model = dlnative.Sequential([dlnative.Input((2,)), dlnative.layers.Dense(1)])
+        ...     model.compile("adam", "mse")
+        ...     return model
+        >>> x, y = np.ones((8, 2)), np.zeros((8, 1))
+        >>> first, second = compiled(), compiled()
+        >>> _ = first.fit(x, y, verbose=0)
+        >>> TrainingState.of(first).put_back(second)
+        >>> first.fit(x, y, verbose=0).history == second.fit(x, y, verbose=0).history
+        True
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        self.arrays = arrays
+        self.values = values
+
+    @classmethod
+    def of(cls, model: Any, callbacks: Sequence[Any] = ()) -> TrainingState:
+        """The state of a built model as it stands; what is in it does not change later.
+
+        Args:
+            model: The model.
+            callbacks: Callbacks whose `get_state` belongs to it.
+        """
+        arrays = {name: np.array(v.value) for name, v in _variables(model).items()}
+        state = model.__dict__.get("_trainer")
+        values: dict[str, Any] = {
+            "version": VERSION,
+            "layers": {
+                name: {key: layer.__dict__[key] for key in _OF_LAYERS if key in layer.__dict__}
+                for name, layer in _layers(model)
+            },
+            "random": seeds.get_state(),
+            "optimizers": [_built_on(model, optimizer) for optimizer in _optimizers(model)],
+            "objectives": None if state is None else _resolved(state.objectives),
+            "training": None if state is None else state.position(),
+            "callbacks": [callback.get_state() for callback in callbacks],
+        }
+        return cls(arrays, values)
+
+    def put_back(self, model: Any, callbacks: Sequence[Any] = ()) -> None:
+        """Makes the model what it was.
+
+        Args:
+            model: A built model of the same layers; compiled if the other was.
+            callbacks: As given to `of`.
+
+        Raises:
+            ValueError: The model has other variables, or they have other shapes; nothing has been
+                written.
+        """
+        weights = {name: a for name, a in self.arrays.items() if name.startswith("weights/")}
+        _check(model, weights, _weights(model))
+        _prepare(model, self.values)
+        variables = _variables(model)
+        _check(model, self.arrays, variables)
+        if len(callbacks) != len(self.values["callbacks"]):
+            raise ValueError(
+                f"expected {len(self.values['callbacks'])} callbacks, as the state has, received "
+                f"{len(callbacks)}"
+            )
+        for name, variable in variables.items():
+            variable.assign(self.arrays[name])
+        for name, layer in _layers(model):
+            layer.__dict__.update(self.values["layers"].get(name, {}))
+        seeds.set_state(self.values["random"])
+        if self.values["training"] is not None:
+            model._trainer.go_to(self.values["training"])
+        for callback, state in zip(callbacks, self.values["callbacks"], strict=True):
+            callback.set_state(state)
+
+
+_OF_LAYERS = ("_drawn_seed", "_eager_steps")  # seeds, and the number of calls on arrays so far
+
+
+def _layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """(number, layer) of the model and all below it, in their order."""
+    for number, layer in enumerate(tracking.all_layers(model)):
+        yield str(number), layer
+
+
+def _optimizers(model: Any) -> list[Optimizer]:
+    """That of `compile`, and those among the attributes of the model."""
+    state = model.__dict__.get("_trainer")
+    found = (
+        {} if state is None or state.optimizer is None else {id(state.optimizer): state.optimizer}
+    )
+    for value in vars(model).values():
+        if isinstance(value, Optimizer):
+            found.setdefault(id(value), value)
+    return list(found.values())
+
+
+def _weights(model: Any) -> dict[str, Variable]:
+    return {f"weights/{i}/{v.name}": v for i, v in enumerate(model.variables)}
+
+
+def _variables(model: Any) -> dict[str, Variable]:
+    """{name: variable} of everything that a step changes."""
+    found = _weights(model)
+    for number, optimizer in enumerate(_optimizers(model)):
+        for index, variable in enumerate(optimizer.variables):
+            found[f"optimizer/{number}/{index}"] = variable
+    state = model.__dict__.get("_trainer")
+    metrics = attribute_metrics(model)
+    if state is not None and state.objectives is not None:
+        metrics = [*state.objectives.all_metrics, *metrics]
+        for number, variable in enumerate(state.objectives.constraints.variables):
+            found[f"constraints/{number}/{variable.name}"] = variable
+        found["training/steps"] = state.steps
+    for number, metric in enumerate({id(m): m for m in metrics}.values()):
+        for index, variable in enumerate(metric.variables):
+            found[f"metrics/{number}/{metric.name}/{index}"] = variable
+    for name, layer in _layers(model):
+        for attribute, value in vars(layer).items():
+            if isinstance(value, SeedGenerator):
+                found[f"seeds/{name}/{attribute}"] = value.state
+    return found
+
+
+def _built_on(model: Any, optimizer: Optimizer) -> list[int]:
+    """Which variables of the model an optimizer has slots for."""
+    numbers = {id(v): i for i, v in enumerate(model.variables)}
+    return [numbers[id(v)] for v in optimizer._trainable_variables if id(v) in numbers]
+
+
+def _resolved(objectives: Any) -> Any:
+    """Of what metrics and constraints have made their state; None before."""
+    if objectives is None:
+        return None
+    return {"metrics": objectives.resolved, "constraints": objectives.constraints.made}
+
+
+def _prepare(model: Any, values: dict[str, Any]) -> None:
+    """Makes the slots, and the state of metrics, that the other model has made already."""
+    variables = model.variables
+    for optimizer, numbers in zip(_optimizers(model), values["optimizers"], strict=False):
+        if numbers and max(numbers) < len(variables):
+            optimizer.prepare([variables[i] for i in numbers])
+    objectives = getattr(model.__dict__.get("_trainer"), "objectives", None)
+    if objectives is not None and values["objectives"] is not None:
+        if values["objectives"]["constraints"] is not None:
+            objectives.constraints.make(values["objectives"]["constraints"])
+        if values["objectives"]["metrics"] is not None:
+            objectives.resolve(*values["objectives"]["metrics"])
+
+
+def _check(model: Any, arrays: dict[str, np.ndarray], variables: dict[str, Variable]) -> None:
+    missing = sorted(set(variables) - set(arrays))
+    extra = sorted(set(arrays) - set(variables))
+    if missing or extra:
+        raise ValueError(
+            f"the state is not one of model '{model.name}': "
+            + "; ".join(
+                f"{what} {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+                for what, names in (("the state lacks", missing), ("the model lacks", extra))
+                if names
+            )
+        )
+    for name, variable in variables.items():
+        if arrays[name].shape != variable.shape:
+            raise ValueError(
+                f"the state is not one of model '{model.name}': expected {name} of shape "
+                f"{variable.shape}, received {arrays[name].shape}"
+            )
