@@ -134,6 +134,50 @@ def test_a_number_set_between_batches_counts_and_rebuilds_nothing(name, engine, 
     assert getattr(owner_of(model), option) == later[-1]
 
 
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_slope_is_a_constant_until_it_is_set(dtype, engine, builds):
+    """The first change rebuilds; later ones do not, with the bits of the kernels all the way."""
+
+    def model_with(slope):
+        dlnative.utils.set_random_seed(3)
+        options = {"dtype": dtype}
+        model = dlnative.Sequential(
+            [
+                dlnative.Input((6, 4, 1), dtype=dtype),
+                layers.Conv2D(3, 3, **options),
+                layers.LeakyReLU(slope, **options),
+                layers.Flatten(**options),
+                layers.Dense(5, **options),
+                layers.LeakyReLU(0.3, **options),
+                layers.Dense(1, **options),
+            ]
+        )
+        model.compile("sgd", "mse")
+        return model
+
+    x = np.random.default_rng(2).standard_normal((24, 6, 4, 1)).astype(dtype)
+    x[:4] = 0  # where the slope decides the gradient
+    with dlnative.engine(engine):
+        model = model_with(0.3)
+        model.train_on_batch(x, Y)
+        for i, slope in enumerate((0.1, 0.0, 0.7)):
+            model.layers[1].negative_slope = slope
+            fresh = model_with(slope)
+            fresh.set_weights(model.get_weights())
+            fresh.train_on_batch(x, Y)
+            builds.clear()
+            model.train_on_batch(x, Y)
+            assert len(builds) == (i == 0)
+            assert same(fresh.get_weights(), model.get_weights())
+        assert model.layers[1].get_config()["negative_slope"] == 0.7
+        copied = pickle.loads(pickle.dumps(model))
+        copied.layers[1].negative_slope = 0.2
+        for each in (model, fresh):
+            each.train_on_batch(x, Y)
+        assert same(fresh.get_weights(), model.get_weights())
+
+
 # A loss, its number, the first value and the later ones.
 LOSSES = {
     "huber": (losses.Huber, "delta", 0.5, (0.25, 2.0)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .changes import used
+from .changes import note, used
 from .graph.tensor import Tracing, traced_graph
 from .scalar import Scalar
 from .utils.numbers import as_float, is_integer
@@ -158,6 +158,27 @@ class StepNumber(Number):
         if (before is None) != (value is None):
             return True
         return self.switch and (before == 0) != (value == 0)
+
+
+class LateNumber(StepNumber):
+    """A number of a layer that is a constant of programs until it is set on a built layer.
+
+    For what kernels take as a constant of theirs, at no cost where nobody changes it. The first
+    change rebuilds programs, and from then on they read it at each step as any `StepNumber`.
+    """
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None or self.name in instance.__dict__.get("_late", ()):
+            return super().__get__(instance, owner)
+        return instance.__dict__[self.name]
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        before = instance.__dict__.get(self.name)
+        super().__set__(instance, value)
+        late = instance.__dict__.get("_late", ())
+        if instance.built and before != instance.__dict__[self.name] and self.name not in late:
+            instance.__dict__["_late"] = (*late, self.name)
+            note(instance)
 
 
 class Count(Option):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import activations
 from ..graph import apply
-from ..hyperparameters import Number, Option
+from ..hyperparameters import LateNumber, Number, Option
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
@@ -67,7 +67,7 @@ class LeakyReLU(UnaryLayer):
         ValueError: The slope is negative.
     """
 
-    negative_slope = Number(0.0)
+    negative_slope = LateNumber(0.0)
 
     def __init__(self, negative_slope=0.3, **kwargs):
         super().__init__(**kwargs)

@@ -42,17 +42,21 @@ def relu6(x: TensorLike) -> Tensor:
 
 
 @op
-def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Tensor:
+def leaky_relu(x: TensorLike, negative_slope: float | Tensor = 0.2) -> Tensor:
     """y = x where x > 0, else negative_slope * x
 
     Args:
         x: A tensor or array.
-        negative_slope: A number of at least 0.
+        negative_slope: A number of at least 0, or a scalar tensor, with the same bits in a pass of
+            its own: a number is a constant of the kernel before it.
 
     Differs from Keras: the gradient at 0 is negative_slope, as with TensorFlow and PyTorch; it is 1
     with JAX. Negative slopes raise.
     """
-    return apply("leaky_relu", as_tensor(x, name="leaky_relu"), negative_slope=negative_slope)
+    x = as_tensor(x, name="leaky_relu")
+    if isinstance(negative_slope, Tensor):
+        return apply("where", x > 0, x, x * negative_slope)
+    return apply("leaky_relu", x, negative_slope=negative_slope)
 
 
 @op
