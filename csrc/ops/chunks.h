@@ -50,6 +50,13 @@ bool too_large_to_cache(std::int64_t elements) {
   return elements * static_cast<std::int64_t>(sizeof(T)) >= last / 2;
 }
 
+// Whether arrays of so many bytes that are read and written once are in no cache afterwards. Of one
+// that many cores share a program has a part.
+inline bool no_cache_holds(std::int64_t bytes) {
+  constexpr std::int64_t kLargest = 64 << 20;
+  return bytes > std::min(std::max(cache_sizes().l2, cache_sizes().l3), kLargest);
+}
+
 // Calls f(begin, size) for the chunks of [0, n), with no call for n = 0.
 template <class F>
 void for_each_chunk(std::int64_t n, std::int64_t chunk, int threads, F&& f) {

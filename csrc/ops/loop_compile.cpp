@@ -200,13 +200,11 @@ class LoopPass::Compiler {
   }
 
   void find_streamed() {
-    constexpr std::int64_t kLargest = 64 << 20;  // of a cache that several cores share
     std::int64_t bytes = 0;
     for (std::size_t i = 0; i < loop_.inputs.size(); ++i)
       bytes += accesses_[i] == LoopAccess::kFull ? loop_.inputs[i].bytes : 0;
     for (const Result& result : results_) bytes += result.stores.empty() ? 0 : result.bytes;
-    const std::int64_t last = std::min(std::max(cache_sizes().l2, cache_sizes().l3), kLargest);
-    pass_.streamed_ = loop_.rows * loop_.cols * bytes > last;
+    pass_.streamed_ = no_cache_holds(loop_.rows * loop_.cols * bytes);
   }
 
   void place_results() {

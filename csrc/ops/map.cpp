@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/checks.h"
+#include "core/stream_copy.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
 #include "ops/map_table.h"
@@ -205,6 +206,9 @@ MapOp::MapOp(const MapChoice& choice, const std::vector<Operand>& operands,
   if (n <= kShortRow && axis.size * n >= 2 * kShortRow) neighbours_ = axis.size;
   const double calls = static_cast<double>(loops_.rows());
   const double per_call = neighbours_ != 0 ? 0.5 * static_cast<double>(n) : kRowCost;
+  std::int64_t bytes = result_bytes_;
+  for (std::size_t i = 0; i < kOperands; ++i) bytes += steps_[i] * bytes_[i];
+  streamed_ = no_cache_holds(n * bytes);
   threads_ = threads_for(calls * (per_call + static_cast<double>(n) * choice.nanoseconds));
 }
 
@@ -220,9 +224,10 @@ void MapOp::run(const void* const* in, void* y) const {
   const std::int64_t n = loops_.row_size();
   char* to = static_cast<char*>(y);
   if (loops_.rows() == 1) {
+    const Addresses all = at(in, {});
+    const bool streamed = streamed_ && std::find(all.begin(), all.end(), y) == all.end();
     for_each_chunk(n, chunk_, threads_, [&](std::int64_t begin, std::int64_t size) {
-      const Addresses row = at(in, {begin * steps_[0], begin * steps_[1], begin * steps_[2]});
-      function_(row.data(), steps_.data(), to + begin * result_bytes_, size);
+      streamed ? run_streamed(in, to, begin, size) : run_flat(in, to, begin, size);
     });
     return;
   }
@@ -234,6 +239,23 @@ void MapOp::run(const void* const* in, void* y) const {
       run_rows(in, to, first, count);
     }
   });
+}
+
+void MapOp::run_flat(const void* const* in, char* y, std::int64_t begin, std::int64_t size) const {
+  const Addresses row = at(in, {begin * steps_[0], begin * steps_[1], begin * steps_[2]});
+  function_(row.data(), steps_.data(), y + begin * result_bytes_, size);
+}
+
+void MapOp::run_streamed(const void* const* in, char* y, std::int64_t begin,
+                         std::int64_t size) const {
+  alignas(64) char piece[kBlock * 8];
+  for (std::int64_t i = begin; i < begin + size; i += kBlock) {
+    const std::int64_t n = std::min(kBlock, begin + size - i);
+    const Addresses row = at(in, {i * steps_[0], i * steps_[1], i * steps_[2]});
+    function_(row.data(), steps_.data(), piece, n);
+    stream_copy(y + i * result_bytes_, piece, n * result_bytes_);
+  }
+  finish_stream_copies();
 }
 
 void MapOp::run_rows(const void* const* in, char* y, std::int64_t first, std::int64_t count) const {

@@ -50,6 +50,8 @@ class MapOp {
   using Addresses = std::array<const void*, kOperands>;
 
   Addresses at(const void* const* in, LoopNest::Offsets offsets) const;
+  void run_flat(const void* const* in, char* y, std::int64_t begin, std::int64_t size) const;
+  void run_streamed(const void* const* in, char* y, std::int64_t begin, std::int64_t size) const;
   void run_rows(const void* const* in, char* y, std::int64_t first, std::int64_t count) const;
   void run_short_rows(const void* const* in, char* y, std::int64_t first, std::int64_t count) const;
 
@@ -61,6 +63,7 @@ class MapOp {
   std::int64_t neighbours_ = 0;                        // rows that differ in their last index only
   std::array<std::int64_t, kOperands> row_strides_{};  // from one of them to the next, in elements
   std::int64_t chunk_ = 0;
+  bool streamed_ = false;  // y goes past the caches, unless it is an operand
   int threads_ = 0;
 };
 
