@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -236,8 +237,14 @@ def check_finite(what: str, array: np.ndarray | None, dtype: Any) -> None:
 
 
 def _surely_finite(part: np.ndarray, dtype: Any) -> bool:
-    """Whether every value is surely finite in `dtype`."""
-    if part.dtype.itemsize > np.dtype(dtype).itemsize:
-        limit = np.finfo(dtype).max
-        return bool(-limit <= part.min() and part.max() <= limit)
-    return bool(np.isfinite(part).all())
+    """Whether every value is finite in `dtype`; False also where that takes a closer look."""
+    largest = _largest(dtype)
+    # NaN is the extremum of what has one, and compares as False. On data out of cache extrema take
+    # about half the time of np.isfinite.
+    low = np.minimum.reduce(part, axis=None)
+    return bool(-largest <= low and np.maximum.reduce(part, axis=None) <= largest)
+
+
+@functools.cache
+def _largest(dtype: Any) -> np.float64:
+    return np.float64(np.finfo(dtype).max)
