@@ -9,6 +9,42 @@ from small_training import assert_same, classes, compiled, mlp
 import dlnative
 from dlnative import layers
 
+
+def large_product(inputs, outputs):
+    """A product whose weights fit no cache, and after it one of few columns."""
+    return dlnative.Sequential(
+        [layers.Input((inputs,)), layers.Dense(outputs, activation="tanh"), layers.Dense(3)]
+    )
+
+
+def images():
+    """Convolutions that Winograd's transform computes for some batches."""
+    return dlnative.Sequential(
+        [
+            layers.Input((8, 8, 32)),
+            layers.Conv2D(32, 3, padding="same", activation="tanh"),
+            layers.Conv2D(16, 3, activation="tanh"),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+
+
+@pytest.mark.parametrize("model", [lambda: large_product(3000, 2000), images, mlp])
+def test_batch_size_of_predict_is_a_matter_of_rounding(rng, model):
+    model = model()
+    x = rng.normal(size=(48, *model.input_shape[1:])).astype("float32")
+    shuffled = rng.permutation(len(x))
+    first = model.predict(x, batch_size=48)
+    for size in (1, 2, 3, 6, 16, 48):
+        y = model.predict(x, batch_size=size)
+        # 3 products in a row, sums of fewer than 3000 products of about 1: far below this bound.
+        np.testing.assert_allclose(y, first, rtol=0, atol=1e-4 * np.abs(first).max())
+        for threads in (1, 3):
+            dlnative.config.set_num_threads(threads)
+            assert_same([model.predict(x[shuffled], batch_size=size)], [y[shuffled]])
+
+
 # --- evaluate and predict -------------------------------------------------------------------------
 
 

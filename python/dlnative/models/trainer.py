@@ -341,7 +341,10 @@ class Trainer(Steps):
 
         Args:
             x: Inputs as for `fit`; of batches `(x, y)` the inputs are taken.
-            batch_size: Samples per step; it does not matter for the results.
+            batch_size: Samples per step. Outputs for another size are equal up to rounding, as
+                convolutions and large products choose their algorithm by it. For one size they
+                have the same bits in every call, wherever a sample stands in a batch and for any
+                number of threads; a smaller last batch is another size.
             verbose: 0 for nothing, 1 for a progress bar and a line, 2 for the line; "auto" shows a
                 bar if it takes longer than half a second.
             steps: Number of batches, if it shall not be the whole set.
