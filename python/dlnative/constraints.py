@@ -106,7 +106,8 @@ class MaxNorm(Constraint):
         return _with_norms(w, norms, ops.clip(norms, 0, self.max_value))
 
     def get_config(self) -> dict[str, Any]:
-        return {"max_value": self.max_value, "axis": self.axis}
+        options = vars(self)  # numbers, also while a program is being made
+        return {"max_value": options["max_value"], "axis": options["axis"]}
 
 
 class MinMaxNorm(Constraint):
@@ -142,11 +143,12 @@ class MinMaxNorm(Constraint):
         return _with_norms(w, norms, self.rate * clipped + (1 - self.rate) * norms)
 
     def get_config(self) -> dict[str, Any]:
+        options = vars(self)  # numbers, also while a program is being made
         return {
-            "min_value": self.min_value,
-            "max_value": self.max_value,
-            "rate": self.rate,
-            "axis": self.axis,
+            "min_value": options["min_value"],
+            "max_value": options["max_value"],
+            "rate": options["rate"],
+            "axis": options["axis"],
         }
 
 
@@ -174,7 +176,8 @@ class UnitNorm(Constraint):
         return ops.divide(w, norms + config.epsilon())
 
     def get_config(self) -> dict[str, Any]:
-        return {"axis": self.axis}
+        options = vars(self)  # numbers, also while a program is being made
+        return {"axis": options["axis"]}
 
 
 _CLASSES = {cls.__name__: cls for cls in (Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}

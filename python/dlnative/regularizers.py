@@ -91,7 +91,8 @@ class L1L2(Regularizer):
         return terms[0] if len(terms) == 1 else apply("add", *terms)
 
     def get_config(self) -> dict[str, Any]:
-        return {"l1": self.l1, "l2": self.l2}
+        options = vars(self)  # numbers, also while a program is being made
+        return {"l1": options["l1"], "l2": options["l2"]}
 
 
 class L1(L1L2):
@@ -105,7 +106,8 @@ class L1(L1L2):
         super().__init__(l1=0.01 if l1 is None else l1)
 
     def get_config(self) -> dict[str, Any]:
-        return {"l1": self.l1}
+        options = vars(self)  # numbers, also while a program is being made
+        return {"l1": options["l1"]}
 
 
 class L2(L1L2):
@@ -119,7 +121,8 @@ class L2(L1L2):
         super().__init__(l2=0.01 if l2 is None else l2)
 
     def get_config(self) -> dict[str, Any]:
-        return {"l2": self.l2}
+        options = vars(self)  # numbers, also while a program is being made
+        return {"l2": options["l2"]}
 
 
 def _check_mode(instance: object, name: str, value: Any) -> str:
@@ -174,7 +177,8 @@ class OrthogonalRegularizer(Regularizer):
         return (self.factor / (count * (count - 1))) * ops.sum(cosines)
 
     def get_config(self) -> dict[str, Any]:
-        return {"factor": self.factor, "mode": self.mode}
+        options = vars(self)  # numbers, also while a program is being made
+        return {"factor": options["factor"], "mode": options["mode"]}
 
 
 _CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}

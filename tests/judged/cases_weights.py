@@ -107,12 +107,16 @@ def _own(k, w):
 
 
 def _rounded(value: Any) -> Any:
-    """A configuration without the digits that Keras loses, as it keeps some numbers in float32."""
+    """A configuration without the digits that Keras loses, as it keeps some numbers in float32.
+
+    Integers are floats: some numbers stay here what they were given as, and are floats there.
+    """
     if isinstance(value, dict):
         return {key: _rounded(v) for key, v in value.items()}
     if isinstance(value, list):
         return [_rounded(v) for v in value]
-    return round(value, 6) if isinstance(value, float) else value
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return round(float(value), 6) if is_number else value
 
 
 def _kept(namespace: str, name: str, options: dict[str, Any]):

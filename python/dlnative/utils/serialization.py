@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from ..graph.tensor import Tracing
 from ..naming import unknown
 from ..variables import Variable
 
@@ -160,7 +161,8 @@ def serialize_keras_object(value: Any) -> Any:
         )
     if not hasattr(value, "get_config"):
         return _serialize_function(value)
-    config = value.get_config()
+    with Tracing(None):  # numbers of the step are numbers
+        config = value.get_config()
     if not isinstance(config, dict):
         raise TypeError(f"{value!r}: get_config must return a dict, it returned {config!r}")
     record = _record(type(value), serialize_keras_object(config))
