@@ -338,3 +338,11 @@ def test_rates_that_a_program_computes_are_limited(engine):
         for value, expected in ((-3.0, -2.0), (5.0, 5.0)):
             np.testing.assert_array_equal(layer(np.full((2, 3), value)), np.full((2, 3), expected))
         assert np.isnan(layer(np.full((2, 3), np.nan))).all()
+
+
+def test_an_array_of_one_number_is_one():
+    for value in (np.float32(0.25), np.array(0.25), np.array([0.25])):
+        assert layers.ELU(alpha=value).alpha == layers.LeakyReLU(value).negative_slope == 0.25
+        assert constraints.MaxNorm(value).max_value == layers.Dropout(value).rate == 0.25
+    with pytest.raises(TypeError, match="expected rate to be a number"):
+        layers.Dropout(np.array([True]))

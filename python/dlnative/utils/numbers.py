@@ -24,17 +24,19 @@ def as_float(owner: str, argument: str, value: Any) -> float:
     Args:
         owner: Whose argument it is, for the message.
         argument: Its name.
-        value: A number of Python or NumPy.
+        value: A number of Python or NumPy, or an array of one.
 
     Raises:
         TypeError: It is no number.
     """
-    if not is_number(value):
+    single = isinstance(value, np.ndarray) and value.size == 1
+    number = value.item() if single else value
+    if not is_number(number):
         raise TypeError(f"{owner}: expected {argument} to be a number, received {value!r}")
     try:
-        return float(value)
+        return float(number)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.inf if number > 0 else -math.inf
 
 
 def finite_number(owner: str, argument: str, value: Any) -> float:
@@ -49,8 +51,7 @@ def finite_number(owner: str, argument: str, value: Any) -> float:
         TypeError: It is no number.
         ValueError: It is NaN, infinite or too large for a float.
     """
-    single = isinstance(value, np.ndarray) and value.size == 1
-    number = as_float(owner, argument, value.item() if single else value)
+    number = as_float(owner, argument, value)
     if not math.isfinite(number):
         raise ValueError(f"{owner}: expected {argument} to be finite, received {value!r}")
     return number
