@@ -346,3 +346,19 @@ def test_an_array_of_one_number_is_one():
         assert constraints.MaxNorm(value).max_value == layers.Dropout(value).rate == 0.25
     with pytest.raises(TypeError, match="expected rate to be a number"):
         layers.Dropout(np.array([True]))
+
+
+def test_configurations_have_numbers_where_a_program_is_made():
+    class Copying(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dropout = layers.Dropout(0.5, seed=1)
+
+        def call(self, x, training=None):
+            self.found = self.dropout.get_config()["rate"]
+            return self.dropout(x, training=training)
+
+    layer = Copying()
+    layer(np.ones((2, 3)), training=True)
+    assert layer.found == 0.5
+    assert type(layer.found) is float

@@ -51,6 +51,17 @@ def _recorded(build):
     return wrapper
 
 
+def _of_numbers(get_config):
+    """Wraps a `get_config`: numbers of the step are numbers, also where a program is made."""
+
+    @functools.wraps(get_config)
+    def wrapper(self):
+        with Tracing(None):
+            return get_config(self)
+
+    return wrapper
+
+
 class Layer(WeightOwner, ExtraLosses, Configurable):
     """Base class of all layers.
 
@@ -111,6 +122,8 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
         add_weight_options(cls, cls.__dict__.get("_configured", ()))
         if "build" in cls.__dict__:
             cls.build = _recorded(cls.build)  # type: ignore[method-assign]
+        if "get_config" in cls.__dict__:
+            cls.get_config = _of_numbers(cls.get_config)  # type: ignore[method-assign]
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls)
