@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import os
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -17,6 +18,7 @@ from dlnative import layers
 from dlnative import random as seeds
 from dlnative.initializers import RandomInitializer
 from dlnative.saving import load, save
+from dlnative.utils.serialization import CustomObjectScope
 from dlnative.variables import Variable, without_memory
 
 
@@ -177,6 +179,15 @@ def test_loading_leaves_the_global_stream_of_seeds(folder):
     dlnative.config.set_seed(5)
     expected = [seeds.next_seed(), seeds.next_seed()]
     dlnative.config.set_seed(5)
+    assert masks(load(folder).model) == masks(load(folder).model)
+    assert [seeds.next_seed(), seeds.next_seed()] == expected
+
+    def to_version_2(config):
+        config["version"] = 2
+        del config["seeds"]
+
+    edit(folder, to_version_2)
+    dlnative.config.set_seed(5)
     first, second = load(folder).model, load(folder).model
     assert [seeds.next_seed(), seeds.next_seed()] == expected
     assert masks(first) != masks(second)
@@ -184,6 +195,131 @@ def test_loading_leaves_the_global_stream_of_seeds(folder):
     assert masks(load(folder).model) == masks(first)  # a seed fixes what the model draws later
     dlnative.config.set_seed(6)
     assert masks(load(folder).model) != masks(first)
+
+
+class Noise(layers.Layer):
+    """Adds noise; the layer owns a generator, and a dropout inside."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.generators = {"noise": seeds.SeedGenerator()}
+        self.inner = layers.Dropout(0.3)
+
+    def call(self, x, training=None):
+        noise = seeds.normal(x.shape[1:], seed=self.generators["noise"])
+        return self.inner(x, training=training) + noise
+
+
+def model_that_draws():
+    inputs = layers.Input((12, 12, 2))
+    inner = dlnative.Sequential(
+        [layers.Input((12, 12, 2)), layers.RandomRotation(0.2), layers.Dropout(0.5)], name="inner"
+    )
+    dropout = layers.SpatialDropout2D(0.4, name="dropout")
+    h = dropout(inner(layers.RandomFlip()(dropout(inputs))))
+    h = Noise(name="noise")(layers.RandomZoom(0.3, seed=4)(h))
+    return dlnative.Model(inputs, layers.Flatten()(h))
+
+
+def copied(model, folder):
+    save(model, folder)
+    with CustomObjectScope({"Noise": Noise}):
+        return load(folder).model
+
+
+COPIES = {
+    "folder": copied,
+    "deepcopy": lambda model, folder: copy.deepcopy(model),
+    "pickle": lambda model, folder: pickle.loads(pickle.dumps(model)),
+}
+
+
+class Twice(layers.Layer):
+    """Two layers of its own, which have no names, in a list and alone, and a weight."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden = [layers.Dense(3, activation="tanh"), layers.Dense(3)]
+        self.last = layers.Dense(2)
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(), initializer="uniform", name="factor")
+
+    def call(self, x):
+        return self.last(self.hidden[1](self.hidden[0](x))) * self.factor
+
+
+def test_layers_that_layers_make_themselves(tmp_path, rng):
+    """Their names have numbers of the process."""
+    from safetensors.numpy import load_file
+
+    model = dlnative.Sequential([layers.Input((4,)), Twice(name="a"), Twice(name="b")])
+    x = rng.normal(size=(5, 4)).astype(np.float32)
+    save(model, tmp_path)
+    with CustomObjectScope({"Twice": Twice}):
+        np.testing.assert_array_equal(load(tmp_path).model.predict(x), model.predict(x))
+    names = [
+        "factor",
+        *(f"{d}/{v}" for d in ("hidden/0", "hidden/1", "last") for v in ("bias", "kernel")),
+    ]
+    assert sorted(load_file(weights_of(tmp_path))) == sorted(
+        f"{m}/{n}" for m in "ab" for n in names
+    )
+
+
+@pytest.mark.parametrize(
+    ("way", "is_used"),
+    [("folder", False), *((way, used) for way in ("deepcopy", "pickle") for used in (False, True))],
+)
+def test_copies_go_on_with_the_draws(tmp_path, rng, way, is_used):
+    dlnative.config.set_seed(11)
+    model = model_that_draws()
+    x = rng.normal(size=(3, 12, 12, 2)).astype("float32")
+    if is_used:
+        model(x, training=True)
+    copies = [COPIES[way](model, tmp_path) for _ in range(2)]
+    expected = np.asarray(model(x, training=True))
+    assert not np.array_equal(expected, model_that_draws()(x, training=True))
+    for each in copies:
+        dlnative.config.set_seed(12)  # what is drawn does not depend on it
+        np.testing.assert_array_equal(each(x, training=True), expected)
+
+
+def test_configurations_and_clones_draw_seeds_of_their_own(rng):
+    """As in Keras, where `seed` is in the configuration as it was given."""
+    x = rng.normal(size=(3, 40)).astype("float32")
+    for seed, is_same in ((None, False), (7, True)):
+        model = dlnative.Sequential([layers.Input((40,)), layers.Dropout(0.5, seed=seed)])
+        config = model.get_config()
+        first = np.asarray(model(x, training=True))
+        for other in (
+            dlnative.Sequential.from_config(config),
+            dlnative.models.clone_model(model),
+            layers.Dropout.from_config(model.layers[0].get_config()),
+        ):
+            given = other.layers[0] if isinstance(other, dlnative.Sequential) else other
+            assert given.get_config()["seed"] == given.seed == seed
+            assert np.array_equal(other(x, training=True), first) == is_same
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("seeds"), "it has no entry 'seeds'"),
+        (lambda c: c["seeds"].clear(), r"expected seeds of \['dropout.*'\], .* those of \[\]"),
+        (lambda c: c["seeds"].update(other=1), "those of .*'other'"),
+        (lambda c: c.update(seeds=[1]), "expects 'seeds' to be the seeds of layers, or null"),
+        *(
+            (lambda c, bad=bad: c["seeds"].update(dict.fromkeys(c["seeds"], bad)), "seed")
+            for bad in (-1, 2**64, 1.0, True, "1", None, [1], [1, 2, 3], [1, 2**63], [1, 2])
+        ),
+    ],
+)  # fmt: skip
+def test_seeds_that_are_damaged(folder, change, message):
+    edit(folder, lambda c: change(c) and None)
+    with pytest.raises(ValueError, match=message) as caught:
+        load(folder)
+    assert "config.json" in str(caught.value)
 
 
 def test_values_that_do_not_fit_into_memory(folder, monkeypatch):

@@ -26,7 +26,7 @@ def folder(tmp_path):
     [
         (lambda c: c.update(format="other"), "not the configuration of a dlnative model"),
         (lambda c: [1, 2], "not the configuration of a dlnative model"),
-        (lambda c: c.update(version=3, dlnative="9.9"), "version 3 .* by dlnative 9.9"),
+        (lambda c: c.update(version=4, dlnative="9.9"), "version 4 .* by dlnative 9.9"),
         (lambda c: c.update(version=True), "expected a version of at least 1, received True"),
         (lambda c: c.update(version="1"), "expected a version of at least 1, received '1'"),
         (lambda c: c.pop("weights"), "damaged: it has no entry 'weights'"),

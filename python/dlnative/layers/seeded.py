@@ -18,6 +18,9 @@ class SeededLayer(UnaryLayer):
         seed: An integer, or None for one from the global stream.
         **kwargs: `name`, `dtype`.
 
+    Where `seed` is None, so it stays in the configuration, and a layer made from that draws other
+    numbers, as in Keras. Copies, pickles and saved models keep the seed that was drawn.
+
     Raises:
         TypeError: `seed` is not an integer.
     """

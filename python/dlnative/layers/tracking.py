@@ -71,6 +71,24 @@ def sublayers(layer):
     return [m for m in members(layer) if is_layer(m)]
 
 
+def seed_generators(layer):
+    """(name, SeedGenerator) of those among its attributes, and in lists and dicts there."""
+    for name, value in vars(layer).items():
+        if name != "_tracked":
+            yield from _generators(name, value)
+
+
+def _generators(name, value):
+    if isinstance(value, SeedGenerator):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _generators(f"{name}/{key}", item)
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from _generators(f"{name}/{number}", item)
+
+
 def all_layers(layer):
     """The layer and everything below it, each once."""
     found, waiting, seen = [], [layer], set()
@@ -159,10 +177,9 @@ class Attributes:
         self.saved = [(each, snapshot(each)) for each in all_layers(layer)]
         self.seeds = seeds.get_state()
         self.generators = [
-            (value.state, value.state.numpy())
+            (generator.state, generator.state.numpy())
             for each, _ in self.saved
-            for value in vars(each).values()
-            if isinstance(value, SeedGenerator)
+            for _, generator in seed_generators(each)
         ]
 
     def restore(self):

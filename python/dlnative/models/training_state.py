@@ -10,7 +10,7 @@ import numpy as np
 from ..layers import tracking
 from ..layers.extra_losses import attribute_metrics
 from ..optimizers import Optimizer
-from ..random import SeedGenerator, seeds
+from ..random import seeds
 from ..variables import Variable
 
 VERSION = 1
@@ -146,9 +146,8 @@ def _variables(model: Any) -> dict[str, Variable]:
         for index, variable in enumerate(metric.variables):
             found[f"metrics/{number}/{metric.name}/{index}"] = variable
     for name, layer in _layers(model):
-        for attribute, value in vars(layer).items():
-            if isinstance(value, SeedGenerator):
-                found[f"seeds/{name}/{attribute}"] = value.state
+        for attribute, generator in tracking.seed_generators(layer):
+            found[f"seeds/{name}/{attribute}"] = generator.state
     return found
 
 

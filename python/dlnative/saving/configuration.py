@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from .seeds import is_seeds
 from .store import is_weights_name
 from .strict_json import digest, dumps, loads
 
 __all__ = ["FORMAT", "VERSION", "checked", "parse", "sealed"]
 
 FORMAT = "dlnative-model"
-VERSION = 2
+VERSION = 3
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -67,6 +68,8 @@ def parse(content: bytes, path: Path) -> dict[str, Any]:
             f"{path}: damaged or edited: its entries do not have the SHA-256 that it gives. If you "
             'have edited it, remove its first entry "sha256": then it is read as it is'
         )
+    if version < 3:
+        config.setdefault("seeds", None)
     try:
         _check_entries(config)
     except ValueError as error:
@@ -110,6 +113,7 @@ _FIRST = {"format", "version", "dlnative", "sha256"}  # entries that are checked
 _ENTRIES = {
     "model": ("an object", lambda value: isinstance(value, dict)),
     "weights": ("the name and the SHA-256 of a file of weights", _is_weights),
+    "seeds": ("the seeds of layers, or null", lambda value: value is None or is_seeds(value)),
     "classes": ("a list of integers or of strings, or null", _is_classes),
     "preprocessing": ("an object or null", _is_object_or_null),
     "training": ("an object or null", _is_object_or_null),

@@ -6,13 +6,18 @@
 `config.json`
     Written last; it names the weights it belongs to and has a checksum of both::
 
-        {"format": "dlnative-model", "version": 2, "dlnative": "0.1.0", "sha256": "...",
+        {"format": "dlnative-model", "version": 3, "dlnative": "0.1.0", "sha256": "...",
          "model": {"module": "keras", "class_name": "Sequential", "config": {...}, ...},
          "weights": {"file": "weights-<digest>.safetensors", "sha256": "..."},
+         "seeds": {"dropout": 123, ...} or null,
          "classes": [...] or null, "preprocessing": {...} or null, "training": {...} or null}
 
-    The first `sha256` is that of all other entries (`strict_json.digest`). In version 1 it is
-    absent, and the weights are called `weights.safetensors`.
+    The first `sha256` is that of all other entries (`strict_json.digest`). The seeds are those that
+    layers have drawn because they were given none; with null they draw others.
+
+Older versions: in 1 and 2 there are no seeds, and the variables of a layer that another layer makes
+itself have its name and not that of the attribute (`names.variables_of_version_2`); in 1 there is
+no first `sha256`, and the weights are called `weights.safetensors`.
 
 Loading looks the names in `config.json` up among the classes of this package and those that the
 caller has registered, and runs nothing else: there is no pickle, no import by name, no expression
@@ -23,14 +28,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import random
 from .._version import __version__
+from ..models import Model
 from ..variables import without_memory
 from .configuration import FORMAT, VERSION, checked, parse, sealed
+from .names import named_variables, variables_of_version_2
+from .seeds import read_seeds, write_seeds
 from .store import CONFIG, is_weights_name, read_config, replace_model, weight_names
 from .weights import Weights
 
@@ -104,7 +113,7 @@ def save(
             raise ValueError(f"save: expected the name of a further file, received {name!r}")
     architecture = serialize_keras_object(model)
     architecture.pop("compile_config", None)
-    weights = to_bytes({name: v.numpy() for name, v in _named_variables(model).items()})
+    weights = to_bytes({name: v.numpy() for name, v in named_variables(model).items()})
     digest = hashlib.sha256(weights).hexdigest()
 
     config = checked(
@@ -115,6 +124,7 @@ def save(
             "sha256": None,
             "model": architecture,
             "weights": {"file": next(weight_names(digest)), "sha256": digest},
+            "seeds": read_seeds(model),
             "classes": classes,
             "preprocessing": preprocessing,
             "training": training,
@@ -151,12 +161,15 @@ def load(folder: str | os.PathLike[str]) -> SavedModel:
     path = folder / CONFIG
     config, weights = _open(folder)
     with weights:
-        model, variables = _build(config["model"], path)
+        names = named_variables if config["version"] > 2 else variables_of_version_2
+        model, variables = _build(config["model"], path, names)
         weights.check_fits(variables)
         if weights.read_into(variables) != config["weights"]["sha256"]:
             raise ValueError(
                 f"{weights.path}: damaged, or not the weights that {CONFIG} was written for"
             )
+    if config["seeds"] is not None:
+        write_seeds(model, config["seeds"], path)
     return SavedModel(model, config["classes"], config["preprocessing"], config["training"])
 
 
@@ -183,9 +196,10 @@ def _open(folder: Path) -> tuple[dict[str, Any], Weights]:
     raise failure
 
 
-def _build(entry: dict[str, Any], path: Path) -> tuple[Any, dict[str, Any]]:
+def _build(
+    entry: dict[str, Any], path: Path, names: Callable[[Any], dict[str, Any]]
+) -> tuple[Any, dict[str, Any]]:
     """The model of a configuration and its variables by name, which have no memory yet."""
-    from ..models import Model
     from ..utils.serialization import deserialize_keras_object
 
     try:
@@ -196,7 +210,7 @@ def _build(entry: dict[str, Any], path: Path) -> tuple[Any, dict[str, Any]]:
             model = deserialize_keras_object(entry)
         if not isinstance(model, Model):
             raise ValueError(f"expected a model, received {entry.get('class_name')!r}")
-        return model, _named_variables(model)
+        return model, names(model)
     except RecursionError as error:
         raise ValueError(f"{path}: cannot build the model: it is nested too deeply") from error
     except Exception as error:  # a file may ask for anything, and get as far as any line
@@ -217,29 +231,3 @@ def _count_calls(value: Any) -> int:
     nodes = value.get("inbound_nodes")
     times = len(nodes) if isinstance(nodes, list) else 1
     return max(1, times) * max(own, "class_name" in value)
-
-
-def _named_variables(model: Any) -> dict[str, Any]:
-    """Returns a model's variables by names that do not change when it is built anew.
-
-    A variable's path does: it tells where in the process the layer was built, and so may or may
-    not begin with the name of the model.
-    """
-    named: dict[str, Any] = {}
-    seen: set[int] = set()
-
-    def visit(layers: list[Any], prefix: str) -> None:
-        for layer in layers:
-            if hasattr(layer, "layers"):
-                visit(layer.layers, f"{prefix}{layer.name}/")
-            for variable in layer.variables:
-                if id(variable) in seen:  # of a shared layer or a nested model
-                    continue
-                seen.add(id(variable))
-                name = f"{prefix}{layer.name}/{variable.path.rpartition(f'{layer.name}/')[2]}"
-                if name in named:
-                    raise ValueError(f"two variables of the model are called '{name}'")
-                named[name] = variable
-
-    visit(model.layers, "")
-    return named
