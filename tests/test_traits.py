@@ -142,12 +142,6 @@ def test_only_assignment_writes_state():
     assert [op.name for op in table.values() if op.writes] == ["assign"]
 
 
-def test_rows_know_whose_instruction_needs_workspace():
-    core = pytest.importorskip("dlnative._core")
-    names = sorted(name for name in table if table[name].workspace)
-    assert sorted([*names, "loop"]) == core.op_names_with_workspace()
-
-
 def test_indices_are_integers_in_the_shape_rule():
     """Where a row says that an input is an index, its shape rule refuses anything else."""
     rows = [op for op in table.values() if op.index_inputs]

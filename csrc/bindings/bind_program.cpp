@@ -20,7 +20,8 @@ namespace {
 // A program and the arrays that its instructions point into.
 class PyProgram {
  public:
-  PyProgram(std::size_t bytes, std::shared_ptr<Arena> arena) : program_(std::move(arena), bytes) {}
+  PyProgram(std::size_t bytes, std::shared_ptr<Arena> arena, int threads)
+      : program_(std::move(arena), bytes), threads_(threads > 0 ? threads : num_threads()) {}
 
   // A buffer is (offset, dtype, shape) in the arena, an array (state or a constant), or None.
   Buffer buffer(const py::handle& value) {
@@ -59,7 +60,8 @@ class PyProgram {
     const auto [offset, bytes] = workspace;
     if (bytes > program_.arena_bytes() || offset > program_.arena_bytes() - bytes)
       throw std::invalid_argument("the workspace lies outside the arena");
-    spec.workspace = {program_.arena() + offset, bytes};
+    spec.workspace = {program_.arena() + offset, bytes, false, nullptr};
+    spec.threads = threads_;
     return append(registry().make(spec), label, commits, condition);
   }
 
@@ -118,6 +120,7 @@ class PyProgram {
   }
 
   std::size_t arena_bytes() const { return program_.arena_bytes(); }
+  std::size_t table_bytes() const { return program_.table_bytes(); }
   void set_profiling(bool on) { program_.set_profiling(on); }
 
   py::list profile() const {
@@ -195,6 +198,7 @@ class PyProgram {
   }
 
   Program program_;
+  int threads_ = 0;
   std::vector<py::object> keep_;
 };
 
@@ -207,7 +211,8 @@ bool overlap(const Buffer& a, const Buffer& b) {
          of_b < of_a + static_cast<std::uintptr_t>(bytes(a));
 }
 
-// The bytes of workspace that an instruction of a program will need. Buffers are as for
+// The bytes of workspace that an instruction of a program will need for the number of threads that
+// is set. Buffers are as for
 // Program.add, but `offset` stands for any number that tells places in the arena apart.
 std::size_t workspace_bytes(const std::string& op, const py::sequence& inputs,
                             const py::sequence& outputs, const py::dict& attributes,
@@ -246,8 +251,7 @@ void execute_op(const std::string& op, const py::sequence& inputs, const py::seq
   for (const auto& value : outputs)
     spec.outputs.push_back(buffer_of(value.cast<py::array>(), true));
   spec.attributes = attributes_of(attributes);
-  const std::size_t bytes = registry().workspace_bytes(spec);
-  if (bytes > 0) spec.workspace = {workspace_of_thread(bytes), bytes};
+  spec.workspace.of_thread = true;
   const auto instruction = registry().make(spec);
   StepContext context;
   context.step = step;
@@ -279,8 +283,8 @@ void bind_program(py::module_& m) {
       .def("release", [](Arena& arena) { arena.turns().release(); })
       .def("reset_turns", &Arena::reset_turns);
   py::class_<PyProgram>(m, "Program")
-      .def(py::init<std::size_t, std::shared_ptr<Arena>>(), py::arg("arena_bytes"),
-           py::arg("arena").none(false))
+      .def(py::init<std::size_t, std::shared_ptr<Arena>, int>(), py::arg("arena_bytes"),
+           py::arg("arena").none(false), py::arg("threads") = 0)
       .def("add", &PyProgram::add, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
            py::arg("attributes"), py::arg("label") = "", py::arg("commits") = false,
            py::arg("constants") = std::vector<std::size_t>{},
@@ -296,12 +300,17 @@ void bind_program(py::module_& m) {
            py::arg("versions") = std::vector<std::int64_t>{})
       .def("set_profiling", &PyProgram::set_profiling, py::arg("on"))
       .def("profile", &PyProgram::profile)
-      .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);
+      .def_property_readonly("arena_bytes", &PyProgram::arena_bytes)
+      .def_property_readonly("table_bytes", &PyProgram::table_bytes);
   m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
         py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false);
   m.def("workspace_bytes", &workspace_bytes, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
         py::arg("attributes"), py::arg("constants") = std::vector<std::size_t>{});
   m.def("op_names", [] { return registry().names(); });
+  m.def("memory_count", [] {
+    const MemoryCount count = memory_count();
+    return std::make_pair(count.bytes, count.allocations);
+  });
   m.def("op_names_with_workspace", [] { return registry().names_with_workspace(); });
 }
 

@@ -1,6 +1,6 @@
 #include "core/aligned.h"
 
-#include <cstdint>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -11,6 +11,8 @@
 
 namespace dlnative {
 namespace {
+
+std::atomic<std::int64_t> held_bytes{0}, allocations{0};
 
 std::size_t round_up(std::size_t bytes, std::size_t multiple) {
   if (bytes > std::numeric_limits<std::size_t>::max() - multiple) throw std::bad_alloc();
@@ -58,13 +60,13 @@ void release(void* data, std::size_t bytes) noexcept {
   ::operator delete(data, std::align_val_t{bytes >= kHugeThreshold ? kHugePage : kAlignment});
 }
 
-// A thread's scratch: one pointer in thread-local storage, to a block that begins with its size.
-class Scratch {
+// One pointer in thread-local storage, to a block that begins with its size.
+class ThreadBlock {
  public:
-  constexpr Scratch() noexcept = default;
-  ~Scratch() { reset(); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  constexpr ThreadBlock() noexcept = default;
+  ~ThreadBlock() { reset(); }
+  ThreadBlock(const ThreadBlock&) = delete;
+  ThreadBlock& operator=(const ThreadBlock&) = delete;
 
   void* get(std::size_t bytes) {
     if (block_ == nullptr || block_->bytes < bytes) grow(bytes);
@@ -81,42 +83,58 @@ class Scratch {
     const std::size_t total = round_up(usable + sizeof(Block), kAlignment);
     reset();  // first, so that the old and the new block never coexist
     block_ = ::new (allocate(total)) Block{total - sizeof(Block)};
+    note_allocation(total);
   }
 
   void reset() noexcept {
     if (block_ == nullptr) return;
     const std::size_t total = block_->bytes + sizeof(Block);
     release(std::exchange(block_, nullptr), total);
+    note_release(total);
   }
 
   Block* block_ = nullptr;
 };
 
-thread_local Scratch scratch;
-thread_local Scratch shared;
+thread_local ThreadBlock workspace;
 
 }  // namespace
 
 AlignedBuffer::AlignedBuffer(std::size_t bytes)
-    : data_(bytes == 0 ? nullptr : static_cast<std::byte*>(allocate(bytes))), bytes_(bytes) {}
+    : data_(bytes == 0 ? nullptr : static_cast<std::byte*>(allocate(bytes))), bytes_(bytes) {
+  if (bytes != 0) note_allocation(bytes);
+}
 
 AlignedBuffer AlignedBuffer::zeroed(std::size_t bytes) {
   AlignedBuffer buffer;
-  if (bytes != 0) buffer.data_ = static_cast<std::byte*>(allocate(bytes, true));
+  if (bytes == 0) return buffer;
+  buffer.data_ = static_cast<std::byte*>(allocate(bytes, true));
   buffer.bytes_ = bytes;
+  note_allocation(bytes);
   return buffer;
 }
 
 AlignedBuffer::~AlignedBuffer() {
-  if (data_ != nullptr) release(data_, bytes_);
-}
-
-void* thread_scratch(std::size_t bytes) {
-  return scratch.get(bytes);
+  if (data_ == nullptr) return;
+  release(data_, bytes_);
+  note_release(bytes_);
 }
 
 void* workspace_of_thread(std::size_t bytes) {
-  return shared.get(bytes);
+  return workspace.get(bytes);
+}
+
+MemoryCount memory_count() noexcept {
+  return {held_bytes.load(std::memory_order_relaxed), allocations.load(std::memory_order_relaxed)};
+}
+
+void note_allocation(std::size_t bytes) noexcept {
+  held_bytes.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  allocations.fetch_add(1, std::memory_order_relaxed);
+}
+
+void note_release(std::size_t bytes) noexcept {
+  held_bytes.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
 }
 
 }  // namespace dlnative

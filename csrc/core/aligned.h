@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace dlnative {
@@ -43,15 +44,22 @@ class AlignedBuffer {
   std::size_t bytes_ = 0;
 };
 
-// At least `bytes` bytes of scratch that belong to the calling thread, aligned to kAlignment, with
-// undefined contents. The next call on the same thread may return the same memory and invalidates
-// this pointer, so one op takes it once and cuts it up. Kept until the thread ends; a call that
-// needs no more than an earlier one does not allocate.
-// Throws std::bad_alloc; as a task must not throw, large scratch for tasks belongs into an arena.
-void* thread_scratch(std::size_t bytes);
-
-// The same, another block: the workspace of a single op that the thread runs outside of programs,
-// for all tasks of the op, which take thread_scratch() for themselves.
+// At least `bytes` bytes that belong to the calling thread, aligned to kAlignment, with undefined
+// contents: the workspace of a single op that the thread runs outside of programs. The next call on
+// the same thread may return the same memory and invalidates this pointer. Kept until the thread
+// ends; a call that needs no more than an earlier one does not allocate. Throws std::bad_alloc.
 void* workspace_of_thread(std::size_t bytes);
+
+// What the process holds of AlignedBuffers, workspaces of threads and Tables (core/table.h), and
+// how often it has allocated such memory.
+struct MemoryCount {
+  std::int64_t bytes = 0;
+  std::int64_t allocations = 0;
+};
+MemoryCount memory_count() noexcept;
+
+// Notes that so many bytes were allocated, or given back.
+void note_allocation(std::size_t bytes) noexcept;
+void note_release(std::size_t bytes) noexcept;
 
 }  // namespace dlnative

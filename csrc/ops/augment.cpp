@@ -235,31 +235,36 @@ void RandomBrightnessOp<T>::run(const T* x, T* y, const Samples& samples) const 
 
 template <class T>
 RandomContrastOp<T>::RandomContrastOp(const ImageShape& shape, Range factor, Range values,
-                                      const Draws& draws)
+                                      const Draws& draws, int threads)
     : shape_(shape),
       factor_(factor),
       values_(values),
       draws_(draws),
       kernels_(kernels<T>().augment),
-      threads_(threads_of(shape, kContrastCost)) {
+      threads_(std::min(threads, threads_of(shape, kContrastCost))) {
   const std::int64_t tasks = chunk_count(shape.batch, images_per_task(shape.image()));
   threads_ =
       static_cast<int>(std::clamp<std::int64_t>(threads_, 1, std::max<std::int64_t>(1, tasks)));
-  const auto threads = static_cast<std::size_t>(threads_);
-  sums_.resize(threads * static_cast<std::size_t>(shape.channels));
-  means_.resize(threads * static_cast<std::size_t>(shape.row()));
 }
 
 template <class T>
-void RandomContrastOp<T>::run(const T* x, T* y, const Samples& samples) {
+std::size_t RandomContrastOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  sums_.take(pieces, threads_, threads_, shape_.channels);
+  means_.take(pieces, threads_, threads_, shape_.row());
+  return pieces.bytes();
+}
+
+template <class T>
+void RandomContrastOp<T>::run(const T* x, T* y, const Samples& samples) const {
   const auto low = static_cast<T>(values_.lower);
   const auto high = static_cast<T>(values_.upper);
   const std::int64_t pixels = shape_.height * shape_.width;
   for_each_image(shape_.batch, shape_.image(), threads_, [&](std::int64_t i, int thread) {
     const std::uint32_t word = draws_.words(samples.epoch, samples.number(i, shape_.batch))[0];
     const auto factor = static_cast<T>(factor_.at(word));
-    double* sums = sums_.data() + thread * shape_.channels;
-    T* means = means_.data() + thread * shape_.row();
+    double* sums = sums_.of(thread);
+    T* means = means_.of(thread);
     const T* from = x + i * shape_.image();
     T* to = y + i * shape_.image();
     kernels_->channel_sums(from, sums, pixels, shape_.channels);

@@ -7,10 +7,10 @@
 
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "core/philox.h"
 #include "core/samples.h"
+#include "core/workspace.h"
 #include "kernels/augment_kernels.h"
 
 namespace dlnative {
@@ -145,8 +145,10 @@ class RandomBrightnessOp {
 template <class T>
 class RandomContrastOp {
  public:
-  RandomContrastOp(const ImageShape& shape, Range factor, Range values, const Draws& draws);
-  void run(const T* x, T* y, const Samples& samples);
+  RandomContrastOp(const ImageShape& shape, Range factor, Range values, const Draws& draws,
+                   int threads);
+  std::size_t set_workspace(void* workspace);
+  void run(const T* x, T* y, const Samples& samples) const;
 
  private:
   ImageShape shape_;
@@ -154,8 +156,8 @@ class RandomContrastOp {
   Draws draws_;
   const AugmentKernels<T>* kernels_ = nullptr;
   int threads_ = 0;
-  std::vector<double> sums_;  // channels values per thread
-  std::vector<T> means_;      // of each value of a row of pixels, per thread
+  ThreadScratch<double> sums_;  // of the channels
+  ThreadScratch<T> means_;      // of each value of a row of pixels
 };
 
 // A window of each image, enlarged or reduced to height x width: linear between pixels, whose

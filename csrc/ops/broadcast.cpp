@@ -17,7 +17,7 @@ std::int64_t aligned_size(const BroadcastLoops::Shape& shape, std::size_t axis, 
 }
 
 // Steps are 1 where the operand advances and 0 where it is broadcast.
-void add_axis(std::vector<Axis>& axes, std::int64_t size, LoopNest::Offsets steps) {
+void add_axis(Table<Axis>& axes, std::int64_t size, LoopNest::Offsets steps) {
   if (!axes.empty()) {
     Axis& last = axes.back();
     if (last.steps.a == steps.a && last.steps.b == steps.b && last.steps.c == steps.c) {
@@ -29,7 +29,7 @@ void add_axis(std::vector<Axis>& axes, std::int64_t size, LoopNest::Offsets step
 }
 
 // Turns the steps of 1 of one operand into those of a contiguous array.
-void set_steps(std::vector<Axis>& axes, std::int64_t LoopNest::Offsets::* operand) {
+void set_steps(Table<Axis>& axes, std::int64_t LoopNest::Offsets::* operand) {
   std::int64_t step = 1;
   for (std::size_t i = axes.size(); i-- > 0;) {
     if (axes[i].steps.*operand == 0) continue;
@@ -50,7 +50,7 @@ BroadcastLoops::BroadcastLoops(const std::vector<Shape>& operands, const Shape& 
   check(operands.size() <= std::size(kOperands), "broadcast: too many operands");
   check(rank <= LoopNest::kMaxRank, "broadcast: too many dimensions in ", shape);
   for (const Shape& operand : operands) check_operand(operand.size() <= rank, operand);
-  std::vector<Axis> axes;
+  Table<Axis> axes;
   for (std::size_t i = 0; i < rank; ++i) {
     LoopNest::Offsets steps;
     for (std::size_t k = 0; k < operands.size(); ++k) {

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <type_traits>
 
 #include "core/integers.h"
 #include "core/parallel.h"
+#include "core/workspace.h"
 #include "dispatch/cpu.h"
 
 namespace dlnative {
@@ -57,16 +58,24 @@ inline bool no_cache_holds(std::int64_t bytes) {
   return bytes > std::min(std::max(cache_sizes().l2, cache_sizes().l3), kLargest);
 }
 
-// Calls f(begin, size) for the chunks of [0, n), with no call for n = 0.
+// Calls f(begin, size), or f(begin, size, thread), for the chunks of [0, n); where n is 0, not once.
 template <class F>
 void for_each_chunk(std::int64_t n, std::int64_t chunk, int threads, F&& f) {
+  const auto call = [&f](std::int64_t begin, std::int64_t size, int thread) {
+    if constexpr (std::is_invocable_v<F&, std::int64_t, std::int64_t, int>) {
+      f(begin, size, thread);
+    } else {
+      static_cast<void>(thread);
+      f(begin, size);
+    }
+  };
   if (n <= chunk) {
-    if (n > 0) f(std::int64_t{0}, n);
+    if (n > 0) call(0, n, 0);
     return;
   }
-  parallel_for(chunk_count(n, chunk), threads, [&](std::int64_t task, int) {
+  parallel_for(chunk_count(n, chunk), threads, [&](std::int64_t task, int thread) {
     const std::int64_t begin = task * chunk;
-    f(begin, std::min(chunk, n - begin));
+    call(begin, std::min(chunk, n - begin), thread);
   });
 }
 
@@ -77,23 +86,26 @@ class ChunkedSum {
   ChunkedSum(std::int64_t n, double nanoseconds)
       : n_(n),
         threads_(threads_for(static_cast<double>(n) * nanoseconds)),
-        partial_(n > kChunk ? static_cast<std::size_t>(chunk_count(n, kChunk)) : 0) {}
+        parts_(n > kChunk ? chunk_count(n, kChunk) : 0) {}
+
+  void take(WorkspacePieces& pieces) { partial_ = pieces.take<double>(parts_); }
 
   template <class F>
-  double run(F&& f) {
+  double run(F&& f) const {
     if (n_ <= kChunk) return f(std::int64_t{0}, n_);
     for_each_chunk(n_, kChunk, threads_, [&](std::int64_t begin, std::int64_t size) {
-      partial_[static_cast<std::size_t>(begin / kChunk)] = f(begin, size);
+      partial_[begin / kChunk] = f(begin, size);
     });
     double total = 0.0;
-    for (const double part : partial_) total += part;
+    for (std::int64_t i = 0; i < parts_; ++i) total += partial_[i];
     return total;
   }
 
  private:
   std::int64_t n_ = 0;
   int threads_ = 0;
-  std::vector<double> partial_;
+  std::int64_t parts_ = 0;
+  double* partial_ = nullptr;
 };
 
 }  // namespace dlnative

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
 #include "kernels/norm_kernels.h"
@@ -310,10 +309,16 @@ void DirectConv<T>::plan(int threads) {
   }
 }
 
-// The same as packed_bytes(), without the tables.
+template <class T>
+std::size_t DirectConv<T>::set_workspace(void* workspace) {
+  workspace_ = static_cast<T*>(workspace);
+  return extras_.keeps_weights ? 0 : packed_bytes();
+}
+
 template <class T>
 std::size_t DirectConv<T>::workspace_bytes(const ConvShape& shape, ConvDirection direction,
                                            const ConvExtras<T>& extras) {
+  if (extras.keeps_weights) return 0;
   const ConvKernels<T>& kernels = *dlnative::kernels<T>().conv;
   const WindowAxis &h = shape.window.h, &w = shape.window.w;
   std::int64_t packed = 0;

@@ -10,8 +10,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "core/table.h"
+#include "core/workspace.h"
 #include "kernels/conv_kernels.h"
 #include "kernels/kernel_table.h"
 #include "ops/chunks.h"
@@ -77,6 +78,8 @@ struct ConvExtras {
   const T* gamma = nullptr;
   const T* beta = nullptr;
   double epsilon = 0.0;
+  // The weights change between runs only: a convolution keeps them packed.
+  bool keeps_weights = false;
 };
 
 // The epilogue of the part of the result that begins at this column, `at` values behind its
@@ -136,13 +139,14 @@ class DirectConv {
 
   void run();
 
-  // What `run` needs for weights that it packs itself.
-  std::size_t workspace_bytes() const { return packed_bytes(); }
+  // For weights that `run` packs itself.
+  std::size_t set_workspace(void* workspace);
+  // The same bytes, without the tables.
   static std::size_t workspace_bytes(const ConvShape& shape, ConvDirection direction,
                                      const ConvExtras<T>& extras);
-  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
 
-  // From now on `run` uses the weights that the last `pack` left, and packs none itself.
+  // Where it keeps its weights: `run` uses those that the last `pack` left, and packs none itself.
+  bool keeps_weights() const { return extras_.keeps_weights; }
   void keep_packed();
   void pack(std::int64_t version);
   std::size_t kept_bytes() const { return weights_.kept_bytes(); }
@@ -150,12 +154,12 @@ class DirectConv {
  private:
   // Pixels of the result that the same taps reach, in `images_per_table_` images at a time.
   struct Phase {
-    std::vector<std::int32_t> taps;  // where each begins in the kernel
-    std::vector<std::int32_t> rows;  // see TapProduct
-    std::vector<std::int32_t> out;   // likewise; empty where the pixels are all there are, in order
-    std::int64_t pixels = 0;         // per image
-    std::int64_t tile = 1;           // pixels of a tile
-    std::int64_t packed_at = 0;      // in the packed weights of a group
+    Table<std::int32_t> taps;    // where each begins in the kernel
+    Table<std::int32_t> rows;    // see TapProduct
+    Table<std::int32_t> out;     // likewise; empty where the pixels are all there are, in order
+    std::int64_t pixels = 0;     // per image
+    std::int64_t tile = 1;       // pixels of a tile
+    std::int64_t packed_at = 0;  // in the packed weights of a group
     // How it is cut for the threads at hand.
     std::int64_t pixel_part = 0, pixel_parts = 0, column_part = 0, column_parts = 0, first_task = 0;
   };
@@ -185,8 +189,8 @@ class DirectConv {
   std::int64_t channels_ = 0, columns_ = 0;  // of a group
   std::int64_t images_per_table_ = 1;        // images per table
   std::int64_t packed_ = 0;                  // elements per group
-  std::vector<Phase> phases_;
-  std::vector<T> zeros_;
+  Table<Phase> phases_;
+  Table<T> zeros_;
   PackedWeights<T> weights_;
   T* workspace_ = nullptr;
   int planned_for_ = 0, threads_ = 0;
@@ -199,8 +203,9 @@ template <class T>
 struct GradientParts {
   explicit GradientParts(const ConvShape& shape);
 
+  std::int64_t tasks(const ConvShape& shape) const { return splits * shape.groups * column_parts; }
   // Of the sums of all parts; 0 where there is one part, which needs none of its own.
-  std::size_t bytes() const;
+  std::int64_t elements() const { return splits > 1 ? splits * partial_elements : 0; }
 
   std::int64_t images = 1;            // images per table
   std::int64_t partial_elements = 0;  // of a part: dkernel, then dbias
@@ -212,14 +217,22 @@ struct GradientParts {
 template <class T>
 class ConvGradient {
  public:
-  ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+  ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias, int threads);
 
   void run();
-  std::size_t workspace_bytes() const { return parts_.bytes(); }
-  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
+  std::size_t set_workspace(void* workspace);
+  // The same bytes, without the tables.
+  static std::size_t workspace_bytes(const ConvShape& shape, int threads);
 
  private:
-  void run_task(std::int64_t task, T* partial) const;
+  // The pieces of the workspace.
+  struct Memory {
+    Memory(const ConvShape& shape, const GradientParts<T>& parts, int threads, void* workspace);
+    T* partial = nullptr;  // null where there is one part
+    ThreadScratch<T> scratch;
+    std::size_t bytes = 0;
+  };
+  void run_task(std::int64_t task, T* partial, T* scratch) const;
 
   const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
@@ -228,11 +241,12 @@ class ConvGradient {
   T* dkernel_ = nullptr;
   T* dbias_ = nullptr;
   // See TapGradient.
-  std::vector<std::int32_t> sources_, source_starts_, source_ends_, starts_;
-  std::vector<TapPixel> entries_;
-  std::int64_t rows_ = 0, scratch_elements_ = 0;
+  Table<std::int32_t> sources_, source_starts_, source_ends_, starts_;
+  Table<TapPixel> entries_;
+  std::int64_t rows_ = 0;
   GradientParts<T> parts_;
-  T* workspace_ = nullptr;
+  int threads_ = 0;
+  Memory memory_;
 };
 
 // Few channels, no groups: each image, padded, is taken apart into planes of one channel (and,
@@ -249,27 +263,27 @@ class Planes {
   std::int64_t k() const { return static_cast<std::int64_t>(offsets_.size()); }
   std::int64_t band() const { return band_; }
   std::int64_t elements() const { return elements_; }
-  std::int64_t row_step() const;  // from a row of y to the next
-  const std::vector<std::int32_t>& offsets() const { return offsets_; }  // of each of the k values
+  std::int64_t row_step() const;                                   // from a row of y to the next
+  const Table<std::int32_t>& offsets() const { return offsets_; }  // of each of the k values
 
  private:
   ConvShape shape_;
   std::int64_t line_ = 0;                  // values of a row of a plane
   std::int64_t band_ = 0;                  // rows of y whose planes are made at a time
   std::int64_t plane_ = 0, elements_ = 0;  // values of one plane for a band, and of all
-  std::vector<std::int32_t> offsets_;
+  Table<std::int32_t> offsets_;
 };
 
 template <class T>
 class PlanarConv {
  public:
-  PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T* y,
-             const ConvExtras<T>& extras);
+  PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T* y, const ConvExtras<T>& extras,
+             int threads);
 
   void run();
-  std::size_t workspace_bytes() const { return packed_bytes(); }
-  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
-  void keep_packed();  // see DirectConv
+  std::size_t set_workspace(void* workspace);
+  bool keeps_weights() const { return extras_.keeps_weights; }  // see DirectConv
+  void keep_packed();
   void pack(std::int64_t version);
   std::size_t kept_bytes() const { return weights_.kept_bytes(); }
 
@@ -287,20 +301,23 @@ class PlanarConv {
   std::int64_t packed_ = 0;  // elements of the packed weights
   PackedWeights<T> weights_;
   T* workspace_ = nullptr;
+  int threads_ = 0;
+  std::int64_t part_ = 0, parts_ = 0;  // rows of a task, and tasks per image
+  ThreadScratch<T> scratch_;           // planes
 };
 
 // dkernel, and dbias where it is not null.
 template <class T>
 class PlanarGradient {
  public:
-  PlanarGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+  PlanarGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias,
+                 int threads);
 
   void run();
-  std::size_t workspace_bytes() const;
-  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
+  std::size_t set_workspace(void* workspace);
 
  private:
-  void run_part(std::int64_t part, T* partial) const;
+  void run_part(std::int64_t part, T* partial, T* planes) const;
 
   const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
@@ -309,12 +326,14 @@ class PlanarGradient {
   const T* dy_ = nullptr;
   T* dkernel_ = nullptr;
   T* dbias_ = nullptr;
-  std::vector<std::int32_t> rows_;   // see TapProduct
-  std::vector<std::int32_t> lines_;  // where the rows of dy begin
+  Table<std::int32_t> rows_;   // see TapProduct
+  Table<std::int32_t> lines_;  // where the rows of dy begin
   std::int64_t tile_ = 0;
   std::int64_t parts_ = 0;  // of the sum
   std::int64_t partial_elements_ = 0;
-  T* workspace_ = nullptr;
+  int threads_ = 0;
+  T* partial_ = nullptr;      // null where there is one part
+  ThreadScratch<T> scratch_;  // planes, then packed rows of dy
 };
 
 // out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.

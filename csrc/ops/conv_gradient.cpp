@@ -1,6 +1,6 @@
 #include <algorithm>
+#include <vector>
 
-#include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
@@ -36,6 +36,33 @@ void for_each_pixel(const Window& window, std::int64_t lowest, std::int64_t high
   }
 }
 
+// At most so many pixels of x are read by a round of so many neighbouring pixels of y, counted
+// through `images` images: what the rows of y meet that it touches, with all of their columns.
+std::int64_t most_sources(const ConvShape& shape, std::int64_t images, std::int64_t round) {
+  const WindowAxis &h = shape.window.h, &w = shape.window.w;
+  const auto met = [](const WindowAxis& a, std::int64_t first, std::int64_t last) {
+    std::vector<bool> pixels(static_cast<std::size_t>(a.in), false);
+    for (std::int64_t o = first; o <= last; ++o) {
+      for (std::int64_t t = a.first_tap(o); t < a.last_tap(o); ++t)
+        pixels[static_cast<std::size_t>(a.first(o) + t * a.dilation)] = true;
+    }
+    return static_cast<std::int64_t>(std::count(pixels.begin(), pixels.end(), true));
+  };
+  const std::int64_t columns = met(w, 0, w.out - 1), pixels = images * shape.places();
+  std::int64_t most = 0;
+  for (std::int64_t begin = 0; begin < pixels; begin += round) {
+    const std::int64_t last = std::min(begin + round, pixels) - 1;
+    std::int64_t rows = 0;
+    for (std::int64_t image = begin / shape.places(); image <= last / shape.places(); ++image) {
+      const std::int64_t at = image * shape.places();
+      rows += met(h, std::max<std::int64_t>(begin - at, 0) / w.out,
+                  std::min(last - at, shape.places() - 1) / w.out);
+    }
+    most = std::max(most, rows * columns);
+  }
+  return most;
+}
+
 }  // namespace
 
 // As many parts as the partial sums allow, then columns.
@@ -59,19 +86,41 @@ GradientParts<T>::GradientParts(const ConvShape& shape)
 }
 
 template <class T>
-std::size_t GradientParts<T>::bytes() const {
-  return splits > 1 ? static_cast<std::size_t>(splits * partial_elements) * sizeof(T) : 0;
+ConvGradient<T>::Memory::Memory(const ConvShape& shape, const GradientParts<T>& parts, int threads,
+                                void* workspace) {
+  const ConvKernels<T>& kernels = *dlnative::kernels<T>().conv;
+  WorkspacePieces pieces(workspace);
+  partial = pieces.take<T>(parts.elements());
+  const std::int64_t rows = kernels.gradient_rows(shape.group_channels(), shape.group_filters());
+  const std::int64_t sources = most_sources(shape, parts.images, kernels.gradient_pixels);
+  scratch.take(pieces, shape.flops() < kSerialFlops ? 1 : threads, parts.tasks(shape),
+               kernels.gradient_scratch(sources, rows));
+  bytes = pieces.bytes();
 }
 
 template <class T>
-ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias)
+std::size_t ConvGradient<T>::workspace_bytes(const ConvShape& shape, int threads) {
+  return Memory(shape, GradientParts<T>(shape), threads, nullptr).bytes;
+}
+
+template <class T>
+std::size_t ConvGradient<T>::set_workspace(void* workspace) {
+  memory_ = Memory(shape_, parts_, threads_, workspace);
+  return memory_.bytes;
+}
+
+template <class T>
+ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias,
+                              int threads)
     : kernels_(kernels<T>().conv),
       shape_(shape),
       x_(x),
       dy_(dy),
       dkernel_(dkernel),
       dbias_(dbias),
-      parts_(shape) {
+      parts_(shape),
+      threads_(shape.flops() < kSerialFlops ? 1 : threads),
+      memory_(shape, parts_, threads_, nullptr) {
   const WindowAxis h = shape.window.h, w = shape.window.w;
   const std::int64_t places = shape.places();
   const std::int64_t pixels = parts_.images * places;
@@ -86,7 +135,6 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   };
   const std::int64_t read_pixels = parts_.images * shape.image();
   std::vector<std::int32_t> number(static_cast<std::size_t>(read_pixels), -1);  // in the round
-  std::int64_t most_sources = 0;
   for (std::int64_t begin = 0; begin < pixels; begin += kernels_->gradient_pixels) {
     const std::int64_t end = std::min<std::int64_t>(begin + kernels_->gradient_pixels, pixels);
     std::int64_t lowest = read_pixels, highest = -1;
@@ -108,7 +156,6 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
       n = sources++;
       sources_.push_back(static_cast<std::int32_t>(pixel));
     });
-    most_sources = std::max<std::int64_t>(most_sources, sources);
     for (std::int64_t t = 0; t < shape.taps(); ++t) {
       starts_.push_back(static_cast<std::int32_t>(entries_.size()));
       for (std::int64_t i = begin; i < end; ++i) {
@@ -123,11 +170,10 @@ ConvGradient<T>::ConvGradient(const ConvShape& shape, const T* x, const T* dy, T
   }
   source_starts_.push_back(static_cast<std::int32_t>(sources_.size()));
   starts_.push_back(static_cast<std::int32_t>(entries_.size()));
-  scratch_elements_ = kernels_->gradient_scratch(most_sources, rows_);
 }
 
 template <class T>
-void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
+void ConvGradient<T>::run_task(std::int64_t task, T* partial, T* scratch) const {
   const std::int64_t column = task % parts_.column_parts * parts_.column_part;
   task /= parts_.column_parts;
   const std::int64_t group = task % shape_.groups, split = task / shape_.groups;
@@ -154,8 +200,7 @@ void ConvGradient<T>::run_task(std::int64_t task, T* partial) const {
   g.channels = shape_.group_channels();
   g.n = columns;
   g.stop = &interrupted;
-  g.scratch =
-      static_cast<T*>(thread_scratch(static_cast<std::size_t>(scratch_elements_) * sizeof(T)));
+  g.scratch = scratch;
   const std::int64_t first = split * parts_.batches_per_split * parts_.images;
   const std::int64_t last =
       std::min(shape_.batch(), first + parts_.batches_per_split * parts_.images);
@@ -181,10 +226,10 @@ void ConvGradient<T>::run() {
     if (dbias_ != nullptr) std::fill(dbias_, dbias_ + shape_.filters, T(0));
     return;
   }
-  T* partial = parts_.splits > 1 ? workspace_ : nullptr;
-  const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
-  parallel_for(parts_.splits * shape_.groups * parts_.column_parts, threads,
-               [&](std::int64_t task, int) { run_task(task, partial); });
+  T* partial = parts_.splits > 1 ? memory_.partial : nullptr;
+  parallel_for(parts_.tasks(shape_), threads_, [&](std::int64_t task, int thread) {
+    run_task(task, partial, memory_.scratch.of(thread));
+  });
   if (parts_.splits == 1) return;
   sum_parts(partial, parts_.splits, parts_.partial_elements, size, dkernel_);
   if (dbias_ != nullptr)

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
 #include "ops/conv.h"
@@ -76,7 +75,7 @@ void Planes<T>::fill(const T* image, std::int64_t first_row, std::int64_t rows, 
 
 template <class T>
 PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T* y,
-                          const ConvExtras<T>& extras)
+                          const ConvExtras<T>& extras, int threads)
     : kernels_(kernels<T>().conv),
       shape_(shape),
       planes_(shape),
@@ -84,7 +83,26 @@ PlanarConv<T>::PlanarConv(const ConvShape& shape, const T* x, const T* kernel, T
       kernel_(kernel),
       y_(y),
       extras_(extras),
-      packed_(whole_vectors(kernels_->packed_elements(1, planes_.k(), shape.filters))) {}
+      packed_(whole_vectors(kernels_->packed_elements(1, planes_.k(), shape.filters))),
+      threads_(shape.flops() < kSerialFlops ? 1 : threads),
+      part_(shape.window.h.out) {
+  // Images are tasks; few images are cut into bands of rows, unless moments are asked for.
+  const std::int64_t rows = shape.window.h.out, batch = shape.batch();
+  if (extras.moments == nullptr && batch < 4 * threads_) {
+    part_ = std::max(ceil_div(rows, ceil_div(4 * threads_, std::max<std::int64_t>(batch, 1))),
+                     std::min<std::int64_t>(rows, 4));
+  }
+  parts_ = rows > 0 ? ceil_div(rows, part_) : 0;
+}
+
+template <class T>
+std::size_t PlanarConv<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  workspace_ = reinterpret_cast<T*>(pieces.take<std::byte>(
+      extras_.keeps_weights ? 0 : static_cast<std::int64_t>(packed_bytes())));
+  scratch_.take(pieces, threads_, shape_.batch() * parts_, planes_.elements());
+  return pieces.bytes();
+}
 
 // The weights, then a normalisation.
 template <class T>
@@ -127,19 +145,10 @@ void PlanarConv<T>::run() {
   const T* packed = weights.data();
   const T* bias = FoldedNorm<T>(extras_, filters).bias(packed + packed_);
   place_residual(extras_, batch * shape_.places() * filters, y_);
-  const int threads = shape_.flops() < kSerialFlops ? 1 : num_threads();
-  // Images are tasks; few images are cut into bands of rows, unless moments are asked for.
-  std::int64_t part = rows;
-  if (extras_.moments == nullptr && batch < 4 * threads) {
-    part = std::max(ceil_div(rows, ceil_div(4 * threads, std::max<std::int64_t>(batch, 1))),
-                    std::min<std::int64_t>(rows, 4));
-  }
-  const std::int64_t parts = rows > 0 ? ceil_div(rows, part) : 0;
-  parallel_for(batch * parts, threads, [&](std::int64_t task, int) {
-    const std::int64_t image = task / parts, first = task % parts * part,
-                       last = std::min(rows, first + part);
-    T* planes =
-        static_cast<T*>(thread_scratch(static_cast<std::size_t>(planes_.elements()) * sizeof(T)));
+  parallel_for(batch * parts_, threads_, [&](std::int64_t task, int thread) {
+    const std::int64_t image = task / parts_, first = task % parts_ * part_,
+                       last = std::min(rows, first + part_);
+    T* planes = scratch_.of(thread);
     for (std::int64_t row = first; row < last && !interrupted(); row += planes_.band()) {
       const std::int64_t band = std::min(planes_.band(), last - row),
                          at = (image * shape_.places() + row * columns) * filters;
@@ -155,7 +164,7 @@ void PlanarConv<T>::run() {
 
 template <class T>
 PlanarGradient<T>::PlanarGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel,
-                                  T* dbias)
+                                  T* dbias, int threads)
     : kernels_(kernels<T>().conv),
       shape_(shape),
       planes_(shape),
@@ -166,7 +175,8 @@ PlanarGradient<T>::PlanarGradient(const ConvShape& shape, const T* x, const T* d
       parts_(shape.flops() < 4.0 * kSerialFlops
                  ? 1
                  : std::clamp<std::int64_t>(shape.batch(), 1, kMostParts)),
-      partial_elements_(whole_vectors(planes_.k() * shape.filters) + whole_vectors(shape.filters)) {
+      partial_elements_(whole_vectors(planes_.k() * shape.filters) + whole_vectors(shape.filters)),
+      threads_(static_cast<int>(std::min<std::int64_t>(threads, parts_))) {
   // The values of a window are the rows of the product, in tiles that are as equal as can be; the
   // rows of dy take the part of the taps, and their pixels that of the channels.
   const std::int64_t k = planes_.k(), most = kernels_->tile_rows, rows = planes_.band();
@@ -185,16 +195,13 @@ PlanarGradient<T>::PlanarGradient(const ConvShape& shape, const T* x, const T* d
 }
 
 template <class T>
-void PlanarGradient<T>::run_part(std::int64_t part, T* partial) const {
+void PlanarGradient<T>::run_part(std::int64_t part, T* partial, T* planes) const {
   const WindowAxis h = shape_.window.h, w = shape_.window.w;
   const std::int64_t filters = shape_.filters, size = planes_.k() * filters, band = planes_.band();
   T* dkernel = partial == nullptr ? dkernel_ : partial + part * partial_elements_;
   T* dbias = partial == nullptr ? dbias_ : dkernel + whole_vectors(size);
   const std::int64_t images = ceil_div(shape_.batch(), parts_);
   const std::int64_t first = part * images, last = std::min(shape_.batch(), first + images);
-  const std::int64_t packed = kernels_->packed_elements(band, w.out, filters);
-  T* planes = static_cast<T*>(
-      thread_scratch(static_cast<std::size_t>(planes_.elements() + packed) * sizeof(T)));
   const GemmEpilogue<T> plain;
   TapProduct<T> product{};
   product.x = planes;
@@ -231,8 +238,13 @@ void PlanarGradient<T>::run_part(std::int64_t part, T* partial) const {
 }
 
 template <class T>
-std::size_t PlanarGradient<T>::workspace_bytes() const {
-  return parts_ > 1 ? static_cast<std::size_t>(parts_ * partial_elements_) * sizeof(T) : 0;
+std::size_t PlanarGradient<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  partial_ = pieces.take<T>(parts_ > 1 ? parts_ * partial_elements_ : 0);
+  const std::int64_t packed =
+      kernels_->packed_elements(planes_.band(), shape_.window.w.out, shape_.filters);
+  scratch_.take(pieces, threads_, parts_, planes_.elements() + packed);
+  return pieces.bytes();
 }
 
 template <class T>
@@ -243,9 +255,10 @@ void PlanarGradient<T>::run() {
     if (dbias_ != nullptr) std::fill(dbias_, dbias_ + filters, T(0));
     return;
   }
-  T* partial = parts_ == 1 ? nullptr : workspace_;
-  parallel_for(parts_, parts_ == 1 ? 1 : num_threads(),
-               [&](std::int64_t part, int) { run_part(part, partial); });
+  T* partial = parts_ == 1 ? nullptr : partial_;
+  parallel_for(parts_, threads_, [&](std::int64_t part, int thread) {
+    run_part(part, partial, scratch_.of(thread));
+  });
   if (parts_ == 1) return;
   sum_parts(partial, parts_, partial_elements_, size, dkernel_);
   if (dbias_ != nullptr)

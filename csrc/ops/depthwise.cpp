@@ -4,7 +4,6 @@
 #include <cstring>
 #include <numeric>
 
-#include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
@@ -86,7 +85,7 @@ DepthwiseGeometry::Axis DepthwiseGeometry::make_axis(const WindowAxis& a, Target
 // Places of one phase follow each other in steps of place_step; those with the same taps, each
 // neighbour_step further on in the source, make a run.
 void DepthwiseGeometry::make_runs() {
-  const std::vector<Place>& places = columns_.places;
+  const Table<Place>& places = columns_.places;
   const auto count = static_cast<std::int64_t>(places.size());
   for (std::int64_t phase = 0; phase < std::min(columns_.place_step, count); ++phase) {
     std::int64_t next = -1;  // where the source of the run's next pixel must begin
@@ -142,7 +141,7 @@ std::int64_t DepthwiseGeometry::group_size(std::int64_t o, std::int64_t end) con
 }
 
 DepthwiseGeometry::Piece DepthwiseGeometry::piece(std::int64_t o,
-                                                  const std::vector<DepthwiseRun>& runs) const {
+                                                  const Table<DepthwiseRun>& runs) const {
   const Place& place = rows_.places[static_cast<std::size_t>(o)];
   Piece piece;
   piece.o = o;
@@ -199,6 +198,11 @@ std::int64_t task_rows(const DepthwiseGeometry& geometry) {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(kTaskTime / std::max(row, 1.0)));
 }
 
+// At most so many rows of x meet `rows` neighbouring ones of y.
+std::int64_t rows_met(const WindowAxis& h, std::int64_t rows) {
+  return std::clamp<std::int64_t>((rows - 1) * h.stride + h.span(), 0, h.in);
+}
+
 // Calls f(image, rows) for the bands that target rows [begin, end) of all images consist of.
 template <class F>
 void for_each_band(std::int64_t begin, std::int64_t end, std::int64_t height, std::int64_t most,
@@ -216,7 +220,7 @@ void for_each_band(std::int64_t begin, std::int64_t end, std::int64_t height, st
 template <class T>
 DepthwiseCorrelation<T>::DepthwiseCorrelation(const Window& window, std::int64_t multiplier,
                                               DepthwiseGeometry::Target target,
-                                              const GemmEpilogue<T>& epilogue)
+                                              const GemmEpilogue<T>& epilogue, int threads)
     : kernels_(&kernels<T>()),
       geometry_(window, window.channels * multiplier, target,
                 streams<T>(window, multiplier, epilogue)),
@@ -227,13 +231,25 @@ DepthwiseCorrelation<T>::DepthwiseCorrelation(const Window& window, std::int64_t
       expands_(multiplier > 1 && target == DepthwiseGeometry::Target::kOutput),
       contracts_(multiplier > 1 && target == DepthwiseGeometry::Target::kInput),
       chunk_(task_rows<T>(geometry_)),
-      threads_(threads_for(static_cast<double>(geometry_.products() * images_) * kProductTime<T>)) {
+      threads_(std::min(threads, threads_for(static_cast<double>(geometry_.products() * images_) *
+                                             kProductTime<T>))) {
   if (multiplier == 1) return;
   const std::int64_t stride = expands_ ? window.h.stride : 1;
   const std::int64_t bytes = (expands_ ? geometry_.source_row() : geometry_.target_row()) *
                              static_cast<std::int64_t>(sizeof(T));
   const std::int64_t fitting = (kBandBytes / bytes - (expands_ ? window.h.span() : 0)) / stride;
   chunk_ = std::max<std::int64_t>(1, std::min(chunk_, fitting));
+  const std::int64_t rows = std::min(chunk_, geometry_.height());
+  band_elements_ =
+      expands_ ? rows_met(window.h, rows) * geometry_.source_row() : rows * geometry_.target_row();
+}
+
+template <class T>
+std::size_t DepthwiseCorrelation<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  scratch_.take(pieces, threads_, chunk_count(images_ * geometry_.height(), chunk_),
+                band_elements_);
+  return pieces.bytes();
 }
 
 // What remains of the epilogue, for n elements of the target that are still in cache.
@@ -247,7 +263,7 @@ void DepthwiseCorrelation<T>::finish(T* rows, std::int64_t offset, std::int64_t 
 
 template <class T>
 void DepthwiseCorrelation<T>::band(const T* source, const T* kernel, T* target, std::int64_t image,
-                                   DepthwiseGeometry::Band rows) const {
+                                   DepthwiseGeometry::Band rows, T* scratch) const {
   const std::int64_t target_row = geometry_.target_row(), source_row = geometry_.source_row();
   const std::int64_t offset = (image * geometry_.height() + rows.begin) * target_row;
   const std::int64_t count = rows.end - rows.begin;
@@ -257,13 +273,12 @@ void DepthwiseCorrelation<T>::band(const T* source, const T* kernel, T* target, 
   if (expands_) {
     const DepthwiseGeometry::Band met = geometry_.source_rows(rows);
     const std::int64_t n = (met.end - met.begin) * source_row;
-    T* expanded = static_cast<T*>(thread_scratch(static_cast<std::size_t>(n) * sizeof(T)));
     const T* first = source + (image * source_height_ + met.begin) * (source_row / multiplier_);
-    kernels_->depthwise->expand(first, expanded, n / multiplier_, multiplier_);
-    from = expanded;
+    kernels_->depthwise->expand(first, scratch, n / multiplier_, multiplier_);
+    from = scratch;
     origin = met.begin * source_row;
   } else if (contracts_) {
-    to = static_cast<T*>(thread_scratch(static_cast<std::size_t>(count * target_row) * sizeof(T)));
+    to = scratch;
   }
   geometry_.for_each_piece(rows, [&](const DepthwiseGeometry::Piece& piece) {
     kernels_->depthwise->correlate(piece.row,
@@ -281,16 +296,17 @@ void DepthwiseCorrelation<T>::band(const T* source, const T* kernel, T* target, 
 template <class T>
 void DepthwiseCorrelation<T>::run(const T* source, const T* kernel, T* target) const {
   const std::int64_t total = images_ * geometry_.height();
-  for_each_chunk(total, chunk_, threads_, [&](std::int64_t begin, std::int64_t rows) {
+  for_each_chunk(total, chunk_, threads_, [&](std::int64_t begin, std::int64_t rows, int thread) {
     for_each_band(begin, begin + rows, geometry_.height(), chunk_,
                   [&](std::int64_t image, DepthwiseGeometry::Band of_image) {
-                    band(source, kernel, target, image, of_image);
+                    band(source, kernel, target, image, of_image, scratch_.of(thread));
                   });
   });
 }
 
 template <class T>
-DepthwiseBackwardKernel<T>::DepthwiseBackwardKernel(const Window& window, std::int64_t multiplier)
+DepthwiseBackwardKernel<T>::DepthwiseBackwardKernel(const Window& window, std::int64_t multiplier,
+                                                    int threads)
     : kernels_(&kernels<T>()),
       geometry_(window, window.channels * multiplier, DepthwiseGeometry::Target::kOutput,
                 streams<T>(window, multiplier)),
@@ -299,7 +315,7 @@ DepthwiseBackwardKernel<T>::DepthwiseBackwardKernel(const Window& window, std::i
       source_height_(window.h.in),
       kernel_size_(window.h.window * window.w.window * window.channels * multiplier) {
   const double time = static_cast<double>(geometry_.products() * images_) * kProductTime<T>;
-  threads_ = threads_for(time);
+  threads_ = std::min(threads, threads_for(time));
   const std::int64_t total = std::max<std::int64_t>(images_ * geometry_.height(), 1);
   const auto wanted = static_cast<std::int64_t>(std::min(time / kTaskTime, double{kMaxParts}));
   parts_ = std::max<std::int64_t>(1, std::min(wanted, total));
@@ -307,12 +323,23 @@ DepthwiseBackwardKernel<T>::DepthwiseBackwardKernel(const Window& window, std::i
   band_ = multiplier == 1
               ? geometry_.height()
               : std::max<std::int64_t>(1, (kBandBytes / bytes - window.h.span()) / window.h.stride);
-  if (parts_ > 1) partial_.resize(static_cast<std::size_t>(parts_ * kernel_size_));
+  if (multiplier > 1) {
+    const std::int64_t rows = std::min(band_, geometry_.height());
+    band_elements_ = rows_met(window.h, rows) * geometry_.source_row();
+  }
+}
+
+template <class T>
+std::size_t DepthwiseBackwardKernel<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  scratch_.take(pieces, threads_, parts_, band_elements_);
+  partial_ = pieces.take<T>(parts_ > 1 ? parts_ * kernel_size_ : 0);
+  return pieces.bytes();
 }
 
 template <class T>
 void DepthwiseBackwardKernel<T>::part(const T* x, const T* dy, std::int64_t begin, std::int64_t end,
-                                      T* sums) const {
+                                      T* sums, T* expanded) const {
   const std::int64_t y_row = geometry_.target_row(), x_row = geometry_.source_row();
   std::fill(sums, sums + kernel_size_, T(0));
   for_each_band(
@@ -322,7 +349,6 @@ void DepthwiseBackwardKernel<T>::part(const T* x, const T* dy, std::int64_t begi
         if (multiplier_ > 1) {
           const DepthwiseGeometry::Band met = geometry_.source_rows(rows);
           const std::int64_t n = (met.end - met.begin) * x_row;
-          T* expanded = static_cast<T*>(thread_scratch(static_cast<std::size_t>(n) * sizeof(T)));
           const T* first = x + (image * source_height_ + met.begin) * (x_row / multiplier_);
           kernels_->depthwise->expand(first, expanded, n / multiplier_, multiplier_);
           from = expanded;
@@ -338,14 +364,14 @@ void DepthwiseBackwardKernel<T>::part(const T* x, const T* dy, std::int64_t begi
 }
 
 template <class T>
-void DepthwiseBackwardKernel<T>::run(const T* x, const T* dy, T* dkernel) {
+void DepthwiseBackwardKernel<T>::run(const T* x, const T* dy, T* dkernel) const {
   const std::int64_t total = images_ * geometry_.height();
-  if (parts_ == 1) return part(x, dy, 0, total, dkernel);
-  parallel_for(parts_, threads_, [&](std::int64_t task, int) {
-    part(x, dy, task * total / parts_, (task + 1) * total / parts_,
-         partial_.data() + task * kernel_size_);
+  if (parts_ == 1) return part(x, dy, 0, total, dkernel, scratch_.of(0));
+  parallel_for(parts_, threads_, [&](std::int64_t task, int thread) {
+    part(x, dy, task * total / parts_, (task + 1) * total / parts_, partial_ + task * kernel_size_,
+         scratch_.of(thread));
   });
-  kernels_->reduce->sum_rows(partial_.data(), kernel_size_, dkernel, parts_, kernel_size_, false);
+  kernels_->reduce->sum_rows(partial_, kernel_size_, dkernel, parts_, kernel_size_, false);
 }
 
 template class DepthwiseCorrelation<float>;

@@ -6,8 +6,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "core/table.h"
+#include "core/workspace.h"
 #include "kernels/depthwise_kernels.h"
 #include "kernels/kernel_table.h"
 #include "ops/window.h"
@@ -57,7 +58,7 @@ class DepthwiseGeometry {
     std::int64_t first = 0, tap = 0, taps = 0;
   };
   struct Axis {
-    std::vector<Place> places;
+    Table<Place> places;
     std::int64_t source_step = 0, tap_step = 0;  // from a tap to the next
     // From a place to the next that may meet the same taps, in the target and in the source.
     std::int64_t place_step = 0, neighbour_step = 0;
@@ -66,13 +67,13 @@ class DepthwiseGeometry {
   static Axis make_axis(const WindowAxis& axis, Target target);
   void make_runs();
   std::int64_t group_size(std::int64_t o, std::int64_t end) const;
-  Piece piece(std::int64_t o, const std::vector<DepthwiseRun>& runs) const;
+  Piece piece(std::int64_t o, const Table<DepthwiseRun>& runs) const;
   Piece columns_piece(std::int64_t o, std::int64_t group) const;
 
   Axis rows_, columns_;
   // All runs of a row; those of several pixels; and the single pixels, such as those of a border,
   // as runs of 2, 3 and 4 pixels down their columns, since a single pixel is slow work.
-  std::vector<DepthwiseRun> runs_, wide_runs_, column_runs_[kGroup - 1];
+  Table<DepthwiseRun> runs_, wide_runs_, column_runs_[kGroup - 1];
   std::int64_t channels_ = 0, kernel_width_ = 0;
   bool stream_ = false;
   std::int64_t target_row_, source_row_, products_ = 0;
@@ -84,12 +85,14 @@ template <class T>
 class DepthwiseCorrelation {
  public:
   DepthwiseCorrelation(const Window& window, std::int64_t multiplier,
-                       DepthwiseGeometry::Target target, const GemmEpilogue<T>& epilogue);
+                       DepthwiseGeometry::Target target, const GemmEpilogue<T>& epilogue,
+                       int threads);
+  std::size_t set_workspace(void* workspace);
   void run(const T* source, const T* kernel, T* target) const;
 
  private:
   void band(const T* source, const T* kernel, T* target, std::int64_t image,
-            DepthwiseGeometry::Band rows) const;
+            DepthwiseGeometry::Band rows, T* scratch) const;
   void finish(T* rows, std::int64_t offset, std::int64_t n) const;
 
   const Kernels<T>* kernels_ = nullptr;
@@ -100,6 +103,8 @@ class DepthwiseCorrelation {
   bool expands_ = false, contracts_ = false;
   std::int64_t chunk_ = 0;  // rows of a task
   int threads_ = 0;
+  std::int64_t band_elements_ = 0;  // that are expanded or contracted
+  ThreadScratch<T> scratch_;
 };
 
 // dkernel = sum over images and pixels of x dy. The rows of dy are cut into parts by the size of
@@ -107,11 +112,13 @@ class DepthwiseCorrelation {
 template <class T>
 class DepthwiseBackwardKernel {
  public:
-  DepthwiseBackwardKernel(const Window& window, std::int64_t multiplier);
-  void run(const T* x, const T* dy, T* dkernel);
+  DepthwiseBackwardKernel(const Window& window, std::int64_t multiplier, int threads);
+  std::size_t set_workspace(void* workspace);
+  void run(const T* x, const T* dy, T* dkernel) const;
 
  private:
-  void part(const T* x, const T* dy, std::int64_t begin, std::int64_t end, T* sums) const;
+  void part(const T* x, const T* dy, std::int64_t begin, std::int64_t end, T* sums,
+            T* expanded) const;
 
   const Kernels<T>* kernels_ = nullptr;
   DepthwiseGeometry geometry_;
@@ -120,7 +127,9 @@ class DepthwiseBackwardKernel {
   std::int64_t band_ = 0;  // rows of x that are expanded at a time
   std::int64_t parts_ = 0;
   int threads_ = 0;
-  std::vector<T> partial_;  // [parts, kernel], unless there is one part
+  std::int64_t band_elements_ = 0;  // that are expanded
+  ThreadScratch<T> scratch_;
+  T* partial_ = nullptr;  // [parts, kernel], unless there is one part
 };
 
 extern template class DepthwiseCorrelation<float>;

@@ -39,18 +39,24 @@ void fold_block(const X* x, std::int64_t ldx, std::int64_t rows, std::int64_t co
 template <class Fold>
 FoldOp<Fold>::FoldOp(const std::string& name, const std::vector<std::int64_t>& shape,
                      const std::vector<std::int64_t>& axes)
-    : passes_(name, shape, axes), partial_(static_cast<std::size_t>(passes_.partials)) {
+    : passes_(name, shape, axes) {}
+
+template <class Fold>
+std::size_t FoldOp<Fold>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
   const std::size_t count = passes_.passes.size();
+  std::int64_t sizes[2] = {};
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + 1 == count && std::is_same_v<Element, Result>) continue;  // into y itself
-    auto& results = between_[i % 2];
-    const auto size = static_cast<std::size_t>(passes_.passes[i].outer * passes_.passes[i].inner);
-    results.resize(std::max(results.size(), size));
+    if (i + 1 == count && std::is_same_v<Element, Result>) continue;
+    sizes[i % 2] = std::max(sizes[i % 2], passes_.passes[i].outer * passes_.passes[i].inner);
   }
+  for (std::size_t i = 0; i < 2; ++i) between_[i] = pieces.take<Result>(sizes[i]);
+  partial_ = pieces.take<Result>(passes_.partials);
+  return pieces.bytes();
 }
 
 template <class Fold>
-void FoldOp<Fold>::run(const Element* x, Element* y) {
+void FoldOp<Fold>::run(const Element* x, Element* y) const {
   constexpr bool kSame = std::is_same_v<Element, Result>;
   const std::int64_t size = passes_.output_size;
   if (size == 0) return;
@@ -65,11 +71,11 @@ void FoldOp<Fold>::run(const Element* x, Element* y) {
     if constexpr (kSame) {
       if (i + 1 == count) return y;
     }
-    return between_[i % 2].data();
+    return between_[i % 2];
   };
-  run_pass(passes_.passes[0], x, partial_.data(), target(0), fold);
+  run_pass(passes_.passes[0], x, partial_, target(0), fold);
   for (std::size_t i = 1; i < count; ++i)
-    run_pass(passes_.passes[i], target(i - 1), partial_.data(), target(i), fold);
+    run_pass(passes_.passes[i], target(i - 1), partial_, target(i), fold);
   if constexpr (!kSame) {
     const Result* const result = target(count - 1);
     for (std::int64_t i = 0; i < size; ++i) y[i] = static_cast<Element>(result[i]);

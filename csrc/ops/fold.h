@@ -82,15 +82,17 @@ class FoldOp {
          const std::vector<std::int64_t>& axes);
 
   const ReducePasses& passes() const { return passes_; }
+  std::size_t set_workspace(void* workspace);
 
   // y does not overlap x.
-  void run(const Element* x, Element* y);
+  void run(const Element* x, Element* y) const;
 
  private:
   using Result = typename Fold::Result;
 
   ReducePasses passes_;
-  std::vector<Result> between_[2], partial_;
+  Result* between_[2] = {};  // results of passes, but for the last where it gives y itself
+  Result* partial_ = nullptr;
 };
 
 }  // namespace dlnative

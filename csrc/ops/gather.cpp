@@ -21,19 +21,45 @@ std::int64_t item_size(SourceType type) {
   return sizes[static_cast<int>(type)];
 }
 
-// Copies one row of any strides into `out`, contiguous.
-void pack_row(const RowSource& source, const char* row, std::size_t axis, std::int64_t item,
-              char*& out) {
-  const std::int64_t n = source.inner_shape[axis];
-  const std::int64_t stride = source.inner_strides[axis];
-  if (axis + 1 < source.inner_shape.size()) {
-    for (std::int64_t i = 0; i < n; ++i) pack_row(source, row + i * stride, axis + 1, item, out);
-    return;
+// Makes a row of any strides contiguous, some KB at a time on the stack, and converts it.
+template <class T>
+class RowConverter {
+ public:
+  RowConverter(const RowSource& source, ConvertKernel<T> convert, std::int64_t item, T* to)
+      : source_(source), convert_(convert), item_(item), most_(kBytes / item), to_(to) {}
+
+  void run(const char* row) {
+    take(row, 0);
+    flush();
   }
-  for (std::int64_t i = 0; i < n; ++i, out += item) {
-    std::memcpy(out, row + i * stride, static_cast<std::size_t>(item));
+
+ private:
+  static constexpr std::int64_t kBytes = 4096;
+
+  void take(const char* row, std::size_t axis) {
+    const std::int64_t n = source_.inner_shape[axis], stride = source_.inner_strides[axis];
+    if (axis + 1 < source_.inner_shape.size()) {
+      for (std::int64_t i = 0; i < n; ++i) take(row + i * stride, axis + 1);
+      return;
+    }
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::memcpy(packed_ + count_ * item_, row + i * stride, static_cast<std::size_t>(item_));
+      if (++count_ == most_) flush();
+    }
   }
-}
+
+  void flush() {
+    if (count_ > 0) convert_(packed_, to_, count_);
+    to_ += count_;
+    count_ = 0;
+  }
+
+  const RowSource& source_;
+  ConvertKernel<T> convert_;
+  std::int64_t item_ = 0, most_ = 0, count_ = 0;
+  T* to_ = nullptr;
+  alignas(kAlignment) char packed_[kBytes];
+};
 
 // Rows of up to so many values are copied in a loop: cheaper than the call of a kernel.
 constexpr std::int64_t kShortRow = 16;
@@ -120,14 +146,12 @@ void gather(const RowSource& source, ConvertKernel<T> convert, const std::int64_
     for (std::int64_t r = begin; r < end; ++r) {
       const std::int64_t index = indices != nullptr ? indices[r] : first + r;
       const char* row = source.data + index * source.row_stride;
-      if (!source.contiguous) {
-        char* packed =
-            static_cast<char*>(thread_scratch(static_cast<std::size_t>(row_elements * item)));
-        char* end_of_row = packed;
-        pack_row(source, row, 0, item, end_of_row);
-        row = packed;
+      T* const to = target + r * row_elements;
+      if (source.contiguous) {
+        convert(row, to, row_elements);
+      } else {
+        RowConverter<T>(source, convert, item, to).run(row);
       }
-      convert(row, target + r * row_elements, row_elements);
     }
   };
   const std::int64_t per_task =

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "core/aligned.h"
 #include "core/interrupt.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
@@ -63,12 +62,14 @@ std::int64_t bytes_of_b(const GemmBlock<T>& g) {
 }  // namespace
 
 template <class T>
-Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, bool may_pack_b)
+Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, int threads,
+              bool may_pack_b)
     : kernels_(kernels<T>().gemm), block_(block), epilogue_(epilogue), may_pack_b_(may_pack_b) {
   block_.in_order = !may_pack_b && block.m <= kernels_->mr && block.n > kernels_->nr &&
                     block.cs_b == 1 && block.rs_b == block.n &&
                     bytes_of_b(block) > (block.m <= 2 ? kL2B : kL3B);
   block_.stop = &interrupted;
+  plan(threads);
 }
 
 template <class T>
@@ -105,12 +106,18 @@ void Gemm<T>::plan(int threads) {
   }
   row_tasks_ = rows_ > 0 ? ceil_div(block_.m, rows_) : 0;
   column_tasks_ = columns_ > 0 ? ceil_div(block_.n, columns_) : 0;
-  scratch_bytes_ =
-      static_cast<std::size_t>(kernels_->scratch_elements(rows_, columns_, block_.k)) * sizeof(T);
 }
 
 template <class T>
-void Gemm<T>::run_task(std::int64_t task) const {
+std::size_t Gemm<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  scratch_.take(pieces, threads_, row_tasks_ * column_tasks_,
+                kernels_->scratch_elements(rows_, columns_, block_.k));
+  return pieces.bytes();
+}
+
+template <class T>
+void Gemm<T>::run_task(std::int64_t task, int thread) const {
   const std::int64_t i = task / column_tasks_ * rows_, j = task % column_tasks_ * columns_;
   GemmBlock<T> part = block_;
   const GemmEpilogue<T> epilogue =
@@ -122,21 +129,21 @@ void Gemm<T>::run_task(std::int64_t task) const {
   part.m = std::min(rows_, part.m - i);
   part.n = std::min(columns_, part.n - j);
   part.epilogue = &epilogue;
-  part.scratch = static_cast<T*>(thread_scratch(scratch_bytes_));
+  part.scratch = scratch_.of(thread);
   kernels_->block(part);
 }
 
 template <class T>
 void Gemm<T>::run(const T* packed_b) {
   block_.packed_b = packed_b;
-  if (threads_ != num_threads()) plan(num_threads());
   const std::int64_t tasks = row_tasks_ * column_tasks_;
   if (tasks == 1) {
     block_.epilogue = &epilogue_;
-    block_.scratch = static_cast<T*>(thread_scratch(scratch_bytes_));
+    block_.scratch = scratch_.of(0);
     kernels_->block(block_);
   } else {
-    parallel_for(tasks, threads_, [this](std::int64_t task, int) { run_task(task); });
+    parallel_for(tasks, threads_,
+                 [this](std::int64_t task, int thread) { run_task(task, thread); });
   }
 }
 
@@ -146,18 +153,6 @@ void Gemm<T>::run_on(const T* a, const T* b, T* c) {
   block_.b = b;
   block_.c = c;
   run();
-}
-
-template <class T>
-void Gemm<T>::run_whole_on(const T* a, const T* b, T* c) const {
-  GemmBlock<T> whole = block_;
-  whole.a = a;
-  whole.b = b;
-  whole.c = c;
-  whole.epilogue = &epilogue_;
-  const std::int64_t elements = kernels_->scratch_elements(whole.m, whole.n, whole.k);
-  whole.scratch = static_cast<T*>(thread_scratch(static_cast<std::size_t>(elements) * sizeof(T)));
-  kernels_->block(whole);
 }
 
 template <class T>
@@ -173,8 +168,8 @@ void Gemm<T>::pack(T* packed) const {
 }
 
 template <class T>
-PackedGemm<T>::PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue)
-    : gemm_(block, epilogue, true) {
+PackedGemm<T>::PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, int threads)
+    : gemm_(block, epilogue, threads, true) {
   std::string key = "gemm";
   append_to_key(key, kernels<T>().gemm);
   append_to_key(key, block.b);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/workspace.h"
 #include "kernels/kernel_table.h"
 #include "ops/packed_weights.h"
 
@@ -22,33 +23,35 @@ GemmEpilogue<T> epilogue_of_part(GemmEpilogue<T> whole, std::int64_t column, std
 }
 
 // A product with fixed addresses, planned once and run any number of times. C is cut into tasks for
-// the number of threads at hand; its bits do not depend on the cut (see GemmBlock).
+// a number of threads; its bits do not depend on the cut (see GemmBlock).
 template <class T>
 class Gemm {
  public:
   // The fields of `block` but scratch and epilogue, and what happens to C afterwards.
   // `may_pack_b`: the sums are those with a packed B, which is then not read in order.
-  Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, bool may_pack_b = false);
+  Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, int threads,
+       bool may_pack_b = false);
+  std::size_t set_workspace(void* workspace);
 
   // `packed_b`: B as `pack` has left it, or null.
   void run(const T* packed_b = nullptr);
-  // The same of other arrays, over threads or whole on the caller's.
+  // The same of other arrays.
   void run_on(const T* a, const T* b, T* c);
-  void run_whole_on(const T* a, const T* b, T* c) const;
+  const GemmBlock<T>& block() const { return block_; }
   std::size_t packed_bytes() const;
   void pack(T* packed) const;
 
  private:
   void plan(int threads);
-  void run_task(std::int64_t task) const;
+  void run_task(std::int64_t task, int thread) const;
 
   const GemmKernels<T>* kernels_ = nullptr;
   GemmBlock<T> block_;
   GemmEpilogue<T> epilogue_;
-  int threads_ = 0;                      // the number that the plan is for
+  int threads_ = 0;
   std::int64_t rows_ = 0, columns_ = 0;  // of C per task
   std::int64_t row_tasks_ = 0, column_tasks_ = 0;
-  std::size_t scratch_bytes_ = 0;  // per task
+  ThreadScratch<T> scratch_;
   bool may_pack_b_ = false;
 };
 
@@ -58,7 +61,8 @@ class Gemm {
 template <class T>
 class PackedGemm {
  public:
-  PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue);
+  PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, int threads);
+  std::size_t set_workspace(void* workspace) { return gemm_.set_workspace(workspace); }
 
   // Not for a B that fits L1, nor for one that comes from memory in either form.
   static bool pays(const GemmBlock<T>& block);

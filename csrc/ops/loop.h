@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/table.h"
 #include "ops/map.h"
 #include "ops/reduce.h"
 
@@ -149,22 +150,22 @@ class LoopPass {
   std::int64_t task_ = 0;
   int threads_ = 1;  // that are worth waking
 
-  std::vector<Line> lines_;
-  std::vector<Line> uniform_;  // of scalars alone: once per task, with n = 1
-  std::vector<Copy> copies_;   // at the end of a piece
-  std::vector<Moving> fixed_, moving_;
-  std::vector<Stream> streams_;  // the arrays of moving_, each once, or none
-  std::vector<Kept> kept_;
-  std::vector<Staged> staged_;
-  std::vector<Spread> row_inputs_, column_inputs_;
+  Table<Line> lines_;
+  Table<Line> uniform_;  // of scalars alone: once per task, with n = 1
+  Table<Copy> copies_;   // at the end of a piece
+  Table<Moving> fixed_, moving_;
+  Table<Stream> streams_;  // the arrays of moving_, each once, or none
+  Table<Kept> kept_;
+  Table<Staged> staged_;
+  Table<Spread> row_inputs_, column_inputs_;
 
-  std::vector<ReducePasses::Pass> pass_;  // the one pass of the reductions, or none
-  std::vector<Reduced> reduced_;
+  Table<ReducePasses::Pass> pass_;  // the one pass of the reductions, or none
+  Table<Reduced> reduced_;
 
   std::size_t thread_bytes_ = 0, partial_bytes_ = 0;
   char* workspace_ = nullptr;  // partial results, then a part for each thread
   int parts_ = 0;
-  std::vector<Frame> whole_;  // where all of the domain is one piece: its addresses
+  Table<Frame> whole_;  // where all of the domain is one piece: its addresses
 };
 
 class LoopOp {
@@ -177,7 +178,7 @@ class LoopOp {
   void run() const;
 
  private:
-  std::vector<LoopPass> passes_;  // stores in the last: it may overwrite inputs
+  Table<LoopPass> passes_;  // stores in the last: it may overwrite inputs
 };
 
 }  // namespace dlnative

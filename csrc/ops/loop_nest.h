@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/table.h"
+
 namespace dlnative {
 
 class LoopNest {
@@ -25,7 +27,7 @@ class LoopNest {
 
   LoopNest() = default;
   // Outermost first, at most kMaxRank axes.
-  explicit LoopNest(std::vector<Axis> axes) : axes_(std::move(axes)) {
+  explicit LoopNest(Table<Axis> axes) : axes_(std::move(axes)) {
     for (const Axis& axis : axes_) size_ *= axis.size;
   }
 
@@ -70,7 +72,7 @@ class LoopNest {
     }
   }
 
-  std::vector<Axis> axes_;
+  Table<Axis> axes_;
   std::int64_t size_ = 1;
 };
 

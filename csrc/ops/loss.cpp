@@ -29,7 +29,14 @@ WeightedSumOp<T>::WeightedSumOp(std::int64_t n, double scale)
     : kernels_(&kernels<T>()), n_(n), scale_(scale), sum_(n, 0.25) {}
 
 template <class T>
-void WeightedSumOp<T>::run(const T* losses, const T* weight, T* total) {
+std::size_t WeightedSumOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  take(pieces);
+  return pieces.bytes();
+}
+
+template <class T>
+void WeightedSumOp<T>::run(const T* losses, const T* weight, T* total) const {
   const ReduceKernels<T>& reduce = *kernels_->reduce;
   const double sum = sum_.run([&](std::int64_t begin, std::int64_t size) {
     return weight != nullptr ? reduce.dot(losses + begin, weight + begin, size)
@@ -112,16 +119,23 @@ LossWithGradientOp<T>::LossWithGradientOp(Loss loss, std::int64_t rows, std::int
                                           double label_smoothing, double scale)
     : LossOp<T>(loss, rows, cols, label_smoothing),
       scale_(static_cast<T>(scale)),
-      weighted_sum_(rows, scale),
-      losses_(static_cast<std::size_t>(rows) * sizeof(T)) {}
+      weighted_sum_(rows, scale) {}
+
+template <class T>
+std::size_t LossWithGradientOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  losses_ = pieces.take<T>(this->rows_);
+  weighted_sum_.take(pieces);
+  return pieces.bytes();
+}
 
 template <class T>
 void LossWithGradientOp<T>::run(const T* pred, const void* labels, const T* weight, T* total,
-                                T* dpred) {
+                                T* dpred) const {
   LossArgs<T> all = this->args(pred, labels);
   all.weight = weight;
   all.dloss_scalar = scale_;
-  all.losses = reinterpret_cast<T*>(losses_.data());
+  all.losses = losses_;
   all.dpred = dpred;
   this->run_chunks(all);
   weighted_sum_.run(all.losses, weight, total);

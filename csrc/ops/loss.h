@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "core/aligned.h"
 #include "kernels/kernel_table.h"
 #include "ops/chunks.h"
 
@@ -18,8 +17,10 @@ template <class T>
 class WeightedSumOp {
  public:
   explicit WeightedSumOp(std::int64_t n, double scale);
+  void take(WorkspacePieces& pieces) { sum_.take(pieces); }  // for `run`
+  std::size_t set_workspace(void* workspace);
   // weight may be null: every value counts once.
-  void run(const T* losses, const T* weight, T* total);
+  void run(const T* losses, const T* weight, T* total) const;
   // dlosses[i] = dtotal * scale * weight[i]; dlosses may be losses or weight.
   void backward(const T* dtotal, const T* weight, T* dlosses) const;
 
@@ -61,13 +62,14 @@ class LossWithGradientOp : private LossOp<T> {
  public:
   LossWithGradientOp(Loss loss, std::int64_t rows, std::int64_t cols, double label_smoothing,
                      double scale);
+  std::size_t set_workspace(void* workspace);
   // weight may be null; dpred may be pred.
-  void run(const T* pred, const void* labels, const T* weight, T* total, T* dpred);
+  void run(const T* pred, const void* labels, const T* weight, T* total, T* dpred) const;
 
  private:
   T scale_{};
   WeightedSumOp<T> weighted_sum_;
-  AlignedBuffer losses_;
+  T* losses_ = nullptr;
 };
 
 extern template class WeightedSumOp<float>;

@@ -6,6 +6,7 @@
 
 #include "core/checks.h"
 #include "core/parallel.h"
+#include "dispatch/dispatch.h"
 #include "ops/chunks.h"
 
 namespace dlnative {
@@ -31,13 +32,13 @@ std::int64_t aligned_size(const MatrixBatch::Shape& shape, std::size_t axis, std
   return axis < missing ? 1 : shape[axis - missing];
 }
 
-// Calls f(first, count) for groups of `total` pieces that cost this much each.
+// Calls f(first, count), or f(first, count, thread), for groups of `total` pieces that cost this
+// much each.
 template <class F>
-void for_groups(std::int64_t total, double cost, F&& f) {
+void for_groups(std::int64_t total, double cost, int threads, F&& f) {
   constexpr double kGroupFlops = kSerialFlops / 4.0;
   const auto group = static_cast<std::int64_t>(std::max(1.0, kGroupFlops / cost));
-  const int threads = static_cast<double>(total) * cost >= kSerialFlops ? num_threads() : 1;
-  for_each_chunk(total, group, threads, f);
+  for_each_chunk(total, group, static_cast<double>(total) * cost >= kSerialFlops ? threads : 1, f);
 }
 
 template <class T>
@@ -71,7 +72,7 @@ MatrixBatch::MatrixBatch(const Shape& a, const Shape& b, const Shape& c) {
   const std::size_t rank = c.size();
   check(rank <= LoopNest::kMaxRank && a.size() <= rank && b.size() <= rank, "matmul: batch axes ",
         a, " and ", b, " do not broadcast to ", c);
-  std::vector<LoopNest::Axis> axes(rank);
+  Table<LoopNest::Axis> axes(rank);
   LoopNest::Offsets steps{1, 1};
   for (std::size_t i = rank; i-- > 0;) {
     const std::int64_t size = c[i];
@@ -86,8 +87,22 @@ MatrixBatch::MatrixBatch(const Shape& a, const Shape& b, const Shape& c) {
 }
 
 template <class T>
-BatchedGemm<T>::BatchedGemm(const GemmBlock<T>& first, MatrixBatch batch)
-    : first_(first), batch_(std::move(batch)), gemm_(first, {}) {}
+BatchedGemm<T>::BatchedGemm(const GemmBlock<T>& first, MatrixBatch batch, int threads)
+    : first_(first),
+      batch_(std::move(batch)),
+      threads_(threads),
+      whole_(cost_of(first) < kSerialFlops ||
+             (cost_of(first) < kWholeFlops && batch_.size() >= 4 * threads)),
+      gemm_(first, {}, threads) {}
+
+template <class T>
+std::size_t BatchedGemm<T>::set_workspace(void* workspace) {
+  if (!whole_) return gemm_.set_workspace(workspace);
+  WorkspacePieces pieces(workspace);
+  scratch_.take(pieces, threads_, batch_.size(),
+                kernels<T>().gemm->scratch_elements(first_.m, first_.n, first_.k));
+  return pieces.bytes();
+}
 
 template <class T>
 void BatchedGemm<T>::run() {
@@ -95,14 +110,20 @@ void BatchedGemm<T>::run() {
   if (entries == 0) return;
   const std::int64_t size_a = first_.m * first_.k, size_b = first_.k * first_.n,
                      size_c = first_.m * first_.n;
-  const double cost = cost_of(first_);
-  if (cost < kSerialFlops || (cost < kWholeFlops && entries >= 4 * num_threads())) {
-    for_groups(entries, cost, [&](std::int64_t first, std::int64_t count) {
-      batch_.for_each(first, count, [&](std::int64_t entry, LoopNest::Offsets at) {
-        gemm_.run_whole_on(first_.a + at.a * size_a, first_.b + at.b * size_b,
-                           first_.c + entry * size_c);
-      });
-    });
+  if (whole_) {
+    const GemmEpilogue<T> plain;
+    for_groups(entries, cost_of(first_), threads_,
+               [&](std::int64_t first, std::int64_t count, int thread) {
+                 GemmBlock<T> whole = gemm_.block();
+                 whole.epilogue = &plain;
+                 whole.scratch = scratch_.of(thread);
+                 batch_.for_each(first, count, [&](std::int64_t entry, LoopNest::Offsets at) {
+                   whole.a = first_.a + at.a * size_a;
+                   whole.b = first_.b + at.b * size_b;
+                   whole.c = first_.c + entry * size_c;
+                   kernels<T>().gemm->block(whole);
+                 });
+               });
     return;
   }
   batch_.for_each(0, entries, [&](std::int64_t entry, LoopNest::Offsets at) {
@@ -116,17 +137,18 @@ void integer_matmul(const IntegerProduct<T>& first, const MatrixBatch& batch) {
   if (first.m == 0 || first.n == 0) return;
   IntegerProduct<T> row = first;
   row.m = 1;
-  for_groups(batch.size() * first.m, cost_of(row), [&](std::int64_t begin, std::int64_t count) {
-    const std::int64_t entry = begin / first.m, last = (begin + count - 1) / first.m;
-    batch.for_each(entry, last - entry + 1, [&](std::int64_t e, LoopNest::Offsets at) {
-      const T* a = first.a + at.a * first.m * first.k;
-      const T* b = first.b + at.b * first.k * first.n;
-      const std::int64_t from = std::max(begin, e * first.m),
-                         to = std::min(begin + count, (e + 1) * first.m);
-      for (std::int64_t r = from; r < to; ++r)
-        integer_row(first, a + (r - e * first.m) * first.rs_a, b, first.c + r * first.n);
-    });
-  });
+  for_groups(batch.size() * first.m, cost_of(row), num_threads(),
+             [&](std::int64_t begin, std::int64_t count) {
+               const std::int64_t entry = begin / first.m, last = (begin + count - 1) / first.m;
+               batch.for_each(entry, last - entry + 1, [&](std::int64_t e, LoopNest::Offsets at) {
+                 const T* a = first.a + at.a * first.m * first.k;
+                 const T* b = first.b + at.b * first.k * first.n;
+                 const std::int64_t from = std::max(begin, e * first.m),
+                                    to = std::min(begin + count, (e + 1) * first.m);
+                 for (std::int64_t r = from; r < to; ++r)
+                   integer_row(first, a + (r - e * first.m) * first.rs_a, b, first.c + r * first.n);
+               });
+             });
 }
 
 template class BatchedGemm<float>;

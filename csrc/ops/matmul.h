@@ -36,14 +36,18 @@ template <class T>
 class BatchedGemm {
  public:
   // `first`: the fields of the first entry but scratch and epilogue.
-  BatchedGemm(const GemmBlock<T>& first, MatrixBatch batch);
+  BatchedGemm(const GemmBlock<T>& first, MatrixBatch batch, int threads);
+  std::size_t set_workspace(void* workspace);
 
   void run();
 
  private:
   GemmBlock<T> first_;
   MatrixBatch batch_;
+  int threads_ = 0;
+  bool whole_ = false;  // entries stay whole
   Gemm<T> gemm_;
+  ThreadScratch<T> scratch_;  // for whole entries
 };
 
 // Products of integers, which wrap; of bools, whether A and B are true together anywhere. The

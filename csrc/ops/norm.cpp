@@ -105,104 +105,110 @@ BatchNormOp<T>::BatchNormOp(std::int64_t rows, std::int64_t channels, double eps
       passes_(rows, channels),
       epsilon_(epsilon),
       relu_(relu),
-      threads_(threads_of<T>(rows * channels, 2)),
-      map_(channels),
-      mean_(size(channels)),
-      m2_(size(channels)) {}
+      threads_(threads_of<T>(rows * channels, 2)) {}
+
+template <class T>
+std::size_t BatchNormOp<T>::set_workspace(void* workspace, Statistics statistics) {
+  WorkspacePieces pieces(workspace);
+  const std::int64_t channels = passes_.channels();
+  map_.take(pieces, channels);
+  if (statistics == Statistics::kGiven) return pieces.bytes();
+  mean_ = pieces.take<double>(channels);
+  m2_ = pieces.take<double>(channels);
+  if (statistics == Statistics::kOfRows) scratch_ = pieces.take<double>(passes_.scratch_size());
+  return pieces.bytes();
+}
 
 // The mean is rounded to T; what that takes off goes into the offset.
 template <class T>
 void BatchNormOp<T>::set_scale(std::int64_t c, double mean, double variance, const T* gamma,
-                               const T* beta) {
-  const auto i = size(c);
+                               const T* beta) const {
   const double scale = value_or(gamma, c, 1.0) * inverse_deviation(variance, epsilon_);
-  map_.mean[i] = static_cast<T>(mean);
-  map_.scale[i] = static_cast<T>(scale);
-  const double rest = std::isfinite(mean) ? mean - static_cast<double>(map_.mean[i]) : 0.0;
-  map_.offset[i] = static_cast<T>(value_or(beta, c, 0.0) - rest * scale);
+  map_.mean[c] = static_cast<T>(mean);
+  map_.scale[c] = static_cast<T>(scale);
+  const double rest = std::isfinite(mean) ? mean - static_cast<double>(map_.mean[c]) : 0.0;
+  map_.offset[c] = static_cast<T>(value_or(beta, c, 0.0) - rest * scale);
 }
 
 template <class T>
 void BatchNormOp<T>::run(const T* x, const T* mean, const T* variance, const T* gamma,
-                         const T* beta, const T* residual, T* y) {
+                         const T* beta, const T* residual, T* y) const {
   for (std::int64_t c = 0; c < passes_.channels(); ++c) {
     set_scale(c, static_cast<double>(mean[c]), static_cast<double>(variance[c]), gamma, beta);
   }
-  passes_.normalize(x, residual, y, map_.mean.data(), map_.scale.data(), map_.offset.data(), relu_,
-                    threads_);
+  passes_.normalize(x, residual, y, map_.mean, map_.scale, map_.offset, relu_, threads_);
 }
 
 template <class T>
 void BatchNormOp<T>::run_training(const T* x, const T* gamma, const T* beta, const T* residual,
                                   const T* moments, std::int64_t blocks, T* y, T* mean,
-                                  T* variance) {
+                                  T* variance) const {
   if (moments != nullptr && passes_.rows() > 0) {
     const std::int64_t rows = passes_.rows() / blocks;
-    kernels_->merge_moments(moments, blocks, rows, rows, passes_.channels(), mean_.data(),
-                            m2_.data());
+    kernels_->merge_moments(moments, blocks, rows, rows, passes_.channels(), mean_, m2_);
   } else {
-    scratch_.resize(size(passes_.scratch_size()));
-    passes_.moments(x, mean_.data(), m2_.data(), scratch_.data(), threads_);
+    passes_.moments(x, mean_, m2_, scratch_, threads_);
   }
   const double count = static_cast<double>(std::max<std::int64_t>(1, passes_.rows()));
   for (std::int64_t c = 0; c < passes_.channels(); ++c) {
-    const auto i = size(c);
-    const double v = m2_[i] / count;
-    set_scale(c, mean_[i], v, gamma, beta);
-    mean[c] = map_.mean[i];
+    const double v = m2_[c] / count;
+    set_scale(c, mean_[c], v, gamma, beta);
+    mean[c] = map_.mean[c];
     variance[c] = static_cast<T>(v);
   }
-  passes_.normalize(x, residual, y, map_.mean.data(), map_.scale.data(), map_.offset.data(), relu_,
-                    threads_);
+  passes_.normalize(x, residual, y, map_.mean, map_.scale, map_.offset, relu_, threads_);
 }
 
 template <class T>
 BatchNormBackwardOp<T>::BatchNormBackwardOp(std::int64_t rows, std::int64_t channels,
                                             double epsilon)
-    : passes_(rows, channels),
-      epsilon_(epsilon),
-      threads_(threads_of<T>(rows * channels, 3)),
-      map_(channels),
-      inverse_(size(channels)),
-      sums_(size(2 * channels)),
-      scratch_(size(passes_.scratch_size())) {}
+    : passes_(rows, channels), epsilon_(epsilon), threads_(threads_of<T>(rows * channels, 3)) {}
+
+template <class T>
+std::size_t BatchNormBackwardOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  const std::int64_t channels = passes_.channels();
+  map_.take(pieces, channels);
+  inverse_ = pieces.take<double>(channels);
+  sums_ = pieces.take<double>(2 * channels);
+  scratch_ = pieces.take<double>(passes_.scratch_size());
+  return pieces.bytes();
+}
 
 template <class T>
 void BatchNormBackwardOp<T>::run(const T* dy, const T* x, const T* mean, const T* variance,
-                                 const T* gamma, T* dx, T* dgamma, T* dbeta) {
+                                 const T* gamma, T* dx, T* dgamma, T* dbeta) const {
   const std::int64_t channels = passes_.channels();
   for (std::int64_t c = 0; c < channels; ++c) {
-    inverse_[size(c)] = inverse_deviation(static_cast<double>(variance[c]), epsilon_);
-    map_.scale[size(c)] = static_cast<T>(value_or(gamma, c, 1.0) * inverse_[size(c)]);
+    inverse_[c] = inverse_deviation(static_cast<double>(variance[c]), epsilon_);
+    map_.scale[c] = static_cast<T>(value_or(gamma, c, 1.0) * inverse_[c]);
   }
-  passes_.product_sums(dy, x, nullptr, mean, sums_.data(), scratch_.data(), threads_,
-                       map_.scale.data(), dx);
+  passes_.product_sums(dy, x, nullptr, mean, sums_, scratch_, threads_, map_.scale, dx);
   for (std::int64_t c = 0; c < channels; ++c) {
-    dbeta[c] = static_cast<T>(sums_[size(c)]);
-    dgamma[c] = static_cast<T>(sums_[size(channels + c)] * inverse_[size(c)]);
+    dbeta[c] = static_cast<T>(sums_[c]);
+    dgamma[c] = static_cast<T>(sums_[channels + c] * inverse_[c]);
   }
 }
 
 template <class T>
 void BatchNormBackwardOp<T>::run_training(const T* dy, const T* x, const T* mean, const T* variance,
                                           const T* gamma, const T* saved, T* dx, T* dgamma,
-                                          T* dbeta, T* dresidual) {
+                                          T* dbeta, T* dresidual) const {
   const std::int64_t channels = passes_.channels();
   const double count = static_cast<double>(std::max<std::int64_t>(1, passes_.rows()));
-  passes_.product_sums(dy, x, saved, mean, sums_.data(), scratch_.data(), threads_);
+  passes_.product_sums(dy, x, saved, mean, sums_, scratch_, threads_);
   for (std::int64_t c = 0; c < channels; ++c) {
-    const auto i = size(c);
     const double inverse = inverse_deviation(static_cast<double>(variance[c]), epsilon_);
     const double scale = value_or(gamma, c, 1.0) * inverse;
-    const double sum = sums_[i], along = sums_[size(channels + c)] * inverse;
-    map_.scale[i] = static_cast<T>(scale);
-    map_.slope[i] = static_cast<T>(-scale * inverse * along / count);
-    map_.offset[i] = static_cast<T>(-scale * sum / count);
+    const double sum = sums_[c], along = sums_[channels + c] * inverse;
+    map_.scale[c] = static_cast<T>(scale);
+    map_.slope[c] = static_cast<T>(-scale * inverse * along / count);
+    map_.offset[c] = static_cast<T>(-scale * sum / count);
     dbeta[c] = static_cast<T>(sum);
     dgamma[c] = static_cast<T>(along);
   }
-  passes_.backward(dy, x, saved, dx, dresidual, mean, map_.scale.data(), map_.slope.data(),
-                   map_.offset.data(), threads_);
+  passes_.backward(dy, x, saved, dx, dresidual, mean, map_.scale, map_.slope, map_.offset,
+                   threads_);
 }
 
 template class ChannelPasses<float>;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "kernels/norm_kernels.h"
 #include "ops/chunks.h"
@@ -48,9 +47,10 @@ class RowBlocks {
 // Parameters of a map, one value per channel.
 template <class T>
 struct ChannelScale {
-  explicit ChannelScale(std::int64_t channels)
-      : mean(static_cast<std::size_t>(channels)), scale(mean), offset(mean), slope(mean) {}
-  std::vector<T> mean, scale, offset, slope;
+  void take(WorkspacePieces& pieces, std::int64_t channels) {
+    for (T** piece : {&mean, &scale, &offset, &slope}) *piece = pieces.take<T>(channels);
+  }
+  T *mean = nullptr, *scale = nullptr, *offset = nullptr, *slope = nullptr;
 };
 
 // [rows, channels] and what all ops over channels need. Threads are given per call, so that many
@@ -94,17 +94,20 @@ template <class T>
 class BatchNormOp {
  public:
   BatchNormOp(std::int64_t rows, std::int64_t channels, double epsilon, bool relu);
+  // For `run`, or for `run_training`, with moments that are given or not.
+  enum class Statistics { kGiven, kOfMoments, kOfRows };
+  std::size_t set_workspace(void* workspace, Statistics statistics);
 
   // With the statistics given.
   void run(const T* x, const T* mean, const T* variance, const T* gamma, const T* beta,
-           const T* residual, T* y);
+           const T* residual, T* y) const;
   // With those of x, which are written to mean and variance. `moments` (may be null) has mean and
   // sum of squared deviations of `blocks` blocks of equally many rows: [blocks, 2, channels].
   void run_training(const T* x, const T* gamma, const T* beta, const T* residual, const T* moments,
-                    std::int64_t blocks, T* y, T* mean, T* variance);
+                    std::int64_t blocks, T* y, T* mean, T* variance) const;
 
  private:
-  void set_scale(std::int64_t c, double mean, double variance, const T* gamma, const T* beta);
+  void set_scale(std::int64_t c, double mean, double variance, const T* gamma, const T* beta) const;
 
   const NormKernels<T>* kernels_ = nullptr;
   ChannelPasses<T> passes_;
@@ -112,7 +115,7 @@ class BatchNormOp {
   bool relu_ = false;
   int threads_ = 0;
   ChannelScale<T> map_;
-  std::vector<double> mean_, m2_, scratch_;
+  double *mean_ = nullptr, *m2_ = nullptr, *scratch_ = nullptr;
 };
 
 // dgamma = sum(g * xhat), dbeta = sum(g), with g = saved > 0 ? dy : 0, or dy where saved is null.
@@ -123,18 +126,19 @@ template <class T>
 class BatchNormBackwardOp {
  public:
   BatchNormBackwardOp(std::int64_t rows, std::int64_t channels, double epsilon);
+  std::size_t set_workspace(void* workspace);
 
   void run(const T* dy, const T* x, const T* mean, const T* variance, const T* gamma, T* dx,
-           T* dgamma, T* dbeta);
+           T* dgamma, T* dbeta) const;
   void run_training(const T* dy, const T* x, const T* mean, const T* variance, const T* gamma,
-                    const T* saved, T* dx, T* dgamma, T* dbeta, T* dresidual);
+                    const T* saved, T* dx, T* dgamma, T* dbeta, T* dresidual) const;
 
  private:
   ChannelPasses<T> passes_;
   double epsilon_ = 0.0;
   int threads_ = 0;
   ChannelScale<T> map_;
-  std::vector<double> inverse_, sums_, scratch_;
+  double *inverse_ = nullptr, *sums_ = nullptr, *scratch_ = nullptr;
 };
 
 extern template class ChannelPasses<float>;

@@ -17,10 +17,6 @@ int threads_of(std::int64_t elements, int arrays) {
   return threads_for(static_cast<double>(elements) * arrays * kElementTime);
 }
 
-inline std::size_t size(std::int64_t n) {
-  return static_cast<std::size_t>(n);
-}
-
 // sums[i] = sum over r of rows[r, i], in a fixed order.
 inline void add_rows(const double* rows, std::int64_t count, std::int64_t n, double* sums) {
   kernels<double>().reduce->sum_rows(rows, n, sums, count, n, false);

@@ -57,14 +57,19 @@ void BlockReduction<T>::finish(T* y) const {
 template <class T>
 ReduceOp<T>::ReduceOp(Reduction reduction, const std::string& name,
                       const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& axes)
-    : passes_(name, shape, axes), block_(reduction, name, passes_, shape) {
+    : passes_(name, shape, axes), block_(reduction, name, passes_, shape) {}
+
+template <class T>
+std::size_t ReduceOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
   for (std::size_t i = 0; i < 2 && i + 1 < passes_.passes.size(); ++i)
-    between_[i].resize(static_cast<std::size_t>(passes_.between));
-  partial_.resize(static_cast<std::size_t>(passes_.partials));
+    between_[i] = pieces.take<T>(passes_.between);
+  partial_ = pieces.take<T>(passes_.partials);
+  return pieces.bytes();
 }
 
 template <class T>
-void ReduceOp<T>::run(const T* x, T* y) {
+void ReduceOp<T>::run(const T* x, T* y) const {
   const std::int64_t size = passes_.output_size;
   if (size == 0) return;
   if (passes_.passes.empty()) {
@@ -73,8 +78,8 @@ void ReduceOp<T>::run(const T* x, T* y) {
   }
   const std::size_t count = passes_.passes.size();
   for (std::size_t i = 0; i < count; ++i) {
-    T* to = i + 1 < count ? between_[i % 2].data() : y;
-    run_pass(passes_.passes[i], x, partial_.data(), to, block_);
+    T* to = i + 1 < count ? between_[i % 2] : y;
+    run_pass(passes_.passes[i], x, partial_, to, block_);
     x = to;
   }
   block_.finish(y);
@@ -89,19 +94,25 @@ NormOp<T>::NormOp(const std::vector<Array>& arrays) : kernels_(kernels<T>().redu
     }
     total += array.size;
   }
-  partial_.resize(chunks_.size());
   threads_ = threads_for(static_cast<double>(total) * kElementTime);
 }
 
 template <class T>
-double NormOp<T>::run() {
+std::size_t NormOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  partial_ = pieces.take<double>(static_cast<std::int64_t>(chunks_.size()));
+  return pieces.bytes();
+}
+
+template <class T>
+double NormOp<T>::run() const {
   const auto count = static_cast<std::int64_t>(chunks_.size());
   parallel_for(count, threads_, [&](std::int64_t task, int) {
-    const auto i = static_cast<std::size_t>(task);
-    partial_[i] = kernels_->sum_of_squares(chunks_[i].data, chunks_[i].size);
+    const Array& chunk = chunks_[static_cast<std::size_t>(task)];
+    partial_[task] = kernels_->sum_of_squares(chunk.data, chunk.size);
   });
   double total = 0.0;
-  for (const double part : partial_) total += part;
+  for (std::int64_t i = 0; i < count; ++i) total += partial_[i];
   return std::sqrt(total);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/table.h"
 #include "kernels/kernel_table.h"
 #include "ops/chunks.h"
 #include "ops/reduce_passes.h"
@@ -45,15 +46,16 @@ class ReduceOp {
            const std::vector<std::int64_t>& axes);
 
   std::int64_t output_size() const { return passes_.output_size; }
+  std::size_t set_workspace(void* workspace);
 
   // y does not overlap x.
-  void run(const T* x, T* y);
+  void run(const T* x, T* y) const;
 
  private:
   ReducePasses passes_;
   BlockReduction<T> block_;
-  std::vector<T> between_[2];  // results of a pass that is not the last
-  std::vector<T> partial_;     // of blocks of rows
+  T* between_[2] = {};    // results of a pass that is not the last
+  T* partial_ = nullptr;  // of blocks of rows
 };
 
 // sqrt(sum of x^2) over all elements of several arrays, formed in float64.
@@ -65,12 +67,13 @@ class NormOp {
     std::int64_t size = 0;
   };
   explicit NormOp(const std::vector<Array>& arrays);
-  double run();
+  std::size_t set_workspace(void* workspace);
+  double run() const;
 
  private:
   const ReduceKernels<T>* kernels_ = nullptr;
-  std::vector<Array> chunks_;
-  std::vector<double> partial_;
+  Table<Array> chunks_;
+  double* partial_ = nullptr;
   int threads_ = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/table.h"
 #include "ops/chunks.h"
 
 namespace dlnative {
@@ -29,7 +30,7 @@ struct ReducePasses {
   std::int64_t input_size = 1;
   std::int64_t output_size = 1;
   std::int64_t count = 1;  // elements of x per element of y
-  std::vector<Pass> passes;
+  Table<Pass> passes;
   std::int64_t between = 0;   // elements of the largest result of a pass that is not the last
   std::int64_t partials = 0;  // of blocks of rows: [outer, row_blocks, inner]
 };

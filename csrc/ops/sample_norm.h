@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "core/table.h"
 #include "ops/norm.h"
 
 namespace dlnative {
+
+enum class NormPass { kForward, kBackward };
 
 // x [samples, rows, channels]; statistics over the rows and over channels / groups channels.
 // y may be x, dx may be dy; gamma and beta may be null.
@@ -14,33 +16,32 @@ template <class T>
 class GroupNormOp {
  public:
   GroupNormOp(std::int64_t samples, std::int64_t rows, std::int64_t channels, std::int64_t groups,
-              double epsilon);
+              double epsilon, int threads);
+  std::size_t set_workspace(void* workspace, NormPass pass);
 
-  void forward(const T* x, const T* gamma, const T* beta, T* y);
-  void backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta);
+  void forward(const T* x, const T* gamma, const T* beta, T* y) const;
+  void backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta) const;
 
  private:
   // What one sample needs while it is worked on.
   struct Sample {
-    Sample(std::int64_t channels, std::int64_t scratch_size)
-        : map(channels),
-          statistics(static_cast<std::size_t>(4 * channels)),
-          scratch(static_cast<std::size_t>(scratch_size)) {}
     ChannelScale<T> map;
-    std::vector<double> statistics;  // mean, m2 of channels; then mean, inverse of their groups
-    std::vector<double> scratch;
+    double* statistics = nullptr;  // mean, m2 of channels; then mean, inverse of their groups
+    double* scratch = nullptr;
   };
+  bool shares_whole_samples() const;
+  std::size_t take_sample(void* memory, Sample& sample) const;
   template <class F>
-  void for_each_sample(F&& f);
-  void group_statistics(const T* x, Sample& sample, int threads) const;
+  void for_each_sample(F&& f) const;
+  void group_statistics(const T* x, const Sample& sample, int threads) const;
 
   ChannelPasses<T> passes_;
   std::int64_t samples_ = 0, groups_ = 0;
   double epsilon_ = 0.0;
   int threads_ = 0;
-  std::vector<Sample> scratch_;  // one per sample
-  std::vector<double> sums_;     // [samples, 2, channels]
-  std::vector<double> total_;    // [2, channels]
+  ThreadScratch<std::byte> scratch_;  // a Sample
+  double* sums_ = nullptr;            // [samples, 2, channels]
+  double* total_ = nullptr;           // [2, channels]
 };
 
 // x [rows, cols]; statistics per row. y may be x, dx may be dy; gamma and beta may be null.
@@ -48,9 +49,10 @@ template <class T>
 class LayerNormOp {
  public:
   LayerNormOp(std::int64_t rows, std::int64_t cols, double epsilon);
+  std::size_t set_workspace(void* workspace, NormPass pass);
 
   void forward(const T* x, const T* gamma, const T* beta, T* y) const;
-  void backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta);
+  void backward(const T* dy, const T* x, const T* gamma, T* dx, T* dgamma, T* dbeta) const;
 
  private:
   // Rows of up to this many values are differentiated whole, a few at a time, in the cache.
@@ -62,9 +64,9 @@ class LayerNormOp {
   int threads_ = 0;
   bool stream_ = false;  // the result is too large for the caches
   RowBlocks blocks_;
-  std::vector<T> ones_, zeros_;  // in the place of gamma and beta
-  std::vector<T> partial_;       // [2, blocks, cols] of dgamma and dbeta
-  std::vector<RowGradient<T>> gradients_;
+  Table<T> ones_, zeros_;  // in the place of gamma and beta
+  T* partial_ = nullptr;   // [2, blocks, cols] of dgamma and dbeta
+  RowGradient<T>* gradients_ = nullptr;
 };
 
 extern template class GroupNormOp<float>;

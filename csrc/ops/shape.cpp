@@ -57,7 +57,7 @@ TransposeOp::TransposeOp(const std::vector<std::int64_t>& shape,
   std::vector<std::int64_t> strides(rank, 1);
   for (std::size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * shape[i];
   std::vector<bool> seen(rank, false);
-  std::vector<LoopNest::Axis> merged;  // axes of y, neighbours that stay neighbours as one
+  Table<LoopNest::Axis> merged;  // axes of y, neighbours that stay neighbours as one
   for (const std::int64_t axis : axes) {
     const auto i = static_cast<std::size_t>(axis);
     check(axis >= 0 && i < rank && !seen[i], "transpose: expected a permutation of the axes of ",
@@ -81,7 +81,7 @@ TransposeOp::TransposeOp(const std::vector<std::int64_t>& shape,
   threads_ = threads_for(static_cast<double>(size) * kTransposeCost);
 }
 
-void TransposeOp::set_tile_axes(std::vector<LoopNest::Axis>& axes) {
+void TransposeOp::set_tile_axes(Table<LoopNest::Axis>& axes) {
   if (axes.empty()) return;
   column_ = axes.back();
   axes.pop_back();

@@ -31,7 +31,7 @@ class TransposeOp {
 
  private:
   // Takes the axes of a tile out of `axes`, which are those of y with the steps (x, y).
-  void set_tile_axes(std::vector<LoopNest::Axis>& axes);
+  void set_tile_axes(Table<LoopNest::Axis>& axes);
   void run_rows(const char* x, char* y) const;
   template <class Element>
   void run_tiles(const Element* x, Element* y) const;

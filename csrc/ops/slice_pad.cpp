@@ -39,7 +39,7 @@ StridedSliceOp::StridedSliceOp(const Sizes& shape, const Sizes& starts, const Si
             rank <= LoopNest::kMaxRank,
         "strided_slice: expected starts, sizes and steps of ", rank, " axes, received ", starts,
         ", ", sizes, " and ", steps);
-  std::vector<LoopNest::Axis> axes;
+  Table<LoopNest::Axis> axes;
   std::int64_t size = 1;
   for (const std::int64_t n : sizes) size *= n;
   std::int64_t stride = 1, stride_y = 1;
@@ -117,7 +117,7 @@ PadOp::PadOp(const Sizes& shape, const Sizes& low, const Sizes& high, const Size
       "pad: expected low, high and interior of ", rank, " axes, received ", low, ", ", high,
       " and ", interior);
   std::memcpy(&value_, value, static_cast<std::size_t>(element_size));
-  std::vector<Axis> axes;  // the last one first
+  Table<Axis> axes;  // the last one first
   std::int64_t stride = 1, total = 1;
   for (std::size_t i = rank; i-- > 0;) {
     const std::int64_t n = shape[i], size = padded[i];
@@ -145,7 +145,7 @@ PadOp::PadOp(const Sizes& shape, const Sizes& low, const Sizes& high, const Size
 }
 
 // The last axis is a row; with the one before where it is short and that one is padded.
-void PadOp::set_row(std::vector<Axis>& axes) {
+void PadOp::set_row(Table<Axis>& axes) {
   if (!axes.empty()) {
     std::size_t count = 1;
     row_ = axes[0];

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/table.h"
 #include "ops/loop_nest.h"
 
 namespace dlnative {
@@ -56,7 +57,7 @@ class PadOp {
     std::int64_t stride;        // of x, in elements
     bool is_plain() const { return size == padded; }
   };
-  void set_row(std::vector<Axis>& axes);
+  void set_row(Table<Axis>& axes);
   // Where row `r` of y comes from, or -1 where it is padding altogether.
   std::int64_t source_of(std::int64_t r) const;
   template <class Element>
@@ -65,7 +66,7 @@ class PadOp {
   void run_piece(const Element* x, Element* y, Element value, std::int64_t begin,
                  std::int64_t end) const;
 
-  std::vector<Axis> outer_;
+  Table<Axis> outer_;
   Axis row_{1, 1, 0, 1, 1};
   std::int64_t unit_ = 1;  // elements of an index of the row
   std::int64_t rows_ = 1;  // of y

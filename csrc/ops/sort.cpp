@@ -71,25 +71,32 @@ std::int32_t index_of(std::uint64_t item) {
 
 template <class T>
 ArgsortOp<T>::ArgsortOp(const std::string& name, bool descending, std::int64_t outer,
-                        std::int64_t n, std::int64_t inner)
+                        std::int64_t n, std::int64_t inner, int threads)
     : descending_(descending), outer_(outer), n_(n), inner_(inner) {
   check(n <= INT32_MAX, name, ": expected an axis of fewer than 2^31 elements, received ", n);
   if (outer * n * inner == 0) return;
   const auto elements = static_cast<double>(outer * n * inner);
-  threads_ = threads_for(elements * std::log2(static_cast<double>(n + 1)) * kComparisonTime);
+  threads_ = std::min(
+      threads, threads_for(elements * std::log2(static_cast<double>(n + 1)) * kComparisonTime));
   lines_ = std::max<std::int64_t>(1, kChunk / (8 * n));
   const std::int64_t tasks = chunk_count(outer * inner, lines_);
   threads_ = static_cast<int>(std::min<std::int64_t>(threads_, tasks));
-  scratch_ = AlignedBuffer(static_cast<std::size_t>(threads_ * n) * sizeof(Item<T>));
 }
 
 template <class T>
-void ArgsortOp<T>::run(const T* x, std::int32_t* y) {
+std::size_t ArgsortOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  scratch_ = pieces.take<Item<T>>(threads_ * n_);
+  return pieces.bytes();
+}
+
+template <class T>
+void ArgsortOp<T>::run(const T* x, std::int32_t* y) const {
   if (outer_ * n_ * inner_ == 0) return;
   const Key<T> flip = descending_ ? ~Key<T>{0} : Key<T>{0};
   const std::int64_t count = outer_ * inner_;
   parallel_for(chunk_count(count, lines_), threads_, [&](std::int64_t task, int thread) {
-    Item<T>* const items = reinterpret_cast<Item<T>*>(scratch_.data()) + thread * n_;
+    Item<T>* const items = static_cast<Item<T>*>(scratch_) + thread * n_;
     const std::int64_t end = std::min(count, (task + 1) * lines_);
     for (std::int64_t line = task * lines_; line < end; ++line) {
       const std::int64_t at = line / inner_ * n_ * inner_ + line % inner_;

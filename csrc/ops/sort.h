@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/aligned.h"
+#include "core/workspace.h"
 
 namespace dlnative {
 
@@ -18,15 +18,16 @@ class ArgsortOp {
  public:
   // std::invalid_argument: n is too large for int32.
   ArgsortOp(const std::string& name, bool descending, std::int64_t outer, std::int64_t n,
-            std::int64_t inner);
-  void run(const T* x, std::int32_t* y);
+            std::int64_t inner, int threads);
+  std::size_t set_workspace(void* workspace);
+  void run(const T* x, std::int32_t* y) const;
 
  private:
   bool descending_ = false;
   std::int64_t outer_ = 0, n_ = 0, inner_ = 0;
   std::int64_t lines_ = 0;  // of a task
   int threads_ = 0;
-  AlignedBuffer scratch_;  // a line for each thread
+  void* scratch_ = nullptr;  // a line for each thread
 };
 
 // y[i] = the number of elements of sorted[0, n) that are less than values[i], or with `right` less

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/aligned.h"
 #include "core/checks.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
@@ -165,7 +164,7 @@ bool ResizeMatrix<T>::is_copy(std::int64_t o) const {
 template <class T>
 UpsampleOp<T>::UpsampleOp(std::int64_t batch, std::int64_t height, std::int64_t width,
                           std::int64_t channels, std::int64_t factor_h, std::int64_t factor_w,
-                          const std::string& interpolation, bool transposed)
+                          const std::string& interpolation, bool transposed, int threads)
     : kernels_(kernels<T>().spatial),
       rows_(height, factor_h, interpolation, transposed),
       columns_(width, factor_w, interpolation, transposed),
@@ -175,7 +174,16 @@ UpsampleOp<T>::UpsampleOp(std::int64_t batch, std::int64_t height, std::int64_t 
       channels_(channels) {
   const std::int64_t taps =
       in_w_ * rows_.bands().stride + columns_.rows() * columns_.bands().stride;
-  threads_ = threads_for(static_cast<double>(batch * rows_.rows() * taps * channels) * kTapCost);
+  threads_ = std::min(
+      threads, threads_for(static_cast<double>(batch * rows_.rows() * taps * channels) * kTapCost));
+}
+
+template <class T>
+std::size_t UpsampleOp<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  scratch_.take(pieces, threads_, batch_ * rows_.rows(),
+                columns_.is_identity() ? 0 : in_w_ * channels_);
+  return pieces.bytes();
 }
 
 template <class T>
@@ -183,14 +191,16 @@ void UpsampleOp<T>::run(const T* x, T* y) const {
   const std::int64_t line = std::max(in_w_, columns_.rows()) * channels_;
   if (line == 0) return;
   const std::int64_t chunk = std::max<std::int64_t>(1, kChunk / line);
-  for_each_chunk(batch_ * rows_.rows(), chunk, threads_, [&](std::int64_t begin, std::int64_t n) {
-    for (std::int64_t row = begin; row < begin + n; ++row) run_row(x, y, row);
-  });
+  for_each_chunk(batch_ * rows_.rows(), chunk, threads_,
+                 [&](std::int64_t begin, std::int64_t n, int thread) {
+                   for (std::int64_t row = begin; row < begin + n; ++row)
+                     run_row(x, y, row, scratch_.of(thread));
+                 });
 }
 
 // First down the columns of the image, for one row of the result, then along that row.
 template <class T>
-void UpsampleOp<T>::run_row(const T* x, T* y, std::int64_t row) const {
+void UpsampleOp<T>::run_row(const T* x, T* y, std::int64_t row, T* scratch) const {
   const std::int64_t line = in_w_ * channels_, o = row % rows_.rows();
   const T* image = x + row / rows_.rows() * in_h_ * line;
   const T* x_end = x + batch_ * in_h_ * line;
@@ -201,7 +211,6 @@ void UpsampleOp<T>::run_row(const T* x, T* y, std::int64_t row) const {
     return kernels_->resample(rows_.bands(), image, x_end, to, line, o, 1);
   }
   if (!rows_.is_copy(o)) {
-    T* scratch = static_cast<T*>(thread_scratch(bytes(line) * sizeof(T)));
     kernels_->resample(rows_.bands(), image, x_end, scratch, line, o, 1);
     mixed = scratch;
     mixed_end = scratch + line;

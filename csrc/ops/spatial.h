@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/table.h"
+#include "core/workspace.h"
 #include "kernels/spatial_kernels.h"
 
 namespace dlnative {
@@ -46,8 +48,8 @@ class ResizeMatrix {
  private:
   void set_row(std::size_t o, std::int64_t begin, const std::vector<double>& weights);
 
-  std::vector<std::int64_t> begin_, count_;
-  std::vector<T> weights_;
+  Table<std::int64_t> begin_, count_;
+  Table<T> weights_;
   std::int64_t stride_ = 0;
   bool identity_ = false;
   bool gaps_ = false;  // see Bands
@@ -60,16 +62,18 @@ class UpsampleOp {
  public:
   UpsampleOp(std::int64_t batch, std::int64_t height, std::int64_t width, std::int64_t channels,
              std::int64_t factor_h, std::int64_t factor_w, const std::string& interpolation,
-             bool transposed);
+             bool transposed, int threads);
+  std::size_t set_workspace(void* workspace);
   void run(const T* x, T* y) const;
 
  private:
-  void run_row(const T* x, T* y, std::int64_t row) const;
+  void run_row(const T* x, T* y, std::int64_t row, T* scratch) const;
 
   const SpatialKernels<T>* kernels_ = nullptr;
   ResizeMatrix<T> rows_, columns_;
   std::int64_t batch_ = 0, in_h_ = 0, in_w_ = 0, channels_ = 0;
   int threads_ = 0;
+  ThreadScratch<T> scratch_;  // a row between the two axes
 };
 
 extern template class ResizeMatrix<float>;

@@ -13,7 +13,8 @@ template <class T>
 class AccumulateMeanOp {
  public:
   explicit AccumulateMeanOp(std::int64_t n);
-  void run(double* state, const T* values, const T* weight);
+  std::size_t set_workspace(void* workspace);
+  void run(double* state, const T* values, const T* weight) const;
 
  private:
   const ReduceKernels<T>* kernels_ = nullptr;

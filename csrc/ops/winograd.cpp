@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
 #include "ops/chunks.h"
@@ -59,7 +58,7 @@ int winograd_tile(const ConvShape& shape) {
 template <class T>
 WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Image& result,
                               const T* x, const T* kernel, T* y, const ConvExtras<T>& extras,
-                              bool backward)
+                              bool backward, int threads)
     : panels_(kernels<T>().conv),
       transforms_(&winograd_kernels<T>(shape)),
       shape_(shape),
@@ -81,31 +80,32 @@ WinogradConv<T>::WinogradConv(const ConvShape& shape, const Image& in, const Ima
     taps_.push_back(static_cast<std::int32_t>((backward ? shape.taps() - 1 - t : t) *
                                               shape.channels() * shape.filters));
   }
+  plan(threads);
 }
 
 template <class T>
 WinogradConv<T> WinogradConv<T>::forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
-                                         const ConvExtras<T>& extras) {
+                                         const ConvExtras<T>& extras, int threads) {
   const WindowAxis &h = shape.window.h, &w = shape.window.w;
   const Image in{h.in, w.in, shape.channels(), h.before, w.before};
   const Image result{h.out, w.out, shape.filters, 0, 0};
-  return WinogradConv(shape, in, result, x, kernel, y, extras, false);
+  return WinogradConv(shape, in, result, x, kernel, y, extras, false, threads);
 }
 
 template <class T>
 WinogradConv<T> WinogradConv<T>::backward_input(const ConvShape& shape, const T* dy,
-                                                const T* kernel, T* dx,
-                                                const ConvExtras<T>& extras) {
+                                                const T* kernel, T* dx, const ConvExtras<T>& extras,
+                                                int threads) {
   const WindowAxis &h = shape.window.h, &w = shape.window.w;
   const Image in{h.out, w.out, shape.filters, h.window - 1 - h.before, w.window - 1 - w.before};
   const Image result{h.in, w.in, shape.channels(), 0, 0};
-  return WinogradConv(shape, in, result, dy, kernel, dx, extras, true);
+  return WinogradConv(shape, in, result, dy, kernel, dx, extras, true, threads);
 }
 
 // Blocks of tiles, then columns, so that every thread has work.
 template <class T>
 void WinogradConv<T>::plan(int threads) {
-  planned_for_ = threads_ = threads;
+  threads_ = threads;
   const std::int64_t columns = result_.channels, image_tiles = tile_rows_ * tile_columns_;
   if (shape_.flops() < 4.0 * kSerialFlops) threads_ = 1;
   const std::int64_t most =
@@ -125,14 +125,45 @@ void WinogradConv<T>::plan(int threads) {
   column_part_ = round_up(ceil_div(columns, parts), column_step(extras_));
   column_parts_ = ceil_div(columns, column_part_);
   tasks_ = tiles_ > 0 ? tasks * column_parts_ : 0;
-  own_weights_ = weights_.kept_bytes() == 0 && (is_one_task() || workspace_ == nullptr);
+  packing_threads_ = in_.channels * columns > (std::int64_t{1} << 12) ? threads : 1;
 }
 
 template <class T>
-std::size_t WinogradConv<T>::workspace_bytes() {
-  plan(num_threads());
-  planned_for_ = 0;  // `run` plans with what it was given
-  return is_one_task() ? 0 : packed_bytes();
+std::size_t WinogradConv<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  const bool packs_for_all = !packs_in_tasks() && !extras_.keeps_weights;
+  workspace_ = reinterpret_cast<T*>(
+      pieces.take<std::byte>(packs_for_all ? static_cast<std::int64_t>(packed_bytes()) : 0));
+  auto threads = std::min<std::int64_t>(threads_, tasks_);
+  std::int64_t elements = scratch_elements();
+  if (!packs_in_tasks()) {  // the weights of each block of columns are packed beforehand
+    const std::int64_t blocks = ceil_div(result_.channels, block_columns_);
+    threads = std::max(threads, std::min<std::int64_t>(packing_threads_, blocks));
+    elements = std::max(elements, taps_elements());
+  }
+  scratch_.take(pieces, threads, threads, elements);
+  return pieces.bytes();
+}
+
+template <class T>
+std::int64_t WinogradConv<T>::in_stride() const {
+  return point_stride(block_ * whole_vectors(in_.channels));
+}
+template <class T>
+std::int64_t WinogradConv<T>::out_stride() const {
+  return point_stride(block_ * whole_vectors(block_columns_));
+}
+
+// Of a task: its columns of the weights, where it packs them itself.
+template <class T>
+std::int64_t WinogradConv<T>::own_elements() const {
+  return packs_in_tasks() ? kWinogradPoints * packed_ + taps_elements() : 0;
+}
+
+// Of a task: both transforms of a block, its weights, and a value per tile for which are empty.
+template <class T>
+std::int64_t WinogradConv<T>::scratch_elements() const {
+  return kWinogradPoints * (in_stride() + out_stride()) + own_elements() + block_;
 }
 
 // The weights of all points, block_columns_ at a time, then a normalisation.
@@ -168,13 +199,11 @@ void WinogradConv<T>::pack_weights(T* packed) const {
   norm.write(packed + packed_elements());
   const T* scale = norm.scale(packed + packed_elements());
   const std::int64_t columns = result_.channels;
-  const int threads = in_.channels * columns > (std::int64_t{1} << 12) ? num_threads() : 1;
-  parallel_for(ceil_div(columns, block_columns_), threads, [&](std::int64_t block, int) {
+  const std::int64_t blocks = ceil_div(columns, block_columns_);
+  parallel_for(blocks, packing_threads_, [&](std::int64_t block, int thread) {
     const std::int64_t first = block * block_columns_;
-    pack_columns(
-        first, std::min(block_columns_, columns - first), scale,
-        packed + block * kWinogradPoints * packed_,
-        static_cast<T*>(thread_scratch(static_cast<std::size_t>(taps_elements()) * sizeof(T))));
+    pack_columns(first, std::min(block_columns_, columns - first), scale,
+                 packed + block * kWinogradPoints * packed_, scratch_.of(thread));
   });
 }
 
@@ -232,20 +261,17 @@ WinogradTiles<T> WinogradConv<T>::tiles_of(const Image& image, std::int64_t firs
 // Some tiles and columns: the input is transformed, then a block of columns after the other is
 // multiplied and transformed back.
 template <class T>
-void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias) const {
+void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias,
+                               T* scratch) const {
   const std::int64_t first_column = task % column_parts_ * column_part_;
   const std::int64_t last_column = std::min(first_column + column_part_, result_.channels);
   const std::int64_t begin = task / column_parts_ * task_tiles_;
   const std::int64_t end = std::min(begin + task_tiles_, tiles_);
-  const std::int64_t in_stride = point_stride(block_ * whole_vectors(in_.channels));
-  const std::int64_t out_stride = point_stride(block_ * whole_vectors(block_columns_));
-  const std::int64_t own = own_weights_ ? kWinogradPoints * packed_ + taps_elements() : 0;
-  const std::int64_t size = kWinogradPoints * (in_stride + out_stride) + own + block_;
-  T* transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
-  T* products = transformed + kWinogradPoints * in_stride;
-  T* own_packed = products + kWinogradPoints * out_stride;
+  T* transformed = scratch;
+  T* products = transformed + kWinogradPoints * in_stride();
+  T* own_packed = products + kWinogradPoints * out_stride();
   static_assert(sizeof(T) >= sizeof(std::uint16_t), "a value per tile holds its bits");
-  auto* empty = reinterpret_cast<std::uint16_t*>(own_packed + own);
+  auto* empty = reinterpret_cast<std::uint16_t*>(own_packed + own_elements());
   for (std::int64_t first = begin; first < end && !interrupted(); first += block_) {
     const std::int64_t count = std::min(block_, end - first);
     WinogradTiles<T> patches = tiles_of(in_, first, count, transformed);
@@ -255,7 +281,7 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
       const std::int64_t within = column % block_columns_;
       columns = std::min(block_columns_ - within, last_column - column);
       const T* block = own_packed;
-      if (own_weights_) {
+      if (packs_in_tasks()) {
         pack_columns(column, columns, nullptr, own_packed, own_packed + kWinogradPoints * packed_);
       } else {
         block = packed + column / block_columns_ * kWinogradPoints * packed_;
@@ -264,9 +290,9 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
       product.x = transformed;
       product.b = block + within * in_.channels;
       product.y = products;
-      product.x_stride = in_stride;
+      product.x_stride = in_stride();
       product.b_stride = packed_;
-      product.y_stride = out_stride;
+      product.y_stride = out_stride();
       product.ldx = whole_vectors(in_.channels);
       product.ldy = whole_vectors(block_columns_);
       product.tiles = count;
@@ -276,7 +302,7 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
       WinogradTiles<T> tiles = tiles_of(result_, first, count, products);
       tiles.channels = columns;
       tiles.tile_stride = whole_vectors(block_columns_);
-      tiles.point_stride = out_stride;
+      tiles.point_stride = out_stride();
       tiles.empty = any_empty ? empty : nullptr;
       const GemmEpilogue<T> epilogue =
           epilogue_of_part(extras_, bias, column, column, result_.channels);
@@ -291,13 +317,14 @@ void WinogradConv<T>::run_task(std::int64_t task, const T* packed, const T* bias
 
 template <class T>
 void WinogradConv<T>::run() {
-  if (planned_for_ != num_threads()) plan(num_threads());
   if (tasks_ == 0) return;
   place_residual(extras_, shape_.batch() * result_.height * result_.width * result_.channels, y_);
   const auto run_with = [this](const T* packed, const T* bias) {
-    parallel_for(tasks_, threads_, [&](std::int64_t task, int) { run_task(task, packed, bias); });
+    parallel_for(tasks_, threads_, [&](std::int64_t task, int thread) {
+      run_task(task, packed, bias, scratch_.of(thread));
+    });
   };
-  if (own_weights_) return run_with(nullptr, extras_.epilogue.bias);
+  if (packs_in_tasks()) return run_with(nullptr, extras_.epilogue.bias);
   const auto weights = weights_.use(workspace_, [this](T* to) { pack_weights(to); });
   const T* packed = weights.data();
   run_with(packed, FoldedNorm<T>(extras_, shape_.filters).bias(packed + packed_elements()));
@@ -305,7 +332,7 @@ void WinogradConv<T>::run() {
 
 template <class T>
 WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel,
-                                      T* dbias)
+                                      T* dbias, int threads)
     : transforms_(&winograd_kernels<T>(shape)),
       shape_(shape),
       x_(x),
@@ -339,7 +366,7 @@ WinogradGradient<T>::WinogradGradient(const ConvShape& shape, const T* x, const 
   column_part_ = round_up(std::max(ceil_div(shape.filters, wanted), least), panel);
   column_part_ = std::min(column_part_, round_up(shape.filters, panel));
   column_parts_ = ceil_div(shape.filters, column_part_);
-  met_.resize(static_cast<std::size_t>(parts_ * column_parts_));
+  threads_ = shape.flops() < 4.0 * kSerialFlops ? 1 : threads;
 }
 
 // Of a task: the sums at all points, then those of dbias.
@@ -352,16 +379,28 @@ std::int64_t WinogradGradient<T>::sums_stride() const {
   return point_stride(shape_.channels() * column_part_);
 }
 
+// Of a task: both transforms of a block, and its sums where nobody else has them.
 template <class T>
-std::size_t WinogradGradient<T>::workspace_bytes() const {
-  if (parts_ == 1) return 0;
-  return static_cast<std::size_t>(parts_ * column_parts_ * sums_elements()) * sizeof(T);
+std::int64_t WinogradGradient<T>::scratch_elements() const {
+  const std::int64_t x = point_stride(block_ * whole_vectors(shape_.channels()));
+  const std::int64_t dy = point_stride(block_ * whole_vectors(column_part_));
+  return kWinogradPoints * (x + dy) + (parts_ == 1 ? sums_elements() : 0);
+}
+
+template <class T>
+std::size_t WinogradGradient<T>::set_workspace(void* workspace) {
+  WorkspacePieces pieces(workspace);
+  const std::int64_t tasks = parts_ * column_parts_;
+  met_ = pieces.take<std::uint32_t>(tasks);
+  sums_ = pieces.take<T>(parts_ > 1 ? tasks * sums_elements() : 0);
+  scratch_.take(pieces, threads_, tasks, scratch_elements());
+  return pieces.bytes();
 }
 
 // `sums` of all tasks, part by part; null where there is one part: then a task finishes its
 // columns.
 template <class T>
-void WinogradGradient<T>::run_task(std::int64_t task, T* sums) {
+void WinogradGradient<T>::run_task(std::int64_t task, T* sums, T* scratch) const {
   const std::int64_t channels = shape_.channels(), filters = shape_.filters;
   const std::int64_t column = task % column_parts_ * column_part_, part = task / column_parts_;
   const std::int64_t columns = std::min(column_part_, filters - column);
@@ -383,8 +422,7 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) {
   x.point_stride = point_stride(block_ * x.tile_stride);
   dy.point_stride = point_stride(block_ * dy.tile_stride);
   const std::int64_t transformed = kWinogradPoints * (x.point_stride + dy.point_stride);
-  const std::int64_t size = transformed + (sums == nullptr ? sums_elements() : 0);
-  x.transformed = static_cast<T*>(thread_scratch(static_cast<std::size_t>(size) * sizeof(T)));
+  x.transformed = scratch;
   dy.transformed = x.transformed + kWinogradPoints * x.point_stride;
   T* d = sums != nullptr ? sums + task * sums_elements() : x.transformed + transformed;
   T* dbias = sums != nullptr ? d + kWinogradPoints * sums_stride() : dbias_ + column;
@@ -421,7 +459,7 @@ void WinogradGradient<T>::run_task(std::int64_t task, T* sums) {
                                     images * places, columns, image > first);
     }
   }
-  met_[static_cast<std::size_t>(task)] = met;
+  met_[task] = met;
   if (sums == nullptr) finish(column, 0, channels, d);
 }
 
@@ -432,7 +470,7 @@ void WinogradGradient<T>::finish(std::int64_t column, std::int64_t channel, std:
   const std::int64_t filters = shape_.filters, columns = std::min(column_part_, filters - column);
   std::uint32_t met = 0;
   for (std::int64_t part = 0; part < parts_; ++part)
-    met |= met_[static_cast<std::size_t>(part * column_parts_ + column / column_part_)];
+    met |= met_[part * column_parts_ + column / column_part_];
   for (std::int64_t c = channel; c < channel + channels; ++c) {
     transforms_->weights_gradient(d + c * column_part_, parts_, column_parts_ * sums_elements(),
                                   sums_stride(), met, dkernel_ + c * filters + column,
@@ -449,13 +487,13 @@ void WinogradGradient<T>::run() {
     return;
   }
   const std::int64_t tasks = parts_ * column_parts_;
-  T* sums = parts_ > 1 ? workspace_ : nullptr;
-  const int threads = shape_.flops() < 4.0 * kSerialFlops ? 1 : num_threads();
-  parallel_for(tasks, threads, [&](std::int64_t task, int) { run_task(task, sums); });
+  T* sums = parts_ > 1 ? sums_ : nullptr;
+  parallel_for(tasks, threads_,
+               [&](std::int64_t task, int thread) { run_task(task, sums, scratch_.of(thread)); });
   if (parts_ == 1) return;
   constexpr std::int64_t kChannels = 16;  // by one task
   const std::int64_t some = ceil_div(channels, kChannels);
-  parallel_for(column_parts_ * some, threads, [&](std::int64_t task, int) {
+  parallel_for(column_parts_ * some, threads_, [&](std::int64_t task, int) {
     const std::int64_t part = task / some, channel = task % some * kChannels;
     finish(part * column_part_, channel, std::min(kChannels, channels - channel),
            sums + part * sums_elements());

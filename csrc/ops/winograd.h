@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "kernels/winograd_kernels.h"
 #include "ops/conv.h"
@@ -22,14 +21,14 @@ template <class T>
 class WinogradConv {
  public:
   static WinogradConv forward(const ConvShape& shape, const T* x, const T* kernel, T* y,
-                              const ConvExtras<T>& extras);
+                              const ConvExtras<T>& extras, int threads);
   static WinogradConv backward_input(const ConvShape& shape, const T* dy, const T* kernel, T* dx,
-                                     const ConvExtras<T>& extras);
+                                     const ConvExtras<T>& extras, int threads);
 
   void run();
-  std::size_t workspace_bytes();  // with the number of threads at hand
-  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
-  void keep_packed();  // see DirectConv
+  std::size_t set_workspace(void* workspace);
+  bool keeps_weights() const { return extras_.keeps_weights; }  // see DirectConv
+  void keep_packed();
   void pack(std::int64_t version);
   std::size_t kept_bytes() const { return weights_.kept_bytes(); }
 
@@ -40,16 +39,23 @@ class WinogradConv {
   };
 
   WinogradConv(const ConvShape& shape, const Image& in, const Image& result, const T* x,
-               const T* kernel, T* y, const ConvExtras<T>& extras, bool backward);
+               const T* kernel, T* y, const ConvExtras<T>& extras, bool backward, int threads);
   void plan(int threads);
-  bool is_one_task() const { return block_ >= tiles_ && extras_.variance == nullptr; }
+  // A task packs its columns of the weights itself where no other meets them.
+  bool packs_in_tasks() const {
+    return !extras_.keeps_weights && block_ >= tiles_ && extras_.variance == nullptr;
+  }
+  std::int64_t in_stride() const;   // from a point to the next, of the input of a block
+  std::int64_t out_stride() const;  // and of its products
+  std::int64_t own_elements() const;
+  std::int64_t scratch_elements() const;
   std::size_t packed_bytes() const;
   std::int64_t packed_elements() const;
   std::int64_t taps_elements() const;
   void pack_weights(T* packed) const;
   void pack_columns(std::int64_t column, std::int64_t columns, const T* scale, T* block,
                     T* scratch) const;
-  void run_task(std::int64_t task, const T* packed, const T* bias) const;
+  void run_task(std::int64_t task, const T* packed, const T* bias, T* scratch) const;
   WinogradTiles<T> tiles_of(const Image& image, std::int64_t first, std::int64_t count,
                             T* transformed) const;
 
@@ -64,32 +70,31 @@ class WinogradConv {
   bool backward_ = false;
   std::int64_t tile_rows_ = 0, tile_columns_ = 0, tiles_ = 0;  // of an image; of all
   std::int64_t block_columns_ = 0;                             // of the weights, at a time
-  std::int64_t packed_ = 0;         // elements of their columns at a point
-  std::vector<std::int32_t> taps_;  // where each begins in the kernel
-  std::vector<T> zeros_;
+  std::int64_t packed_ = 0;   // elements of their columns at a point
+  Table<std::int32_t> taps_;  // where each begins in the kernel
+  Table<T> zeros_;
   PackedWeights<T> weights_;
-  T* workspace_ = nullptr;
-  int planned_for_ = 0, threads_ = 0;
+  T* workspace_ = nullptr;    // for packed weights
+  ThreadScratch<T> scratch_;  // of tasks, and of what packs weights for all of them
+  int threads_ = 0, packing_threads_ = 0;
   std::int64_t tasks_ = 0;
   std::int64_t task_tiles_ = 0, block_ = 0;          // tiles of a task, and at a time
   std::int64_t column_part_ = 0, column_parts_ = 0;  // of a task
-  // A task packs its columns of the weights itself: where no other meets them, or there is no
-  // memory for all of them, as with more threads than were at hand when that was planned.
-  bool own_weights_ = false;
 };
 
 // dkernel, and dbias where it is not null.
 template <class T>
 class WinogradGradient {
  public:
-  WinogradGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias);
+  WinogradGradient(const ConvShape& shape, const T* x, const T* dy, T* dkernel, T* dbias,
+                   int threads);
 
   void run();
-  std::size_t workspace_bytes() const;
-  void set_workspace(void* workspace) { workspace_ = static_cast<T*>(workspace); }
+  std::size_t set_workspace(void* workspace);
 
  private:
-  void run_task(std::int64_t task, T* sums);
+  std::int64_t scratch_elements() const;
+  void run_task(std::int64_t task, T* sums, T* scratch) const;
   void finish(std::int64_t column, std::int64_t channel, std::int64_t channels, const T* d) const;
   std::int64_t sums_elements() const;
   std::int64_t sums_stride() const;
@@ -100,13 +105,15 @@ class WinogradGradient {
   const T* dy_ = nullptr;
   T* dkernel_ = nullptr;
   T* dbias_ = nullptr;
-  std::vector<T> zeros_;
+  Table<T> zeros_;
   std::int64_t tile_rows_ = 0, tile_columns_ = 0;
   std::int64_t images_per_block_ = 0, block_ = 0;  // images and tiles at a time
   std::int64_t parts_ = 0, part_groups_ = 0;       // of the sum, and groups of images in each
   std::int64_t column_part_ = 0, column_parts_ = 0;
-  std::vector<std::uint32_t> met_;  // by each task: WinogradKernels::taps_met
-  T* workspace_ = nullptr;
+  int threads_ = 0;
+  std::uint32_t* met_ = nullptr;  // by each task: WinogradKernels::taps_met
+  T* sums_ = nullptr;             // of all tasks, part by part; null where there is one part
+  ThreadScratch<T> scratch_;
 };
 
 }  // namespace dlnative

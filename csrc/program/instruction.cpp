@@ -1,6 +1,8 @@
 #include "program/instruction.h"
 
+#include "core/aligned.h"
 #include "core/checks.h"
+#include "core/table.h"
 
 namespace dlnative {
 
@@ -83,6 +85,11 @@ const Buffer* Spec::input(std::size_t index) const {
 }
 
 void* Spec::scratch(std::size_t bytes) const {
+  if (workspace.asked != nullptr) {
+    *workspace.asked = bytes;
+    return nullptr;
+  }
+  if (workspace.of_thread) return bytes > 0 ? workspace_of_thread(bytes) : nullptr;
   if (bytes > workspace.bytes)
     throw std::logic_error(op + ": the workspace is smaller than what the instruction needs");
   return bytes > 0 ? workspace.data : nullptr;
@@ -99,7 +106,10 @@ const Registry::Entry& Registry::entry(const std::string& name) const {
 }
 
 std::unique_ptr<Instruction> Registry::make(const Spec& spec) const {
-  return entry(spec.op).factory(spec);
+  const std::int64_t before = table_bytes_of_thread();
+  auto instruction = entry(spec.op).factory(spec);
+  instruction->table_bytes = static_cast<std::size_t>(table_bytes_of_thread() - before);
+  return instruction;
 }
 
 std::size_t Registry::workspace_bytes(const Spec& spec) const {
@@ -137,6 +147,7 @@ std::unique_ptr<Instruction> only_where(const Buffer& condition,
         dtype_name(condition.dtype));
   auto result = std::make_unique<Conditional>();
   result->algorithm = instruction->algorithm;
+  result->table_bytes = instruction->table_bytes;
   result->when = condition.as<std::uint8_t>();
   result->inner = std::move(instruction);
   return result;

@@ -15,6 +15,7 @@
 
 #include "core/buffer.h"
 #include "core/samples.h"
+#include "core/thread_count.h"
 #include "kernels/kernel_table.h"
 
 namespace dlnative {
@@ -25,8 +26,11 @@ using Attribute = std::variant<std::monostate, bool, std::int64_t, std::uint64_t
 
 // Memory for what an instruction computes in between; others use it between its runs.
 struct Workspace {
+  // As many bytes as the registry says,
   void* data = nullptr;
   std::size_t bytes = 0;
+  bool of_thread = false;        // or as many as the factory wants of workspace_of_thread,
+  std::size_t* asked = nullptr;  // or none: the factory is only asked how many it wants.
 };
 
 struct Spec {
@@ -34,11 +38,17 @@ struct Spec {
   std::vector<Buffer> inputs;  // an absent optional input has data == nullptr
   std::vector<Buffer> outputs;
   std::map<std::string, Attribute> attributes;
-  Workspace workspace;  // as many bytes as the registry says
+  Workspace workspace;
+  int threads = num_threads();  // for which the instruction has workspace
 
-  // The workspace for an instruction that needs so many bytes, null for 0. std::logic_error where
-  // that is more than the registry has said.
+  // The workspace for an instruction that needs so many bytes, null for 0: a factory asks once.
+  // std::logic_error where that is more than there is.
   void* scratch(std::size_t bytes) const;
+  // Gives an op what its set_workspace(memory, arguments...) takes.
+  template <class Op, class... Arguments>
+  void give_workspace(Op& taker, Arguments... arguments) const {
+    taker.set_workspace(scratch(taker.set_workspace(nullptr, arguments...)), arguments...);
+  }
 
   // Typed access; a missing (or None) attribute gives the fallback, a wrong type throws
   // std::invalid_argument.
@@ -67,7 +77,8 @@ class Instruction {
   // them: called before the first run, and again after they have changed.
   virtual void pack(std::int64_t version) { static_cast<void>(version); }
   virtual std::size_t packed_bytes() const { return 0; }  // that are kept for it
-  const char* algorithm = "";  // which implementation was chosen, for profiles
+  const char* algorithm = "";   // which implementation was chosen, for profiles
+  std::size_t table_bytes = 0;  // of the Tables that it keeps
 };
 
 // Makes an instruction of a callable f(const StepContext&).
@@ -89,9 +100,19 @@ std::unique_ptr<Instruction> only_where(const Buffer& condition,
 
 using Factory = std::unique_ptr<Instruction> (*)(const Spec& spec);
 
-// How many bytes of workspace the instruction needs that the factory makes of this Spec with the
-// number of threads at hand. Addresses are looked at for which are equal, not for what lies there.
+// How many bytes of workspace the instruction needs that the factory makes of this Spec. Addresses
+// are looked at for which are equal, not for what lies there.
 using WorkspaceRule = std::size_t (*)(const Spec& spec);
+
+// The rule for what costs little to make: it is made, and seen what it asks for.
+template <Factory factory>
+std::size_t workspace_of(const Spec& spec) {
+  Spec asking = spec;
+  std::size_t bytes = 0;
+  asking.workspace.asked = &bytes;
+  factory(asking);
+  return bytes;
+}
 
 // Name -> factory. Each topic adds its ops in one function; registry.cpp lists the topics.
 class Registry {

@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/table.h"
 #include "ops/augment.h"
 #include "program/instruction.h"
 #include "program/spec_checks.h"
@@ -14,9 +15,10 @@ namespace {
 class SampleSource {
  public:
   explicit SampleSource(const Spec& spec)
-      : fixed_epoch_(spec.has("epoch")),
-        epoch_(spec.bits("epoch")),
-        numbers_(spec.integers("samples")) {}
+      : fixed_epoch_(spec.has("epoch")), epoch_(spec.bits("epoch")) {
+    const std::vector<std::int64_t> numbers = spec.integers("samples");
+    numbers_.assign(numbers.begin(), numbers.end());
+  }
 
   Samples of(const StepContext& context) const {
     Samples samples = context.samples;
@@ -31,7 +33,7 @@ class SampleSource {
  private:
   bool fixed_epoch_;
   std::uint64_t epoch_;
-  std::vector<std::int64_t> numbers_;
+  Table<std::int64_t> numbers_;
 };
 
 ImageShape image_shape(const Spec& spec, const Buffer& x) {
@@ -134,20 +136,44 @@ std::unique_ptr<Instruction> make_affine(const Spec& spec) {
   });
 }
 
-// random_brightness and random_contrast.
-template <template <class> class Op, Draws::Kind kind>
-std::unique_ptr<Instruction> make_values(const Spec& spec) {
-  const Buffer& x = required_input(spec, 0, "x");
-  const Buffer& y = required_output(spec, 0, "y", x.size(), x.dtype);
-  const ImageShape shape = image_shape(spec, x);
-  const Range factor = range(spec, "factor", {0.0, 0.0});
+// What random_brightness and random_contrast take.
+struct ValuesCall {
+  explicit ValuesCall(const Spec& spec);
+  const Buffer &x, &y;
+  ImageShape shape;
+  Range factor, limits;
+};
+
+ValuesCall::ValuesCall(const Spec& spec)
+    : x(required_input(spec, 0, "x")),
+      y(required_output(spec, 0, "y", x.size(), x.dtype)),
+      shape(image_shape(spec, x)),
+      factor(range(spec, "factor", {0.0, 0.0})),
+      limits{0.0, 255.0} {
   const std::vector<double> values = spec.reals("value_range");
   check(values.empty() || (values.size() == 2 && values[0] <= values[1]), spec.op,
         ": expected an increasing pair for 'value_range'");
-  const Range limits = values.empty() ? Range{0.0, 255.0} : Range{values[0], values[1]};
-  return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
+  if (!values.empty()) limits = {values[0], values[1]};
+}
+
+std::unique_ptr<Instruction> make_brightness(const Spec& spec) {
+  const ValuesCall call(spec);
+  return dispatch_floating(call.x.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return instruction<Op<T>, T>(spec, Op<T>(shape, factor, limits, draws(spec, kind)), x, y);
+    return instruction<RandomBrightnessOp<T>, T>(
+        spec, {call.shape, call.factor, call.limits, draws(spec, Draws::kBrightness)}, call.x,
+        call.y);
+  });
+}
+
+std::unique_ptr<Instruction> make_contrast(const Spec& spec) {
+  const ValuesCall call(spec);
+  return dispatch_floating(call.x.dtype, spec.op, [&](auto zero) {
+    using T = decltype(zero);
+    RandomContrastOp<T> op(call.shape, call.factor, call.limits, draws(spec, Draws::kContrast),
+                           spec.threads);
+    spec.give_workspace(op);
+    return instruction<RandomContrastOp<T>, T>(spec, op, call.x, call.y);
   });
 }
 
@@ -175,8 +201,8 @@ void register_augment(Registry& registry) {
   registry.add("random_flip", make_flip);
   registry.add("random_crop", make_crop);
   registry.add("random_affine", make_affine);
-  registry.add("random_brightness", make_values<RandomBrightnessOp, Draws::kBrightness>);
-  registry.add("random_contrast", make_values<RandomContrastOp, Draws::kContrast>);
+  registry.add("random_brightness", make_brightness);
+  registry.add("random_contrast", make_contrast, workspace_of<make_contrast>);
   registry.add("crop_resize2d", make_crop_resize);
 }
 

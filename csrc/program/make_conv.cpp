@@ -40,25 +40,23 @@ std::vector<std::int64_t> taps_of(const std::vector<std::int64_t>& kernel_shape)
   return {kernel_shape.begin(), kernel_shape.end() - 2};
 }
 
-template <class T>
-std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue,
-                                       const char* algorithm) {
-  return make_instruction(
-      [gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, algorithm);
-}
-
 template <class Conv>
 std::unique_ptr<Instruction> make_running(const Spec& spec, Conv conv, const char* algorithm) {
-  conv.set_workspace(spec.scratch(conv.workspace_bytes()));
+  spec.give_workspace(conv);
   return make_instruction([conv = std::move(conv)](const StepContext&) mutable { conv.run(); },
                           algorithm);
 }
 
+template <class T>
+std::unique_ptr<Instruction> make_gemm(const Spec& spec, const GemmBlock<T>& block,
+                                       const GemmEpilogue<T>& epilogue, const char* algorithm) {
+  return make_running(spec, Gemm<T>(block, epilogue, spec.threads), algorithm);
+}
+
 // A convolution that keeps its packed weights where they are constant.
 template <class Conv>
-std::unique_ptr<Instruction> make_packing(const Spec& spec, Conv conv, bool constant,
-                                          const char* algorithm) {
-  if (!constant) return make_running(spec, std::move(conv), algorithm);
+std::unique_ptr<Instruction> make_packing(const Spec& spec, Conv conv, const char* algorithm) {
+  if (!conv.keeps_weights()) return make_running(spec, std::move(conv), algorithm);
   struct Packing final : Instruction {
     explicit Packing(Conv c) : conv(std::move(c)) { conv.keep_packed(); }
     void run(const StepContext&) override { conv.run(); }
@@ -67,8 +65,29 @@ std::unique_ptr<Instruction> make_packing(const Spec& spec, Conv conv, bool cons
     Conv conv;
   };
   auto instruction = std::make_unique<Packing>(std::move(conv));
+  spec.give_workspace(instruction->conv);
   instruction->algorithm = algorithm;
   return instruction;
+}
+
+template <class Op>
+std::size_t bytes_of(Op op) {
+  return op.set_workspace(nullptr);
+}
+
+// The product that a convolution is whose windows are the pixels of x, and that of its adjoint.
+template <class T>
+GemmBlock<T> dense_block(const ConvShape& shape, const T* x, const T* weights, T* y) {
+  const std::int64_t k = shape.taps() * shape.channels(), n = shape.filters;
+  return {x, weights, y,     k,       1,      n, 1, n, shape.batch() * shape.places(),
+          n, k,       false, nullptr, nullptr};
+}
+template <class T>
+GemmBlock<T> dense_adjoint_block(const ConvShape& shape, const T* from, const T* weights, T* result,
+                                 bool accumulate) {
+  const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
+  return {from, weights, result,     k,       1,      1, k, n, shape.batch() * shape.places(),
+          n,    k,       accumulate, nullptr, nullptr};
 }
 
 // Activation, or the gradient of one at `saved`, into the epilogue.
@@ -161,6 +180,7 @@ ConvExtras<T> extras_of(const Spec& spec, const ConvCall& call) {
   extras.beta = data_or_null<T>(call.beta);
   extras.epsilon = spec.real("epsilon", 1e-3);
   extras.residual = data_or_null<T>(call.residual);
+  extras.keeps_weights = call.keeps_weights();
   return extras;
 }
 
@@ -179,39 +199,36 @@ std::unique_ptr<Instruction> make_conv(const Spec& spec) {
     const ConvExtras<T> extras = extras_of<T>(spec, call);
     const T *x = call.x->as<T>(), *weights = call.kernel->as<T>();
     T* y = call.y->as<T>();
-    const bool constant = call.keeps_weights();
     const ConvAlgorithm algorithm = algorithm_of(call, extras);
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kDense) {
-      const std::int64_t k = shape.taps() * shape.channels(), n = shape.filters;
-      return make_gemm(GemmBlock<T>{x, weights, y, k, 1, n, 1, n, shape.batch() * shape.places(), n,
-                                    k, false, nullptr, nullptr},
-                       extras.epilogue, name);
+      return make_gemm(spec, dense_block(shape, x, weights, y), extras.epilogue, name);
     }
     if (algorithm == ConvAlgorithm::kPlanar)
-      return make_packing(spec, PlanarConv<T>(shape, x, weights, y, extras), constant, name);
+      return make_packing(spec, PlanarConv<T>(shape, x, weights, y, extras, spec.threads), name);
     if (algorithm == ConvAlgorithm::kWinograd) {
-      return make_packing(spec, WinogradConv<T>::forward(shape, x, weights, y, extras), constant,
-                          name);
+      return make_packing(
+          spec, WinogradConv<T>::forward(shape, x, weights, y, extras, spec.threads), name);
     }
-    return make_packing(spec, DirectConv<T>::forward(shape, x, weights, y, extras), constant, name);
+    return make_packing(spec, DirectConv<T>::forward(shape, x, weights, y, extras), name);
   });
 }
 
 std::size_t conv_workspace(const Spec& spec) {
   const ConvCall call = read_conv(spec);
-  if (call.keeps_weights()) return 0;
   return dispatch_floating(call.x->dtype, spec.op, [&](auto zero) -> std::size_t {
     using T = decltype(zero);
     const ConvShape& shape = call.shape;
     const ConvExtras<T> extras = extras_of<T>(spec, call);
     switch (algorithm_of(call, extras)) {
       case ConvAlgorithm::kDense:
-        return 0;
+        return bytes_of(Gemm<T>(dense_block<T>(shape, nullptr, nullptr, nullptr), extras.epilogue,
+                                spec.threads));
       case ConvAlgorithm::kPlanar:
-        return PlanarConv<T>(shape, nullptr, nullptr, nullptr, extras).workspace_bytes();
+        return bytes_of(PlanarConv<T>(shape, nullptr, nullptr, nullptr, extras, spec.threads));
       case ConvAlgorithm::kWinograd:
-        return WinogradConv<T>::forward(shape, nullptr, nullptr, nullptr, extras).workspace_bytes();
+        return bytes_of(
+            WinogradConv<T>::forward(shape, nullptr, nullptr, nullptr, extras, spec.threads));
       default:
         return DirectConv<T>::workspace_bytes(shape, ConvDirection::kForward, extras);
     }
@@ -241,8 +258,8 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const AdjointCall& c
         const ConvShape& shape = call.shape;
         const T *from = call.from->as<T>(), *weights = call.kernel->as<T>();
         T* result = call.result->as<T>();
-        const bool constant = call.kernel->constant;
         ConvExtras<T> extras;
+        extras.keeps_weights = call.kernel->constant;
         extras.epilogue.bias = data_or_null<T>(call.bias);
         extras.residual = data_or_null<T>(call.residual);
         set_activation<T>(spec, call.saved, keeps_input, extras.epilogue);
@@ -254,35 +271,36 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const AdjointCall& c
         const ConvAlgorithm algorithm = call.algorithm(sizeof(T));
         const char* name = conv_algorithm_name(algorithm);
         if (algorithm == ConvAlgorithm::kDense) {
-          const std::int64_t n = shape.taps() * shape.channels(), k = shape.filters;
-          extras.epilogue.ld_saved = n;
+          extras.epilogue.ld_saved = shape.taps() * shape.channels();
           return make_gemm(
-              GemmBlock<T>{from, weights, result, k, 1, 1, k, n, shape.batch() * shape.places(), n,
-                           k, call.residual != nullptr, nullptr, nullptr},
+              spec, dense_adjoint_block(shape, from, weights, result, call.residual != nullptr),
               extras.epilogue, name);
         }
         if (algorithm == ConvAlgorithm::kWinograd) {
-          return make_packing(spec,
-                              WinogradConv<T>::backward_input(shape, from, weights, result, extras),
-                              constant, name);
+          return make_packing(
+              spec,
+              WinogradConv<T>::backward_input(shape, from, weights, result, extras, spec.threads),
+              name);
         }
         return make_packing(
-            spec, DirectConv<T>::backward_input(shape, from, weights, result, extras), constant,
+            spec, DirectConv<T>::backward_input(shape, from, weights, result, extras),
             shape.window.h.stride > 1 || shape.window.w.stride > 1 ? "direct phases" : name);
       });
 }
 
 std::size_t adjoint_workspace(const Spec& spec, const AdjointCall& call) {
-  if (call.kernel->constant) return 0;
   return dispatch_floating(call.from->dtype, spec.op, [&](auto zero) -> std::size_t {
     using T = decltype(zero);
-    const ConvExtras<T> extras;
+    ConvExtras<T> extras;
+    extras.keeps_weights = call.kernel->constant;
     switch (call.algorithm(sizeof(T))) {
       case ConvAlgorithm::kDense:
-        return 0;
+        return bytes_of(Gemm<T>(
+            dense_adjoint_block<T>(call.shape, nullptr, nullptr, nullptr, call.residual != nullptr),
+            {}, spec.threads));
       case ConvAlgorithm::kWinograd:
-        return WinogradConv<T>::backward_input(call.shape, nullptr, nullptr, nullptr, extras)
-            .workspace_bytes();
+        return bytes_of(WinogradConv<T>::backward_input(call.shape, nullptr, nullptr, nullptr,
+                                                        extras, spec.threads));
       default:
         return DirectConv<T>::workspace_bytes(call.shape, ConvDirection::kBackwardInput, extras);
     }
@@ -369,10 +387,13 @@ std::unique_ptr<Instruction> make_backward_kernel(const Spec& spec) {
     const ConvAlgorithm algorithm = call.algorithm(sizeof(T));
     const char* name = conv_algorithm_name(algorithm);
     if (algorithm == ConvAlgorithm::kPlanar)
-      return make_running(spec, PlanarGradient<T>(call.shape, x, dy, dkernel, sums), name);
+      return make_running(spec, PlanarGradient<T>(call.shape, x, dy, dkernel, sums, spec.threads),
+                          name);
     if (algorithm == ConvAlgorithm::kWinograd)
-      return make_running(spec, WinogradGradient<T>(call.shape, x, dy, dkernel, sums), name);
-    return make_running(spec, ConvGradient<T>(call.shape, x, dy, dkernel, sums), name);
+      return make_running(spec, WinogradGradient<T>(call.shape, x, dy, dkernel, sums, spec.threads),
+                          name);
+    return make_running(spec, ConvGradient<T>(call.shape, x, dy, dkernel, sums, spec.threads),
+                        name);
   });
 }
 
@@ -383,11 +404,12 @@ std::size_t backward_kernel_workspace(const Spec& spec) {
     const ConvShape& shape = call.shape;
     switch (call.algorithm(sizeof(T))) {
       case ConvAlgorithm::kPlanar:
-        return PlanarGradient<T>(shape, nullptr, nullptr, nullptr, nullptr).workspace_bytes();
+        return bytes_of(PlanarGradient<T>(shape, nullptr, nullptr, nullptr, nullptr, spec.threads));
       case ConvAlgorithm::kWinograd:
-        return WinogradGradient<T>(shape, nullptr, nullptr, nullptr, nullptr).workspace_bytes();
+        return bytes_of(
+            WinogradGradient<T>(shape, nullptr, nullptr, nullptr, nullptr, spec.threads));
       default:
-        return GradientParts<T>(shape).bytes();
+        return ConvGradient<T>::workspace_bytes(shape, spec.threads);
     }
   });
 }

@@ -1,4 +1,5 @@
 // Depthwise convolution and the parts of its gradient: factories.
+#include <algorithm>
 #include <memory>
 
 #include "dispatch/dispatch.h"
@@ -59,8 +60,9 @@ std::unique_ptr<Instruction> make_forward(const Spec& spec) {
           kernels<T>().elementwise->activation_forward[static_cast<int>(activation)];
       epilogue.params = activation_params(spec, name);
     }
-    const DepthwiseCorrelation<T> op(window, multiplier, Target::kOutput, epilogue);
-    return make_instruction([op, from = x.as<T>(), weights = kernel.as<T>(),
+    DepthwiseCorrelation<T> op(window, multiplier, Target::kOutput, epilogue, spec.threads);
+    spec.give_workspace(op);
+    return make_instruction([op = std::move(op), from = x.as<T>(), weights = kernel.as<T>(),
                              to = y.as<T>()](const StepContext&) { op.run(from, weights, to); },
                             algorithm_of(window));
   });
@@ -77,8 +79,9 @@ std::unique_ptr<Instruction> make_backward_input(const Spec& spec) {
   check_buffer(spec, dx, "dx", dx.size(), kernel.dtype);
   return dispatch_floating(dy.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    const DepthwiseCorrelation<T> op(window, multiplier, Target::kInput, {});
-    return make_instruction([op, from = dy.as<T>(), weights = kernel.as<T>(),
+    DepthwiseCorrelation<T> op(window, multiplier, Target::kInput, {}, spec.threads);
+    spec.give_workspace(op);
+    return make_instruction([op = std::move(op), from = dy.as<T>(), weights = kernel.as<T>(),
                              to = dx.as<T>()](const StepContext&) { op.run(from, weights, to); },
                             algorithm_of(window));
   });
@@ -100,15 +103,22 @@ std::unique_ptr<Instruction> make_backward_kernel(const Spec& spec) {
     using T = decltype(zero);
     const T *image = x.as<T>(), *gradient = dy.as<T>();
     T* weights = dkernel.as<T>();
-    DepthwiseBackwardKernel<T> op(window, multiplier);
+    DepthwiseBackwardKernel<T> op(window, multiplier, spec.threads);
     if (!with_bias) {
-      return make_instruction([=](const StepContext&) mutable { op.run(image, gradient, weights); },
+      spec.give_workspace(op);
+      return make_instruction([op = std::move(op), image, gradient,
+                               weights](const StepContext&) { op.run(image, gradient, weights); },
                               algorithm_of(window));
     }
     ReduceOp<T> sum(Reduction::kSum, spec.op, {channels == 0 ? 0 : size / channels, channels}, {0});
     T* dbias = spec.outputs[1].as<T>();
+    // One after the other in the same memory.
+    void* memory = spec.scratch(std::max(op.set_workspace(nullptr), sum.set_workspace(nullptr)));
+    op.set_workspace(memory);
+    sum.set_workspace(memory);
     return make_instruction(
-        [=](const StepContext&) mutable {
+        [op = std::move(op), sum = std::move(sum), image, gradient, weights,
+         dbias](const StepContext&) {
           op.run(image, gradient, weights);
           sum.run(gradient, dbias);
         },
@@ -120,9 +130,11 @@ std::unique_ptr<Instruction> make_backward_kernel(const Spec& spec) {
 
 void register_depthwise(Registry& registry);
 void register_depthwise(Registry& registry) {
-  registry.add("depthwise_conv2d", make_forward);
-  registry.add("depthwise_conv2d_backward_input", make_backward_input);
-  registry.add("depthwise_conv2d_backward_kernel", make_backward_kernel);
+  registry.add("depthwise_conv2d", make_forward, workspace_of<make_forward>);
+  registry.add("depthwise_conv2d_backward_input", make_backward_input,
+               workspace_of<make_backward_input>);
+  registry.add("depthwise_conv2d_backward_kernel", make_backward_kernel,
+               workspace_of<make_backward_kernel>);
 }
 
 }  // namespace dlnative

@@ -226,14 +226,15 @@ void check_overlaps(const Spec& spec, const LoopDescription& loop) {
 }
 
 std::size_t loop_workspace(const Spec& spec) {
-  return LoopOp(read_loop(spec)).workspace_bytes(num_threads());
+  return LoopOp(read_loop(spec)).workspace_bytes(spec.threads);
 }
 
 std::unique_ptr<Instruction> make_loop(const Spec& spec) {
   const LoopDescription loop = read_loop(spec);
   check_overlaps(spec, loop);
   LoopOp op(loop);
-  op.set_workspace(spec.scratch(op.workspace_bytes(1)), spec.workspace.bytes);
+  const std::size_t bytes = op.workspace_bytes(spec.threads);
+  op.set_workspace(spec.scratch(bytes), bytes);
   return make_instruction([op = std::move(op)](const StepContext&) { op.run(); });
 }
 

@@ -92,9 +92,10 @@ std::unique_ptr<Instruction> make_with_gradient(const Spec& spec) {
     using T = decltype(zero);
     LossWithGradientOp<T> op(loss, in.rows, in.cols, spec.real("label_smoothing", 0.0),
                              spec.real("scale", 1.0));
-    return make_instruction([op = std::move(op), pred = in.pred.as<T>(), labels = in.labels,
+    spec.give_workspace(op);
+    return make_instruction([op, pred = in.pred.as<T>(), labels = in.labels,
                              w = data_or_null<T>(weight), sum = total.as<T>(), dx = dpred.as<T>()](
-                                const StepContext&) mutable { op.run(pred, labels, w, sum, dx); });
+                                const StepContext&) { op.run(pred, labels, w, sum, dx); });
   });
 }
 
@@ -105,9 +106,9 @@ std::unique_ptr<Instruction> make_weighted_sum(const Spec& spec) {
   return dispatch_floating(losses.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     WeightedSumOp<T> op(losses.size(), spec.real("scale", 1.0));
-    return make_instruction(
-        [op, x = losses.as<T>(), w = data_or_null<T>(weight),
-         sum = total.as<T>()](const StepContext&) mutable { op.run(x, w, sum); });
+    spec.give_workspace(op);
+    return make_instruction([op, x = losses.as<T>(), w = data_or_null<T>(weight),
+                             sum = total.as<T>()](const StepContext&) { op.run(x, w, sum); });
   });
 }
 
@@ -134,9 +135,9 @@ void register_loss(Registry& registry) {
     const std::string name = entry.name;
     registry.add(name, make_forward);
     registry.add(name + "_backward", make_backward);
-    registry.add(name + "_with_gradient", make_with_gradient);
+    registry.add(name + "_with_gradient", make_with_gradient, workspace_of<make_with_gradient>);
   }
-  registry.add("weighted_sum", make_weighted_sum);
+  registry.add("weighted_sum", make_weighted_sum, workspace_of<make_weighted_sum>);
   registry.add("weighted_sum_backward", make_weighted_sum_backward);
 }
 

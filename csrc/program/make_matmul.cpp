@@ -44,24 +44,26 @@ GemmBlock<T> product(const T* a, bool transpose_a, const T* b, bool transpose_b,
 }
 
 template <class T>
-std::unique_ptr<Instruction> make_gemm(const GemmBlock<T>& block,
+std::unique_ptr<Instruction> make_gemm(const Spec& spec, const GemmBlock<T>& block,
                                        const GemmEpilogue<T>& epilogue = {}) {
-  return make_instruction(
-      [gemm = Gemm<T>(block, epilogue)](const StepContext&) mutable { gemm.run(); }, "gemm");
+  Gemm<T> gemm(block, epilogue, spec.threads);
+  spec.give_workspace(gemm);
+  return make_instruction([gemm](const StepContext&) mutable { gemm.run(); }, "gemm");
 }
 
 // The same where B is constant: it is kept packed.
 template <class T>
-std::unique_ptr<Instruction> make_packed_gemm(const GemmBlock<T>& block,
+std::unique_ptr<Instruction> make_packed_gemm(const Spec& spec, const GemmBlock<T>& block,
                                               const GemmEpilogue<T>& epilogue) {
   struct Packed final : Instruction {
-    Packed(const GemmBlock<T>& b, const GemmEpilogue<T>& e) : gemm(b, e) {}
+    Packed(const GemmBlock<T>& b, const GemmEpilogue<T>& e, int threads) : gemm(b, e, threads) {}
     void run(const StepContext&) override { gemm.run(); }
     void pack(std::int64_t version) override { gemm.renew(version); }
     std::size_t packed_bytes() const override { return gemm.kept_bytes(); }
     PackedGemm<T> gemm;
   };
-  auto instruction = std::make_unique<Packed>(block, epilogue);
+  auto instruction = std::make_unique<Packed>(block, epilogue, spec.threads);
+  spec.give_workspace(instruction->gemm);
   instruction->algorithm = "gemm";
   return instruction;
 }
@@ -149,9 +151,10 @@ std::unique_ptr<Instruction> make_matmul(const Spec& spec) {
   }
   return dispatch_floating(a.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    if (s.batch_c.empty()) return make_gemm(first(T{}));
-    return make_instruction([gemm = BatchedGemm<T>(first(T{}), std::move(batch))](
-                                const StepContext&) mutable { gemm.run(); },
+    if (s.batch_c.empty()) return make_gemm(spec, first(T{}));
+    BatchedGemm<T> gemm(first(T{}), std::move(batch), spec.threads);
+    spec.give_workspace(gemm);
+    return make_instruction([gemm = std::move(gemm)](const StepContext&) mutable { gemm.run(); },
                             "gemm");
   });
 }
@@ -186,8 +189,9 @@ std::unique_ptr<Instruction> make_dense(const Spec& spec) {
       epilogue.params = activation_params(spec, name);
     }
     const auto block = product<T>(x.as<T>(), false, kernel.as<T>(), false, y.as<T>(), m, n, k);
-    if (kernel.constant && PackedGemm<T>::pays(block)) return make_packed_gemm(block, epilogue);
-    return make_gemm(block, epilogue);
+    if (kernel.constant && PackedGemm<T>::pays(block))
+      return make_packed_gemm(spec, block, epilogue);
+    return make_gemm(spec, block, epilogue);
   });
 }
 
@@ -217,7 +221,7 @@ std::unique_ptr<Instruction> make_dense_backward_input(const Spec& spec) {
         epilogue.params = activation_params(spec, name);
       }
     }
-    return make_gemm(product<T>(dy.as<T>(), false, kernel.as<T>(), true, dx.as<T>(), m, n, k),
+    return make_gemm(spec, product<T>(dy.as<T>(), false, kernel.as<T>(), true, dx.as<T>(), m, n, k),
                      epilogue);
   });
 }
@@ -238,12 +242,14 @@ std::unique_ptr<Instruction> make_dense_backward_kernel(const Spec& spec) {
   return dispatch_floating(dy.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
     const auto block = product<T>(x.as<T>(), true, dy.as<T>(), false, dkernel.as<T>(), m, n, k);
-    if (!with_bias) return make_gemm(block);
+    if (!with_bias) return make_gemm(spec, block);
     const T* rows = dy.as<T>();
     T* dbias = spec.outputs[1].as<T>();
     const auto sum_rows = kernels<T>().reduce->sum_rows;
+    Gemm<T> gemm(block, {}, spec.threads);
+    spec.give_workspace(gemm);
     return make_instruction(
-        [=, gemm = Gemm<T>(block, {})](const StepContext&) mutable {
+        [=](const StepContext&) mutable {
           gemm.run();
           sum_rows(rows, n, dbias, k, n, false);
         },
@@ -255,10 +261,12 @@ std::unique_ptr<Instruction> make_dense_backward_kernel(const Spec& spec) {
 
 void register_matmul(Registry& registry);
 void register_matmul(Registry& registry) {
-  registry.add("matmul", make_matmul);
-  registry.add("dense", make_dense);
-  registry.add("dense_backward_input", make_dense_backward_input);
-  registry.add("dense_backward_kernel", make_dense_backward_kernel);
+  registry.add("matmul", make_matmul, workspace_of<make_matmul>);
+  registry.add("dense", make_dense, workspace_of<make_dense>);
+  registry.add("dense_backward_input", make_dense_backward_input,
+               workspace_of<make_dense_backward_input>);
+  registry.add("dense_backward_kernel", make_dense_backward_kernel,
+               workspace_of<make_dense_backward_kernel>);
 }
 
 }  // namespace dlnative

@@ -47,11 +47,12 @@ std::unique_ptr<Instruction> make_batch_norm(const Spec& spec) {
   const Buffer& y = required_output(spec, 0, "y", in.x.size(), dtype);
   return dispatch_floating(dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return make_instruction(
-        [op = BatchNormOp<T>(in.rows, in.channels, epsilon_of(spec), relu_of(spec)),
-         x = in.x.as<T>(), m = mean.as<T>(), v = variance.as<T>(), g = data_or_null<T>(gamma),
-         b = data_or_null<T>(beta), r = data_or_null<T>(residual),
-         to = y.as<T>()](const StepContext&) mutable { op.run(x, m, v, g, b, r, to); });
+    BatchNormOp<T> op(in.rows, in.channels, epsilon_of(spec), relu_of(spec));
+    spec.give_workspace(op, BatchNormOp<T>::Statistics::kGiven);
+    return make_instruction([op, x = in.x.as<T>(), m = mean.as<T>(), v = variance.as<T>(),
+                             g = data_or_null<T>(gamma), b = data_or_null<T>(beta),
+                             r = data_or_null<T>(residual),
+                             to = y.as<T>()](const StepContext&) { op.run(x, m, v, g, b, r, to); });
   });
 }
 
@@ -75,11 +76,13 @@ std::unique_ptr<Instruction> make_batch_norm_training(const Spec& spec) {
   const Buffer& variance = required_output(spec, 2, "variance", in.channels, dtype);
   return dispatch_floating(dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
+    using Statistics = typename BatchNormOp<T>::Statistics;
+    BatchNormOp<T> op(in.rows, in.channels, epsilon_of(spec), relu_of(spec));
+    spec.give_workspace(op, moments != nullptr ? Statistics::kOfMoments : Statistics::kOfRows);
     return make_instruction(
-        [op = BatchNormOp<T>(in.rows, in.channels, epsilon_of(spec), relu_of(spec)), blocks,
-         x = in.x.as<T>(), g = data_or_null<T>(gamma), b = data_or_null<T>(beta),
+        [op, blocks, x = in.x.as<T>(), g = data_or_null<T>(gamma), b = data_or_null<T>(beta),
          r = data_or_null<T>(residual), parts = data_or_null<T>(moments), to = y.as<T>(),
-         m = mean.as<T>(), v = variance.as<T>()](const StepContext&) mutable {
+         m = mean.as<T>(), v = variance.as<T>()](const StepContext&) {
           op.run_training(x, g, b, r, parts, blocks, to, m, v);
         },
         moments != nullptr ? "merged moments" : "two passes");
@@ -106,12 +109,13 @@ std::unique_ptr<Instruction> make_batch_norm_backward(const Spec& spec) {
                                 : nullptr;
   return dispatch_floating(dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return make_instruction([op = BatchNormBackwardOp<T>(in.rows, in.channels, epsilon_of(spec)),
-                             dy = in.x.as<T>(), from = x.as<T>(), m = mean.as<T>(),
+    BatchNormBackwardOp<T> op(in.rows, in.channels, epsilon_of(spec));
+    spec.give_workspace(op);
+    return make_instruction([op, dy = in.x.as<T>(), from = x.as<T>(), m = mean.as<T>(),
                              v = variance.as<T>(), g = data_or_null<T>(gamma),
                              y = data_or_null<T>(saved), to = dx.as<T>(), to_gamma = dgamma.as<T>(),
                              to_beta = dbeta.as<T>(),
-                             to_residual = data_or_null<T>(dresidual)](const StepContext&) mutable {
+                             to_residual = data_or_null<T>(dresidual)](const StepContext&) {
       if constexpr (training) {
         op.run_training(dy, from, m, v, g, y, to, to_gamma, to_beta, to_residual);
       } else {
@@ -171,7 +175,7 @@ struct GroupNorm {
     std::int64_t rows = 1;
     for (std::size_t i = 1; i + 1 < x.shape.size(); ++i) rows *= x.shape[i];
     return GroupNormOp<T>(x.shape[0], rows, parameters(spec, x), spec.integer("groups", 32),
-                          epsilon_of(spec));
+                          epsilon_of(spec), spec.threads);
   }
 };
 
@@ -184,9 +188,11 @@ std::unique_ptr<Instruction> make_sample_norm(const Spec& spec) {
     const Buffer* gamma = optional_input(spec, 1, "gamma", n, x.dtype);
     const Buffer* beta = optional_input(spec, 2, "beta", n, x.dtype);
     const Buffer& y = required_output(spec, 0, "y", x.size(), x.dtype);
-    return make_instruction([op = Norm<T>::make(spec, x), from = x.as<T>(),
-                             g = data_or_null<T>(gamma), b = data_or_null<T>(beta), to = y.as<T>()](
-                                const StepContext&) mutable { op.forward(from, g, b, to); });
+    auto op = Norm<T>::make(spec, x);
+    spec.give_workspace(op, NormPass::kForward);
+    return make_instruction([op = std::move(op), from = x.as<T>(), g = data_or_null<T>(gamma),
+                             b = data_or_null<T>(beta),
+                             to = y.as<T>()](const StepContext&) { op.forward(from, g, b, to); });
   });
 }
 
@@ -201,9 +207,11 @@ std::unique_ptr<Instruction> make_sample_norm_backward(const Spec& spec) {
     const Buffer& dx = required_output(spec, 0, "dx", x.size(), x.dtype);
     const Buffer& dgamma = required_output(spec, 1, "dgamma", n, x.dtype);
     const Buffer& dbeta = required_output(spec, 2, "dbeta", n, x.dtype);
-    return make_instruction([op = Norm<T>::make(spec, dy), gradient = dy.as<T>(), from = x.as<T>(),
+    auto op = Norm<T>::make(spec, dy);
+    spec.give_workspace(op, NormPass::kBackward);
+    return make_instruction([op = std::move(op), gradient = dy.as<T>(), from = x.as<T>(),
                              g = data_or_null<T>(gamma), to = dx.as<T>(), to_gamma = dgamma.as<T>(),
-                             to_beta = dbeta.as<T>()](const StepContext&) mutable {
+                             to_beta = dbeta.as<T>()](const StepContext&) {
       op.backward(gradient, from, g, to, to_gamma, to_beta);
     });
   });
@@ -213,15 +221,21 @@ std::unique_ptr<Instruction> make_sample_norm_backward(const Spec& spec) {
 
 void register_norm(Registry& registry);
 void register_norm(Registry& registry) {
-  registry.add("batch_norm", make_batch_norm);
-  registry.add("batch_norm_backward", make_batch_norm_backward<false>);
-  registry.add("batch_norm_training", make_batch_norm_training);
-  registry.add("batch_norm_training_backward", make_batch_norm_backward<true>);
+  registry.add("batch_norm", make_batch_norm, workspace_of<make_batch_norm>);
+  registry.add("batch_norm_backward", make_batch_norm_backward<false>,
+               workspace_of<make_batch_norm_backward<false>>);
+  registry.add("batch_norm_training", make_batch_norm_training,
+               workspace_of<make_batch_norm_training>);
+  registry.add("batch_norm_training_backward", make_batch_norm_backward<true>,
+               workspace_of<make_batch_norm_backward<true>>);
   registry.add("moving_average", make_moving_average);
   registry.add("layer_norm", make_sample_norm<LayerNorm>);
-  registry.add("layer_norm_backward", make_sample_norm_backward<LayerNorm>);
-  registry.add("group_norm", make_sample_norm<GroupNorm>);
-  registry.add("group_norm_backward", make_sample_norm_backward<GroupNorm>);
+  registry.add("layer_norm_backward", make_sample_norm_backward<LayerNorm>,
+               workspace_of<make_sample_norm_backward<LayerNorm>>);
+  registry.add("group_norm", make_sample_norm<GroupNorm>,
+               workspace_of<make_sample_norm<GroupNorm>>);
+  registry.add("group_norm_backward", make_sample_norm_backward<GroupNorm>,
+               workspace_of<make_sample_norm_backward<GroupNorm>>);
 }
 
 }  // namespace dlnative

@@ -100,7 +100,9 @@ std::unique_ptr<Instruction> make_global_norm(const Spec& spec) {
       const Buffer& x = required_input(spec, i, "gradient", spec.inputs[i].size(), dtype);
       arrays.push_back({x.as<T>(), x.size()});
     }
-    return make_instruction([op = NormOp<T>(arrays), to = y.as<T>()](const StepContext&) mutable {
+    NormOp<T> op(arrays);
+    spec.give_workspace(op);
+    return make_instruction([op = std::move(op), to = y.as<T>()](const StepContext&) {
       *to = static_cast<T>(op.run());
     });
   });
@@ -125,7 +127,7 @@ void register_optimizer(Registry& registry);
 void register_optimizer(Registry& registry) {
   registry.add("sgd", make_sgd);
   registry.add("adam", make_adam);
-  registry.add("global_norm", make_global_norm);
+  registry.add("global_norm", make_global_norm, workspace_of<make_global_norm>);
   registry.add("checked_rate", make_checked_rate);
 }
 

@@ -32,9 +32,10 @@ std::unique_ptr<Instruction> make_float_reduction(const Spec& spec, Reduction re
                                                   const std::vector<std::int64_t>& axes) {
   const Buffer& x = spec.inputs[0];
   ReduceOp<T> op(reduction, spec.op, x.shape, axes);
+  spec.give_workspace(op);
   const Buffer& y = required_output(spec, 0, "result", op.output_size(), x.dtype);
-  return make_instruction(
-      [op, from = x.as<T>(), to = y.as<T>()](const StepContext&) mutable { op.run(from, to); });
+  return make_instruction([op = std::move(op), from = x.as<T>(),
+                           to = y.as<T>()](const StepContext&) { op.run(from, to); });
 }
 
 template <class Fold>
@@ -44,9 +45,10 @@ std::unique_ptr<Instruction> make_fold(const Spec& spec, bool is_extremum = fals
   FoldOp<Fold> op(spec.op, x.shape, reduced_axes(spec, x));
   check(!is_extremum || op.passes().count > 0, spec.op,
         ": an empty axis has no extremum, received shape ", x.shape);
+  spec.give_workspace(op);
   const Buffer& y = required_output(spec, 0, "result", op.passes().output_size, x.dtype);
-  return make_instruction(
-      [op, from = x.as<T>(), to = y.as<T>()](const StepContext&) mutable { op.run(from, to); });
+  return make_instruction([op = std::move(op), from = x.as<T>(),
+                           to = y.as<T>()](const StepContext&) { op.run(from, to); });
 }
 
 std::unique_ptr<Instruction> make_sum(const Spec& spec) {
@@ -126,16 +128,16 @@ std::unique_ptr<Instruction> make_bias_backward(const Spec& spec) {
 
 void register_reduce(Registry& registry);
 void register_reduce(Registry& registry) {
-  registry.add("sum", make_sum);
-  registry.add("prod", make_prod);
-  registry.add("mean", make_mean);
-  registry.add("max", make_extremum<true>);
-  registry.add("min", make_extremum<false>);
-  registry.add("any", make_logical<AnyFold>);
-  registry.add("all", make_logical<AllFold>);
+  registry.add("sum", make_sum, workspace_of<make_sum>);
+  registry.add("prod", make_prod, workspace_of<make_prod>);
+  registry.add("mean", make_mean, workspace_of<make_mean>);
+  registry.add("max", make_extremum<true>, workspace_of<make_extremum<true>>);
+  registry.add("min", make_extremum<false>, workspace_of<make_extremum<false>>);
+  registry.add("any", make_logical<AnyFold>, workspace_of<make_logical<AnyFold>>);
+  registry.add("all", make_logical<AllFold>, workspace_of<make_logical<AllFold>>);
   registry.add("argmax", make_arg_extremum<true>);
   registry.add("argmin", make_arg_extremum<false>);
-  registry.add("bias_backward", make_bias_backward);
+  registry.add("bias_backward", make_bias_backward, workspace_of<make_bias_backward>);
 }
 
 }  // namespace dlnative

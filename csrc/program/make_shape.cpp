@@ -1,4 +1,5 @@
 // reshape, concatenate, slice, transpose and broadcast_to: factories. Any dtype.
+#include "core/table.h"
 #include "ops/shape.h"
 #include "program/axis.h"
 #include "program/instruction.h"
@@ -38,7 +39,7 @@ std::unique_ptr<Instruction> make_concatenate(const Spec& spec) {
   const AxisSplit whole = split_at_axis(spec, y, -1);
   const std::int64_t element = dtype_size(y.dtype);
   const std::int64_t stride = whole.size * whole.inner * element;
-  std::vector<Piece> pieces;
+  Table<Piece> pieces;
   std::int64_t at = 0;
   for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
     const Buffer& x = required_input(spec, i, "x");
@@ -53,7 +54,7 @@ std::unique_ptr<Instruction> make_concatenate(const Spec& spec) {
     at += bytes;
   }
   check(at == stride, spec.op, ": the inputs do not fill an output of shape ", y.shape);
-  return make_instruction([pieces](const StepContext&) {
+  return make_instruction([pieces = std::move(pieces)](const StepContext&) {
     for (const Piece& piece : pieces) piece.op.run(piece.from, piece.to);
   });
 }

@@ -32,9 +32,11 @@ std::unique_ptr<Instruction> make_argsort(const Spec& spec) {
   const bool descending = spec.flag("descending", false);
   return dispatch_ordered(x.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    ArgsortOp<T> op(spec.op, descending, split.outer, split.size, split.inner);
-    return make_instruction([op = std::move(op), from = x.as<T>(), to = y.as<std::int32_t>()](
-                                const StepContext&) mutable { op.run(from, to); });
+    ArgsortOp<T> op(spec.op, descending, split.outer, split.size, split.inner, spec.threads);
+    spec.give_workspace(op);
+    return make_instruction([op, from = x.as<T>(), to = y.as<std::int32_t>()](const StepContext&) {
+      op.run(from, to);
+    });
   });
 }
 
@@ -64,7 +66,7 @@ void register_sort(Registry& registry);
 void register_sort(Registry& registry) {
   registry.add("cumsum", make_scan<false>);
   registry.add("cumprod", make_scan<true>);
-  registry.add("argsort", make_argsort);
+  registry.add("argsort", make_argsort, workspace_of<make_argsort>);
   registry.add("searchsorted", make_searchsorted);
 }
 

@@ -64,7 +64,9 @@ std::unique_ptr<Instruction> make_upsample(const Spec& spec) {
   const std::string interpolation = spec.text("interpolation", "nearest");
   return dispatch_floating(x.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    UpsampleOp<T> op(s[0], s[1], s[2], s[3], factors[0], factors[1], interpolation, transposed);
+    UpsampleOp<T> op(s[0], s[1], s[2], s[3], factors[0], factors[1], interpolation, transposed,
+                     spec.threads);
+    spec.give_workspace(op);
     return make_instruction([op = std::move(op), from = x.as<T>(),
                              to = y.as<T>()](const StepContext&) { op.run(from, to); });
   });
@@ -76,8 +78,8 @@ void register_spatial(Registry& registry);
 void register_spatial(Registry& registry) {
   registry.add("zero_pad2d", make_zero_pad);
   registry.add("crop2d", make_crop);
-  registry.add("upsample2d", make_upsample<false>);
-  registry.add("upsample2d_backward", make_upsample<true>);
+  registry.add("upsample2d", make_upsample<false>, workspace_of<make_upsample<false>>);
+  registry.add("upsample2d_backward", make_upsample<true>, workspace_of<make_upsample<true>>);
 }
 
 }  // namespace dlnative

@@ -16,9 +16,10 @@ std::unique_ptr<Instruction> make_accumulate_mean(const Spec& spec) {
   const Buffer& result = required_output(spec, 0, "result", 2, DType::kFloat64);
   return dispatch_floating(values.dtype, spec.op, [&](auto zero) {
     using T = decltype(zero);
-    return make_instruction([op = AccumulateMeanOp<T>(values.size()),
-                             update = InPlace{state, result}, x = values.as<T>(),
-                             w = data_or_null<T>(weight)](const StepContext&) mutable {
+    AccumulateMeanOp<T> op(values.size());
+    spec.give_workspace(op);
+    return make_instruction([op, update = InPlace{state, result}, x = values.as<T>(),
+                             w = data_or_null<T>(weight)](const StepContext&) {
       update.begin();
       op.run(update.to.as<double>(), x, w);
     });
@@ -42,7 +43,7 @@ std::unique_ptr<Instruction> make_assign(const Spec& spec) {
 
 void register_state(Registry& registry);
 void register_state(Registry& registry) {
-  registry.add("accumulate_mean", make_accumulate_mean);
+  registry.add("accumulate_mean", make_accumulate_mean, workspace_of<make_accumulate_mean>);
   registry.add("assign", make_assign);
 }
 

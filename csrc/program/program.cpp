@@ -33,6 +33,7 @@ std::size_t Program::add(std::unique_ptr<Instruction> instruction, std::string l
   if (!committed_) ++interruptible_;
   instructions_.push_back(std::move(instruction));
   entries_.push_back({std::move(label), instructions_.back()->algorithm, 0.0, 0});
+  table_bytes_ += instructions_.back()->table_bytes;
   const std::size_t bytes = instructions_.back()->packed_bytes();
   if (bytes > 0) {
     packing_.push_back(instructions_.back().get());

@@ -52,6 +52,7 @@ class Program {
 
   char* arena() { return reinterpret_cast<char*>(block_->data()); }
   std::size_t arena_bytes() const { return bytes_; }
+  std::size_t table_bytes() const { return table_bytes_; }  // of all instructions
 
   // `commits`: the instruction changes parameters or their slots. From the first such instruction
   // on a step is not interrupted, so that an update is done whole or not at all; before it, even an
@@ -87,7 +88,7 @@ class Program {
 
   std::shared_ptr<Arena> arena_;
   std::shared_ptr<AlignedBuffer> block_;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0, table_bytes_ = 0;
   std::vector<std::unique_ptr<Instruction>> instructions_;
   std::vector<ProfileEntry> entries_;
   std::size_t interruptible_ = 0;  // instructions before the first that commits

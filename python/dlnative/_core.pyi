@@ -19,6 +19,7 @@ __all__: list[str] = [
     "execute",
     "fma_seconds",
     "isa",
+    "memory_count",
     "num_threads",
     "op_names",
     "op_names_with_workspace",
@@ -39,7 +40,10 @@ class Arena:
 
 class Program:
     def __init__(
-        self, arena_bytes: typing.SupportsInt | typing.SupportsIndex, arena: Arena
+        self,
+        arena_bytes: typing.SupportsInt | typing.SupportsIndex,
+        arena: Arena,
+        threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...
     def add(
         self,
@@ -79,6 +83,8 @@ class Program:
     def set_profiling(self, on: bool) -> None: ...
     @property
     def arena_bytes(self) -> int: ...
+    @property
+    def table_bytes(self) -> int: ...
 
 def available_isas() -> list[str]: ...
 def cache_sizes() -> tuple[int, int, int]: ...
@@ -107,6 +113,7 @@ def fma_seconds(dtype: str, flops: typing.SupportsFloat | typing.SupportsIndex) 
     """
 
 def isa() -> str: ...
+def memory_count() -> tuple[int, int]: ...
 def num_threads() -> int: ...
 def op_names() -> list[str]: ...
 def op_names_with_workspace() -> list[str]: ...

@@ -16,6 +16,8 @@
 #include "core/checks.h"
 #include "core/fp_mode.h"
 #include "core/philox.h"
+#include "core/table.h"
+#include "core/workspace.h"
 
 namespace {
 
@@ -165,25 +167,59 @@ void test_aligned_buffer() {
   check(thrown, "no bad_alloc for an impossible size");
 }
 
-void test_thread_scratch() {
-  void* first = dlnative::thread_scratch(100);
-  check(is_aligned(first, 64), "scratch alignment");
+void test_workspace_of_thread() {
+  void* first = dlnative::workspace_of_thread(100);
+  check(is_aligned(first, 64), "workspace alignment");
   std::memset(first, 1, 100);
-  check(dlnative::thread_scratch(50) == first, "a smaller request moved the scratch");
-  check(dlnative::thread_scratch(0) == first, "an empty request moved the scratch");
+  check(dlnative::workspace_of_thread(50) == first, "a smaller request moved the workspace");
+  check(dlnative::workspace_of_thread(0) == first, "an empty request moved the workspace");
   const std::size_t sizes[] = {5000, 100000, 6 << 20, 300};
   for (const std::size_t bytes : sizes) {
-    void* grown = dlnative::thread_scratch(bytes);
-    check(is_aligned(grown, 64), "scratch alignment, grown");
+    void* grown = dlnative::workspace_of_thread(bytes);
+    check(is_aligned(grown, 64), "workspace alignment, grown");
     std::memset(grown, 2, bytes);
   }
-  void* here = dlnative::thread_scratch(64);
+  void* here = dlnative::workspace_of_thread(64);
   std::thread([here] {
-    void* there = dlnative::thread_scratch(64);
-    check(there != here, "two threads share their scratch");
+    void* there = dlnative::workspace_of_thread(64);
+    check(there != here, "two threads share their workspace");
     std::memset(there, 3, 64);
   }).join();
-  check(static_cast<unsigned char*>(here)[0] == 2, "scratch overwritten by another thread");
+  check(static_cast<unsigned char*>(here)[0] == 2, "workspace overwritten by another thread");
+}
+
+void test_memory_count() {
+  const dlnative::MemoryCount before = dlnative::memory_count();
+  const std::int64_t tables_before = dlnative::table_bytes_of_thread();
+  {
+    const AlignedBuffer buffer(1000), large = AlignedBuffer::zeroed(3 << 20);
+    const dlnative::Table<std::int32_t> table(25);
+    const dlnative::MemoryCount count = dlnative::memory_count();
+    check_equal(count.bytes - before.bytes, std::int64_t{1000 + (3 << 20) + 100}, "bytes held");
+    check_equal(count.allocations - before.allocations, std::int64_t{3}, "allocations");
+    check_equal(dlnative::table_bytes_of_thread() - tables_before, std::int64_t{100}, "of tables");
+    std::thread([] { static_cast<void>(dlnative::workspace_of_thread(5000)); }).join();
+    check_equal(dlnative::memory_count().bytes, count.bytes, "bytes of a thread that has ended");
+  }
+  check_equal(dlnative::memory_count().bytes, before.bytes, "bytes held in the end");
+  check_equal(dlnative::table_bytes_of_thread(), tables_before, "bytes of tables in the end");
+}
+
+void test_workspace_pieces() {
+  alignas(64) std::byte memory[1024];
+  for (std::byte* workspace : {memory, static_cast<std::byte*>(nullptr)}) {
+    dlnative::WorkspacePieces pieces(workspace);
+    check(pieces.take<double>(0) == reinterpret_cast<double*>(workspace), "an empty piece");
+    pieces.take<float>(17);
+    check_equal(pieces.bytes(), std::size_t{128}, "a piece that is rounded up");
+    dlnative::ThreadScratch<float> scratch;
+    scratch.take(pieces, 3, 7, 20);
+    check_equal(pieces.bytes(), std::size_t{128 + 3 * 128}, "scratch of three threads");
+    dlnative::ThreadScratch<float>().take(pieces, 3, 1, 16);
+    check_equal(pieces.bytes(), std::size_t{128 + 3 * 128 + 64}, "scratch for one task");
+    if (workspace == nullptr) continue;
+    check(reinterpret_cast<std::byte*>(scratch.of(2)) == memory + 128 + 2 * 128, "of a thread");
+  }
 }
 
 }  // namespace
@@ -194,6 +230,8 @@ int main() {
   test_philox_streams();
   test_flush_denormals();
   test_aligned_buffer();
-  test_thread_scratch();
+  test_workspace_of_thread();
+  test_memory_count();
+  test_workspace_pieces();
   return test::finish("test_core");
 }

@@ -63,11 +63,11 @@ void test_fork_while_idle() {
   set_num_threads(4);
   check_equal(in_child(use_pool), 0, "fork before the first region");
   use_pool();
-  char* scratch = static_cast<char*>(dlnative::thread_scratch(1000));
+  char* scratch = static_cast<char*>(dlnative::workspace_of_thread(1000));
   scratch[0] = 1;
   const auto child = [] {
     use_pool();
-    static_cast<char*>(dlnative::thread_scratch(1 << 20))[(1 << 20) - 1] = 1;
+    static_cast<char*>(dlnative::workspace_of_thread(1 << 20))[(1 << 20) - 1] = 1;
     check_equal(in_child(use_pool), 0, "a child's child");
     set_num_threads(2);
     check_region(100, 2);

@@ -30,7 +30,8 @@ class NativeFunction:
 
     def __init__(self, plan: Plan, arena: _core.Arena | None = None) -> None:
         self.plan = plan
-        self.program = _core.Program(plan.bytes, _core.Arena() if arena is None else arena)
+        arena = _core.Arena() if arena is None else arena
+        self.program = _core.Program(plan.bytes, arena, plan.threads)
         for feed in plan.feeds:
             self.program.add_feed(self._buffer(feed))
         packed = []  # of each instruction that keeps packed weights, where those lie
@@ -61,6 +62,11 @@ class NativeFunction:
         # Bound methods: one attribute look-up less on the way of a single small step.
         self._call = self.program.call
         self._run = self.program.run
+
+    @property
+    def table_bytes(self) -> int:
+        """What its instructions have allocated for tables that they only read."""
+        return self.program.table_bytes
 
     def _buffer(self, tensor: Tensor) -> Any:
         memory = self.plan.memory

@@ -68,8 +68,6 @@ class Op:
         calls_python: True where a run calls back into Python.
         may_fail: True where a run may raise for the values that it is given.
         reduces: True where the attribute `axis` may name several axes.
-        workspace: True where its native instruction may need memory beside its inputs and outputs;
-            how much, C++ says (`plan/workspace.py`).
     """
 
     name = ""
@@ -121,7 +119,6 @@ class Op:
     calls_python = False
     may_fail = False
     reduces = False
-    workspace = False
 
     def native_attributes(self, inputs: Sequence[Any], attributes: Attributes) -> Attributes:
         """Attributes as the kernels take them: axes non-negative, and a list for reductions."""

@@ -201,9 +201,12 @@ class MemoryReport:
     Attributes:
         batch_size: Rows of the step.
         kind: "train" or "predict".
-        arena_bytes: Activations, gradients and batches, in the one block that the program has.
+        arena_bytes: Activations, gradients, batches and workspace, in the one block that the
+            program has.
         packed_bytes: Copies of weights that the step does not change, in the form that the kernels
             read: those of convolutions, in prediction steps. Steps of the same weights share them.
+        table_bytes: Index tables and other constants of the instructions, such as those of
+            convolutions.
         variable_bytes: Weights and other variables of the model.
         optimizer_bytes: Slots of the optimizer, and what a line search keeps.
         rows: (name, bytes, offset, first node, last node) of every piece of the arena.
@@ -214,13 +217,15 @@ class MemoryReport:
         self.kind = kind
         self.arena_bytes = function.plan.bytes
         self.packed_bytes = function.packed_bytes
+        self.table_bytes = function.table_bytes
         self.variable_bytes = variable_bytes
         self.optimizer_bytes = optimizer_bytes
         self.rows = function.plan.memory.rows()
 
     @property
     def total_bytes(self):
-        return self.arena_bytes + self.packed_bytes + self.variable_bytes + self.optimizer_bytes
+        program = self.arena_bytes + self.packed_bytes + self.table_bytes
+        return program + self.variable_bytes + self.optimizer_bytes
 
     def __str__(self):
         rows = [
@@ -233,6 +238,7 @@ class MemoryReport:
                 table(("tensor", "bytes", "offset", "from", "to"), rows),
                 f"arena      {self.arena_bytes:>14,} bytes",
                 f"packed     {self.packed_bytes:>14,} bytes",
+                f"tables     {self.table_bytes:>14,} bytes",
                 f"variables  {self.variable_bytes:>14,} bytes",
                 f"optimizer  {self.optimizer_bytes:>14,} bytes",
                 f"total      {self.total_bytes:>14,} bytes",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .. import config
 from ..graph.tensor import is_variable
 from .flatten import place_variables
 from .fuse import fuse
 from .memory import plan_memory
-from .workspace import workspace_bytes
+from .workspace import needs_workspace, workspace_bytes
 
 
 class Plan:
@@ -19,6 +20,7 @@ class Plan:
         outputs: The tensors that the caller receives.
         memory: The MemoryPlan, with workspace for the number of threads that was set.
         written: The variables that a program overwrites.
+        threads: The number of threads for which there is workspace; programs use no more.
 
     Example:
         >>> from dlnative.graph import Graph, apply
@@ -29,12 +31,13 @@ class Plan:
         (['fma', 'softmax'], 128)
     """
 
-    def __init__(self, schedule, feeds, memory, written):
+    def __init__(self, schedule, feeds, memory, written, threads):
         self.schedule = schedule
         self.feeds = list(feeds)
         self.outputs = schedule.outputs
         self.memory = memory
         self.written = written
+        self.threads = threads
         self._written = {id(v) for v in written}
         self.instructions = [
             n for n in schedule.nodes if not (n.op.view and id(n.inputs[0]) in memory.places)
@@ -82,9 +85,9 @@ def make_plan(graph, outputs, loops=True):
     ids = {id(v) for v in written}
 
     def workspace(node, places):
-        if not node.op.workspace:
+        if not needs_workspace(node.op):
             return 0
         return workspace_bytes(node, places, schedule.array_of, _constants(node, ids))
 
     memory = plan_memory(schedule, graph.feeds, workspace)
-    return Plan(schedule, graph.feeds, memory, written)
+    return Plan(schedule, graph.feeds, memory, written, config.num_threads())

@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+
+
+@functools.cache
+def _ops():
+    from .. import _core
+
+    return frozenset(_core.op_names_with_workspace())
+
+
+def needs_workspace(op):
+    """Whether the native instruction of a row may need memory beside its inputs and outputs."""
+    return op.name in _ops()
+
 
 def workspace_bytes(node, places, array_of, constants):
     """What the instruction of a node needs, with the number of threads that is set.

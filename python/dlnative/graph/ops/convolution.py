@@ -119,7 +119,6 @@ class Convolution(Op):
     """
 
     residual = 7
-    workspace = True
     inplace = {0: residual}
     epilogue = frozenset({"activation", "moments", "normalization"})
 
@@ -186,7 +185,6 @@ class ConvolutionBackwardInput(Op):
     """
 
     residual = 3
-    workspace = True
     inplace = {0: residual}
     epilogue = frozenset({"activation_gradient"})
 
@@ -258,7 +256,6 @@ class ConvolutionBackwardKernel(Op):
     """
 
     epilogue = frozenset({"bias_gradient"})
-    workspace = True
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
@@ -323,7 +320,6 @@ class ConvolutionTranspose(Op):
     """
 
     epilogue = frozenset({"activation"})
-    workspace = True
 
     def __init__(self, rank: int) -> None:
         self.rank = rank

@@ -30,7 +30,6 @@ class Loop(Op):
 
     name = "loop"
     elementwise = True
-    workspace = True
 
     def overwrites(self, node: Node, output: int) -> tuple[int, ...]:
         if node.attributes["reductions"].split()[output] != "none":
