@@ -12,6 +12,7 @@ _state: dict[str, Any] = {
     "engine": None,
     "seed": None,
     "conv_algorithm": "auto",
+    "threads": None,  # those of the native engine, once they are asked for
 }
 
 
@@ -47,6 +48,7 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"set_num_threads: expected a positive integer, received {n!r}")
     _core.set_num_threads(n)
+    _state["threads"] = None
 
 
 def num_threads() -> int:
@@ -109,9 +111,12 @@ def set_conv_algorithm(name: str) -> None:
     _state["conv_algorithm"] = name
 
 
-def program_settings() -> tuple[str, str]:
-    """The settings that programs depend on."""
-    return _state["engine"] or current_engine(), _state["conv_algorithm"]
+def program_settings() -> tuple[str, str, int | None]:
+    """The settings that programs depend on: a native one has workspace for so many threads."""
+    engine = _state["engine"] or current_engine()
+    if _state["threads"] is None and engine == "native":
+        _state["threads"] = num_threads()
+    return engine, _state["conv_algorithm"], _state["threads"]
 
 
 def current_engine() -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..graph.table import Op
 
 
 @functools.cache
-def _ops():
+def _ops() -> frozenset[str]:
     from .. import _core
 
     return frozenset(_core.op_names_with_workspace())
 
 
-def needs_workspace(op):
+def needs_workspace(op: Op) -> bool:
     """Whether the native instruction of a row may need memory beside its inputs and outputs."""
     return op.name in _ops()
 
