@@ -218,6 +218,7 @@ def test_memory_plan_counts_packed_weights(conv_algorithm):
     assert predict.total_bytes == (
         predict.arena_bytes
         + predict.packed_bytes
+        + predict.table_bytes
         + predict.variable_bytes
         + predict.optimizer_bytes
     )

@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-import dlnative
-from dlnative import config, layers
+from dlnative import config
 from dlnative.engines.native import NativeFunction
 from dlnative.graph import Graph, apply
 from dlnative.plan import gradients, make_plan
@@ -157,7 +156,8 @@ before = resident()
 net.train_on_batch(x, y)
 grown = resident() - before
 plan = net.memory_plan(32)
-print(grown, plan.arena_bytes, plan.table_bytes, sum(row[1] for row in plan.rows if "workspace" in row[0]))
+workspace = sum(row[1] for row in plan.rows if "workspace" in row[0])
+print(grown, plan.arena_bytes, plan.table_bytes, workspace)
 """
 
 

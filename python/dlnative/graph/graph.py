@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..changes import used
+from .table import table
 from .tensor import (
     STEP_DTYPES,
     Feed,
@@ -126,7 +127,7 @@ class Graph:
         for variable, tensor, condition in self.assigned.values():
             leaf = self.leaf(variable)
             if tensor is not leaf and not isinstance(leaf.source, Feed):
-                apply("assign", leaf, tensor, condition)
+                self.apply(table["assign"], (leaf, tensor, condition), {})
         self.assigned.clear()
         self.scope = scope
 

@@ -182,7 +182,7 @@ class Op:
         """
         if attributes:
             attributes = checked(self.name, attributes)
-        if not self.open_shapes and any(None in x.shape for x in inputs if x is not None):
+        if not self.open_shapes and None in [n for x in inputs if x is not None for n in x.shape]:
             specs = infer_open(self, inputs, attributes)
         else:
             specs = self.infer(*inputs, **attributes)

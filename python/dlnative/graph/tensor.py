@@ -185,6 +185,7 @@ class StepScalar(Tensor):
 
 
 STEP_DTYPES = ("float64", "int64")
+_FLOATS = frozenset(FLOATS)
 
 
 class Feed:
@@ -306,20 +307,26 @@ def apply(name: str, *inputs: Any, **attributes: Any) -> Tensor:
     graph: Any = None
     like: Any = None
     for value in inputs:
-        if isinstance(value, Tensor) and not isinstance(value, ValueTensor):
+        if not isinstance(value, Tensor):
+            continue
+        if value.graph is None:
             if value.is_symbolic:
                 return symbolic_apply(name, inputs, attributes)
-            like = value if like is None else like
-            graph = value.graph if graph is None else graph
+        elif like is None:
+            like, graph = value, value.graph
     if like is None:
         graph = traced_graph()
         like = next((v for v in inputs if is_variable(v)), None)
         if graph is None or like is None:
             return compute(op, inputs, attributes)
     if op.dtype_rule is None:
-        leaves = (_leaf(graph, value, like, op, i) for i, value in enumerate(inputs))
-        tensors = _floats(op, tuple(leaves))
-        return graph.apply(op, tensors, attributes)
+        leaves = [
+            value
+            if isinstance(value, Tensor) and value.graph is graph and i not in op.input_dtypes
+            else _leaf(graph, value, like, op, i)
+            for i, value in enumerate(inputs)
+        ]
+        return graph.apply(op, _floats(op, tuple(leaves)), attributes)
     given = [None if v is None else _dtype_in_graph(v, op.name) for v in inputs]
     if op.elementwise and _are_step_scalars(inputs, given):
         given = ["float64" if dtype == "float" else dtype for dtype in given]
@@ -330,7 +337,7 @@ def apply(name: str, *inputs: Any, **attributes: Any) -> Tensor:
 
 def _floats(op: Op, tensors: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     """Inputs of an op of floats: integers and booleans among them become floats, as in Keras."""
-    if op.writes or all(t is None or t.dtype in FLOATS for t in tensors):
+    if op.writes or _FLOATS.issuperset([t.dtype for t in tensors if t is not None]):
         return tensors
     floats = [t.dtype for t in tensors if t is not None and t.dtype in FLOATS]
     target = floats[0] if floats else strong("float")

@@ -42,9 +42,15 @@ def members(layer):
     return found.values()
 
 
-def own_variables(layer):
-    """Variables of the layer without those of its sublayers: created trainable first."""
-    variables = [m for m in members(layer) if isinstance(m, Variable)]
+def own_variables(layer, held=None):
+    """Variables of the layer without those of its sublayers: created trainable first.
+
+    Args:
+        layer: The layer.
+        held: Its `members`, where the caller has them.
+    """
+    held = members(layer) if held is None else held
+    variables = [m for m in held if isinstance(m, Variable)]
     created = layer._created_trainable
     for v in variables:
         created.setdefault(id(v), v.trainable)
@@ -59,12 +65,14 @@ def collect_variables(layer, found, factor=None):
     """
     own = layer._learning_rate_factor
     factor = factor if own is None else own
-    for variable in own_variables(layer):
+    held = members(layer)
+    for variable in own_variables(layer, held):
         found.setdefault(id(variable), variable)
         if factor is not None:
             variable.learning_rate_factor = factor
-    for sublayer in sublayers(layer):
-        collect_variables(sublayer, found, factor)
+    for sublayer in held:
+        if is_layer(sublayer):
+            collect_variables(sublayer, found, factor)
 
 
 def sublayers(layer):

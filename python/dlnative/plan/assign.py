@@ -77,8 +77,8 @@ def _may_write(schedule, producer, leaf, value):
     if value.shape != leaf.shape or value.dtype != leaf.dtype or value.size == 0:
         return False
     (index,) = [i for i, t in enumerate(producer.outputs) if t is value]
-    allowed = op.overwrites(producer, index)
-    return all(t is not leaf or i in allowed for i, t in enumerate(producer.inputs))
+    reads = [i for i, t in enumerate(producer.inputs) if t is leaf]
+    return not reads or set(reads) <= set(op.overwrites(producer, index))
 
 
 class _Order:
@@ -96,6 +96,8 @@ class _Order:
 
     def add(self, readers, writer):
         """Notes that `writer` waits for `readers`; False, and nothing, where one waits for it."""
+        if not readers:
+            return True
         wanted = {id(r) for r in readers}
         seen, waiting = set(), [writer]
         while waiting:

@@ -38,10 +38,10 @@ def has_loops(schedule: Schedule) -> bool:
     """Whether an elementwise node takes what another one gives."""
     given = {id(t) for node in schedule.nodes if may_be_line(node) for t in node.outputs}
     return any(
-        may_be_line(node) or node.op.reduction
+        id(t) in given or (t is not None and id(unspread(schedule, t)) in given)
         for node in schedule.nodes
+        if may_be_line(node) or node.op.reduction
         for t in node.inputs
-        if id(t) in given or (t is not None and id(unspread(schedule, t)) in given)
     )
 
 

@@ -83,11 +83,13 @@ def make_plan(graph, outputs, loops=True):
     schedule.check_state()
     written = schedule.written_variables()
     ids = {id(v) for v in written}
+    known: dict = {}
 
     def workspace(node, places):
         if not needs_workspace(node.op):
             return 0
-        return workspace_bytes(node, places, schedule.array_of, _constants(node, ids))
+        constants = _constants(node, ids)
+        return workspace_bytes(node, places, schedule.source_of, constants, known)
 
     memory = plan_memory(schedule, graph.feeds, workspace)
     return Plan(schedule, graph.feeds, memory, written, config.num_threads())

@@ -29,6 +29,7 @@ class Schedule:
         self._slots = list(nodes)  # None where a node was dropped
         self._positions = {id(node): i for i, node in enumerate(self._slots)}
         self._producers = {id(t): node for node in self._slots for t in node.outputs}
+        self._ops = {node.op for node in self._slots}  # of the nodes that there are or were
         self._users = {}
         self._access = {}  # id of a node -> (leaves of variables that it reads, that it writes)
         for node in self._slots:
@@ -45,8 +46,9 @@ class Schedule:
 
     def each(self, wanted):
         """The nodes whose rows are `wanted(op)`, skipping what a change on the way has dropped."""
-        for node in self.nodes:
-            if wanted(node.op) and id(node) in self._positions:
+        ops = {op for op in self._ops if wanted(op)}
+        for node in self.nodes if ops else ():
+            if node.op in ops and id(node) in self._positions:
                 yield node
 
     def that_take(self, word):
@@ -113,6 +115,7 @@ class Schedule:
         if condition is not None:
             self.conditions[id(merged)] = condition
         self._slots[index] = merged
+        self._ops.add(merged.op)
         self._positions[id(merged)] = index
         self._producers.update((id(t), merged) for t in (*merged.outputs, *results))
         reads.update((id(t), t) for t in _state_access(merged)[0])
@@ -142,8 +145,12 @@ class Schedule:
 
     def array_of(self, tensor):
         """The array in which a tensor lies that is not in the arena: of a variable or constant."""
-        source = self.homes.get(id(tensor), tensor).source
+        source = self.source_of(tensor)
         return source if isinstance(source, np.ndarray) else source.array
+
+    def source_of(self, tensor):
+        """The variable or the constant in which a tensor lies that is not in the arena."""
+        return self.homes.get(id(tensor), tensor).source
 
     def readers(self, leaf):
         """The nodes that read the variable of a leaf."""
@@ -242,18 +249,22 @@ class Schedule:
                 )
 
     def _note_uses(self, node):
+        users = self._users
         for t in node.inputs:
             if t is not None:
-                self._users.setdefault(id(t), []).append(node)
+                users.setdefault(id(t), []).append(node)
 
 
 def _state_access(node):
     """(the leaves of variables that a node reads, those that it writes)."""
-    reads, writes = [], []
-    for i, t in enumerate(node.inputs):
-        if t is not None and t.source is not None and is_variable(t.source):
-            (writes if i in node.op.writes else reads).append(t)
-    return tuple(reads), tuple(writes)
+    found = [
+        (i, t)
+        for i, t in enumerate(node.inputs)
+        if t is not None and t.source is not None and is_variable(t.source)
+    ]
+    written = node.op.writes
+    reads = tuple([t for i, t in found if i not in written])
+    return reads, tuple([t for i, t in found if i in written])
 
 
 def same_tensors(a, b):

@@ -3,51 +3,59 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..graph.table import Op
+    from ..graph.tensor import Node, Tensor
 
 
 @functools.cache
-def _ops() -> frozenset[str]:
+def _registry() -> dict[str, bool]:
+    """{name of a native instruction: True}, of those that C++ has a workspace rule for."""
     from .. import _core
 
-    return frozenset(_core.op_names_with_workspace())
+    return dict.fromkeys(_core.op_names_with_workspace(), True)
 
 
 def needs_workspace(op: Op) -> bool:
     """Whether the native instruction of a row may need memory beside its inputs and outputs."""
-    return op.name in _ops()
+    return _registry().get(op.name, False)
 
 
-def workspace_bytes(node, places, array_of, constants):
+def workspace_bytes(
+    node: Node,
+    places: dict[int, tuple[Any, int]],
+    source_of: Callable[[Tensor], Any],
+    constants: list[int],
+    known: dict[tuple[Any, ...], int],
+) -> int:
     """What the instruction of a node needs, with the number of threads that is set.
 
     Args:
         node: A node of the schedule.
         places: {id of a tensor: (storage, byte offset within it)} of its tensors in the arena.
-        array_of: Function from any other tensor to the array in which it lies.
+        source_of: Function from any other tensor to the variable or array in which it lies.
         constants: Indices of the inputs that the program does not write.
+        known: What was asked before in this plan: many layers are alike.
     """
     from .. import _core
 
     numbers: dict[int, int] = {}
 
-    def buffer(tensor):
+    def buffer(tensor: Tensor | None) -> tuple[int, str, Any] | None:
         if tensor is None:
             return None
-        if id(tensor) not in places:
-            return array_of(tensor)
-        storage, within = places[id(tensor)]
-        # Where a piece will lie is not known yet; only which tensors share one matters.
-        number = numbers.setdefault(id(storage), len(numbers) << 40)
+        owner, within = places.get(id(tensor)) or (source_of(tensor), 0)
+        # Where things will lie is not known yet; only what lies in the same place matters.
+        number = numbers.setdefault(id(owner), len(numbers) << 40)
         return number + within, tensor.dtype, tensor.shape
 
-    return _core.workspace_bytes(
-        node.op.name,
-        [buffer(t) for t in node.inputs],
-        [buffer(t) for t in node.outputs],
-        node.op.native_attributes(node.inputs, node.attributes),
-        constants,
-    )
+    inputs = tuple([buffer(t) for t in node.inputs])
+    outputs = tuple([buffer(t) for t in node.outputs])
+    attributes = node.op.native_attributes(node.inputs, node.attributes)
+    key = node.op.name, inputs, outputs, repr(attributes), tuple(constants)
+    if key not in known:
+        known[key] = _core.workspace_bytes(node.op.name, inputs, outputs, attributes, constants)
+    return known[key]

@@ -102,7 +102,6 @@ class MaxPool(PoolOp):
 class MaxPoolBackward(PoolOp):
     """dx = each dy at the first maximum of its window of x, summed where windows overlap."""
 
-
     def infer(
         self,
         dy: Tensor,
