@@ -58,7 +58,7 @@ inline bool no_cache_holds(std::int64_t bytes) {
   return bytes > std::min(std::max(cache_sizes().l2, cache_sizes().l3), kLargest);
 }
 
-// Calls f(begin, size), or f(begin, size, thread), for the chunks of [0, n); where n is 0, not once.
+// Calls f(begin, size) or f(begin, size, thread) for the chunks of [0, n), with no call for n = 0.
 template <class F>
 void for_each_chunk(std::int64_t n, std::int64_t chunk, int threads, F&& f) {
   const auto call = [&f](std::int64_t begin, std::int64_t size, int thread) {
