@@ -26,6 +26,11 @@ def values(*shape, seed=0):
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype("float32")
 
 
+@dlnative.utils.register_keras_serializable()
+def _halved(x):
+    return x / 2
+
+
 LAYERS = [
     layers.Conv1D(4, 3, strides=2, padding="causal", name="c"),
     layers.Conv2D(4, (3, 5), padding="same", dilation_rate=2, activation="relu", name="c"),
@@ -79,6 +84,7 @@ LAYERS = [
     layers.RandomZoom((-0.2, 0.3), seed=5),
     layers.RandomBrightness((-0.1, 0.2), value_range=(0, 1), seed=6),
     layers.RandomContrast((0.1, 0.2), value_range=(0, 1), seed=7),
+    layers.Lambda(_halved, output_shape=(3,)),
 ]
 
 
