@@ -127,6 +127,36 @@ def test_a_bad_batch_of_validation():
         model.fit(generator(), validation_data=then((WITH_NAN, Y[:8])), verbose=0)
 
 
+def test_the_first_batch_of_validation_is_checked_before_training():
+    model = compiled()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="generator, batch 0: validation_x: sample 5"):
+        model.fit(generator(), validation_data=iter_of((WITH_NAN, Y[:8])), verbose=0)
+    assert_same(model.get_weights(), before)
+
+
+def iter_of(*items):
+    yield from items
+
+
+@pytest.mark.parametrize("workers", [{"workers": 3}, {"workers": 2, "use_multiprocessing": True}])
+def test_nothing_runs_after_what_is_wrong_before_training(workers):
+    class Wrong(dlnative.utils.PyDataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return X[:8], Y[:8] + 9
+
+    for dataset, options, error in [
+        (Wrong(**workers), {}, ValueError),
+        (make_dataset(**workers), {"callbacks": [3]}, TypeError),
+    ]:
+        with pytest.raises(error):
+            compiled().fit(dataset, verbose=0, **options)
+        assert nothing_runs()
+
+
 def test_a_bad_batch_that_was_read_ahead():
     """In a thread the numbers of batches, and the model, are the same."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
 
-from ..losses.labels import CHUNK
+from ..losses.labels import CHUNK, FEW
 from ..utils import nest
 from . import frames
 
@@ -211,6 +212,8 @@ def check_finite(what: str, array: np.ndarray | None, dtype: Any) -> None:
     """
     if array is None or array.dtype.kind != "f":
         return
+    if array.size <= CHUNK and _surely_finite(array, dtype):
+        return
     rows = max(1, CHUNK // max(1, array[:1].size))
     for start in range(0, array.shape[0], rows):
         part = array[start : start + rows]
@@ -238,11 +241,13 @@ def check_finite(what: str, array: np.ndarray | None, dtype: Any) -> None:
 
 def _surely_finite(part: np.ndarray, dtype: Any) -> bool:
     """Whether every value is finite in `dtype`; False also where that takes a closer look."""
+    if part.size <= FEW and part.dtype == dtype:
+        return math.isfinite(sum(part.ravel().tolist()))
     largest = _largest(dtype)
     # NaN is the extremum of what has one, and compares as False. On data out of cache extrema take
     # about half the time of np.isfinite.
-    low = np.minimum.reduce(part, axis=None)
-    return bool(-largest <= low and np.maximum.reduce(part, axis=None) <= largest)
+    high = np.maximum.reduce(part, axis=None)
+    return bool(high <= largest and np.minimum.reduce(part, axis=None) >= -largest)
 
 
 @functools.cache

@@ -140,7 +140,10 @@ def validation_feed(
     if is_source(data):
         if options.validation_batch_size is not None:
             check_alone(data, (), options.validation_batch_size, "validation_")
-        return stream(model, state, "test", as_source(data, False, 0), None, finite, "validation_")
+        source = as_source(data, False, 0)
+        feed = stream(model, state, "test", source, None, finite, "validation_")
+        feed.check_first()
+        return feed
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         size = f" of {len(data)}" if isinstance(data, (tuple, list)) else ""
         raise ValueError(

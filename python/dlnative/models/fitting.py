@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ..callbacks import CallbackList
@@ -14,7 +13,7 @@ from . import checks
 from .arrays import Rows, as_array
 from .batch import Feeds, flat_arrays
 from .loop import Epochs, Feed, Pass, run_steps
-from .reading import PATIENCE
+from .reading import closing
 from .report import Report
 from .state import Probe, TrainerState, built_from, free, labelled
 from .step import resolve_constraints
@@ -241,7 +240,7 @@ def fit(
     callbacks.check_logs([*names, *state.objectives.constraints.names(), *validated])
     model.stop_training = False
     logs = {}
-    with closing_feeds(train, tester):
+    with closing(train, tester):
         try:
             callbacks.on_train_begin()
             train.reset()
@@ -265,21 +264,6 @@ def fit(
         finally:
             callbacks.close()
     return model.history
-
-
-@contextlib.contextmanager
-def closing_feeds(*feeds: Feed | None) -> Iterator[None]:
-    """A `with` block after which nothing reads data; Ctrl-C does not wait for what is read."""
-    patience = PATIENCE
-    try:
-        yield
-    except KeyboardInterrupt:
-        patience = 0.0
-        raise
-    finally:
-        for feed in feeds:
-            if feed is not None:
-                feed.close(patience)
 
 
 def train_epoch(

@@ -13,9 +13,10 @@ from . import on_batch
 from .arrays import Rows
 from .batch import flat_arrays
 from .feeds import check_alone
-from .fitting import batch_size_for, closing_feeds, run_epoch
+from .fitting import batch_size_for, run_epoch
 from .loop import Epochs, Feed, Pass
 from .predictions import Predictions, given_arrays
+from .reading import closing
 from .sources import RowsSource, Source, as_source, is_source
 from .state import TrainerState, built_from, inputs_only
 from .stream import Layout, Stream
@@ -111,7 +112,7 @@ def predict(model: Any, state: TrainerState, epochs: Epochs, callbacks: Any) -> 
         callbacks.on_predict_batch_end(batch, {"outputs": outputs})
         return model.stop_predicting
 
-    with closing_feeds(feed):
+    with closing(feed):
         try:
             callbacks.on_predict_begin()
             logs = dict if callbacks.shows_progress else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import queue
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 from .sources import Source, copied
 
@@ -169,7 +170,7 @@ class Reader:
             self._asked += 1
         return workers.get(self.position)
 
-    def close(self, patience: float = PATIENCE) -> None:
+    def close(self, patience: float) -> None:
         """Ends all threads and processes."""
         self._end_workers(patience)
 
@@ -178,3 +179,25 @@ class Reader:
             self._workers.close(patience)
             self._workers = None
             self._asked = self.position
+
+
+class Closable(Protocol):
+    """What may have threads or processes."""
+
+    def close(self, patience: float) -> None:
+        """Ends them; they have so many seconds for what they do."""
+
+
+@contextlib.contextmanager
+def closing(*readers: Closable | None) -> Iterator[None]:
+    """A `with` block after which nothing reads data; Ctrl-C does not wait for what is read."""
+    patience = PATIENCE
+    try:
+        yield
+    except KeyboardInterrupt:
+        patience = 0.0
+        raise
+    finally:
+        for reader in readers:
+            if reader is not None:
+                reader.close(patience)

@@ -30,6 +30,7 @@ class Source(ABC):
         workers: How many batches may be made at a time; 0 for no thread but that which trains.
         processes: Whether the workers are processes.
         depth: How many batches may be ahead of their use.
+        first: The first batch where that is known without asking for it.
     """
 
     kind = "data"
@@ -38,6 +39,7 @@ class Source(ABC):
     workers = 1
     processes = False
     depth = DEPTH
+    first: Any = None
 
     @abstractmethod
     def open(self, number: int) -> None:
@@ -105,6 +107,7 @@ class IteratorSource(Source):
         ]
         if not self._first:
             raise ValueError(f"x: expected at least one batch, received an empty {kind}")
+        self.first = self._first[0]
         self._rest: Iterator[Any] = iter(())
 
     def open(self, number: int) -> None:

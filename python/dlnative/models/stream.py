@@ -14,7 +14,7 @@ from .batch import flat_arrays
 from .checks import Check
 from .loop import PAUSE, Feed
 from .predictions import Predictions
-from .reading import END, PATIENCE, Reader
+from .reading import END, Reader, closing
 from .sources import Source
 from .step import Step
 
@@ -127,12 +127,17 @@ class Stream(Feed):
         """Checks the first batch before the first epoch, for which it begins one, as Keras does."""
         self.source.on_epoch_begin()
         self.open(0)
-        self._reader.begin_epoch(1)
-        batch = self._reader.next()
-        if batch is END:
-            raise ValueError(f"x: expected at least one batch, received an empty {self.kind}")
-        self._arrays(batch)
-        self._reader.end_epoch()
+        with closing(self._reader):
+            self._reader.begin_epoch(1)
+            batch = self._reader.next()
+            if batch is END:
+                raise ValueError(f"x: expected at least one batch, received an empty {self.kind}")
+            self._arrays(batch, 0)
+
+    def check_first(self) -> None:
+        """Checks the first batch where it is known without asking for it."""
+        if self.source.first is not None:
+            self._arrays(self.source.first, 0)
 
     def reset(self) -> None:
         """Keras ends an epoch before the first one of `fit` and `evaluate`."""
@@ -156,7 +161,7 @@ class Stream(Feed):
         self._reader.end_epoch()
         self.source.on_epoch_end()
 
-    def close(self, patience: float = PATIENCE) -> None:
+    def close(self, patience: float) -> None:
         self._reader.close(patience)
 
     # --- batches ---------------------------------------------------------------------------------
@@ -179,7 +184,7 @@ class Stream(Feed):
             batch = pending.popleft() if pending else self._reader.next()
             if batch is END:
                 break
-            layout, arrays = self._arrays(batch)
+            layout, arrays = self._arrays(batch, self._reader.position - len(pending) - 1)
             self._run_batch(layout, layout.step.pick(arrays), step + done)
             done += 1
             self.steps += 1
@@ -206,8 +211,13 @@ class Stream(Feed):
         assert self._predictions is not None
         return self._predictions.last(count)
 
-    def _arrays(self, batch: Any) -> tuple[Layout, list[Any]]:
-        """The Layout of a batch and its arrays, as `Layout.rows` has them, their values checked."""
+    def _arrays(self, batch: Any, number: int) -> tuple[Layout, list[Any]]:
+        """The Layout of a batch and its arrays, as `Layout.rows` has them, their values checked.
+
+        Args:
+            batch: A tuple of nested arrays.
+            number: Its position, for messages.
+        """
         leaves: list[Any] = []
         key = _key(batch, leaves)
         layout = self._layouts.get(key)
@@ -222,7 +232,6 @@ class Stream(Feed):
             for index, check in layout.checks:
                 check(arrays[index])
         except (TypeError, ValueError) as error:
-            number = self._reader.position - len(self._pending) - 1
             raise self.source.error(number, error) from error
         if layout.made != self._current():
             step = layout.step = self._get_step(layout.rows)

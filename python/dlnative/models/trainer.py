@@ -15,6 +15,7 @@ from . import checks, feeds, fitting, on_batch, predicting
 from .lagrangian import Constraints
 from .loop import Epochs
 from .objectives import Objectives
+from .reading import closing
 from .state import TrainerState, inputs_only
 from .steps import Steps, own_steps
 
@@ -332,7 +333,7 @@ class Trainer(Steps):
                 feed = feeds.test_feed(self, state, x, y, sample_weight, batch_size, steps)
             epochs = Epochs(feed, steps)
             callbacks = self._callbacks_of_pass(callbacks, verbose, epochs)
-            with fitting.closing_feeds(feed):
+            with closing(feed):
                 logs = fitting.test(self, state, epochs, callbacks, in_fit=False)
             return logs if return_dict else state.objectives.in_order(logs)
 
