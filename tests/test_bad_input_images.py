@@ -175,7 +175,11 @@ CALLS = {  # layer, shape of a sample, words
         (28, 28),
         r"received \(batch, 28, 28\)",
     ),
-    "open channels": (lambda: conv(4, 3), (8, 8, None), "the input's channels is"),
+    "open channels": (
+        lambda: conv(4, 3),
+        (8, 8, None),
+        "size of axis -1 of its input must be known",
+    ),
     "channels first in the data": (
         lambda: conv(4, 3),
         (1, 28, 28),

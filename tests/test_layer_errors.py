@@ -75,7 +75,7 @@ def test_bad_arguments(number):
 
 
 CALLS = [
-    (lambda: layers.Dense(3, name="d")(Input((None,))), ValueError, "'d': the last axis"),
+    (lambda: layers.Dense(3, name="d")(Input((None,))), ValueError, "'d': the size of axis -1"),
     (lambda: layers.Dense(3, name="d")(np.ones(3)), ValueError, r"'d': expected input of shape"),
     (lambda: layers.Dense(3, name="d")([Input((2,)), Input((2,))]), TypeError, "a list of 2"),
     (lambda: layers.Dense(3, name="d")(None), TypeError, "'d': expected one tensor"),

@@ -292,10 +292,10 @@ def test_bad_arguments(make, error, message):
     [
         (BatchNormalization(name="bn", axis=4), (4, 4, 3), r"'bn'.*axis 4 is out of range"),
         (BatchNormalization(axis=0), (4, 3), "axis 0 is the batch"),
-        (BatchNormalization(), (4, None), "size of axis -1 must be known"),
+        (BatchNormalization(), (4, None), "size of axis -1 of its input must be known"),
         (LayerNormalization(axis=[1, -2]), (4, 3), "names an axis twice"),
         (LayerNormalization(axis=[0, 1]), (4, 3), "axis 0 is the batch"),
-        (LayerNormalization(axis=[1, 2]), (None, 3), "size of axis 1 must be known"),
+        (LayerNormalization(axis=[1, 2]), (None, 3), "size of axis 1 of its input must be known"),
         (GroupNormalization(name="gn"), (4, 48), r"'gn'.*multiple of 32 groups, received 48"),
         (GroupNormalization(groups=4, axis=1), (6, 4), "multiple of 4 groups, received 6"),
     ],

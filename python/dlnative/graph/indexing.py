@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import INTEGERS
+from .open_shapes import Open
 from .tensor import Tensor, ValueTensor, apply, is_variable
 from .types import Size
 
@@ -163,7 +164,7 @@ def _position(item: Any, size: Size, axis: int, x: Tensor) -> int:
         ) from None
     if size is None:
         if index < 0:
-            raise IndexError(f"index {index} from the end of axis {axis}, which has no size yet")
+            raise TypeError(f"index {index} from the end of axis {axis}, which has no size yet")
         return index
     if not -size <= index < size:
         raise IndexError(
@@ -177,10 +178,13 @@ def _span(item: slice, size: Size, axis: int, x: Tensor) -> tuple[int, Size, int
     if item == slice(None):
         return 0, size, 1
     if size is None:
-        raise IndexError(f"a slice of axis {axis} of {x!r}, which has no size yet")
+        raise TypeError(f"a slice of axis {axis} of {x!r}, which has no size yet")
     indices = range(*item.indices(int(size)))
     start = indices.start if len(indices) else 0
-    return start, len(indices), indices.step
+    count = len(indices)
+    if isinstance(size, Open) and count != len(range(*item.indices(2 * size))):
+        count = Open(count)
+    return start, count, indices.step
 
 
 def _pick(x: Tensor, arrays: list[tuple[int, Any]], items: list[Any]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import operator
 import threading
 from collections.abc import Iterable
@@ -28,7 +29,7 @@ class Tensor(Operators):
     functional model, and `history` says which layer call made it.
 
     Attributes:
-        shape: Tuple of sizes; the first may be None where the batch size is still open.
+        shape: Tuple of sizes, None where one is still open.
         dtype: Name of the dtype, such as "float32".
         graph: The graph it belongs to, or None.
         node: The node that computes it, or None for a leaf.
@@ -85,13 +86,8 @@ class Tensor(Operators):
 
     @property
     def size(self) -> Size:
-        """Number of elements; None where the batch size is open."""
-        size = 1
-        for n in self.shape:
-            if n is None:
-                return None
-            size *= n
-        return size
+        """Number of elements; None where a size is open."""
+        return None if None in self.shape else math.prod(self.shape)
 
     def __repr__(self) -> str:
         name = f" name={self.name}" if self.name else ""

@@ -8,6 +8,7 @@ One axis: a window of `w` taps with dilation `d` spans e = (w - 1) d + 1 pixels.
 places, and tap t of place o reads pixel o s + t d - before. Padding "valid" is (0, 0). Padding
 "same" gives out = ceil(n / s) with a total of max((out - 1) s + e - n, 0) pixels, of which the odd
 one comes after, as in Keras. Explicit padding is flat: (left, right) or (top, bottom, left, right).
+A size may be open, None: then that of the output is, and the padding of that axis is given as 0.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .types import Padding, Size
+from .types import Padding, Shape, Size
 
 AXES = {1: ("length",), 2: ("height", "width")}
 
@@ -78,7 +79,7 @@ def slide(
     padding: Padding,
     dilation: Sequence[int] | None = None,
     what: str = "kernel",
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+) -> tuple[Shape, tuple[int, ...]]:
     """Where a window stops on an image.
 
     Args:
@@ -94,8 +95,8 @@ def slide(
         (sizes of the output, flat tuple of explicit padding).
 
     Raises:
-        ValueError: An attribute has a wrong length or range, a size is open, or the window is
-            larger than the padded input.
+        ValueError: An attribute has a wrong length or range, a size is 0, or the window is larger
+            than the padded input.
     """
     rank = len(sizes)
     dilation = check_sizes(op, "dilation_rate", (1,) * rank if dilation is None else dilation, rank)
@@ -103,18 +104,20 @@ def slide(
     strides = check_sizes(op, "strides", strides, rank)
     check_padding(op, padding, rank)
     for axis, n in zip(AXES[rank], sizes):
-        if n is None:
-            raise ValueError(
-                f"{op}: expected a fixed {axis}, received {tuple(sizes)}. Only the batch size may "
-                f"be open: give the full input shape."
-            )
         if n == 0:
             raise ValueError(f"{op}: expected a {axis} of at least 1, received {tuple(sizes)}")
-    pads = pads_of(sizes, window, strides, padding, dilation)
-    result = []
+    known = [1 if n is None else n for n in sizes]
+    pads = [
+        (0, 0) if n is None else pair
+        for n, pair in zip(sizes, pads_of(known, window, strides, padding, dilation))
+    ]
+    result: list[int | None] = []
     for axis, n, w, s, d, (before, after) in zip(
         AXES[rank], sizes, window, strides, dilation, pads
     ):
+        if n is None:
+            result.append(None)
+            continue
         room = n + before + after - span(w, d)
         if room < 0:
             dilated = f" (dilated to {span(w, d)})" if d > 1 else ""
@@ -136,7 +139,7 @@ def slide_transposed(
     padding: Padding,
     output_padding: Sequence[int] | None = None,
     dilation: Sequence[int] | None = None,
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+) -> tuple[Shape, tuple[int, ...]]:
     """The image that a window writes to when convolution is run backwards: transposed convolution.
 
     Place i, tap t writes pixel i s + t d - before, so this is the adjoint of a convolution that
@@ -171,11 +174,16 @@ def slide_transposed(
                 f"{op}: expected output_padding to be smaller than the strides {tuple(strides)}, "
                 f"received {tuple(output_padding)}"
             )
-    result, pads = [], []
+    result: list[int | None] = []
+    pads: list[int] = []
     for i, (n, w, s, d, o) in enumerate(zip(sizes, window, strides, dilation, extra)):
-        if n is None or n == 0:
+        if n is None:
+            result.append(None)
+            pads += [0, 0]
+            continue
+        if n == 0:
             raise ValueError(
-                f"{op}: expected a fixed {AXES[rank][i]} of at least 1, received {tuple(sizes)}"
+                f"{op}: expected a {AXES[rank][i]} of at least 1, received {tuple(sizes)}"
             )
         e = span(w, d)
         if padding == "valid":

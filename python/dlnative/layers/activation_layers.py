@@ -153,6 +153,11 @@ class PReLU(UnaryLayer):
                     f"{len(input_shape) - 1}, received {axis}"
                 )
             shape[axis - 1] = 1
+        if None in shape:
+            axis = shape.index(None) + 1
+            shared = [*(self.shared_axes or ()), axis]
+            remedy = f", or share alpha along the axis: shared_axes={shared}"
+            raise messages.open_size(self, axis, input_shape, remedy)
         self.alpha = self._add_configured("alpha", shape)
         sizes = enumerate(self.alpha.shape, start=1)
         self.input_spec = InputSpec(

@@ -28,7 +28,7 @@ class RandomImageLayer(SeededLayer):
         self.data_format = data_format
 
     def call(self, inputs, training=True):
-        if inputs.ndim == 4 and None not in inputs.shape[1:]:
+        if inputs.ndim == 4:
             return self._transformed(inputs, training)
         if inputs.ndim == 3 and None not in inputs.shape:  # one image
             x = apply("reshape", inputs, shape=(1, *inputs.shape))
@@ -36,8 +36,8 @@ class RandomImageLayer(SeededLayer):
             return inputs if y is x else apply("reshape", y, shape=y.shape[1:])
         hint = ". Images need an axis for their channels, if only of size 1"
         raise ValueError(
-            f"{messages.describe(self)}: expected images of shape (batch, height, width, channels) "
-            f"with a known height and width, received {messages.format_shape(inputs.shape)}"
+            f"{messages.describe(self)}: expected images of shape (batch, height, width, "
+            f"channels), received {messages.format_shape(inputs.shape)}"
             f"{messages.source(inputs)}{hint if inputs.ndim == 3 else ''}"
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from .. import config
 from ..changes import used
 from ..graph import Graph, Tensor
-from ..graph.open_shapes import SIZES, agreed, with_open_sizes, with_size
+from ..graph.open_shapes import with_open_sizes, with_size
 from ..graph.tensor import Tracing, apply, traced_graph
 from ..utils import nest
 from ..variables import Variable
@@ -133,6 +133,13 @@ def ancestors(tensors, stop=()):
 
 def call_in_graph(layer, graph, args, kwargs):
     """Emits the layer's ops into `graph`; returns what `call` returned."""
+    if layer.infers_by_sizes and _is_open(args, kwargs):  # a graph of shapes, which is not run
+        outputs = _outputs(layer, args, kwargs)
+        return nest.map_structure(lambda t: graph.feed(t.shape, t.dtype), outputs)
+    return _emit(layer, graph, args, kwargs)
+
+
+def _emit(layer, graph, args, kwargs):
     given = "training" in kwargs  # as Keras: None that is given is no training, not the default
     training = kwargs.pop("training", None)
     scope, was_training = graph.scope, graph.training
@@ -196,10 +203,13 @@ def call_symbolic(layer, args, kwargs):
     return structure
 
 
+def _is_open(args, kwargs):
+    return any(None in t.shape for t in symbolic_tensors((args, kwargs)))
+
+
 def _outputs(layer, args, kwargs):
     """What the layer returns for symbolic tensors: tensors or Specs."""
-    is_open = any(None in t.shape for t in symbolic_tensors((args, kwargs)))
-    if not is_open:
+    if not _is_open(args, kwargs):
         return _shapes(layer, args, kwargs)
     structure = None
 
@@ -208,10 +218,7 @@ def _outputs(layer, args, kwargs):
         structure = _shapes(layer, args, kwargs, size)
         return nest.flatten(structure)
 
-    if layer.infers_by_sizes:
-        found = [agreed(a, b) for a, b in zip(*map(run, SIZES), strict=True)]
-    else:
-        found = with_open_sizes(run)
+    found = with_open_sizes(run, layer.infers_by_sizes)  # before `structure` is looked at
     return nest.pack(structure, found)
 
 
@@ -228,7 +235,7 @@ def _shapes(layer, args, kwargs, size=None):
             feeds[id(value)] = graph.feed(shape, value.dtype, name=_origin(value))
         return feeds[id(value)]
 
-    return call_in_graph(
+    return _emit(
         layer,
         graph,
         nest.map_structure(feed, args),

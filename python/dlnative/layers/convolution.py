@@ -108,6 +108,8 @@ class Convolution(UnaryLayer):
             source: Where the input comes from.
         """
         check_images(self, shape, self.rank, source)
+        if channels is None and shape[-1] is None:
+            raise messages.open_size(self, -1, shape)
         if channels is not None and shape[-1] != channels:
             raise ValueError(
                 f"{messages.describe(self)}: expected input with {channels} channels to match its "
@@ -258,8 +260,7 @@ class Conv1D(Conv):
         >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
         array([1., 3., 5.], dtype=float32)
 
-    Differs from Keras: LoRA and "channels_first" are not
-    available; only the batch size may be None.
+    Differs from Keras: LoRA and "channels_first" are not available.
     """
 
     rank = 1
@@ -308,8 +309,7 @@ class Conv2D(Conv):
         >>> [w.shape for w in layer.weights]
         [(3, 3, 1, 8), (8,)]
 
-    Differs from Keras: LoRA and "channels_first" are not
-    available; only the batch size may be None.
+    Differs from Keras: LoRA and "channels_first" are not available.
     """
 
 

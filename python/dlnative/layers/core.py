@@ -212,10 +212,11 @@ class Dense(UnaryLayer):
                 f"received {messages.format_shape(input_shape)}"
             )
         if input_shape[-1] is None:
-            raise ValueError(
-                f"{messages.describe(self)}: the last axis of the input must have a known size, "
-                f"received {messages.format_shape(input_shape)}. Give Input a full shape."
+            remedy = (
+                ", or make a vector of known size before, whatever the sizes of the sample: with "
+                "GlobalAveragePooling1D or 2D in the place of Flatten"
             )
+            raise messages.open_size(self, -1, input_shape, remedy)
         self.kernel = self._add_configured("kernel", (input_shape[-1], self.units))
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.units,))

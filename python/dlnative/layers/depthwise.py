@@ -42,8 +42,7 @@ class DepthwiseConv2D(Convolution):
         >>> DepthwiseConv2D(3, depth_multiplier=2)(Input((8, 8, 5))).shape
         (None, 6, 6, 10)
 
-    Differs from Keras: "channels_first" is not available;
-    only the batch size may be None.
+    Differs from Keras: "channels_first" is not available.
     """
 
     _configured = ("depthwise", "bias")

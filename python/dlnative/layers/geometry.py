@@ -79,7 +79,7 @@ def check_channels_last(layer, argument, data_format):
 
 
 def check_images(layer, shape, rank, source=""):
-    """ValueError unless `shape` is that of a batch of images, with known sizes and channels.
+    """ValueError unless `shape` is that of a batch of images, without an axis of size 0.
 
     Args:
         layer: The layer that is called, for messages.
@@ -100,12 +100,7 @@ def check_images(layer, shape, rank, source=""):
             "Reshape it, or put the layer before those that change its rank, such as Flatten."
         )
     for name, size in zip((*AXES[rank], "channels"), shape[1:], strict=True):
-        if size is None:
-            raise ValueError(
-                f"{messages.describe(layer)}: only the batch size may be open, but the input's "
-                f"{name} is: {received}. Give Input a full shape."
-            )
-        if size < 1:
+        if size is not None and size < 1:
             raise ValueError(
                 f"{messages.describe(layer)}: expected input with a {name} of at least 1, "
                 f"{received}"

@@ -11,7 +11,7 @@ from .. import changes, regularizers
 from ..dtype_policies import DTypePolicy
 from ..graph import Graph, Tensor
 from ..graph.dtypes import dtype_of
-from ..graph.open_shapes import with_open_sizes, with_size
+from ..graph.open_shapes import unless_open, with_open_sizes, with_size
 from ..graph.tensor import Tracing, traced_graph
 from ..hyperparameters import Option
 from ..naming import auto_name, unknown
@@ -306,7 +306,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
         def shape(value):
             if not isinstance(value, Tensor):
                 return None
-            return (None, *value.shape[1:]) if value.shape else ()
+            return (None, *map(unless_open, value.shape[1:])) if value.shape else ()
 
         named = dict(zip(signatures.parameters(self.call), args, strict=False))
         named.update(kwargs)

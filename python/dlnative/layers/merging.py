@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..graph import apply
+from ..graph.open_shapes import may_agree
 from ..hyperparameters import Option
 from . import messages
 from .layer import Layer
@@ -151,9 +152,8 @@ class Concatenate(Layer):
                 f"{ndim} dimensions, received {messages.format_inputs(inputs)}"
             )
         axis %= ndim
-        rest = [t.shape[:axis] + t.shape[axis + 1 :] for t in inputs]
-        for t, shape in zip(inputs, rest, strict=True):
-            if t.ndim != ndim or shape != rest[0]:
+        for t in inputs:
+            if not may_agree(t.shape, inputs[0].shape, axis):
                 raise ValueError(
                     f"{messages.describe(self)}: expected inputs that agree except in axis {axis}, "
                     f"received {messages.format_inputs(inputs)}. Change the layers before."

@@ -36,6 +36,21 @@ def format_inputs(tensors):
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
+def open_size(layer, axis, shape, remedy=""):
+    """The ValueError that says that weights need the size of an axis, and what to do.
+
+    Args:
+        layer: The layer.
+        axis: The axis whose size is open.
+        shape: Shape of its input.
+        remedy: What else can be done than to give `Input` that size: empty, or ", or ...".
+    """
+    return ValueError(
+        f"{describe(layer)}: the size of axis {axis} of its input must be known, as its weights "
+        f"have that size, received {format_shape(shape)}. Give Input that size{remedy}."
+    )
+
+
 def locate(error, layer):
     """Puts the name of the layer in front of an error's message, once."""
     if getattr(error, "located", False) or len(error.args) != 1:

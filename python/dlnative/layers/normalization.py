@@ -61,12 +61,14 @@ class _Normalization(UnaryLayer):
                 f"{messages.describe(self)}: axis {axis} is the batch; expected an axis of the "
                 f"samples, {received}"
             )
-        if shape[axis] is None:
-            raise ValueError(
-                f"{messages.describe(self)}: the size of axis {axis} must be known, {received}. "
-                "Give Input a full shape."
-            )
+        if shape[axis] is None and self._has_sized_weights:
+            raise messages.open_size(self, axis, shape, ", or normalize along another axis")
         return axis % len(shape)
+
+    @property
+    def _has_sized_weights(self):
+        """Whether there are weights that have the size of `axis`."""
+        return True
 
     def _add_scale(self, shape):
         """Creates gamma and beta, as far as they are wanted."""
@@ -293,7 +295,8 @@ class LayerNormalization(_Normalization):
     Raises:
         TypeError: An argument of the wrong type.
         ValueError: `epsilon` below 0, an axis that is named twice, or an option that is not
-            available; when called, an input without that axis.
+            available; when called, an input without that axis, or one whose size is open where
+            there is a gamma or beta.
 
     Example:
         >>> import numpy as np
@@ -345,6 +348,10 @@ class LayerNormalization(_Normalization):
         )
         self.rms_scaling = rms_scaling
         self.axis = axis
+
+    @property
+    def _has_sized_weights(self):
+        return self.scale or self.center
 
     def _axes(self, shape):
         """The axes of the statistics, counted from the front, in their order."""

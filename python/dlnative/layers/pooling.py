@@ -169,7 +169,7 @@ class AveragePooling2D(Pooling):
 
 
 class GlobalPooling(UnaryLayer):
-    """Base of the layers that pool whole images.
+    """Base of the layers that pool whole images, of any size.
 
     Args:
         data_format: None or "channels_last".
@@ -181,6 +181,7 @@ class GlobalPooling(UnaryLayer):
     """
 
     rank = 2
+    reduction = "max"
 
     data_format = Option(check_channels_last)
 
@@ -191,10 +192,8 @@ class GlobalPooling(UnaryLayer):
 
     def call(self, inputs):
         check_images(self, inputs.shape, self.rank, messages.source(inputs))
-        return self._pool(inputs)
-
-    def _pool(self, inputs):
-        raise NotImplementedError
+        axes = tuple(range(1, self.rank + 1))
+        return apply(self.reduction, inputs, axis=axes, keepdims=self.keepdims)
 
     def get_config(self):
         return {
@@ -205,17 +204,11 @@ class GlobalPooling(UnaryLayer):
 
 
 class GlobalMax(GlobalPooling):
-    def _pool(self, inputs):
-        y = apply(f"max_pool{self.rank}d", inputs, pool_size=inputs.shape[1:-1])
-        if self.keepdims:
-            return y
-        return apply("reshape", y, shape=(inputs.shape[0], inputs.shape[-1]))
+    reduction = "max"
 
 
 class GlobalAverage(GlobalPooling):
-    def _pool(self, inputs):
-        axes = tuple(range(1, self.rank + 1))
-        return apply("mean", inputs, axis=axes, keepdims=self.keepdims)
+    reduction = "mean"
 
 
 class GlobalMaxPooling1D(GlobalMax):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..graph import apply
+from ..graph.open_shapes import total
 from ..hyperparameters import Option
 from . import messages
 from .geometry import one_of
@@ -46,9 +47,7 @@ class Flatten(UnaryLayer):
         if self.data_format == "channels_first" and inputs.ndim > 2:
             axes = (0, *range(2, inputs.ndim), 1)
             inputs = apply("transpose", inputs, axes=axes)
-        sizes = inputs.shape[1:]
-        size = None if None in sizes else math.prod(sizes)
-        return apply("reshape", inputs, shape=(inputs.shape[0], size))
+        return apply("reshape", inputs, shape=(inputs.shape[0], total(inputs.shape[1:])))
 
     def get_config(self):
         return {**super().get_config(), "data_format": self.data_format}
@@ -114,13 +113,13 @@ class Reshape(UnaryLayer):
         sizes, target = inputs.shape[1:], self.target_shape
         if None in sizes:
             return tuple(None if n == -1 else n for n in target)
-        total, known = math.prod(sizes), math.prod(n for n in target if n != -1)
-        if -1 not in target and total == known:
+        count, known = math.prod(sizes), math.prod(n for n in target if n != -1)
+        if -1 not in target and count == known:
             return target
-        if -1 in target and known and total % known == 0:
-            return tuple(total // known if n == -1 else n for n in target)
+        if -1 in target and known and count % known == 0:
+            return tuple(count // known if n == -1 else n for n in target)
         raise ValueError(
-            f"{messages.describe(self)}: cannot give {total} values per sample the shape {target} "
+            f"{messages.describe(self)}: cannot give {count} values per sample the shape {target} "
             f"({'a multiple of ' if -1 in target else ''}{known} values), received "
             f"{messages.format_shape(inputs.shape)}{messages.source(inputs)}. "
             "Change target_shape or the layer before."

@@ -101,7 +101,7 @@ class Cropping2D(UnaryLayer):
         shape, source = inputs.shape, messages.source(inputs)
         check_images(self, shape, 2, source)
         for axis, size, sides in zip(("height", "width"), shape[1:3], self.cropping, strict=True):
-            if sum(sides) >= size:
+            if size is not None and sum(sides) >= size:
                 raise ValueError(
                     f"{messages.describe(self)}: cropping {self.cropping} leaves nothing of the "
                     f"{axis} {size} of its input, received {messages.format_shape(shape)}{source}. "

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import constraints, initializers, regularizers
 from ..changes import note_flag
+from ..graph.open_shapes import unless_open
 from ..utils.numbers import finite_number
 from ..variables import Variable, is_without_memory
 from . import calls, messages, tracking
@@ -112,10 +113,11 @@ class WeightOwner(LayerState):
             )
         self._check_initialized()
         shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
-        if any(n is None for n in shape):
+        shape = tuple(map(unless_open, shape))
+        if None in shape:
             raise ValueError(
                 f"{messages.describe(self)}: cannot make the weight {name!r} of shape {shape}: "
-                "all sizes but the batch must be known. Give Input a full shape."
+                "all its sizes must be known. Give Input these sizes."
             )
         dtype = np.dtype(dtype or self._dtype).name
         default = "glorot_uniform" if "float" in dtype else "zeros"

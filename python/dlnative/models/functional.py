@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import Tensor, apply
+from ..graph.open_shapes import may_agree
 from ..layers import calls, messages
 from ..layers.layer import Layer
 from ..naming import unknown
@@ -188,8 +189,7 @@ class Functional(Model):
             tensor = apply("reshape", tensor, shape=shape[:-1])
         elif tensor.ndim == len(reference) - 1 and reference[-1] == 1:
             tensor = apply("reshape", tensor, shape=(*shape, 1))
-        pairs = zip(tensor.shape, reference, strict=False)
-        if tensor.ndim == len(reference) and all(n == m or None in (n, m) for n, m in pairs):
+        if may_agree(tensor.shape, reference):
             return tensor
         error = ValueError(
             f"{messages.describe(self)}: expected input '{expected.name}' of shape "

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any, TypeAlias
 
 from ..graph.dtypes import result_type
+from ..graph.open_shapes import total
 from ..graph.tensor import Tensor, apply
 from ..graph.types import Shape, Size, TensorLike
 from .public import as_tensor, op
@@ -103,6 +104,9 @@ def _sizes(subscripts: str, tensors: list[Tensor], inputs: list[list[Any]]) -> d
     for x, labels in zip(tensors, inputs):
         for label, n in zip(labels, x.shape):
             known = sizes.setdefault(label, n)
+            if None in (n, known):  # open in one operand: another one may say the size
+                sizes[label] = next((m for m in (n, known) if m not in (1, None)), None)
+                continue
             if n != known and 1 not in (n, known):
                 raise ValueError(
                     f"einsum: {subscripts!r} gives one axis the sizes {known} and {n}, for shapes "
@@ -139,8 +143,12 @@ def _next_pair(terms: list[Term], output: list[Any], sizes: dict[Any, Size]) -> 
         others = [t for i, t in enumerate(terms) if i not in pair]
         labels = [set(terms[i][1]) for i in pair]
         result = (labels[0] | labels[1]) & _wanted(others, output)
-        size = math.prod(sizes[label] for label in result)
-        return size - math.prod(terms[pair[0]][0].shape) - math.prod(terms[pair[1]][0].shape)
+        shapes = [terms[i][0].shape for i in pair]
+        counts = [
+            math.prod(1 if n is None else n for n in shape)
+            for shape in ([sizes[label] for label in result], *shapes)
+        ]
+        return counts[0] - counts[1] - counts[2]
 
     return min(itertools.combinations(range(len(terms)), 2), key=growth)
 
@@ -175,7 +183,8 @@ def _product(first: Term, second: Term, wanted: set[Any]) -> Term:
     inner = [label for label in shared if label not in wanted]
     rows = [label for label in labels_a if label not in shared]
     columns = [label for label in labels_b if label not in shared]
-    sizes = {**dict(zip(labels_a, a.shape)), **dict(zip(labels_b, b.shape))}
+    both = [*zip(labels_a, a.shape), *zip(labels_b, b.shape)]
+    sizes = {**dict(both), **{label: n for label, n in both if n is not None}}
     left, transpose_a = _matrices(a, labels_a, batch, rows, inner)
     right, transpose_b = _matrices(b, labels_b, batch, inner, columns)
     if inner:
@@ -197,5 +206,5 @@ def _matrices(
         x = apply("transpose", x, axes=tuple(labels.index(label) for label in order))
     merged = [batch] if batch else []
     merged += [columns, rows] if swapped else [rows, columns]
-    shape = tuple(math.prod(sizes[label] for label in part) for part in merged)
+    shape = tuple(total(sizes[label] for label in part) for part in merged)
     return apply("reshape", x, shape=shape), swapped

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..graph.open_shapes import may_agree
 from ..graph.tensor import Tensor, apply
 from ..graph.types import Result, Shape, Sizes, TensorLike
 from . import arguments
@@ -25,9 +26,7 @@ def _joined(name: str, xs: Sequence[Tensor], axis: int) -> Tensor:
     first = xs[0]
     axis = arguments.axis(name, axis, first.ndim)
     for x in xs[1:]:
-        if x.ndim != first.ndim or any(
-            n != m for i, (n, m) in enumerate(zip(x.shape, first.shape)) if i != axis
-        ):
+        if not may_agree(x.shape, first.shape, axis):
             raise ValueError(
                 f"{name}: expected shapes that agree except in axis {axis}, received "
                 f"{', '.join(str(x.shape) for x in xs)}"
@@ -69,11 +68,12 @@ def stack(x: TensorLike, axis: int = 0) -> Tensor:
     """
     xs = _several("stack", x)
     shape = xs[0].shape
-    if any(t.shape != shape for t in xs):
+    if not all(may_agree(t.shape, shape) for t in xs):
         shapes = ", ".join(str(t.shape) for t in xs)
         raise ValueError(f"stack: expected tensors of one shape, received {shapes}")
     axis = arguments.axis("stack", axis, len(shape) + 1)
-    return _joined("stack", [_reshaped(t, (*shape[:axis], 1, *shape[axis:])) for t in xs], axis)
+    rows = [_reshaped(t, (*t.shape[:axis], 1, *t.shape[axis:])) for t in xs]
+    return _joined("stack", rows, axis)
 
 
 @op

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..table import Op, add, check_same_dtype
 from ..tensor import Node, Spec, Tensor, apply
-from ..types import Attributes, Gradients, Padding, Shape, Specs
+from ..types import Attributes, Gradients, Padding, Shape, Size, Specs
 from ..window import AXES, slide, slide_transposed
 from .activations import ACTIVATIONS, check_activation
 
@@ -45,9 +45,14 @@ def check_kernel(op: str, kernel: Tensor, rank: int, channels: str) -> None:
 
 
 def check_groups(
-    op: str, groups: int, channels_in: int, channels_out: int, kernel_in: int | None = None
+    op: str, groups: int, channels_in: Size, channels_out: int, kernel_in: int | None = None
 ) -> None:
-    """ValueError unless `groups` divide all channels, and the kernel has those of one group."""
+    """ValueError unless `groups` divide all channels, and the kernel has those of one group.
+
+    Channels of the input that are open (None) are taken for those that the kernel has.
+    """
+    if channels_in is None and kernel_in is not None:
+        channels_in = kernel_in * groups
     if channels_in % groups or channels_out % groups:
         kind, count = ("input", channels_in) if channels_in % groups else ("output", channels_out)
         raise ValueError(
@@ -120,6 +125,7 @@ class Convolution(Op):
 
     residual = 7
     inplace = {0: residual}
+    open_shapes = True
     epilogue = frozenset({"activation", "moments", "normalization"})
 
     def __init__(self, rank: int) -> None:
@@ -320,6 +326,7 @@ class ConvolutionTranspose(Op):
     """
 
     epilogue = frozenset({"activation"})
+    open_shapes = True
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
@@ -334,7 +341,7 @@ class ConvolutionTranspose(Op):
         padding: Padding = "valid",
         output_padding: Sequence[int] | None = None,
         dilation_rate: Sequence[int] | None = None,
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    ) -> tuple[Shape, tuple[int, ...]]:
         strides = (1,) * self.rank if strides is None else strides
         return slide_transposed(
             self.name,
@@ -363,7 +370,7 @@ class ConvolutionTranspose(Op):
         check_activation(self.name, activation, attributes)
         check_rank(self.name, "x", x, self.rank)
         check_kernel(self.name, kernel, self.rank, "channels_out, channels_in")
-        if x.shape[-1] != kernel.shape[-1]:
+        if x.shape[-1] not in (kernel.shape[-1], None):
             raise ValueError(
                 f"{self.name}: expected input with {kernel.shape[-1]} channels to match the kernel "
                 f"{kernel.shape}, received {x.shape}"

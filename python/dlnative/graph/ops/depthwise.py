@@ -12,7 +12,7 @@ from typing import Any
 
 from ..table import Op, check_same_dtype, register
 from ..tensor import Node, Spec, Tensor, apply
-from ..types import Gradients, Padding, Shape, Specs
+from ..types import Gradients, Padding, Shape, Size, Specs
 from ..window import slide
 from .activations import check_activation
 from .convolution import (
@@ -37,12 +37,12 @@ def _sizes(
     strides: Sequence[int] | None,
     padding: Padding,
     dilation_rate: Sequence[int] | None,
-) -> tuple[int, ...]:
+) -> Shape:
     return slide(op, image[1:-1], window, strides or (1, 1), padding, dilation_rate)[0]
 
 
-def _check_channels(op: str, channels: int, kernel: Tensor) -> None:
-    if channels != kernel.shape[2]:
+def _check_channels(op: str, channels: Size, kernel: Tensor) -> None:
+    if channels not in (kernel.shape[2], None):
         raise ValueError(
             f"{op}: expected input with {kernel.shape[2]} channels to match the kernel "
             f"{kernel.shape}, received {channels} channels"
@@ -58,6 +58,7 @@ class DepthwiseConv2D(Op):
     """
 
     name = "depthwise_conv2d"
+    open_shapes = True
     epilogue = frozenset({"activation"})
 
     def infer(

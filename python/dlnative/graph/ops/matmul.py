@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
+from ..open_shapes import total
 from ..table import Op, check_same_dtype, register
 from ..tensor import Node, Spec, Tensor, apply
 from ..types import Gradients, Shape, Size, Specs
@@ -16,7 +16,7 @@ from .elementwise import broadcast_shapes, sum_to_shape
 
 def rows_of(shape: Shape) -> Size:
     """Product of all sizes but the last; None while one is open."""
-    return None if None in shape[:-1] else math.prod(shape[:-1])
+    return total(shape[:-1])
 
 
 def _swapped(x: Tensor) -> Shape:

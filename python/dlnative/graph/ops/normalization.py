@@ -21,8 +21,6 @@ def channels_of(name: str, x: Tensor) -> int:
     """The size of the last axis; ValueError where there is no axis before it."""
     if x.ndim < 2:
         raise ValueError(f"{name}: expected x of shape (batch, ..., channels), received {x.shape}")
-    if x.shape[-1] is None:
-        raise ValueError(f"{name}: the number of channels must be known, received {x.shape}")
     return x.shape[-1]
 
 
@@ -179,8 +177,6 @@ class BatchNormTraining(Op):
                 f"{self.name}: expected moments of shape (blocks, 2, {x.shape[-1]}), "
                 f"received {moments.shape}"
             )
-        if None in x.shape or None in moments.shape:
-            return
         rows, blocks = math.prod(x.shape[:-1]), moments.shape[0]
         if blocks < 1 or rows % blocks:
             raise ValueError(
@@ -341,8 +337,6 @@ def normalized_shape(name: str, x: Tensor, axes: int = 1) -> Shape:
             f"{name}: expected axes, the number of last axes, in [1, {x.ndim}) for x of shape "
             f"{x.shape}, received {axes}"
         )
-    if None in x.shape[-axes:]:
-        raise ValueError(f"{name}: the last {axes} sizes must be known, received {x.shape}")
     return x.shape[-axes:]
 
 

@@ -75,6 +75,7 @@ class MaxPool(PoolOp):
     """
 
     epilogue = frozenset({"indices", "relu"})
+    open_shapes = True
 
     def infer(
         self,
@@ -154,6 +155,8 @@ class MaxPoolBackwardIndices(PoolOp):
 
 class AveragePool(PoolOp):
     """y = the mean value of each window; padding does not count."""
+
+    open_shapes = True
 
     def infer(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
+from ..open_shapes import may_agree
 from ..table import Op, check_same_dtype, normalize_axis, register
 from ..tensor import Node, Spec, Tensor, apply
 from ..types import Gradients, Shape
@@ -53,23 +54,18 @@ class Concatenate(_MoveOp):
         check_same_dtype(self.name, *xs)
         axis = normalize_axis(self.name, axis, xs[0].ndim)
         for x in xs[1:]:
-            if x.ndim != xs[0].ndim or any(
-                n != m and None not in (n, m)
-                for i, (n, m) in enumerate(zip(x.shape, xs[0].shape))
-                if i != axis
-            ):
+            if not may_agree(x.shape, xs[0].shape, axis):
                 raise ValueError(
                     f"concatenate: expected shapes that agree except in axis {axis}, "
                     f"received {[x.shape for x in xs]}"
                 )
         sizes = [x.shape[axis] for x in xs]
-        total = None if None in sizes else sum(sizes)
         # A size that is open in one input is that of another.
         shape = [
             next((n for n in column if n is not None), None)
             for column in zip(*(x.shape for x in xs))
         ]
-        shape[axis] = total
+        shape[axis] = None if None in sizes else sum(sizes)
         return Spec(shape, xs[0].dtype)
 
     def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:

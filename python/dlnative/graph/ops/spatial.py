@@ -6,22 +6,28 @@ from collections.abc import Sequence
 
 from ..table import Op, link, register, table
 from ..tensor import Node, Spec, Tensor, apply
-from ..types import Gradients, Padding, Shape
+from ..types import Gradients, Padding, Shape, Size
 from ..window import check_sizes
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
 class SpatialOp(Op):
-    """What the ops on images (batch, height, width, channels) share."""
+    """What the ops on images (batch, height, width, channels) share; sizes may be open."""
+
+    open_shapes = True
 
     def check_image(self, shape: Shape) -> None:
-        """ValueError unless it is the shape of images of a known height and width."""
-        if len(shape) != 4 or None in shape[1:]:
+        """ValueError unless it is the shape of images."""
+        if len(shape) != 4:
             raise ValueError(
                 f"{self.name}: expected images of shape (batch, height, width, channels), received "
                 f"{tuple(shape)}"
             )
+
+
+def _larger(size: Size, by: int) -> Size:
+    return None if size is None else size + by
 
 
 @register
@@ -34,7 +40,8 @@ class ZeroPad2D(SpatialOp):
         self.check_image(x.shape)
         top, bottom, left, right = check_sizes(self.name, "padding", padding, 4, least=0)
         batch, height, width, channels = x.shape
-        return Spec((batch, height + top + bottom, width + left + right, channels), x.dtype)
+        sizes = _larger(height, top + bottom), _larger(width, left + right)
+        return Spec((batch, *sizes, channels), x.dtype)
 
     def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         return (apply("crop2d", dy, cropping=node.attributes["padding"]),)
@@ -53,8 +60,8 @@ class Crop2D(SpatialOp):
         self.check_image(x.shape)
         top, bottom, left, right = check_sizes(self.name, "cropping", cropping, 4, least=0)
         batch, height, width, channels = x.shape
-        kept = height - top - bottom, width - left - right
-        if min(kept) < 1:
+        kept = _larger(height, -top - bottom), _larger(width, -left - right)
+        if any(n is not None and n < 1 for n in kept):
             raise ValueError(
                 f"{self.name}: cropping {tuple(cropping)} (top, bottom, left, right) leaves "
                 f"nothing of images of shape {tuple(x.shape)}. Crop less, or use larger images."
@@ -81,7 +88,8 @@ class Upsample(SpatialOp):
                 f"{interpolation!r}"
             )
         batch, height, width, channels = shape
-        return batch, height * size[0], width * size[1], channels
+        sizes = (None if n is None else n * s for n, s in zip((height, width), size))
+        return batch, *sizes, channels
 
     def flops(self, node: Node) -> int:
         taps = {"nearest": 0, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
