@@ -153,6 +153,10 @@ class BaseWorker:
         """Prepares training of a model some parts of which are written with ops."""
         raise Unsupported("no parts written with ops")
 
+    def prepare_gan(self, spec: Spec, variant: str) -> Task:
+        """Prepares a step of the GAN of `common/gan.py`."""
+        raise Unsupported("no GAN")
+
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         """Prepares a product; `spec` has m, n, k, dtype, transpose_a, transpose_b, seed."""
         raise Unsupported("no matmul")

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.models import ADAM_EPSILON
-from workers import torch_formulas
+from workers import torch_formulas, torch_gan
 from workers.base import BaseWorker, Spec, Task
 from workers.data import Array, dataset, factors, initial_weights, magnitude
 from workers.torch_networks import Network, OneDnnLinear
@@ -136,6 +136,7 @@ class Worker(BaseWorker):
         "primitive": ["eager", "compiled"],
         "composition": ["eager", "compiled"],
         "update": ["fused", "foreach", "compiled"],
+        "gan": torch_gan.VARIANTS,
         "train": ["eager", "fused", "compiled", "onednn"],
         "train_images": ["NHWC", "NCHW", "NHWC compiled", "NCHW compiled"],
         "train_on_batch": ["fused"],
@@ -163,6 +164,9 @@ class Worker(BaseWorker):
 
     def predictor(self, spec: Spec, variant: str) -> TorchPredictor:
         return TorchPredictor(spec, variant)
+
+    def prepare_gan(self, spec: Spec, variant: str) -> Task:
+        return torch_gan.gan(spec, variant)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         a, b = (torch.from_numpy(array) for array in factors(spec))
