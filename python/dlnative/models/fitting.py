@@ -244,10 +244,14 @@ def fit(
         try:
             callbacks.on_train_begin()
             train.reset()
+            run_epoch = training_runner(model, state, epochs, callbacks, report)
+            learns = epochs.samples is None
             for epoch in range(options.initial_epoch, options.epochs):
                 report.reset()
                 callbacks.on_epoch_begin(epoch)
-                train_epoch(model, state, epochs, callbacks, report)
+                run_epoch(int(state.counter))
+                if learns:
+                    callbacks.note_samples(train.rows)
                 state.epochs = epochs.number
                 logs = report.logs()
                 if tester is not None and options.validates(epoch):
@@ -266,10 +270,10 @@ def fit(
     return model.history
 
 
-def train_epoch(
+def training_runner(
     model: Any, state: TrainerState, epochs: Epochs, callbacks: CallbackList, report: Report
-) -> None:
-    """Runs the steps of one epoch."""
+) -> Callable[[int], None]:
+    """Function that trains for one epoch, given the number of the first step."""
     feed = epochs.feed
 
     def end(batch: int) -> bool:
@@ -278,47 +282,48 @@ def train_epoch(
         callbacks.on_progress(feed.steps, feed.rows, logs)
         return model.stop_training
 
-    step = int(state.counter)
-    shows = callbacks.shows_progress
-    run_epoch(state, epochs, callbacks, "train", step, end, report.logs if shows else None)
-    callbacks.note_samples(feed.rows)
+    logs_of_bar = report.logs if callbacks.shows_progress else None
+    return epoch_runner(state, epochs, callbacks, "train", end, logs_of_bar)
 
 
-def run_epoch(
+def epoch_runner(
     state: TrainerState,
     epochs: Epochs,
     callbacks: CallbackList,
     kind: str,
-    step: int,
     end: Callable[[int], bool],
     logs: Callable[[], dict[str, Any]] | None,
-) -> None:
-    """Runs the steps of one epoch of training, testing or predicting.
+) -> Callable[[int], None]:
+    """Function that runs the steps of one epoch, given the number of the first.
 
     Args:
         state: The TrainerState.
         epochs: An Epochs.
         callbacks: A CallbackList.
         kind: "train", "test" or "predict".
-        step: Number of the first step.
         end: What follows each batch where a callback has a hook for it; True ends the epoch.
         logs: Function that gives what a progress bar shows; None for no bar.
     """
     feed = epochs.feed
-    limit = epochs.begin()
-    stopped = False
     if callbacks.has_batch_hooks(kind):
         begin = getattr(callbacks, f"on_{kind}_batch_begin")
-        stopped = run_steps(feed, limit, step, begin, end, state.steps_per_execution)
-    else:
-        progress = None
-        if logs is not None:
 
-            def progress() -> None:
-                callbacks.on_progress(feed.steps, feed.rows, logs())
+        def run_hooked(step: int) -> None:
+            together = state.steps_per_execution
+            epochs.end(run_steps(feed, epochs.begin(), step, begin, end, together))
 
-        feed.run(limit, step, progress)
-    epochs.end(stopped)
+        return run_hooked
+    progress = None
+    if logs is not None:
+
+        def progress() -> None:
+            callbacks.on_progress(feed.steps, feed.rows, logs())
+
+    def run(step: int) -> None:
+        feed.run(epochs.begin(), step, progress)
+        epochs.end()
+
+    return run
 
 
 def test(
@@ -336,8 +341,8 @@ def test(
             callbacks.on_test_batch_end(batch, report.logs())
             return model.stop_evaluating
 
-        shows = callbacks.shows_progress and not in_fit
-        run_epoch(state, epochs, callbacks, "test", 0, end, report.logs if shows else None)
+        logs_of_bar = report.logs if callbacks.shows_progress and not in_fit else None
+        epoch_runner(state, epochs, callbacks, "test", end, logs_of_bar)(0)
         if not in_fit:
             callbacks.note_samples(epochs.feed.rows)
         logs = report.logs()

@@ -22,26 +22,27 @@ class Feed(ABC):
     Attributes:
         kind: What it is called in messages.
         ends: Whether it is a wonder that it ends, of which Keras warns.
-        steps: Steps of this epoch so far.
-        rows: Rows of this epoch so far.
+        batches: The number of batches in a pass, or None where it is not known.
+        position: Batches of this pass so far.
+        first: Batches of this pass before this epoch.
     """
 
     kind = "data set"
     ends = False
 
-    def __init__(self) -> None:
-        self.steps = 0
-        self.rows = 0
+    def __init__(self, batches: int | None) -> None:
+        self.batches = batches
+        self.position = self.first = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of this epoch so far."""
+        return self.position - self.first
 
     @property
     @abstractmethod
-    def batches(self) -> int | None:
-        """The number of batches in a pass, or None where it is not known."""
-
-    @property
-    @abstractmethod
-    def position(self) -> int:
-        """Batches of this pass so far."""
+    def rows(self) -> int:
+        """Rows of this epoch so far."""
 
     def rows_before(self, batch: int) -> int | None:
         """Number of rows in the batches of a pass before one, or None where it is not known."""
@@ -55,13 +56,13 @@ class Feed(ABC):
     def skip(self, count: int) -> None:
         """Leaves out the first batches of a pass that has begun."""
 
-    def on_epoch_begin(self) -> None:
-        """Begins an epoch: a pass or a part of it."""
-        self.steps = self.rows = 0
-
     @abstractmethod
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch, and before the pass that may begin with it."""
+
     def limit(self, count: int | None) -> None:
-        """No more than `count` batches will be asked for in this epoch."""
+        """Begins an epoch here, in which no more than `count` batches will be asked for."""
+        self.first = self.position
 
     @abstractmethod
     def ready(self, count: int) -> int:
@@ -131,19 +132,18 @@ class Pass(Feed):
         out: list[np.ndarray] | None = None,
         structure: Any = None,
     ) -> None:
-        super().__init__()
         self._arrays = flat_arrays(rows)
         self._get_step = get_step
         self._current = current
         self.count = rows.count
         self.batch = min(batch, rows.count)
         self.full, self._rest = divmod(rows.count, self.batch)
+        super().__init__(self.full + (self._rest > 0))
         self.order = order
         self.out = out
         self._structure = structure
         self._indices: np.ndarray | None = None
         self._epoch = 0
-        self._position = 0
         self._load()
 
     def _load(self) -> None:
@@ -155,12 +155,8 @@ class Pass(Feed):
         self._loaded = self._current()
 
     @property
-    def batches(self) -> int:
-        return self.full + (self._rest > 0)
-
-    @property
-    def position(self) -> int:
-        return self._position
+    def rows(self) -> int:
+        return self.rows_before(self.position) - self.rows_before(self.first)
 
     @property
     def structure(self) -> Any:
@@ -170,27 +166,28 @@ class Pass(Feed):
         return min(batch * self.batch, self.count)
 
     def open(self, number: int) -> None:
-        self._position = 0
+        self.position = 0
         if self.order is not None:
             self._indices, self._epoch = self.order.indices(number), number
 
     def skip(self, count: int) -> None:
-        self._position = count
+        self.position = count
 
-    def limit(self, count: int | None) -> None:
+    def on_epoch_begin(self) -> None:
         pass
 
     def ready(self, count: int) -> int:
-        return min(count, self.batches - self._position)
+        return min(count, self.full + (self._rest > 0) - self.position)
 
     def run(
         self, limit: int | None, step: int = 0, progress: Callable[[], None] | None = None
     ) -> int:
         if self._current() != self._loaded:
             self._load()
-        start, size = self._position, self.batch
-        stop = self.batches if limit is None else min(start + limit, self.batches)
-        done = start
+        done = start = self.position
+        size, stop = self.batch, self.full + (self._rest > 0)
+        if limit is not None and start + limit < stop:
+            stop = start + limit
         full = self.full if stop > self.full else stop
         allowed = max(1, CHECKED // size)
         while done < full:
@@ -208,22 +205,18 @@ class Pass(Feed):
             done += ran
             # Row numbers are checked before the first step; no more than these steps may need.
             allowed = 2 * ran
-            self._note(done, progress)
+            self.position = done
+            if progress is not None:
+                progress()
         if stop > full:
             last = step + full - start
             self._run_rest(
                 self._rest_arrays, self._indices, full * size, 1, last, None, self.out, self._epoch
             )
-            self._note(stop, progress)
+            self.position = stop
+            if progress is not None:
+                progress()
         return stop - start
-
-    def _note(self, done: int, progress: Callable[[], None] | None) -> None:
-        """The pass has come to batch `done`."""
-        before, self._position = self._position, done
-        self.steps += done - before
-        self.rows += self.rows_before(done) - self.rows_before(before)
-        if progress is not None:
-            progress()
 
     def on_epoch_end(self) -> None:
         pass
@@ -236,8 +229,8 @@ class Pass(Feed):
 
     def outputs(self, count: int | None = None) -> list[np.ndarray]:
         assert self.out is not None
-        first = 0 if count is None else self.rows_before(self._position - count)
-        return [array[first : self.rows_before(self._position)] for array in self.out]
+        first = 0 if count is None else self.rows_before(self.position - count)
+        return [array[first : self.rows_before(self.position)] for array in self.out]
 
 
 def run_steps(
@@ -366,12 +359,12 @@ class Epochs:
             stopped: Whether a callback has ended it.
         """
         feed = self.feed
-        wanted = self.length
-        ended = feed.steps < wanted if wanted is not None else feed.ends
+        wanted = self.steps or feed.batches
+        ended = feed.ends if wanted is None else feed.position - feed.first < wanted
         if ended and not stopped:
             warn_out_of_data(feed.kind, feed.steps, wanted)
             self._open = False
-        elif feed.batches is not None and feed.position >= feed.batches:
+        elif feed.position == feed.batches:
             self._open = False
         feed.on_epoch_end()
 

@@ -13,7 +13,7 @@ from . import on_batch
 from .arrays import Rows
 from .batch import flat_arrays
 from .feeds import check_alone
-from .fitting import batch_size_for, run_epoch
+from .fitting import batch_size_for, epoch_runner
 from .loop import Epochs, Feed, Pass
 from .predictions import Predictions, given_arrays
 from .reading import closing
@@ -116,7 +116,7 @@ def predict(model: Any, state: TrainerState, epochs: Epochs, callbacks: Any) -> 
         try:
             callbacks.on_predict_begin()
             logs = dict if callbacks.shows_progress else None
-            run_epoch(state, epochs, callbacks, "predict", 0, end, logs)
+            epoch_runner(state, epochs, callbacks, "predict", end, logs)(0)
             callbacks.note_samples(feed.rows)
             callbacks.on_predict_end()
         finally:

@@ -95,7 +95,7 @@ class Stream(Feed):
         current: Callable[[], Any],
         predictions: Predictions | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(source.batches)
         self.source = source
         self.kind = source.kind
         self.ends = source.ends
@@ -105,21 +105,18 @@ class Stream(Feed):
         self._predictions = predictions
         self._reader = Reader(source)
         self._pending: deque[Any] = deque()
+        self._rows = 0
         self._layouts: dict[Any, Layout] = {}
         self._nesting: Any = None
         self._first = ""
-
-    @property
-    def batches(self) -> int | None:
-        return self.source.batches
 
     @property
     def structure(self) -> Any:
         return None if self._predictions is None else self._predictions.structure
 
     @property
-    def position(self) -> int:
-        return self._reader.position
+    def rows(self) -> int:
+        return self._rows
 
     # --- epochs ----------------------------------------------------------------------------------
 
@@ -146,15 +143,19 @@ class Stream(Feed):
     def open(self, number: int) -> None:
         self._pending.clear()
         self._reader.open(number)
+        self.batches = self.source.batches
+        self.position = 0
 
     def skip(self, count: int) -> None:
         self._reader.skip(count)
+        self.position = count
 
     def on_epoch_begin(self) -> None:
-        super().on_epoch_begin()
         self.source.on_epoch_begin()
 
     def limit(self, count: int | None) -> None:
+        super().limit(count)
+        self._rows = 0
         self._reader.begin_epoch(count)
 
     def on_epoch_end(self) -> None:
@@ -184,11 +185,11 @@ class Stream(Feed):
             batch = pending.popleft() if pending else self._reader.next()
             if batch is END:
                 break
-            layout, arrays = self._arrays(batch, self._reader.position - len(pending) - 1)
+            layout, arrays = self._arrays(batch, self.position)
             self._run_batch(layout, layout.step.pick(arrays), step + done)
             done += 1
-            self.steps += 1
-            self.rows += layout.count
+            self.position += 1
+            self._rows += layout.count
             if progress is not None and time.perf_counter() - shown >= PAUSE:
                 progress()
                 shown = time.perf_counter()
