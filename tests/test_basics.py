@@ -124,7 +124,7 @@ def test_the_gradient_of_the_input_is_not_computed():
     )
     model.compile("sgd", "mse")
     state = model._trainer
-    rows, _ = labelled_rows(model, state, np.zeros((8, 4)), np.zeros((8, 1)))
+    rows, _ = labelled_rows(model, state, "train", np.zeros((8, 4)), np.zeros((8, 1)))
     build_optimizer(model, state)
     function = state.step(model, "train", 8, rows).function
     nodes = function.plan.schedule.nodes if hasattr(function, "plan") else function.nodes

@@ -32,14 +32,22 @@ def walk(value):
 
 def members(layer):
     """The variables and layers that `layer` holds itself, each once, in the order of creation."""
+    kept = layer.__dict__.get("_members")
+    if kept is not None:
+        return kept
     found: dict = {}
+    fixed = True  # lists and dicts may change in place
     for value in layer._tracked.values():
         if type(value) is Variable or is_layer(value):
             found.setdefault(id(value), value)
         else:
+            fixed = False
             for member in walk(value):
                 found.setdefault(id(member), member)
-    return found.values()
+    kept = tuple(found.values())
+    if fixed:
+        layer.__dict__["_members"] = kept
+    return kept
 
 
 def own_variables(layer, held=None):
@@ -140,6 +148,7 @@ def track(layer, name, value):
                 "fixed. Create them in __init__ or build."
             )
     before = tracked.get(name)
+    layer.__dict__.pop("_members", None)
     tracked[name] = value
     if isinstance(before, Variable) and before is not value:
         tracked.pop(("weight", id(before)), None)
@@ -147,6 +156,7 @@ def track(layer, name, value):
 
 def untrack(layer, name):
     """Forgets an attribute that goes away."""
+    layer.__dict__.pop("_members", None)
     value = layer._tracked.pop(name, None)
     if isinstance(value, Variable):
         layer._tracked.pop(("weight", id(value)), None)

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from ..graph.table import Op
     from ..graph.tensor import Node, Tensor
@@ -48,8 +50,11 @@ def workspace_bytes(
         if tensor is None:
             return None
         owner, within = places.get(id(tensor)) or (source_of(tensor), 0)
-        # Where things will lie is not known yet; only what lies in the same place matters.
-        number = numbers.setdefault(id(owner), len(numbers) << 40)
+        # Where things will lie is not known yet; only what lies in the same place matters, such as
+        # a result in the memory of an operand, which an optimizer's flat buffers are views of.
+        is_view = isinstance(owner, np.ndarray)
+        place = owner.__array_interface__["data"][0] if is_view else id(owner)
+        number = numbers.setdefault(place, len(numbers) << 40)
         return number + within, tensor.dtype, tensor.shape
 
     inputs = tuple([buffer(t) for t in node.inputs])
