@@ -359,8 +359,7 @@ def test_moves_that_are_refused(name, inputs, attributes, message):
 @pytest.mark.parametrize("label", ["", "embedding"])
 def test_a_program_names_the_layer_and_can_be_run_again(label, profiling):
     """Nothing is committed by the step that fails, and the next one finds all in order."""
-    arena = _core.Arena()
-    program = _core.Program(4096, arena)
+    program = _core.Program(4096, _core.Arena())
     program.set_profiling(profiling)
     table, counter, one = (
         np.arange(15, dtype="f").reshape(5, 3),
@@ -386,5 +385,3 @@ def test_a_program_names_the_layer_and_can_be_run_again(label, profiling):
     assert counter[0] == 6  # the first of three steps
     np.testing.assert_array_equal(out[:4], table[good])
     assert not out[4:].any()
-    arena.acquire()  # it is nobody's turn
-    arena.release()

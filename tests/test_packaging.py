@@ -106,7 +106,7 @@ def test_compiled_module_is_small():
     from dlnative import _core
 
     # With the symbols of a development build; the wheel's 5 MB are checked in .ci/check_wheel.py.
-    assert Path(_core.__file__).stat().st_size < 10 * 2**20
+    assert Path(_core.__file__).stat().st_size < 11 * 2**20
 
 
 def test_import_is_lazy():

@@ -12,6 +12,7 @@ import pytest
 
 import dlnative
 from dlnative import layers
+from dlnative.plan import make_plan
 
 
 def classifier(units=64, **options):
@@ -178,15 +179,74 @@ def test_programs_of_one_model_share_one_arena():
         model.predict_on_batch(x[:rows])
         model.test_on_batch(x[:rows], y[:rows])
     programs = model._trainer.programs
-    assert programs.arena.bytes == model.memory_plan(batch_size=64).arena_bytes
-    assert len(programs) > 10
-    arena = programs.arena
-    for step, _ in (entry for kept in programs._entries.values() for entry in kept):
-        assert step.function.plan.memory.bytes <= arena.bytes
+    assert len(programs.arenas) == 1
+    assert programs.arenas.bytes == model.memory_plan(batch_size=64).arena_bytes
+    assert len(programs) == 3 * 6
     expected = [model.predict_on_batch(x[:rows]) for rows in (5, 17)]
     model.evaluate(x, y, verbose=0)
     for rows, result in zip((5, 17), expected, strict=True):
         np.testing.assert_array_equal(model.predict_on_batch(x[:rows]), result)
+
+
+class ImageModel(dlnative.Model):
+    """For images of any size."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Conv2D(16, 3, activation="relu")
+        self.second = layers.Conv2D(8, 3)
+
+    def call(self, x):
+        return dlnative.ops.mean(self.second(self.first(x)), axis=(1, 2))
+
+
+@pytest.mark.native
+def test_twenty_image_sizes_are_planned_once_each_in_the_memory_of_the_largest(monkeypatch):
+    """Ascending sizes are the worst case: each replaces the arena that all before have used."""
+    plans = []
+
+    def counted(*args, **kwargs):
+        plans.append(make_plan(*args, **kwargs))
+        return plans[-1]
+
+    monkeypatch.setattr("dlnative.plan.make_plan", counted)
+    model = ImageModel()
+    images = [np.random.default_rng(s).random((2, s, s, 3), "float32") for s in range(16, 36)]
+    model.predict_on_batch(images[0][:1])
+    expected = [image_model_result(model, image) for image in images]
+    plans.clear()
+    for _ in range(3):
+        for image, result in zip(images, expected, strict=True):
+            np.testing.assert_array_equal(model.predict(image, verbose=0), result)
+            np.testing.assert_array_equal(model.predict_on_batch(image), result)
+    assert len(plans) == 20
+    arenas = model._trainer.programs.arenas
+    assert (len(arenas), arenas.bytes) == (1, max(plan.bytes for plan in plans))
+    assert arenas.bytes > 2 * min(plan.bytes for plan in plans)
+
+
+def image_model_result(model, image):
+    fresh = ImageModel()
+    fresh.predict_on_batch(image)
+    fresh.set_weights(model.get_weights())
+    return fresh.predict_on_batch(image)
+
+
+@pytest.mark.native
+def test_training_goes_on_in_a_program_that_was_built_again():
+    """Its state lies outside of the arena; a batch that is larger comes in between."""
+    x, y = data(64)
+    models = []
+    for between in (0, 64):
+        dlnative.config.set_seed(3)
+        model = classifier()
+        for _ in range(3):
+            model.train_on_batch(x[:8], y[:8])
+            if between:
+                model.test_on_batch(x[:between], y[:between])
+        models.append(model)
+    for a, b in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.native
@@ -198,20 +258,21 @@ def test_memory_of_many_batch_sizes_is_that_of_the_largest():
     )
     x = np.zeros((40, 64, 64, 3), "float32")
     net.predict_on_batch(x)
-    largest = net._trainer.programs.arena.bytes
+    largest = net._trainer.programs.arenas.bytes
     assert largest > 10e6
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fresh = dlnative.models.clone_model(net)
     for rows in range(1, 41):
         fresh.predict_on_batch(x[:rows])
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-    assert grown < 4 * largest
+    assert grown < 3 * largest
+    assert fresh._trainer.programs.arenas.bytes == largest
 
 
 @pytest.mark.native
 def test_layers_called_on_many_shapes_share_one_arena():
     layer = layers.Dense(8)
     results = [layer(np.ones((rows, 4), "float32")) for rows in (2, 9, 4)]
-    assert layer._programs.arena.bytes > 0
+    assert len(layer._programs.arenas) == 1
     for rows, result in zip((2, 9, 4), results, strict=True):
         np.testing.assert_array_equal(layer(np.ones((rows, 4), "float32")), result)

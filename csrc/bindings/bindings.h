@@ -6,6 +6,7 @@
 namespace dlnative {
 
 void bind_config(pybind11::module_& m);
+void bind_function(pybind11::module_& m);
 void bind_program(pybind11::module_& m);
 void bind_threads();
 

@@ -10,5 +10,6 @@ PYBIND11_MODULE(_core, m) {
   dlnative::set_num_threads(dlnative::default_num_threads());
   dlnative::bind_config(m);
   dlnative::bind_program(m);
+  dlnative::bind_function(m);
   dlnative::bind_threads();
 }

@@ -1,5 +1,6 @@
 #include "program/program.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -24,8 +25,25 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-Program::Program(std::shared_ptr<Arena> arena, std::size_t bytes)
-    : arena_(std::move(arena)), block_(arena_->reserve(bytes)), bytes_(bytes) {}
+// The part that the threads' other programs notice of a run.
+class Program::Running {
+ public:
+  Running(Program& program, const RunRequest& request) : program_(program) {
+    program_.access_.enter(request.poll);
+  }
+  ~Running() {
+    if (program_.changed_) program_.publish();
+    program_.access_.leave();
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  Program& program_;
+};
+
+Program::Program(Arena& arena, std::size_t bytes)
+    : block_(arena.reserve(bytes)), bytes_(bytes), access_({}, false) {}
 
 std::size_t Program::add(std::unique_ptr<Instruction> instruction, std::string label,
                          bool commits) {
@@ -55,15 +73,26 @@ void Program::add_output(Buffer source) {
   outputs_.push_back(std::move(source));
 }
 
+void Program::set_state(const std::vector<std::shared_ptr<StateLock>>& locks, Versions written,
+                        std::vector<Versions> packed) {
+  if (packed.size() != packing_.size())
+    throw std::invalid_argument("expected the versions of every instruction that packs weights");
+  written_ = std::move(written);
+  packed_ = std::move(packed);
+  locks_ = locks;
+  access_ = StateAccess(locks, committed_);
+}
+
 std::int64_t Program::run(const RunRequest& request) {
-  const Turn turn(arena_->turns(), request.poll);
+  const Running running(*this, request);
   const FlushDenormals flush;
   const Clock::time_point start = Clock::now();
-  pack_constants(request.versions);
   std::int64_t done = 0;
   while (done < request.steps) {
     const Clock::time_point step_start = slow_ || done == 0 ? Clock::now() : start;
+    begin_step(request, done == 0);
     run_step(request, done);
+    end_step();
     ++done;
     if (done == 1) {
       slow_ = (slow_ && timed_) || seconds_since(step_start) > kPollSeconds;
@@ -78,13 +107,57 @@ std::int64_t Program::run(const RunRequest& request) {
   return done;
 }
 
-void Program::pack_constants(const std::vector<std::int64_t>& versions) {
-  if (versions.size() != packing_.size())
-    throw std::invalid_argument("expected one version per instruction that packs weights");
-  for (std::size_t i = 0; i < versions.size(); ++i) {
-    if (versions[i] == packed_versions_[i]) continue;
-    packing_[i]->pack(versions[i]);
-    packed_versions_[i] = versions[i];
+void Program::begin_step(const RunRequest& request, bool is_first) {
+  locked_ = access_.begin_step(request.poll, [this] {
+    if (changed_) publish();
+  });
+  if (is_first || locked_) pack_constants();
+  changed_ = access_.writes() && !locked_;
+}
+
+// From here on the step changes what others read.
+void Program::begin_commit(const RunRequest& request) {
+  if (!locked_ || !access_.writes()) return;
+  access_.begin_commit(request.poll);
+  changed_ = true;
+}
+
+void Program::end_step() {
+  if (!locked_) return;
+  if (changed_) publish();
+  access_.end_step();
+}
+
+namespace {
+
+std::int64_t newest(const Versions& versions) {
+  std::int64_t found = 0;
+  for (const auto& version : versions) found = std::max(found, version->value());
+  return found;
+}
+
+}  // namespace
+
+void Program::pack_constants() {
+  for (std::size_t i = 0; i < packed_.size(); ++i) {
+    const std::int64_t version = newest(packed_[i]);
+    if (version == packed_versions_[i]) continue;
+    packing_[i]->pack(version);
+    packed_versions_[i] = version;
+  }
+}
+
+// Notes that what the program writes has changed. What it has packed has not, though it may lie in
+// the same buffers.
+void Program::publish() {
+  changed_ = false;
+  const std::int64_t number = Version::next();
+  for (std::size_t i = 0; i < packed_.size(); ++i) {
+    if (newest(packed_[i]) != packed_versions_[i]) packed_versions_[i] = -1;
+  }
+  for (const auto& version : written_) version->set(number);
+  for (std::size_t i = 0; i < packed_.size(); ++i) {
+    if (packed_versions_[i] >= 0) packed_versions_[i] = newest(packed_[i]);
   }
 }
 
@@ -133,6 +206,8 @@ void Program::run_step(const RunRequest& request, std::int64_t s) {
   const StepContext context = context_of(request, s);
   std::size_t i = 0;
   try {
+    for (; i < interruptible_; ++i) instructions_[i]->run(context);
+    begin_commit(request);
     for (; i < instructions_.size(); ++i) instructions_[i]->run(context);
   } catch (const std::invalid_argument& error) {
     fail_in(i, error);
@@ -155,7 +230,10 @@ void Program::run_watched_step(const RunRequest& request, std::int64_t s) {
   };
   for (std::size_t i = 0; i < instructions_.size(); ++i) {
     if (i <= interruptible_) poll();
-    if (i == interruptible_) scope.reset();
+    if (i == interruptible_) {
+      scope.reset();
+      begin_commit(request);
+    }
     const Clock::time_point start = Clock::now();
     try {
       instructions_[i]->run(context);

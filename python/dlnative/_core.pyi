@@ -9,7 +9,12 @@ import typing
 
 __all__: list[str] = [
     "Arena",
+    "ArenaPool",
+    "Exclusive",
+    "Function",
     "Program",
+    "StateLock",
+    "Version",
     "available_isas",
     "cache_sizes",
     "compiler",
@@ -32,11 +37,47 @@ __all__: list[str] = [
 
 class Arena:
     def __init__(self) -> None: ...
-    def acquire(self) -> None: ...
-    def release(self) -> None: ...
-    def reset_turns(self) -> None: ...
     @property
     def bytes(self) -> int: ...
+
+class ArenaPool:
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    def reset_in_child(self) -> None: ...
+    @property
+    def bytes(self) -> int: ...
+
+class Exclusive:
+    def __init__(self, locks: collections.abc.Sequence[StateLock]) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *args: typing.Any) -> None: ...
+
+class Function:
+    def __init__(
+        self,
+        bytes: typing.SupportsInt | typing.SupportsIndex,
+        threads: typing.SupportsInt | typing.SupportsIndex,
+        pool: ArenaPool,
+    ) -> None: ...
+    def call(
+        self,
+        owner: typing.Any,
+        arrays: collections.abc.Sequence,
+        step: typing.SupportsInt | typing.SupportsIndex,
+    ) -> tuple: ...
+    def program(self, owner: typing.Any) -> Program: ...
+    def run(
+        self,
+        owner: typing.Any,
+        arrays: collections.abc.Sequence,
+        indices: typing.Any,
+        first: typing.SupportsInt | typing.SupportsIndex,
+        steps: typing.SupportsInt | typing.SupportsIndex,
+        step: typing.SupportsInt | typing.SupportsIndex,
+        max_seconds: typing.SupportsFloat | typing.SupportsIndex,
+        out: typing.Any,
+        epoch: typing.SupportsInt | typing.SupportsIndex,
+    ) -> int: ...
 
 class Program:
     def __init__(
@@ -65,7 +106,6 @@ class Program:
         self,
         arrays: collections.abc.Sequence,
         step: typing.SupportsInt | typing.SupportsIndex = 0,
-        versions: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
     ) -> tuple: ...
     def profile(self) -> list: ...
     def run(
@@ -78,13 +118,30 @@ class Program:
         max_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0,
         out: typing.Any = None,
         epoch: typing.SupportsInt | typing.SupportsIndex = 0,
-        versions: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
     ) -> int: ...
     def set_profiling(self, on: bool) -> None: ...
+    def set_state(
+        self,
+        locks: collections.abc.Sequence[StateLock],
+        written: collections.abc.Sequence[Version],
+        packed: collections.abc.Sequence[collections.abc.Sequence[Version]],
+    ) -> None: ...
     @property
     def arena_bytes(self) -> int: ...
     @property
     def table_bytes(self) -> int: ...
+
+class StateLock:
+    def __init__(self) -> None: ...
+    def reset_in_child(self) -> None: ...
+    @property
+    def number(self) -> int: ...
+
+class Version:
+    def __init__(self) -> None: ...
+    def changed(self) -> None: ...
+    @property
+    def value(self) -> int: ...
 
 def available_isas() -> list[str]: ...
 def cache_sizes() -> tuple[int, int, int]: ...

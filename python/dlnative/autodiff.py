@@ -189,7 +189,7 @@ class _Evaluation:
         y: list[np.ndarray],
         dtype: str | None,
         training: bool,
-        arena: Any = None,
+        arenas: Any = None,
     ) -> None:
         self.variables = list(model.trainable_variables)
         path_of = {id(v): path for path, v in model.variables_by_path().items()}
@@ -222,7 +222,7 @@ class _Evaluation:
                     outputs.append(
                         graph.constant(np.zeros(v.shape, self.dtype)) if g is None else g
                     )
-            self.functions[with_gradients] = engines.build(graph, outputs, arena=arena)
+            self.functions[with_gradients] = engines.build(graph, outputs, arenas=arenas)
 
     def bind(self, x: list[np.ndarray], y: list[np.ndarray]) -> _Evaluation:
         for i, check in self.checks:
@@ -304,7 +304,7 @@ def _evaluation(
         model(x[0] if len(x) == 1 else x)
     key = (tuple((a.shape, a.dtype.kind) for a in (*x, *y)), *config.program_settings())
     evaluation = cache.get(
-        key, lambda arena: _Evaluation(model, loss, x, y, dtype, training, arena)
+        key, lambda arenas: _Evaluation(model, loss, x, y, dtype, training, arenas)
     )
     return evaluation.bind(x, y)
 

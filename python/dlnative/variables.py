@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,12 @@ from .graph.table import table
 from .graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
 
 if TYPE_CHECKING:
+    from . import _core
     from .graph.graph import Graph
     from .graph.types import DTypeLike, TensorLike
 
 ALIGNMENT = 64  # bytes, of every variable in a flat buffer
 
-_changes = itertools.count(1)
 _without_memory: ContextVar[bool] = ContextVar("without_memory", default=False)
 
 
@@ -201,8 +202,9 @@ class Variable:
         value = np.asarray(value).astype(self.dtype, copy=False)
         self._check_shape(value)
         self.allocate()
-        self._value[...] = value
-        self.changed()
+        with exclusive([self]):
+            self._value[...] = value
+            self.changed()
         return self.value
 
     def assign_add(self, value: TensorLike) -> Any:
@@ -344,19 +346,65 @@ class FlatBuffer:
 
     Attributes:
         array: The values of all of them, and the gaps between.
-        version: When one of them changed last, in changes of all buffers of the process: what was
-            made at the latest version of several buffers is as new as each of them.
+        version: When one of them changed last, as a `_core.Version`, which programs move on.
+        lock: Who reads and who writes, a `_core.StateLock`; None before a program uses them.
     """
 
-    __slots__ = ("array", "version")
+    __slots__ = ("array", "lock", "version")
 
     def __init__(self, array: np.ndarray) -> None:
+        from . import _core
+
         self.array = array
-        self.version = 0
+        self.version = _core.Version()
+        self.lock: _core.StateLock | None = None
 
     def changed(self) -> None:
         """Notes that a value has changed."""
-        self.version = next(_changes)
+        self.version.changed()
+
+
+locks: weakref.WeakSet[_core.StateLock] = weakref.WeakSet()  # of all variables of programs
+placing = threading.Lock()  # held while variables get places and locks
+
+
+def place_for_programs(variables: Sequence[Variable]) -> None:
+    """Moves variables to their final places, the trainable ones side by side, and gives them locks.
+
+    What one program uses has one lock, except for what other programs have used before.
+    """
+    with placing:
+        place([v for v in variables if getattr(v, "trainable", False)])
+        place(variables)
+        buffers = {id(b): b for v in variables if (b := v.buffer) is not None}.values()
+        known = next((b.lock for b in buffers if b.lock is not None), None)
+        for buffer in buffers:
+            if buffer.lock is None:
+                known = buffer.lock = _new_lock() if known is None else known
+
+
+def _new_lock() -> _core.StateLock:
+    from . import _core
+
+    lock = _core.StateLock()
+    locks.add(lock)
+    return lock
+
+
+def locks_of(variables: Iterable[Variable]) -> list[_core.StateLock]:
+    """The locks of variables, each once, in the order in which they are taken."""
+    found = {b.lock.number: b.lock for v in variables if (b := v.buffer) and b.lock is not None}
+    return [found[number] for number in sorted(found)]
+
+
+def exclusive(variables: Iterable[Variable]) -> Any:
+    """A `with` block during which no program of another thread reads or writes the variables."""
+    found = locks_of(variables)
+    if not found:
+        return contextlib.nullcontext()
+    from . import _core
+
+    return _core.Exclusive(found)
 
 
 def place(variables: Sequence[Variable]) -> None:

@@ -10,7 +10,7 @@ from .cache import ProgramCache
 from .stepping import run_steps
 
 if TYPE_CHECKING:
-    from .._core import Arena
+    from .._core import ArenaPool
     from ..graph.graph import Graph
     from ..graph.tensor import Tensor
     from .native import NativeFunction
@@ -22,7 +22,10 @@ Function: TypeAlias = "NativeFunction | NumpyFunction"  # a step that can be run
 
 
 def build(
-    graph: Graph, outputs: Sequence[Tensor], engine: str | None = None, arena: Arena | None = None
+    graph: Graph,
+    outputs: Sequence[Tensor],
+    engine: str | None = None,
+    arenas: ArenaPool | None = None,
 ) -> Function:
     """Makes a Function that computes `outputs` and all state updates of `graph`.
 
@@ -30,8 +33,8 @@ def build(
         graph: A Graph with concrete shapes.
         outputs: List of tensors of the graph.
         engine: "native", "numpy", or None for the one that is set.
-        arena: Where its tensors lie, with those of other Functions that run by turns with it; by
-            default an arena of its own.
+        arenas: Where its tensors lie, with those of other Functions; by default in a pool of its
+            own.
 
     Returns:
         A Function: call it with one array per feed, or `run` many steps over a data set.
@@ -41,8 +44,8 @@ def build(
     if name == "numpy":
         from .numpy import NumpyFunction
 
-        return NumpyFunction(graph, outputs, arena)
+        return NumpyFunction(graph, outputs)
     from ..plan import make_plan
     from .native import NativeFunction
 
-    return NativeFunction(make_plan(graph, outputs), arena)
+    return NativeFunction(make_plan(graph, outputs), arenas)

@@ -1,4 +1,4 @@
-"""Programs of one model: kept by what they were built for, on one arena, run by turns."""
+"""Programs of one model: kept by what they were built for, on one pool of arenas."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
+from .. import variables
 from ..changes import Basis
 
 if TYPE_CHECKING:
-    from .._core import Arena
+    from .._core import ArenaPool
 
 _caches: weakref.WeakSet[ProgramCache] = weakref.WeakSet()
-_held: list[ProgramCache] = []  # by a fork that is under way
+_held: list[Any] = []  # what keeps all variables as they are, by a fork that is under way
 
 
 class ProgramCache:
-    """The programs that were used last; they share one arena, which grows to the largest.
+    """The programs that were used last, with the arenas on which they run.
 
-    When the arena grows, programs built before are dropped: they hold addresses in the old one. So
-    however many batch sizes a model sees, its programs take the memory of the largest. One of
-    whose Basis something has changed is dropped; what was built while flags had other values is
-    kept until they have these again.
+    What is kept is a plan with the programs that were built from it. An arena grows to the largest
+    plan that is run on it; then programs that hold addresses in the old one are built anew from
+    their plans when they are run. So however many batch sizes a model sees, its programs take the
+    memory of the largest, for each thread that runs one at the same time as others. One of whose
+    Basis something has changed is dropped; what was built while flags had other values is kept
+    until they have these again.
 
     Args:
         kept: How many are kept.
@@ -31,7 +34,7 @@ class ProgramCache:
     Attributes:
         lock: Held while programs are looked up and built.
         training: A lock for whoever changes state over several runs: one thread at a time.
-        dropped: How often the kept programs were dropped; who holds one of them looks at it.
+        arenas: The arenas.
     """
 
     def __init__(self, kept: int) -> None:
@@ -39,8 +42,7 @@ class ProgramCache:
 
         self.kept = kept
         self._make_locks()
-        self.arena = _core.Arena()
-        self.dropped = 0
+        self.arenas = _core.ArenaPool()
         self._entries: dict[Hashable, list[tuple[Any, Basis]]] = {}
         _caches.add(self)
 
@@ -48,11 +50,11 @@ class ProgramCache:
         self.lock = threading.RLock()
         self.training = threading.RLock()
 
-    def get(self, key: Hashable, build: Callable[[Arena], Any]) -> Any:
-        """What `build(arena)` returned for this key; it is called where nothing current is kept."""
+    def get(self, key: Hashable, build: Callable[[ArenaPool], Any]) -> Any:
+        """What `build(arenas)` has returned for this key; called where nothing current is kept."""
         return self.get_with_basis(key, build)[0]
 
-    def get_with_basis(self, key: Hashable, build: Callable[[Arena], Any]) -> tuple[Any, Basis]:
+    def get_with_basis(self, key: Hashable, build: Callable[[ArenaPool], Any]) -> tuple[Any, Basis]:
         """The same, and what it was built from."""
         with self.lock:
             found = [entry for entry in self._entries.pop(key, ()) if not entry[1].is_outdated()]
@@ -63,49 +65,47 @@ class ProgramCache:
             self._entries[key] = found
             return entry
 
-    def _build(self, build: Callable[[Arena], Any]) -> tuple[Any, Basis]:
-        size = self.arena.bytes
+    def _build(self, build: Callable[[ArenaPool], Any]) -> tuple[Any, Basis]:
         basis = Basis()
         with basis:
-            built = build(self.arena)
-        if self.arena.bytes > size:
-            self.clear()
-        elif len(self) >= self.kept:
+            built = build(self.arenas)
+        if len(self) >= self.kept:
             self._entries.pop(next(iter(self._entries)))
         return built, basis
 
     def clear(self) -> None:
         """Drops all programs."""
         self._entries.clear()
-        self.dropped += 1
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
 
 
-# A child process is forked between two runs of every model, so that it finds whole steps; there the
-# thread that forked is alone, and whatever others held is free.
+# A child process is forked between two steps of every program, so that it finds whole ones; there
+# the thread that forked is alone, and whatever others held is free.
 
 
 def _before_fork() -> None:
-    for cache in list(_caches):
-        try:
-            cache.arena.acquire()
-        except RuntimeError:  # by this thread, whose run goes on in the child
-            continue
-        _held.append(cache)
+    from .. import _core
+
+    with variables.placing:
+        held = _core.Exclusive(sorted(variables.locks, key=lambda lock: lock.number))
+        held.__enter__()
+    _held.append(held)
 
 
 def _after_fork_in_parent() -> None:
     while _held:
-        _held.pop().arena.release()
+        _held.pop().__exit__()
 
 
 def _after_fork_in_child() -> None:
-    for cache in _held:
-        cache.arena.reset_turns()
-    _held.clear()
+    variables.placing = threading.Lock()
+    for lock in list(variables.locks):
+        lock.reset_in_child()
+    _after_fork_in_parent()
     for cache in list(_caches):
+        cache.arenas.reset_in_child()
         cache._make_locks()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from ..variables import locks_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,30 +17,47 @@ if TYPE_CHECKING:
 
 
 class NativeFunction:
-    """A plan as a C++ program.
+    """A plan as C++ programs: one for each thread that runs it at the same time as others.
+
+    A thread takes an arena of the pool, and the program on it. That is built anew from the plan
+    when there is none, or when another plan had the arena replaced by a larger one.
 
     Args:
-        plan: A Plan, which may be that of other programs, too.
-        arena: Where the program takes `plan.bytes`; by default an arena of its own.
+        plan: A Plan, which may be that of other Functions, too.
+        arenas: Where programs take `plan.bytes`; by default a pool of its own.
 
     Attributes:
         plan: The Plan.
-        packed_bytes: What it has allocated besides, for copies of weights that it does not write,
-            in the form that the kernels read. Programs share the copies of the same weights.
+        packed_bytes: What a program has allocated besides, for copies of weights that it does not
+            write, in the form that the kernels read. Programs share the copies of the same weights.
     """
 
-    def __init__(self, plan: Plan, arena: _core.Arena | None = None) -> None:
+    def __init__(self, plan: Plan, arenas: _core.ArenaPool | None = None) -> None:
         self.plan = plan
-        arena = _core.Arena() if arena is None else arena
-        self.program = _core.Program(plan.bytes, arena, plan.threads)
-        for feed in plan.feeds:
-            self.program.add_feed(self._buffer(feed))
-        packed = []  # of each instruction that keeps packed weights, where those lie
         self.packed_bytes = 0
+        pool = _core.ArenaPool() if arenas is None else arenas
+        self._function = _core.Function(plan.bytes, plan.threads, pool)
+        # Bound methods: one attribute look-up less on the way of a single small step.
+        self._call = self._function.call
+        self._run = self._function.run
+        self._function.program(self)
+
+    @property
+    def program(self) -> _core.Program:
+        """The program of a thread that runs alone."""
+        return self._function.program(self)
+
+    def fill(self, program: _core.Program) -> None:
+        """Makes an empty program that of the plan."""
+        plan = self.plan
+        for feed in plan.feeds:
+            program.add_feed(self._buffer(feed))
+        packed = []  # of each instruction that keeps packed weights, the versions of these
+        packed_bytes = 0
         for node in plan.instructions:
             constants = plan.constants(node)
             condition = plan.schedule.conditions.get(id(node))
-            kept = self.program.add(
+            kept = program.add(
                 node.op.name,
                 [None if t is None else self._buffer(t) for t in node.inputs],
                 [self._buffer(t) for t in node.outputs],
@@ -51,17 +69,12 @@ class NativeFunction:
                 None if condition is None else self._buffer(condition),
             )
             if kept:
-                self.packed_bytes += kept
-                packed.append(_buffers(node.inputs[i].source for i in constants))
-        self._changes = _buffers(plan.written)
-        # Most instructions have theirs in the same buffers.
-        self._sources = list(dict.fromkeys(packed))
-        self._source_of = [self._sources.index(buffers) for buffers in packed]
+                packed_bytes += kept
+                packed.append(_versions(node.inputs[i].source for i in constants))
         for t in plan.outputs:
-            self.program.add_output(self._buffer(t))
-        # Bound methods: one attribute look-up less on the way of a single small step.
-        self._call = self.program.call
-        self._run = self.program.run
+            program.add_output(self._buffer(t))
+        program.set_state(locks_of(plan.variables), _versions(plan.written), packed)
+        self.packed_bytes = packed_bytes
 
     @property
     def table_bytes(self) -> int:
@@ -79,11 +92,7 @@ class NativeFunction:
 
         For augmentation the rows are samples 0, 1, ... of epoch `step`.
         """
-        versions = self._start()
-        try:
-            return self._call(arrays, step, versions)
-        finally:
-            self._count()
+        return self._call(self, arrays, step)
 
     def run(
         self,
@@ -114,26 +123,9 @@ class NativeFunction:
         Returns:
             How many steps were run.
         """
-        versions = self._start()
-        try:
-            return self._run(
-                arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch, versions
-            )
-        finally:
-            self._count()
-
-    def _start(self) -> list[int]:
-        """The versions of the packed weights. What is about to be written has changed, too: an
-        interrupt may come before it is counted afterwards.
-        """
-        self._count()
-        versions = [max([b.version for b in buffers]) for buffers in self._sources]
-        return [versions[i] for i in self._source_of]
-
-    def _count(self) -> None:
-        for buffer in self._changes:
-            buffer.changed()
+        return self._run(self, arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch)
 
 
-def _buffers(variables: Iterable[Variable]) -> tuple[Any, ...]:
-    return tuple({id(v.buffer): v.buffer for v in variables}.values())
+def _versions(variables: Iterable[Variable]) -> list[_core.Version]:
+    buffers = {id(b): b for v in variables if (b := v.buffer) is not None}
+    return [buffer.version for buffer in buffers.values()]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
 from ..graph.tensor import is_variable
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
+from ..variables import exclusive
 from .stepping import run_steps
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 class NumpyFunction:
     """A graph walked with `dlnative.reference`; same interface as NativeFunction."""
 
-    def __init__(
-        self, graph: Graph, outputs: Sequence[Tensor], arena: _core.Arena | None = None
-    ) -> None:
-        place_variables(graph)
-        self.turns = _core.Arena() if arena is None else arena
+    def __init__(self, graph: Graph, outputs: Sequence[Tensor]) -> None:
+        self.variables = place_variables(graph, outputs)
         self.feeds = graph.feeds
         self.outputs = list(outputs)
         self.nodes = live_nodes(graph.nodes, outputs)
@@ -37,11 +34,8 @@ class NumpyFunction:
     def _step(
         self, arrays: Sequence[np.ndarray], step: int, epoch: int, samples: np.ndarray | None
     ) -> tuple[np.ndarray, ...]:
-        self.turns.acquire()
-        try:
+        with exclusive(self.variables):  # steps take turns
             return self._compute(arrays, step, epoch, samples)
-        finally:
-            self.turns.release()
 
     def _compute(
         self, arrays: Sequence[np.ndarray], step: int, epoch: int, samples: np.ndarray | None

@@ -285,10 +285,10 @@ def _program(layer, args, kwargs, arrays):
         from ..engines import ProgramCache
 
         cache = layer.__dict__.setdefault("_programs", ProgramCache(CACHED_PROGRAMS))
-    return cache.get(key, lambda arena: _compile(layer, args, kwargs, arena))
+    return cache.get(key, lambda arenas: _compile(layer, args, kwargs, arenas))
 
 
-def _compile(layer, args, kwargs, arena=None):
+def _compile(layer, args, kwargs, arenas=None):
     from .. import engines
 
     graph = Graph(training=kwargs.get("training"))
@@ -307,7 +307,7 @@ def _compile(layer, args, kwargs, arena=None):
     )
     computed = [t for t in nest.flatten(structure) if t.node is not None]
     computed += [apply("reshape", term, shape=()) for _, term in graph.losses]
-    run = engines.build(graph, computed, arena=arena) if computed else None
+    run = engines.build(graph, computed, arenas=arenas) if computed else None
     draws = any(node.op.random or node.op.per_sample for node in graph.nodes)
     return run, structure, range(len(graph.feeds)), draws, [owner for owner, _ in graph.losses]
 

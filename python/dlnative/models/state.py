@@ -82,7 +82,7 @@ class TrainerState:
 
     def current(self):
         """What ready calls depend on beside their arguments."""
-        return changes.count(), self.programs.dropped, *config.program_settings()
+        return changes.count(), *config.program_settings()
 
     def ready(self, key):
         """The ready call of single batches for this key, or None."""
@@ -166,18 +166,15 @@ class TrainerState:
             tuple(id(v) for v in variables),
         )
 
-        def build(arena):
+        def build(arenas):
             is_own = kind in self.own
             recipe = Recipe(model, kind, batch, rows, self, self.returned[kind] if is_own else None)
-            return build_step(recipe, arena, self.run_eagerly)
+            return build_step(recipe, arenas, self.run_eagerly)
 
-        dropped = self.programs.dropped
         step, basis = self.programs.get_with_basis(key, build)
         step.basis = basis
         if step.returned is not None:
             self.returned[kind].logs = step.returned
-        if self.programs.dropped != dropped:  # ready calls would keep the memory of the old ones
-            self.calls.clear()
         return step
 
 

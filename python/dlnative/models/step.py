@@ -20,7 +20,7 @@ from ..metrics.base import Result
 from ..plan import gradients
 from ..utils import nest
 from ..utils.packing import pack_x_y_sample_weight
-from ..variables import Variable
+from ..variables import Variable, exclusive, place_for_programs
 from .arrays import Rows
 from .batch import FedBatch, Feeds, flat_arrays, label_dtype
 from .objectives import Objectives, compiled_loss, update_metrics
@@ -205,12 +205,9 @@ class Immediate:
     Its `run` is that of `engines.native.NativeFunction`.
     """
 
-    def __init__(self, recipe: Recipe, step: Step, arena: Any = None) -> None:
-        from .. import _core
-
+    def __init__(self, recipe: Recipe, step: Step) -> None:
         self.recipe = recipe
         self.step = step
-        self.turns = _core.Arena() if arena is None else arena
 
     def __call__(self, *arrays: Any, step: int = 0) -> tuple:
         return self.once(arrays, step, step, None)
@@ -221,8 +218,7 @@ class Immediate:
         given: list[Any] = [None] * len(flat_arrays(recipe.rows))
         for i, array in zip(self.step.sources, arrays, strict=True):
             given[i] = np.asarray(array)
-        self.turns.acquire()
-        try:
+        with exclusive(self._variables()):  # steps take turns
             graph = ImmediateGraph(recipe.kind == "train", step, epoch, samples)
             _, outputs = recipe.trace(graph, given)
             if recipe.search is not None:
@@ -231,9 +227,14 @@ class Immediate:
                     "step, which takes a program; run_eagerly must be False"
                 )
             graph.commit()
-        finally:
-            self.turns.release()
         return tuple(np.array(t.value) for t in outputs)
+
+    def _variables(self) -> list:
+        """The variables of model and optimizer, with the locks that programs would give them."""
+        optimizer = self.recipe.state.optimizer
+        found = [*self.recipe.model.variables, *(optimizer.variables if optimizer else ())]
+        place_for_programs(found)
+        return found
 
     def run(
         self,
@@ -261,12 +262,12 @@ class Immediate:
         )
 
 
-def build_step(recipe: Recipe, arena: Any = None, run_eagerly: bool = False) -> Step:
+def build_step(recipe: Recipe, arenas: Any = None, run_eagerly: bool = False) -> Step:
     """Makes a step that can run.
 
     Args:
         recipe: What it does.
-        arena: Where its tensors lie; one of its own by default.
+        arenas: Where its tensors lie; a pool of its own by default.
         run_eagerly: Whether it is to be computed op by op.
 
     Returns:
@@ -275,7 +276,7 @@ def build_step(recipe: Recipe, arena: Any = None, run_eagerly: bool = False) -> 
     if not run_eagerly:
         before = Attributes(recipe.model) if recipe.returned is not None else None
         try:
-            return _compiled(recipe, arena)
+            return _compiled(recipe, arenas)
         except ValueNeeded as error:
             if before is None:
                 raise
@@ -283,15 +284,15 @@ def build_step(recipe: Recipe, arena: Any = None, run_eagerly: bool = False) -> 
             _warn_of_values(recipe, error)
     sources = [i for i, a in enumerate(flat_arrays(recipe.rows)) if a is not None]
     step = Step(None, sources, recipe)
-    step.built = step.function = Immediate(recipe, step, arena)
+    step.built = step.function = Immediate(recipe, step)
     return step
 
 
-def _compiled(recipe: Recipe, arena: Any) -> Step:
+def _compiled(recipe: Recipe, arenas: Any) -> Step:
     graph = Graph(training=recipe.kind == "train")
     feeds, outputs = recipe.trace(graph)
-    built = engines.build(graph, outputs, arena=arena)
-    function = None if recipe.search is None else recipe.search(built, arena)
+    built = engines.build(graph, outputs, arenas=arenas)
+    function = None if recipe.search is None else recipe.search(built, arenas)
     returned = None if recipe.returned is None else recipe.returned.logs
     return Step(built, feeds.sources, recipe, function, returned)
 

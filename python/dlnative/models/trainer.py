@@ -227,9 +227,9 @@ class Trainer(Steps):
 
         Everything is checked before the first step; if something raises, the model is as it was.
         One thread trains or evaluates a model at a time, others wait; `predict` of other threads
-        runs between two steps. What a callback changes, such as an option of the optimizer, counts
-        from the next batch on. Ctrl-C stops within 200 ms and leaves the model as the last step
-        made it, with the epochs so far in `model.history`.
+        runs beside it, and sees the weights of whole steps. What a callback changes, such as an
+        option of the optimizer, counts from the next batch on. Ctrl-C stops within 200 ms and
+        leaves the model as the last step made it, with the epochs so far in `model.history`.
 
         Args:
             x: Inputs, (samples, ...), of any numeric dtype, also a memory map or a DataFrame; a

@@ -36,7 +36,7 @@ def apply_update(optimizer, grads, parameters):
         from ..engines import ProgramCache
 
         optimizer._programs = ProgramCache(KEPT)
-    optimizer._programs.get(key, lambda arena: _build(optimizer, changed, arena))(*arrays)
+    optimizer._programs.get(key, lambda arenas: _build(optimizer, changed, arenas))(*arrays)
 
 
 def parameters_of(optimizer, grads, parameters):
@@ -103,11 +103,11 @@ def _as_variable(optimizer, owner, parameter):
     return variable
 
 
-def _build(optimizer, variables, arena):
+def _build(optimizer, variables, arenas):
     """The program of one update: one feed per gradient, no outputs."""
     from .. import engines
 
     graph = Graph(training=True)
     feeds = [graph.feed(v.shape, v.dtype, f"gradient of {v.path}") for v in variables]
     optimizer.apply_nodes(graph, variables, feeds)
-    return engines.build(graph, [], arena=arena)
+    return engines.build(graph, [], arenas=arenas)

@@ -98,8 +98,8 @@ class SearchStep:
         """The variables of its own."""
         return [*self._trials, *self._gradients, self._loss, *self._pending, self._index]
 
-    def of(self, function: Any, arena: Any) -> SearchStep:
-        """The step, with the Function of `graph` and one beside it, on the same arena."""
+    def of(self, function: Any, arenas: Any) -> SearchStep:
+        """The step, with the Function of `graph` and one beside it, on the same arenas."""
         from .. import engines
 
         graph = Graph(training=True)
@@ -111,7 +111,7 @@ class SearchStep:
                 variable.assign(graph.leaf(pending))
             self.optimizer.pairs.index.assign(graph.leaf(self._index))
         self._evaluate = function
-        self._commit = engines.build(graph, [], arena=arena)
+        self._commit = engines.build(graph, [], arenas=arenas)
         return self
 
     def __call__(self, *arrays: Any, step: int = 0) -> tuple:

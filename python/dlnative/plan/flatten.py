@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from ..graph.table import ITEMSIZE
 from ..graph.tensor import Node, Tensor, is_variable
-from ..variables import ALIGNMENT, place
+from ..variables import ALIGNMENT, place_for_programs
 from .schedule import same_tensors
 
 
 def place_variables(graph, outputs=()):
-    """Gives every variable of the graph its final place, the trainable ones side by side."""
-    variables = [t.source for t in graph.leaves.values() if is_variable(t.source)]
-    place([v for v in variables if getattr(v, "trainable", False)])
-    place(variables + [t.source for t in outputs if is_variable(t.source)])
+    """Gives every variable of the graph its final place; returns them."""
+    leaves = (*graph.leaves.values(), *outputs)
+    variables = list({id(t): t.source for t in leaves if is_variable(t.source)}.values())
+    place_for_programs(variables)
+    return variables
 
 
 class FlatTensor(Tensor):

@@ -19,7 +19,8 @@ class Plan:
         feeds: The tensors that the caller gives, in their order.
         outputs: The tensors that the caller receives.
         memory: The MemoryPlan, with workspace for the number of threads that was set.
-        written: The variables that a program overwrites.
+        variables: The variables that a program reads or overwrites.
+        written: Those that it overwrites.
         threads: The number of threads for which there is workspace; programs use no more.
 
     Example:
@@ -31,11 +32,12 @@ class Plan:
         (['fma', 'softmax'], 128)
     """
 
-    def __init__(self, schedule, feeds, memory, written, threads):
+    def __init__(self, schedule, feeds, memory, variables, written, threads):
         self.schedule = schedule
         self.feeds = list(feeds)
         self.outputs = schedule.outputs
         self.memory = memory
+        self.variables = variables
         self.written = written
         self.threads = threads
         self._written = {id(v) for v in written}
@@ -78,7 +80,7 @@ def make_plan(graph, outputs, loops=True):
     Raises:
         RuntimeError: A pass has changed the order in which state is read and written.
     """
-    place_variables(graph, outputs)
+    variables = place_variables(graph, outputs)
     schedule = fuse(graph, outputs, loops)
     schedule.check_state()
     written = schedule.written_variables()
@@ -92,4 +94,4 @@ def make_plan(graph, outputs, loops=True):
         return workspace_bytes(node, places, schedule.source_of, constants, known)
 
     memory = plan_memory(schedule, graph.feeds, workspace)
-    return Plan(schedule, graph.feeds, memory, written, config.num_threads())
+    return Plan(schedule, graph.feeds, memory, variables, written, config.num_threads())
