@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -218,20 +219,34 @@ def test_batches_of_different_shapes():
         model.predict(iter(rows), verbose=0)
 
 
+class Slow(dlnative.callbacks.Callback):
+    """Makes steps so long that reading ahead pays."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        time.sleep(0.002)
+
+
 @ENDS
 def test_a_generator_that_fills_one_array():
-    """What it returned is not read after it has been asked again."""
+    """What it returned is not read after it has been asked again, in a thread, too."""
+    names = []
 
-    def reusing(pause):
+    def reusing(seconds):
         x = np.empty((BATCH, 4), "float32")
-        for a, b in generator(stop=4):
-            pause()
-            x[...] = a
-            yield x, b
+        for _ in range(4):
+            for a, b in generator(stop=4):
+                time.sleep(seconds)
+                names.append(threading.current_thread().name)
+                x[...] = a
+                yield x, b
+                x[...] = np.nan
 
-    expected, _ = fitted(generator(stop=4))
-    assert_same(fitted(reusing(lambda: None))[0], expected)
-    assert_same(fitted(reusing(lambda: threading.Event().wait(0.002)))[0], expected)
+    whole = [batch(i) for _ in range(4) for i in range(4)]
+    expected, _ = fitted(iter(whole))
+    assert_same(fitted(reusing(0))[0], expected)
+    assert "dlnative-reader" not in names
+    assert_same(fitted(reusing(0.002), callbacks=Slow())[0], expected)
+    assert "dlnative-reader" in names
 
 
 # --- the order of a PyDataset ---------------------------------------------------------------------
