@@ -9,12 +9,13 @@ import dlnative
 from dlnative import constraints, layers, losses, ops, optimizers, regularizers
 
 ENGINES = ("native", "numpy")
+# Without L-BFGS: Keras has none, and it refuses weights with constraints.
 OPTIMIZERS = {
     name: cls
     for name, cls in vars(optimizers).items()
     if isinstance(cls, type)
     and issubclass(cls, optimizers.Optimizer)
-    and cls is not optimizers.Optimizer
+    and cls not in (optimizers.Optimizer, optimizers.LBFGS)
 }
 CONSTRAINTS = {
     "MaxNorm": {"max_value": 0.3},

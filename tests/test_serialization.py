@@ -11,15 +11,17 @@ from own_layers import Scale
 import dlnative
 from dlnative import Input, Model, Sequential, layers, ops, utils
 from dlnative.models import model_from_json
-from dlnative.utils import nest
+from dlnative.utils import nest, serialization
 
 
 @pytest.fixture(autouse=True)
 def clean_registry():
-    registered = dict(utils.get_custom_objects())
+    """What a test registers is forgotten after it, and what other files have registered is not."""
+    kept = [(d, dict(d)) for d in (utils.get_custom_objects(), serialization._registered_names)]
     yield
-    utils.get_custom_objects().clear()
-    utils.get_custom_objects().update(registered)
+    for registry, before in kept:
+        registry.clear()
+        registry.update(before)
 
 
 def values(*shape, seed=0):
@@ -315,7 +317,6 @@ def test_custom_objects_by_registration():
     assert dlnative.activations.get("tests>third_power") is cube
     with pytest.raises(ValueError, match="no get_config"):
         utils.register_keras_serializable()(type("Bare", (), {}))
-    utils.serialization._registered_names.clear()
 
 
 def test_registered_initializer_and_regularizer():
@@ -327,7 +328,6 @@ def test_registered_initializer_and_regularizer():
     layer = layers.Dense(2, kernel_initializer=Sevens())
     again = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
     assert type(again.kernel_initializer) is Sevens
-    utils.serialization._registered_names.clear()
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,6 @@ def test_registered_names_are_known_to_get(module):
         get("tests>own")
     with pytest.raises(TypeError, match=r"expected a name, .*, received 3 of type int"):
         get(3)
-    utils.serialization._registered_names.clear()
 
 
 # --- what is refused -----------------------------------------------------------------------------
