@@ -7,6 +7,7 @@ import pytest
 
 import dlnative
 from dlnative import Input, Sequential, layers, ops, optimizers
+from dlnative.hyperparameters import StepNumber
 from dlnative.variables import Variable
 
 X = np.random.default_rng(1).standard_normal((20, 3)).astype("float32")
@@ -212,3 +213,34 @@ def test_a_build_that_does_not_call_the_base_class():
 
     with pytest.raises(RuntimeError, match=r"Bad: its build\(variables\) must call super"):
         Bad(0.1).apply([np.ones(2)], [np.ones(2)])
+
+
+class Bounded(optimizers.Optimizer):
+    """Two numbers of the step, of which one must be less than the other."""
+
+    low = StepNumber(0.0)
+    high = StepNumber(0.0)
+
+    def __init__(self, learning_rate=1.0, low=0.25, high=0.5, **options):
+        super().__init__(learning_rate, **options)
+        self.low = low
+        self.high = high
+
+    def _check_options(self):
+        super()._check_options()
+        low, high = self.__dict__.get("low"), self.__dict__.get("high")
+        if low is not None and high is not None and low >= high:
+            raise ValueError(f"expected low < high, received {low} and {high}")
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, learning_rate * self.low * gradient)
+
+
+def test_an_option_that_is_refused_is_what_it_was_in_programs_too():
+    optimizer, w = Bounded(), np.array([1.0])
+    optimizer.apply([np.ones(1)], [w])
+    with pytest.raises(ValueError, match="low < high"):
+        optimizer.low = 4.0
+    assert optimizer.low == 0.25
+    optimizer.apply([np.ones(1)])
+    assert w.tolist() == [0.5]

@@ -73,6 +73,48 @@ class Variable:
         array([3., 4.], dtype=float32)
     """
 
+    if TYPE_CHECKING:  # what the loops below make; it answers with arrays, or tensors when traced
+        __add__: Callable[[Any, Any], Any]
+        __radd__: Callable[[Any, Any], Any]
+        __sub__: Callable[[Any, Any], Any]
+        __rsub__: Callable[[Any, Any], Any]
+        __mul__: Callable[[Any, Any], Any]
+        __rmul__: Callable[[Any, Any], Any]
+        __truediv__: Callable[[Any, Any], Any]
+        __rtruediv__: Callable[[Any, Any], Any]
+        __floordiv__: Callable[[Any, Any], Any]
+        __rfloordiv__: Callable[[Any, Any], Any]
+        __mod__: Callable[[Any, Any], Any]
+        __rmod__: Callable[[Any, Any], Any]
+        __pow__: Callable[[Any, Any], Any]
+        __rpow__: Callable[[Any, Any], Any]
+        __matmul__: Callable[[Any, Any], Any]
+        __rmatmul__: Callable[[Any, Any], Any]
+        __and__: Callable[[Any, Any], Any]
+        __rand__: Callable[[Any, Any], Any]
+        __or__: Callable[[Any, Any], Any]
+        __ror__: Callable[[Any, Any], Any]
+        __xor__: Callable[[Any, Any], Any]
+        __rxor__: Callable[[Any, Any], Any]
+        __lshift__: Callable[[Any, Any], Any]
+        __rlshift__: Callable[[Any, Any], Any]
+        __rshift__: Callable[[Any, Any], Any]
+        __rrshift__: Callable[[Any, Any], Any]
+        __lt__: Callable[[Any, Any], Any]
+        __le__: Callable[[Any, Any], Any]
+        __gt__: Callable[[Any, Any], Any]
+        __ge__: Callable[[Any, Any], Any]
+        __divmod__: Callable[[Any, Any], Any]
+        __rdivmod__: Callable[[Any, Any], Any]
+        __getitem__: Callable[[Any, Any], Any]
+        __neg__: Callable[[Any], Any]
+        __abs__: Callable[[Any], Any]
+        __invert__: Callable[[Any], Any]
+        __pos__: Callable[[Any], Any]
+        __iter__: Callable[[Any], Any]
+        __len__: Callable[[Any], int]
+        __round__: Callable[..., Any]
+
     is_graph_variable = True
     is_step_scalar = False  # see `graph.tensor.StepScalar`
 
@@ -209,11 +251,11 @@ class Variable:
 
     def assign_add(self, value: TensorLike) -> Any:
         """variable = variable + value; see `assign`."""
-        return self.assign(self + value)  # type: ignore[operator]
+        return self.assign(self + value)
 
     def assign_sub(self, value: TensorLike) -> Any:
         """variable = variable - value; see `assign`."""
-        return self.assign(self - value)  # type: ignore[operator]
+        return self.assign(self - value)
 
     def _assign_in(self, graph: Graph, value: TensorLike) -> Tensor:
         if isinstance(value, Variable):

@@ -99,7 +99,7 @@ def _encoded(task: Task, samples: Samples, source: str) -> tuple[np.ndarray, np.
 def _make_optimizer(name: str, learning_rate: float | None) -> Any:
     from .. import optimizers
 
-    optimizer = optimizers.get(name)
+    optimizer: Any = optimizers.get(name)
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate
     return optimizer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..naming import unknown
 from . import schedules
 from .adadelta import Adadelta
@@ -19,6 +21,10 @@ from .optimizer import Optimizer
 from .rmsprop import RMSprop
 from .schedule_free_adamw import ScheduleFreeAdamW
 from .sgd import SGD
+
+if TYPE_CHECKING:
+    from ..utils.serialization import Identifier
+
 
 _CLASSES = (
     SGD,
@@ -41,7 +47,7 @@ CLASSES = {cls.__name__: cls for cls in _CLASSES}
 KNOWN = {**CLASSES, **{name.lower(): cls for name, cls in CLASSES.items()}}
 
 
-def get(identifier):
+def get(identifier: Identifier | Optimizer) -> Optimizer | None:
     """The optimizer that `identifier` means.
 
     Args:
@@ -69,14 +75,14 @@ def get(identifier):
     )
 
 
-def serialize(optimizer):
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
     """The configuration of an optimizer, as plain values, in Keras's format."""
     from ..utils.serialization import serialize_keras_object
 
     return serialize_keras_object(optimizer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
     """The optimizer of a configuration that `serialize` gave."""
     from ..utils.serialization import deserialize_keras_object
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import ops
 from ..hyperparameters import StepNumber
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..variables import Variable
+    from .learning_rate import Rate
 
 
 class Adadelta(Optimizer):
@@ -26,16 +34,18 @@ class Adadelta(Optimizer):
     rho = StepNumber(0.0, 1.0)
     epsilon = StepNumber(0.0)
 
-    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **options):
+    def __init__(
+        self, learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Any
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.rho = rho
         self.epsilon = epsilon
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         self.add_optimizer_variables(variables, ["accumulated_grad", "accumulated_delta_var"])
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         squares, changes = self.slots_of(variable, "accumulated_grad", "accumulated_delta_var")
         share = 1.0 - self.rho
         squares.assign(self.rho * squares + share * (gradient * gradient))

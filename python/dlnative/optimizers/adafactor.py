@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import ops
 from ..hyperparameters import Flag, StepNumber
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..variables import Variable
+    from .learning_rate import Rate
 
 
 class Adafactor(Optimizer):
@@ -42,14 +50,14 @@ class Adafactor(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_2_decay=-0.8,
-        epsilon_1=1e-30,
-        epsilon_2=1e-3,
-        clip_threshold=1.0,
-        relative_step=True,
-        **options,
-    ):
+        learning_rate: Rate = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        relative_step: bool = True,
+        **options: Any,
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.beta_2_decay = beta_2_decay
         self.epsilon_1 = epsilon_1
@@ -57,7 +65,7 @@ class Adafactor(Optimizer):
         self.clip_threshold = clip_threshold
         self.relative_step = relative_step
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         for v in variables:
             if v.ndim >= 2:
@@ -65,7 +73,7 @@ class Adafactor(Optimizer):
                 self.add_slot(v, "column", (*v.shape[:-2], v.shape[-1]), name=v.name)
             self.add_optimizer_variables([v], "velocity")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         t = self.iterations + 1
         rate = ops.minimum(learning_rate, 1.0 / ops.sqrt(t))
         share = t**self.beta_2_decay  # 1 - b
@@ -85,5 +93,5 @@ class Adafactor(Optimizer):
         variable.assign(variable - rate * size * change)
 
 
-def _rms(x):
+def _rms(x: Tensor) -> Tensor:
     return ops.sqrt(ops.mean(x * x))

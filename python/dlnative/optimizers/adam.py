@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from ..graph.tensor import apply
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..graph.tensor import Tensor, apply
 from ..hyperparameters import Flag, StepNumber
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..variables import Variable
+    from .learning_rate import Rate
 
 
 class Adam(Optimizer):
@@ -37,26 +44,26 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        amsgrad=False,
-        **options,
-    ):
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.amsgrad = amsgrad
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         self.add_optimizer_variables(variables, ["momentum", "velocity"])
         if self.amsgrad:
             self.add_optimizer_variables(variables, "velocity_hat")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         names = ["momentum", "velocity", *(["velocity_hat"] if self.amsgrad else [])]
         slots = self.slots_of(variable, *names)
         value, *new = apply(
@@ -88,14 +95,14 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        weight_decay=0.004,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        amsgrad=False,
-        **options,
-    ):
+        learning_rate: Rate = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(
             learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
         )

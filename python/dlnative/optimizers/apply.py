@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .. import config
@@ -9,10 +12,17 @@ from ..graph.graph import Graph
 from ..losses.base import FLOATS
 from ..variables import FlatBuffer, Variable
 
+if TYPE_CHECKING:
+    from .._core import ArenaPool
+    from .optimizer import Optimizer
+
+
 KEPT = 8  # programs, one per list of parameters
 
 
-def apply_update(optimizer, grads, parameters):
+def apply_update(
+    optimizer: Optimizer, grads: Iterable[Any], parameters: Iterable[Any] | None
+) -> None:
     """One update of `parameters` by `grads`; see `Optimizer.apply`."""
     grads = list(grads)
     if not grads:
@@ -39,14 +49,18 @@ def apply_update(optimizer, grads, parameters):
     optimizer._programs.get(key, lambda arenas: _build(optimizer, changed, arenas))(*arrays)
 
 
-def parameters_of(optimizer, grads, parameters):
+def parameters_of(
+    optimizer: Optimizer, grads: Sequence[Any], parameters: Iterable[Any] | None
+) -> list[Variable]:
     """The parameters as Variables, of an optimizer that is built on them if it was not yet."""
     variables = _variables(optimizer, grads, parameters)
     optimizer.prepare(variables)
     return variables
 
 
-def _variables(optimizer, grads, parameters):
+def _variables(
+    optimizer: Optimizer, grads: Sequence[Any], parameters: Iterable[Any] | None
+) -> list[Variable]:
     """The parameters as Variables that the optimizer knows, or that it can be built on."""
     owner = f"{type(optimizer).__name__}.apply"
     if parameters is None:
@@ -73,7 +87,7 @@ def _variables(optimizer, grads, parameters):
     return variables
 
 
-def _as_variable(optimizer, owner, parameter):
+def _as_variable(optimizer: Optimizer, owner: str, parameter: Any) -> Variable:
     """A Variable as it is, or a bare array as a Variable that shares its memory."""
     if isinstance(parameter, Variable):
         return parameter
@@ -103,7 +117,7 @@ def _as_variable(optimizer, owner, parameter):
     return variable
 
 
-def _build(optimizer, variables, arenas):
+def _build(optimizer: Optimizer, variables: Sequence[Variable], arenas: ArenaPool) -> Any:
     """The program of one update: one feed per gradient, no outputs."""
     from .. import engines
 

@@ -5,11 +5,17 @@ Reference: Pascanu et al. 2013, "On the Difficulty of Training Recurrent Neural 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from .. import ops
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
 
 
-def clip_gradients(optimizer, grads):
+def clip_gradients(optimizer: Optimizer, grads: Sequence[Tensor]) -> list[Tensor]:
     """The gradients as `clipnorm`, `clipvalue` or `global_clipnorm` of an optimizer want them."""
     if optimizer.is_on("clipnorm"):
         limit = optimizer.clipnorm

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import ops
 from ..hyperparameters import StepNumber
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..variables import Variable
+    from .learning_rate import Rate
 
 
 class Lamb(Optimizer):
@@ -32,17 +40,24 @@ class Lamb(Optimizer):
     beta_2 = StepNumber(0.0, 1.0, below=True)
     epsilon = StepNumber(0.0)
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         self.add_optimizer_variables(variables, ["momentum", "velocity"])
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         momentum, velocity = self.slots_of(variable, "momentum", "velocity")
         t = self.iterations + 1
         momentum.assign(momentum + (1.0 - self.beta_1) * (gradient - momentum))
@@ -54,11 +69,11 @@ class Lamb(Optimizer):
         variable.assign(variable - (learning_rate * trust) * change)
 
 
-def _norm(x):
+def _norm(x: Tensor) -> Tensor:
     return ops.sqrt(ops.sum(x * x))
 
 
-def _quotient(a, b):
+def _quotient(a: Tensor, b: Tensor) -> Tensor:
     """a / b, and 1 where one of them is 0."""
     usable = (a > 0) & (b > 0)
     return ops.where(usable, a / ops.where(usable, b, 1.0), 1.0)

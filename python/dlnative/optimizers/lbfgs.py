@@ -14,7 +14,7 @@ from ..graph.tensor import Tensor, Tracing
 from ..hyperparameters import Absent, Count, Option, StepNumber
 from ..variables import Variable
 from .curvature import CurvaturePairs, dot
-from .learning_rate import rate_of_step
+from .learning_rate import Rate, rate_of_step
 from .line_search import SEARCHES, Limits, Line, Trial
 from .optimizer import Optimizer
 from .search_step import Objective, Point, SearchStep
@@ -106,7 +106,7 @@ class LBFGS(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 1.0,
+        learning_rate: Rate = 1.0,
         history: int = 10,
         line_search: str | None = "strong_wolfe",
         max_evaluations: int = 25,

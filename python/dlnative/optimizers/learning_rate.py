@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from ..utils.numbers import as_float
 from .schedules import LearningRateSchedule
 from .schedules.base import in_float64
 
+if TYPE_CHECKING:
+    from ..graph.graph import Graph
+    from .optimizer import Optimizer
+
+
+# What an optimizer takes as its learning rate.
+Rate: TypeAlias = "float | LearningRateSchedule | Callable[[], Any]"
+
 
 class LearningRate(Number):
     """The attribute `learning_rate`: a number-like Variable, set by assignment.
@@ -25,10 +34,10 @@ class LearningRate(Number):
         above: Whether a number must be greater than 0.
     """
 
-    def __init__(self, above=False):
+    def __init__(self, above: bool = False) -> None:
         super().__init__(0.0, above=above)
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
         rate = instance._learning_rate
@@ -39,7 +48,7 @@ class LearningRate(Number):
             return in_float64(rate, instance._iterations)
         return rate()
 
-    def __set__(self, instance, value):
+    def __set__(self, instance: Any, value: Any) -> None:
         before = instance.__dict__.get("_learning_rate")
         if isinstance(value, LearningRateSchedule) or (
             callable(value) and not isinstance(value, (Scalar, np.ndarray))
@@ -72,7 +81,7 @@ class LearningRate(Number):
             note(instance)
 
 
-def current_rate(optimizer, graph):
+def current_rate(optimizer: Optimizer, graph: Graph) -> Tensor:
     """The learning rate of a step, a scalar tensor of `graph`.
 
     What a schedule or function gives is looked at in each step, before anything is written.
@@ -115,15 +124,15 @@ def rate_of_step(optimizer: Any) -> float:
     return rate
 
 
-def _called(function, graph):
-    def learning_rate():
+def _called(function: Callable[[], Any], graph: Graph) -> Tensor:
+    def learning_rate() -> tuple[np.float64]:
         return (np.float64(as_float("learning_rate", "the result", function())),)
 
     attributes = {"function": learning_rate, "shapes": ((),), "dtypes": ("float64",)}
     return graph.apply(table["numpy_function"], (), attributes)[0]
 
 
-def rate_config(optimizer):
+def rate_config(optimizer: Optimizer) -> Any:
     """The learning rate in a configuration."""
     rate = optimizer._learning_rate
     if isinstance(rate, Scalar):

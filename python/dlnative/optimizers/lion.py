@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import ops
 from ..hyperparameters import StepNumber
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..variables import Variable
+    from .learning_rate import Rate
 
 
 class Lion(Optimizer):
@@ -25,16 +33,18 @@ class Lion(Optimizer):
     beta_1 = StepNumber(0.0, 1.0, above=True)
     beta_2 = StepNumber(0.0, 1.0)
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **options):
+    def __init__(
+        self, learning_rate: Rate = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **options: Any
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         self.add_optimizer_variables(variables, "momentum")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         (momentum,) = self.slots_of(variable, "momentum")
         direction = self.beta_1 * momentum + (1.0 - self.beta_1) * gradient
         variable.assign(variable - learning_rate * ops.sign(direction))

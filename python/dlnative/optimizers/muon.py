@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import ops
 from ..hyperparameters import Count, Flag, Option, StepNumber
 from .optimizer import Optimizer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..variables import Variable
+    from .learning_rate import Rate
+
+
 _EPSILON = 1e-7  # keeps a momentum of zeros from a division by 0
 
 
-def _patterns(instance, name, value):
+def _patterns(instance: Any, name: str, value: Any) -> list[str]:
     if value is None:
         return []
     if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
@@ -85,33 +93,33 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        adam_beta_1=0.9,
-        adam_beta_2=0.999,
-        adam_weight_decay=0.004,
-        epsilon=1e-7,
-        weight_decay=0.004,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        exclude_layers=None,
-        exclude_embeddings=True,
-        muon_a=3.4445,
-        muon_b=-4.7750,
-        muon_c=2.0315,
-        adam_lr_ratio=1,
-        momentum=0.95,
-        ns_steps=5,
-        nesterov=True,
-        rms_rate=0.2,
-        **options,
-    ):
+        learning_rate: Rate = 0.001,
+        adam_beta_1: float = 0.9,
+        adam_beta_2: float = 0.999,
+        adam_weight_decay: float = 0.004,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = 0.004,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        exclude_layers: Sequence[str] | None = None,
+        exclude_embeddings: bool = True,
+        muon_a: float = 3.4445,
+        muon_b: float = -4.7750,
+        muon_c: float = 2.0315,
+        adam_lr_ratio: float = 1,
+        momentum: float = 0.95,
+        ns_steps: int = 5,
+        nesterov: bool = True,
+        rms_rate: float | None = 0.2,
+        **options: Any,
+    ) -> None:
         super().__init__(
             learning_rate,
             weight_decay,
@@ -141,26 +149,26 @@ class Muon(Optimizer):
         self.nesterov = nesterov
         self.rms_rate = rms_rate
 
-    def _follows_adamw(self, variable):
+    def _follows_adamw(self, variable: Variable) -> bool:
         if variable.ndim != 2:
             return True
         if self.exclude_embeddings and "embedding" in variable.path.lower():
             return True
         return any(re.search(pattern, variable.path) for pattern in self.exclude_layers)
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         for v in variables:
             self.add_optimizer_variables([v], "momentum")
             if self._follows_adamw(v):
                 self.add_optimizer_variables([v], "velocity")
 
-    def decay_of(self, variable):
+    def decay_of(self, variable: Variable) -> Any:
         if not self.decays(variable):
             return None
         return self.adam_weight_decay if self._follows_adamw(variable) else self.weight_decay
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         if self._follows_adamw(variable):
             self._adamw(gradient, variable, learning_rate * self.adam_lr_ratio)
             return
@@ -172,7 +180,7 @@ class Muon(Optimizer):
             rate = rate * (math.sqrt(max(variable.shape)) * self.rms_rate)
         variable.assign(variable - rate * self._orthogonal(change))
 
-    def _orthogonal(self, x):
+    def _orthogonal(self, x: Tensor) -> Tensor:
         """x with its singular values moved towards 1, by Newton and Schulz."""
         is_tall = x.shape[0] > x.shape[1]
         if is_tall:
@@ -183,7 +191,7 @@ class Muon(Optimizer):
             x = self.muon_a * x + (self.muon_b * squares + self.muon_c * (squares @ squares)) @ x
         return ops.transpose(x) if is_tall else x
 
-    def _adamw(self, gradient, variable, rate):
+    def _adamw(self, gradient: Tensor, variable: Variable, rate: Tensor) -> None:
         momentum, velocity = self.slots_of(variable, "momentum", "velocity")
         t = self.iterations + 1
         momentum.assign(momentum + (1.0 - self.adam_beta_1) * (gradient - momentum))

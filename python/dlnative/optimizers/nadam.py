@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import ops
 from ..hyperparameters import StepNumber
 from ..scalar import Scalar
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..variables import Variable
+    from .learning_rate import Rate
+
 
 _DECAY = 0.96  # how fast the weight of the momentum approaches beta_1; the paper's
 
@@ -37,27 +44,34 @@ class Nadam(Optimizer):
     beta_2 = StepNumber(0.0, 1.0, below=True)
     epsilon = StepNumber(0.0)
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self._u_product: Any = None  # U
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         self.add_optimizer_variables(variables, ["momentum", "velocity"])
         if self._u_product is None:
             self._u_product = self._tracked(Scalar(1.0, "float64", "variable"))
 
-    def begin_updates(self):
+    def begin_updates(self) -> None:
         self._u_product.assign(self._u_product * self._weight(self.iterations + 1))
 
-    def _weight(self, t):
+    def _weight(self, t: Any) -> Any:
         """u_t, the weight of the momentum in update t."""
         return self.beta_1 * (1.0 - 0.5 * _DECAY**t)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         momentum, velocity = self.slots_of(variable, "momentum", "velocity")
         t = self.iterations + 1
         now, ahead, product = self._weight(t), self._weight(t + 1), self._u_product.value

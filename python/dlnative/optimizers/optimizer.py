@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..changes import Tracked, note, note_new, used
 from ..graph.graph import Graph
 from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
-from ..hyperparameters import Count, Flag, Option, StepNumber, is_on
+from ..hyperparameters import Count, Flag, Option, StepNumber, is_on, set_of_step
 from ..naming import auto_name, unknown
 from ..scalar import Scalar
 from ..utils.signatures import constructor_parameters
-from ..variables import place
+from ..variables import Variable, place
 from .clipping import clip_gradients
-from .learning_rate import LearningRate, current_rate, rate_config
+from .learning_rate import LearningRate, Rate, current_rate, rate_config
 from .slots import Slots, ValuesOf
+
+if TYPE_CHECKING:
+    from ..engines import ProgramCache
+    from ..graph.types import TensorLike
+    from .schedules.base import LearningRateSchedule
 
 
 class Optimizer(Slots, Tracked):
@@ -76,33 +81,37 @@ class Optimizer(Slots, Tracked):
     loss_scale_factor = StepNumber(0.0, above=True, optional=True)
     gradient_accumulation_steps = Count(2, optional=True)
 
+    _learning_rate: Scalar | LearningRateSchedule | Callable[[], Any]
+
     decays_itself = False  # whether `update_step` applies weight decay
     full_batch = False  # whether a step must see all samples: `fit` wants them in one batch
 
     def __init__(
         self,
-        learning_rate,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **kwargs,
-    ):
+        learning_rate: Rate,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         for key in kwargs:
             kind = type(self).__name__
             raise unknown(f"argument of {kind}", key, constructor_parameters(type(self)))
         self.name = name or auto_name(type(self).__name__)
-        self._scalars = {}  # name of an option -> the Scalar that programs read
+        self._scalars: dict[str, Scalar] = {}  # name of an option -> the Scalar that programs read
         super().__init__()
         self._no_decay: Any = ((), None)  # Variables, and a pattern of names
-        self._programs = None  # for `apply` on arrays
-        self._wrapped = {}  # id of a bare array -> (the array, its Variable)
+        self._programs: ProgramCache | None = None  # for `apply` on arrays
+        self._wrapped: dict[
+            int, tuple[Any, Variable]
+        ] = {}  # id of a bare array -> (the array, its Variable)
         self.built = False
         self._iterations = self._tracked(Scalar(0, "int64", "iteration"))
         self.learning_rate = learning_rate
@@ -117,7 +126,7 @@ class Optimizer(Slots, Tracked):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self._check_options()
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Writes the options out in the signature, for `help` and whoever asks for it."""
         super().__init_subclass__(**kwargs)
         if "__init__" not in vars(cls):
@@ -131,7 +140,7 @@ class Optimizer(Slots, Tracked):
         parameters += [p.replace(kind=p.KEYWORD_ONLY) for p in options if p.name not in given]
         vars(cls)["__init__"].__signature__ = own.replace(parameters=parameters)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if "_scalars" not in self.__dict__ and name not in ("name", "_scalars"):
             raise RuntimeError(
                 f"{type(self).__name__}: call super().__init__(learning_rate, **kwargs) first in "
@@ -139,16 +148,16 @@ class Optimizer(Slots, Tracked):
             )
         super().__setattr__(name, value)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: without programs, and without keys that are addresses."""
         left = ("_programs", "_wrapped", "_indices", "_scalars")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _programs=None, _wrapped={}, _scalars={})
         self._indices = {id(v): i for i, v in enumerate(self._trainable_variables)}
 
-    def _attribute_changed(self, name, before):
+    def _attribute_changed(self, name: str, before: Any) -> None:
         """An option has a new value: it counts from the next update on."""
         if name == "built":
             return
@@ -156,6 +165,7 @@ class Optimizer(Slots, Tracked):
             self._check_options()
         except ValueError:
             self.__dict__[name] = before
+            set_of_step(self, name, before)
             raise
         note_new(self, name, before)
         option = getattr(type(self), name, None)
@@ -163,7 +173,7 @@ class Optimizer(Slots, Tracked):
         if rebuilds and self.built:
             self._build_again(())
 
-    def _check_options(self):
+    def _check_options(self) -> None:
         names = ("clipnorm", "clipvalue", "global_clipnorm")
         limits = {name: self.__dict__.get(name) for name in names}
         if sum(limit is not None for limit in limits.values()) > 1:
@@ -173,7 +183,7 @@ class Optimizer(Slots, Tracked):
                 f"be set, received {given}"
             )
 
-    def is_on(self, option):
+    def is_on(self, option: str) -> bool:
         """Whether an option is set to something else than None, False and 0; of use in `build` and
         `update_step`, where numbers are tensors of the program.
         """
@@ -182,12 +192,12 @@ class Optimizer(Slots, Tracked):
     # --- state ------------------------------------------------------------------------------------
 
     @property
-    def iterations(self):
+    def iterations(self) -> Any:
         """The number of updates so far: a number-like Variable, or a tensor of the program."""
         steps = self.gradient_accumulation_steps
         return self._iterations if steps is None else self._iterations // steps
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         """Notes parameters and makes the slots that they do not have yet.
 
         A subclass calls this first and then makes its own slots. It is called again, with all
@@ -209,13 +219,13 @@ class Optimizer(Slots, Tracked):
             self.add_optimizer_variables(variables, "gradient_accumulator")
         self.built = True
 
-    def prepare(self, variables):
+    def prepare(self, variables: Sequence[Variable]) -> None:
         """`build`, where it has not been called or there are parameters that it has not seen."""
         new = [v for v in variables if id(v) not in self._indices]
         if new or not self.built:
             self._build_again(new)
 
-    def _build_again(self, new):
+    def _build_again(self, new: Sequence[Variable]) -> None:
         """`build` of all parameters, as if for the first time."""
         self._ask_again()
         self.built = False
@@ -228,7 +238,7 @@ class Optimizer(Slots, Tracked):
                 f"{type(self).__name__}: its build(variables) must call super().build(variables)"
             )
 
-    def _make_averages(self, variables):
+    def _make_averages(self, variables: Sequence[Variable]) -> None:
         """Averages that begin later than training do so at the present values."""
         begun = bool(self._iterations.array)
         for v in variables:
@@ -237,7 +247,9 @@ class Optimizer(Slots, Tracked):
 
     # --- updates ----------------------------------------------------------------------------------
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
         """Leaves parameters out of weight decay.
 
         Args:
@@ -259,18 +271,20 @@ class Optimizer(Slots, Tracked):
         self._no_decay = (tuple(var_list or ()), pattern)
         note(self)
 
-    def decays(self, variable):
+    def decays(self, variable: Variable) -> bool:
         """Whether a parameter takes part in weight decay; see `exclude_from_weight_decay`."""
         excluded, pattern = self._no_decay
         if any(v is variable for v in excluded):
             return False
         return pattern is None or not pattern.search(variable.name)
 
-    def decay_of(self, variable):
+    def decay_of(self, variable: Variable) -> Any:
         """The weight decay of a parameter: a number or tensor, None where there is none."""
         return self.weight_decay if self.decays(variable) else None
 
-    def apply_nodes(self, graph, variables, grads):
+    def apply_nodes(
+        self, graph: Graph, variables: Sequence[Variable], grads: Sequence[Tensor | None]
+    ) -> None:
         """Makes one update a part of a step.
 
         Args:
@@ -284,19 +298,19 @@ class Optimizer(Slots, Tracked):
         used(self)
         pairs = self._with_gradients(variables, grads)
         self._place_slots()
-        variables, grads = [v for v, _ in pairs], [g for _, g in pairs]
+        variables, gradients = [v for v, _ in pairs], [g for _, g in pairs]
         with Tracing(graph):
             if self.is_on("loss_scale_factor"):
-                grads = [g / self.loss_scale_factor for g in grads]
+                gradients = [g / self.loss_scale_factor for g in gradients]
             steps = self.gradient_accumulation_steps
             if steps is None:
-                self._update(graph, variables, grads)
+                self._update(graph, variables, gradients)
             else:
                 is_last = (self._iterations + 1) % steps == 0
                 (accumulators,) = zip(
                     *(self.slots_of(v, "gradient_accumulator") for v in variables), strict=True
                 )
-                totals = [g + a for g, a in zip(grads, accumulators, strict=True)]
+                totals = [g + a for g, a in zip(gradients, accumulators, strict=True)]
                 for accumulator, total in zip(accumulators, totals, strict=True):
                     accumulator.assign(_where(is_last, 0.0, total))
                 with graph.only_where(is_last):
@@ -308,7 +322,9 @@ class Optimizer(Slots, Tracked):
                     variable.assign(graph.result(value, f"the constraint of '{variable.path}'"))
             self._iterations.assign_add(1)
 
-    def _with_gradients(self, variables: list, grads: list) -> list[tuple[Any, Tensor]]:
+    def _with_gradients(
+        self, variables: Sequence[Variable], grads: Sequence[Tensor | None]
+    ) -> list[tuple[Variable, Tensor]]:
         """Pairs (parameter, gradient) of the parameters that have one; ValueError without any."""
         pairs = [(v, g) for v, g in zip(variables, grads, strict=True) if g is not None]
         if not pairs:
@@ -318,7 +334,11 @@ class Optimizer(Slots, Tracked):
         return pairs
 
     def train_nodes(
-        self, graph: Graph, variables: list, grads: list, loss: Tensor
+        self,
+        graph: Graph,
+        variables: Sequence[Variable],
+        grads: Sequence[Tensor | None],
+        loss: Tensor,
     ) -> Callable[[Any, Any], Any] | None:
         """Makes an update a part of a model's step, whose loss is known.
 
@@ -334,7 +354,7 @@ class Optimizer(Slots, Tracked):
         self.apply_nodes(graph, variables, grads)
         return None
 
-    def _update(self, graph, variables, grads):
+    def _update(self, graph: Graph, variables: Sequence[Variable], grads: Sequence[Tensor]) -> None:
         """Clipping, weight decay and `update_step`."""
         rate = current_rate(self, graph)
         self.begin_updates()
@@ -350,10 +370,10 @@ class Optimizer(Slots, Tracked):
             self.update_step(grad, variable, own)
             graph.scope = None
 
-    def begin_updates(self):
+    def begin_updates(self) -> None:
         """Called once per update before `update_step` of the parameters; does nothing by itself."""
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         """Changes one parameter by `assign`, `assign_add` or `assign_sub`.
 
         Args:
@@ -366,15 +386,15 @@ class Optimizer(Slots, Tracked):
             "learning_rate)"
         )
 
-    def assign(self, variable, value):
+    def assign(self, variable: Variable, value: TensorLike) -> None:
         """variable = value"""
         variable.assign(value)
 
-    def assign_add(self, variable, value):
+    def assign_add(self, variable: Variable, value: TensorLike) -> None:
         """variable = variable + value"""
         variable.assign_add(value)
 
-    def assign_sub(self, variable, value):
+    def assign_sub(self, variable: Variable, value: TensorLike) -> None:
         """variable = variable - value"""
         variable.assign_sub(value)
 
@@ -395,7 +415,7 @@ class Optimizer(Slots, Tracked):
                     (average,) = self.slots_of(variable, "average")
                     variable.assign(average)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """With `use_ema`, the parameters become their averages; `fit` calls it at its end."""
         if not self.use_ema or not int(self._iterations):
             return
@@ -403,11 +423,11 @@ class Optimizer(Slots, Tracked):
             if id(variable) in self._indices:
                 variable.assign(self.slots_of(variable, "average")[0].value)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Any:
         """The loss that is differentiated: times `loss_scale_factor`, where there is one."""
         return loss * self.loss_scale_factor if self.is_on("loss_scale_factor") else loss
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> None:
         """One update of Variables or of bare NumPy arrays, in place, as one compiled program.
 
         Args:
@@ -437,13 +457,13 @@ class Optimizer(Slots, Tracked):
                 return
         apply_update(self, grads, trainable_variables)
 
-    def apply_gradients(self, grads_and_vars):
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Variable:
         """`apply` on pairs (gradient, parameter); returns the number of updates so far."""
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The name, the learning rate, and all options of its class and of those above."""
         config = {"name": self.name, "learning_rate": rate_config(self)}
         for cls in reversed(type(self).__mro__):
@@ -454,7 +474,10 @@ class Optimizer(Slots, Tracked):
         return config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Optimizer:
+        """The optimizer of a configuration that `get_config` gave."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
             from ..utils.serialization import deserialize_keras_object
@@ -464,11 +487,11 @@ class Optimizer(Slots, Tracked):
             )
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def _where(condition, a, b):
+def _where(condition: Tensor, a: Any, b: Any) -> Tensor:
     from .. import ops
 
     return ops.where(condition, a, b)

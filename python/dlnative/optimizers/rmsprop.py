@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import ops
 from ..hyperparameters import Flag, StepNumber
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..variables import Variable
+    from .learning_rate import Rate
 
 
 class RMSprop(Optimizer):
@@ -35,20 +43,20 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        rho=0.9,
-        momentum=0.0,
-        epsilon=1e-7,
-        centered=False,
-        **options,
-    ):
+        learning_rate: Rate = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
         self.centered = centered
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         self.add_optimizer_variables(variables, "velocity")
         if self.is_on("momentum"):
@@ -56,7 +64,7 @@ class RMSprop(Optimizer):
         if self.centered:
             self.add_optimizer_variables(variables, "average_gradient")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         share = 1.0 - self.rho
         (velocity,) = self.slots_of(variable, "velocity")
         velocity.assign(self.rho * velocity + share * (gradient * gradient))

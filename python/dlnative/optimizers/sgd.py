@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from ..graph.tensor import apply
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..graph.tensor import Tensor, apply
 from ..hyperparameters import Flag, StepNumber
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..variables import Variable
+    from .learning_rate import Rate
 
 
 class SGD(Optimizer):
@@ -39,17 +46,23 @@ class SGD(Optimizer):
 
     decays_itself = True
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **options):
+    def __init__(
+        self,
+        learning_rate: Rate = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         if self.is_on("momentum"):
             self.add_optimizer_variables(variables, "momentum")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         decay = self.decay_of(variable)
         if not self.is_on("momentum"):
             variable.assign(apply("sgd", variable, None, gradient, learning_rate, None, decay))

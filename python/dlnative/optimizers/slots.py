@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from .. import initializers
 from ..variables import Variable, place
+
+if TYPE_CHECKING:
+    from ..graph.types import ArrayLike, DTypeLike
+    from ..utils.serialization import Identifier
+
+
+V = TypeVar("V", bound=Variable)
 
 
 class Slots:
@@ -32,44 +40,50 @@ class Slots:
         self._is_again = False
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """All state, in the order in which it was made: iteration, learning rate, then the slots.
 
         The learning rate is not among it where it is a schedule or a function.
         """
         return list(self._variables)
 
-    def _tracked(self, variable):
+    def _tracked(self, variable: V) -> V:
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
         return variable
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Iterable[ArrayLike]) -> None:
         """Overwrites all state; `weights` in the order of `variables`.
 
         Raises:
             ValueError: Number or shapes do not fit; nothing has been written.
         """
         variables = self.variables
-        weights = [np.asarray(w) for w in weights]
-        if len(weights) != len(variables):
+        values = [np.asarray(w) for w in weights]
+        if len(values) != len(variables):
             hint = "" if self.built else ". It is not built yet: call build(variables) first"
             raise ValueError(
                 f"Optimizer '{self.name}': expected {len(variables)} arrays, as many as "
-                f"`variables`, received {len(weights)}{hint}"
+                f"`variables`, received {len(values)}{hint}"
             )
-        for variable, value in zip(variables, weights, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             if value.shape != variable.shape or value.dtype.kind not in "fiub":
                 raise ValueError(
                     f"Optimizer '{self.name}': expected values of shape {variable.shape} for "
                     f"'{variable.path}', received {value.dtype} {value.shape}"
                 )
-        for variable, value in zip(variables, weights, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
     def add_variable(
-        self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None
-    ):
+        self,
+        shape: Sequence[int],
+        initializer: Identifier = "zeros",
+        dtype: DTypeLike | None = None,
+        aggregation: str | None = "none",
+        layout: None = None,
+        name: str | None = None,
+    ) -> Variable:
         """A Variable of the optimizer's state.
 
         Args:
@@ -95,14 +109,21 @@ class Slots:
             (name, shape, dtype), lambda: self._new_variable(shape, initializer, dtype, name)
         )
 
-    def _new_variable(self, shape, initializer, dtype, name):
+    def _new_variable(
+        self, shape: Sequence[int], initializer: Identifier, dtype: DTypeLike | None, name: str
+    ) -> Variable:
         value = _initial(initializer, shape, dtype)
         variable = Variable(0, dtype=value.dtype.name, name=name, trainable=False)
         # Slots are as large as the model: a constant is only spread out when they are placed.
         variable._value, variable.shape = value, value.shape
         return self._tracked(variable)
 
-    def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
+    def add_variable_from_reference(
+        self,
+        reference_variable: Variable,
+        name: str | None = None,
+        initializer: Identifier = "zeros",
+    ) -> Variable:
         """A slot: a Variable of the shape and dtype of a parameter.
 
         Args:
@@ -118,13 +139,18 @@ class Slots:
             (kind, index), lambda: self._new_slot(reference_variable, kind, initializer)
         )
 
-    def _new_slot(self, reference, kind, initializer):
+    def _new_slot(self, reference: Variable, kind: str, initializer: Identifier) -> Variable:
         name = f"{reference.path.replace('/', '_')}_{kind}"
         slot = self._new_variable(reference.shape, initializer, reference.dtype, name)
         self._loose.setdefault(kind, []).append(slot)
         return slot
 
-    def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
+    def add_optimizer_variables(
+        self,
+        trainable_variables: Sequence[Variable],
+        name: str | Sequence[str],
+        initializer: Identifier | Sequence[Identifier] = "zeros",
+    ) -> Any:
         """Slots of several parameters, those that exist already as they are.
 
         Args:
@@ -156,7 +182,7 @@ class Slots:
         )
         return lists[0] if isinstance(name, str) else lists
 
-    def add_slot(self, variable, kind, shape, name):
+    def add_slot(self, variable: Variable, kind: str, shape: Sequence[int], name: str) -> None:
         """State of a parameter that has another shape, unless it exists.
 
         Args:
@@ -170,15 +196,15 @@ class Slots:
         if index not in slots:
             slots[index] = self._new_variable(shape, "zeros", variable.dtype, name)
 
-    def slots_of(self, variable, *names):
+    def slots_of(self, variable: Variable, *names: str) -> tuple[Variable, ...]:
         """The slots of a parameter that `add_optimizer_variables` has made, a tuple."""
         index = self._get_variable_index(variable)
         return tuple(self._slots[name][index] for name in names)
 
-    def _get_variable_index(self, variable):
+    def _get_variable_index(self, variable: Variable) -> int:
         return self._indices[id(variable)]
 
-    def _place_slots(self):
+    def _place_slots(self) -> None:
         """Lays the slots of a name side by side, as the parameters are."""
         for slots in self._loose.values():
             place(slots)
@@ -186,18 +212,18 @@ class Slots:
 
     # --- `build` once more ------------------------------------------------------------------------
 
-    def _ask_again(self):
+    def _ask_again(self) -> None:
         self._asked, self._is_again = Counter(), True
 
-    def _asked_again(self):
+    def _asked_again(self) -> None:
         self._is_again = False
 
-    def _begin_asking(self):
+    def _begin_asking(self) -> None:
         """The first thing in a run of `build` that somebody else has called."""
         if not self._is_again:
             self._asked = Counter()
 
-    def _once(self, key, make):
+    def _once(self, key: Hashable, make: Callable[[], Variable]) -> Variable:
         """What the same call gave in the run of `build` before; `make()` in the first."""
         if self._asked is None:
             return make()
@@ -212,19 +238,16 @@ class Slots:
 class ValuesOf:
     """An initializer: the present values of a Variable."""
 
-    def __init__(self, variable):
+    def __init__(self, variable: Variable) -> None:
         self.variable = variable
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> np.ndarray:
         return np.array(self.variable.array, dtype)
 
 
-def _initial(initializer, shape, dtype):
+def _initial(initializer: Identifier, shape: Sequence[int], dtype: DTypeLike | None) -> np.ndarray:
     """The first values of a Variable: an array, of a constant only a view of one number."""
-    initializer = initializers.get(initializer or "zeros")
-    constant = isinstance(
-        initializer, (initializers.Zeros, initializers.Ones, initializers.Constant)
-    )
-    if constant:
-        return np.broadcast_to(np.asarray(initializer((), dtype=dtype)), shape)
-    return np.asarray(initializer(shape, dtype=dtype))
+    draw: Any = initializers.get(initializer or "zeros")
+    if isinstance(draw, (initializers.Zeros, initializers.Ones, initializers.Constant)):
+        return np.broadcast_to(np.asarray(draw((), dtype=dtype)), shape)
+    return np.asarray(draw(shape, dtype=dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -78,13 +79,19 @@ class LinearWarmup(FormulaSchedule):
     steps = count_option()
     initial_learning_rate = rate_option()
 
-    def __init__(self, schedule, steps, initial_learning_rate=0.0, name="LinearWarmup"):
+    def __init__(
+        self,
+        schedule: LearningRateSchedule | float,
+        steps: float,
+        initial_learning_rate: float = 0.0,
+        name: str = "LinearWarmup",
+    ) -> None:
         self.schedule = schedule
         self.steps = steps
         self.initial_learning_rate = initial_learning_rate
         self.name = name
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         start = self.initial_learning_rate
         share = ops.minimum(step / self.steps, 1.0)
         warmup = start + (_value(self.schedule, step * 0.0) - start) * share
@@ -126,7 +133,12 @@ class Joined(FormulaSchedule):
 
     _public_module = "dlnative.optimizers.schedules"
 
-    def __init__(self, schedules, boundaries, name="Joined"):
+    def __init__(
+        self,
+        schedules: Sequence[LearningRateSchedule | float],
+        boundaries: Sequence[float],
+        name: str = "Joined",
+    ) -> None:
         owner = type(self).__name__
         if not isinstance(schedules, (list, tuple)):
             raise TypeError(f"{owner}: expected schedules to be a list, received {schedules!r}")
@@ -139,7 +151,7 @@ class Joined(FormulaSchedule):
             )
         self.name = name
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         rate = _value(self.schedules[0], step)
         for boundary, schedule in zip(self.boundaries, self.schedules[1:], strict=True):
             after = _value(schedule, ops.maximum(step - boundary, 0.0))
@@ -205,15 +217,15 @@ class OneCycle(FormulaSchedule):
 
     def __init__(
         self,
-        max_rate,
-        steps,
-        warmup_fraction=0.3,
-        anneal="cosine",
-        initial_divisor=25.0,
-        final_divisor=1e4,
-        three_phase=False,
-        name="OneCycle",
-    ):
+        max_rate: float,
+        steps: float,
+        warmup_fraction: float = 0.3,
+        anneal: str = "cosine",
+        initial_divisor: float = 25.0,
+        final_divisor: float = 1e4,
+        three_phase: bool = False,
+        name: str = "OneCycle",
+    ) -> None:
         self.max_rate = max_rate
         self.steps = steps
         self.warmup_fraction = warmup_fraction
@@ -246,7 +258,7 @@ class OneCycle(FormulaSchedule):
             )
         return phases
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         phases = self._phases()
         rate = constant(phases[0][1], step)
         for (begin, a), (end, b) in pairwise(phases):

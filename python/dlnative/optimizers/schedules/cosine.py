@@ -46,13 +46,13 @@ class CosineDecay(FormulaSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        alpha=0.0,
-        name="CosineDecay",
-        warmup_target=None,
-        warmup_steps=0,
-    ):
+        initial_learning_rate: float,
+        decay_steps: float,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: float = 0,
+    ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.alpha = alpha
@@ -60,7 +60,7 @@ class CosineDecay(FormulaSchedule):
         self.warmup_target = warmup_target
         self.warmup_steps = warmup_steps
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         if self.warmup_target is None:
             return self._decay(step, self.initial_learning_rate)
         decay = self._decay(step - self.warmup_steps, self.warmup_target)
@@ -70,7 +70,7 @@ class CosineDecay(FormulaSchedule):
         warmup = rise * (step / self.warmup_steps) + self.initial_learning_rate
         return ops.where(step < self.warmup_steps, warmup, decay)
 
-    def _decay(self, step, top):
+    def _decay(self, step: Any, top: Any) -> Any:
         share = ops.minimum(step, float(self.decay_steps)) / self.decay_steps
         return top * ((1.0 - self.alpha) * _half_cosine(share) + self.alpha)
 
@@ -124,13 +124,13 @@ class CosineDecayRestarts(FormulaSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        first_decay_steps,
-        t_mul=2.0,
-        m_mul=1.0,
-        alpha=0.0,
-        name="SGDRDecay",
-    ):
+        initial_learning_rate: float,
+        first_decay_steps: float,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.first_decay_steps = first_decay_steps
         self.t_mul = t_mul
@@ -138,12 +138,12 @@ class CosineDecayRestarts(FormulaSchedule):
         self.alpha = alpha
         self.name = name
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         restarts, share = self._period(step / self.first_decay_steps)
         height = ops.power(float(self.m_mul), restarts) * (1.0 - self.alpha)
         return self.initial_learning_rate * (height * _half_cosine(share) + self.alpha)
 
-    def _period(self, elapsed):
+    def _period(self, elapsed: Any) -> tuple[Any, Any]:
         """The number of the present period and which share of it is over.
 
         Args:
@@ -154,7 +154,7 @@ class CosineDecayRestarts(FormulaSchedule):
             return restarts, elapsed - restarts
         growth = float(self.t_mul)
 
-        def start(period):
+        def start(period: Any) -> Any:
             return (ops.power(growth, period) - 1.0) / (growth - 1.0)
 
         # The rounded logarithm may be off by one at the very beginning or end of a period.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ... import ops
@@ -37,19 +38,19 @@ class ExponentialDecay(FormulaSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        decay_rate,
-        staircase=False,
-        name="ExponentialDecay",
-    ):
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.decay_rate = decay_rate
         self.staircase = staircase
         self.name = name
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         return self.initial_learning_rate * ops.power(float(self.decay_rate), _periods(self, step))
 
     def get_config(self) -> dict[str, Any]:
@@ -82,19 +83,19 @@ class InverseTimeDecay(FormulaSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        decay_rate,
-        staircase=False,
-        name="InverseTimeDecay",
-    ):
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.decay_rate = decay_rate
         self.staircase = staircase
         self.name = name
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         return self.initial_learning_rate / (1.0 + self.decay_rate * _periods(self, step))
 
     def get_config(self) -> dict[str, Any]:
@@ -131,7 +132,9 @@ class PiecewiseConstantDecay(FormulaSchedule):
         [1.0, 0.5, 0.5, 0.1]
     """
 
-    def __init__(self, boundaries, values, name="PiecewiseConstant"):
+    def __init__(
+        self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"
+    ) -> None:
         owner = type(self).__name__
         self.boundaries = increasing(owner, "boundaries", boundaries)
         self.values = list(values)
@@ -145,7 +148,7 @@ class PiecewiseConstantDecay(FormulaSchedule):
             )
         self.name = name
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         rate = constant(self.values[0], step)
         for boundary, value in zip(self.boundaries, self.values[1:], strict=True):
             rate = ops.where(step > boundary, value, rate)
@@ -186,13 +189,13 @@ class PolynomialDecay(FormulaSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        decay_steps,
-        end_learning_rate=0.0001,
-        power=1.0,
-        cycle=False,
-        name="PolynomialDecay",
-    ):
+        initial_learning_rate: float,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.end_learning_rate = end_learning_rate
@@ -200,7 +203,7 @@ class PolynomialDecay(FormulaSchedule):
         self.cycle = cycle
         self.name = name
 
-    def _rate(self, step):
+    def _rate(self, step: Any) -> Any:
         if self.cycle:
             total = self.decay_steps * ops.maximum(ops.ceil(step / self.decay_steps), 1.0)
             left = 1.0 - step / total
