@@ -56,6 +56,25 @@ class Callback:
         """Called with the model, before the first hook of a run."""
         self._model = model
 
+    def get_state(self) -> dict[str, Any]:
+        """What the callback has to remember to go on in another process, by `set_state`.
+
+        Returns:
+            Plain values that JSON can hold: numbers, strings, None, and lists and dicts of such. {}
+            for a callback that remembers nothing.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Makes the callback remember what it did when `get_state` returned `state`.
+
+        The next `fit` goes on from there, also where the callback otherwise begins anew with each.
+
+        Raises:
+            ValueError: It is no state of this callback.
+        """
+        state_values(self, state)
+
     def _check_logs(self, names: Sequence[str], complete: bool) -> None:
         """Raises, before the first step of `fit`, where the callback can tell that it cannot work.
 
@@ -119,3 +138,13 @@ def overrides(callback: Callback, hook: str) -> bool:
     """Whether a callback has its own version of a hook, in its class or set on the object."""
     own = getattr(callback, hook)
     return getattr(own, "__func__", own) is not getattr(Callback, hook)
+
+
+def state_values(callback: Callback, state: Any, *names: str) -> list[Any]:
+    """The values of a state in the order of these names; ValueError if it has others."""
+    if not isinstance(state, dict) or set(state) != set(names):
+        raise ValueError(
+            f"{type(callback).__name__}.set_state: expected a dict of "
+            f"{', '.join(names) or 'nothing'}, as get_state returns it, received {state!r}"
+        )
+    return [state[name] for name in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from .callback import Callback, Logs, overrides
+from .callback import Callback, Logs, overrides, state_values
 from .history import History
 from .lambda_callback import LambdaCallback
 from .progress import ProgbarLogger
@@ -40,7 +40,7 @@ ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_b
 
 
 class CallbackList(Callback):
-    """Calls a hook of every callback, in the order of the list.
+    """Calls a hook of every callback, in the order of the list, with one copy of the logs.
 
     Args:
         callbacks: A Callback or a list of them.
@@ -102,6 +102,21 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_model(model)
 
+    def get_state(self) -> dict[str, Any]:
+        """{"callbacks": the states of all, in their order}."""
+        return {"callbacks": [callback.get_state() for callback in self.callbacks]}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Gives each callback the state that it had; ValueError for another number of them."""
+        (states,) = state_values(self, state, "callbacks")
+        if len(states) != len(self.callbacks):
+            raise ValueError(
+                f"CallbackList.set_state: expected states of {len(self.callbacks)} callbacks, "
+                f"received {len(states)}"
+            )
+        for callback, each in zip(self.callbacks, states, strict=True):
+            callback.set_state(each)
+
     def has_batch_hooks(self, kind: str) -> bool:
         """Whether a callback has a hook for every batch of "train", "test" or "predict"."""
         return bool(self._bound(f"on_{kind}_batch_begin") or self._bound(f"on_{kind}_batch_end"))
@@ -139,9 +154,14 @@ class CallbackList(Callback):
         return bound
 
 
+def _copy(logs: Logs | None) -> Logs:
+    """Logs of one hook, by name, as in Keras: what callbacks add is for those after them."""
+    return dict(sorted(logs.items())) if logs else {}
+
+
 def _plain(hook: str) -> Callable[..., None]:
     def call(self: CallbackList, logs: Logs | None = None) -> None:
-        logs = {} if logs is None else logs
+        logs = _copy(logs)
         for method in self._bound(hook):
             method(logs)
 
@@ -151,12 +171,12 @@ def _plain(hook: str) -> Callable[..., None]:
 
 def _numbered(hook: str) -> Callable[..., None]:
     def call(self: CallbackList, index: int, logs: Logs | None = None) -> None:
-        logs = {} if logs is None else logs
+        logs = _copy(logs)
         for method in self._bound(hook):
             method(index, logs=logs)
 
     def call_positional(self: CallbackList, index: int, logs: Logs | None = None) -> None:
-        logs = {} if logs is None else logs
+        logs = _copy(logs)
         for method in self._bound(hook):
             method(index, logs)
 

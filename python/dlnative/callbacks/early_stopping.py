@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import operator
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..utils.numbers import is_number
-from .callback import Callback, Logs
+from .callback import Callback, Logs, state_values
 
 
 class EarlyStopping(Callback):
@@ -85,6 +86,9 @@ class EarlyStopping(Callback):
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
         self._better: Any = None
+        self.best: Any = None
+        self.best_weights: list[np.ndarray] | None = None
+        self._goes_on = False  # whether the state of another process has been set for the next fit
         self.on_train_begin()
 
     def _check_logs(self, names: Sequence[str], complete: bool) -> None:
@@ -100,14 +104,37 @@ class EarlyStopping(Callback):
                 f"{', '.join(names)}.{hint}"
             )
 
+    def get_state(self) -> dict[str, Any]:
+        """The attributes that `on_train_begin` sets; weights are strings of base64."""
+        weights = self.best_weights
+        return {
+            "wait": self.wait,
+            "stopped_epoch": self.stopped_epoch,
+            "best": None if self.best is None else float(self.best),
+            "best_weights": None if weights is None else [_packed(w) for w in weights],
+            "best_epoch": self.best_epoch,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        names = ("wait", "stopped_epoch", "best", "best_weights", "best_epoch")
+        wait, stopped_epoch, best, weights, best_epoch = state_values(self, state, *names)
+        self.best_weights = None if weights is None else [_unpacked(w) for w in weights]
+        self.wait, self.stopped_epoch = wait, stopped_epoch
+        self.best, self.best_epoch = best, best_epoch
+        self._goes_on = True
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        if self._goes_on:
+            self._goes_on = False
+            return
         self.wait = 0
         self.stopped_epoch = 0
-        self.best: Any = None
-        self.best_weights: list[np.ndarray] | None = None
+        self.best = None
+        self.best_weights = None
         self.best_epoch = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._goes_on = False
         if self._better is None:
             self._better = self._comparison()
         current = self.get_monitor_value(logs)
@@ -175,3 +202,14 @@ class EarlyStopping(Callback):
             return True
         delta = self.min_delta if self._better is operator.gt else -self.min_delta
         return self._better(value - delta, reference)
+
+
+def _packed(array: np.ndarray) -> dict[str, Any]:
+    """An array as plain values."""
+    text = base64.b64encode(array.tobytes()).decode()
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "base64": text}
+
+
+def _unpacked(value: dict[str, Any]) -> np.ndarray:
+    flat = np.frombuffer(base64.b64decode(value["base64"]), value["dtype"])
+    return flat.reshape(value["shape"]).copy()

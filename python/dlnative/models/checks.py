@@ -19,6 +19,13 @@ from .batch import flat_arrays, label_dtype
 Check = tuple[int, Callable[[Any], None]]
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """A bool; TypeError for anything else."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"compile: expected {name} True or False, received {value!r}")
+    return bool(value)
+
+
 def check_count(name: str, value: Any, low: int = 1, optional: bool = False) -> Any:
     """`value` as an int of at least `low`; None stays None where it is `optional`.
 

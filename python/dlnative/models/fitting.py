@@ -239,35 +239,51 @@ def fit(
     validated = [f"val_{name}" for name in names if tester is not None]
     callbacks.check_logs([*names, *state.objectives.constraints.names(), *validated])
     model.stop_training = False
-    logs = {}
     with closing(train, tester):
         try:
             callbacks.on_train_begin()
             train.reset()
-            run_epoch = training_runner(model, state, epochs, callbacks, report)
-            learns = epochs.samples is None
-            for epoch in range(options.initial_epoch, options.epochs):
-                report.reset()
-                callbacks.on_epoch_begin(epoch)
-                run_epoch(int(state.counter))
-                if learns:
-                    callbacks.note_samples(train.rows)
-                state.epochs = epochs.number
-                logs = report.logs()
-                if tester is not None and options.validates(epoch):
-                    passes = Epochs(tester, options.validation_steps)
-                    results = test(model, state, passes, callbacks, in_fit=True)
-                    logs.update((f"val_{name}", value) for name, value in results.items())
-                    logs = dict(sorted(logs.items()))
-                logs.update(state.objectives.constraints.logs())
-                callbacks.on_epoch_end(epoch, logs)
-                if model.stop_training:
-                    break
-            state.optimizer.finalize_variable_values(model.trainable_variables)
+            try:
+                logs = train_epochs(model, state, epochs, tester, callbacks, report, options)
+            finally:
+                if options.epochs and state.optimizer is not None:
+                    state.optimizer.finalize_variable_values(model.trainable_variables)
             callbacks.on_train_end(logs)
         finally:
             callbacks.close()
     return model.history
+
+
+def train_epochs(
+    model: Any,
+    state: TrainerState,
+    epochs: Epochs,
+    tester: Feed | None,
+    callbacks: CallbackList,
+    report: Report,
+    options: FitOptions,
+) -> dict[str, Any]:
+    """Runs all epochs; returns the logs of the last."""
+    logs: dict[str, Any] = {}
+    run_epoch = training_runner(model, state, epochs, callbacks, report)
+    learns = epochs.samples is None
+    for epoch in range(options.initial_epoch, options.epochs):
+        report.reset()
+        callbacks.on_epoch_begin(epoch)
+        run_epoch(int(state.counter))
+        if learns:
+            callbacks.note_samples(epochs.feed.rows)
+        state.epochs = epochs.number
+        logs = report.logs()
+        if tester is not None and options.validates(epoch):
+            passes = Epochs(tester, options.validation_steps)
+            results = test(model, state, passes, callbacks, in_fit=True)
+            logs.update((f"val_{name}", value) for name, value in results.items())
+        logs.update(state.objectives.constraints.logs())
+        callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    return logs
 
 
 def training_runner(

@@ -88,7 +88,7 @@ class Inspection:
                 state.probe(self, rows.structure)
                 step = state.step(self, "predict", batch, rows)
             else:
-                state = self._training("profile")
+                state = self._training("profile()")
                 rows = fitting.checked(self, state, "train", x, y)
                 batch = min(batch_size, rows.count)
                 fitting.build_optimizer(self, state)
@@ -144,7 +144,7 @@ def _planned_step(model, batch):
     rows = inputs_only(nest.map_structure(lambda t: _zeros(t.shape, batch), inputs))
     if not _trains(model):
         return model._prediction().step(model, "predict", batch, rows)
-    state = model._training("memory_plan")
+    state = model._training("memory_plan()")
     if "train" in state.own:
         raise ValueError(
             f"memory_plan: {type(model).__name__} has a training step of its own, whose labels are "

@@ -75,6 +75,14 @@ class TrainerState:
         self.calls.clear()
         self._probes.clear()
 
+    def use_optimizer(self, optimizer):
+        """From the next step on `optimizer` trains."""
+        if optimizer is not self.optimizer:
+            overrides.refuse_overrides(optimizer, overrides.FITTING_OPTIMIZER)
+            self.optimizer = self.arguments["optimizer"] = optimizer
+            self.forget()
+            changes.note_flag()
+
     def follow(self, own):
         """Notes which kinds of step are the model's own, such as a function that was set on it."""
         if own != self.own:
@@ -148,6 +156,7 @@ class TrainerState:
     def run_eagerly(self, value):
         if value is not self._run_eagerly:
             self._run_eagerly = value
+            changes.note_flag()
             self.forget()
 
     def step(self, model, kind, batch, rows):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import optimizers
 from ..callbacks import CallbackList
 from ..layers.tracking import Rollback
@@ -46,6 +44,9 @@ class Trainer(Steps):
     stop_training = stop_evaluating = stop_predicting = False
 
     def __setattr__(self, name, value):
+        if name == "optimizer" and self.compiled:
+            value = optimizers.get(value)
+            self._trainer.use_optimizer(value)
         if name in ATTRIBUTES:
             self.__dict__[name] = value
         elif name in overrides.MODEL:
@@ -111,10 +112,7 @@ class Trainer(Steps):
         Layers' `trainable` counts at the time of training. A loss of probabilities after a sigmoid
         or softmax is computed from that activation's input and clips nothing.
         """
-        if not isinstance(run_eagerly, (bool, np.bool_)):
-            raise TypeError(
-                f"compile: expected run_eagerly True or False, received {run_eagerly!r}"
-            )
+        run_eagerly = checks.check_flag("run_eagerly", run_eagerly)
         steps = checks.check_count("steps_per_execution", steps_per_execution)
         overrides.refuse_overrides(self, overrides.MODEL)
         options = {
@@ -134,7 +132,7 @@ class Trainer(Steps):
         overrides.refuse_overrides(state.optimizer, overrides.FITTING_OPTIMIZER)
         state.objectives = objectives
         state.steps_per_execution = steps
-        state.run_eagerly = bool(run_eagerly)
+        state.run_eagerly = run_eagerly
         state.own = own_steps(self)
         if constraints and state.own & {"train", "test"}:
             raise ValueError(
@@ -161,6 +159,25 @@ class Trainer(Steps):
         self.stop_training = False
         self.__dict__["compiled"] = True
 
+    @property
+    def run_eagerly(self) -> bool:
+        """Whether a step is computed op by op; see `compile`, after which it can be set."""
+        return self.compiled and self._trainer.run_eagerly
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._training("setting run_eagerly").run_eagerly = checks.check_flag("run_eagerly", value)
+
+    @property
+    def steps_per_execution(self) -> int:
+        """Batches between two calls of batch hooks; see `compile`, after which it can be set."""
+        return self._trainer.steps_per_execution if self.compiled else 1
+
+    @steps_per_execution.setter
+    def steps_per_execution(self, value: int) -> None:
+        steps = checks.check_count("steps_per_execution", value)
+        self._training("setting steps_per_execution").steps_per_execution = steps
+
     def get_compile_config(self):
         """The arguments of `compile` as plain values; None before it."""
         if not self.compiled:
@@ -183,7 +200,7 @@ class Trainer(Steps):
         """The state of a compiled model; RuntimeError before `compile`."""
         if not self.compiled:
             raise RuntimeError(
-                f"Call compile(optimizer, loss) before {method}(): the model is not compiled"
+                f"Call compile(optimizer, loss) before {method}: the model is not compiled"
             )
         state = self._trainer
         state.follow(own_steps(self))
@@ -229,7 +246,8 @@ class Trainer(Steps):
         One thread trains or evaluates a model at a time, others wait; `predict` of other threads
         runs beside it, and sees the weights of whole steps. What a callback changes, such as an
         option of the optimizer, counts from the next batch on. Ctrl-C stops within 200 ms and
-        leaves the model as the last step made it, with the epochs so far in `model.history`.
+        leaves the model as the last step made it (with the averages of `use_ema` as its weights),
+        with the epochs so far in `model.history`.
 
         Args:
             x: Inputs, (samples, ...), of any numeric dtype, also a memory map or a DataFrame; a
@@ -274,7 +292,7 @@ class Trainer(Steps):
         for all of them; that `shuffle` has no effect on generators is no warning, a `batch_size`
         for them an error. Batches may be read ahead in a thread.
         """
-        state = self._training("fit")
+        state = self._training("fit()")
         options = fitting.FitOptions(
             batch_size,
             epochs,
@@ -324,7 +342,7 @@ class Trainer(Steps):
         Raises:
             As `fit`.
         """
-        state = self._training("evaluate")
+        state = self._training("evaluate()")
         batch_size = checks.check_count("batch_size", batch_size, optional=True)
         steps = checks.check_count("steps", steps, optional=True)
         checks.check_verbose(verbose)
@@ -414,7 +432,7 @@ class Trainer(Steps):
             call = on_batch.ready(self, "train", x, y)
             if call is not None:
                 return call(x, y)
-        state = self._training("train_on_batch")
+        state = self._training("train_on_batch()")
         return on_batch.run(self, state, "train", x, y, sample_weight, class_weight, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -423,7 +441,7 @@ class Trainer(Steps):
             call = on_batch.ready(self, "test", x, y)
             if call is not None:
                 return call(x, y)
-        state = self._training("test_on_batch")
+        state = self._training("test_on_batch()")
         return on_batch.run(self, state, "test", x, y, sample_weight, None, return_dict)
 
     def predict_on_batch(self, x):
