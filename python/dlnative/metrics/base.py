@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import config, initializers
+from .. import config, initializers, ops
 from ..changes import Tracked
+from ..graph.table import table
 from ..graph.tensor import Tensor, Tracing, ValueTensor, traced_graph
 from ..losses.base import FLOATS
 from ..naming import auto_name
@@ -207,9 +208,12 @@ class Result(Tensor):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
         graph: Any = traced_graph()
         result = graph.result(self.compute(), f"result of metric '{self.metric.name}'")
+        # Tensors are told apart by identity: this one is the output of a node of its own.
+        same = graph.apply(table["reshape"], (result,), {"shape": result.shape})
         for slot in Tensor.__slots__:
             if slot != "__weakref__":
-                setattr(self, slot, getattr(result, slot))
+                setattr(self, slot, getattr(same, slot))
+        self.node.outputs = (self,)
         return getattr(result, name)
 
     def __repr__(self) -> str:
@@ -244,6 +248,21 @@ def _as_it_stands(graph: Any, metric: Metric, compute: Callable[[], Any]) -> Any
     finally:
         for v, value in before:
             v._value = value
+
+
+def library_of(state: Any) -> Any:
+    """The functions for values of the state: NumPy's on arrays, `dlnative.ops` on tensors.
+
+    A result that is written with them, and with operators, can be part of a program.
+    """
+    return ops if isinstance(state, Tensor) else np
+
+
+def reported(value: Any, dtype: str) -> Any:
+    """A result: of shape () a Python float, or an array of `dtype`; in a program a tensor."""
+    if isinstance(value, Tensor):
+        return ops.cast(value, dtype) if value.shape else value
+    return value.astype(dtype) if np.ndim(value) else float(value)
 
 
 def _as_values(value: Any) -> Any:

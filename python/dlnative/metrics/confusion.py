@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..hyperparameters import Option
 from ..utils.numbers import is_integer
 from .thresholds import BELOW_ALL, ThresholdMetric, checked_thresholds, divide_no_nan
+
+if TYPE_CHECKING:
+    from ..graph.types import Result
 
 
 def _as_given(thresholds: Any) -> Any:
@@ -52,7 +55,7 @@ class _Count(ThresholdMetric):
         values = 0.5 if thresholds is None else thresholds
         super().__init__(checked_thresholds(type(self).__name__, values), name=name, dtype=dtype)
 
-    def result(self) -> float | np.ndarray:
+    def result(self) -> Result:
         """The weight so far: a number, or an array for several thresholds."""
         return self._reported(self._counts()[self._entry])
 
@@ -150,7 +153,7 @@ class _Share(ThresholdMetric):
         self.top_k = top_k
         self.class_id = class_id
 
-    def result(self) -> float | np.ndarray:
+    def result(self) -> Result:
         """The share so far: a number, or an array for several thresholds."""
         counts = self._counts()
         return self._reported(divide_no_nan(counts["tp"], counts["tp"] + counts[self._other]))

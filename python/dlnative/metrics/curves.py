@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import config, ops
 from ..hyperparameters import Option
+from .base import library_of, reported
 from .means import predictions_of
 from .thresholds import (
     ThresholdMetric,
@@ -20,13 +21,14 @@ from .thresholds import (
 
 if TYPE_CHECKING:
     from ..graph import Tensor
-    from ..graph.types import ArrayLike, Shape, TensorLike
+    from ..graph.types import ArrayLike, Result, Shape, TensorLike
 
 CURVES = ("ROC", "PR", "PRGAIN")
-HEIGHTS: dict[str, Callable[..., np.ndarray]] = {  # summation method: height between two points
+# Summation method: height between two points.
+HEIGHTS: dict[str, Callable[[Result, Result], Result]] = {
     "interpolation": lambda a, b: (a + b) / 2,
-    "majoring": np.maximum,
-    "minoring": np.minimum,
+    "majoring": lambda a, b: library_of(a).maximum(a, b),
+    "minoring": lambda a, b: library_of(a).minimum(a, b),
 }
 
 
@@ -178,7 +180,7 @@ class AUC(ThresholdMetric):
         columns = self._label_weights.astype(y_pred.dtype)
         return ops.broadcast_to(columns, y_pred.shape) if weight is None else weight * columns
 
-    def result(self) -> float:
+    def result(self) -> Result:
         """The area so far."""
         counts = self._counts()
         if (self.curve, self.summation_method) == ("PR", "interpolation"):
@@ -187,11 +189,12 @@ class AUC(ThresholdMetric):
             x, y = _points(self.curve, **counts)
             height = HEIGHTS[self.summation_method](y[:-1], y[1:])
             areas = (x[:-1] - x[1:]) * height
-        area = areas.sum(axis=0)
-        if not self._multi_label:
-            return float(area)
-        weights = np.ones(area.shape) if self._label_weights is None else self._label_weights
-        return float(divide_no_nan(np.sum(area * weights), np.sum(weights)))
+        xp = library_of(areas)
+        area = xp.sum(areas, axis=0)
+        if self._multi_label:
+            weights = np.ones(area.shape) if self._label_weights is None else self._label_weights
+            area = divide_no_nan(xp.sum(area * weights), xp.sum(weights))
+        return reported(area, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         weights = self._label_weights
@@ -227,34 +230,31 @@ def _label_weights(given: Any) -> np.ndarray | None:
     return weights
 
 
-def _points(
-    curve: str, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _points(curve: str, tp: Result, fp: Result, tn: Result, fn: Result) -> tuple[Result, Result]:
     """The coordinates of a curve, one point per threshold."""
     recall = divide_no_nan(tp, tp + fn)
     if curve == "ROC":
         return divide_no_nan(fp, fp + tn), recall
     if curve == "PR":
         return recall, divide_no_nan(tp, tp + fp)
+    xp = library_of(tp)
     ratio = divide_no_nan(tp + fn, tn + fp)
     # Without true positives both diverge; a recall below that of chance has no gain.
-    recall_gain = np.where(tp == 0, 0.0, np.maximum(1 - ratio * divide_no_nan(fn, tp), 0.0))
-    return recall_gain, np.where(tp == 0, 1.0, 1 - ratio * divide_no_nan(fp, tp))
+    recall_gain = xp.where(tp == 0, 0.0, xp.maximum(1 - ratio * divide_no_nan(fn, tp), 0.0))
+    return recall_gain, xp.where(tp == 0, 1.0, 1 - ratio * divide_no_nan(fp, tp))
 
 
-def _interpolated_precision(
-    tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray
-) -> np.ndarray:
+def _interpolated_precision(tp: Result, fp: Result, tn: Result, fn: Result) -> Result:
     """The areas under precision over recall between thresholds, true positives being linear.
 
     Between two thresholds A and B the true positives are TP = slope * P + intercept in the positive
     predictions P, so the integral of TP / P over P is slope * (P_A - P_B) + intercept * log(P_A /
     P_B), and the recall changes by slope / positives with P.
     """
-    p = tp + fp
-    gained, grown = tp[:-1] - tp[1:], np.maximum(p[:-1] - p[1:], 0)
+    p, xp = tp + fp, library_of(tp)
+    gained, grown = tp[:-1] - tp[1:], xp.maximum(p[:-1] - p[1:], 0)
     slope = divide_no_nan(gained, grown)
     intercept = tp[1:] - slope * p[1:]
     both = (p[:-1] > 0) & (p[1:] > 0)
-    log_ratio = np.log(np.divide(p[:-1], p[1:], out=np.ones(p[1:].shape), where=both))
+    log_ratio = xp.log(xp.where(both, p[:-1], 1.0) / xp.where(both, p[1:], 1.0))
     return divide_no_nan(slope * (gained + intercept * log_ratio), tp[1:] + fn[1:])

@@ -9,11 +9,11 @@ import numpy as np
 
 from .. import config, ops
 from ..hyperparameters import Option
-from .base import Metric
+from .base import Metric, library_of, reported
 from .means import predictions_of, weight_of
 
 if TYPE_CHECKING:
-    from ..graph.types import Shape, TensorLike
+    from ..graph.types import Result, Shape, TensorLike
 
 AVERAGES = (None, "micro", "macro", "weighted")
 
@@ -132,21 +132,22 @@ class FBetaScore(Metric):
             rows = rows * weight_of(y_pred, sample_weight)
         self._counts.assign_add(ops.sum(rows, axis=1))
 
-    def result(self) -> float | np.ndarray:
+    def result(self) -> Result:
         """The scores so far, (classes,), or their average."""
-        if self._counts is None:
-            hits = positive = labels = np.zeros(1)
-        else:
-            hits, positive, labels = self._counts.numpy()
+        counts = np.zeros((3, 1)) if self._counts is None else self._counts.value
+        xp = library_of(counts)
+        hits, positive, labels = counts[0], counts[1], counts[2]
         support = labels
         if self.average == "micro":
-            hits, positive, labels = hits.sum(), positive.sum(), labels.sum()
+            hits, positive, labels = xp.sum(hits), xp.sum(positive), xp.sum(labels)
         epsilon, factor = config.epsilon(), self.beta**2
         precision, recall = hits / (positive + epsilon), hits / (labels + epsilon)
         score = (1 + factor) * precision * recall / (factor * precision + recall + epsilon)
         if self.average == "weighted":
-            return float(np.sum(score * support / (support.sum() + epsilon)))
-        return score.astype(self.dtype) if self.average is None else float(np.mean(score))
+            score = xp.sum(score * support / (xp.sum(support) + epsilon))
+        elif self.average is not None:
+            score = xp.mean(score)
+        return reported(score, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}

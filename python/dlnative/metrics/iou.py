@@ -13,11 +13,11 @@ from ..graph.tensor import Tensor
 from ..hyperparameters import Flag, Option
 from ..losses.base import FLOATS
 from ..utils.numbers import finite_number, is_integer
-from .base import Metric
+from .base import Metric, library_of, reported
 from .thresholds import add_at
 
 if TYPE_CHECKING:
-    from ..graph.types import TensorLike
+    from ..graph.types import Result, TensorLike
 
 INTEGERS = ("int", "int32", "int64")  # what Keras's configurations say
 
@@ -74,9 +74,11 @@ class _IoU(Metric):
         return self._num_classes
 
     @property
-    def total_cm(self) -> np.ndarray:
+    def total_cm(self) -> Result:
         """The confusion matrix so far, (classes of labels, classes of predictions)."""
-        return self._matrix.numpy().reshape(self._num_classes, self._num_classes)
+        counts = self._matrix.value
+        counts = counts if isinstance(counts, Tensor) else counts.copy()
+        return library_of(counts).reshape(counts, (self._num_classes, self._num_classes))
 
     def update_state(
         self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
@@ -122,14 +124,15 @@ class _IoU(Metric):
         weight = ops.where(counts, 1.0 if weight is None else weight, 0.0)
         add_at(self._matrix, ops.where(counts, y_true * n + y_pred, 0), weight)
 
-    def _mean_iou(self, classes: Sequence[int]) -> float:
+    def _mean_iou(self, classes: Sequence[int]) -> Result:
         """The mean over those of `classes` that occur."""
         matrix = self.total_cm
-        hits = matrix.diagonal()[list(classes)]
-        union = (matrix.sum(axis=0) + matrix.sum(axis=1))[list(classes)] - hits
-        occurs = union > 1e-9
-        iou = np.where(occurs, hits / (union + config.epsilon()), 0.0)
-        return float(iou.sum() / (occurs.sum() + config.epsilon()))
+        xp, epsilon = library_of(matrix), config.epsilon()
+        hits = xp.diagonal(matrix)[list(classes)]
+        union = (xp.sum(matrix, axis=0) + xp.sum(matrix, axis=1))[list(classes)] - hits
+        occurs = xp.where(union > 1e-9, 1.0, 0.0)
+        iou = occurs * hits / (union + epsilon)
+        return reported(xp.sum(iou) / (xp.sum(occurs) + epsilon), self.dtype)
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -217,7 +220,7 @@ class IoU(_IoU):
         super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
         self.target_class_ids = target_class_ids
 
-    def result(self) -> float:
+    def result(self) -> Result:
         """The mean so far."""
         return self._mean_iou(self.target_class_ids)
 
@@ -291,7 +294,7 @@ class MeanIoU(_IoU):
         0.3333
 {_DIFFERS}"""
 
-    def result(self) -> float:
+    def result(self) -> Result:
         """The mean so far."""
         return self._mean_iou(range(self.num_classes))
 

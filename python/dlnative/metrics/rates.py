@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import ops
 from ..hyperparameters import Number, Option
+from .base import library_of, reported
 from .confusion import class_number
 from .thresholds import ThresholdMetric, count_of_thresholds, divide_no_nan, evenly_spread
+
+if TYPE_CHECKING:
+    from ..graph.types import Result
 
 
 class _AtRate(ThresholdMetric):
@@ -37,13 +42,14 @@ class _AtRate(ThresholdMetric):
         """How many thresholds there are."""
         return len(self._thresholds)
 
-    def result(self) -> float:
+    def result(self) -> Result:
         """The rate so far; 0 where no threshold makes the other large enough."""
-        given, reported = (_rate(name, **self._counts()) for name in self._rates)
-        enough = given.astype(self.dtype) >= np.dtype(self.dtype).type(
-            getattr(self, self._argument)
-        )
-        return float(np.max(np.where(enough, reported, 0.0), initial=0.0))
+        counts = self._counts()
+        given, best = (_rate(name, **counts) for name in self._rates)
+        xp = library_of(given)
+        given = given.astype(self.dtype) if xp is np else ops.cast(given, self.dtype)
+        enough = given >= getattr(self, self._argument)
+        return reported(xp.max(xp.where(enough, best, 0.0)), self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -54,7 +60,7 @@ class _AtRate(ThresholdMetric):
         }
 
 
-def _rate(name: str, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+def _rate(name: str, tp: Result, fp: Result, tn: Result, fn: Result) -> Result:
     right, wrong = {
         "sensitivity": (tp, fn),
         "recall": (tp, fn),

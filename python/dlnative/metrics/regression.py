@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import ops
+from ..graph.tensor import Tensor
 from ..hyperparameters import Option
 from ..losses.base import match_ranks
 from ..losses.labels import check_same_shape
 from ..losses.options import FunctionOption
 from ..utils.numbers import is_integer
-from .base import Metric
+from .base import Metric, library_of, reported
 from .correlation import pair
 from .means import FunctionMetric, Mean, predictions_of, weight_of
 
@@ -61,9 +62,10 @@ class RootMeanSquaredError(Mean):
         true, pred = pair(self.name, ops.cast(y_true, y_pred.dtype), y_pred)
         super().update_state(ops.square(pred - true), sample_weight)
 
-    def result(self) -> float:
+    def result(self) -> Result:
         """The root of the mean so far."""
-        return math.sqrt(super().result())
+        mean = super().result()
+        return ops.sqrt(mean) if isinstance(mean, Tensor) else math.sqrt(mean)
 
 
 def cosine_similarity(y_true: TensorLike, y_pred: TensorLike, axis: int = -1) -> Result:
@@ -195,25 +197,28 @@ class R2Score(Metric):
         self._sums.assign_add(ops.sum(ops.stack(rows), axis=1))
         self._number.assign_add(float(math.prod(true.shape)))
 
-    def result(self) -> float | np.ndarray:
+    def result(self) -> Result:
         """The score so far, or one per output."""
-        sums = np.zeros((4, 1)) if self._sums is None else self._sums.numpy()
-        count, total, squares, residual = sums
+        sums = np.zeros((4, 1)) if self._sums is None else self._sums.value
+        xp = library_of(sums)
+        count, total, squares, residual = sums[0], sums[1], sums[2], sums[3]
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = squares - total * (total / count)
             scores = 1 - residual / variance
-            scores = np.where(np.isinf(scores), 0.0, scores)
+            scores = xp.where(xp.isinf(scores), 0.0, scores)
             if self.class_aggregation == "variance_weighted_average":
-                scores = np.sum(variance * scores) / np.sum(variance)
+                scores = xp.sum(variance * scores) / xp.sum(variance)
             elif self.class_aggregation == "uniform_average":
-                scores = np.mean(scores)
-        scores = self._adjusted(scores)
-        return float(scores) if np.ndim(scores) == 0 else scores.astype(self.dtype)
+                scores = xp.mean(scores)
+        return reported(self._adjusted(scores), self.dtype)
 
     def _adjusted(self, scores: Any) -> Any:
         if not self.num_regressors:
             return scores
-        left = self._number.numpy() - self.num_regressors - 1
+        number = self._number.value
+        left = number - self.num_regressors - 1
+        if isinstance(left, Tensor):
+            return ops.where(left > 0, 1 - (1 - scores) * (number - 1) / left, scores)
         if left <= 0:
             warnings.warn(
                 f"metric '{self.name}': there are not more than num_regressors + 1 = "
@@ -221,7 +226,7 @@ class R2Score(Metric):
                 stacklevel=3,
             )
             return scores
-        return 1 - (1 - scores) * (self._number.numpy() - 1) / left
+        return 1 - (1 - scores) * (number - 1) / left
 
     def get_config(self) -> dict[str, Any]:
         own = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}

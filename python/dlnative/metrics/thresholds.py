@@ -19,11 +19,11 @@ from ..graph.tensor import Tensor, apply
 from ..losses.base import match_ranks
 from ..losses.labels import check_same_shape
 from ..utils.numbers import as_float, is_integer
-from .base import Metric
+from .base import Metric, library_of, reported
 from .means import predictions_of, weight_of
 
 if TYPE_CHECKING:
-    from ..graph.types import TensorLike
+    from ..graph.types import Result, TensorLike
     from ..variables import Variable
 
 FEW = 4  # so many thresholds are compared one by one
@@ -64,8 +64,10 @@ def is_even(thresholds: Sequence[float]) -> bool:
     return count >= 3 and np.allclose(thresholds, even, atol=config.epsilon())
 
 
-def divide_no_nan(a: Any, b: Any) -> np.ndarray:
+def divide_no_nan(a: Any, b: Any) -> Result:
     """a / b, and 0 where b is 0."""
+    if isinstance(b, Tensor):
+        return ops.divide_no_nan(a, b)
     a, b = np.broadcast_arrays(np.asarray(a, "float64"), np.asarray(b, "float64"))
     return np.divide(a, b, out=np.zeros(b.shape), where=b != 0)
 
@@ -171,43 +173,44 @@ class ThresholdMetric(Metric):
 
     # --- results ---------------------------------------------------------------------------------
 
-    def _counts(self) -> dict[str, np.ndarray]:
+    def _counts(self) -> dict[str, Result]:
         """{"tp": ..., "fp": ..., "tn": ..., "fn": ...} so far, (thresholds,) or with columns."""
         n = len(self._thresholds)
         if self._histograms is None:
             zeros = np.zeros(n)
             return {"tp": zeros, "fp": zeros, "tn": zeros, "fn": zeros}
-        histograms = self._histograms.numpy().reshape(-1, 2, n + 1)
-        above = histograms[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
-        below = histograms.cumsum(axis=2)[:, :, :-1]
+        xp = library_of(self._histograms.value)
+        histograms = xp.reshape(self._histograms.value, (-1, 2, n + 1))
+        above = xp.cumsum(histograms[:, :, ::-1], axis=2)[:, :, ::-1][:, :, 1:]
+        below = xp.cumsum(histograms, axis=2)[:, :, :-1]
         counts = {"tp": above[:, 1], "fp": above[:, 0], "tn": below[:, 0], "fn": below[:, 1]}
         place = np.argsort(self._order)
-        counts = {key: value[:, place].T for key, value in counts.items()}
+        counts = {key: xp.transpose(value[:, place]) for key, value in counts.items()}
         return counts if self._columns is not None else {k: v[:, 0] for k, v in counts.items()}
 
     @property
-    def true_positives(self) -> np.ndarray:
+    def true_positives(self) -> Result:
         """Weight of the positive labels whose predictions are positive, per threshold."""
         return self._counts()["tp"]
 
     @property
-    def false_positives(self) -> np.ndarray:
+    def false_positives(self) -> Result:
         """Weight of the negative labels whose predictions are positive, per threshold."""
         return self._counts()["fp"]
 
     @property
-    def true_negatives(self) -> np.ndarray:
+    def true_negatives(self) -> Result:
         """Weight of the negative labels whose predictions are negative, per threshold."""
         return self._counts()["tn"]
 
     @property
-    def false_negatives(self) -> np.ndarray:
+    def false_negatives(self) -> Result:
         """Weight of the positive labels whose predictions are negative, per threshold."""
         return self._counts()["fn"]
 
-    def _reported(self, values: np.ndarray) -> float | np.ndarray:
+    def _reported(self, values: Result) -> Result:
         """A number for one threshold, an array for several."""
-        return float(values[0]) if len(values) == 1 else values.astype(self.dtype)
+        return reported(values[0] if len(values) == 1 else values, self.dtype)
 
 
 def _only_top_k(name: str, p: Tensor, k: int) -> Tensor:
