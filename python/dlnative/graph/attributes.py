@@ -33,10 +33,11 @@ def _integer(value: Any, low: int, high: int) -> int | None:
     """`value` as an int of [low, high], or None."""
     if isinstance(value, _BOOLS):
         return None
-    try:
-        value = operator.index(value)
-    except TypeError:
-        return None
+    if not isinstance(value, int):  # also the sizes that stand for open ones
+        try:
+            value = operator.index(value)
+        except TypeError:
+            return None
     return value if low <= value <= high else None
 
 

@@ -30,7 +30,7 @@ class _AtWork(threading.local):
 
 _at_work = _AtWork()
 
-CACHED_PROGRAMS = 8  # per layer, for calls on arrays
+CACHED_PROGRAMS = 32  # per layer, for calls on arrays
 
 
 class LayerCall:

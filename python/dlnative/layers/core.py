@@ -121,6 +121,9 @@ def Input(
         TypeError: A size is not an integer, or `tensor` is no tensor.
         ValueError: No shape, both shapes, a size below 1, or an unknown `dtype`.
 
+    Differs from Keras: data must have the sizes that are given, the batch size included, and are
+    refused before the first step otherwise; Keras with JAX takes others where the layers do.
+
     Example:
         >>> from dlnative.layers import Dense, Input
         >>> x = Input((784,))

@@ -13,6 +13,7 @@ from .fitting import (
     FitOptions,
     batch_size_for,
     build_optimizer,
+    check_fixed_batch,
     check_one_batch,
     checked,
     free_rows,
@@ -91,7 +92,8 @@ def training_stream(
 
 def training_pass(model: Any, state: TrainerState, rows: Rows, options: FitOptions) -> Pass:
     """The Pass over `rows` to train on."""
-    size = batch_size_for(rows.count, options.batch_size, options.steps_per_epoch)
+    size = batch_size_for(model, rows.count, options.batch_size, options.steps_per_epoch)
+    check_fixed_batch(model, rows.count, size)
     one_batch = check_one_batch(state.optimizer, rows.count, size)
     shuffle = options.shuffle and not one_batch
     order = Order(rows.count, min(size, rows.count), shuffle, state.seed)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..callbacks import CallbackList
 from ..graph import Graph
+from ..layers import messages
 from ..layers.extra_losses import added_losses
 from . import checks
 from .arrays import Rows, as_array
@@ -165,11 +166,40 @@ def value_checks(
     return found
 
 
-def batch_size_for(count: int, batch_size: int | None, steps: int | None) -> int:
-    """Samples per step: what was asked for, or what makes `steps` of the set, or 32."""
+def batch_size_for(model: Any, count: int, batch_size: int | None, steps: int | None) -> int:
+    """Samples per step: what was asked for or the model has fixed, what makes `steps` of the set,
+    or 32.
+    """
+    if batch_size is None:
+        batch_size = fixed_batch(model)
     if batch_size is not None:
         return batch_size
     return math.ceil(count / steps) if steps else DEFAULT_BATCH
+
+
+def fixed_batch(model: Any) -> int | None:
+    """The batch size that the inputs of a model have, None where it is open."""
+    sizes = (t.shape[0] for t in getattr(model, "inputs", None) or () if t.shape)
+    return next((n for n in sizes if n is not None), None)
+
+
+def check_fixed_batch(model: Any, count: int, size: int) -> None:
+    """ValueError where batches of a set of `count` rows have not the size that the model has."""
+    fixed = fixed_batch(model)
+    if fixed is None:
+        return
+    has = f"{messages.describe(model)}: the batch size of its Input is {fixed}"
+    if size != fixed:
+        raise ValueError(
+            f"{has}, expected batch_size={fixed}, received {size} for {count} rows. Leave out "
+            "batch_size, or make the Input without one."
+        )
+    if count % fixed:
+        raise ValueError(
+            f"{has}, but the last of {math.ceil(count / fixed)} batches would have "
+            f"{count % fixed} of {count} rows. Pass a multiple of {fixed} rows, or make the Input "
+            "without a batch size."
+        )
 
 
 def check_one_batch(optimizer: Any, count: int, size: int) -> bool:
@@ -197,7 +227,8 @@ def test_pass(
     model: Any, state: TrainerState, rows: Rows, batch_size: int | None, steps: int | None
 ) -> Pass:
     """A Pass that evaluates."""
-    size = batch_size_for(rows.count, batch_size, steps)
+    size = batch_size_for(model, rows.count, batch_size, steps)
+    check_fixed_batch(model, rows.count, size)
     return Pass(rows, size, lambda n: state.step(model, "test", n, rows), built_from)
 
 

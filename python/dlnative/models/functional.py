@@ -191,10 +191,13 @@ class Functional(Model):
             tensor = apply("reshape", tensor, shape=(*shape, 1))
         if may_agree(tensor.shape, reference):
             return tensor
+        remedy = "Reshape the data, or change the shape of the Input."
+        if may_agree(tensor.shape, reference, 0):
+            remedy = f"Pass {reference[0]} rows at a time, or make the Input without a batch size."
         error = ValueError(
             f"{messages.describe(self)}: expected input '{expected.name}' of shape "
             f"{messages.format_shape(reference)}, received {messages.format_shape(shape)}"
-            f"{messages.source(tensor)}. Reshape the data, or change the shape of the Input."
+            f"{messages.source(tensor)}. {remedy}"
         )
         first = next((c for c in self._sequence if any(t is expected for t in c.inputs)), None)
         if first is not None:

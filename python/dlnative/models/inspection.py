@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import config, losses
+from ..graph.open_shapes import may_agree
+from ..layers.layer import map_shapes
 from ..utils import nest
 from . import fitting
 from .arrays import Rows
@@ -23,7 +25,7 @@ PEAK_FLOPS = 4e9  # measures the peak of a core for profiles, in a hundredth to 
 class Inspection:
     """Mixin of every model: looks at the step that training or prediction runs."""
 
-    def memory_plan(self: Any, batch_size=32):
+    def memory_plan(self: Any, batch_size=32, input_shape=None):
         """The exact memory of a step, before anything is run.
 
         Compiles the training step of a compiled model, or the prediction step of another one, for
@@ -31,6 +33,9 @@ class Inspection:
 
         Args:
             batch_size: Rows per step.
+            input_shape: The shape of the data where sizes of the inputs are open: such as
+                (None, 32, 32, 3), or nested like `model.input_shape`. The batch size in it does not
+                matter.
 
         Returns:
             A MemoryReport: `arena_bytes` is what the program has allocated for activations,
@@ -38,7 +43,8 @@ class Inspection:
             it. Printing it shows a table.
 
         Raises:
-            ValueError: The model has no defined input shape yet.
+            ValueError: The model has no defined input shape yet; a size of it is open and not
+                given; or `input_shape` does not fit.
 
         Example:
             >>> import dlnative
@@ -51,7 +57,7 @@ class Inspection:
 
         batch = check_count("batch_size", batch_size)
         with config.engine("native"):
-            step = _planned_step(self, batch)
+            step = _planned_step(self, batch, input_shape)
         slots = self.optimizer.variables if self.compiled and self.optimizer is not None else []
         return MemoryReport(
             batch,
@@ -133,15 +139,38 @@ def _zeros(shape, batch, dtype="float32"):
     return np.broadcast_to(np.zeros((), dtype), (batch, *shape[1:]))
 
 
-def _planned_step(model, batch):
-    """The step for rows of zeros; what the model has compiled and resolved so far stays."""
+def _input_shapes(model, given):
+    """The shapes of the inputs, nested as these are, with what is given for open sizes."""
     inputs = getattr(model, "_inputs_struct", None)
     if not model.built or inputs is None:
         raise ValueError(
             f"memory_plan: model '{model.name}' has no input shape yet. Begin it with an Input, or "
             "call it once."
         )
-    rows = inputs_only(nest.map_structure(lambda t: _zeros(t.shape, batch), inputs))
+    flat = nest.flatten(inputs)
+    shapes = [t.shape for t in flat]
+    if given is not None:
+        shapes = []
+        map_shapes(shapes.append, given)
+        if len(shapes) != len(flat) or not all(
+            may_agree(shape, t.shape, 0) for shape, t in zip(shapes, flat)
+        ):
+            expected = [t.shape for t in flat] if len(flat) > 1 else flat[0].shape
+            raise ValueError(f"memory_plan: expected input_shape like {expected}, received {given}")
+    for t, shape in zip(flat, shapes):
+        if None in shape[1:]:
+            example = (None, *(32 if n is None else n for n in shape[1:]))
+            raise ValueError(
+                f"memory_plan: the memory of model '{model.name}' depends on sizes of input "
+                f"'{t.name}' that are open, {shape}. Pass input_shape, such as {example}."
+            )
+    return nest.pack(inputs, shapes)
+
+
+def _planned_step(model, batch, input_shape=None):
+    """The step for rows of zeros; what the model has compiled and resolved so far stays."""
+    shapes = _input_shapes(model, input_shape)
+    rows = inputs_only(map_shapes(lambda shape: _zeros(shape, batch), shapes))
     if not _trains(model):
         return model._prediction().step(model, "predict", batch, rows)
     state = model._training("memory_plan()")

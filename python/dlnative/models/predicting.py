@@ -13,7 +13,7 @@ from . import on_batch
 from .arrays import Rows
 from .batch import flat_arrays
 from .feeds import check_alone
-from .fitting import batch_size_for, epoch_runner
+from .fitting import batch_size_for, check_fixed_batch, epoch_runner, fixed_batch
 from .loop import Epochs, Feed, Pass
 from .predictions import Predictions, given_arrays
 from .reading import closing
@@ -47,14 +47,16 @@ def make_feed(
     with state.programs.lock, Rollback(model):
         rows = inputs_only(x)
         if "predict" in state.own:
-            size = batch_size_for(rows.count, batch_size, steps)
+            size = batch_size_for(model, rows.count, batch_size, steps)
             return predicting_stream(model, state, RowsSource(rows, size), Predictions(out))
         probe = state.probe(model, rows.structure)
-    if plain and out is None and on_batch.is_one_batch(x, batch_size):
+    is_one_batch = on_batch.is_one_batch(x, batch_size)
+    if batch_size is None and plain and rows.count >= LARGE_SET and fixed_batch(model) is None:
+        batch_size = LARGE_BATCH
+    batch_size = batch_size_for(model, rows.count, batch_size, steps)
+    check_fixed_batch(model, rows.count, batch_size)
+    if plain and out is None and is_one_batch and rows.count <= batch_size:
         on_batch.keep_prediction(model, state, x, rows, probe)
-    if batch_size is None and plain:
-        batch_size = LARGE_BATCH if rows.count >= LARGE_SET else None
-    batch_size = batch_size_for(rows.count, batch_size, steps)
     specs = probe.row_specs()
     if out is None:
         arrays = [np.empty((rows.count, *shape), dtype) for shape, dtype in specs]

@@ -257,7 +257,8 @@ class Trainer(Steps):
                 or a `dlnative.utils.PyDataset`; see docs/training.md.
             y: Labels, (samples, ...); a list or dict of them for several outputs. None where x
                 gives batches, as `sample_weight`.
-            batch_size: Samples per step, 32 by default. None where x gives batches.
+            batch_size: Samples per step; by default what the Input has fixed, or 32. None where x
+                gives batches.
             epochs: The epoch to stop at, counted from 0 (so the number of epochs if `initial_epoch`
                 is 0).
             verbose: 0 for nothing, 1 (and "auto") for a progress bar and a line per epoch, 2 for

@@ -18,6 +18,8 @@ def integer(op: str, name: str, value: Any) -> int:
     """`value` as an int; TypeError where it is no integer."""
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{op}: expected {name} to be an integer, received {value!r}")
+    if isinstance(value, int):  # also a size that stands for an open one, which stays that
+        return value
     try:
         return operator.index(value)
     except TypeError:
