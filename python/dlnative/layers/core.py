@@ -11,7 +11,7 @@ from ..variables import Variable
 from . import messages
 from .calls import LayerCall
 from .layer import Layer, UnaryLayer
-from .options import Fixed, flag, positive_integer, resolved, weight_config
+from .options import Fixed, flag, positive_integer, resolved, truth, weight_config
 
 INPUT_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
@@ -31,11 +31,13 @@ class InputLayer(Layer):
         batch_size: Fixed batch size; any by default.
         dtype: Dtype of the data; `config.floatx()` by default.
         batch_shape: Sizes with the batch, in the place of `shape` and `batch_size`.
-        sparse, ragged, optional: Accepted for Keras; must be False or None.
+        sparse, ragged: Accepted for Keras; must be False or None.
         name: Name of the input; arrays in a dict are fed by it.
+        optional: Whether None may be given in the place of data; the layers that the input goes to
+            then get None.
 
     Raises:
-        TypeError: A size is not an integer.
+        TypeError: A size is not an integer, or `optional` is neither True nor False.
         ValueError: No shape, both shapes, a size below 1, or an unknown `dtype`.
 
     Differs from Keras: int8 and int16 data are tensors of int32.
@@ -44,7 +46,7 @@ class InputLayer(Layer):
     batch_shape = Fixed(_batch_shape)
     sparse = Absent("it is not available", only=False)
     ragged = Absent("it is not available", only=False)
-    optional = Absent("it is not available", only=False)
+    optional = Fixed(truth)
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class InputLayer(Layer):
             "sparse": False,
             "ragged": False,
             "name": self.name,
-            "optional": False,
+            "optional": self.optional,
         }
 
 
@@ -113,7 +115,8 @@ def Input(
         batch_size: Fixed batch size; any by default.
         dtype: Dtype of the data, "float32" by default; see `InputLayer`.
         batch_shape: Sizes with the batch, in the place of `shape` and `batch_size`.
-        sparse, ragged, optional: Accepted for Keras; must be False or None.
+        sparse, ragged: Accepted for Keras; must be False or None.
+        optional: Whether None may be given in the place of data, see `InputLayer`.
         name: Name of the input; arrays in a dict are fed by it.
         tensor: A symbolic tensor of an `Input`, which is then returned.
 

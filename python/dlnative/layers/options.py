@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import constraints, initializers, regularizers
 from ..hyperparameters import Option
 from ..utils.numbers import is_integer
@@ -62,6 +64,15 @@ def resolved(get: Callable[[Any], Any]) -> Callable[[Any, str, Any], Any]:
 
 def flag(layer: Any, name: str, value: Any) -> bool:
     """A check for `Option`: whether a value is true."""
+    return bool(value)
+
+
+def truth(layer: Any, name: str, value: Any) -> bool:
+    """A check for `Option`: True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(
+            f"{messages.describe(layer)}: expected {name} True or False, received {value!r}"
+        )
     return bool(value)
 
 

@@ -60,7 +60,7 @@ class Rows:
         def cut(arrays: list[Any]) -> list[Any]:
             return [None if a is None else a[rows] for a in arrays]
 
-        structure = nest.map_structure(lambda a: a[rows], self.structure)
+        structure = nest.map_given(lambda a: a[rows], self.structure)
         nested = self.y_structure, self.weight_structure
         return Rows(
             nest.flatten(structure), cut(self.y), cut(self.weights), structure, count, *nested
@@ -73,11 +73,16 @@ def as_structure(value: Any, what: str) -> Any:
     A Series is a column, as in Keras.
     """
     if isinstance(value, dict):
-        return {key: as_structure(item, f"{what}[{key!r}]") for key, item in value.items()}
+        return {key: _leaf(item, f"{what}[{key!r}]") for key, item in value.items()}
     if isinstance(value, (list, tuple)) and value and not is_numbers(value):
-        return type(value)(as_structure(item, f"{what}[{i}]") for i, item in enumerate(value))
+        return type(value)(_leaf(item, f"{what}[{i}]") for i, item in enumerate(value))
     array = as_array(value, what)
     return array[:, None] if frames.is_series(value) else array
+
+
+def _leaf(value: Any, what: str) -> Any:
+    """A part of a structure; None where an optional input is not given."""
+    return None if value is None else as_structure(value, what)
 
 
 def is_numbers(value: Any) -> bool:

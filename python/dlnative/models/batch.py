@@ -67,11 +67,14 @@ class Feeds:
     def inputs(self, model: Any) -> Any:
         """Feeds of the model's inputs, nested as they are given."""
         rows = self.rows
-        dtypes = model._feed_dtypes((rows.structure,), {})
+        dtypes = iter(model._feed_dtypes((rows.structure,), {}))
         names = getattr(model, "input_names", None)
         if names is None or len(names) != len(rows.x):
             names = [None] * len(rows.x)
-        tensors = [self.feed(i, dtype, names[i]) for i, dtype in enumerate(dtypes)]
+        tensors = [
+            None if array is None else self.feed(i, next(dtypes), names[i])
+            for i, array in enumerate(rows.x)
+        ]
         return nest.pack(rows.structure, tensors)
 
     def labels(self, index: int, dtype: str) -> Tensor | None:

@@ -176,7 +176,9 @@ def finite_checks(
     for what, arrays in (("y", rows.y), ("sample_weight", rows.weights)):
         name = f"{prefix}{what}"
         names += [name] if len(arrays) == 1 else [f"{name}[{i}]" for i in range(len(arrays))]
-    dtypes = [*inputs, *outputs, *outputs]
+    given = iter(inputs)
+    dtypes = [None if array is None else next(given) for array in rows.x]
+    dtypes += [*outputs, *outputs]
     return [
         (i, functools.partial(check_finite, name, dtype=dtype))
         for i, (name, dtype, array) in enumerate(zip(names, dtypes, flat_arrays(rows), strict=True))

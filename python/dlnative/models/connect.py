@@ -27,12 +27,10 @@ def sort_calls(model, inputs, outputs):
                 f"{messages.describe(model)}: the outputs also depend on the Input "
                 f"'{each.layer.name}', which is not among the inputs {names}. Add it to them."
             )
-    for t in inputs:
+    for t in inputs:  # those that lead to no output are fed, too
         if id(calls.call_of(t)) not in used:
-            raise ValueError(
-                f"{messages.describe(model)}: the input '{t.name}' does not lead to any output. "
-                "Leave it out, or connect it."
-            )
+            order.insert(0, calls.call_of(t))
+            visited[id(calls.call_of(t).layer)] = -1  # before the last layers, as in Keras
     call_depth: dict[int, int] = {}
     layer_depth: dict[int, int] = {}
     for each in reversed(order):

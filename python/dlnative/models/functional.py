@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from ..graph import Tensor, apply
@@ -160,10 +162,12 @@ class Functional(Model):
         """
         if isinstance(inputs, dict):
             names = self.input_names
-            for name in inputs:
-                if name not in names:
-                    raise unknown(f"input of {messages.describe(self)}", name, names)
             missing = [name for name in names if name not in inputs]
+            extra = [name for name in inputs if name not in names]
+            if missing and extra:
+                raise unknown(f"input of {messages.describe(self)}", extra[0], names)
+            if extra:
+                self._warn_of(extra)
             if missing:
                 raise ValueError(
                     f"{messages.describe(self)}: expected inputs {names}, "
@@ -178,12 +182,31 @@ class Functional(Model):
             )
         return flat
 
+    def _warn_of(self, extra):
+        """Says once of each key of a dict of inputs that the model has no such input."""
+        told = self.__dict__.setdefault("_told", set())
+        new = sorted(set(extra) - told)
+        if new:
+            told.update(new)
+            warnings.warn(
+                f"{messages.describe(self)}: the data have {', '.join(map(repr, new))}, which is "
+                f"no input and is ignored. The inputs are {', '.join(self.input_names)}",
+                stacklevel=2,
+            )
+
     def _fit(self, tensor, expected):
         """The input with the rank that is expected: a last axis of size 1 may come or go.
 
         Raises:
             ValueError: The shape is another one.
         """
+        if tensor is None:
+            if expected.source.optional:
+                return None
+            raise ValueError(
+                f"{messages.describe(self)}: expected input '{expected.name}', received None. Only "
+                "an Input(optional=True) may be left out."
+            )
         shape, reference = tensor.shape, expected.shape
         if tensor.ndim == len(reference) + 1 and shape[-1] == 1:
             tensor = apply("reshape", tensor, shape=shape[:-1])

@@ -118,7 +118,7 @@ class TrainerState:
         Raises:
             ValueError: The inputs do not fit the model; the message names the layer.
         """
-        key = repr(nest.map_structure(_kind, structure))
+        key = repr(nest.map_given(_kind, structure))
         with self.programs.lock:
             found, basis = self._probes.get(key, (None, None))
             if found is None or not basis.is_current():
@@ -167,7 +167,7 @@ class TrainerState:
             batch,
             repr(
                 [
-                    *map(_kind, rows.x),
+                    *(None if a is None else _kind(a) for a in rows.x),
                     *(None if a is None else a.shape[1:] for a in (*rows.y, *rows.weights)),
                     *((_form(rows),) if kind in self.own else ()),
                 ]
@@ -199,6 +199,8 @@ def _described(model, structure):
     if repr(nest.map_structure(_nothing, inputs)) != repr(nest.map_structure(_nothing, structure)):
         return None
     arrays, tensors = nest.flatten(structure), nest.flatten(inputs)
+    if any(array is None for array in arrays):
+        return None
     dtypes = model._feed_dtypes((structure,), {})
     for array, tensor, dtype in zip(arrays, tensors, dtypes, strict=True):
         if (None, *array.shape[1:]) != tensor.shape or dtype != tensor.dtype:
@@ -225,7 +227,7 @@ def _outputs(model, structure):
         graph = Graph(training=None)
         dtypes = iter(model._feed_dtypes((structure,), {}))
         batch = None if size is None else Open(size)
-        inputs = nest.map_structure(
+        inputs = nest.map_given(
             lambda a: graph.feed((batch, *a.shape[1:]), next(dtypes)), structure
         )
         outputs = model(inputs)
@@ -239,7 +241,7 @@ def _eager_outputs(model, structure):
     """The same of a model that asks for values: it is called on the first row."""
     graph = ImmediateGraph(training=None)
     dtypes = iter(model._feed_dtypes((structure,), {}))
-    inputs = nest.map_structure(lambda a: graph.feed_array(a[:1], next(dtypes)), structure)
+    inputs = nest.map_given(lambda a: graph.feed_array(a[:1], next(dtypes)), structure)
     outputs = model(inputs)
     return outputs, [Spec((None, *t.shape[1:]), t.dtype) for t in nest.flatten(outputs)]
 
@@ -247,7 +249,7 @@ def _eager_outputs(model, structure):
 def _form(rows):
     """How the data of a step of the user's are nested, and their dtypes."""
     return [
-        nest.map_structure(lambda a: a.dtype.name, rows.structure),
+        nest.map_given(lambda a: a.dtype.name, rows.structure),
         [a.dtype.name for a in (*rows.y, *rows.weights) if a is not None],
         nest.map_structure(lambda a: None, rows.y_structure),
         nest.map_structure(lambda a: None, rows.weight_structure),

@@ -51,6 +51,11 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     return function(structure)
 
 
+def map_given(function: Callable[[Any], Any], structure: Any) -> Any:
+    """The same for the leaves that are not None."""
+    return map_structure(lambda leaf: None if leaf is None else function(leaf), structure)
+
+
 def pack(structure: Any, leaves: Iterable[Any]) -> Any:
     """The same structure with `leaves`, in the order of `flatten`, in the place of its leaves."""
     remaining = iter(leaves)
