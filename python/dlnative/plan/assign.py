@@ -6,8 +6,15 @@ nothing needs the old values any longer once the new ones are computed, no copy 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-def assign_in_place(schedule):
+if TYPE_CHECKING:
+    from ..graph.tensor import Node, Tensor
+    from .schedule import Schedule
+
+
+def assign_in_place(schedule: Schedule) -> None:
     """Drops assignments whose values can be computed where they belong.
 
     What only assignments with a condition need gets that condition: it is left out where they are.
@@ -34,7 +41,7 @@ def assign_in_place(schedule):
             schedule.conditions[id(node)] = condition
 
 
-def _needed_by_checks(schedule, conditions):
+def _needed_by_checks(schedule: Schedule, conditions: dict[int, Tensor]) -> set[int]:
     """Ids of the nodes that must have run before it is known that no node of the step raises.
 
     They write nothing: a step that raises leaves the state as it was.
@@ -50,7 +57,7 @@ def _needed_by_checks(schedule, conditions):
     return needed
 
 
-def needed_only_where(schedule):
+def needed_only_where(schedule: Schedule) -> dict[int, Tensor]:
     """{id of a node: the condition without which nothing needs its results}."""
     if not any(node.op.writes and node.inputs[2] is not None for node in schedule.nodes):
         return {}
@@ -69,7 +76,7 @@ def needed_only_where(schedule):
     return found
 
 
-def _may_write(schedule, producer, leaf, value):
+def _may_write(schedule: Schedule, producer: Node, leaf: Tensor, value: Tensor) -> bool:
     """Whether a node may compute `value`, which it produces, in the memory of the variable."""
     op = producer.op
     if op.view or op.may_fail or id(value) in schedule.homes:
@@ -86,7 +93,7 @@ class _Order:
     writer.
     """
 
-    def __init__(self, schedule, conditions):
+    def __init__(self, schedule: Schedule, conditions: dict[int, Tensor]) -> None:
         self.schedule = schedule
         self.writers = {}  # id of a reader -> nodes that must wait for it
         self.conditioned = {}  # id of a condition -> nodes that wait for it
@@ -94,7 +101,7 @@ class _Order:
             if conditions.get(id(node)) is not None:
                 self.conditioned.setdefault(id(conditions[id(node)]), []).append(node)
 
-    def add(self, readers, writer):
+    def add(self, readers: Iterable[Node], writer: Node) -> bool:
         """Notes that `writer` waits for `readers`; False, and nothing, where one waits for it."""
         if not readers:
             return True

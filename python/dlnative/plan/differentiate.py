@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from ..graph.dtypes import FLOATS
-from ..graph.tensor import apply
+from ..graph.tensor import Tensor, apply
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph
 
 
-def gradients(graph, output, tensors, cotangent=None, first=0):
+def gradients(
+    graph: Graph,
+    output: Tensor | list[Tensor],
+    tensors: Sequence[Tensor],
+    cotangent: Tensor | Sequence[Tensor | None] | None = None,
+    first: int = 0,
+) -> list[Tensor | None]:
     """Emits the nodes that compute d output / d tensor for each of `tensors`.
 
     Every op's gradient rule emits ordinary nodes; where a tensor is used several times, the
@@ -29,14 +41,17 @@ def gradients(graph, output, tensors, cotangent=None, first=0):
         ValueError: An op on the way has no gradient rule; the message names it and its layer.
     """
     outputs = output if isinstance(output, list) else [output]
-    cotangents = cotangent if isinstance(cotangent, list) else [cotangent] * len(outputs)
+    if cotangent is None or isinstance(cotangent, Tensor):
+        cotangents: Sequence[Tensor | None] = [cotangent] * len(outputs)
+    else:
+        cotangents = cotangent
     needed = {id(t) for t in tensors}
     nodes = graph.nodes[first:]
     for node in nodes:
         if any(t is not None and id(t) in needed for t in node.inputs):
             needed.update(id(t) for t in node.outputs)
 
-    grads = {}  # id of a tensor -> sum of the contributions so far
+    grads: dict[int, Tensor] = {}  # id of a tensor -> sum of the contributions so far
     for tensor, weight in zip(outputs, cotangents):
         if weight is None:
             if tensor.shape != ():
@@ -64,6 +79,6 @@ def gradients(graph, output, tensors, cotangent=None, first=0):
     return [grads.get(id(t)) for t in tensors]
 
 
-def _accumulate(grads, tensor, contribution):
+def _accumulate(grads: dict[int, Tensor], tensor: Tensor, contribution: Tensor) -> None:
     before = grads.get(id(tensor))
     grads[id(tensor)] = contribution if before is None else apply("add", before, contribution)

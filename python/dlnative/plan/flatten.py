@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..graph.table import ITEMSIZE
 from ..graph.tensor import Node, Tensor, is_variable
-from ..variables import ALIGNMENT, place_for_programs
-from .schedule import same_tensors
+from ..variables import ALIGNMENT, Variable, place_for_programs
+from .schedule import Schedule, same_tensors
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..graph.graph import Graph
 
 
-def place_variables(graph, outputs=()):
+def place_variables(graph: Graph, outputs: Sequence[Tensor] = ()) -> list[Variable]:
     """Gives every variable of the graph its final place; returns them."""
     leaves = (*graph.leaves.values(), *outputs)
     variables = list({id(t): t.source for t in leaves if is_variable(t.source)}.values())
@@ -23,7 +31,7 @@ class FlatTensor(Tensor):
     parts: list
 
 
-def flatten_updates(schedule):
+def flatten_updates(schedule: Schedule) -> None:
     """Merges runs of updates whose variables lie side by side into one update each.
 
     An update is an elementwise node that computes all its results in variables. What else a run
@@ -55,7 +63,7 @@ class Update:
 
     __slots__ = ("addresses", "common", "condition", "fixed", "movable", "node")
 
-    def __init__(self, schedule, node):
+    def __init__(self, schedule: Schedule, node: Node) -> None:
         self.node = node
         self.fixed = {}
         self.movable = {}
@@ -78,11 +86,11 @@ class Update:
         self.addresses = {id(v): _address(v) for v in self.fixed.values()}
 
     @property
-    def address(self):
+    def address(self) -> int:
         """Of its first result."""
         return self.addresses[id(self.fixed[len(self.node.inputs)])]
 
-    def is_flat(self, schedule):
+    def is_flat(self, schedule: Schedule) -> bool:
         """Whether it may be a part of a run."""
         if any(t.shape == () for t in self.node.outputs):  # what is common cannot be told then
             return False
@@ -92,7 +100,7 @@ class Update:
         producers = [schedule.producer(t) for t in self.movable.values()]
         return all(p is not None and not p.op.view for p in producers)
 
-    def continues(self, before):
+    def continues(self, before: Update) -> bool:
         """Whether all its operands follow those of another update in memory."""
         a, b = before.node, self.node
         if a.op is not b.op or before.condition is not self.condition:
@@ -118,7 +126,7 @@ class Update:
         )
 
 
-def _runs(schedule, updates):
+def _runs(schedule: Schedule, updates: Iterable[Update]) -> Iterator[list[Update]]:
     """Lists of updates that can be one: same op and settings, addresses one after the other."""
     run = []
     flat = [update for update in updates if update.is_flat(schedule)]
@@ -133,7 +141,7 @@ def _runs(schedule, updates):
         yield run
 
 
-def _depend(schedule, run):
+def _depend(schedule: Schedule, run: Sequence[Update]) -> bool:
     """Whether an update of a run needs the results of another one."""
     members = {id(update.node) for update in run}
     waiting = [user for update in run for t in update.node.outputs for user in schedule.used_by(t)]
@@ -149,7 +157,7 @@ def _depend(schedule, run):
     return False
 
 
-def _merged(run):
+def _merged(run: Sequence[Update]) -> Node:
     """One node for a run of updates."""
     first = run[0]
     offsets, size = [], 0
@@ -158,7 +166,7 @@ def _merged(run):
         offsets.append(size)
         size += update.node.outputs[0].size
 
-    def flat(i, t):
+    def flat(i: int, t: Any) -> Any:
         if i in first.fixed:
             return Tensor((size,), t.dtype, source=_span(first.fixed[i], size), name=t.name)
         if i in first.movable:
@@ -175,18 +183,19 @@ def _merged(run):
     return merged
 
 
-def _padded(tensor):
+def _padded(tensor: Tensor) -> int:
     """Elements from the begin of one variable in a flat buffer to that of the next."""
     step = ALIGNMENT // ITEMSIZE[tensor.dtype]
     return -(-tensor.size // step) * step
 
 
-def _address(variable):
+def _address(variable: Variable) -> int:
     return variable.array.__array_interface__["data"][0]
 
 
-def _span(variable, size):
+def _span(variable: Variable, size: int) -> np.ndarray:
     """`size` values of its buffer, from the first of a variable on."""
-    values = variable.buffer.array
+    buffer: Any = variable.buffer
+    values = buffer.array
     start = (_address(variable) - values.__array_interface__["data"][0]) // values.itemsize
     return values[start : start + size]

@@ -7,6 +7,9 @@ without the intermediate going through memory. What can be merged stands in the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from .assign import assign_in_place
 from .flatten import flatten_updates
 from .fuse_images import (
@@ -20,8 +23,12 @@ from .loops import fuse_loops, has_loops
 from .multiply_add import multiply_add
 from .schedule import Schedule, live_nodes, merged_node, same_tensors
 
+if TYPE_CHECKING:
+    from ..graph.graph import Graph
+    from ..graph.tensor import Tensor
 
-def fuse(graph, outputs, loops=True):
+
+def fuse(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Schedule:
     """All passes over the nodes of `graph` that matter for `outputs` or for state.
 
     Args:
@@ -56,7 +63,7 @@ def fuse(graph, outputs, loops=True):
     return schedule
 
 
-def loss_with_gradient(schedule):
+def loss_with_gradient(schedule: Schedule) -> None:
     """losses = L(pred, labels); total = weighted_sum(losses); dpred = L_backward(...): one pass."""
     for node in schedule.that_take("loss_sum"):
         users = schedule.used_by(node.outputs[0])
@@ -82,7 +89,7 @@ def loss_with_gradient(schedule):
         schedule.replace(merged, (total, seed, backward), at=node)
 
 
-def product_activation(schedule):
+def product_activation(schedule: Schedule) -> None:
     """A product, then an activation that alone uses its result: the activation in the epilogue."""
     for node in schedule.that_take("activation"):
         if node.attributes.get("activation"):
@@ -105,7 +112,7 @@ def product_activation(schedule):
         schedule.replace(merged, (activation,), at=node)
 
 
-def backward_activation(schedule):
+def backward_activation(schedule: Schedule) -> None:
     """dx = backward_input(dy, kernel), then f_backward(dx, saved): in the product's epilogue."""
     for node in schedule.that_take("activation_gradient"):
         if len(node.inputs) > 2:
@@ -125,7 +132,7 @@ def backward_activation(schedule):
         schedule.replace(merged, (node,), at=user)
 
 
-def backward_bias(schedule):
+def backward_bias(schedule: Schedule) -> None:
     """backward_kernel(x, dy) and bias_backward(dy): the sum over rows within the product."""
     sums = {id(n.inputs[0]): n for n in schedule.that_are("bias_gradient")}
     for node in schedule.that_take("bias_gradient"):
@@ -143,7 +150,7 @@ def backward_bias(schedule):
         schedule.replace(merged, (second,), at=first)
 
 
-def _is_one(tensor):
+def _is_one(tensor: Tensor) -> bool:
     source = tensor.source
     return (
         tensor.node is None

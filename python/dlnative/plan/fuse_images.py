@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..graph.ops.pooling import MAX_INDEXED_WINDOW
-from ..graph.tensor import Tensor
-from .schedule import merged_node, same_tensors
+from ..graph.tensor import Node, Tensor
+from .schedule import Schedule, merged_node, same_tensors
+
+if TYPE_CHECKING:
+    from ..graph.table import Op
 
 
-def max_pool_indices(schedule):
+def max_pool_indices(schedule: Schedule) -> None:
     """Pooling notes in one byte where each maximum stood; ReLU goes behind it.
 
     max(relu(z)) = relu(max(z)), and both pass a gradient to the first maximum only, and only where
@@ -64,7 +67,7 @@ def max_pool_indices(schedule):
         )
 
 
-def normalize_add_relu(schedule):
+def normalize_add_relu(schedule: Schedule) -> None:
     """Batch normalisation, a residual sum and ReLU in one pass, forwards and backwards."""
     for node in schedule.that_are("normalization"):
         y = node.outputs[0]
@@ -87,10 +90,16 @@ def normalize_add_relu(schedule):
         _merge_normalization(schedule, node, add, residual, relu)
 
 
-def _merge_normalization(schedule, node, add, residual, relu):
-    last = relu or add
+def _merge_normalization(
+    schedule: Schedule,
+    node: Node,
+    add: Node | None,
+    residual: Tensor | None,
+    relu: Node | None,
+) -> None:
+    last: Any = relu or add
     result = last.outputs[0]
-    at = node.op.residual
+    at: Any = node.op.residual
     inputs = _inputs(node, max(at + 1, len(node.inputs)))
     if inputs[at] is not None:
         return
@@ -101,10 +110,10 @@ def _merge_normalization(schedule, node, add, residual, relu):
     if relu is not None and not _merge_backward(schedule, node, add, relu):
         return
     merged = merged_node(node.op, inputs, (result, *node.outputs[1:]), attributes, node.scope)
-    schedule.replace(merged, [n for n in (node, add) if n not in (None, last)], at=last)
+    schedule.replace(merged, [n for n in (node, add) if n is not None and n is not last], at=last)
 
 
-def _merge_backward(schedule, node, add, relu):
+def _merge_backward(schedule: Schedule, node: Node, add: Node | None, relu: Node) -> bool:
     """The gradient of ReLU inside that of the normalisation; False where that cannot be done."""
     if node.op.backward is None or "relu_gradient" not in node.op.backward.epilogue:
         return True
@@ -137,10 +146,11 @@ def _merge_backward(schedule, node, add, relu):
     return True
 
 
-def convolution_moments(schedule):
+def convolution_moments(schedule: Schedule) -> None:
     """Statistics for a normalisation are taken of each image while it is in the cache."""
     for node in schedule.each(lambda op: op.moments is not None):
-        x, at = node.inputs[0], node.op.moments
+        x = node.inputs[0]
+        at: Any = node.op.moments
         conv = schedule.producer(x)
         inputs = _inputs(node, at + 1)
         if not _takes(conv, "moments") or len(conv.outputs) > 1 or inputs[at] is not None:
@@ -169,7 +179,7 @@ def convolution_moments(schedule):
         )
 
 
-def sum_of_gradients(schedule):
+def sum_of_gradients(schedule: Schedule) -> None:
     """The gradient of an image that was used twice: the convolution adds its part to the other."""
     for node in schedule.that_are("add"):
         a, b = node.inputs
@@ -195,7 +205,7 @@ def sum_of_gradients(schedule):
                 break
 
 
-def fold_batch_norm(schedule):
+def fold_batch_norm(schedule: Schedule) -> None:
     """Normalisation with constant statistics scales the weights of the convolution before it.
 
     A residual is what the convolution adds its products to.
@@ -205,7 +215,8 @@ def fold_batch_norm(schedule):
             continue
         x = node.inputs[0]
         conv = schedule.producer(x)
-        inputs = _inputs(node, node.op.residual + 1)
+        residual: Any = node.op.residual
+        inputs = _inputs(node, residual + 1)
         if not _takes(conv, "normalization") or schedule.only_user(x) is not node:
             continue
         if conv.attributes.get("activation") or len(conv.outputs) > 1:
@@ -225,7 +236,7 @@ def fold_batch_norm(schedule):
         schedule.replace(merged, (conv,), at=node)
 
 
-def _block_of_pixels(image, least=16, most=256):
+def _block_of_pixels(image: int, least: int = 16, most: int = 256) -> int | None:
     """The largest part of an image's pixels, at most 256, that divides them; None below 16.
 
     Sums of more rows could lose digits of the variance (csrc/kernels/norm_kernels.h).
@@ -235,22 +246,22 @@ def _block_of_pixels(image, least=16, most=256):
     return next((n for n in range(most, least - 1, -1) if image % n == 0), None)
 
 
-def _inputs(node, count):
+def _inputs(node: Node, count: int) -> list[Tensor | None]:
     """The first inputs of a node as a list, None where optional ones are left out."""
     return [*node.inputs, *[None] * count][:count]
 
 
-def _is(node, word):
+def _is(node: Node | None, word: str) -> bool:
     return node is not None and node.op.fusion == word
 
 
-def _takes(node, word):
+def _takes(node: Node | None, word: str) -> bool:
     return node is not None and word in node.op.epilogue
 
 
-def _is_row(node, op):
+def _is_row(node: Node | None, op: Op | None) -> bool:
     return node is not None and node.op is op
 
 
-def _is_relu(node):
+def _is_relu(node: Any) -> bool:
     return _is(node, "activation") and node.op.rectifies(node.attributes)

@@ -9,11 +9,21 @@ will be, activations of late ones lie before.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
 
 from ..graph.table import nbytes
 from ..variables import ALIGNMENT
 from .flatten import FlatTensor
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Node, Tensor
+    from .schedule import Schedule
+
+# {id of a tensor: (storage, byte offset within it)}
+Places: TypeAlias = "dict[int, tuple[Storage, int]]"
 
 
 class Storage:
@@ -21,13 +31,14 @@ class Storage:
 
     __slots__ = ("bytes", "end", "name", "offset", "pinned", "start", "tensors")
 
-    def __init__(self, size, name):
+    def __init__(self, size: int, name: str) -> None:
         self.bytes = -(-size // ALIGNMENT) * ALIGNMENT
-        self.start = None  # index of the node that first writes it; -1 for a feed
+        # Index of the node that first writes it, -1 for a feed; None before it is known.
+        self.start: Any = None
         self.end = -1  # index of the node that last reads it
         self.offset = 0
         self.name = name
-        self.tensors = []
+        self.tensors: list[Tensor] = []
         self.pinned = False  # part of a flat tensor; nothing else may move in
 
 
@@ -41,27 +52,34 @@ class MemoryPlan:
         workspaces: {id of a node: the storage that is its workspace}.
     """
 
-    def __init__(self, storages, places, workspaces):
+    def __init__(
+        self, storages: list[Storage], places: Places, workspaces: dict[int, Storage]
+    ) -> None:
         self.storages = storages
         self.places = places
         self.workspaces = workspaces
         self.bytes = max((s.offset + s.bytes for s in storages), default=0)
 
-    def offset(self, tensor):
+    def offset(self, tensor: Tensor) -> int:
+        """Where a tensor lies, in bytes from the begin of the arena."""
         storage, within = self.places[id(tensor)]
         return storage.offset + within
 
-    def workspace(self, node):
+    def workspace(self, node: Node) -> tuple[int, int]:
         """(offset, bytes) of a node's workspace; (0, 0) where it has none."""
         storage = self.workspaces.get(id(node))
         return (0, 0) if storage is None else (storage.offset, storage.bytes)
 
-    def rows(self):
+    def rows(self) -> list[tuple[str, int, int, int, int]]:
         """(name, bytes, offset, first node, last node) per piece."""
         return [(s.name, s.bytes, s.offset, s.start, s.end) for s in self.storages]
 
 
-def plan_memory(schedule, feeds, workspace_bytes=None):
+def plan_memory(
+    schedule: Schedule,
+    feeds: Sequence[Tensor],
+    workspace_bytes: Callable[[Node, Places], int] | None = None,
+) -> MemoryPlan:
     """Places the feeds, every tensor that the schedule computes, and what its nodes need besides.
 
     Args:
@@ -78,17 +96,17 @@ def plan_memory(schedule, feeds, workspace_bytes=None):
     groups = []  # of storages that lie side by side
     parts_of = {}  # {id of a flat tensor: its group}
 
-    def new_storage(tensor, size, name):
+    def new_storage(tensor: Tensor, size: int, name: str) -> Storage:
         storage = Storage(size, name)
         places[id(tensor)] = (storage, 0)
         storage.tensors.append(tensor)
         return storage
 
-    def new_group(flat):
+    def new_group(flat: FlatTensor) -> None:
         item = nbytes(flat) // flat.size
         parts, offsets = zip(*sorted(flat.parts, key=lambda part: part[1]), strict=True)
         sizes = [(b - a) * item for a, b in zip(offsets, (*offsets[1:], flat.size), strict=True)]
-        group = [new_storage(t, n, flat.name) for t, n in zip(parts, sizes, strict=True)]
+        group = [new_storage(t, n, str(flat.name)) for t, n in zip(parts, sizes, strict=True)]
         for storage in group:
             storage.pinned = True
         places[id(flat)] = (group[0], 0)
@@ -134,12 +152,12 @@ def plan_memory(schedule, feeds, workspace_bytes=None):
     return MemoryPlan(_place(groups), places, workspaces)
 
 
-def name_of(node):
+def name_of(node: Node) -> str:
     """What the pieces of a node are called in tables."""
     return f"{node.scope or ''}:{node.op.name}"
 
 
-def _last_uses(schedule):
+def _last_uses(schedule: Schedule) -> dict[int, int]:
     last = {}
     for i, node in enumerate(schedule.nodes):
         for t in (*node.inputs, schedule.conditions.get(id(node))):
@@ -150,7 +168,9 @@ def _last_uses(schedule):
     return last
 
 
-def _aliased(node, k, i, places, last_use, schedule):
+def _aliased(
+    node: Node, k: int, i: int, places: Places, last_use: dict[int, int], schedule: Schedule
+) -> Tensor | None:
     """The input whose memory output k takes over, or None."""
     if node.op.view:
         source = node.inputs[0]
@@ -165,7 +185,9 @@ def _aliased(node, k, i, places, last_use, schedule):
     )
 
 
-def _may_take_over(node, k, index, i, places, last_use):
+def _may_take_over(
+    node: Node, k: int, index: int, i: int, places: Places, last_use: dict[int, int]
+) -> bool:
     """Whether output k of node i may lie where its input `index` lies."""
     source = node.inputs[index] if index < len(node.inputs) else None
     if source is None or id(source) not in places:
@@ -185,7 +207,7 @@ def _may_take_over(node, k, index, i, places, last_use):
     return not any(id(t) in places and places[id(t)][0] is storage for t in others)
 
 
-def _place(groups):
+def _place(groups: list[list[Storage]]) -> list[Storage]:
     """Gives every piece its offset, the largest group first; returns the pieces in this order."""
     groups.sort(key=lambda group: -sum(s.bytes for s in group))
     storages = [s for group in groups for s in group]

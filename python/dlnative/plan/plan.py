@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from .. import config
-from ..graph.tensor import is_variable
+from ..graph.tensor import Node, Tensor, is_variable
 from .flatten import place_variables
 from .fuse import fuse
-from .memory import plan_memory
+from .memory import MemoryPlan, Places, plan_memory
 from .workspace import needs_workspace, workspace_bytes
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph
+    from ..variables import Variable
+    from .schedule import Schedule
 
 
 class Plan:
@@ -32,7 +40,15 @@ class Plan:
         (['fma', 'softmax'], 128)
     """
 
-    def __init__(self, schedule, feeds, memory, variables, written, threads):
+    def __init__(
+        self,
+        schedule: Schedule,
+        feeds: Sequence[Tensor],
+        memory: MemoryPlan,
+        variables: list[Variable],
+        written: list[Variable],
+        threads: int,
+    ) -> None:
         self.schedule = schedule
         self.feeds = list(feeds)
         self.outputs = schedule.outputs
@@ -46,16 +62,16 @@ class Plan:
         ]
 
     @property
-    def bytes(self):
+    def bytes(self) -> int:
         """What a program takes of its arena."""
         return self.memory.bytes
 
-    def constants(self, node):
+    def constants(self, node: Node) -> list[int]:
         """Which inputs of a node are variables that a program does not write."""
         return _constants(node, self._written)
 
 
-def _constants(node, written):
+def _constants(node: Node, written: set[int]) -> list[int]:
     """Which inputs of a node are variables whose ids are not in `written`."""
     return [
         i
@@ -64,7 +80,7 @@ def _constants(node, written):
     ]
 
 
-def make_plan(graph, outputs, loops=True):
+def make_plan(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Plan:
     """Fuses a graph's nodes and places its tensors.
 
     Its variables move to their final places, where they stay for good.
@@ -87,7 +103,7 @@ def make_plan(graph, outputs, loops=True):
     ids = {id(v) for v in written}
     known: dict = {}
 
-    def workspace(node, places):
+    def workspace(node: Node, places: Places) -> int:
         if not needs_workspace(node.op):
             return 0
         constants = _constants(node, ids)
