@@ -97,6 +97,12 @@ def keeps_few_units_active(printed):
     assert max(numbers("worst_recall", printed)) < min(numbers("accuracy", printed))
 
 
+def reads_images_of_any_size(printed):
+    right = {size: float(share) for size, share in re.findall(r"(\d+ x \d+): ([\d.]+)%", printed)}
+    assert len(right) == 5
+    assert min(right.values()) > 85
+
+
 def reads_a_dataloader(printed):
     assert numbers("test loss .* accuracy", printed)[0] > 80
 
@@ -112,6 +118,7 @@ def reads_a_dataloader(printed):
         ("siamese", tells_unknown_digits_apart),
         ("transfer_learning", learns_from_few),
         ("custom_layer", keeps_few_units_active),
+        ("images_of_several_sizes", reads_images_of_any_size),
         ("pytorch_data", reads_a_dataloader),
     ],
 )

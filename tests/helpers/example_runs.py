@@ -153,6 +153,14 @@ def pytorch_data(example: ModuleType) -> Result:
     return result(model, history, predicted=model.predict(test, verbose=0))
 
 
+def images_of_several_sizes(example: ModuleType) -> Result:
+    model = example.make_model()
+    give_weights(model)
+    history = model.fit(example.batches(), steps_per_epoch=6, epochs=2, verbose=0)
+    new = example.make_images(10, 48, 17, np.random.default_rng(2))
+    return result(model, history, evaluated=model.evaluate(*new, verbose=0))
+
+
 # In float64, as Adam makes steps of one size out of the rounding errors of a gradient that is 0.
 EXACT = (
     mnist_convnet,
@@ -161,6 +169,7 @@ EXACT = (
     siamese,
     transfer_learning,
     custom_layer,
+    images_of_several_sizes,
     pytorch_data,
 )
 
