@@ -460,3 +460,27 @@ def test_copies_train_on_alone(rng, duplicate):
     for a, b in zip(same.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert same.optimizer.iterations == model.optimizer.iterations == 6
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_call_keeps_the_training_it_was_given(nested, rng):
+    """The way to leave the statistics of a network alone while its weights are trained on."""
+    norm = layers.BatchNormalization()
+    if nested:
+        inside = dlnative.Input((3,))
+        block = dlnative.Model(inside, norm(inside))
+    else:
+        block = norm
+    inputs = dlnative.Input((3,))
+    kept = dlnative.Model(inputs, block(inputs, training=False))
+    dropped = dlnative.Model(inputs, layers.Dropout(0.5)(inputs, training=True))
+    x = rng.normal(3, 2, size=(20, 3)).astype("float32")
+    np.testing.assert_allclose(kept(x, training=True), x / np.sqrt(1.001), rtol=1e-6)
+    kept.compile("sgd", "mse")
+    kept.fit(x, x, verbose=0)
+    gamma, beta, mean, variance = norm.get_weights()
+    assert mean.tolist() == [0, 0, 0]
+    assert variance.tolist() == [1, 1, 1]
+    assert np.all(gamma != 1)
+    assert np.all(beta != 0)
+    assert 10 < np.count_nonzero(dropped.predict(x, verbose=0) == 0) < 50

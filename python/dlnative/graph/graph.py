@@ -83,12 +83,17 @@ class Graph:
         condition = self.condition
         if is_variable(tensor.source) and tensor.source is not variable:
             # The variable is not the other one, whose gradient does not go through it.
-            tensor = apply("reshape", tensor, shape=tensor.shape)
+            tensor = self._another(tensor)
         before = self.assigned.get(id(variable))
         if before is not None and condition is not None and before[2] is not condition:
             tensor = apply("where", condition, tensor, self.variable(variable))
             condition = None
         self.assigned[id(variable)] = variable, tensor, condition
+
+    def _another(self, tensor: Tensor) -> Tensor:
+        """Another tensor of the same values; a number of the step stays one."""
+        kind = StepScalar if isinstance(tensor, StepScalar) else Tensor
+        return self.apply(table["reshape"], (tensor,), {"shape": tensor.shape}, kind)
 
     def begin_function(self, variables: Iterable[Any]) -> tuple[int, list[Tensor]]:
         """Prepares for a function that is to be differentiated by `variables`.
@@ -104,7 +109,7 @@ class Graph:
         for variable in variables:
             tensor = self.variable(variable)
             if id(variable) in self.assigned:
-                tensor = apply("reshape", tensor, shape=tensor.shape)
+                tensor = self._another(tensor)
                 self.assigned[id(variable)] = variable, tensor, None
             tensors.append(tensor)
         return len(self.nodes), tensors

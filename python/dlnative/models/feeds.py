@@ -146,11 +146,14 @@ def validation_feed(
         feed = stream(model, state, "test", source, None, finite, "validation_")
         feed.check_first()
         return feed
-    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        size = f" of {len(data)}" if isinstance(data, (tuple, list)) else ""
+    is_tuple = isinstance(data, (tuple, list))
+    needs_labels = "test" not in state.own and state.objectives.loss is not None
+    if len(data) not in (1, 2, 3) if is_tuple else needs_labels:
+        size = f" of {len(data)}" if is_tuple else ""
         raise ValueError(
-            "validation_data: expected (x, y), (x, y, sample_weight) or a generator, iterable or "
-            f"PyDataset of such batches, received {type(data).__name__}{size}"
+            "validation_data: expected (x, y), (x, y, sample_weight), (x,) where there are no "
+            "labels, or a generator, iterable or PyDataset of such batches, received "
+            f"{type(data).__name__}{size}"
         )
     x, y, weight = unpack_x_y_sample_weight(data)
     rows = checked(model, state, "test", x, y, weight, finite=finite, prefix="validation_")

@@ -35,7 +35,9 @@ class Functional(Model):
         ValueError: An output depends on an input that is not given, an input leads to no output, or
             two layers have the same name.
 
-    Differs from Keras: an input that leads to no output is refused.
+    Differs from Keras: an input that leads to no output is refused. A layer that was called with
+    `training=False` or `training=True` keeps to that; in Keras the flag of `fit`, `evaluate` and
+    `predict` overrides it.
     """
 
     _public_module = "keras.src.models.functional"

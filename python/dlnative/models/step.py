@@ -191,7 +191,13 @@ class Recipe:
         if isinstance(value, (Result, Variable)):
             return value
         if not isinstance(value, Tensor) or isinstance(value, ValueTensor):
-            return np.asarray(getattr(value, "value", value))
+            number = np.asarray(getattr(value, "value", value))
+            if number.dtype.kind not in "biuf":
+                raise TypeError(
+                    f"{type(self.model).__name__}.{self.kind}_step: what it returns as {name!r} "
+                    f"must be a tensor, a number or the result of a metric, received {value!r}"
+                )
+            return number
         if isinstance(value, ImmediateTensor):
             return value.value
         variable = self.returned.variable(name, value)  # type: ignore[union-attr]

@@ -1,0 +1,84 @@
+"""What steps of one's own are given and what they return: data without labels, logs."""
+
+from __future__ import annotations
+
+import pytest
+
+import dlnative
+from dlnative import Model, layers, ops, optimizers
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.normal(size=(50, 5)).astype("float32")
+    return x, (x @ rng.normal(size=(5, 1)) + 0.1).astype("float32")
+
+
+class Net(Model):
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(1)
+
+    def call(self, x, training=None):
+        return self.out(x)
+
+
+@pytest.mark.parametrize("value", [None, "text", [None]])
+def test_logs_that_are_no_numbers(data, value):
+    class Wrong(Net):
+        def train_step(self, data):
+            return {"loss": 1.0, "odd": value}
+
+    model = Wrong()
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"Wrong\.train_step: what it returns as 'odd' must be a"):
+        model.fit(*data, verbose=0)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_numbers_of_the_step_in_logs(data, run_eagerly):
+    """They are float64 wherever they go: a Variable takes them as they are, too."""
+    kept = dlnative.Variable(0.0, dtype="float64", name="kept", trainable=False)
+
+    class Logs(Net):
+        def train_step(self, data):
+            kept.assign(self.optimizer.learning_rate)
+            logs = super().train_step(data)
+            more = {"rate": self.optimizer.learning_rate, "steps": self.optimizer.iterations}
+            return {**logs, **more, "kept": kept * 3}
+
+    model = Logs()
+    model.compile(optimizers.SGD(0.1), "mse", run_eagerly=run_eagerly)
+    history = model.fit(*data, batch_size=10, epochs=2, verbose=0).history
+    assert history["rate"] == [0.1, 0.1]
+    assert history["steps"] == [5, 10]
+    assert history["kept"] == pytest.approx([0.1 * 3] * 2, rel=1e-15)
+    assert kept.numpy() == 0.1
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: (x,), lambda x: [x]])
+def test_validation_without_labels(data, wrap):
+    class Alone(Net):
+        def train_step(self, data):
+            return {"loss": ops.mean(self(data, training=True))}
+
+        def test_step(self, data):
+            assert not isinstance(data, tuple)
+            return {"loss": ops.mean(self(data, training=False))}
+
+    class Penalised(Net):
+        def call(self, x, training=None):
+            out = super().call(x, training=training)
+            self.add_loss(ops.mean(out))
+            return out
+
+    x, y = data
+    for cls in (Alone, Penalised):
+        model = cls()
+        model.compile("sgd")
+        history = model.fit(x, validation_data=wrap(x), batch_size=50, verbose=0).history
+        assert history["val_loss"][0] == pytest.approx(model.predict(x, verbose=0).mean(), rel=1e-5)
+    model = Net()
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"validation_data: expected \(x, y\)|y: expected labels"):
+        model.fit(x, y, validation_data=wrap(x), verbose=0)
