@@ -248,6 +248,11 @@ def _surely_finite(part: np.ndarray, dtype: Any) -> bool:
     """Whether every value is finite in `dtype`; False also where that takes a closer look."""
     if part.size <= FEW and part.dtype == dtype:
         return math.isfinite(sum(part.ravel().tolist()))
+    if part.dtype == dtype and part.flags.c_contiguous:
+        flat = part.reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if math.isfinite(np.dot(flat, flat)):  # in cache a tenth of the time of extrema
+                return True
     largest = _largest(dtype)
     # NaN is the extremum of what has one, and compares as False. On data out of cache extrema take
     # about half the time of np.isfinite.
