@@ -456,6 +456,35 @@ def test_a_stack_that_is_built_with_open_sizes_keeps_them(tmp_path):
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras with NumPy 2
+def test_a_stack_without_an_input_takes_what_its_layers_take(keras, builds, tmp_path):
+    def make(k):
+        kinds = k.layers
+        return k.Sequential([kinds.Conv1D(3, 2), kinds.GlobalMaxPooling1D(), kinds.Dense(1)])
+
+    model, theirs = make(dlnative), make(keras)
+    theirs.build((None, 5, 4))
+    for size in (5, 9, 5, 9):
+        model.predict(values(2, size, 4), verbose=0)
+    assert builds == ["predict"] * 2
+    assert model.input_shape == theirs.input_shape
+    model.set_weights([np.asarray(w) for w in theirs.get_weights()])
+    saving.save(model, tmp_path)
+    loaded = saving.load(tmp_path).model
+    for other in (model, loaded, dlnative.models.clone_model(model)):
+        other.set_weights(model.get_weights())
+        for size in (9, 3):
+            x = values(2, size, 4)
+            expected = theirs.predict(x, verbose=0)
+            np.testing.assert_allclose(other.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-6)
+        with pytest.raises(ValueError, match="Conv1D 'conv1d.*' *does not fit .batch, 9, 3"):
+            other.predict(values(2, 9, 3), verbose=0)
+        with pytest.raises(ValueError, match=r"expected input .* received \(batch, 9\)"):
+            other.predict(values(2, 9), verbose=0)
+    reborn = keras.Sequential.from_config(model.get_config())
+    assert reborn.input_shape == model.input_shape
+
+
 class Doubles(layers.Layer):
     """Sizes of its result are computed; layers within are built while a size stands for another."""
 

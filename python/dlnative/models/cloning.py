@@ -93,9 +93,12 @@ def _clone_sequential(model, input_tensors, clone):
         raise ValueError(f"clone_model: expected one input tensor, received {len(tensors)}")
     if tensors:
         layers.insert(0, Input(tensor=tensors[0]))
-    elif isinstance(first, InputLayer):
+    elif isinstance(first, InputLayer) and not model._made_input:
         layers.insert(0, type(first).from_config(first.get_config()))
-    return Sequential(layers, trainable=model.trainable, name=model.name)
+    copy = Sequential(layers, trainable=model.trainable, name=model.name)
+    if model._made_input and not tensors:
+        copy.build(model.input_shape)
+    return copy
 
 
 def _clone_functional(model, input_tensors, clone, call_function):

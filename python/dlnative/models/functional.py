@@ -48,6 +48,7 @@ class Functional(Model):
     _outputs_struct: object
     _sequence: list[calls.LayerCall]  # in the order of computation
     _operations: list[Layer]
+    _takes_any_size = False  # whether the layers alone say which sizes fit
 
     def __init__(self, inputs, outputs, name=None, trainable=None, **kwargs):
         Model.__init__(self, name=name, trainable=trainable is not False, **kwargs)
@@ -215,6 +216,8 @@ class Functional(Model):
         elif tensor.ndim == len(reference) - 1 and reference[-1] == 1:
             tensor = apply("reshape", tensor, shape=(*shape, 1))
         if may_agree(tensor.shape, reference):
+            return tensor
+        if self._takes_any_size and tensor.ndim == len(reference):
             return tensor
         remedy = "Reshape the data, or change the shape of the Input."
         if may_agree(tensor.shape, reference, 0):

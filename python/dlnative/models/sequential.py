@@ -19,6 +19,9 @@ class Sequential(Model):
     With an `Input` as the first layer the weights are made as layers are added; without, when the
     model first sees data or `build(input_shape)` is called.
 
+    Without an `Input` it takes what its layers take, also of other sizes than those of the data or
+    the shape that have built it.
+
     Args:
         layers: The layers, the first of them possibly an `Input`.
         trainable: Whether training may change the weights.
@@ -37,20 +40,22 @@ class Sequential(Model):
         >>> model.count_params()
         7850
 
-    Differs from Keras: a model that is built by data takes any batch size afterwards. `add` leaves
-    the model as it was if the layer does not fit.
+    Differs from Keras: a model that is built by data has an open batch size, and its configuration
+    the shape but no Input. `add` leaves the model as it was if the layer does not fit.
     """
 
     _public_module = "keras"
 
     _layers: list[Layer]  # the Input included
     _functional: Functional | None  # None until the shape of the input is known
+    _made_input: bool  # whether the Input was made for data or a shape, not given
     _ends: list[Tensor]  # the symbolic tensor after each layer that has been called
 
     def __init__(self, layers=None, trainable=True, name=None, **kwargs):
         super().__init__(trainable=trainable, name=name, **kwargs)
         self.__dict__["_functional"] = None
         self.__dict__["_ends"] = []
+        self.__dict__["_made_input"] = False
         self._layers = []
         for layer in layers or ():
             self._append(layer)
@@ -145,6 +150,7 @@ class Sequential(Model):
         if len(ends) > 1:
             functional = Functional(ends[0], ends[-1], name=self.name)
             functional.__dict__["_kind"] = self.kind  # in messages
+            functional.__dict__["_takes_any_size"] = self._made_input
             state["_functional"] = functional
             state["built"] = True
 
@@ -173,6 +179,7 @@ class Sequential(Model):
         if isinstance(input_shape, dict) or not _is_one_shape(input_shape):
             return  # several inputs: the layers are built as data passes through
         entry = InputLayer(batch_shape=input_shape, dtype=first.input_dtype)
+        self.__dict__["_made_input"] = True
         self._layers = [entry, *self._layers]
         self._extend()
 
@@ -261,11 +268,12 @@ class Sequential(Model):
     # --- configuration ---------------------------------------------------------------------------
 
     def get_config(self):
+        stack = self.layers if self._made_input else self._layers
         config = {
             "name": self.name,
             "trainable": self.trainable,
             "dtype": self._dtype,
-            "layers": [serialize_keras_object(layer) for layer in self._layers],
+            "layers": [serialize_keras_object(layer) for layer in stack],
         }
         if self._functional is not None:
             config["build_input_shape"] = self._functional.input_shape
