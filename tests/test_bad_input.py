@@ -304,6 +304,7 @@ def test_finite_values_whose_sum_overflows_are_fine():
     model.fit(x, Y, verbose=0)
 
 
+@pytest.mark.filterwarnings("ignore:fit. the loss is nan:RuntimeWarning")
 def test_check_finite_can_be_left_out():
     model = mlp()
     model.compile("sgd", SPARSE)

@@ -115,6 +115,7 @@ def test_a_bad_first_batch(item, error, message):
     assert model.history is None
 
 
+@pytest.mark.filterwarnings("ignore:fit. the loss is nan:RuntimeWarning")
 def test_checks_of_finite_values_can_be_left_out():
     model = compiled()
     model.fit(then((WITH_NAN, Y[:8])), verbose=0, check_finite=False)

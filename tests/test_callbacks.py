@@ -175,6 +175,7 @@ def test_learning_rate_may_change_between_epochs(data):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1 / 8)
 
 
+@pytest.mark.filterwarnings("ignore:fit. the loss is nan:RuntimeWarning")
 def test_terminate_on_nan(data, capsys):
     model = make_model()
     x, y = data

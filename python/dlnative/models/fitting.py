@@ -13,6 +13,7 @@ from ..layers.extra_losses import added_losses
 from . import checks
 from .arrays import Rows, as_array
 from .batch import Feeds, flat_arrays
+from .divergence import Watch
 from .loop import Epochs, Feed, Pass, run_steps
 from .reading import closing
 from .report import Report
@@ -274,10 +275,11 @@ def fit(
         try:
             callbacks.on_train_begin()
             train.reset()
+            begun = int(state.counter)
             try:
                 logs = train_epochs(model, state, epochs, tester, callbacks, report, options)
             finally:
-                if options.epochs and state.optimizer is not None:
+                if int(state.counter) != begun and state.optimizer is not None:
                     state.optimizer.finalize_variable_values(model.trainable_variables)
             callbacks.on_train_end(logs)
         finally:
@@ -296,16 +298,19 @@ def train_epochs(
 ) -> dict[str, Any]:
     """Runs all epochs; returns the logs of the last."""
     logs: dict[str, Any] = {}
-    run_epoch = training_runner(model, state, epochs, callbacks, report)
+    watch = Watch(model, state, epochs.feed)
+    run_epoch = training_runner(model, state, epochs, callbacks, report, watch)
     learns = epochs.samples is None
     for epoch in range(options.initial_epoch, options.epochs):
         report.reset()
         callbacks.on_epoch_begin(epoch)
+        watch.begin_epoch(epoch)
         run_epoch(int(state.counter))
         if learns:
             callbacks.note_samples(epochs.feed.rows)
         state.epochs = epochs.number
         logs = report.logs()
+        watch.look_at(logs.get("loss"))
         if tester is not None and options.validates(epoch):
             passes = Epochs(tester, options.validation_steps)
             results = test(model, state, passes, callbacks, in_fit=True)
@@ -318,19 +323,25 @@ def train_epochs(
 
 
 def training_runner(
-    model: Any, state: TrainerState, epochs: Epochs, callbacks: CallbackList, report: Report
+    model: Any,
+    state: TrainerState,
+    epochs: Epochs,
+    callbacks: CallbackList,
+    report: Report,
+    watch: Watch,
 ) -> Callable[[int], None]:
     """Function that trains for one epoch, given the number of the first step."""
     feed = epochs.feed
 
     def end(batch: int) -> bool:
+        watch.look()
         logs = report.logs()
         callbacks.on_train_batch_end(batch, logs)
         callbacks.on_progress(feed.steps, feed.rows, logs)
         return model.stop_training
 
     logs_of_bar = report.logs if callbacks.shows_progress else None
-    return epoch_runner(state, epochs, callbacks, "train", end, logs_of_bar)
+    return epoch_runner(state, epochs, callbacks, "train", end, logs_of_bar, watch.look)
 
 
 def epoch_runner(
@@ -340,6 +351,7 @@ def epoch_runner(
     kind: str,
     end: Callable[[int], bool],
     logs: Callable[[], dict[str, Any]] | None,
+    look: Callable[[], None] | None = None,
 ) -> Callable[[int], None]:
     """Function that runs the steps of one epoch, given the number of the first.
 
@@ -350,6 +362,7 @@ def epoch_runner(
         kind: "train", "test" or "predict".
         end: What follows each batch where a callback has a hook for it; True ends the epoch.
         logs: Function that gives what a progress bar shows; None for no bar.
+        look: Called whenever a run of steps returns.
     """
     feed = epochs.feed
     if callbacks.has_batch_hooks(kind):
@@ -360,10 +373,12 @@ def epoch_runner(
             epochs.end(run_steps(feed, epochs.begin(), step, begin, end, together))
 
         return run_hooked
-    progress = None
+    progress = look
     if logs is not None:
 
         def progress() -> None:
+            if look is not None:
+                look()
             callbacks.on_progress(feed.steps, feed.rows, logs())
 
     def run(step: int) -> None:

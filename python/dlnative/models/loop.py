@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Rows
 from .batch import flat_arrays
 from .step import Step
 
@@ -93,6 +94,10 @@ class Feed(ABC):
         """The outputs of the last `count` batches, or of all in this epoch."""
 
     @abstractmethod
+    def last(self) -> tuple[Rows, list[np.ndarray | None]] | None:
+        """(Rows, arrays of the last batch in the order of `flat_arrays`), or None before it."""
+
+    @abstractmethod
     def on_epoch_end(self) -> None:
         """Ends an epoch."""
 
@@ -132,6 +137,7 @@ class Pass(Feed):
         out: list[np.ndarray] | None = None,
         structure: Any = None,
     ) -> None:
+        self._data = rows
         self._arrays = flat_arrays(rows)
         self._get_step = get_step
         self._current = current
@@ -217,6 +223,12 @@ class Pass(Feed):
             if progress is not None:
                 progress()
         return stop - start
+
+    def last(self) -> tuple[Rows, list[np.ndarray | None]] | None:
+        first, stop = (self.rows_before(self.position - n) for n in (1, 0))
+        rows: Any = slice(first, stop) if self._indices is None else self._indices[first:stop]
+        arrays = [None if a is None else np.asarray(a[rows]) for a in self._arrays]
+        return (self._data, arrays) if stop else None
 
     def on_epoch_end(self) -> None:
         pass

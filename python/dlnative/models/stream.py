@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..utils import nest
+from .arrays import Rows
 from .batch import flat_arrays
 from .checks import Check
 from .loop import PAUSE, Feed
@@ -106,6 +107,7 @@ class Stream(Feed):
         self._reader = Reader(source)
         self._pending: deque[Any] = deque()
         self._rows = 0
+        self._last: tuple[Rows, list[np.ndarray | None]] | None = None
         self._layouts: dict[Any, Layout] = {}
         self._nesting: Any = None
         self._first = ""
@@ -186,6 +188,7 @@ class Stream(Feed):
             if batch is END:
                 break
             layout, arrays = self._arrays(batch, self.position)
+            self._last = layout.rows, arrays
             self._run_batch(layout, layout.step.pick(arrays), step + done)
             done += 1
             self.position += 1
@@ -207,6 +210,9 @@ class Stream(Feed):
         # The rows of every batch are numbered from 0: the number of the step stands for the epoch,
         # or all batches would be augmented in the same way.
         layout.run(arrays, None, 0, 1, number, None, out, number)
+
+    def last(self) -> tuple[Rows, list[np.ndarray | None]] | None:
+        return self._last
 
     def outputs(self, count: int | None = None) -> list[np.ndarray]:
         assert self._predictions is not None
