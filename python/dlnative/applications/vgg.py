@@ -66,7 +66,7 @@ def vgg6(
 
 def _convolution(filters: int, normalization: str | None, name: str) -> list[layers.Layer]:
     """A 3x3 convolution, its normalization if it has one, and ReLU."""
-    options = {"padding": "same", "kernel_initializer": "he_normal", "name": name}
+    options: dict[str, Any] = {"padding": "same", "kernel_initializer": "he_normal", "name": name}
     if normalization is None:
         return [layers.Conv2D(filters, 3, activation="relu", **options)]
     return [

@@ -1,5 +1,9 @@
 """Layers: the parts that models are made of."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from .activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from .affine_augmentation import RandomRotation, RandomTranslation, RandomZoom
 from .augmentation import RandomBrightness, RandomContrast, RandomCrop, RandomFlip
@@ -129,14 +133,14 @@ __all__ = [
 ]
 
 
-def serialize(layer):
+def serialize(layer: Layer) -> dict[str, Any]:
     """The configuration of a layer."""
     from ..utils.serialization import serialize_keras_object
 
     return serialize_keras_object(layer)
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
     """The layer of a configuration."""
     from ..utils.serialization import deserialize_keras_object
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import activations
 from ..graph import apply
 from ..hyperparameters import LateNumber, Number, Option
@@ -9,6 +12,11 @@ from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
 from .options import Fixed, weight_config
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Shape
+    from ..utils.serialization import Identifier
 
 
 class ReLU(UnaryLayer):
@@ -37,17 +45,23 @@ class ReLU(UnaryLayer):
     negative_slope = Number(0.0)
     threshold = Number(0.0)
 
-    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
         self.supports_masking = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "max_value": self.max_value,
@@ -69,15 +83,15 @@ class LeakyReLU(UnaryLayer):
 
     negative_slope = LateNumber(0.0)
 
-    def __init__(self, negative_slope=0.3, **kwargs):
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.negative_slope = negative_slope
         self.supports_masking = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return activations.leaky_relu(inputs, self.negative_slope)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
@@ -91,19 +105,19 @@ class ELU(UnaryLayer):
 
     alpha = Number()
 
-    def __init__(self, alpha=1.0, **kwargs):
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = alpha
         self.supports_masking = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return activations.elu(inputs, alpha=self.alpha)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha}
 
 
-def _shared_axes(layer, argument, value):
+def _shared_axes(layer: Any, argument: str, value: Any) -> list[int] | None:
     axes = value if isinstance(value, (list, tuple, type(None))) else [value]
     return None if axes is None else list(axes)
 
@@ -129,12 +143,12 @@ class PReLU(UnaryLayer):
 
     def __init__(
         self,
-        alpha_initializer="Zeros",
-        alpha_regularizer=None,
-        alpha_constraint=None,
-        shared_axes=None,
-        **kwargs,
-    ):
+        alpha_initializer: Identifier = "Zeros",
+        alpha_regularizer: Identifier = None,
+        alpha_constraint: Identifier = None,
+        shared_axes: int | Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self._set_weight_options(
             alpha_initializer=alpha_initializer,
@@ -144,7 +158,7 @@ class PReLU(UnaryLayer):
         self.shared_axes = shared_axes
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shape = list(input_shape[1:])
         for axis in self.shared_axes or ():
             if not 1 <= axis < len(input_shape):
@@ -165,11 +179,11 @@ class PReLU(UnaryLayer):
             axes={axis: n for axis, n in sizes if axis not in (self.shared_axes or ())},
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         negative = activations.relu(apply("rescale", inputs, scale=-1.0))
         return activations.relu(inputs) - apply("multiply", negative, self.alpha)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             **weight_config(self, self._configured),
@@ -177,7 +191,7 @@ class PReLU(UnaryLayer):
         }
 
 
-def _one_axis(layer, argument, value):
+def _one_axis(layer: Any, argument: str, value: Any) -> Any:
     """The axis that is meant by an integer or a list of one."""
     if isinstance(value, (list, tuple)):
         if len(value) != 1:
@@ -192,7 +206,7 @@ def _one_axis(layer, argument, value):
     return value
 
 
-def _axis(layer, argument, value):
+def _axis(layer: Any, argument: str, value: Any) -> Any:
     _one_axis(layer, argument, value)
     return value
 
@@ -219,13 +233,13 @@ class Softmax(UnaryLayer):
 
     axis = Option(_axis)
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
         self.supports_masking = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return activations.softmax(inputs, axis=_one_axis(self, "axis", self.axis))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

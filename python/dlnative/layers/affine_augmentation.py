@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..graph.ops.augmentation import FILL_MODES, INTERPOLATIONS
 from ..hyperparameters import Option
 from . import messages
 from .augmentation import RandomImageLayer, factor_range
 from .geometry import one_of
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
 
 
 class _RandomAffineLayer(RandomImageLayer):
@@ -15,13 +21,21 @@ class _RandomAffineLayer(RandomImageLayer):
     fill_mode = Option(one_of(*FILL_MODES))
     interpolation = Option(one_of(*INTERPOLATIONS))
 
-    def __init__(self, fill_mode, interpolation, seed, fill_value, data_format, **kwargs):
+    def __init__(
+        self,
+        fill_mode: str,
+        interpolation: str,
+        seed: int | None,
+        fill_value: float,
+        data_format: str | None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, data_format, **kwargs)
         self.fill_mode = fill_mode
         self.interpolation = interpolation
         self.fill_value = float(fill_value)
 
-    def _affine(self, images, **ranges):
+    def _affine(self, images: Tensor, **ranges: Any) -> Tensor:
         return self._draw(
             "random_affine",
             images,
@@ -31,7 +45,7 @@ class _RandomAffineLayer(RandomImageLayer):
             **ranges,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "fill_mode": self.fill_mode,
@@ -40,22 +54,22 @@ class _RandomAffineLayer(RandomImageLayer):
         }
 
 
-def _plain(factor):
+def _plain(factor: Any) -> Any:
     """A factor as it is given, lists (out of JSON) as tuples."""
     return tuple(factor) if isinstance(factor, list) else factor
 
 
-def _shift(layer, argument, value):
+def _shift(layer: Any, argument: str, value: Any) -> Any:
     factor_range(layer, argument, value)
     return _plain(value)
 
 
-def _zoom(layer, argument, value):
+def _zoom(layer: Any, argument: str, value: Any) -> Any:
     _zoom_range(layer, argument, value)
     return _plain(value)
 
 
-def _zoom_range(layer, argument, factor):
+def _zoom_range(layer: Any, argument: str, factor: Any) -> tuple[float, float]:
     """The part of the image that is shown, (lower, upper)."""
     lower, upper = factor_range(layer, argument, factor)
     if lower <= -1.0:
@@ -66,7 +80,7 @@ def _zoom_range(layer, argument, factor):
     return 1.0 + lower, 1.0 + upper
 
 
-def _zoom_or_none(layer, argument, value):
+def _zoom_or_none(layer: Any, argument: str, value: Any) -> Any:
     return None if value is None else _zoom(layer, argument, value)
 
 
@@ -105,25 +119,25 @@ class RandomTranslation(_RandomAffineLayer):
 
     def __init__(
         self,
-        height_factor,
-        width_factor,
-        fill_mode="reflect",
-        interpolation="bilinear",
-        seed=None,
-        fill_value=0.0,
-        data_format=None,
-        **kwargs,
-    ):
+        height_factor: float | Sequence[float],
+        width_factor: float | Sequence[float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.height_factor = height_factor
         self.width_factor = width_factor
 
-    def _vary(self, images):
+    def _vary(self, images: Tensor) -> Tensor:
         height = factor_range(self, "height_factor", self.height_factor)
         width = factor_range(self, "width_factor", self.width_factor)
         return self._affine(images, height_shift=height, width_shift=width)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "height_factor": self.height_factor,
@@ -160,21 +174,21 @@ class RandomRotation(_RandomAffineLayer):
 
     def __init__(
         self,
-        factor,
-        fill_mode="reflect",
-        interpolation="bilinear",
-        seed=None,
-        fill_value=0.0,
-        data_format=None,
-        **kwargs,
-    ):
+        factor: float | Sequence[float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.factor = factor
 
-    def _vary(self, images):
+    def _vary(self, images: Tensor) -> Tensor:
         return self._affine(images, rotation=self.factor)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor}
 
 
@@ -208,20 +222,20 @@ class RandomZoom(_RandomAffineLayer):
 
     def __init__(
         self,
-        height_factor,
-        width_factor=None,
-        fill_mode="reflect",
-        interpolation="bilinear",
-        seed=None,
-        fill_value=0.0,
-        data_format=None,
-        **kwargs,
-    ):
+        height_factor: float | Sequence[float],
+        width_factor: float | Sequence[float] | None = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.height_factor = height_factor
         self.width_factor = width_factor
 
-    def _vary(self, images):
+    def _vary(self, images: Tensor) -> Tensor:
         height, width = (
             None if factor is None else _zoom_range(self, name, factor)
             for name, factor in (
@@ -231,7 +245,7 @@ class RandomZoom(_RandomAffineLayer):
         )
         return self._affine(images, height_zoom=height, width_zoom=width)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "height_factor": self.height_factor,

@@ -9,6 +9,9 @@ each call counts as an epoch.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..graph import apply
 from ..graph.ops.augmentation import FLIPS, PADDING_MODES
 from ..hyperparameters import Option
@@ -17,17 +20,22 @@ from . import messages
 from .geometry import check_channels_last, one_of, standardize_sizes
 from .seeded import SeededLayer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+
 
 class RandomImageLayer(SeededLayer):
     """Base of the random layers: data format, and images with or without a batch axis."""
 
     data_format = Option(check_channels_last)
 
-    def __init__(self, seed=None, data_format=None, **kwargs):
+    def __init__(
+        self, seed: int | None = None, data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(seed, **kwargs)
         self.data_format = data_format
 
-    def call(self, inputs, training=True):
+    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
         if inputs.ndim == 4:
             return self._transformed(inputs, training)
         if inputs.ndim == 3 and None not in inputs.shape:  # one image
@@ -41,17 +49,19 @@ class RandomImageLayer(SeededLayer):
             f"{messages.source(inputs)}{hint if inputs.ndim == 3 else ''}"
         )
 
-    def _transformed(self, images, training):
+    def _transformed(self, images: Tensor, training: bool) -> Tensor:
         return self._vary(images) if training else images
 
-    def _vary(self, images):
+    def _vary(self, images: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}
 
 
-def factor_range(layer, argument, value, ordered=True):
+def factor_range(
+    layer: Any, argument: str, value: Any, ordered: bool = True
+) -> tuple[float, float]:
     """A factor as (lower, upper), each in [-1, 1]; one number f stands for (-|f|, |f|).
 
     Raises:
@@ -72,10 +82,11 @@ def factor_range(layer, argument, value, ordered=True):
             f"[-1, 1], received {value!r}"
         )
     values = tuple(float(v) for v in values)
-    return tuple(sorted(values)) if ordered else values
+    lower, upper = sorted(values) if ordered else values
+    return lower, upper
 
 
-def _limits(layer, argument, value):
+def _limits(layer: Any, argument: str, value: Any) -> tuple[float, float]:
     """A range of values as two floats in order."""
     if (
         not isinstance(value, (tuple, list))
@@ -85,10 +96,11 @@ def _limits(layer, argument, value):
         raise ValueError(
             f"{messages.describe(layer)}: expected {argument} to be two numbers, received {value!r}"
         )
-    return tuple(sorted(float(v) for v in value))
+    lower, upper = sorted(float(v) for v in value)
+    return lower, upper
 
 
-def _contrast_range(layer, argument, value):
+def _contrast_range(layer: Any, argument: str, value: Any) -> tuple[float, float]:
     """(lower, upper) below and above 1; one number c in [0, 1] stands for (c, c)."""
     pair = value
     if is_number(value):
@@ -106,8 +118,8 @@ def _contrast_range(layer, argument, value):
     return lower, upper
 
 
-def _size(least):
-    def check(layer, argument, value):
+def _size(least: int) -> Callable[[Any, str, Any], int]:
+    def check(layer: Any, argument: str, value: Any) -> int:
         (size,) = standardize_sizes(layer, argument, value, 1, least)
         return size
 
@@ -142,14 +154,20 @@ class RandomFlip(RandomImageLayer):
 
     mode = Option(one_of(*FLIPS))
 
-    def __init__(self, mode="horizontal_and_vertical", seed=None, data_format=None, **kwargs):
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, data_format, **kwargs)
         self.mode = mode
 
-    def _vary(self, images):
+    def _vary(self, images: Tensor) -> Tensor:
         return self._draw("random_flip", images, mode=self.mode)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mode": self.mode}
 
 
@@ -198,22 +216,22 @@ class RandomCrop(RandomImageLayer):
 
     def __init__(
         self,
-        height,
-        width,
-        seed=None,
-        data_format=None,
-        name=None,
-        padding=0,
-        padding_mode="constant",
-        **kwargs,
-    ):
+        height: int,
+        width: int,
+        seed: int | None = None,
+        data_format: str | None = None,
+        name: str | None = None,
+        padding: int = 0,
+        padding_mode: str = "constant",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, data_format, name=name, **kwargs)
         self.height = height
         self.width = width
         self.padding = padding
         self.padding_mode = padding_mode
 
-    def _transformed(self, images, training):
+    def _transformed(self, images: Tensor, training: bool) -> Tensor:
         rows, columns = images.shape[1:3]
         fits = rows + 2 * self.padding >= self.height and columns + 2 * self.padding >= self.width
         if training and fits:
@@ -239,7 +257,7 @@ class RandomCrop(RandomImageLayer):
         cropping = (top, rows - height - top, left, columns - width - left)
         return apply("crop2d", images, cropping=cropping)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "height": self.height, "width": self.width}
         if self.padding:  # Keras does not know these two
             config.update(padding=self.padding, padding_mode=self.padding_mode)
@@ -272,17 +290,23 @@ class RandomBrightness(RandomImageLayer):
     factor = Option(factor_range)
     value_range = Option(_limits)
 
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, **kwargs)
         self.factor = factor
         self.value_range = value_range
 
-    def _vary(self, images):
+    def _vary(self, images: Tensor) -> Tensor:
         return self._draw(
             "random_brightness", images, factor=self.factor, value_range=self.value_range
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor, "value_range": self.value_range}
 
 
@@ -318,15 +342,21 @@ class RandomContrast(RandomImageLayer):
     factor = Option(_contrast_range)
     value_range = Option(_limits)
 
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, **kwargs)
         self.factor = factor
         self.value_range = value_range
 
-    def _vary(self, images):
+    def _vary(self, images: Tensor) -> Tensor:
         lower, upper = self.factor
         factor = (1.0 - lower, 1.0 + upper)
         return self._draw("random_contrast", images, factor=factor, value_range=self.value_range)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor, "value_range": self.value_range}

@@ -7,6 +7,8 @@ is thrown away, for the shapes, and records a LayerCall; a call on arrays has th
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,11 +22,15 @@ from ..variables import Variable
 from . import messages, tracking
 from .extra_losses import forget_losses, keep_losses
 
+if TYPE_CHECKING:
+    from .._core import ArenaPool
+    from .layer import Layer
+
 
 class _AtWork(threading.local):
     """The layers whose calls or builds are under way in a thread, outermost first."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.layers = []
 
 
@@ -47,7 +53,9 @@ class LayerCall:
 
     __slots__ = ("args", "inputs", "kwargs", "layer", "outputs", "structure")
 
-    def __init__(self, layer, args, kwargs, structure):
+    def __init__(
+        self, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any
+    ) -> None:
         self.layer = layer
         self.args = args
         self.kwargs = kwargs
@@ -56,7 +64,7 @@ class LayerCall:
         self.outputs = nest.flatten(structure)
 
     @property
-    def index(self):
+    def index(self) -> int:
         """Which call of its layer it is."""
         return next(i for i, call in enumerate(self.layer._calls) if call is self)
 
@@ -64,37 +72,37 @@ class LayerCall:
 class Scope:
     """A `with` block in which `layer` is at work: names of variables and nodes follow."""
 
-    def __init__(self, layer):
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         layers = _at_work.layers
         self.pushed = not layers or layers[-1] is not self.layer
         if self.pushed:
             layers.append(self.layer)
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         if self.pushed:
             _at_work.layers.pop()
 
 
-def variable_scope():
+def variable_scope() -> str:
     """Names of the layers at work, as in the paths of variables: "block/dense"."""
     return "/".join(layer.name for layer in _at_work.layers)
 
 
-def node_scope():
+def node_scope() -> str | None:
     """The same for nodes, without the model that is being run."""
     layers = _at_work.layers
     first = 1 if layers and layers[0].is_model else 0
     return "/".join(layer.name for layer in layers[first:]) or None
 
 
-def symbolic_tensors(structure):
+def symbolic_tensors(structure: Any) -> list[Tensor]:
     return [t for t in nest.flatten(structure) if isinstance(t, Tensor)]
 
 
-def call_of(tensor):
+def call_of(tensor: Tensor) -> LayerCall:
     """The LayerCall that made a symbolic tensor; for an `Input` that of its InputLayer."""
     if tensor.history is not None:
         return tensor.history[0]
@@ -103,7 +111,9 @@ def call_of(tensor):
     return tensor.source._calls[0]
 
 
-def ancestors(tensors, stop=()):
+def ancestors(
+    tensors: Sequence[Tensor], stop: Iterable[Tensor] = ()
+) -> tuple[list[LayerCall], dict[int, int]]:
     """All layer calls that `tensors` depend on, in the order of computation.
 
     Args:
@@ -114,11 +124,11 @@ def ancestors(tensors, stop=()):
         The calls in topological order, and a dict from id of a layer to its place in the order of
         first visit (depth first, from the first output).
     """
-    stop = {id(t) for t in stop}
+    ends = {id(t) for t in stop}
     order: list[LayerCall] = []
     done: set[int] = set()
     visited: dict[int, int] = {}
-    waiting = [(call_of(t), False) for t in reversed(tensors) if id(t) not in stop]
+    waiting = [(call_of(t), False) for t in reversed(tensors) if id(t) not in ends]
     while waiting:
         call, finished = waiting.pop()
         if finished:
@@ -127,11 +137,11 @@ def ancestors(tensors, stop=()):
             done.add(id(call))
             visited.setdefault(id(call.layer), len(visited))
             waiting.append((call, True))
-            waiting.extend((call_of(t), False) for t in reversed(call.inputs) if id(t) not in stop)
+            waiting.extend((call_of(t), False) for t in reversed(call.inputs) if id(t) not in ends)
     return order, visited
 
 
-def call_in_graph(layer, graph, args, kwargs):
+def call_in_graph(layer: Layer, graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Emits the layer's ops into `graph`; returns what `call` returned."""
     if layer.infers_by_sizes and _is_open(args, kwargs):  # a graph of shapes, which is not run
         outputs = _outputs(layer, args, kwargs)
@@ -139,7 +149,7 @@ def call_in_graph(layer, graph, args, kwargs):
     return _emit(layer, graph, args, kwargs)
 
 
-def _emit(layer, graph, args, kwargs):
+def _emit(layer: Layer, graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     given = "training" in kwargs  # as Keras: None that is given is no training, not the default
     training = kwargs.pop("training", None)
     scope, was_training = graph.scope, graph.training
@@ -155,14 +165,15 @@ def _emit(layer, graph, args, kwargs):
             target = graph.floatx or layer.compute_dtype
             casts = layer.autocast and not layer.is_model
 
-            def argument(value):
+            def argument(value: Any) -> Any:
                 tensor = layer._as_tensor(value, graph, dtype)
                 floats = isinstance(tensor, Tensor) and tensor.dtype.startswith("float")
                 if casts and floats and tensor.dtype != target:
                     tensor = apply("cast", tensor, dtype=target)
                 return tensor
 
-            def option(value):  # arrays take part in the computation, everything else does not
+            # Arrays take part in the computation, everything else does not.
+            def option(value: Any) -> Any:
                 return argument(value) if isinstance(value, (np.ndarray, Variable)) else value
 
             args = nest.map_structure(argument, args)
@@ -187,7 +198,7 @@ def _emit(layer, graph, args, kwargs):
         graph.scope, graph.training = scope, was_training
 
 
-def call_symbolic(layer, args, kwargs):
+def call_symbolic(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Runs the layer's shape rule, records the call, and returns new symbolic tensors."""
     try:
         outputs = _outputs(layer, args, kwargs)
@@ -203,17 +214,17 @@ def call_symbolic(layer, args, kwargs):
     return structure
 
 
-def _is_open(args, kwargs):
+def _is_open(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return any(None in t.shape for t in symbolic_tensors((args, kwargs)))
 
 
-def _outputs(layer, args, kwargs):
+def _outputs(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the layer returns for symbolic tensors: tensors or Specs."""
     if not _is_open(args, kwargs):
         return _shapes(layer, args, kwargs)
     structure = None
 
-    def run(size):
+    def run(size: int | None) -> list[Any]:
         nonlocal structure
         structure = _shapes(layer, args, kwargs, size)
         return nest.flatten(structure)
@@ -222,12 +233,14 @@ def _outputs(layer, args, kwargs):
     return nest.pack(structure, found)
 
 
-def _shapes(layer, args, kwargs, size=None):
+def _shapes(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], size: int | None = None
+) -> Any:
     """What the layer returns, in a graph that is thrown away; `size` stands for open sizes."""
     graph = Graph(training=None)
     feeds = {}
 
-    def feed(value):
+    def feed(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         if id(value) not in feeds:
@@ -243,7 +256,7 @@ def _shapes(layer, args, kwargs, size=None):
     )
 
 
-def call_on_arrays(layer, args, kwargs):
+def call_on_arrays(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Computes the layer on arrays; the program is kept for the next call of the same shapes."""
     args = as_arrays(layer, args)
     arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
@@ -259,7 +272,7 @@ def call_on_arrays(layer, args, kwargs):
         values = values[:count]
     results = iter(values)
 
-    def result(tensor):
+    def result(tensor: Any) -> Any:
         if tensor.node is not None:
             return next(results)
         leaf = tensor.source  # a layer that returns its input, a variable or a constant as it is
@@ -271,7 +284,9 @@ def call_on_arrays(layer, args, kwargs):
     return nest.map_structure(result, structure)
 
 
-def _program(layer, args, kwargs, arrays):
+def _program(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], arrays: Sequence[Any]
+) -> Any:
     key = None
     try:
         key = (*config.program_settings(), _signature(args), _signature(kwargs))
@@ -288,13 +303,15 @@ def _program(layer, args, kwargs, arrays):
     return cache.get(key, lambda arenas: _compile(layer, args, kwargs, arenas))
 
 
-def _compile(layer, args, kwargs, arenas=None):
+def _compile(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], arenas: ArenaPool | None = None
+) -> Any:
     from .. import engines
 
     graph = Graph(training=kwargs.get("training"))
     dtypes = iter(layer._feed_dtypes(args, kwargs))
 
-    def feed(value):
+    def feed(value: Any) -> Any:
         if not isinstance(value, np.ndarray):
             return value
         return graph.feed(value.shape, next(dtypes))
@@ -312,7 +329,7 @@ def _compile(layer, args, kwargs, arenas=None):
     return run, structure, range(len(graph.feeds)), draws, [owner for owner, _ in graph.losses]
 
 
-def _signature(value):
+def _signature(value: Any) -> Any:
     """What decides which program a call needs: shapes, structure and other arguments."""
     if isinstance(value, np.ndarray):
         return ("array", value.shape, value.dtype.name)
@@ -323,12 +340,12 @@ def _signature(value):
     return value
 
 
-def as_arrays(layer, args):
+def as_arrays(layer: Layer, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Positional arguments without tensors as arrays; in a traced call Variables stay."""
     return tuple(_to_arrays(layer, value) for value in args)
 
 
-def _to_arrays(layer, value):
+def _to_arrays(layer: Layer, value: Any) -> Any:
     """Array-likes as arrays; a list of numbers is one array, a list of arrays is several."""
     if isinstance(value, dict):
         return {key: _to_arrays(layer, item) for key, item in value.items()}
@@ -355,17 +372,17 @@ def _to_arrays(layer, value):
     return array
 
 
-def _is_nested(value):
+def _is_nested(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_is_nested(item) for item in value)
     return value is None or isinstance(value, dict) or getattr(value, "shape", ()) != ()
 
 
-def _float_dtype(structure):
+def _float_dtype(structure: Any) -> str | None:
     """Dtype of the first tensor of floats, None if there is none."""
     dtypes = (t.dtype for t in symbolic_tensors(structure))
     return next((dtype for dtype in dtypes if dtype.startswith("float")), None)
 
 
-def _origin(tensor):
+def _origin(tensor: Tensor) -> str | None:
     return tensor.history[0].layer.name if tensor.history is not None else tensor.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import config as settings
@@ -14,7 +16,7 @@ from .state import LayerState
 class Configurable(LayerState):
     """`get_config` and `from_config`; without a `get_config` plain arguments are remembered."""
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Constructor arguments, as plain values, that make the same layer again."""
         config = {"name": self.name, "trainable": self._trainable, "dtype": self._dtype}
         if self.activity_regularizer is not None:
@@ -25,7 +27,7 @@ class Configurable(LayerState):
             config = {key: value for key, value in config.items() if key in known}
         return config
 
-    def _automatic_config(self):
+    def _automatic_config(self) -> dict[str, Any]:
         """The arguments that the constructor was called with, if all are plain values."""
         import inspect
 
@@ -55,7 +57,7 @@ class Configurable(LayerState):
         return found
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         """The layer of a configuration that `get_config` returned."""
         config = dict(config)
         dtype = config.get("dtype")
@@ -64,7 +66,7 @@ class Configurable(LayerState):
         return cls(**config)
 
 
-def float_dtype(owner, dtype):
+def float_dtype(owner: str, dtype: Any) -> str:
     """Name of a layer's dtype."""
     if dtype is None:
         return settings.floatx()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import activations
 from ..graph import apply
 from ..graph.window import slide
@@ -19,12 +22,17 @@ from .geometry import (
 from .layer import UnaryLayer
 from .options import Fixed, flag, positive_integer, resolved, weight_config
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Padding, Shape, Sizes
+    from ..utils.serialization import Identifier
 
-def _padding(layer, argument, value):
+
+def _padding(layer: Any, argument: str, value: Any) -> str:
     return one_of(*layer.paddings, any_case=True)(layer, argument, value)
 
 
-def _strides_or_dilation(layer, argument, value):
+def _strides_or_dilation(layer: Any, argument: str, value: Any) -> tuple[int, ...]:
     """Sizes, not above 1 where those of the other are and the layer takes only one, as in Keras."""
     taken = sizes()(layer, argument, value)
     other = "dilation_rate" if argument == "strides" else "strides"
@@ -61,14 +69,21 @@ class Convolution(UnaryLayer):
     activation = Option(resolved(activations.get))
     use_bias = Fixed(flag)
 
-    def _set_geometry(self, kernel_size, strides, padding, data_format, dilation_rate):
+    def _set_geometry(
+        self,
+        kernel_size: Sizes,
+        strides: Sizes,
+        padding: Any,
+        data_format: str | None,
+        dilation_rate: Sizes,
+    ) -> None:
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
         self.data_format = data_format
         self.dilation_rate = dilation_rate
 
-    def _set_weights(self, activation, use_bias, **options):
+    def _set_weights(self, activation: Identifier, use_bias: bool, **options: Identifier) -> None:
         """Sets the activation, and the options of the weights."""
         self.activation = activation
         self.use_bias = use_bias
@@ -76,7 +91,7 @@ class Convolution(UnaryLayer):
         self._set_weight_options(**options)
 
     @property
-    def _taps(self):
+    def _taps(self) -> dict[str, Any]:
         """The attributes of the op that say where the kernel slides."""
         return {
             "strides": self.strides,
@@ -84,10 +99,10 @@ class Convolution(UnaryLayer):
             "dilation_rate": self.dilation_rate,
         }
 
-    def _op_padding(self):
+    def _op_padding(self) -> Padding:
         return self.padding
 
-    def _output_sizes(self, sizes):
+    def _output_sizes(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """Spatial sizes of the output; ValueError where the kernel does not fit."""
         padding = self._op_padding()
         return slide(
@@ -99,7 +114,7 @@ class Convolution(UnaryLayer):
             self.dilation_rate,
         )[0]
 
-    def _check(self, shape, channels=None, source=""):
+    def _check(self, shape: Shape, channels: int | None = None, source: str = "") -> None:
         """ValueError unless the layer fits on images of a shape, batch first.
 
         Args:
@@ -121,12 +136,12 @@ class Convolution(UnaryLayer):
         except ValueError as error:
             raise with_hint(error, shape, self.rank) from None
 
-    def _apply(self, op, inputs, kernel, **attributes):
+    def _apply(self, op: str, inputs: Tensor, kernel: Variable, **attributes: Any) -> Tensor:
         """The op with this layer's bias, if it has one, and its activation."""
         operands = (kernel,) if self.bias is None else (kernel, self.bias)
         return self.activation(apply(op, inputs, *operands, **attributes))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
@@ -140,7 +155,7 @@ class Convolution(UnaryLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         return super().from_config(without_unset_options(config))
 
 
@@ -153,24 +168,24 @@ class Conv(Convolution):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        data_format=None,
-        dilation_rate=1,
-        groups=1,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Sizes = 1,
+        groups: int = 1,
+        activation: Identifier = None,
+        use_bias: bool = True,
+        kernel_initializer: Identifier = "glorot_uniform",
+        bias_initializer: Identifier = "zeros",
+        kernel_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = filters
         self.groups = groups
@@ -191,7 +206,7 @@ class Conv(Convolution):
             bias_constraint=bias_constraint,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
         channels = input_shape[-1]
         if channels % self.groups:
@@ -205,18 +220,18 @@ class Conv(Convolution):
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.filters,))
 
-    def _op_padding(self):
+    def _op_padding(self) -> Padding:
         if self.padding != "causal":
             return self.padding
         return (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         channels = self.kernel.shape[-2] * self.groups
         self._check(inputs.shape, channels, messages.source(inputs))
         op = f"conv{self.rank}d"
         return self._apply(op, inputs, self.kernel, groups=self.groups, **self._taps)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters, "groups": self.groups}
 
 

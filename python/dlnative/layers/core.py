@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .. import activations, config
@@ -13,10 +16,14 @@ from .calls import LayerCall
 from .layer import Layer, UnaryLayer
 from .options import Fixed, flag, positive_integer, resolved, truth, weight_config
 
+if TYPE_CHECKING:
+    from ..graph.types import Shape
+    from ..utils.serialization import Identifier
+
 INPUT_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
 
-def _batch_shape(layer, argument, value):
+def _batch_shape(layer: Any, argument: str, value: Any) -> tuple[int | None, ...]:
     sizes = _sizes(layer, value)
     if not sizes:
         raise ValueError(f"{messages.describe(layer)}: expected a {argument} with a batch size")
@@ -50,15 +57,15 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape=None,
-        batch_size=None,
-        dtype=None,
-        sparse=None,
-        ragged=None,
-        batch_shape=None,
-        name=None,
-        optional=False,
-    ):
+        shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        name: str | None = None,
+        optional: bool = False,
+    ) -> None:
         super().__init__(name=name)
         self.sparse = sparse
         self.ragged = ragged
@@ -79,14 +86,14 @@ class InputLayer(Layer):
         self.built = True
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """Dtype of the data."""
         return self._data_dtype
 
-    def call(self):
+    def call(self) -> None:
         raise RuntimeError(f"{messages.describe(self)} is not called; use its output")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "batch_shape": self.batch_shape,
             "dtype": self.dtype,
@@ -98,16 +105,16 @@ class InputLayer(Layer):
 
 
 def Input(
-    shape=None,
-    batch_size=None,
-    dtype=None,
-    sparse=None,
-    ragged=None,
-    batch_shape=None,
-    name=None,
-    tensor=None,
-    optional=False,
-):
+    shape: Sequence[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: str | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    tensor: Tensor | None = None,
+    optional: bool = False,
+) -> Any:
     """A symbolic tensor: where data enters a model.
 
     Args:
@@ -183,18 +190,18 @@ class Dense(UnaryLayer):
 
     def __init__(
         self,
-        units,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        units: int,
+        activation: Identifier = None,
+        use_bias: bool = True,
+        kernel_initializer: Identifier = "glorot_uniform",
+        bias_initializer: Identifier = "zeros",
+        kernel_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = units
         self.activation = activation
@@ -211,7 +218,7 @@ class Dense(UnaryLayer):
         self.kernel: Variable
         self.bias: Variable | None = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 2:
             raise ValueError(
                 f"{messages.describe(self)}: expected input of shape (batch, ..., features), "
@@ -227,7 +234,7 @@ class Dense(UnaryLayer):
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.units,))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = self.kernel.shape[0]
         if inputs.ndim < 2 or inputs.shape[-1] != features:
             raise ValueError(
@@ -238,7 +245,7 @@ class Dense(UnaryLayer):
         operands = (self.kernel,) if self.bias is None else (self.kernel, self.bias)
         return self.activation(apply("dense", inputs, *operands))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,
@@ -248,7 +255,7 @@ class Dense(UnaryLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         return super().from_config(without_unset_options(config))
 
 
@@ -268,26 +275,26 @@ class Activation(UnaryLayer):
 
     activation = Option(resolved(activations.get))
 
-    def __init__(self, activation, **kwargs):
+    def __init__(self, activation: Identifier, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.activation = activation
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.activation(inputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
 
 class Identity(Layer):
     """y = x"""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs
 
 
-def without_unset_options(config):
+def without_unset_options(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration without the options that Keras writes as None and that do not exist here."""
     unset = [
         option
@@ -297,7 +304,7 @@ def without_unset_options(config):
     return {key: value for key, value in config.items() if key not in unset}
 
 
-def _sizes(layer, shape):
+def _sizes(layer: Any, shape: Any) -> tuple[int | None, ...]:
     """A shape argument as a tuple of integers and None."""
     if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
         raise TypeError(
@@ -313,7 +320,7 @@ def _sizes(layer, shape):
     return tuple(n if n is None else positive_integer(layer, "every size", n) for n in sizes)
 
 
-def _data_dtype(layer, dtype):
+def _data_dtype(layer: Any, dtype: Any) -> str:
     name = config.floatx() if dtype is None else dtype
     if not isinstance(name, str):
         name = getattr(name, "name", None) or np.dtype(name).name

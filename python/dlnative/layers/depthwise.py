@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..graph import apply
 from . import messages
 from .convolution import Convolution
 from .options import Fixed, positive_integer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Shape, Sizes
+    from ..utils.serialization import Identifier
 
 
 class DepthwiseConv2D(Convolution):
@@ -50,23 +57,23 @@ class DepthwiseConv2D(Convolution):
 
     def __init__(
         self,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
-        depth_multiplier=1,
-        data_format=None,
-        dilation_rate=(1, 1),
-        activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        depthwise_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1),
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Sizes = (1, 1),
+        activation: Identifier = None,
+        use_bias: bool = True,
+        depthwise_initializer: Identifier = "glorot_uniform",
+        bias_initializer: Identifier = "zeros",
+        depthwise_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        depthwise_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.depth_multiplier = depth_multiplier
         self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
@@ -81,18 +88,18 @@ class DepthwiseConv2D(Convolution):
             bias_constraint=bias_constraint,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
         shape = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
         self.kernel = self._add_configured("depthwise", shape, name="kernel")
         if self.use_bias:
             self.bias = self._add_configured("bias", (input_shape[-1] * self.depth_multiplier,))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         self._check(inputs.shape, self.kernel.shape[-2], messages.source(inputs))
         return self._apply("depthwise_conv2d", inputs, self.kernel, **self._taps)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
 
 
@@ -147,27 +154,27 @@ class SeparableConv2D(Convolution):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
-        data_format=None,
-        dilation_rate=(1, 1),
-        depth_multiplier=1,
-        activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        pointwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
-        pointwise_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        depthwise_constraint=None,
-        pointwise_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Sizes = (1, 1),
+        depth_multiplier: int = 1,
+        activation: Identifier = None,
+        use_bias: bool = True,
+        depthwise_initializer: Identifier = "glorot_uniform",
+        pointwise_initializer: Identifier = "glorot_uniform",
+        bias_initializer: Identifier = "zeros",
+        depthwise_regularizer: Identifier = None,
+        pointwise_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        depthwise_constraint: Identifier = None,
+        pointwise_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = filters
         self.depth_multiplier = depth_multiplier
@@ -186,7 +193,7 @@ class SeparableConv2D(Convolution):
             bias_constraint=bias_constraint,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
         depthwise = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
         pointwise = (1, 1, input_shape[-1] * self.depth_multiplier, self.filters)
@@ -195,12 +202,12 @@ class SeparableConv2D(Convolution):
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.filters,))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         self._check(inputs.shape, self.depthwise_kernel.shape[-2], messages.source(inputs))
         filtered = apply("depthwise_conv2d", inputs, self.depthwise_kernel, **self._taps)
         return self._apply("conv2d", filtered, self.pointwise_kernel)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "filters": self.filters, "depth_multiplier": self.depth_multiplier}
 

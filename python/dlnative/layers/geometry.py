@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from ..graph.window import AXES
 from ..naming import unknown
 from ..utils.numbers import is_integer
 from . import messages
 
+if TYPE_CHECKING:
+    from ..graph.types import Shape
+
 # The order of axes that puts channels last, for the remedies in messages.
 TO_CHANNELS_LAST = {1: "x.transpose(0, 2, 1)", 2: "x.transpose(0, 2, 3, 1)"}
 
 
-def standardize_sizes(layer, argument, value, rank, least=1):
+def standardize_sizes(
+    layer: Any, argument: str, value: Any, rank: int, least: int = 1
+) -> tuple[int, ...]:
     """An integer, or one per spatial axis, as a tuple of `rank` integers.
 
     Raises:
@@ -37,10 +45,10 @@ def standardize_sizes(layer, argument, value, rank, least=1):
     return tuple(int(n) for n in value)
 
 
-def one_of(*known, any_case=False):
+def one_of(*known: str, any_case: bool = False) -> Callable[[Any, str, Any], str]:
     """A check for `Option`: one of the names `known`, in lower case; else ValueError."""
 
-    def check(layer, argument, value):
+    def check(layer: Any, argument: str, value: Any) -> str:
         name = value.lower() if any_case and isinstance(value, str) else value
         if name not in known:
             raise ValueError(f"{messages.describe(layer)}: {unknown(argument, value, known)}")
@@ -49,21 +57,21 @@ def one_of(*known, any_case=False):
     return check
 
 
-def sizes(least=1):
+def sizes(least: int = 1) -> Callable[[Any, str, Any], tuple[int, ...]]:
     """A check for `Option`: an integer per spatial axis, see `standardize_sizes`."""
 
-    def check(layer, argument, value):
+    def check(layer: Any, argument: str, value: Any) -> tuple[int, ...]:
         return standardize_sizes(layer, argument, value, rank_of(layer), least)
 
     return check
 
 
-def rank_of(layer):
+def rank_of(layer: Any) -> int:
     """Number of spatial axes of what a layer takes."""
     return getattr(layer, "rank", 2)
 
 
-def check_channels_last(layer, argument, data_format):
+def check_channels_last(layer: Any, argument: str, data_format: Any) -> str:
     """ "channels_last", also for None; ValueError for anything else, with what to do instead."""
     if data_format in (None, "channels_last"):
         return "channels_last"
@@ -78,7 +86,7 @@ def check_channels_last(layer, argument, data_format):
     raise ValueError(f"{messages.describe(layer)}: {error}")
 
 
-def check_images(layer, shape, rank, source=""):
+def check_images(layer: Any, shape: Shape, rank: int, source: str = "") -> None:
     """ValueError unless `shape` is that of a batch of images, without an axis of size 0.
 
     Args:
@@ -107,7 +115,7 @@ def check_images(layer, shape, rank, source=""):
             )
 
 
-def with_hint(error, shape, rank):
+def with_hint(error: ValueError, shape: Shape, rank: int) -> ValueError:
     """`error` with a word on transposing, if the shape looks like one of channels first."""
     if shape[1] in (1, 3) and shape[-1] > 4 and len(error.args) == 1:
         error.args = (

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from . import messages
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Shape
+    from .state import LayerState
 
 
 class InputSpec:
@@ -22,16 +30,16 @@ class InputSpec:
 
     def __init__(
         self,
-        dtype=None,
-        shape=None,
-        ndim=None,
-        max_ndim=None,
-        min_ndim=None,
-        axes=None,
-        allow_last_axis_squeeze=False,
-        name=None,
-        optional=False,
-    ):
+        dtype: str | None = None,
+        shape: Sequence[int | None] | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: Mapping[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ) -> None:
         self.dtype = dtype
         self.shape = None if shape is None else tuple(shape)
         self.ndim = ndim if self.shape is None else len(self.shape)
@@ -42,7 +50,7 @@ class InputSpec:
         self.name = name
         self.optional = optional
 
-    def problem(self, tensor):
+    def problem(self, tensor: Tensor) -> str | None:
         """What is wrong with a tensor, in words, or None."""
         shape, ndim = tensor.shape, tensor.ndim
         if self.dtype is not None and tensor.dtype != self.dtype:
@@ -62,7 +70,7 @@ class InputSpec:
             return f"shape {messages.format_shape(self.shape)}"
         return None
 
-    def _fits(self, shape, expected):
+    def _fits(self, shape: Shape, expected: Sequence[int | None]) -> bool:
         if self.allow_last_axis_squeeze:
             shape = shape[:-1] if shape and shape[-1] == 1 else shape
             expected = expected[:-1] if expected and expected[-1] == 1 else expected
@@ -71,7 +79,7 @@ class InputSpec:
         )
 
 
-def check_input_spec(layer, spec, tensors):
+def check_input_spec(layer: LayerState, spec: Any, tensors: Sequence[Tensor]) -> None:
     """Raises ValueError if the tensors are not what the layer's `input_spec` says."""
     specs = list(spec) if isinstance(spec, (list, tuple)) else [spec]
     if len(specs) != len(tensors):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +25,17 @@ from .input_spec import check_input_spec
 from .options import add_weight_options, resolved
 from .weights import WeightOwner
 
+if TYPE_CHECKING:
+    from ..graph.types import Shape
+    from ..utils.serialization import Identifier
+    from .calls import LayerCall
 
-def _recorded(build):
+
+def _recorded(build: Callable[..., None]) -> Callable[..., None]:
     """Wraps a `build` method: names its variables, undoes it if it fails, and notes its shapes."""
 
     @functools.wraps(build)
-    def wrapper(self, *args, **kwargs):
+    def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
         state = self.__dict__
         if state.get("_building"):  # super().build(...)
             build(self, *args, **kwargs)
@@ -51,11 +57,11 @@ def _recorded(build):
     return wrapper
 
 
-def _of_numbers(get_config):
+def _of_numbers(get_config: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """Wraps a `get_config`: numbers of the step are numbers, also where a program is made."""
 
     @functools.wraps(get_config)
-    def wrapper(self):
+    def wrapper(self: Any) -> dict[str, Any]:
         with Tracing(None):
             return get_config(self)
 
@@ -117,7 +123,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     _locks_when_built = True
     _public_module = "keras.layers"  # in configurations, see utils.serialization
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         add_weight_options(cls, cls.__dict__.get("_configured", ()))
         if "build" in cls.__dict__:
@@ -125,7 +131,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
         if "get_config" in cls.__dict__:
             cls.get_config = _of_numbers(cls.get_config)  # type: ignore[method-assign]
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
         layer.__dict__.update(
             _tracked={},
@@ -142,13 +148,13 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     def __init__(
         self,
         *,
-        activity_regularizer=None,
-        trainable=True,
-        dtype=None,
-        autocast=True,
-        name=None,
-        **kwargs,
-    ):
+        activity_regularizer: Identifier = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         overrides.refuse_overrides(self, overrides.LAYER)
         kind = type(self).__name__
         input_dim = kwargs.pop("input_dim", None)
@@ -175,12 +181,12 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
 
     # --- attributes ------------------------------------------------------------------------------
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: without programs and what they read."""
         left = ("_programs", "_scalars")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name == "trainable":  # a flag, which programs compare
             object.__setattr__(self, name, value)
             return
@@ -192,7 +198,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
         if was_built:
             changes.note_new(self, name, before)
 
-    def _check_is_kept(self, name):
+    def _check_is_kept(self, name: str) -> None:
         """Raises where a new attribute is an argument of the constructor, of which nothing is kept.
 
         A layer of a user's may set what it likes.
@@ -207,66 +213,66 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
                 "be set later. Make a new layer."
             )
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         tracking.untrack(self, name)
         object.__delattr__(self, name)
         if self.built:
             changes.note(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """The word for the layer in messages and summaries."""
         return self.__dict__.get("_kind") or type(self).__name__
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """Dtype of the weights."""
         return self._dtype
 
     @property
-    def dtype_policy(self):
+    def dtype_policy(self) -> DTypePolicy:
         """The dtypes of weights and computation, a DTypePolicy."""
         return DTypePolicy(self._dtype)
 
     @property
-    def compute_dtype(self):
+    def compute_dtype(self) -> str:
         """Dtype of the computation: what floating inputs are cast to."""
         return self._dtype
 
     @property
-    def variable_dtype(self):
+    def variable_dtype(self) -> str:
         """Dtype of the weights, where `add_weight` is not given another."""
         return self._dtype
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> str:
         """Dtype that arrays are converted to."""
         return self._dtype
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Any]:
         """The Metrics among the attributes."""
         return list(own_metrics(self))
 
     @property
-    def path(self):
+    def path(self) -> str | None:
         """Name within the model it was built in, None before."""
         return self.__dict__.get("_path")
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic tensor (or tensors) of the first call."""
         return _singleton(self._first_call("input").inputs)
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic tensor (or tensors) that the first call returned."""
         return _singleton(self._first_call("output").outputs)
 
-    def _first_call(self, attribute):
+    def _first_call(self, attribute: str) -> LayerCall:
         if not self._calls:
             raise AttributeError(
                 f"{messages.describe(self)} has no {attribute}: it was not called on a tensor yet"
@@ -276,14 +282,14 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     # --- building --------------------------------------------------------------------------------
 
     @_recorded
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the weights for inputs of a shape; a layer without its own just runs `call`."""
         if type(self).build is Layer.build and any(
             not layer.built for layer in tracking.sublayers(self)
         ):
             self.compute_output_shape(input_shape)
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """What `build_from_config` needs: {"input_shape": ...}; None if the layer is not built."""
         shapes = self.__dict__.get("_build_shapes")
         if not shapes:
@@ -292,7 +298,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             return {"input_shape": next(iter(shapes.values()))}
         return {"shapes_dict": shapes}
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the layer with the shapes that `get_build_config` returned."""
         if config.get("input_shape") is not None:
             self.build(as_shapes(config["input_shape"]))
@@ -300,10 +306,10 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             shapes = {key: as_shapes(value) for key, value in config["shapes_dict"].items()}
             self.build(**shapes)
 
-    def _build_for(self, args, kwargs):
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Builds the layer for the tensors that it is called on."""
 
-        def shape(value):
+        def shape(value: Any) -> Shape | None:
             if not isinstance(value, Tensor):
                 return None
             return (None, *map(unless_open, value.shape[1:])) if value.shape else ()
@@ -323,11 +329,11 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
 
     # --- calling ---------------------------------------------------------------------------------
 
-    def call(self, *args, **kwargs):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; `inputs` are tensors of a graph."""
         raise NotImplementedError(f"{type(self).__name__} must implement call(self, inputs)")
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_initialized()
         graphs = {id(t.graph): t.graph for t in calls.symbolic_tensors((args, kwargs))}
         if len(graphs) > 1:
@@ -353,10 +359,10 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             return run(args, kwargs)
 
     @property
-    def _takes_training(self):
+    def _takes_training(self) -> bool:
         return "training" in signatures.parameters(self.call)
 
-    def _as_tensor(self, value, graph, dtype):
+    def _as_tensor(self, value: Any, graph: Graph, dtype: str | None) -> Any:
         """A positional argument as a tensor of the graph; `dtype` is that of constants."""
         if value is None or isinstance(value, Tensor):
             return value
@@ -369,7 +375,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             f"{value!r} of type {type(value).__name__}"
         )
 
-    def _feed_dtypes(self, args, kwargs):
+    def _feed_dtypes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
         """Dtypes that the arrays of a call are converted to, in order.
 
         Integers and booleans stay what they are; floats become those that the layer computes in,
@@ -382,19 +388,19 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             for v in arrays
         ]
 
-    def _check_inputs(self, args, kwargs):
+    def _check_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raises ValueError where the inputs do not fit; called before and after building."""
         if self.input_spec is not None and args:
             check_input_spec(self, self.input_spec, calls.symbolic_tensors(args[0]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Shape of the output for inputs of a shape (or a structure of shapes).
 
         A layer that is not built yet stays so.
         """
         outputs: Any = None
 
-        def run(size):
+        def run(size: int | None) -> list[Any]:
             nonlocal outputs
             graph = Graph(training=None)
             inputs = map_shapes(
@@ -420,7 +426,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
 class UnaryLayer(Layer):
     """Base of the layers that are called on exactly one tensor."""
 
-    def _check_inputs(self, args, kwargs):
+    def _check_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         first = args[0] if args else kwargs.get("inputs")
         if not isinstance(first, Tensor):
             received = type(first).__name__
@@ -430,7 +436,7 @@ class UnaryLayer(Layer):
         super()._check_inputs(args, kwargs)
 
 
-def map_shapes(function, shapes):
+def map_shapes(function: Callable[[tuple[Any, ...]], Any], shapes: Any) -> Any:
     """The structure of `shapes` with `function(shape)` in the place of each shape."""
     if isinstance(shapes, dict):
         return {key: map_shapes(function, value) for key, value in shapes.items()}
@@ -439,10 +445,10 @@ def map_shapes(function, shapes):
     return [map_shapes(function, shape) for shape in shapes]
 
 
-def as_shapes(value):
+def as_shapes(value: Any) -> Any:
     """Shapes out of JSON: every innermost list becomes a tuple."""
     return map_shapes(lambda shape: shape, value)
 
 
-def _singleton(tensors):
+def _singleton(tensors: Sequence[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors

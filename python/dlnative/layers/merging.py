@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..graph import apply
 from ..graph.open_shapes import may_agree
 from ..hyperparameters import Option
 from . import messages
 from .layer import Layer
 from .options import integer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
 
 
 class Merge(Layer):
@@ -18,7 +24,7 @@ class Merge(Layer):
 
     word = "merge"
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self._check_list(input_shape)
         shapes = [tuple(s) for s in input_shape]
         batches = {s[0] for s in shapes if s} - {None}
@@ -28,7 +34,7 @@ class Merge(Layer):
                 f"{[messages.format_shape(s) for s in shapes]}"
             )
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         self._check_list([t.shape for t in inputs] if isinstance(inputs, (list, tuple)) else inputs)
         ndim = max(t.ndim for t in inputs)
         inputs = [_with_ndim(t, ndim) for t in inputs]
@@ -36,10 +42,10 @@ class Merge(Layer):
             self._check_fits(inputs, t)
         return self.merge(inputs)
 
-    def merge(self, inputs):
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
         raise NotImplementedError
 
-    def _check_list(self, shapes):
+    def _check_list(self, shapes: Any) -> None:
         is_list = isinstance(shapes, (list, tuple))
         if not is_list or not shapes or not all(isinstance(s, (list, tuple)) for s in shapes):
             raise ValueError(
@@ -47,7 +53,7 @@ class Merge(Layer):
                 "received one tensor"
             )
 
-    def _check_fits(self, inputs, other):
+    def _check_fits(self, inputs: Sequence[Tensor], other: Tensor) -> None:
         first = inputs[0]
         pairs = zip(first.shape[1:], other.shape[1:], strict=True)
         if not all(n == m or 1 in (n, m) or None in (n, m) for n, m in pairs):
@@ -69,7 +75,7 @@ class Add(Merge):
 
     word = "add"
 
-    def merge(self, inputs):
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
         return _chain("add", inputs)
 
 
@@ -78,7 +84,7 @@ class Subtract(Merge):
 
     word = "subtract"
 
-    def merge(self, inputs):
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
         if len(inputs) != 2:
             raise ValueError(
                 f"{messages.describe(self)}: expected 2 tensors, received {len(inputs)}"
@@ -91,7 +97,7 @@ class Multiply(Merge):
 
     word = "multiply"
 
-    def merge(self, inputs):
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
         return _chain("multiply", inputs)
 
 
@@ -100,11 +106,11 @@ class Average(Merge):
 
     word = "average"
 
-    def merge(self, inputs):
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
         return apply("rescale", _chain("add", inputs), scale=1.0 / len(inputs))
 
 
-def _concatenated_axis(layer, argument, value):
+def _concatenated_axis(layer: Any, argument: str, value: Any) -> int:
     if integer(layer, argument, value) == 0:
         raise ValueError(
             f"{messages.describe(layer)}: axis 0 is the batch; the batch size stays as it is"
@@ -135,12 +141,12 @@ class Concatenate(Layer):
 
     axis = Option(_concatenated_axis)
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
         self.supports_masking = True
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         if not isinstance(inputs, (list, tuple)) or not inputs:
             raise ValueError(
                 f"{messages.describe(self)}: expected a list of tensors to concatenate"
@@ -160,43 +166,43 @@ class Concatenate(Layer):
                 )
         return inputs[0] if len(inputs) == 1 else apply("concatenate", *inputs, axis=axis)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
 
 
-def add(inputs, **kwargs):
+def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Add(**kwargs)(inputs)`"""
     return Add(**kwargs)(inputs)
 
 
-def subtract(inputs, **kwargs):
+def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Subtract(**kwargs)(inputs)`"""
     return Subtract(**kwargs)(inputs)
 
 
-def multiply(inputs, **kwargs):
+def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Multiply(**kwargs)(inputs)`"""
     return Multiply(**kwargs)(inputs)
 
 
-def average(inputs, **kwargs):
+def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Average(**kwargs)(inputs)`"""
     return Average(**kwargs)(inputs)
 
 
-def concatenate(inputs, axis=-1, **kwargs):
+def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
     """`Concatenate(axis, **kwargs)(inputs)`"""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def _chain(op, inputs):
+def _chain(op: str, inputs: Sequence[Tensor]) -> Tensor:
     y = inputs[0]
     for x in inputs[1:]:
         y = apply(op, y, x)
     return y
 
 
-def _with_ndim(x, ndim):
+def _with_ndim(x: Tensor, ndim: int) -> Tensor:
     """`x` with axes of size 1 after the batch, up to `ndim` dimensions."""
     if x.ndim == ndim:
         return x

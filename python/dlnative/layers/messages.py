@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Shape
+    from .calls import LayerCall
+    from .state import LayerState
+
 LONGEST_CHAIN = 20
 
 
-def format_shape(shape):
+def format_shape(shape: Sequence[Any]) -> str:
     """A shape as the user thinks of it: an open first size is the batch.
 
     Example:
@@ -16,12 +25,12 @@ def format_shape(shape):
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def describe(layer):
+def describe(layer: LayerState) -> str:
     """A layer as the user wrote it: Dense 'head'."""
     return f"{layer.kind} '{layer.name}'"
 
 
-def source(tensor):
+def source(tensor: Tensor) -> str:
     """The words " from 'flatten'" for a tensor that a layer made, else an empty string."""
     if tensor.history is not None:
         return f" from '{tensor.history[0].layer.name}'"
@@ -30,13 +39,13 @@ def source(tensor):
     return f" from '{tensor.name}'" if tensor.name and tensor.source is not None else ""
 
 
-def format_inputs(tensors):
+def format_inputs(tensors: Sequence[Tensor]) -> str:
     """The shapes of a layer's inputs and where they come from."""
     texts = [f"{format_shape(t.shape)}{source(t)}" for t in tensors]
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
-def open_size(layer, axis, shape, remedy=""):
+def open_size(layer: LayerState, axis: int, shape: Shape, remedy: str = "") -> ValueError:
     """The ValueError that says that weights need the size of an axis, and what to do.
 
     Args:
@@ -51,7 +60,7 @@ def open_size(layer, axis, shape, remedy=""):
     )
 
 
-def locate(error, layer):
+def locate(error: Exception, layer: LayerState) -> None:
     """Puts the name of the layer in front of an error's message, once."""
     if getattr(error, "located", False) or len(error.args) != 1:
         return
@@ -59,10 +68,12 @@ def locate(error, layer):
     if not text.startswith(describe(layer)):
         text = f"{describe(layer)}: {text}"
     error.args = (text,)
-    error.located = True
+    error.located = True  # type: ignore[attr-defined]
 
 
-def add_chain(error, calls, layer, inputs=()):
+def add_chain(
+    error: Exception, calls: Sequence[LayerCall], layer: LayerState, inputs: Sequence[Tensor] = ()
+) -> None:
     """Appends the chain of layer calls up to the one that failed, which is marked.
 
     Args:
@@ -84,4 +95,4 @@ def add_chain(error, calls, layer, inputs=()):
     lines.append(f"  > {failing[0]:<{width}}  {failing[1]}")
     title = "The layers up to here, with their outputs:"
     error.args = ("\n".join([str(error.args[0]), title, *lines]),)
-    error.chained = True
+    error.chained = True  # type: ignore[attr-defined]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import initializers
 from ..graph import apply
 from ..hyperparameters import Absent, Number, Option, StepNumber
@@ -10,6 +13,11 @@ from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
 from .options import Fixed, flag, integer, resolved, weight_config
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Shape
+    from ..utils.serialization import Identifier
 
 
 class _Normalization(UnaryLayer):
@@ -22,17 +30,17 @@ class _Normalization(UnaryLayer):
 
     def __init__(
         self,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        **kwargs,
-    ):
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Identifier = "zeros",
+        gamma_initializer: Identifier = "ones",
+        beta_regularizer: Identifier = None,
+        gamma_regularizer: Identifier = None,
+        beta_constraint: Identifier = None,
+        gamma_constraint: Identifier = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.center = center
@@ -49,7 +57,7 @@ class _Normalization(UnaryLayer):
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
-    def _position(self, axis, shape):
+    def _position(self, axis: int, shape: Shape) -> int:
         """`axis` counted from the front; ValueError where it is none of the samples' axes."""
         received = f"received {messages.format_shape(shape)}"
         if not -len(shape) <= axis < len(shape):
@@ -66,18 +74,18 @@ class _Normalization(UnaryLayer):
         return axis % len(shape)
 
     @property
-    def _has_sized_weights(self):
+    def _has_sized_weights(self) -> bool:
         """Whether there are weights that have the size of `axis`."""
         return True
 
-    def _add_scale(self, shape):
+    def _add_scale(self, shape: Shape) -> None:
         """Creates gamma and beta, as far as they are wanted."""
         if self.scale:
             self.gamma = self._add_configured("gamma", shape)
         if self.center:
             self.beta = self._add_configured("beta", shape)
 
-    def _scale_and_offset(self):
+    def _scale_and_offset(self) -> tuple[Variable | None, Variable | None]:
         """gamma and beta, each None where it is not used."""
         for option, used, weight in (
             ("scale", self.scale, self.gamma),
@@ -90,7 +98,7 @@ class _Normalization(UnaryLayer):
                 )
         return self.gamma if self.scale else None, self.beta if self.center else None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "epsilon": self.epsilon,
@@ -160,25 +168,25 @@ class BatchNormalization(_Normalization):
 
     def __init__(
         self,
-        axis=-1,
-        momentum=0.99,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        moving_mean_initializer="zeros",
-        moving_variance_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        renorm=False,
-        renorm_clipping=None,
-        renorm_momentum=0.99,
-        synchronized=False,
-        **kwargs,
-    ):
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Identifier = "zeros",
+        gamma_initializer: Identifier = "ones",
+        moving_mean_initializer: Identifier = "zeros",
+        moving_variance_initializer: Identifier = "ones",
+        beta_regularizer: Identifier = None,
+        gamma_regularizer: Identifier = None,
+        beta_constraint: Identifier = None,
+        gamma_constraint: Identifier = None,
+        renorm: bool = False,
+        renorm_clipping: dict[str, float] | None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             epsilon=epsilon,
             center=center,
@@ -202,7 +210,7 @@ class BatchNormalization(_Normalization):
         self.moving_mean: Variable
         self.moving_variance: Variable
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         position = self._position(self.axis, input_shape)
         shape = (input_shape[position],)
         self._add_scale(shape)
@@ -220,7 +228,7 @@ class BatchNormalization(_Normalization):
         )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Tensor, training: bool | None = None, mask: None = None) -> Tensor:
         if mask is not None:
             raise ValueError(
                 f"{messages.describe(self)}: masks are not available; expected mask None"
@@ -243,7 +251,7 @@ class BatchNormalization(_Normalization):
             )
         return _move_axes_back(y, (self.axis,))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "axis": self.axis,
@@ -257,7 +265,7 @@ class BatchNormalization(_Normalization):
         }
 
 
-def _axes(layer, argument, value):
+def _axes(layer: Any, argument: str, value: Any) -> int | list[int]:
     if not isinstance(value, (list, tuple)):
         return integer(layer, argument, value)
     if not value:
@@ -265,7 +273,7 @@ def _axes(layer, argument, value):
     return [integer(layer, "every axis", axis) for axis in value]
 
 
-def _groups(layer, argument, value):
+def _groups(layer: Any, argument: str, value: Any) -> int:
     groups = integer(layer, argument, value)
     if groups < 1 and groups != -1:
         raise ValueError(
@@ -321,19 +329,19 @@ class LayerNormalization(_Normalization):
 
     def __init__(
         self,
-        axis=-1,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        rms_scaling=False,
-        **kwargs,
-    ):
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Identifier = "zeros",
+        gamma_initializer: Identifier = "ones",
+        beta_regularizer: Identifier = None,
+        gamma_regularizer: Identifier = None,
+        beta_constraint: Identifier = None,
+        gamma_constraint: Identifier = None,
+        rms_scaling: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             epsilon=epsilon,
             center=center,
@@ -350,10 +358,10 @@ class LayerNormalization(_Normalization):
         self.axis = axis
 
     @property
-    def _has_sized_weights(self):
+    def _has_sized_weights(self) -> bool:
         return self.scale or self.center
 
-    def _axes(self, shape):
+    def _axes(self, shape: Shape) -> tuple[int, ...]:
         """The axes of the statistics, counted from the front, in their order."""
         given = self.axis if isinstance(self.axis, list) else [self.axis]
         axes = sorted(self._position(axis, shape) for axis in given)
@@ -364,21 +372,21 @@ class LayerNormalization(_Normalization):
             )
         return tuple(axes)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         axes = self._axes(input_shape)
         self._add_scale(tuple(input_shape[axis] for axis in axes))
         self.input_spec = InputSpec(
             ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes}
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         axes = self._axes(inputs.shape)
         x = _move_axes_last(inputs, axes)
         gamma, beta = self._scale_and_offset()
         y = apply("layer_norm", x, gamma, beta, axes=len(axes), epsilon=self.epsilon)
         return _move_axes_back(y, axes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         axis = list(self.axis) if isinstance(self.axis, list) else self.axis
         return {**super().get_config(), "axis": axis, "rms_scaling": False}
 
@@ -428,19 +436,19 @@ class GroupNormalization(_Normalization):
 
     def __init__(
         self,
-        groups=32,
-        axis=-1,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        **kwargs,
-    ):
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Identifier = "zeros",
+        gamma_initializer: Identifier = "ones",
+        beta_regularizer: Identifier = None,
+        gamma_regularizer: Identifier = None,
+        beta_constraint: Identifier = None,
+        gamma_constraint: Identifier = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             epsilon=epsilon,
             center=center,
@@ -456,7 +464,7 @@ class GroupNormalization(_Normalization):
         self.groups = groups
         self.axis = axis
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[self._position(self.axis, input_shape)]
         if channels % self.groups:
             raise ValueError(
@@ -467,29 +475,29 @@ class GroupNormalization(_Normalization):
         self._add_scale((channels,))
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = _move_axes_last(inputs, (self.axis,))
         groups = x.shape[-1] if self.groups == -1 else self.groups
         gamma, beta = self._scale_and_offset()
         y = apply("group_norm", x, gamma, beta, groups=groups, epsilon=self.epsilon)
         return _move_axes_back(y, (self.axis,))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "groups": self.groups, "axis": self.axis}
 
 
-def _order(ndim, axes):
+def _order(ndim: int, axes: Sequence[int]) -> tuple[int, ...]:
     """All axes, those in `axes` last."""
     moved = [axis % ndim for axis in axes]
     return (*(i for i in range(ndim) if i not in moved), *moved)
 
 
-def _move_axes_last(x, axes):
+def _move_axes_last(x: Tensor, axes: Sequence[int]) -> Tensor:
     order = _order(x.ndim, axes)
     return x if order == tuple(range(x.ndim)) else apply("transpose", x, axes=order)
 
 
-def _move_axes_back(y, axes):
+def _move_axes_back(y: Tensor, axes: Sequence[int]) -> Tensor:
     order = _order(y.ndim, axes)
     if order == tuple(range(y.ndim)):
         return y

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .. import ops
@@ -15,6 +17,9 @@ from ..utils import nest
 from ..variables import Variable
 from . import messages
 from .layer import Layer
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph
 
 
 class OpLayer(Layer):
@@ -35,7 +40,13 @@ class OpLayer(Layer):
     _public_module = "dlnative.layers"
     infers_by_sizes = True
 
-    def __init__(self, op, attributes=None, name=None, **kwargs):
+    def __init__(
+        self,
+        op: str,
+        attributes: dict[str, Any] | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         if attributes is None:
             ops._load()
         known = FUNCTIONS if attributes is None else table
@@ -48,26 +59,26 @@ class OpLayer(Layer):
             self.attributes = {key: _plain(value) for key, value in attributes.items()}
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return self.op
 
-    def call(self, *args, **kwargs):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         if self.attributes is None:
             return FUNCTIONS[self.op](*args, **kwargs)
         return apply(self.op, *args, **self.attributes)
 
-    def _as_tensor(self, value, graph, dtype):
+    def _as_tensor(self, value: Any, graph: Graph, dtype: str | None) -> Any:
         return graph.variable(value) if isinstance(value, Variable) else value
 
-    def _check_inputs(self, args, kwargs):
+    def _check_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         pass  # the op's shape rule says what fits
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"name": self.name, "op": self.op}
         return config if self.attributes is None else {**config, "attributes": self.attributes}
 
 
-def apply_symbolic(name, inputs, attributes):
+def apply_symbolic(name: str, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
     """Applies a row of the op table to symbolic tensors by making an OpLayer of it.
 
     Args:
@@ -85,17 +96,17 @@ def apply_symbolic(name, inputs, attributes):
     return layer(*(_checked(layer, value) for value in inputs))
 
 
-def layer_of(name, args, kwargs):
+def layer_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Applies a public op to symbolic tensors by making an OpLayer of it."""
     layer = OpLayer(name)
     return layer(*nest.map_structure(_argument, args), **nest.map_structure(_argument, kwargs))
 
 
-def _argument(value):
+def _argument(value: Any) -> Any:
     return value.value if isinstance(value, ValueTensor) else _plain(value)
 
 
-def _checked(layer, value):
+def _checked(layer: Any, value: Any) -> Any:
     if isinstance(value, ValueTensor):
         return value.value
     if value is None or isinstance(value, (Tensor, Variable, bool, int, float)):
@@ -109,14 +120,14 @@ def _checked(layer, value):
     return array
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """An attribute out of JSON or NumPy: lists become tuples, NumPy scalars Python numbers."""
     if isinstance(value, (list, tuple)):
         return tuple(_plain(item) for item in value)
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _get_item(x, key):
+def _get_item(x: Tensor, key: Any) -> Any:
     return layer_of("get_item", (x, key), {})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..graph import apply
 from ..graph.window import slide
 from ..hyperparameters import Option
@@ -16,8 +18,12 @@ from .geometry import (
 )
 from .layer import UnaryLayer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Sizes
 
-def _strides(layer, argument, value):
+
+def _strides(layer: Any, argument: str, value: Any) -> tuple[int, ...]:
     value = layer.pool_size if value is None else value
     return standardize_sizes(layer, argument, value, layer.rank)
 
@@ -39,15 +45,21 @@ class Pooling(UnaryLayer):
     data_format = Option(check_channels_last)
 
     def __init__(
-        self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Sizes,
+        strides: Sizes | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.pool_size = pool_size
         self.strides = strides
         self.padding = padding
         self.data_format = data_format
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         shape = inputs.shape
         check_images(self, shape, self.rank, messages.source(inputs))
         window = {"strides": self.strides, "padding": self.padding}
@@ -61,7 +73,7 @@ class Pooling(UnaryLayer):
             raise with_hint(error, shape, self.rank) from None
         return apply(f"{self.mode}_pool{self.rank}d", inputs, pool_size=self.pool_size, **window)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "pool_size": self.pool_size,
@@ -101,8 +113,14 @@ class MaxPooling1D(Pooling):
     rank = 1
 
     def __init__(
-        self, pool_size=2, strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Sizes = 2,
+        strides: Sizes | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
 
@@ -133,8 +151,14 @@ class MaxPooling2D(Pooling):
     """
 
     def __init__(
-        self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, name=None, **kwargs
-    ):
+        self,
+        pool_size: Sizes = (2, 2),
+        strides: Sizes | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
 
@@ -185,17 +209,19 @@ class GlobalPooling(UnaryLayer):
 
     data_format = Option(check_channels_last)
 
-    def __init__(self, data_format=None, keepdims=False, **kwargs):
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.data_format = data_format
         self.keepdims = bool(keepdims)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         check_images(self, inputs.shape, self.rank, messages.source(inputs))
         axes = tuple(range(1, self.rank + 1))
         return apply(self.reduction, inputs, axis=axes, keepdims=self.keepdims)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "data_format": self.data_format,

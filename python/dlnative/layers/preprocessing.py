@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..graph import apply
@@ -10,8 +12,12 @@ from ..utils.serialization import deserialize_keras_object
 from . import messages
 from .layer import UnaryLayer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import ArrayLike
 
-def _numbers(layer, argument, value):
+
+def _numbers(layer: Any, argument: str, value: Any) -> float | np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(
@@ -42,20 +48,20 @@ class Rescaling(UnaryLayer):
     scale = Option(_numbers)
     offset = Option(_numbers)
 
-    def __init__(self, scale, offset=0.0, **kwargs):
+    def __init__(self, scale: ArrayLike, offset: ArrayLike = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scale = scale
         self.offset = offset
         self.supports_masking = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if isinstance(self.scale, float) and isinstance(self.offset, float):
             return apply("rescale", inputs, scale=self.scale, offset=self.offset)
         constant = inputs.graph.constant
         scaled = apply("multiply", inputs, constant(self.scale, inputs.dtype))
         return apply("add", scaled, constant(self.offset, inputs.dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale": self.scale if isinstance(self.scale, float) else self.scale.tolist(),
@@ -63,7 +69,7 @@ class Rescaling(UnaryLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         config = dict(config)
         for key in ("scale", "offset"):
             config[key] = deserialize_keras_object(config.get(key, 0.0))

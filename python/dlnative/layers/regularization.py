@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..graph import apply
@@ -12,8 +15,11 @@ from .geometry import check_channels_last
 from .input_spec import InputSpec
 from .seeded import SeededLayer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
 
-def _noise_shape(layer, argument, value):
+
+def _noise_shape(layer: Any, argument: str, value: Any) -> tuple[int | None, ...] | None:
     if value is None:
         return None
     for n in value:
@@ -59,13 +65,19 @@ class Dropout(SeededLayer):
     rate = StepNumber(0.0, 1.0, below=True, switch=True)
     noise_shape = Option(_noise_shape)
 
-    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, **kwargs)
         self.rate = rate
         self.noise_shape = noise_shape
         self.supports_masking = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or not is_on(self, "rate"):
             return inputs
         if self.noise_shape is None:
@@ -82,10 +94,10 @@ class Dropout(SeededLayer):
         ones = inputs.graph.constant(np.ones(shape), inputs.dtype)
         return apply("multiply", inputs, self._dropped(ones))
 
-    def _dropped(self, x):
+    def _dropped(self, x: Tensor) -> Tensor:
         return self._draw("dropout", x, self.rate)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "rate": self.rate,
@@ -98,12 +110,12 @@ class _SpatialDropout(Dropout):
 
     _rank = 1
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         noise_shape = (None, *(1,) * self._rank, None)
         super().__init__(rate, noise_shape=noise_shape, seed=seed, **kwargs)
         self.input_spec = InputSpec(ndim=self._rank + 2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("noise_shape")
         return config
@@ -176,9 +188,15 @@ class SpatialDropout2D(_SpatialDropout):
 
     data_format = Option(check_channels_last)
 
-    def __init__(self, rate, data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(rate, seed=seed, **kwargs)
         self.data_format = data_format
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +16,12 @@ from .geometry import one_of
 from .input_spec import InputSpec
 from .layer import UnaryLayer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Size
 
-def _data_format(layer, argument, value):
+
+def _data_format(layer: Any, argument: str, value: Any) -> str:
     known = one_of("channels_last", "channels_first")
     return known(layer, argument, value or "channels_last")
 
@@ -38,22 +44,22 @@ class Flatten(UnaryLayer):
 
     data_format = Option(_data_format)
 
-    def __init__(self, data_format=None, **kwargs):
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = data_format
         self.input_spec = InputSpec(min_ndim=1)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if self.data_format == "channels_first" and inputs.ndim > 2:
             axes = (0, *range(2, inputs.ndim), 1)
             inputs = apply("transpose", inputs, axes=axes)
         return apply("reshape", inputs, shape=(inputs.shape[0], total(inputs.shape[1:])))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}
 
 
-def _target_shape(layer, argument, value):
+def _target_shape(layer: Any, argument: str, value: Any) -> tuple[int, ...]:
     try:
         sizes = tuple(value)
     except TypeError:
@@ -73,7 +79,7 @@ def _target_shape(layer, argument, value):
     return tuple(int(n) for n in sizes)
 
 
-def _dims(layer, argument, value):
+def _dims(layer: Any, argument: str, value: Any) -> tuple[int, ...]:
     dims = tuple(value)
     if sorted(dims) != list(range(1, len(dims) + 1)):
         raise ValueError(
@@ -102,14 +108,14 @@ class Reshape(UnaryLayer):
 
     target_shape = Option(_target_shape)
 
-    def __init__(self, target_shape, **kwargs):
+    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_shape = target_shape
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return apply("reshape", inputs, shape=(inputs.shape[0], *self._sizes(inputs)))
 
-    def _sizes(self, inputs):
+    def _sizes(self, inputs: Tensor) -> tuple[Size, ...]:
         sizes, target = inputs.shape[1:], self.target_shape
         if None in sizes:
             return tuple(None if n == -1 else n for n in target)
@@ -125,7 +131,7 @@ class Reshape(UnaryLayer):
             "Change target_shape or the layer before."
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target_shape": self.target_shape}
 
 
@@ -147,13 +153,13 @@ class Permute(UnaryLayer):
 
     dims = Option(_dims)
 
-    def __init__(self, dims, **kwargs):
+    def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dims = dims
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return apply("transpose", inputs, axes=(0, *self.dims))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dims": self.dims}

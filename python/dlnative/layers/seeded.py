@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .. import random
 from ..graph import apply, table
 from ..utils.numbers import is_integer
 from . import messages
 from .layer import UnaryLayer
+
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
 
 _ABSENT = object()
 
@@ -27,17 +32,17 @@ class SeededLayer(UnaryLayer):
 
     _drawn_seed: int  # what the draws are made with, also where `seed` is None
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
 
     @property
-    def seed(self):
+    def seed(self) -> int | None:
         """The seed that was given; None where it comes from the global stream."""
         return self.__dict__["seed"]
 
     @seed.setter
-    def seed(self, seed):
+    def seed(self, seed: int | None) -> None:
         if seed is not None and not is_integer(seed):
             raise TypeError(
                 f"{messages.describe(self)}: expected seed to be an integer, received {seed!r}"
@@ -47,7 +52,7 @@ class SeededLayer(UnaryLayer):
         elif self.__dict__.get("seed", _ABSENT) is not None:
             self.__dict__.update(seed=None, _drawn_seed=random.next_seed())
 
-    def _draw(self, op, x, *numbers, **attributes):
+    def _draw(self, op: str, x: Tensor, *numbers: Any, **attributes: Any) -> Tensor:
         """Applies a random op; each use of a seed in one graph draws independently."""
         uses = sum(
             node.op is table[op] and node.attributes["seed"] == self._drawn_seed
@@ -55,5 +60,5 @@ class SeededLayer(UnaryLayer):
         )
         return apply(op, x, *numbers, seed=self._drawn_seed, op_id=uses, **attributes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}

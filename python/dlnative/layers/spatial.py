@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 from ..graph import apply
 from ..graph.ops.spatial import INTERPOLATIONS
 from ..hyperparameters import Option
@@ -9,8 +12,15 @@ from . import messages
 from .geometry import check_channels_last, check_images, one_of, sizes, standardize_sizes
 from .layer import UnaryLayer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Sizes
 
-def standardize_sides(layer, argument, value):
+# Rows and columns at the sides of images: one number, (rows, columns), or one for each side.
+Sides: TypeAlias = int | Sequence[int | Sequence[int]]
+
+
+def standardize_sides(layer: Any, argument: str, value: Any) -> tuple[tuple[int, ...], ...]:
     """An integer, (rows, columns) or ((top, bottom), (left, right)) as the last of these.
 
     Raises:
@@ -53,16 +63,18 @@ class ZeroPadding2D(UnaryLayer):
     padding = Option(standardize_sides)
     data_format = Option(check_channels_last)
 
-    def __init__(self, padding=(1, 1), data_format=None, **kwargs):
+    def __init__(
+        self, padding: Sides = (1, 1), data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.data_format = data_format
         self.padding = padding
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         check_images(self, inputs.shape, 2, messages.source(inputs))
         return apply("zero_pad2d", inputs, padding=(*self.padding[0], *self.padding[1]))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
 
 
@@ -92,12 +104,14 @@ class Cropping2D(UnaryLayer):
     cropping = Option(standardize_sides)
     data_format = Option(check_channels_last)
 
-    def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
+    def __init__(
+        self, cropping: Sides = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.data_format = data_format
         self.cropping = cropping
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         shape, source = inputs.shape, messages.source(inputs)
         check_images(self, shape, 2, source)
         for axis, size, sides in zip(("height", "width"), shape[1:3], self.cropping, strict=True):
@@ -109,7 +123,7 @@ class Cropping2D(UnaryLayer):
                 )
         return apply("crop2d", inputs, cropping=(*self.cropping[0], *self.cropping[1]))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
 
 
@@ -147,17 +161,23 @@ class UpSampling2D(UnaryLayer):
     data_format = Option(check_channels_last)
     interpolation = Option(one_of(*INTERPOLATIONS, any_case=True))
 
-    def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
+    def __init__(
+        self,
+        size: Sizes = (2, 2),
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.data_format = data_format
         self.size = size
         self.interpolation = interpolation
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         check_images(self, inputs.shape, 2, messages.source(inputs))
         return apply("upsample2d", inputs, size=self.size, interpolation=self.interpolation)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "size": self.size,

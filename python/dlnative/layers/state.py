@@ -20,6 +20,7 @@ class LayerState:
     """
 
     name: str
+    kind: str  # the word for it in messages
     built: bool
     autocast: bool
     activity_regularizer: Any
@@ -38,7 +39,7 @@ class LayerState:
     _init_arguments: tuple
     _input_shape_argument: tuple | None
 
-    def _check_initialized(self):
+    def _check_initialized(self) -> None:
         if "_initialized" not in self.__dict__:
             raise RuntimeError(
                 f"{type(self).__name__}: call super().__init__(**kwargs) first in __init__"

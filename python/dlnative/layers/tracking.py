@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..graph import Tensor
@@ -9,16 +13,20 @@ from ..random import seeds
 from ..random.seed_generator import SeedGenerator
 from ..variables import Variable
 
+if TYPE_CHECKING:
+    from .layer import Layer
+    from .state import LayerState
 
-def is_layer(value):
+
+def is_layer(value: Any) -> bool:
     return getattr(type(value), "is_layer", False)
 
 
-def is_member(value):
+def is_member(value: Any) -> bool:
     return isinstance(value, Variable) or is_layer(value)
 
 
-def walk(value):
+def walk(value: Any) -> Iterator[Any]:
     """The variables and layers in a value: itself, or those in nested lists, tuples and dicts."""
     if is_member(value):
         yield value
@@ -30,7 +38,7 @@ def walk(value):
             yield from walk(item)
 
 
-def members(layer):
+def members(layer: LayerState) -> tuple[Any, ...]:
     """The variables and layers that `layer` holds itself, each once, in the order of creation."""
     kept = layer.__dict__.get("_members")
     if kept is not None:
@@ -50,7 +58,7 @@ def members(layer):
     return kept
 
 
-def own_variables(layer, held=None):
+def own_variables(layer: LayerState, held: Sequence[Any] | None = None) -> list[Variable]:
     """Variables of the layer without those of its sublayers: created trainable first.
 
     Args:
@@ -65,7 +73,9 @@ def own_variables(layer, held=None):
     return [v for v in variables if created[id(v)]] + [v for v in variables if not created[id(v)]]
 
 
-def collect_variables(layer, found, factor=None):
+def collect_variables(
+    layer: LayerState, found: dict[int, Variable], factor: float | None = None
+) -> None:
     """Puts the variables of a layer, then those of its sublayers, into a dict by their ids.
 
     They get the factor of their learning rate, which a layer that has none of its own has from
@@ -83,18 +93,18 @@ def collect_variables(layer, found, factor=None):
             collect_variables(sublayer, found, factor)
 
 
-def sublayers(layer):
+def sublayers(layer: LayerState) -> list[Layer]:
     return [m for m in members(layer) if is_layer(m)]
 
 
-def seed_generators(layer):
+def seed_generators(layer: LayerState) -> Iterator[tuple[str, SeedGenerator]]:
     """(name, SeedGenerator) of those among its attributes, and in lists and dicts there."""
     for name, value in vars(layer).items():
         if name != "_tracked":
             yield from _generators(name, value)
 
 
-def _generators(name, value):
+def _generators(name: str, value: Any) -> Iterator[tuple[str, SeedGenerator]]:
     if isinstance(value, SeedGenerator):
         yield name, value
     elif isinstance(value, dict):
@@ -105,9 +115,11 @@ def _generators(name, value):
             yield from _generators(f"{name}/{number}", item)
 
 
-def all_layers(layer):
+def all_layers(layer: LayerState) -> list[Layer]:
     """The layer and everything below it, each once."""
-    found, waiting, seen = [], [layer], set()
+    found: list[Any] = []
+    waiting: list[Any] = [layer]
+    seen = set()
     while waiting:
         current = waiting.pop()
         if id(current) not in seen:
@@ -117,7 +129,7 @@ def all_layers(layer):
     return found
 
 
-def track(layer, name, value):
+def track(layer: LayerState, name: Hashable, value: Any) -> None:
     """Takes note of an attribute that is about to be set.
 
     Lists and dicts are kept if they hold members or are still empty, so that appending to
@@ -154,7 +166,7 @@ def track(layer, name, value):
         tracked.pop(("weight", id(before)), None)
 
 
-def untrack(layer, name):
+def untrack(layer: LayerState, name: Hashable) -> None:
     """Forgets an attribute that goes away."""
     layer.__dict__.pop("_members", None)
     value = layer._tracked.pop(name, None)
@@ -169,15 +181,17 @@ class Rollback:
         layer: Everything below it that is not built yet is restored.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: Any) -> None:
         self.layer = layer
 
-    def __enter__(self):
+    def __enter__(self) -> Rollback:
         unbuilt = [each for each in all_layers(self.layer) if not each.built]
         self.saved = [(each, snapshot(each)) for each in unbuilt]
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             return
         for each, state in self.saved:
@@ -191,7 +205,7 @@ class Attributes:
         layer: The model.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: LayerState) -> None:
         self.saved = [(each, snapshot(each)) for each in all_layers(layer)]
         self.seeds = seeds.get_state()
         self.generators = [
@@ -200,7 +214,7 @@ class Attributes:
             for _, generator in seed_generators(each)
         ]
 
-    def restore(self):
+    def restore(self) -> None:
         for each, state in self.saved:
             restore(each, state)
         seeds.set_state(self.seeds)
@@ -208,13 +222,13 @@ class Attributes:
             variable.assign(value)
 
 
-def restore(layer, state):
+def restore(layer: LayerState, state: dict[str, Any]) -> None:
     """Makes a layer what it was when `snapshot` returned `state`."""
     layer.__dict__.clear()
     layer.__dict__.update(state)
 
 
-def snapshot(layer):
+def snapshot(layer: LayerState) -> dict[str, Any]:
     """A copy of a layer's attributes that later changes in place do not reach."""
     state = layer.__dict__
     copy = dict(state)
@@ -225,7 +239,7 @@ def snapshot(layer):
     return copy
 
 
-def _copy_containers(value):
+def _copy_containers(value: Any) -> Any:
     if isinstance(value, list):
         return [_copy_containers(item) for item in value]
     if isinstance(value, dict):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..graph.window import slide_transposed
 from ..hyperparameters import Option
 from . import messages
@@ -9,8 +12,13 @@ from .convolution import Convolution
 from .geometry import standardize_sizes
 from .options import Fixed, positive_integer
 
+if TYPE_CHECKING:
+    from ..graph.tensor import Tensor
+    from ..graph.types import Shape, Sizes
+    from ..utils.serialization import Identifier
 
-def _output_padding(layer, argument, value):
+
+def _output_padding(layer: Any, argument: str, value: Any) -> tuple[int, ...] | None:
     if value is None:
         return None
     extra = standardize_sizes(layer, argument, value, layer.rank, least=0)
@@ -31,24 +39,24 @@ class ConvTranspose(Convolution):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        output_padding=None,
-        data_format=None,
-        dilation_rate=1,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: str = "valid",
+        output_padding: Sizes | None = None,
+        data_format: str | None = None,
+        dilation_rate: Sizes = 1,
+        activation: Identifier = None,
+        use_bias: bool = True,
+        kernel_initializer: Identifier = "glorot_uniform",
+        bias_initializer: Identifier = "zeros",
+        kernel_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = filters
         self._set_geometry(kernel_size, strides, padding, data_format, dilation_rate)
@@ -64,7 +72,7 @@ class ConvTranspose(Convolution):
             bias_constraint=bias_constraint,
         )
 
-    def _output_sizes(self, sizes):
+    def _output_sizes(self, sizes: Sequence[int]) -> tuple[int, ...]:
         return slide_transposed(
             messages.describe(self),
             sizes,
@@ -75,7 +83,7 @@ class ConvTranspose(Convolution):
             self.dilation_rate,
         )[0]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
         self.kernel = self._add_configured(
             "kernel", (*self.kernel_size, self.filters, input_shape[-1])
@@ -83,13 +91,13 @@ class ConvTranspose(Convolution):
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.filters,))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         self._check(inputs.shape, self.kernel.shape[-1], messages.source(inputs))
         op = f"conv{self.rank}d_transpose"
         more = {} if self.output_padding is None else {"output_padding": self.output_padding}
         return self._apply(op, inputs, self.kernel, **more, **self._taps)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "filters": self.filters, "output_padding": self.output_padding}
 

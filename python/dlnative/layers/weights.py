@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +17,16 @@ from . import calls, messages, tracking
 from .options import weight_options
 from .state import LayerState
 
+if TYPE_CHECKING:
+    from ..graph.types import ArrayLike, DTypeLike, Size
+    from ..utils.serialization import Identifier
+
 
 class WeightOwner(LayerState):
     """Variables of a layer: its own, and those of the layers among its attributes."""
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         """Whether training may change the weights; setting it reaches all sublayers."""
         return self._trainable
 
@@ -60,7 +65,7 @@ class WeightOwner(LayerState):
         return 1.0 if factor is None else factor
 
     @learning_rate_factor.setter
-    def learning_rate_factor(self, value):
+    def learning_rate_factor(self, value: float) -> None:
         owner = messages.describe(self)
         value = finite_number(owner, "learning_rate_factor", value)
         if value < 0:
@@ -73,17 +78,17 @@ class WeightOwner(LayerState):
 
     def add_weight(
         self,
-        shape=None,
-        initializer=None,
-        dtype=None,
-        trainable=True,
-        autocast=True,
-        regularizer=None,
-        constraint=None,
-        aggregation="none",
-        overwrite_with_gradient=False,
-        name=None,
-    ):
+        shape: Sequence[int] | int | None = None,
+        initializer: Identifier = None,
+        dtype: DTypeLike | None = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
+        aggregation: str | None = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
         """Creates a variable of the layer.
 
         Args:
@@ -112,18 +117,18 @@ class WeightOwner(LayerState):
                 "the weight in call()"
             )
         self._check_initialized()
-        shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
-        shape = tuple(map(unless_open, shape))
-        if None in shape:
+        given = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        sizes = tuple(map(unless_open, given))
+        if None in sizes:
             raise ValueError(
-                f"{messages.describe(self)}: cannot make the weight {name!r} of shape {shape}: "
+                f"{messages.describe(self)}: cannot make the weight {name!r} of shape {sizes}: "
                 "all its sizes must be known. Give Input these sizes."
             )
-        dtype = np.dtype(dtype or self._dtype).name
-        default = "glorot_uniform" if "float" in dtype else "zeros"
-        initializer = initializers.get(initializer or default)
+        kind = np.dtype(dtype or self._dtype).name
+        default = "glorot_uniform" if "float" in kind else "zeros"
+        draw: Any = initializers.get(initializer or default)
         name = name or self._free_name("variable")
-        place = {
+        place: dict[str, Any] = {
             "name": name,
             "path": self._variable_path(name),
             "trainable": bool(trainable and self.trainable),
@@ -131,15 +136,15 @@ class WeightOwner(LayerState):
             "constraint": constraints.get(constraint),
         }
         if is_without_memory():
-            variable = Variable.empty(shape, dtype, **place)
+            variable = Variable.empty(sizes, kind, **place)
         else:
-            value = np.asarray(initializer(shape, dtype=dtype))
-            if value.shape != shape:
+            value = np.asarray(draw(sizes, dtype=kind))
+            if value.shape != sizes:
                 raise ValueError(
                     f"{messages.describe(self)}: the initializer of {name!r} returned shape "
-                    f"{value.shape}, expected {shape}"
+                    f"{value.shape}, expected {sizes}"
                 )
-            variable = Variable(value, dtype, **place)
+            variable = Variable(value, kind, **place)
         variable.learning_rate_factor = self.learning_rate_factor
         tracking.track(self, ("weight", id(variable)), variable)
         self._created_trainable[id(variable)] = trainable
@@ -147,24 +152,26 @@ class WeightOwner(LayerState):
 
     add_variable = add_weight
 
-    def _set_weight_options(self, **options):
+    def _set_weight_options(self, **options: Identifier) -> None:
         """Sets "kernel_initializer" and the like."""
         for name, value in options.items():
             setattr(self, name, value)
 
-    def _add_configured(self, weight, shape, name=None):
+    def _add_configured(
+        self, weight: str, shape: Sequence[Size], name: str | None = None
+    ) -> Variable:
         """Creates one of the weights that have options of their own."""
         made = self.add_weight(shape=shape, name=name or weight, **weight_options(self, weight))
         # Another dict: that of a build which fails is left behind.
         self.__dict__["_weight_of"] = {**self._weight_of, weight: made}
         return made
 
-    def _free_name(self, name):
+    def _free_name(self, name: str) -> str:
         taken = {v.name for v in tracking.own_variables(self)}
         count = sum(t == name or t.startswith(name + "_") for t in taken)
         return f"{name}_{count}" if count else name
 
-    def _variable_path(self, name):
+    def _variable_path(self, name: str) -> str:
         scope = calls.variable_scope()
         inside = scope.rsplit("/", 1)[-1] == self.name
         path = scope if inside else self.name
@@ -172,13 +179,13 @@ class WeightOwner(LayerState):
         return f"{path}/{name}"
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """All variables: the layer's own, trainable before others, then its sublayers'."""
         found: dict = {}
         tracking.collect_variables(self, found)
         return list(found.values())
 
-    def variables_by_path(self):
+    def variables_by_path(self) -> dict[str, Variable]:
         """Dict of `variables` by their path below this layer, such as "hidden/kernel".
 
         It follows from the names of the layers alone. A variable's own `path` is the one it was
@@ -189,50 +196,50 @@ class WeightOwner(LayerState):
         return {path: variable for variable, path in found.values()}
 
     @property
-    def weights(self):
+    def weights(self) -> list[Variable]:
         """The same as `variables`."""
         return self.variables
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[Variable]:
         """The variables that training may change; none of a layer that is not trainable."""
         return [v for v in self.variables if v.trainable] if self.trainable else []
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[Variable]:
         """The variables that training leaves alone."""
         return [v for v in self.variables if not (v.trainable and self.trainable)]
 
     trainable_weights = trainable_variables
     non_trainable_weights = non_trainable_variables
 
-    def get_weights(self):
+    def get_weights(self) -> list[np.ndarray]:
         """Copies of the values of `weights`, in their order."""
         return [v.numpy() for v in self.weights]
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Overwrites the values of `weights`, in their order.
 
         Raises:
             ValueError: Their number or a shape does not fit; nothing has been written.
         """
-        variables, weights = self.weights, [np.asarray(w) for w in weights]
-        if len(weights) != len(variables):
+        variables, values = self.weights, [np.asarray(w) for w in weights]
+        if len(values) != len(variables):
             hint = "" if self.built else ". It is not built yet: call it on data first"
             raise ValueError(
                 f"{messages.describe(self)}: expected {len(variables)} arrays of weights, "
-                f"received {len(weights)}{hint}"
+                f"received {len(values)}{hint}"
             )
-        for variable, value in zip(variables, weights, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             if value.shape != variable.shape or value.dtype.kind not in "fiub":
                 raise ValueError(
                     f"{messages.describe(self)}: expected values of shape {variable.shape} for "
                     f"'{variable.path}', received {value.dtype} {value.shape}"
                 )
-        for variable, value in zip(variables, weights, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def count_params(self):
+    def count_params(self) -> int:
         """Number of scalars in all weights.
 
         Raises:
@@ -246,7 +253,7 @@ class WeightOwner(LayerState):
         return sum(math.prod(v.shape) for v in self.weights)
 
 
-def _collect(layer, prefix, found):
+def _collect(layer: Any, prefix: str, found: dict[int, tuple[Variable, str]]) -> None:
     """Adds (variable, path) by id for everything below a layer; paths are made unique."""
     taken = {path for _, path in found.values()}
     for variable in tracking.own_variables(layer):
@@ -257,7 +264,7 @@ def _collect(layer, prefix, found):
         _collect(each, prefix + _numbered(each.name, names) + "/", found)
 
 
-def _numbered(name, taken):
+def _numbered(name: str, taken: set[str]) -> str:
     """`name`, with a number if it is taken; notes what it returns."""
     count, free = 0, name
     while free in taken:

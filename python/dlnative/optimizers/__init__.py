@@ -25,7 +25,6 @@ from .sgd import SGD
 if TYPE_CHECKING:
     from ..utils.serialization import Identifier
 
-
 _CLASSES = (
     SGD,
     Adadelta,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .._core import ArenaPool
     from .optimizer import Optimizer
 
-
 KEPT = 8  # programs, one per list of parameters
 
 

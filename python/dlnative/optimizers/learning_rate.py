@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..graph.graph import Graph
     from .optimizer import Optimizer
 
-
 # What an optimizer takes as its learning rate.
 Rate: TypeAlias = "float | LearningRateSchedule | Callable[[], Any]"
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..variables import Variable
     from .learning_rate import Rate
 
-
 _EPSILON = 1e-7  # keeps a momentum of zeros from a division by 0
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..variables import Variable
     from .learning_rate import Rate
 
-
 _DECAY = 0.96  # how fast the weight of the momentum approaches beta_1; the paper's
 
 

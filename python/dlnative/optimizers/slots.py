@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..graph.types import ArrayLike, DTypeLike
     from ..utils.serialization import Identifier
 
-
 V = TypeVar("V", bound=Variable)
 
 
