@@ -247,8 +247,8 @@ class Trainer(Steps):
         runs beside it, and sees the weights of whole steps. What a callback changes, such as an
         option of the optimizer, counts from the next batch on. Ctrl-C stops within 200 ms and
         leaves the model as the last step made it (with the averages of `use_ema` as its weights),
-        with the epochs so far in `model.history`. Where the loss is NaN or infinite it says so once,
-        by a RuntimeWarning, and goes on; `TerminateOnNaN` ends it.
+        with the epochs so far in `model.history`. Where the loss is NaN or infinite it says so
+        once, by a RuntimeWarning, and goes on; `TerminateOnNaN` ends it.
 
         Args:
             x: Inputs, (samples, ...), of any numeric dtype, also a memory map or a DataFrame; a
