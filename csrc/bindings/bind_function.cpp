@@ -134,8 +134,8 @@ class PyFunction {
     return dropped;
   }
 
-  std::size_t bytes_;
-  int threads_;
+  std::size_t bytes_ = 0;
+  int threads_ = 0;
   std::shared_ptr<ArenaPool> pool_;
   std::vector<std::shared_ptr<PyProgram>> programs_;  // by the numbers of the arenas
 };

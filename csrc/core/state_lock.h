@@ -128,7 +128,7 @@ class StateAccess {
 
  private:
   std::vector<StateLock::Hold> holds_;
-  bool writes_;
+  bool writes_ = false;
 };
 
 }  // namespace dlnative
