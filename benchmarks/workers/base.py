@@ -21,6 +21,7 @@ Kinds of task:
     infer           the outputs for a batch of images, from NumPy arrays to a NumPy array
     conv, pool, norm  one operation of `common/operations.py` on tensors that stay where they are
     primitive, composition, update  one call of `common/formulas.py`, likewise
+    callers         predictions of several threads side by side (dlnative only)
     written_step    as `train`, of a model some parts of which are a user's (dlnative only)
 """
 

@@ -13,7 +13,7 @@ import numpy as np
 import dlnative
 from common.formulas import HAND
 from dlnative import _core
-from workers import dlnative_formulas, dlnative_gan, dlnative_steps
+from workers import dlnative_callers, dlnative_formulas, dlnative_gan, dlnative_steps
 from workers.allocations import allocation_count, heap_bytes, resident_bytes
 from workers.base import BaseWorker, Spec, Task
 from workers.data import at_cache_line, dataset, factors, magnitude
@@ -45,6 +45,7 @@ class Worker(BaseWorker):
         "update": ["program", "by hand"],
         "written_step": list(dlnative_steps.VARIANTS),
         "gan": dlnative_gan.VARIANTS,
+        "callers": dlnative_callers.VARIANTS,
         "train": ["fit"],
         "train_images": ["fit"],
         "infer": ["predict_on_batch", "predict"],
@@ -101,6 +102,9 @@ class Worker(BaseWorker):
 
     def prepare_written_step(self, spec: Spec, variant: str) -> Task:
         return dlnative_steps.written_step(spec, variant)
+
+    def prepare_callers(self, spec: Spec, variant: str) -> Task:
+        return dlnative_callers.callers(spec, variant)
 
     def prepare_gan(self, spec: Spec, variant: str) -> Task:
         return dlnative_gan.gan(spec, variant)

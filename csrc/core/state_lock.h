@@ -89,7 +89,7 @@ class StateLock {
   void wait_for_turn(std::unique_lock<std::mutex>& lock, Hold& hold, const Poll& poll);
   void admit_readers();
 
-  const std::int64_t number_;
+  std::int64_t number_ = 0;
   std::atomic<bool> shared_{false};  // two runs have overlapped
   std::unique_ptr<State> state_;
 };
