@@ -273,7 +273,7 @@ def one_if_equal(y_true, y_pred):
 LOSSES = {
     "if ==": (one_if_equal, r"bool\(\) of the symbolic tensor"),
     "in": (lambda y, p: ops.mean(p) if 1 in y else ops.mean(p * p), "`in` of"),
-    "a number": (lambda y, p: 1.0, "loss '<lambda>' must return tensors, it returned float"),
+    "a number": (lambda y, p: 1.0, "loss 'lambda' must return tensors, it returned float"),
     "an array": (lambda y, p: np.ones(4), "must return tensors, it returned ndarray"),
     "None": (lambda y, p: None, "must return tensors, it returned NoneType"),
     "labels only": (lambda y, p: ops.mean(y * y, axis=-1), "does not depend on the predictions"),
@@ -338,7 +338,7 @@ class Counts(metrics.Metric):
 
 METRICS = {
     "if ==": (one_if_equal, r"bool\(\) of the symbolic tensor"),
-    "a number": (lambda y, p: 1.0, "metric '<lambda>' must return tensors, it returned float"),
+    "a number": (lambda y, p: 1.0, "metric 'lambda' must return tensors, it returned float"),
     "an array": (lambda y, p: np.ones(2), "must return tensors, it returned ndarray"),
     "counting in Python": (Counts(), "metric 'counts': its update_state changes no state"),
 }
