@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import dlnative
@@ -82,3 +83,70 @@ def test_validation_without_labels(data, wrap):
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"validation_data: expected \(x, y\)|y: expected labels"):
         model.fit(x, y, validation_data=wrap(x), verbose=0)
+
+
+class Counts(Net):
+    """A penalty that grows step by step, as a number of Python."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+        self.is_odd = False
+        self.rows = 0
+
+    def train_step(self, data):
+        self.set_numbers(data[0])
+        self._calls_of_python = vars(self).get("_calls_of_python", 0) + 1
+
+        def loss_of_batch():
+            weight = self.count + 0.5 * self.is_odd + 0.01 * self.rows
+            return weight * ops.mean(ops.square(self(data[0]) - data[1]))
+
+        variables = self.trainable_variables
+        loss, grads = dlnative.value_and_grad(loss_of_batch, variables)()
+        self.optimizer.apply(grads, variables)
+        return {"loss": loss, "count": self.count}
+
+    def set_numbers(self, x):
+        self.rows = x.shape[0]
+
+
+class Adds(Counts):
+    def set_numbers(self, x):
+        self.count += 1
+
+
+class Toggles(Counts):
+    def set_numbers(self, x):
+        self.is_odd = not self.is_odd
+
+
+def fit_counting(cls, data, **options):
+    dlnative.utils.set_random_seed(3)
+    model = cls()
+    model.build((None, 5))
+    model.compile(optimizers.SGD(0.01), **options)
+    history = model.fit(*data, batch_size=10, epochs=2, shuffle=False, verbose=0).history
+    return model, history
+
+
+@pytest.mark.parametrize(("cls", "name"), [(Adds, "count"), (Toggles, "is_odd")])
+def test_numbers_that_a_step_sets(data, cls, name):
+    with pytest.warns(
+        UserWarning, match=rf"{cls.__name__}\.train_step sets {cls.__name__}\.{name} "
+    ) as w:
+        model, history = fit_counting(cls, data)
+    expected, by_hand = fit_counting(cls, data, run_eagerly=True)
+    assert len(w) == 1
+    assert model.count == expected.count == (10 if cls is Adds else 0)
+    assert history == by_hand
+    for a, b in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert model._calls_of_python == 10
+
+
+def test_numbers_that_follow_from_the_shape(data):
+    """A step sets them to the same each time; no warning (they are errors here)."""
+    model, _ = fit_counting(Counts, data)
+    assert model.rows == 10
+    assert model._calls_of_python == 2  # the second time to see that it is the same

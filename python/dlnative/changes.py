@@ -71,6 +71,10 @@ class Basis:
         """Notes that `owner` takes part."""
         self._objects[id(owner)] = owner
 
+    def clear(self) -> None:
+        """Notes that nothing takes part."""
+        self._objects.clear()
+
     def _present_flags(self) -> list[bool]:
         return [state["_trainable"] for state in self._flagged]
 
@@ -112,6 +116,12 @@ def used(owner: Any) -> None:
     """`owner` takes part in what is being made in this thread."""
     for basis in _open.bases:
         basis.add(owner)
+
+
+def read_anew() -> None:
+    """What is being made in this thread reads all values when it runs: no change outdates it."""
+    if _open.bases:
+        _open.bases[-1].clear()
 
 
 def is_same(before: Any, value: Any) -> bool:

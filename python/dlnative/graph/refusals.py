@@ -14,7 +14,10 @@ class ValueNeeded(TypeError):
     """Code asks for the value of a tensor that a program has yet to compute."""
 
 
-_VALUES = "it has no values yet; call a model or a layer on a NumPy array to get values"
+_VALUES = (
+    "it has no values yet, or is of a step that is over; call a model or a layer on a NumPy array "
+    "to get values"
+)
 
 _PROTOCOLS = {
     "divmod()": ("divmod rdivmod", "use // and %"),

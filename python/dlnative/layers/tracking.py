@@ -198,6 +198,9 @@ class Rollback:
             restore(each, state)
 
 
+_NUMBERS = (bool, int, float)
+
+
 class Attributes:
     """What a model, its layers and the random state are, to be put back.
 
@@ -213,6 +216,16 @@ class Attributes:
             for each, _ in self.saved
             for _, generator in seed_generators(each)
         ]
+
+    def changed_numbers(self) -> dict[tuple[Layer, str], bool | int | float]:
+        """{(layer, attribute): number or flag} of those that are public and have been set since."""
+        return {
+            (each, name): value
+            for each, state in self.saved
+            for name, value in each.__dict__.items()
+            if not name.startswith("_") and type(value) in _NUMBERS
+            if type(state.get(name)) in _NUMBERS and state[name] != value
+        }
 
     def restore(self) -> None:
         for each, state in self.saved:

@@ -282,34 +282,55 @@ def build_step(recipe: Recipe, arenas: Any = None, run_eagerly: bool = False) ->
     if not run_eagerly:
         before = Attributes(recipe.model) if recipe.returned is not None else None
         try:
-            return _compiled(recipe, arenas)
-        except ValueNeeded as error:
+            return _compiled(recipe, arenas, before)
+        except (ValueNeeded, SetInPython) as error:
             if before is None:
                 raise
             before.restore()
-            _warn_of_values(recipe, error)
+            _warn(recipe, error)
+    changes.read_anew()
     sources = [i for i, a in enumerate(flat_arrays(recipe.rows)) if a is not None]
     step = Step(None, sources, recipe)
     step.built = step.function = Immediate(recipe, step)
     return step
 
 
-def _compiled(recipe: Recipe, arenas: Any) -> Step:
+class SetInPython(Exception):
+    """Code of a step sets a number, anew each time that it runs."""
+
+
+def _compiled(recipe: Recipe, arenas: Any, before: Attributes | None) -> Step:
     graph = Graph(training=recipe.kind == "train")
     feeds, outputs = recipe.trace(graph)
+    if before is not None:
+        _check_numbers(recipe, before)
     built = engines.build(graph, outputs, arenas=arenas)
     function = None if recipe.search is None else recipe.search(built, arenas)
     returned = None if recipe.returned is None else recipe.returned.logs
     return Step(built, feeds.sources, recipe, function, returned)
 
 
-def _warn_of_values(recipe: Recipe, error: Exception) -> None:
+def _check_numbers(recipe: Recipe, before: Attributes) -> None:
+    """Raises SetInPython where a program would leave out what the code counts."""
+    numbers = before.changed_numbers()
+    if not numbers:
+        return
+    logs = recipe.returned.logs  # type: ignore[union-attr]
+    recipe.trace(Graph(training=recipe.kind == "train"))  # what follows from the shapes stays
+    recipe.returned.logs = logs  # type: ignore[union-attr]
+    for (layer, name), value in numbers.items():
+        if getattr(layer, name) != value:
+            raise SetInPython(f"{type(layer).__name__}.{name}")
+
+
+def _warn(recipe: Recipe, error: Exception) -> None:
     name = f"{type(recipe.model).__name__}.{recipe.kind}_step"
-    place = _line_of(error, recipe.model)
-    warnings.warn(
-        f"{name} needs the value of a tensor{place}, so it runs op by op, which is slower: {error}",
-        stacklevel=2,
-    )
+    if isinstance(error, SetInPython):
+        why = f"sets {error} to another number each time"
+        advice = "a program would do that once; a Variable and its assign_add are a part of it"
+    else:
+        why, advice = f"needs the value of a tensor{_line_of(error, recipe.model)}", str(error)
+    warnings.warn(f"{name} {why}, so it runs op by op, which is slower: {advice}", stacklevel=2)
 
 
 def _line_of(error: Exception, model: Any) -> str:
