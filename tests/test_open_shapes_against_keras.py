@@ -150,6 +150,11 @@ LAYERS = {
         (lambda k: lambda x: x[:, 1:-1], [LINE]),
         (lambda k: lambda x: x[:, ::2, -1], [LINE]),
         (lambda k: lambda x: x[:, -1], [LINE]),
+        (lambda k: lambda x: x[:, :5], [LINE]),
+        (lambda k: lambda x: x[:, 2:4], [LINE]),
+        (lambda k: lambda x: x[:, -5:, 1:], [LINE]),
+        (lambda k: lambda x: x[:, 6:2:-1], [LINE]),
+        (lambda k: lambda x: x[..., 3:3], [LINE]),
         (lambda k: lambda x: -x / 2.0 > 1, [LINE]),
     ],
     "ops": [
@@ -184,6 +189,7 @@ LAYERS = {
         (lambda k: lambda x: k.ops.average_pool(x, 2), [IMAGE]),
         (lambda k: lambda x: k.ops.max_pool(x, 2, padding="same"), [IMAGE]),
         (lambda k: lambda x: k.ops.broadcast_to(x, (4, 9, 6)), [LINE]),
+        (lambda k: lambda x: k.ops.diagonal(x, axis1=1, axis2=2), [LINE]),
         (lambda k: lambda x: k.ops.var(x, axis=(0, 1)), [LINE]),
     ],
 }

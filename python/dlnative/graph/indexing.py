@@ -45,7 +45,7 @@ def get_item(x: Tensor, key: Any) -> Tensor:
             continue
         size = x.shape[axis]
         if isinstance(item, slice):
-            start, count, step = _span(item, size, axis, x)
+            start, count, step = _span(item, size)
             shape.append(count)
         elif _is_array(item):
             start, count, step = 0, size, 1
@@ -173,17 +173,20 @@ def _position(item: Any, size: Size, axis: int, x: Tensor) -> int:
     return index % size
 
 
-def _span(item: slice, size: Size, axis: int, x: Tensor) -> tuple[int, Size, int]:
+def _span(item: slice, size: Size) -> tuple[int, Size, int]:
     """First index, number of indices and step of a slice."""
     if item == slice(None):
         return 0, size, 1
-    if size is None:
-        raise TypeError(f"a slice of axis {axis} of {x!r}, which has no size yet")
+    if size is None:  # how many indices there are depends on the size
+        return 0, None, 1
     indices = range(*item.indices(int(size)))
     start = indices.start if len(indices) else 0
     count = len(indices)
-    if isinstance(size, Open) and count != len(range(*item.indices(2 * size))):
-        count = Open(count)
+    if isinstance(size, Open):
+        # Where two sizes have equally many indices, a smaller one may have fewer: any other number
+        # of them for each size says that the result is open.
+        is_bounded = count == len(range(*item.indices(2 * size)))
+        count = Open(count + size if is_bounded else count)
     return start, count, indices.step
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import config
 from ..graph.dtypes import standard_dtype
+from ..graph.open_shapes import Open
 from ..graph.tensor import Tensor, apply
 from ..graph.types import DTypeLike, TensorLike
 from . import arguments
@@ -97,6 +98,8 @@ def _diagonal(name: str, x: Tensor, offset: int, axis1: int, axis2: int) -> Tens
     if others != list(range(x.ndim - 2)) or plane[0] > plane[1]:
         x = apply("transpose", x, axes=(*others, *plane))
     count = max(min(n, m - offset) if offset > 0 else min(n + offset, m), 0)
+    if isinstance(n + m, Open):  # whichever is the smaller one
+        count = n + m
     # In the matrix as a vector one place of the diagonal follows m + 1 behind the other.
     x = apply("reshape", x, shape=(*x.shape[:-2], n * m))
     start = (offset if offset > 0 else -offset * m) if count else 0

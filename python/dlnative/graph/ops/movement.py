@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
+from ..open_shapes import Open
 from ..table import Op, check_same_dtype, normalize_axis, register, same
 from ..tensor import Node, Spec, Tensor, apply
 from ..types import Gradients, Shape
@@ -48,7 +49,7 @@ class StridedSlice(MoveOp):
         if not len(starts) == len(sizes) == len(steps) == x.ndim:
             raise ValueError(f"{self.name}: expected one start, size and step for each axis")
         for axis, (start, count, step, n) in enumerate(zip(starts, sizes, steps, x.shape)):
-            if n is None or count is None:
+            if n is None or count is None or isinstance(n, Open):
                 continue
             last = start + (count - 1) * step
             if step == 0 or (count and not (0 <= start < n and 0 <= last < n)):
