@@ -44,7 +44,7 @@ _NAMES = {
     "Sequential": "models",
     "Variable": "variables",
     "engine": "config",
-    "gradcheck": "autodiff",
+    "gradcheck": "gradient_check",
     "numpy_function": "ops",
     "value_and_grad": "autodiff",
     "vjp": "autodiff",
