@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from ..graph import Tensor
 from ..layers import messages
 from ..layers.core import Input, InputLayer
@@ -11,8 +14,11 @@ from .functional import Functional
 from .model import Model
 from .sequential import Sequential
 
+if TYPE_CHECKING:
+    from ..layers.layer import Layer
 
-def model_from_json(json_string, custom_objects=None):
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """The model of what `Model.to_json` returned, with new weights.
 
     Args:
@@ -37,8 +43,12 @@ def model_from_json(json_string, custom_objects=None):
 
 
 def clone_model(
-    model, input_tensors=None, clone_function=None, call_function=None, recursive=False
-):
+    model: Model,
+    input_tensors: Any = None,
+    clone_function: Callable[[Layer], Layer] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+) -> Any:
     """A model of the same layers with new weights.
 
     Args:
@@ -59,7 +69,7 @@ def clone_model(
         raise TypeError(f"clone_model: expected a model, received {model!r}")
     copies = {}
 
-    def clone(layer):
+    def clone(layer: Layer) -> Layer:
         if id(layer) not in copies:
             if recursive and isinstance(layer, (Sequential, Functional)):
                 copies[id(layer)] = clone_model(layer, None, clone_function, None, True)
@@ -85,7 +95,9 @@ def clone_model(
     )
 
 
-def _clone_sequential(model, input_tensors, clone):
+def _clone_sequential(
+    model: Sequential, input_tensors: Any, clone: Callable[[Layer], Layer]
+) -> Any:
     layers = [clone(layer) for layer in model.layers]
     first = model.operations[0] if model.operations else None
     tensors = nest.flatten(input_tensors) if input_tensors is not None else []
@@ -101,7 +113,12 @@ def _clone_sequential(model, input_tensors, clone):
     return copy
 
 
-def _clone_functional(model, input_tensors, clone, call_function):
+def _clone_functional(
+    model: Any,
+    input_tensors: Any,
+    clone: Callable[[Layer], Layer],
+    call_function: Callable[..., Any] | None,
+) -> Any:
     if input_tensors is None:
         input_tensors = nest.map_structure(
             lambda t: Input(batch_shape=t.shape, dtype=t.dtype, name=t.name), model.input
@@ -114,7 +131,7 @@ def _clone_functional(model, input_tensors, clone, call_function):
             f"received {input_tensors!r}"
         )
 
-    def call(layer, args, kwargs):
+    def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         copy = clone(layer)
         if call_function is not None:
             return call_function(copy, *args, **kwargs)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..graph import Tensor
 from ..layers import calls, tracking
 from ..layers.core import InputLayer
@@ -10,8 +13,11 @@ from ..utils import nest
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
 from .model import without_build
 
+if TYPE_CHECKING:
+    from .functional import Functional
 
-def functional_config(model):
+
+def functional_config(model: Functional) -> dict[str, Any]:
     """The configuration of a functional model, in the format of Keras."""
     included = {id(each) for each in model._sequence}
     included |= {id(calls.call_of(t)) for t in model._inputs}
@@ -20,16 +26,16 @@ def functional_config(model):
         own = [each for each in layer._calls if id(each) in included]
         numbers.update((id(each), i) for i, each in enumerate(own))
 
-    def place(tensor, first=0):
+    def place(tensor: Tensor, first: int = 0) -> list[Any]:
         each = calls.call_of(tensor)
         index = tensor.history[1] if tensor.history is not None else 0
         return [each.layer.name, numbers[id(each)] + first, index]
 
-    def place_end(tensor):
+    def place_end(tensor: Tensor) -> list[Any]:
         # Keras counts the calls of a functional model from 1 here.
         return place(tensor, int(_counts_from_one(calls.call_of(tensor).layer)))
 
-    def record(leaf):
+    def record(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
             return serialize_keras_object(leaf)
         config = {"shape": leaf.shape, "dtype": leaf.dtype, "keras_history": place(leaf)}
@@ -58,7 +64,7 @@ def functional_config(model):
     }
 
 
-def functional_from_config(cls, config):
+def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
     """The model of a configuration: makes the layers, then calls them as their inputs appear.
 
     Raises:
@@ -75,7 +81,7 @@ def functional_from_config(cls, config):
         waiting += [(layer, i, node) for i, node in enumerate(entry.get("inbound_nodes", ()))]
     made = {name: list(layer._calls) for name, layer in layers.items() if layer._calls}
 
-    def find(name, number, index):
+    def find(name: str, number: int, index: int) -> Tensor | None:
         if name not in layers:
             raise unknown("layer in the model configuration", name, layers)
         found = made.get(name, ())
@@ -96,11 +102,11 @@ def functional_from_config(cls, config):
             raise ValueError(f"Model configuration: the inputs of {names} are not connected")
         waiting = later
 
-    def end(place):
+    def end(place: Sequence[Any]) -> Any:
         name, number, index = place
         return find(name, number - int(_counts_from_one(layers.get(name))), index)
 
-    def ends(places):
+    def ends(places: Any) -> Any:
         if isinstance(places, dict):
             return {key: ends(value) for key, value in places.items()}
         if len(places) == 3 and isinstance(places[0], str):
@@ -114,14 +120,16 @@ def functional_from_config(cls, config):
 _MISSING = object()
 
 
-def _is_missing(leaf):
+def _is_missing(leaf: Any) -> bool:
     return leaf is _MISSING
 
 
-def _arguments(node, find):
+def _arguments(
+    node: dict[str, Any], find: Callable[[str, int, int], Tensor | None]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments of a layer call; tensors that are not made yet are _MISSING."""
 
-    def value(leaf):
+    def value(leaf: Any) -> Any:
         if isinstance(leaf, dict) and leaf.get("class_name") == "__keras_tensor__":
             tensor = find(*leaf["config"]["keras_history"])
             return _MISSING if tensor is None else tensor
@@ -135,6 +143,6 @@ def _arguments(node, find):
     return tuple(value(leaf) for leaf in node["args"]), kwargs
 
 
-def _counts_from_one(layer):
+def _counts_from_one(layer: Any) -> bool:
     """Keras counts the calls of a functional model from 1 where it names a model's ends."""
     return hasattr(layer, "_sequence")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..graph import Tensor
 from ..layers import calls, messages
 from ..layers.core import Input, InputLayer
 from ..utils import nest
 
+if TYPE_CHECKING:
+    from ..layers.calls import LayerCall
+    from ..layers.layer import Layer
+    from .model import Model
 
-def sort_calls(model, inputs, outputs):
+
+def sort_calls(
+    model: Model, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> tuple[list[LayerCall], list[Layer]]:
     """Layer calls in the order of computation, and layers in Keras's order.
 
     A layer's depth is the longest way from it to an output; layers come by decreasing depth, and
@@ -22,10 +32,10 @@ def sort_calls(model, inputs, outputs):
     used = {id(each) for each in order}
     for each in order:
         if isinstance(each.layer, InputLayer) and id(each) not in given:
-            names = [t.name for t in inputs]
+            known = [t.name for t in inputs]
             raise ValueError(
                 f"{messages.describe(model)}: the outputs also depend on the Input "
-                f"'{each.layer.name}', which is not among the inputs {names}. Add it to them."
+                f"'{each.layer.name}', which is not among the inputs {known}. Add it to them."
             )
     for t in inputs:  # those that lead to no output are fed, too
         if id(calls.call_of(t)) not in used:
@@ -51,7 +61,9 @@ def sort_calls(model, inputs, outputs):
     return [each for each in order if not isinstance(each.layer, InputLayer)], layers
 
 
-def start_at(flat_inputs, inputs, flat_outputs, outputs):
+def start_at(
+    flat_inputs: Sequence[Tensor], inputs: Any, flat_outputs: Sequence[Tensor], outputs: Any
+) -> tuple[Any, Any]:
     """The part of a graph from tensors between layers on, with new Inputs in their place."""
     values = {}
     for t in flat_inputs:
@@ -60,7 +72,7 @@ def start_at(flat_inputs, inputs, flat_outputs, outputs):
         values[id(t)] = new
     order, _ = calls.ancestors(flat_outputs, stop=flat_inputs)
 
-    def value(leaf):
+    def value(leaf: Any) -> Any:
         return values.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf
 
     for each in order:

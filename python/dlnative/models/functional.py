@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +52,14 @@ class Functional(Model):
     _operations: list[Layer]
     _takes_any_size = False  # whether the layers alone say which sizes fit
 
-    def __init__(self, inputs, outputs, name=None, trainable=None, **kwargs):
+    def __init__(
+        self,
+        inputs: Any,
+        outputs: Any,
+        name: str | None = None,
+        trainable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         Model.__init__(self, name=name, trainable=trainable is not False, **kwargs)
         flat_inputs = check_tensors(self, "inputs", inputs)
         flat_outputs = check_tensors(self, "outputs", outputs)
@@ -75,73 +84,73 @@ class Functional(Model):
     # --- what it is made of ----------------------------------------------------------------------
 
     @property
-    def operations(self):
+    def operations(self) -> list[Layer]:
         """All layers, ops that are used directly included, from the inputs to the outputs."""
         return list(self._operations)
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         """The layers from the inputs to the outputs, without ops that are used directly."""
         return [layer for layer in self._operations if layer._public_module != "dlnative.layers"]
 
     @property
-    def inputs(self):
+    def inputs(self) -> list[Tensor]:
         """The symbolic inputs, as a flat list."""
         return list(self._inputs)
 
     @property
-    def outputs(self):
+    def outputs(self) -> list[Tensor]:
         """The symbolic outputs, as a flat list."""
         return list(self._outputs)
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic inputs as they were given."""
         return self._inputs_struct
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic outputs as they were given."""
         return self._outputs_struct
 
     @property
-    def input_names(self):
+    def input_names(self) -> list[str]:
         """Names of `inputs`: the keys where they were given as a dict, else those of the Inputs."""
-        return _keys(self._inputs_struct) or [t.name for t in self._inputs]
+        return _keys(self._inputs_struct) or [str(t.name) for t in self._inputs]
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str]:
         """Names of `outputs`: the keys of a dict, else those of the layers they come from."""
         names = [calls.call_of(t).layer.name for t in self._outputs]
         return _keys(self._outputs_struct) or names
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         """Shape of the input; a list of them for several, in the order of `inputs`."""
         return _only([t.shape for t in self._inputs])
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         """Shape of the output; a list of them for several, in the order of `outputs`."""
         return _only([t.shape for t in self._outputs])
 
-    def get_build_config(self):
+    def get_build_config(self) -> None:
         return None
 
     # --- running ---------------------------------------------------------------------------------
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         tensors = self._match(inputs)
         tensors = [
             self._fit(t, expected) for t, expected in zip(tensors, self._inputs, strict=True)
         ]
         return self._run(tensors, lambda layer, args, kwargs: layer(*args, **kwargs))
 
-    def _run(self, tensors, call):
+    def _run(self, tensors: Sequence[Any], call: Callable[..., Any]) -> Any:
         """Passes tensors through the layers: `call(layer, args, kwargs)` for each call of one."""
         values = {id(t): value for t, value in zip(self._inputs, tensors, strict=True)}
 
-        def value(leaf):
+        def value(leaf: Any) -> Any:
             return values[id(leaf)] if isinstance(leaf, Tensor) else leaf
 
         for i, each in enumerate(self._sequence):
@@ -157,7 +166,7 @@ class Functional(Model):
                 values[id(tensor)] = result
         return nest.map_structure(value, self._outputs_struct)
 
-    def _match(self, inputs):
+    def _match(self, inputs: Any) -> list[Any]:
         """`inputs` as a flat list in the order of the model's inputs.
 
         Raises:
@@ -185,7 +194,7 @@ class Functional(Model):
             )
         return flat
 
-    def _warn_of(self, extra):
+    def _warn_of(self, extra: Iterable[str]) -> None:
         """Says once of each key of a dict of inputs that the model has no such input."""
         told = self.__dict__.setdefault("_told", set())
         new = sorted(set(extra) - told)
@@ -197,7 +206,7 @@ class Functional(Model):
                 stacklevel=2,
             )
 
-    def _fit(self, tensor, expected):
+    def _fit(self, tensor: Any, expected: Tensor) -> Any:
         """The input with the rank that is expected: a last axis of size 1 may come or go.
 
         Raises:
@@ -232,25 +241,25 @@ class Functional(Model):
             messages.add_chain(error, [calls.call_of(expected)], first.layer, [tensor])
         raise error
 
-    def _feed_dtypes(self, args, kwargs):
+    def _feed_dtypes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
         by_id = {id(a): t.dtype for a, t in zip(self._match(args[0]), self._inputs, strict=True)}
         arrays = [a for a in nest.flatten((args, kwargs)) if isinstance(a, np.ndarray)]
         return [by_id.get(id(a), self.input_dtype) for a in arrays]
 
     # --- configuration ---------------------------------------------------------------------------
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Constructor arguments of all layers and the calls that connect them."""
         if type(self).__init__ is not Functional.__init__:
             return super().get_config()
         return functional_config(self)
 
 
-def _keys(structure):
+def _keys(structure: Any) -> list[str] | None:
     """The keys of a dict of tensors in the order of `nest.flatten`, None for anything else."""
     flat = isinstance(structure, dict) and all(isinstance(t, Tensor) for t in structure.values())
     return sorted(structure) if flat else None
 
 
-def _only(shapes):
+def _only(shapes: Sequence[Any]) -> Any:
     return shapes[0] if len(shapes) == 1 else shapes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +18,12 @@ from .batch import flat_arrays
 from .objectives import CROSSENTROPY, Objectives, is_loss
 from .outputs import per_output
 from .state import inputs_only
-from .step import Recipe, build_step, resolve_constraints
+from .step import Recipe, Step, build_step, resolve_constraints
+
+if TYPE_CHECKING:
+    from ..graph.types import Shape
+    from .model import Model
+
 
 PEAK_FLOPS = 4e9  # measures the peak of a core for profiles, in a hundredth to a tenth of a second
 
@@ -25,7 +31,7 @@ PEAK_FLOPS = 4e9  # measures the peak of a core for profiles, in a hundredth to 
 class Inspection:
     """Mixin of every model: looks at the step that training or prediction runs."""
 
-    def memory_plan(self: Any, batch_size=32, input_shape=None):
+    def memory_plan(self: Any, batch_size: int = 32, input_shape: Any = None) -> MemoryReport:
         """The exact memory of a step, before anything is run.
 
         Compiles the training step of a compiled model, or the prediction step of another one, for
@@ -67,7 +73,7 @@ class Inspection:
             sum(v.value.nbytes for v in (*slots, *step.variables)),
         )
 
-    def profile(self: Any, x, y=None, batch_size=32, steps=20):
+    def profile(self: Any, x: Any, y: Any = None, batch_size: int = 32, steps: int = 20) -> Profile:
         """Time, speed and share of the machine's peak per instruction of a step.
 
         Runs training steps (prediction steps where `y` is None) on real rows; the state of the
@@ -130,16 +136,16 @@ class Inspection:
         )
 
 
-def _trains(model):
+def _trains(model: Model) -> bool:
     return model.compiled and model.loss is not None
 
 
-def _zeros(shape, batch, dtype="float32"):
+def _zeros(shape: Shape, batch: int, dtype: str = "float32") -> np.ndarray:
     """Rows of zeros that take no memory."""
     return np.broadcast_to(np.zeros((), dtype), (batch, *shape[1:]))
 
 
-def _input_shapes(model, given):
+def _input_shapes(model: Model, given: Any) -> Any:
     """The shapes of the inputs, nested as these are, with what is given for open sizes."""
     inputs = getattr(model, "_inputs_struct", None)
     if not model.built or inputs is None:
@@ -167,7 +173,7 @@ def _input_shapes(model, given):
     return nest.pack(inputs, shapes)
 
 
-def _planned_step(model, batch, input_shape=None):
+def _planned_step(model: Any, batch: int, input_shape: Any = None) -> Step:
     """The step for rows of zeros; what the model has compiled and resolved so far stays."""
     shapes = _input_shapes(model, input_shape)
     rows = inputs_only(map_shapes(lambda shape: _zeros(shape, batch), shapes))
@@ -198,7 +204,7 @@ def _planned_step(model, batch, input_shape=None):
     return build_step(Recipe(model, "train", batch, rows, planned))
 
 
-def _losses(objectives, probe):
+def _losses(objectives: Objectives, probe: Any) -> list[Any]:
     """One Loss or None per output."""
     count = len(probe.shapes)
     given = objectives.loss
@@ -206,12 +212,12 @@ def _losses(objectives, probe):
     return [None if loss is None else losses.as_loss(_named(loss)) for loss in given]
 
 
-def _named(loss):
+def _named(loss: Any) -> Any:
     crossentropy = isinstance(loss, str) and loss.lower() in CROSSENTROPY
     return "categorical_crossentropy" if crossentropy else loss
 
 
-def table(header, rows):
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Text with aligned columns; the first is on the left, the others on the right."""
     lines = [header, *rows]
     widths = [max(len(row[i]) for row in lines) for i in range(len(header))]
@@ -241,7 +247,9 @@ class MemoryReport:
         rows: (name, bytes, offset, first node, last node) of every piece of the arena.
     """
 
-    def __init__(self, batch_size, kind, function, variable_bytes, optimizer_bytes):
+    def __init__(
+        self, batch_size: int, kind: str, function: Any, variable_bytes: int, optimizer_bytes: int
+    ) -> None:
         self.batch_size = batch_size
         self.kind = kind
         self.arena_bytes = function.plan.bytes
@@ -252,11 +260,11 @@ class MemoryReport:
         self.rows = function.plan.memory.rows()
 
     @property
-    def total_bytes(self):
+    def total_bytes(self) -> int:
         program = self.arena_bytes + self.packed_bytes + self.table_bytes
         return program + self.variable_bytes + self.optimizer_bytes
 
-    def __str__(self):
+    def __str__(self) -> str:
         rows = [
             (name, f"{size:,}", f"{offset:,}", f"{start}", f"{end}")
             for name, size, offset, start, end in self.rows
@@ -285,16 +293,16 @@ class Profile:
         peak: FLOP/s of the machine with the threads in use, measured beside it.
     """
 
-    def __init__(self, rows, peak):
+    def __init__(self, rows: list[tuple[Any, ...]], peak: float) -> None:
         self.rows = rows
         self.peak = peak
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Seconds per step, the sum of all instructions."""
         return sum(row[3] for row in self.rows)
 
-    def __str__(self):
+    def __str__(self) -> str:
         total = self.seconds or 1.0
         cells = [
             (

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from .. import ops
 from ..graph.dtypes import FLOATS
 from ..graph.graph import Graph
 from ..graph.table import table
-from ..graph.tensor import StepScalar, Tracing
+from ..graph.tensor import StepScalar, Tensor, Tracing
 from ..metrics.base import Metric
 from ..naming import to_snake_case
 from ..plan import gradients
@@ -117,7 +117,7 @@ class ConstraintViolation(Metric):
         self._totals = [self.add_variable(shape, name="total") for shape in shapes]
         self._count = self.add_variable((), name="count")
 
-    def update_state(self, values, batch):
+    def update_state(self, values: Sequence[Tensor], batch: Any) -> None:
         """Adds the values of a batch.
 
         Args:
@@ -128,7 +128,7 @@ class ConstraintViolation(Metric):
             total.assign_add(ops.cast(value, "float64") * float(batch))
         self._count.assign_add(float(batch))
 
-    def result(self):
+    def result(self) -> float:
         if not self._totals or not float(self._count):
             return 0.0
         means = [total.numpy() / float(self._count) for total in self._totals]

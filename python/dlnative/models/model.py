@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from ..graph import Tensor
 from ..layers import calls, messages, tracking
 from ..layers.layer import Layer
@@ -41,14 +44,14 @@ class Model(Trainer, Inspection, Layer):
     is_model = True
     _locks_when_built = False
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_functional(args, kwargs):
             from .functional import Functional
 
             cls = Functional
         return super().__new__(cls, *args, **kwargs)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         if _is_functional(args, kwargs):
             from .functional import Functional
 
@@ -64,11 +67,11 @@ class Model(Trainer, Inspection, Layer):
     # --- layers ----------------------------------------------------------------------------------
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         """The layers of the model, without those inside them."""
         return tracking.sublayers(self)
 
-    def get_layer(self, name=None, index=None):
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of a name, or at a place in `layers`.
 
         Raises:
@@ -91,24 +94,26 @@ class Model(Trainer, Inspection, Layer):
         raise unknown(f"layer of '{self.name}'", name, [layer.name for layer in layers])
 
     @property
-    def has_call(self):
+    def has_call(self) -> bool:
         """Whether it can be called: a subclass that trains by its own `train_step` need not."""
         return type(self).call is not Model.call
 
-    def call(self, *args, **kwargs):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
             f"{type(self).__name__} must implement call(self, inputs), or be made of inputs and "
             "outputs"
         )
 
-    def _check_inputs(self, args, kwargs):
+    def _check_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.input_spec is not None:
             super()._check_inputs(args, kwargs)
 
     # --- configuration ---------------------------------------------------------------------------
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """The model of a configuration that `get_config` returned, with new weights.
 
         Args:
@@ -128,7 +133,7 @@ class Model(Trainer, Inspection, Layer):
                 return functional_from_config(cls, config)
             return super().from_config(config)
 
-    def to_json(self, **kwargs):
+    def to_json(self, **kwargs: Any) -> str:
         """The configuration as JSON, without weights; `kwargs` go to `json.dumps`.
 
         Read it with `dlnative.models.model_from_json`.
@@ -143,14 +148,14 @@ class Model(Trainer, Inspection, Layer):
 
     def summary(
         self,
-        line_length=None,
-        positions=None,
-        print_fn=None,
-        expand_nested=False,
-        show_trainable=False,
-        layer_range=None,
-        flops=True,
-    ):
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+        flops: bool = True,
+    ) -> None:
         """Prints a table of the layers: output shape, parameters, and FLOPs for one sample.
 
         FLOPs are those of the forward pass, a multiplication and an addition counted as two.
@@ -173,7 +178,7 @@ class Model(Trainer, Inspection, Layer):
         print_summary(self, *options, flops)
 
 
-def separate_paths(model):
+def separate_paths(model: Model) -> None:
     """Gives variables of the same path in several nested models the names of these in front."""
     paths = [v.path for v in model.variables]
     if len(set(paths)) == len(paths):
@@ -184,12 +189,12 @@ def separate_paths(model):
                 variable.path = f"{layer.name}/{variable.path}"
 
 
-def without_build(record):
+def without_build(record: dict[str, Any]) -> dict[str, Any]:
     """The record of a layer that its model is going to build, under the model's name."""
     return {key: value for key, value in record.items() if key != "build_config"}
 
 
-def check_tensors(model, what, structure):
+def check_tensors(model: Model, what: str, structure: Any) -> list[Tensor]:
     """The symbolic tensors of `inputs` or `outputs`, flat.
 
     Raises:
@@ -211,12 +216,12 @@ def check_tensors(model, what, structure):
     return tensors
 
 
-def _is_functional(args, kwargs):
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether the arguments are those of a functional model."""
     return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or "inputs" in kwargs
 
 
-def _become_functional(cls, functional):
+def _become_functional(cls: type, functional: type) -> None:
     """Puts Functional in the place of Model among the bases of a subclass of Model."""
     if issubclass(cls, functional):
         return

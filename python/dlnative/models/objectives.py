@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +17,15 @@ from ..metrics import Mean, Metric
 from ..metrics.base import update_metric
 from ..utils import overrides
 from ..utils.numbers import finite_number
-from ..variables import place
+from ..variables import Variable, place
 from .batch import label_dtype
 from .outputs import per_output
+
+if TYPE_CHECKING:
+    from ..graph.types import Shape
+    from .lagrangian import Constraints
+    from .model import Model
+
 
 ACCURACY = ("accuracy", "acc")
 CROSSENTROPY = ("crossentropy", "ce")
@@ -34,30 +41,30 @@ class CompileMetrics(Metric):
 
     is_several = True
 
-    def __init__(self, model, objectives):
+    def __init__(self, model: Model, objectives: Objectives) -> None:
         super().__init__(name="compile_metrics")
         self._model = weakref.ref(model)
         self._objectives = objectives
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Metric]:
         """The metrics, once the model has seen data."""
         return [metric for _, metric, _, _ in self._objectives.reported]
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         return [v for metric in self.metrics for v in metric.variables]
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Updates all of them with a batch."""
         model: Any = self._model()
         model._update_compile_metrics(y_true, y_pred, sample_weight)
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         for metric in self.metrics:
             metric.reset_state()
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         """{name: value}"""
         results = {}
         for _, metric, _, name in self._objectives.reported:
@@ -71,7 +78,7 @@ class Target:
 
     __slots__ = ("index", "loss", "tracker", "weight")
 
-    def __init__(self, index, loss, weight, tracker):
+    def __init__(self, index: int, loss: Any, weight: float, tracker: Mean | None) -> None:
         self.index = index
         self.loss = loss
         self.weight = weight
@@ -89,7 +96,14 @@ class Objectives:
         constraints: The Constraints.
     """
 
-    def __init__(self, loss, loss_weights, metrics, weighted_metrics, constraints):
+    def __init__(
+        self,
+        loss: Any,
+        loss_weights: Any,
+        metrics: Any,
+        weighted_metrics: Any,
+        constraints: Constraints,
+    ) -> None:
         self.loss = loss
         self.loss_weights = loss_weights
         self.metrics = metrics
@@ -101,23 +115,25 @@ class Objectives:
         self.unresolve()
         check_names(loss, metrics, weighted_metrics, loss_weights)
 
-    def compile_metrics(self, model):
+    def compile_metrics(self, model: Model) -> CompileMetrics:
         """The metrics of `compile` as one Metric."""
         if self._together is None:
             self._together = CompileMetrics(model, self)
         return self._together
 
-    def unresolve(self):
+    def unresolve(self) -> None:
         """Forgets which loss and metric belongs to which output."""
         self.targets: Any = None
         self.resolved: Any = None  # the arguments of `resolve`, once it was called
-        self.reported = []
-        self._logged = None
-        self._keys = {}  # name of a metric whose result is a dict -> the names in it
+        self.reported: list[Any] = []
+        self._logged: list[tuple[str, Any]] | None = None
+        self._keys: dict[
+            str, list[str]
+        ] = {}  # name of a metric whose result is a dict -> the names in it
 
     # --- resolving -------------------------------------------------------------------------------
 
-    def resolve(self, names, preds, labels):
+    def resolve(self, names: Sequence[str] | None, preds: Sequence[Shape], labels: Any) -> None:
         """Assigns losses and metrics to outputs; "accuracy" becomes the accuracy that fits.
 
         Args:
@@ -138,7 +154,7 @@ class Objectives:
             reported, several=len(preds) > 1 and names is not None, outputs=names
         )
         self.targets = targets
-        named = [("loss", self.loss_tracker)]
+        named: list[tuple[str, Any]] = [("loss", self.loss_tracker)]
         named += [(name, metric) for _, metric, _, name in self.reported]
         named += [(t.tracker.name, t.tracker) for t in targets if t.tracker is not None]
         if self.constraints:
@@ -147,13 +163,15 @@ class Objectives:
         self._logged = sorted(named, key=lambda item: item[0])
         place([v for _, metric in named for v in metric.variables])
 
-    def _check_free(self, names):
+    def _check_free(self, names: Sequence[str]) -> None:
         """Raises where a loss or metric has the name of what constraints put into the logs."""
         for name in (self.constraints.violation.name, *self.constraints.names()):
             if name in names:
                 raise ValueError(f"metrics: '{name}' is the name of what constraints report")
 
-    def _targets(self, names, preds, labels):
+    def _targets(
+        self, names: Sequence[str] | None, preds: Sequence[Shape], labels: Any
+    ) -> list[Target]:
         count = len(preds)
         given = self.loss
         if is_loss(given):
@@ -182,7 +200,15 @@ class Objectives:
             targets.append(Target(i, loss, weights[i], tracker))
         return targets
 
-    def _metrics(self, given, weighted, names, preds, labels, what):
+    def _metrics(
+        self,
+        given: Any,
+        weighted: bool,
+        names: Sequence[str] | None,
+        preds: Sequence[Shape],
+        labels: Any,
+        what: str,
+    ) -> list[Any]:
         count = len(preds)
         if not given:
             return []
@@ -199,7 +225,7 @@ class Objectives:
                 reported.append((i, metric, weighted, metric.name))
         return reported
 
-    def _check_given(self, names, labels):
+    def _check_given(self, names: Sequence[str] | None, labels: Any) -> None:
         for target in self.targets:
             check_labels_given("the loss", target.index, names, labels)
         for index, _, _, name in self.reported:
@@ -208,18 +234,18 @@ class Objectives:
     # --- state -----------------------------------------------------------------------------------
 
     @property
-    def all_metrics(self):
+    def all_metrics(self) -> list[Any]:
         """Every Metric: the loss, the metrics, the losses of outputs (the order of `evaluate`)."""
         trackers = [t.tracker for t in self.targets or () if t.tracker is not None]
         violation = [self.constraints.violation] if self.constraints else []
         reported = (metric for _, metric, _, _ in self.reported)
         return [self.loss_tracker, *reported, *trackers, *violation, *self.extra]
 
-    def reset(self):
+    def reset(self) -> None:
         for metric in self.all_metrics:
             metric.reset_state()
 
-    def logs(self):
+    def logs(self) -> dict[str, Any]:
         """{name: value} in alphabetical order, as Keras's logs are.
 
         A value is a float, or an array where a metric has several; the values of a result that is a
@@ -234,21 +260,21 @@ class Objectives:
                 logs[name] = value if isinstance(value, float) else logged(value)
         return dict(sorted(logs.items())) if self.extra else logs
 
-    def _named(self):
+    def _named(self) -> list[tuple[str, Any]]:
         """(name in logs, metric) of all."""
-        named = self._logged or (("loss", self.loss_tracker),)
+        named = self._logged or [("loss", self.loss_tracker)]
         return [*named, *((m.name, m) for m in self.extra)] if self.extra else named
 
-    def names(self):
+    def names(self) -> list[str]:
         """The names in `logs`."""
         return [key for name, _ in self._named() for key in self._keys.get(name, (name,))]
 
     @property
-    def has_metrics(self):
+    def has_metrics(self) -> bool:
         """Whether `compile` was given metrics."""
         return bool(self.metrics or self.weighted_metrics)
 
-    def check_results(self):
+    def check_results(self) -> None:
         """Raises TypeError where the result of a metric of the user's is made of no numbers."""
         for _, metric, _, name in self.reported:
             if type(metric).result is Mean.result:
@@ -269,14 +295,14 @@ class Objectives:
                         f"{type(value).__name__}"
                     )
 
-    def in_order(self, logs):
+    def in_order(self, logs: Mapping[str, Any]) -> Any:
         """Values of `logs` as `evaluate` returns them: a number, or a list, the loss first."""
         first = [metric.name for metric in self.all_metrics]
         values = [logs[name] for name in first if name in logs]
         values += [logs[name] for name in sorted(logs) if name not in first]
         return values[0] if len(values) == 1 else values
 
-    def direction(self, name):
+    def direction(self, name: str) -> str | None:
         """Which way a name in the logs is better: "up", "down", or None where it is not known."""
         if name == "loss" or any(
             t.tracker is not None and t.tracker.name == name for t in self.targets or ()
@@ -291,7 +317,7 @@ class Objectives:
 
     # --- checks ----------------------------------------------------------------------------------
 
-    def check_differentiable(self, names, preds):
+    def check_differentiable(self, names: Sequence[str] | None, preds: Sequence[Shape]) -> None:
         """Raises where a loss of the user's has no gradient; `preds` are shapes of outputs."""
         given = [self.loss] * len(preds) if is_loss(self.loss) else None
         given = given or per_output(self.loss, names, len(preds), "loss")
@@ -336,19 +362,23 @@ def logged(value: Any) -> float | np.ndarray:
     return float(array.item()) if array.size == 1 else array
 
 
-def check_labels_given(what, index, names, labels):
+def check_labels_given(
+    what: str, index: int, names: Sequence[str] | None, labels: Sequence[Any]
+) -> None:
     """Raises where a loss or metric has no labels to compare the output with."""
     if labels[index] is None:
         where = f" of output '{names[index]}'" if names and len(labels) > 1 else ""
         raise ValueError(f"y: expected labels for {what}{where}, received none")
 
 
-def unique_names(reported, several, outputs):
+def unique_names(
+    reported: Sequence[Any], several: bool, outputs: Sequence[str] | None
+) -> list[Any]:
     """Names in the logs as Keras makes them: "head_mae"; if taken "mae_1" or "weighted_mae"."""
     counts: dict[str, int] = {}
     named = []
     for index, metric, weighted, name in reported:
-        prefix = f"{outputs[index]}_" if several else ""
+        prefix = f"{outputs[index]}_" if several and outputs else ""
         name = prefix + metric.name
         if name in counts and weighted:
             name = f"{prefix}weighted_{metric.name}"
@@ -361,14 +391,14 @@ def unique_names(reported, several, outputs):
     return named
 
 
-def is_loss(value):
+def is_loss(value: Any) -> bool:
     """Whether `value` is one loss for all outputs, not a list or dict with one per output."""
     return not isinstance(value, (list, tuple, dict)) or (
         isinstance(value, dict) and "class_name" in value
     )
 
 
-def _flat(value):
+def _flat(value: Any) -> list[Any]:
     """All metrics in a value, which may be one, or nested lists of them."""
     if value is None:
         return []
@@ -379,7 +409,7 @@ def _flat(value):
     return [value]
 
 
-def check_names(loss, metric, weighted_metrics, loss_weights):
+def check_names(loss: Any, metric: Any, weighted_metrics: Any, loss_weights: Any) -> None:
     """Raises for unknown names of losses and metrics, and for arguments of a wrong type."""
     for entry in [loss] if is_loss(loss) else _flat(loss):
         if not (isinstance(entry, str) and entry.lower() in CROSSENTROPY):
@@ -398,7 +428,7 @@ def check_names(loss, metric, weighted_metrics, loss_weights):
         finite_number("loss_weights", "every entry", weight)
 
 
-def kind_of_labels(pred, labels):
+def kind_of_labels(pred: Shape, labels: Any) -> str:
     """Which of "binary", "sparse" and "categorical" the shapes mean, as in Keras."""
     if pred[-1] == 1:
         return "binary"
@@ -407,7 +437,7 @@ def kind_of_labels(pred, labels):
     return "categorical"
 
 
-def make_loss(identifier, pred, labels):
+def make_loss(identifier: Any, pred: Shape, labels: Any) -> Any:
     """A Loss of its own for one output."""
     if isinstance(identifier, str) and identifier.lower() in CROSSENTROPY:
         functions = {
@@ -419,7 +449,7 @@ def make_loss(identifier, pred, labels):
     return losses.as_loss(identifier)
 
 
-def make_metric(identifier, pred, labels):
+def make_metric(identifier: Any, pred: Shape, labels: Any) -> Metric:
     """The Metric for one output; a name or function becomes a new one."""
     if isinstance(identifier, str) and identifier.lower() in ACCURACY:
         classes = {
@@ -436,7 +466,7 @@ def make_metric(identifier, pred, labels):
     return metric
 
 
-def check_gradient(loss, pred):
+def check_gradient(loss: Any, pred: Shape) -> None:
     """Raises where a loss of the user's is not differentiable.
 
     Args:

@@ -6,6 +6,9 @@ first call for these shapes, are the checks that shapes and dtypes decide.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..layers.tracking import Rollback
@@ -13,10 +16,16 @@ from ..metrics import Mean
 from . import fitting
 from .batch import flat_arrays
 from .checks import check_labels, label_checks
-from .state import KEPT
+from .state import KEPT, TrainerState
+
+if TYPE_CHECKING:
+    from ..graph.types import Shape
+    from .arrays import Rows
+    from .step import Step
+    from .trainer import Trainer
 
 
-def ready(model, kind, x, y):
+def ready(model: Trainer, kind: str, x: Any, y: Any) -> Any:
     """The ready call for these arrays, or None."""
     state = model.__dict__.get("_trainer")
     if state is None or type(x) is not np.ndarray or type(y) is not np.ndarray:
@@ -24,14 +33,14 @@ def ready(model, kind, x, y):
     return state.ready((kind, x.shape, y.shape, x.dtype, y.dtype))
 
 
-def is_one_batch(x, batch_size):
+def is_one_batch(x: Any, batch_size: Any) -> bool:
     """Whether `predict` runs the array `x` as one batch."""
     if batch_size is None:
         batch_size = fitting.DEFAULT_BATCH
     return type(batch_size) is int and type(x) is np.ndarray and 0 < len(x) <= batch_size
 
 
-def ready_prediction(model, x):
+def ready_prediction(model: Trainer, x: Any) -> Any:
     """The ready prediction for this array, or None."""
     state = model.__dict__.get("_trainer")
     if state is None or type(x) is not np.ndarray:
@@ -65,7 +74,15 @@ class BatchCall:
         "resets",
     )
 
-    def __init__(self, model, state, kind, step, checks, predictions):
+    def __init__(
+        self,
+        model: Trainer,
+        state: TrainerState,
+        kind: str,
+        step: Step,
+        checks: Sequence[Callable[..., None]],
+        predictions: Shape,
+    ) -> None:
         self.made = state.current()
         self.basis = step.basis
         self.function = step.function
@@ -84,7 +101,7 @@ class BatchCall:
         self.counter = state.optimizer._iterations.array if kind == "train" else None
         self.programs = state.programs
 
-    def __call__(self, x, y):
+    def __call__(self, x: Any, y: Any) -> Any:
         for check in self.checks:
             check(y, self.predictions, "y")
         with self.programs.training:
@@ -118,22 +135,40 @@ class PredictionCall:
 
     __slots__ = ("basis", "function", "made")
 
-    def __init__(self, state, step):
+    def __init__(self, state: TrainerState, step: Step) -> None:
         self.made = state.current()
         self.basis = step.basis
         self.function = step.function
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> Any:
         return self.function(x)[0]
 
 
-def run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
+def run(
+    model: Trainer,
+    state: TrainerState,
+    kind: str,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    return_dict: bool,
+) -> Any:
     """One step on one batch, whatever its form; keeps a ready call where there can be one."""
     with state.programs.training:
         return _run(model, state, kind, x, y, sample_weight, class_weight, return_dict)
 
 
-def _run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
+def _run(
+    model: Trainer,
+    state: TrainerState,
+    kind: str,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    return_dict: bool,
+) -> Any:
     with Rollback(model):
         rows, probe = fitting.labelled_rows(model, state, kind, x, y, sample_weight, class_weight)
         if probe is not None:
@@ -164,7 +199,9 @@ def _run(model, state, kind, x, y, sample_weight, class_weight, return_dict):
     return logs if return_dict else report.in_order(logs)
 
 
-def _batch_call(model, state, kind, rows, probe):
+def _batch_call(
+    model: Trainer, state: TrainerState, kind: str, rows: Rows, probe: Any
+) -> BatchCall | None:
     """A ready call for these shapes, without weights; None where logs have names of their own."""
     objectives = state.objectives
     if rows.weights[0] is not None or len(rows.y) != 1:
@@ -177,7 +214,7 @@ def _batch_call(model, state, kind, rows, probe):
     return BatchCall(model, state, kind, step, checks, probe.shapes[0])
 
 
-def keep_prediction(model, state, x, rows, probe):
+def keep_prediction(model: Trainer, state: TrainerState, x: Any, rows: Rows, probe: Any) -> None:
     """Keeps a ready prediction for the shape of `x` where there can be one."""
     if type(x) is not np.ndarray or rows.x[0] is not x or probe.structure is not None:
         return
@@ -188,7 +225,7 @@ def keep_prediction(model, state, x, rows, probe):
     )
 
 
-def _keep(state, key, make):
+def _keep(state: TrainerState, key: tuple[Any, ...], make: Callable[[], Any]) -> None:
     call = make()
     if call is None:
         return

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ..naming import unknown
 
 
-def per_output(value, names, count, what, single=None):
+def per_output(
+    value: Any, names: Sequence[str] | None, count: int, what: str, single: Any = None
+) -> list[Any]:
     """One entry per output from what the user gave for all of them.
 
     Args:
@@ -47,10 +52,10 @@ def per_output(value, names, count, what, single=None):
     return list(value)
 
 
-def _listed(names):
+def _listed(names: Sequence[str] | None) -> str:
     return f" ({', '.join(names)})" if names else ""
 
 
-def _describe(value):
+def _describe(value: Any) -> str:
     shape = getattr(value, "shape", None)
     return f"an array of shape {tuple(shape)}" if shape is not None else repr(value)

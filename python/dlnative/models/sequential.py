@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .. import changes
 from ..graph import Tensor
 from ..layers import calls, messages, tracking
@@ -11,6 +14,9 @@ from ..utils import signatures
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
 from .functional import Functional
 from .model import Model, without_build
+
+if TYPE_CHECKING:
+    from ..graph.types import Shape
 
 
 class Sequential(Model):
@@ -51,7 +57,13 @@ class Sequential(Model):
     _made_input: bool  # whether the Input was made for data or a shape, not given
     _ends: list[Tensor]  # the symbolic tensor after each layer that has been called
 
-    def __init__(self, layers=None, trainable=True, name=None, **kwargs):
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(trainable=trainable, name=name, **kwargs)
         self.__dict__["_functional"] = None
         self.__dict__["_ends"] = []
@@ -63,7 +75,7 @@ class Sequential(Model):
 
     # --- the stack -------------------------------------------------------------------------------
 
-    def add(self, layer, rebuild=True):
+    def add(self, layer: Any, rebuild: bool = True) -> None:
         """Puts a layer on top of the stack.
 
         Args:
@@ -81,7 +93,7 @@ class Sequential(Model):
             self._layers = stack
             raise
 
-    def pop(self, rebuild=True):
+    def pop(self, rebuild: bool = True) -> Layer:
         """Removes the last layer and returns it.
 
         Raises:
@@ -97,7 +109,7 @@ class Sequential(Model):
             self._extend()
         return layer
 
-    def _append(self, layer):
+    def _append(self, layer: Any) -> None:
         if isinstance(layer, Tensor) and isinstance(layer.source, InputLayer):
             layer = layer.source
         if not tracking.is_layer(layer):
@@ -123,7 +135,7 @@ class Sequential(Model):
             raise ValueError(f"{messages.describe(self)}: an Input must come first")
         self._layers = [*self._layers, layer]
 
-    def _extend(self):
+    def _extend(self) -> None:
         """Calls the layers that were not called yet, if the shape of the input is known."""
         if not self._layers:
             return
@@ -141,7 +153,7 @@ class Sequential(Model):
         self.__dict__["_ends"] = ends
         self._connect()
 
-    def _connect(self):
+    def _connect(self) -> None:
         """Makes the functional model of the calls so far."""
         ends, state = self._ends, self.__dict__
         if self.built:
@@ -154,11 +166,11 @@ class Sequential(Model):
             state["_functional"] = functional
             state["built"] = True
 
-    def _forget(self):
+    def _forget(self) -> None:
         self._ends.clear()
         self._connect()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """Makes the weights for inputs of a shape, given with the batch size or None for it.
 
         Raises:
@@ -186,12 +198,12 @@ class Sequential(Model):
     # --- what it is made of ----------------------------------------------------------------------
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         """The layers without the Input."""
         layers = self._layers
         return layers[1:] if layers and isinstance(layers[0], InputLayer) else list(layers)
 
-    def _of_functional(self, attribute):
+    def _of_functional(self, attribute: str) -> Any:
         if self._functional is None:
             raise AttributeError(
                 f"{messages.describe(self)} has no {attribute} yet: it is not built. "
@@ -200,52 +212,52 @@ class Sequential(Model):
         return getattr(self._functional, attribute)
 
     @property
-    def operations(self):
+    def operations(self) -> list[Layer]:
         """All layers, the Input included."""
         return list(self._layers)
 
     @property
-    def inputs(self):
+    def inputs(self) -> list[Tensor]:
         return self._of_functional("inputs")
 
     @property
-    def outputs(self):
+    def outputs(self) -> list[Tensor]:
         return self._of_functional("outputs")
 
     @property
-    def input(self):
+    def input(self) -> Any:
         return self._of_functional("input")
 
     @property
-    def output(self):
+    def output(self) -> Any:
         return self._of_functional("output")
 
     @property
-    def _inputs_struct(self):
+    def _inputs_struct(self) -> Any:
         return self._of_functional("_inputs_struct")
 
     @property
-    def _outputs_struct(self):
+    def _outputs_struct(self) -> Any:
         return self._of_functional("_outputs_struct")
 
     @property
-    def input_names(self):
+    def input_names(self) -> list[str]:
         return self._of_functional("input_names")
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str]:
         return self._of_functional("output_names")
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         return self._of_functional("input_shape")
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         return self._of_functional("output_shape")
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> str:
         first = self._layers[0] if self._layers else None
         if isinstance(first, InputLayer):
             return first.output.dtype
@@ -253,21 +265,21 @@ class Sequential(Model):
 
     # --- running ---------------------------------------------------------------------------------
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if self._functional is not None:
             return self._functional.call(inputs, training=training)
         for layer in self.layers:
             inputs = layer(inputs)
         return inputs
 
-    def _feed_dtypes(self, args, kwargs):
+    def _feed_dtypes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
         if self._functional is not None:
             return self._functional._feed_dtypes(args, kwargs)
         return super()._feed_dtypes(args, kwargs)
 
     # --- configuration ---------------------------------------------------------------------------
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         stack = self.layers if self._made_input else self._layers
         config = {
             "name": self.name,
@@ -279,11 +291,13 @@ class Sequential(Model):
             config["build_input_shape"] = self._functional.input_shape
         return config
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": self._functional.input_shape} if self._functional else None
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """The model of a configuration that `get_config` returned, with new weights.
 
         Raises:
@@ -308,11 +322,11 @@ class Sequential(Model):
         return model
 
 
-def _is_one_shape(shape):
+def _is_one_shape(shape: Any) -> bool:
     return shape is not None and all(n is None or isinstance(n, int) for n in shape)
 
 
-def _known_input_shape(layer):
+def _known_input_shape(layer: Any) -> Shape | None:
     """The input shape of a layer that is a built model with one input, else None."""
     if not layer.is_model or not layer.built:
         return None
@@ -320,7 +334,7 @@ def _known_input_shape(layer):
     return shape if _is_one_shape(shape) else None
 
 
-def _check_call(layer):
+def _check_call(layer: Any) -> None:
     """Raises TypeError where a layer cannot be called on one tensor."""
     names = signatures.parameters(layer.call)
     if not names and not signatures.takes_any_keyword(layer.call):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import changes, config
 from ..engines import ProgramCache
@@ -17,12 +18,20 @@ from .arrays import Rows, as_array, as_structure, check_counts, is_numbers, name
 from .checks import class_weights
 from .outputs import per_output
 from .report import Report, Returned
-from .step import Recipe, build_step
+from .step import Recipe, Step, build_step
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..graph.types import Shape
+    from ..optimizers.optimizer import Optimizer
+    from .trainer import Trainer
+
 
 KEPT = 64  # programs, and ready calls of single batches
 
 
-def built_from():
+def built_from() -> tuple[Any, ...]:
     """What steps depend on beside the arguments of `TrainerState.step`."""
     return changes.count(), *config.program_settings()
 
@@ -42,7 +51,7 @@ class TrainerState:
         calls: Ready calls of single batches, by kind, shapes and dtypes.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.optimizer: Any = None
         self.objectives: Any = None
         self.arguments: Any = None
@@ -54,28 +63,28 @@ class TrainerState:
         self.epochs = 0
         self._reset()
 
-    def _reset(self):
+    def _reset(self) -> None:
         self.programs = ProgramCache(KEPT)
         self.calls = {}
         self._probes = {}
         self.returned = {kind: Returned() for kind in ("train", "test", "predict")}
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: without programs."""
         left = ("programs", "calls", "_probes", "returned")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._reset()
 
-    def forget(self):
+    def forget(self) -> None:
         """Drops all programs."""
         self.programs.clear()
         self.calls.clear()
         self._probes.clear()
 
-    def use_optimizer(self, optimizer):
+    def use_optimizer(self, optimizer: Optimizer | None) -> None:
         """From the next step on `optimizer` trains."""
         if optimizer is not self.optimizer:
             overrides.refuse_overrides(optimizer, overrides.FITTING_OPTIMIZER)
@@ -83,17 +92,17 @@ class TrainerState:
             self.forget()
             changes.note_flag()
 
-    def follow(self, own):
+    def follow(self, own: frozenset[str]) -> None:
         """Notes which kinds of step are the model's own, such as a function that was set on it."""
         if own != self.own:
             self.own = own
             self.forget()
 
-    def current(self):
+    def current(self) -> tuple[Any, ...]:
         """What ready calls depend on beside their arguments."""
         return changes.count(), *config.program_settings()
 
-    def ready(self, key):
+    def ready(self, key: tuple[Any, ...]) -> Any:
         """The ready call of single batches for this key, or None."""
         call = self.calls.get(key)
         if call is None:
@@ -105,7 +114,7 @@ class TrainerState:
             call.made = current  # something else has changed
         return call
 
-    def probe(self, model, structure):
+    def probe(self, model: Trainer, structure: Any) -> Probe:
         """Shapes and dtypes of the outputs for inputs of these shapes; builds the model if needed.
 
         Args:
@@ -130,36 +139,36 @@ class TrainerState:
                 self._probes[key] = found, basis
             return found
 
-    def position(self):
+    def position(self) -> dict[str, Any]:
         """Where training is, as plain values."""
         return {"seed": self.seed, "epochs": self.epochs}
 
-    def go_to(self, position):
+    def go_to(self, position: Mapping[str, Any]) -> None:
         """Makes the position what `position` returned."""
         self.seed, self.epochs = position["seed"], position["epochs"]
 
-    def report(self, model, kind):
+    def report(self, model: Trainer, kind: str) -> Report:
         """The Report of a run of steps of a kind."""
         return Report(model, self.objectives, self.returned[kind] if kind in self.own else None)
 
     @property
-    def counter(self):
+    def counter(self) -> np.ndarray:
         """The number of steps of training so far, an array of shape ()."""
         return (self.steps if "train" in self.own else self.optimizer._iterations).array
 
     @property
-    def run_eagerly(self):
+    def run_eagerly(self) -> bool:
         """Whether steps are computed op by op."""
         return self._run_eagerly
 
     @run_eagerly.setter
-    def run_eagerly(self, value):
+    def run_eagerly(self, value: bool) -> None:
         if value is not self._run_eagerly:
             self._run_eagerly = value
             changes.note_flag()
             self.forget()
 
-    def step(self, model, kind, batch, rows):
+    def step(self, model: Trainer, kind: str, batch: int, rows: Rows) -> Step:
         """The Step for these shapes, compiled at the first call."""
         variables = model.trainable_variables if kind == "train" else ()
         key = (
@@ -176,7 +185,7 @@ class TrainerState:
             tuple(id(v) for v in variables),
         )
 
-        def build(arenas):
+        def build(arenas: Any) -> Step:
             is_own = kind in self.own
             recipe = Recipe(model, kind, batch, rows, self, self.returned[kind] if is_own else None)
             return build_step(recipe, arenas, self.run_eagerly)
@@ -188,7 +197,7 @@ class TrainerState:
         return step
 
 
-def _described(model, structure):
+def _described(model: Any, structure: Any) -> tuple[Any, list[Spec]] | None:
     """The same as `_outputs`, of a functional model that is as it was made, for such inputs.
 
     None where the outputs have to be looked for.
@@ -214,15 +223,15 @@ def _described(model, structure):
     return outputs, [Spec(t.shape, t.dtype) for t in nest.flatten(outputs)]
 
 
-def _nothing(leaf):
+def _nothing(leaf: Any) -> None:
     return None
 
 
-def _outputs(model, structure):
+def _outputs(model: Any, structure: Any) -> tuple[Any, list[Spec]]:
     """The outputs of a model for arrays, nested, and their shapes with an open batch, flat."""
     outputs = None
 
-    def run(size):
+    def run(size: int | None) -> list[Any]:
         nonlocal outputs
         graph = Graph(training=None)
         dtypes = iter(model._feed_dtypes((structure,), {}))
@@ -237,7 +246,7 @@ def _outputs(model, structure):
     return outputs, specs
 
 
-def _eager_outputs(model, structure):
+def _eager_outputs(model: Any, structure: Any) -> tuple[Any, list[Spec]]:
     """The same of a model that asks for values: it is called on the first row."""
     graph = ImmediateGraph(training=None)
     dtypes = iter(model._feed_dtypes((structure,), {}))
@@ -246,7 +255,7 @@ def _eager_outputs(model, structure):
     return outputs, [Spec((None, *t.shape[1:]), t.dtype) for t in nest.flatten(outputs)]
 
 
-def _form(rows):
+def _form(rows: Rows) -> list[Any]:
     """How the data of a step of the user's are nested, and their dtypes."""
     return [
         nest.map_given(lambda a: a.dtype.name, rows.structure),
@@ -256,7 +265,7 @@ def _form(rows):
     ]
 
 
-def _kind(array):
+def _kind(array: Any) -> tuple[Shape, str | None]:
     """What programs depend on: the shape of a row, and the dtype of integers and booleans."""
     return array.shape[1:], array.dtype.name if array.dtype.kind in "iub" else None
 
@@ -264,7 +273,7 @@ def _kind(array):
 class Probe:
     """The outputs of a model: how they are nested, their names, shapes and dtypes."""
 
-    def __init__(self, model, outputs):
+    def __init__(self, model: Trainer, outputs: Any) -> None:
         flat = nest.flatten(outputs)
         self.structure = nest.map_structure(lambda t: None, outputs)
         self.shapes = [t.shape for t in flat]
@@ -274,19 +283,19 @@ class Probe:
             names = sorted(outputs)
         self.names = list(names) if names is not None and len(names) == len(flat) else None
 
-    def row_specs(self):
+    def row_specs(self) -> list[tuple[Shape, str]]:
         """(shape of a row, dtype) of each output."""
         return [(shape[1:], d) for shape, d in zip(self.shapes, self.dtypes, strict=True)]
 
 
-def inputs_only(x):
+def inputs_only(x: Any) -> Rows:
     """Rows of inputs without labels."""
     structure = as_structure(x, "x")
     count = check_counts(named_leaves(structure, "x"))
     return Rows(nest.flatten(structure), [], [], structure, count)
 
 
-def free(x, y, sample_weight):
+def free(x: Any, y: Any, sample_weight: Any) -> Rows:
     """Rows of data of any nesting, for a step of the user's.
 
     Raises:
@@ -299,7 +308,7 @@ def free(x, y, sample_weight):
     named += named_leaves(labels, "y") + named_leaves(weights, "sample_weight")
     count = check_counts(named)
 
-    def leaves(nested):
+    def leaves(nested: Any) -> list[Any]:
         return [a for a in nest.flatten(nested) if a is not None]
 
     return Rows(
@@ -307,7 +316,13 @@ def free(x, y, sample_weight):
     )
 
 
-def labelled(x, y, sample_weight, class_weight, probe_of):
+def labelled(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    probe_of: Callable[[Any], Probe],
+) -> tuple[Rows, Probe]:
     """Rows of inputs, labels and weights, one label and weight array per output.
 
     Args:
@@ -359,7 +374,7 @@ def labelled(x, y, sample_weight, class_weight, probe_of):
     return Rows(nest.flatten(structure), labels, weights, structure, check_counts(named)), probe
 
 
-def _is_array(value):
+def _is_array(value: Any) -> bool:
     """One array, also as a list of numbers; not a list or dict of arrays."""
     return not isinstance(value, dict) and not (
         isinstance(value, (list, tuple)) and not is_numbers(value)

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from ..graph import Graph
 from ..graph.table import ITEMSIZE
 from ..layers import calls
-from ..layers.layer import map_shapes
+from ..layers.layer import Layer, map_shapes
 from ..utils import nest
+
+if TYPE_CHECKING:
+    from ..variables import Variable
+    from .model import Model
+
 
 UNKNOWN = "?"
 
 
 def print_summary(
-    model,
-    line_length=None,
-    positions=None,
-    print_fn=None,
-    expand_nested=False,
-    show_trainable=False,
-    layer_range=None,
-    flops=True,
-):
+    model: Model,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[[str], Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+    flops: bool = True,
+) -> None:
     """Prints the table; the arguments are those of `Model.summary`."""
     layers = _listed_layers(model, layer_range)
     connected = not _is_chain(model)
@@ -40,7 +47,7 @@ def print_summary(
         (print_fn or print)(line)
 
 
-def count_flops(model):
+def count_flops(model: Model) -> dict[str, int] | None:
     """FLOPs of the forward pass for one sample, by scope, the name of a layer within the model.
 
     Returns:
@@ -52,8 +59,7 @@ def count_flops(model):
     graph = Graph(training=False)
     if getattr(model, "inputs", None):
         feeds = nest.map_structure(lambda t: graph.feed((1, *t.shape[1:]), t.dtype), model.input)
-    elif (model.get_build_config() or {}).get("input_shape"):
-        shapes = model.get_build_config()["input_shape"]
+    elif shapes := (model.get_build_config() or {}).get("input_shape"):
         feeds = map_shapes(lambda shape: graph.feed((1, *shape[1:]), model.input_dtype), shapes)
     else:
         return None
@@ -74,7 +80,7 @@ def count_flops(model):
 class _Row:
     """One line of the table."""
 
-    def __init__(self, layer, name, scope, flops, connections):
+    def __init__(self, layer: Layer, name: str, scope: str, flops: Any, connections: str) -> None:
         self.layer = layer
         self.name = name
         self.scope = scope
@@ -82,17 +88,26 @@ class _Row:
         self.connections = connections
 
 
-def _add_rows(rows, model, layer, prefix, scope, flops, connected, expand_nested):
+def _add_rows(
+    rows: list[_Row],
+    model: Model,
+    layer: Layer,
+    prefix: str,
+    scope: str,
+    flops: Any,
+    connected: bool,
+    expand_nested: bool,
+) -> None:
     count = UNKNOWN if flops is None else f"{flops.get(scope, 0):,}"
     connections = _connections(model, layer) if connected and not prefix else ""
     rows.append(_Row(layer, f"{prefix}{layer.name} ({layer.kind})", scope, count, connections))
     if expand_nested and layer.is_model:
-        for inner in layer.layers:
+        for inner in cast("Model", layer).layers:
             path = f"{scope}/{inner.name}"
             _add_rows(rows, model, inner, f"   {prefix}", path, flops, connected, True)
 
 
-def _cells(row, flops, connected, show_trainable):
+def _cells(row: _Row, flops: Any, connected: bool, show_trainable: bool) -> list[str]:
     layer = row.layer
     params = f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
     cells = [row.name, _output_shape(layer), params]
@@ -102,7 +117,7 @@ def _cells(row, flops, connected, show_trainable):
     return cells
 
 
-def _output_shape(layer):
+def _output_shape(layer: Layer) -> str:
     if layer.is_model:
         shape = getattr(layer, "output_shape", None)
         return UNKNOWN if shape is None else _join(shape)
@@ -117,14 +132,14 @@ def _output_shape(layer):
         return UNKNOWN
 
 
-def _join(shapes):
+def _join(shapes: Any) -> str:
     if isinstance(shapes, tuple) and all(n is None or isinstance(n, int) for n in shapes):
         return str(shapes)
     values = shapes.values() if isinstance(shapes, dict) else shapes
     return ", ".join(_join(shape) for shape in values)
 
 
-def _connections(model, layer):
+def _connections(model: Any, layer: Layer) -> str:
     """The layers that a layer gets its inputs from, within the model."""
     names = []
     for each in model._sequence:
@@ -133,7 +148,7 @@ def _connections(model, layer):
     return ", ".join(dict.fromkeys(names)) or "-"
 
 
-def _is_chain(model):
+def _is_chain(model: Any) -> bool:
     """Whether each layer is called once, on what the one before returned."""
     sequence = getattr(model, "_sequence", None)
     if sequence is None:
@@ -146,7 +161,7 @@ def _is_chain(model):
     return len(model.inputs) == 1 and len({id(each.layer) for each in sequence}) == len(sequence)
 
 
-def _listed_layers(model, layer_range):
+def _listed_layers(model: Any, layer_range: Sequence[str] | None) -> list[Layer]:
     layers = model.operations if hasattr(model, "_sequence") else model.layers
     if layer_range is None:
         return layers
@@ -163,7 +178,12 @@ def _listed_layers(model, layer_range):
     return layers[min(found[0]) : max(found[1]) + 1]
 
 
-def _draw(titles, rows, line_length, positions):
+def _draw(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    line_length: int | None,
+    positions: Sequence[float] | None,
+) -> list[str]:
     """The lines of a table with `|` between the columns; wide cells are continued below."""
     widths = [max(len(str(cell)) for cell in column) for column in zip(titles, *rows, strict=True)]
     if positions:
@@ -183,7 +203,7 @@ def _draw(titles, rows, line_length, positions):
     return [*lines, rule]
 
 
-def _row_lines(cells, widths, right):
+def _row_lines(cells: Sequence[str], widths: Sequence[int], right: Any) -> list[str]:
     parts = [
         [cell[i : i + width] for i in range(0, max(len(cell), 1), width)]
         for cell, width in zip(cells, widths, strict=True)
@@ -199,7 +219,7 @@ def _row_lines(cells, widths, right):
     return lines
 
 
-def _totals(model, flops):
+def _totals(model: Model, flops: Any) -> list[str]:
     trainable, frozen = model.trainable_weights, model.non_trainable_weights
     optimizer = getattr(model, "optimizer", None)
     slots = list(getattr(optimizer, "variables", ()) or ()) if optimizer is not None else []
@@ -215,7 +235,7 @@ def _totals(model, flops):
     return lines
 
 
-def _amount(variables):
+def _amount(variables: Iterable[Variable]) -> str:
     count = sum(math.prod(v.shape) for v in variables)
     size = float(sum(math.prod(v.shape) * ITEMSIZE.get(v.dtype, 4) for v in variables))
     unit = 0

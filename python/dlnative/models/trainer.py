@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import optimizers
-from ..callbacks import CallbackList
+from ..callbacks import CallbackList, History
 from ..layers.tracking import Rollback
 from ..random import next_seed
 from ..utils import nest, overrides
@@ -43,7 +44,7 @@ class Trainer(Steps):
     optimizer: Any = None
     stop_training = stop_evaluating = stop_predicting = False
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name == "optimizer" and self.compiled:
             value = optimizers.get(value)
             self._trainer.use_optimizer(value)
@@ -58,22 +59,22 @@ class Trainer(Steps):
 
     def compile(
         self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        auto_scale_loss=True,
-        inequality=None,
-        equality=None,
-        constraint_period=100,
-        constraint_penalty=1.0,
-        constraint_growth=2.0,
-        constraint_penalty_max=10.0,
-    ):
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        inequality: Any = None,
+        equality: Any = None,
+        constraint_period: int = 100,
+        constraint_penalty: float = 1.0,
+        constraint_growth: float = 2.0,
+        constraint_penalty_max: float = 10.0,
+    ) -> None:
         """Says how the model is to be trained.
 
         Args:
@@ -178,7 +179,7 @@ class Trainer(Steps):
         steps = checks.check_count("steps_per_execution", value)
         self._training("setting steps_per_execution").steps_per_execution = steps
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain values; None before it."""
         if not self.compiled:
             return None
@@ -186,7 +187,7 @@ class Trainer(Steps):
 
         return serialize_keras_object(self._trainer.arguments)
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with the arguments that `get_compile_config` returned."""
         from ..utils.serialization import deserialize_keras_object
 
@@ -196,7 +197,7 @@ class Trainer(Steps):
         if self.built:
             self.optimizer.prepare(self.trainable_variables)
 
-    def _training(self, method):
+    def _training(self, method: str) -> TrainerState:
         """The state of a compiled model; RuntimeError before `compile`."""
         if not self.compiled:
             raise RuntimeError(
@@ -206,7 +207,7 @@ class Trainer(Steps):
         state.follow(own_steps(self))
         return state
 
-    def _prediction(self):
+    def _prediction(self) -> TrainerState:
         """The state that `predict` needs, which is there without `compile`."""
         state = self.__dict__.get("_trainer")
         if state is None:
@@ -214,7 +215,7 @@ class Trainer(Steps):
         state.follow(own_steps(self))
         return state
 
-    def metric_direction(self, name):
+    def metric_direction(self, name: str) -> str | None:
         """Which way a name in the logs is better: "up", "down", or None where it is not known."""
         return self._trainer.objectives.direction(name)
 
@@ -222,24 +223,24 @@ class Trainer(Steps):
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
-        validation_freq=1,
-        check_finite=True,
-    ):
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Iterable[int] = 1,
+        check_finite: bool = True,
+    ) -> History:
         """Trains the model for a number of epochs.
 
         Everything is checked before the first step; if something raises, the model is as it was.
@@ -322,15 +323,15 @@ class Trainer(Steps):
 
     def evaluate(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        verbose="auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
-    ):
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
         """The mean loss and metrics on a data set.
 
         Args:
@@ -357,7 +358,15 @@ class Trainer(Steps):
                 logs = fitting.test(self, state, epochs, callbacks, in_fit=False)
             return logs if return_dict else state.objectives.in_order(logs)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, out=None):
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+        out: Any = None,
+    ) -> Any:
         """The outputs for all samples.
 
         Args:
@@ -400,7 +409,7 @@ class Trainer(Steps):
         predicting.predict(self, state, epochs, callbacks)
         return nest.pack(feed.structure, feed.outputs())
 
-    def _callbacks_of_pass(self, callbacks, verbose, epochs):
+    def _callbacks_of_pass(self, callbacks: Any, verbose: Any, epochs: Epochs) -> CallbackList:
         """The CallbackList of `evaluate` and `predict`, which may be given one."""
         if isinstance(callbacks, CallbackList):
             return callbacks
@@ -416,7 +425,14 @@ class Trainer(Steps):
 
     # --- single batches --------------------------------------------------------------------------
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One step of training on one batch.
 
         Args:
@@ -437,7 +453,9 @@ class Trainer(Steps):
         state = self._training("train_on_batch()")
         return on_batch.run(self, state, "train", x, y, sample_weight, class_weight, return_dict)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
         """Loss and metrics of one batch; arguments and results as `train_on_batch`."""
         if sample_weight is None and not return_dict:
             call = on_batch.ready(self, "test", x, y)
@@ -446,7 +464,7 @@ class Trainer(Steps):
         state = self._training("test_on_batch()")
         return on_batch.run(self, state, "test", x, y, sample_weight, None, return_dict)
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as arrays."""
         call = on_batch.ready_prediction(self, x)
         if call is not None:
