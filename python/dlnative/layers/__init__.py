@@ -7,6 +7,7 @@ from typing import Any
 from .activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from .affine_augmentation import RandomRotation, RandomTranslation, RandomZoom
 from .augmentation import RandomBrightness, RandomContrast, RandomCrop, RandomFlip
+from .batch_normalization import BatchNormalization
 from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
 from .depthwise import DepthwiseConv2D, SeparableConv2D, SeparableConvolution2D
@@ -25,7 +26,7 @@ from .merging import (
     multiply,
     subtract,
 )
-from .normalization import BatchNormalization, GroupNormalization, LayerNormalization
+from .normalization import GroupNormalization, LayerNormalization
 from .op_layer import OpLayer
 from .pooling import (
     AveragePooling1D,

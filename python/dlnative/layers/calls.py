@@ -99,6 +99,7 @@ def node_scope() -> str | None:
 
 
 def symbolic_tensors(structure: Any) -> list[Tensor]:
+    """The tensors in a structure of arguments, flat."""
     return [t for t in nest.flatten(structure) if isinstance(t, Tensor)]
 
 

@@ -1,18 +1,17 @@
-"""Batch, layer and group normalisation."""
+"""Layer and group normalisation, and what they share with batch normalisation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import initializers
 from ..graph import apply
-from ..hyperparameters import Absent, Number, Option, StepNumber
+from ..hyperparameters import Absent, Number, Option
 from ..variables import Variable
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
-from .options import Fixed, flag, integer, resolved, weight_config
+from .options import Fixed, flag, integer, weight_config
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from ..utils.serialization import Identifier
 
 
-class _Normalization(UnaryLayer):
+class ScaledNormalization(UnaryLayer):
     """What the normalisations share: epsilon, the scale gamma and the offset beta."""
 
     _configured = ("beta", "gamma")
@@ -108,163 +107,6 @@ class _Normalization(UnaryLayer):
         }
 
 
-class BatchNormalization(_Normalization):
-    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, per channel.
-
-    In training, mean and variance are those of the batch, over all axes but `axis`, and the moving
-    statistics follow them: `moving = momentum * moving + (1 - momentum) * batch`. Otherwise, and in
-    a layer with `trainable=False`, they are the moving statistics. The variance is the biased one
-    (divided by the number of elements n) in both places.
-
-    Shapes: x and y (batch, ..., channels); gamma, beta, moving_mean and moving_variance, in this
-    order in `weights`, (channels,).
-
-    Args:
-        axis: The axis of the channels. The last is the fast one; others are transposed there and
-            back.
-        momentum: Share of the moving statistics that a step keeps, in [0, 1].
-        epsilon: Added to the variance, at least 0.
-        center: Whether there is a beta.
-        scale: Whether there is a gamma.
-        beta_initializer, gamma_initializer: See `initializers.get`.
-        moving_mean_initializer, moving_variance_initializer: See `initializers.get`.
-        beta_regularizer, gamma_regularizer: See `regularizers.get`.
-        beta_constraint, gamma_constraint: See `constraints.get`.
-        renorm, renorm_clipping, renorm_momentum: `renorm` must be False; the others have no effect.
-        synchronized: Must be False.
-        **kwargs: `name`, `dtype`, `trainable`.
-
-    Raises:
-        TypeError: An argument of the wrong type.
-        ValueError: A number out of its range, or an option that is not available; when called, an
-            input without that axis, or a mask.
-
-    Example:
-        >>> import numpy as np
-        >>> from dlnative.layers import BatchNormalization
-        >>> layer = BatchNormalization(momentum=0.9)
-        >>> x = np.array([[1.0, 10.0], [3.0, 30.0]])
-        >>> layer(x, training=True).round(2)
-        array([[-1., -1.],
-               [ 1.,  1.]], dtype=float32)
-        >>> layer.moving_mean.numpy()
-        array([0.2, 2. ], dtype=float32)
-
-    Differs from Keras: masks, `renorm` and `synchronized` are not available. From
-    `torch.nn.BatchNorm2d`: its momentum is the share that is replaced (0.1 there is 0.9 here), its
-    epsilon is 1e-5, and its moving variance is unbiased, n / (n - 1) times the one kept here.
-
-    Reference:
-        Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing
-        internal covariate shift".
-    """
-
-    axis = Fixed(integer)
-    momentum = StepNumber(0.0, 1.0)
-    moving_mean_initializer = Fixed(resolved(initializers.get))
-    moving_variance_initializer = Fixed(resolved(initializers.get))
-    renorm = Absent("it is not available", only=False)
-    synchronized = Absent("it is not available", only=False)
-
-    def __init__(
-        self,
-        axis: int = -1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Identifier = "zeros",
-        gamma_initializer: Identifier = "ones",
-        moving_mean_initializer: Identifier = "zeros",
-        moving_variance_initializer: Identifier = "ones",
-        beta_regularizer: Identifier = None,
-        gamma_regularizer: Identifier = None,
-        beta_constraint: Identifier = None,
-        gamma_constraint: Identifier = None,
-        renorm: bool = False,
-        renorm_clipping: dict[str, float] | None = None,
-        renorm_momentum: float = 0.99,
-        synchronized: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            epsilon=epsilon,
-            center=center,
-            scale=scale,
-            beta_initializer=beta_initializer,
-            gamma_initializer=gamma_initializer,
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-            **kwargs,
-        )
-        self.renorm = renorm
-        self.synchronized = synchronized
-        self.axis = axis
-        self.momentum = momentum
-        self.moving_mean_initializer = moving_mean_initializer
-        self.moving_variance_initializer = moving_variance_initializer
-        self.renorm_clipping = renorm_clipping
-        self.renorm_momentum = renorm_momentum
-        self.moving_mean: Variable
-        self.moving_variance: Variable
-
-    def build(self, input_shape: Shape) -> None:
-        position = self._position(self.axis, input_shape)
-        shape = (input_shape[position],)
-        self._add_scale(shape)
-        self.moving_mean = self.add_weight(
-            shape=shape,
-            initializer=self.moving_mean_initializer,
-            trainable=False,
-            name="moving_mean",
-        )
-        self.moving_variance = self.add_weight(
-            shape=shape,
-            initializer=self.moving_variance_initializer,
-            trainable=False,
-            name="moving_variance",
-        )
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
-
-    def call(self, inputs: Tensor, training: bool | None = None, mask: None = None) -> Tensor:
-        if mask is not None:
-            raise ValueError(
-                f"{messages.describe(self)}: masks are not available; expected mask None"
-            )
-        x = _move_axes_last(inputs, (self.axis,))
-        gamma, beta = self._scale_and_offset()
-        if training and self.trainable:
-            y, mean, variance = apply("batch_norm_training", x, gamma, beta, epsilon=self.epsilon)
-            for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                state.assign(apply("moving_average", state, value, self.momentum))
-        else:
-            y = apply(
-                "batch_norm",
-                x,
-                self.moving_mean,
-                self.moving_variance,
-                gamma,
-                beta,
-                epsilon=self.epsilon,
-            )
-        return _move_axes_back(y, (self.axis,))
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
-            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            "renorm": False,
-            "renorm_clipping": self.renorm_clipping,
-            "renorm_momentum": self.renorm_momentum,
-            "synchronized": False,
-        }
-
-
 def _axes(layer: Any, argument: str, value: Any) -> int | list[int]:
     if not isinstance(value, (list, tuple)):
         return integer(layer, argument, value)
@@ -283,7 +125,7 @@ def _groups(layer: Any, argument: str, value: Any) -> int:
     return groups
 
 
-class LayerNormalization(_Normalization):
+class LayerNormalization(ScaledNormalization):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, per sample over `axis`.
 
     Shapes: x and y (batch, ...); gamma and beta have the sizes of the axes in `axis`. Mean and
@@ -381,17 +223,17 @@ class LayerNormalization(_Normalization):
 
     def call(self, inputs: Tensor) -> Tensor:
         axes = self._axes(inputs.shape)
-        x = _move_axes_last(inputs, axes)
+        x = move_axes_last(inputs, axes)
         gamma, beta = self._scale_and_offset()
         y = apply("layer_norm", x, gamma, beta, axes=len(axes), epsilon=self.epsilon)
-        return _move_axes_back(y, axes)
+        return move_axes_back(y, axes)
 
     def get_config(self) -> dict[str, Any]:
         axis = list(self.axis) if isinstance(self.axis, list) else self.axis
         return {**super().get_config(), "axis": axis, "rms_scaling": False}
 
 
-class GroupNormalization(_Normalization):
+class GroupNormalization(ScaledNormalization):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, per sample and group of channels.
 
     The channels are cut into `groups` of neighbours; mean and (biased) variance are over a group's
@@ -476,11 +318,11 @@ class GroupNormalization(_Normalization):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = _move_axes_last(inputs, (self.axis,))
+        x = move_axes_last(inputs, (self.axis,))
         groups = x.shape[-1] if self.groups == -1 else self.groups
         gamma, beta = self._scale_and_offset()
         y = apply("group_norm", x, gamma, beta, groups=groups, epsilon=self.epsilon)
-        return _move_axes_back(y, (self.axis,))
+        return move_axes_back(y, (self.axis,))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "groups": self.groups, "axis": self.axis}
@@ -492,12 +334,14 @@ def _order(ndim: int, axes: Sequence[int]) -> tuple[int, ...]:
     return (*(i for i in range(ndim) if i not in moved), *moved)
 
 
-def _move_axes_last(x: Tensor, axes: Sequence[int]) -> Tensor:
+def move_axes_last(x: Tensor, axes: Sequence[int]) -> Tensor:
+    """`x` transposed so that `axes` are the last ones."""
     order = _order(x.ndim, axes)
     return x if order == tuple(range(x.ndim)) else apply("transpose", x, axes=order)
 
 
-def _move_axes_back(y: Tensor, axes: Sequence[int]) -> Tensor:
+def move_axes_back(y: Tensor, axes: Sequence[int]) -> Tensor:
+    """The inverse of `move_axes_last`."""
     order = _order(y.ndim, axes)
     if order == tuple(range(y.ndim)):
         return y

@@ -60,6 +60,7 @@ class OpLayer(Layer):
 
     @property
     def kind(self) -> str:
+        """The name of the op."""
         return self.op
 
     def call(self, *args: Any, **kwargs: Any) -> Any:

@@ -230,10 +230,14 @@ class GlobalPooling(UnaryLayer):
 
 
 class GlobalMax(GlobalPooling):
+    """The maximum over all positions."""
+
     reduction = "max"
 
 
 class GlobalAverage(GlobalPooling):
+    """The mean over all positions."""
+
     reduction = "mean"
 
 

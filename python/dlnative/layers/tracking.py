@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 
 def is_layer(value: Any) -> bool:
+    """Whether it is a layer."""
     return getattr(type(value), "is_layer", False)
 
 
 def is_member(value: Any) -> bool:
+    """Whether it is what a layer holds: a variable or a layer."""
     return isinstance(value, Variable) or is_layer(value)
 
 
@@ -94,6 +96,7 @@ def collect_variables(
 
 
 def sublayers(layer: LayerState) -> list[Layer]:
+    """The layers that `layer` holds itself."""
     return [m for m in members(layer) if is_layer(m)]
 
 
@@ -228,6 +231,7 @@ class Attributes:
         }
 
     def restore(self) -> None:
+        """Makes attributes, seeds and generators what they were."""
         for each, state in self.saved:
             restore(each, state)
         seeds.set_state(self.seeds)

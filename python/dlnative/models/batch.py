@@ -78,10 +78,12 @@ class Feeds:
         return nest.pack(rows.structure, tensors)
 
     def labels(self, index: int, dtype: str) -> Tensor | None:
+        """The labels of an output; None where there are none."""
         rows = self.rows
         return self.feed(len(rows.x) + index, dtype, "y" if len(rows.y) == 1 else f"y[{index}]")
 
     def weights(self, index: int, dtype: str) -> Tensor | None:
+        """The weights of the samples of an output; None where there are none."""
         rows = self.rows
         return self.feed(len(rows.x) + len(rows.y) + index, dtype, "sample_weight")
 
@@ -135,9 +137,11 @@ class GivenBatch:
         self.size = 1 if first is None or not first.shape else first.shape[0]
 
     def labels(self, index: int, dtype: str) -> Tensor | None:
+        """The labels of an output; None where there are none."""
         return self._as(self._labels[index], dtype)
 
     def weights(self, index: int, dtype: str) -> Tensor | None:
+        """The weights of the samples of an output; None where there are none."""
         return self._as(self._weights[index], dtype)
 
     def _as(self, value: Any, dtype: str) -> Tensor | None:

@@ -56,6 +56,7 @@ def check_fraction(name: str, value: Any) -> float:
 
 
 def check_verbose(value: Any) -> Any:
+    """ "auto", 0, 1 or 2; ValueError for anything else."""
     if value not in ("auto", 0, 1, 2):
         raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, received {value!r}")
     return value

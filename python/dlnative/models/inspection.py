@@ -261,6 +261,7 @@ class MemoryReport:
 
     @property
     def total_bytes(self) -> int:
+        """All that training or prediction holds: program, variables, state of the optimizer."""
         program = self.arena_bytes + self.packed_bytes + self.table_bytes
         return program + self.variable_bytes + self.optimizer_bytes
 

@@ -242,6 +242,7 @@ class Objectives:
         return [self.loss_tracker, *reported, *trackers, *violation, *self.extra]
 
     def reset(self) -> None:
+        """Forgets all batches so far."""
         for metric in self.all_metrics:
             metric.reset_state()
 

@@ -218,18 +218,22 @@ class Sequential(Model):
 
     @property
     def inputs(self) -> list[Tensor]:
+        """The symbolic inputs, as a flat list."""
         return self._of_functional("inputs")
 
     @property
     def outputs(self) -> list[Tensor]:
+        """The symbolic outputs, as a flat list."""
         return self._of_functional("outputs")
 
     @property
     def input(self) -> Any:
+        """The symbolic input."""
         return self._of_functional("input")
 
     @property
     def output(self) -> Any:
+        """The symbolic output."""
         return self._of_functional("output")
 
     @property
@@ -242,22 +246,27 @@ class Sequential(Model):
 
     @property
     def input_names(self) -> list[str]:
+        """Names of `inputs`."""
         return self._of_functional("input_names")
 
     @property
     def output_names(self) -> list[str]:
+        """Names of `outputs`."""
         return self._of_functional("output_names")
 
     @property
     def input_shape(self) -> Any:
+        """Shape of the input."""
         return self._of_functional("input_shape")
 
     @property
     def output_shape(self) -> Any:
+        """Shape of the output."""
         return self._of_functional("output_shape")
 
     @property
     def input_dtype(self) -> str:
+        """Dtype that arrays are converted to: that of the Input."""
         first = self._layers[0] if self._layers else None
         if isinstance(first, InputLayer):
             return first.output.dtype

@@ -31,6 +31,7 @@ class Point(NamedTuple):
 
     @property
     def is_finite(self) -> bool:
+        """Whether the loss and all of its gradient are numbers."""
         return bool(np.isfinite(self.loss) and np.isfinite(self.gradient).all())
 
 

@@ -94,14 +94,14 @@ class Groups:
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
-        self.groups: dict[
-            int, Group
-        ] = {}  # number -> Group; several numbers after groups were joined
+        # Number -> Group; several numbers after groups were joined.
+        self.groups: dict[int, Group] = {}
         self.group_of: dict[int, Group] = {}  # id of a node -> its Group
         self.sources: dict[int, list[Tensor]] = {}  # id of a node in a group -> what it reads
         self.waits: dict[int, int] = {}  # id of a node outside of all groups -> bits
 
     def finished(self) -> list[Group]:
+        """All groups, each once."""
         return list({id(g): g for g in self.groups.values()}.values())
 
     def unite_updates(self) -> None:
@@ -231,6 +231,7 @@ class Groups:
         return found
 
     def add(self, node: Node, condition: Tensor | None) -> None:
+        """Puts an elementwise node into a group that it may join or a new one, or passes it by."""
         shape = node.outputs[0].shape
         sources = [unspread(self.schedule, t) for t in node.inputs]
         candidates = []
