@@ -9,6 +9,8 @@ import pkgutil
 import pytest
 
 import dlnative
+from dlnative.graph import table
+from dlnative.ops import rows
 
 MODULES = [
     module.name
@@ -19,8 +21,12 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_doctest(name, request):
+    module = importlib.import_module(name)
+    if module is rows:  # its functions have the docstrings of the oracle, where they are run
+        for function in vars(rows).keys() & table.keys():
+            delattr(rows, function)
     result = doctest.testmod(
-        importlib.import_module(name),
+        module,
         extraglobs={"getfixture": request.getfixturevalue},
         optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
     )
