@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..layers.layer import Layer
 
 
-def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Model:
     """The model of what `Model.to_json` returned, with new weights.
 
     Args:
@@ -48,7 +48,7 @@ def clone_model(
     clone_function: Callable[[Layer], Layer] | None = None,
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
-) -> Any:
+) -> Model:
     """A model of the same layers with new weights.
 
     Args:
@@ -67,7 +67,7 @@ def clone_model(
     """
     if not isinstance(model, Model):
         raise TypeError(f"clone_model: expected a model, received {model!r}")
-    copies = {}
+    copies: dict[int, Layer] = {}
 
     def clone(layer: Layer) -> Layer:
         if id(layer) not in copies:

@@ -59,7 +59,7 @@ class Sequential(Model):
 
     def __init__(
         self,
-        layers: Sequence[Layer] | None = None,
+        layers: Sequence[Layer | Tensor] | None = None,
         trainable: bool = True,
         name: str | None = None,
         **kwargs: Any,
