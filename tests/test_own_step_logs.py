@@ -145,6 +145,36 @@ def test_numbers_that_a_step_sets(data, cls, name):
     assert model._calls_of_python == 10
 
 
+class Grows(layers.Layer):
+    """A factor that grows each time that the layer is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = 1.0
+
+    def call(self, x):
+        self.factor += 0.5
+        return self.factor * x
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_numbers_that_a_layer_sets(data, optimizer):
+    def fit(**options):
+        dlnative.utils.set_random_seed(3)
+        model = dlnative.Sequential([dlnative.Input((5,)), Grows(), layers.Dense(1)])
+        model.layers[0].factor = 1.0
+        model.compile(optimizer, "mse", **options)
+        model.fit(*data, batch_size=10, verbose=0, shuffle=False)
+        return model
+
+    with pytest.warns(UserWarning, match=r"train_step sets Grows\.factor to another number"):
+        model = fit()
+    expected = fit(run_eagerly=True)
+    assert model.layers[0].factor == expected.layers[0].factor
+    for a, b in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_numbers_that_follow_from_the_shape(data):
     """A step sets them to the same each time; no warning (they are errors here)."""
     model, _ = fit_counting(Counts, data)

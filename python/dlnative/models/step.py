@@ -15,7 +15,7 @@ from ..graph.graph import Graph
 from ..graph.refusals import ValueNeeded
 from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..layers.extra_losses import added_losses, penalties
-from ..layers.tracking import Attributes
+from ..layers.tracking import Attributes, all_layers
 from ..metrics.base import Result
 from ..plan import gradients
 from ..utils import nest
@@ -280,11 +280,12 @@ def build_step(recipe: Recipe, arenas: Any = None, run_eagerly: bool = False) ->
         A Step. Training and testing have no outputs: they change the state.
     """
     if not run_eagerly:
-        before = Attributes(recipe.model) if recipe.returned is not None else None
+        is_own = recipe.returned is not None
+        before = Attributes(recipe.model) if is_own or _has_own_layers(recipe.model) else None
         try:
             return _compiled(recipe, arenas, before)
         except (ValueNeeded, SetInPython) as error:
-            if before is None:
+            if before is None or (isinstance(error, ValueNeeded) and not is_own):
                 raise
             before.restore()
             _warn(recipe, error)
@@ -293,6 +294,12 @@ def build_step(recipe: Recipe, arenas: Any = None, run_eagerly: bool = False) ->
     step = Step(None, sources, recipe)
     step.built = step.function = Immediate(recipe, step)
     return step
+
+
+def _has_own_layers(model: Any) -> bool:
+    """Whether the code of a layer is the user's."""
+    package = __name__.partition(".")[0]
+    return any(type(each).__module__.partition(".")[0] != package for each in all_layers(model))
 
 
 class SetInPython(Exception):
@@ -315,9 +322,10 @@ def _check_numbers(recipe: Recipe, before: Attributes) -> None:
     numbers = before.changed_numbers()
     if not numbers:
         return
-    logs = recipe.returned.logs  # type: ignore[union-attr]
+    kept = [(o, dict(vars(o))) for o in (recipe, recipe.returned) if o is not None]
     recipe.trace(Graph(training=recipe.kind == "train"))  # what follows from the shapes stays
-    recipe.returned.logs = logs  # type: ignore[union-attr]
+    for owner, state in kept:
+        vars(owner).update(state)
     for (layer, name), value in numbers.items():
         if getattr(layer, name) != value:
             raise SetInPython(f"{type(layer).__name__}.{name}")
