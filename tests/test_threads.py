@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import sys
 import threading
 import time
 
@@ -11,6 +15,7 @@ import pytest
 import dlnative
 from dlnative import layers
 from dlnative.engines.native import NativeFunction
+from dlnative.variables import exclusive
 
 READERS = 8
 
@@ -338,3 +343,110 @@ def test_a_function_builds_a_program_for_each_thread_that_needs_one():
         *[lambda i=i: results.append(function(np.full(4, i, "float32"))[0]) for i in range(3)]
     )
     assert sorted(r[0] for r in results) == [0, 1, 2]
+
+
+def test_the_first_calls_of_a_model_build_it_once():
+    """Whichever thread comes first, and by whatever call."""
+    x = np.random.default_rng(0).random((4, 16), "float32")
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(15):
+            model = dlnative.Sequential([layers.Dense(8, activation="relu"), layers.Dense(2)])
+            results = []
+            works = [lambda run=run: results.append(run(model, x)) for run in RUNS.values()]  # noqa: B023
+            in_threads(*works, *works)
+            assert len(model.weights) == 4
+            for result in results:
+                np.testing.assert_allclose(result, results[0], rtol=1e-5, atol=1e-6)
+    finally:
+        sys.setswitchinterval(before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("run", ["predict_on_batch", "train_on_batch"])
+def test_ctrl_c_ends_a_wait_for_another_thread(run, engine):
+    """Nothing stays locked, and the model is as it was."""
+    with dlnative.engine(engine):
+        model = small_model()
+        x, y = data(4)
+        given = (x,) if run == "predict_on_batch" else (x, y)
+        model.train_on_batch(x, y)
+        model.predict_on_batch(x)
+        expected = model.get_weights()
+        held, may_end = threading.Event(), threading.Event()
+
+        def hold():
+            with exclusive(model.variables):
+                held.set()
+                may_end.wait(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait(60)
+        timer = threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGINT))
+        timer.start()
+        begin = time.monotonic()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                getattr(model, run)(*given)
+            assert time.monotonic() - begin < 5
+        finally:
+            may_end.set()
+            holder.join()
+            timer.join()
+        for weight, before in zip(model.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(weight, before)
+        in_threads(
+            lambda: model.train_on_batch(x, y),
+            lambda: model.predict_on_batch(x),
+        )
+        assert int(model.optimizer.iterations) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork beside threads, Python 3.12
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # JAX's, where Keras has loaded it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+def test_a_child_forked_beside_predictions_and_training_finds_nothing_locked(engine):
+    with dlnative.engine(engine):
+        model = packing_model()
+        x, y = data(8)
+        model.train_on_batch(x, y)
+        model.predict_on_batch(x)
+        model(x)
+        done = threading.Event()
+
+        def repeat(call):
+            while not done.is_set():
+                call()
+
+        def child(pipe):
+            results = [model.predict_on_batch(x), np.asarray(model(x))]
+            loss = model.train_on_batch(x, y)
+            arenas = model._trainer.programs.arenas
+            pipe.send((np.ptp(results, axis=0).max() < 1e-4, np.isfinite(loss), len(arenas)))
+
+        def fork():
+            try:
+                context = multiprocessing.get_context("fork")
+                for _ in range(5):
+                    ours, theirs = context.Pipe()
+                    process = context.Process(target=child, args=(theirs,))
+                    process.start()
+                    assert ours.poll(60), "the child hangs"
+                    same, finite, arenas = ours.recv()
+                    process.join()
+                    assert same and finite and arenas <= 4
+            finally:
+                done.set()
+
+        in_threads(
+            fork,
+            lambda: repeat(lambda: model.train_on_batch(x, y)),
+            lambda: repeat(lambda: model.predict_on_batch(x)),
+            lambda: repeat(lambda: model(x)),
+        )
+        assert np.isfinite(model.evaluate(x, y, verbose=0))

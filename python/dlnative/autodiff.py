@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 from collections.abc import Callable, Sequence
@@ -181,6 +182,8 @@ def _of_model(
 class _Evaluation:
     """The loss of one model on one batch and its gradients, as Functions that are fed variables."""
 
+    arrays: list[np.ndarray]  # of the batch
+
     def __init__(
         self,
         model: Any,
@@ -227,8 +230,9 @@ class _Evaluation:
     def bind(self, x: list[np.ndarray], y: list[np.ndarray]) -> _Evaluation:
         for i, check in self.checks:
             check(y[i], "y" if len(y) == 1 else f"y[{i}]")
-        self.arrays = [*x, *y]
-        return self
+        bound = copy.copy(self)  # another thread may run it with its own
+        bound.arrays = [*x, *y]
+        return bound
 
     def run(self, with_gradients: bool, values: list[np.ndarray] | None = None) -> Any:
         """(total, *gradients); `values` replaces the values of the variables."""

@@ -16,6 +16,7 @@ from typing import Any
 
 _clock = [0]  # the number of changes so far in this process
 ABSENT = object()
+tracing = threading.RLock()  # held by the thread that builds layers or makes programs of their code
 
 
 class _Open(threading.local):

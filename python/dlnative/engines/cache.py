@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
-from .. import variables
+from .. import changes, variables
 from ..changes import Basis
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ProgramCache:
         kept: How many are kept.
 
     Attributes:
-        lock: Held while programs are looked up and built.
+        lock: Held while programs are looked up and noted.
         training: A lock for whoever changes state over several runs: one thread at a time.
         arenas: The arenas.
     """
@@ -56,22 +56,28 @@ class ProgramCache:
 
     def get_with_basis(self, key: Hashable, build: Callable[[ArenaPool], Any]) -> tuple[Any, Basis]:
         """The same, and what it was built from."""
+        entry = self._find(key)
+        if entry is not None:
+            return entry
+        with changes.tracing:
+            entry = self._find(key)  # another thread may have been faster
+            if entry is not None:
+                return entry
+            basis = Basis()
+            with basis:
+                built = build(self.arenas)
+            with self.lock:
+                if len(self) >= self.kept:
+                    self._entries.pop(next(iter(self._entries)))
+                self._entries.setdefault(key, []).append((built, basis))
+            return built, basis
+
+    def _find(self, key: Hashable) -> tuple[Any, Basis] | None:
         with self.lock:
             found = [entry for entry in self._entries.pop(key, ()) if not entry[1].is_outdated()]
-            entry = next((entry for entry in found if entry[1].is_current()), None)
-            if entry is None:
-                entry = self._build(build)
-                found.append(entry)
-            self._entries[key] = found
-            return entry
-
-    def _build(self, build: Callable[[ArenaPool], Any]) -> tuple[Any, Basis]:
-        basis = Basis()
-        with basis:
-            built = build(self.arenas)
-        if len(self) >= self.kept:
-            self._entries.pop(next(iter(self._entries)))
-        return built, basis
+            if found:
+                self._entries[key] = found
+            return next((entry for entry in found if entry[1].is_current()), None)
 
     def clear(self) -> None:
         """Drops all programs."""
@@ -101,6 +107,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     variables.placing = threading.Lock()
+    changes.tracing = threading.RLock()
     for lock in list(variables.locks):
         lock.reset_in_child()
     _after_fork_in_parent()

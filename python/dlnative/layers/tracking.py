@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import changes
 from ..graph import Tensor
 from ..random import seeds
 from ..random.seed_generator import SeedGenerator
@@ -178,7 +180,7 @@ def untrack(layer: LayerState, name: Hashable) -> None:
 
 
 class Rollback:
-    """A `with` block that leaves unbuilt layers as they were if it fails.
+    """A `with` block that leaves unbuilt layers as they were if it fails; one thread at a time.
 
     Args:
         layer: Everything below it that is not built yet is restored.
@@ -188,17 +190,21 @@ class Rollback:
         self.layer = layer
 
     def __enter__(self) -> Rollback:
-        unbuilt = [each for each in all_layers(self.layer) if not each.built]
-        self.saved = [(each, snapshot(each)) for each in unbuilt]
+        with contextlib.ExitStack() as stack:
+            if not self.layer.built:
+                stack.enter_context(changes.tracing)
+            unbuilt = [each for each in all_layers(self.layer) if not each.built]
+            self.saved = [(each, snapshot(each)) for each in unbuilt]
+            self.held = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            return
-        for each, state in self.saved:
-            restore(each, state)
+        with self.held:
+            if kind is not None:
+                for each, state in self.saved:
+                    restore(each, state)
 
 
 _NUMBERS = (bool, int, float)

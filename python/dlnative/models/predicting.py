@@ -44,7 +44,7 @@ def make_feed(
     if is_source(x):
         check_alone(x, (), batch_size)
         return predicting_stream(model, state, as_source(x, False, 0), Predictions(out))
-    with state.programs.lock, Rollback(model):
+    with Rollback(model):
         rows = inputs_only(x)
         if "predict" in state.own:
             size = batch_size_for(model, rows.count, batch_size, steps)
@@ -79,7 +79,7 @@ def predicting_stream(
     """The Stream over a source that predicts."""
 
     def layout_of(batch: Any) -> Layout:
-        with state.programs.lock, Rollback(model):
+        with Rollback(model):
             rows = inputs_only(unpack_x_y_sample_weight(batch)[0])
             probe = None if "predict" in state.own else state.probe(model, rows.structure)
         if probe is not None:

@@ -128,7 +128,10 @@ class TrainerState:
             ValueError: The inputs do not fit the model; the message names the layer.
         """
         key = repr(nest.map_given(_kind, structure))
-        with self.programs.lock:
+        found, basis = self._probes.get(key, (None, None))
+        if found is not None and basis.is_current():
+            return found
+        with changes.tracing:
             found, basis = self._probes.get(key, (None, None))
             if found is None or not basis.is_current():
                 look = _eager_outputs if self.run_eagerly else _outputs

@@ -470,7 +470,7 @@ class Trainer(Steps):
         if call is not None:
             return call(x)
         state = self._prediction()
-        with state.programs.lock, Rollback(self):
+        with Rollback(self):
             rows = inputs_only(x)
             if "predict" not in state.own:
                 probe = state.probe(self, rows.structure)
