@@ -81,8 +81,40 @@ def test_validation_without_labels(data, wrap):
         assert history["val_loss"][0] == pytest.approx(model.predict(x, verbose=0).mean(), rel=1e-5)
     model = Net()
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"validation_data: expected \(x, y\)|y: expected labels"):
+    with pytest.raises(
+        ValueError, match=r"validation_data: (expected \(x, y\)|y: expected labels)"
+    ):
         model.fit(x, y, validation_data=wrap(x), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda x, y: (x, y[:4]), r"validation_data: Expected the same number of samples"),
+        (lambda x, y: (x[:, :3], y), r"validation_data: .*received \(batch, 3\)"),
+        (lambda x, y: (x,), r"validation_data: y: expected labels"),
+    ],
+)
+def test_shapes_of_validation_data(data, given, message):
+    model = dlnative.Sequential([dlnative.Input((5,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=message):
+        model.fit(*data, validation_data=given(*data), verbose=0)
+
+
+def test_a_loss_that_was_computed_before(data):
+    class Before(Net):
+        def train_step(self, data):
+            loss = ops.mean(ops.square(self(data[0]) - data[1]))
+            variables = self.trainable_variables
+            _, grads = dlnative.value_and_grad(lambda: loss, variables)()
+            self.optimizer.apply(grads, variables)
+            return {"loss": loss}
+
+    model = Before()
+    model.compile("sgd")
+    with pytest.warns(UserWarning, match="depends on none of the variables"):
+        model.fit(*data, verbose=0, batch_size=50)
 
 
 class Counts(Net):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,8 @@ def value_and_grad(
 
     * `value_and_grad(fn, variables, has_aux=False)(*args)`: `fn(*args)` returns a scalar, made of
       layers, `dlnative.ops` and losses; the result is (value, gradients) with one gradient per
-      variable, in their order, 0 where the value does not depend on it. With `has_aux` `fn` returns
+      variable, in their order, 0 where the value does not depend on it (a warning says so where it
+      depends on none). With `has_aux` `fn` returns
       (scalar, anything else), and the result is ((scalar, anything else), gradients). Outside of a
       step it computes at once, op by op, and arguments and results are arrays; variables that
       layers assign to, such as moving statistics, are written. In a step that is being made, such
@@ -121,9 +123,16 @@ def _of_function(
                 "value_and_grad: the function must return a scalar, it returned shape "
                 f"{value.shape}"
             )
+        found = gradients(graph, value, at, first=first)
+        if found and all(g is None for g in found):
+            warnings.warn(
+                "value_and_grad: the value depends on none of the variables, so all gradients are "
+                "0; what was computed before the function was called is constant to it",
+                stacklevel=3,
+            )
         grads = [
             graph.constant(np.zeros(v.shape, v.dtype)) if g is None else g
-            for v, g in zip(variables, gradients(graph, value, at, first=first), strict=True)
+            for v, g in zip(variables, found, strict=True)
         ]
         return ((value, aux) if has_aux else value), grads
 

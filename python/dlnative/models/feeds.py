@@ -156,7 +156,12 @@ def validation_feed(
             f"{type(data).__name__}{size}"
         )
     x, y, weight = unpack_x_y_sample_weight(data)
-    rows = checked(model, state, "test", x, y, weight, finite=finite, prefix="validation_")
+    try:
+        rows = checked(model, state, "test", x, y, weight, finite=finite, prefix="validation_")
+    except (TypeError, ValueError) as error:
+        if type(error) not in (TypeError, ValueError) or str(error).startswith("validation_"):
+            raise
+        raise type(error)(f"validation_data: {error}") from error
     return validation_pass(model, state, rows, options)
 
 
