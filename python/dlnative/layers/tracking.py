@@ -253,7 +253,7 @@ def restore(layer: LayerState, state: dict[str, Any]) -> None:
 
 def snapshot(layer: LayerState) -> dict[str, Any]:
     """A copy of a layer's attributes that later changes in place do not reach."""
-    state = layer.__dict__
+    state = dict(layer.__dict__)  # other threads keep their programs there
     copy = dict(state)
     for name, value in state.items():
         if name in state["_tracked"] or name in ("_tracked", "_created_trainable", "_calls"):
