@@ -15,6 +15,7 @@ from .arrays import Rows, as_array
 from .batch import Feeds, flat_arrays
 from .divergence import Watch
 from .loop import Epochs, Feed, Pass, run_steps
+from .pairing import warn_of_pairings
 from .reading import closing
 from .report import Report
 from .state import Probe, TrainerState, built_from, free, labelled
@@ -95,6 +96,8 @@ def labelled_rows(
         if not resolved:  # "accuracy" must not stay what labels that do not fit have made of it
             objectives.unresolve()
         raise
+    if not resolved:
+        warn_of_pairings(model, objectives)
     if objectives.constraints:
         resolve_constraints(model, rows, objectives)
     return rows, probe
