@@ -487,3 +487,39 @@ def test_a_variable_without_influence_has_a_gradient_of_zero():
     a, b = (dlnative.Variable([1.0, 2.0], dtype="float32") for _ in range(2))
     _, grads = dlnative.value_and_grad(lambda: ops.sum(a * a), [b, a])()
     assert [g.tolist() for g in grads] == [[0.0, 0.0], [2.0, 4.0]]
+
+
+def eager_step(function):
+    """The history of a model whose step differentiates `function(pred, y)`, op by op."""
+
+    class Own(Net):
+        def train_step(self, data):
+            x, y = data
+            variables = self.trainable_variables
+            loss, grads = dlnative.value_and_grad(
+                lambda: function(self(x, training=False), y), variables
+            )()
+            self.optimizer.apply(grads, variables)
+            return {"loss": loss, "strange": bool(np.isnan(loss)) or not np.isfinite(loss)}
+
+    model = Own()
+    model.compile("sgd", run_eagerly=True)
+    return model.fit(np.ones((4, 5)), np.ones((4, 1)), verbose=0).history
+
+
+def test_functions_of_numpy_on_values():
+    """Those that tell something of values work; those whose gradient would end there raise."""
+    history = eager_step(lambda pred, y: ops.mean(ops.square(pred - y)))
+    assert history["strange"] == [0.0] and history["loss"][0] > 0
+    for function in (
+        lambda pred, y: ops.mean(ops.square(pred - y)) + float(np.mean(np.asarray(pred))),
+        lambda pred, y: ops.mean(np.exp(pred) * y),
+        lambda pred, y: ops.mean(ops.square(pred - y)) + np.mean(pred),
+        lambda pred, y: ops.mean(y * np.abs(pred.numpy() - 1.0)) + ops.sum(np.exp(pred)),
+    ):
+        with pytest.raises(TypeError, match=r"dlnative\.ops"):
+            eager_step(function)
+    scaled = eager_step(
+        lambda pred, y: ops.mean(ops.square(pred - y)) / float(np.max(pred.numpy()))
+    )
+    assert np.isfinite(scaled["loss"][0])

@@ -110,7 +110,8 @@ def _of_function(
     def in_trace(*args: Any, **kwargs: Any) -> tuple[Any, list]:
         graph: Any = traced_graph()
         first, at = graph.begin_function(variables)
-        returned = function(*args, **kwargs)
+        with graph.differentiating():
+            returned = function(*args, **kwargs)
         if has_aux and not (isinstance(returned, tuple) and len(returned) == 2):
             raise TypeError(
                 "value_and_grad: with has_aux the function must return a pair (scalar, anything "

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..graph.graph import Graph
 from ..graph.table import Op
-from ..graph.tensor import Feed, Node, StepScalar, Tensor, Tracing, Valued
+from ..graph.tensor import Feed, Node, StepScalar, Tensor, Tracing, Valued, ValueTensor
 from ..graph.types import Attributes, Size
 from ..variables import Variable
 from .eager import compute
@@ -31,6 +31,27 @@ class ImmediateTensor(Valued, Tensor):
             self.value = source
         elif source is not None and not isinstance(source, Feed):
             self.value = source.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.graph.differentiated and self.node is not None:
+            raise TypeError(
+                f"NumPy of {self.shape} {self.dtype} in a function that is differentiated: its "
+                "gradient would end there without a word. Use dlnative.ops; tensor.numpy() gives "
+                "the values alone"
+            )
+        return super().__array__(dtype, copy)
+
+    def _numpy_function(
+        self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        values = (x.value if isinstance(x, (ImmediateTensor, ValueTensor)) else x for x in inputs)
+        result = getattr(ufunc, method)(*values, **kwargs)
+        if getattr(result, "dtype", np.dtype(float)).kind == "f":
+            raise TypeError(
+                f"np.{ufunc.__name__} of a tensor: no gradient would go through its result. Use "
+                "dlnative.ops, or tensor.numpy() for the values alone"
+            )
+        return result
 
 
 class ImmediateScalar(ImmediateTensor, StepScalar):

@@ -37,6 +37,7 @@ class Graph:
 
     tensor_class: type[Tensor] = Tensor
     scalar_class: type[Tensor] = StepScalar
+    differentiated = 0  # how many functions that are differentiated are running
     is_immediate = False  # whether tensors have values as soon as they are made
 
     def __init__(self, training: bool | None = False) -> None:
@@ -113,6 +114,15 @@ class Graph:
                 self.assigned[id(variable)] = variable, tensor, None
             tensors.append(tensor)
         return len(self.nodes), tensors
+
+    @contextlib.contextmanager
+    def differentiating(self) -> Iterator[None]:
+        """A `with` block in which a function runs that is differentiated."""
+        self.differentiated += 1
+        try:
+            yield
+        finally:
+            self.differentiated -= 1
 
     @contextlib.contextmanager
     def only_where(self, condition: Tensor) -> Iterator[None]:
