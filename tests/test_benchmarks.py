@@ -105,7 +105,8 @@ def test_operations_run_as_programs(make, arguments, options):
 def numpy_operations():
     """What the formulas of the benchmarks use, in NumPy's terms."""
     names = "abs add broadcast_to clip concatenate exp greater log max maximum mean minimum"
-    names += " multiply power sign sin sqrt sum take tanh transpose where"
+    names += " multiply power sign sin sqrt sum take tanh transpose where log2 log1p cos tan"
+    names += " arctan sinh arcsinh cumsum"
     return SimpleNamespace(
         **{name: getattr(np, name) for name in names.split()},
         cast=lambda x, dtype: x.astype(dtype),

@@ -155,3 +155,62 @@ def test_a_value_does_not_depend_on_its_place(isa, rng, op, dtype):
 def test_negative_zero_stays(isa, op):
     y = op(np.array([-0.0, 0.0] * 9, dtype="float32"))
     np.testing.assert_array_equal(np.signbit(y), [True, False] * 9)
+
+
+@pytest.mark.parametrize(
+    "op, exact, bound",
+    [
+        (ops.sin, np.sin, 0.95),
+        (ops.cos, np.cos, 0.95),
+        (ops.tan, np.tan, 2.5),
+        (ops.arcsin, np.arcsin, 1.5),
+        (ops.arccos, np.arccos, 1.3),
+        (ops.arctan, np.arctan, 1.8),
+        (ops.sinh, np.sinh, 1.8),
+        (ops.cosh, np.cosh, 1.8),
+        (ops.arcsinh, np.arcsinh, 1.9),
+        (ops.arccosh, np.arccosh, 2.0),
+        (ops.arctanh, np.arctanh, 2.1),
+        (ops.cbrt, np.cbrt, 1.1),
+        (ops.log, np.log, 0.9),
+        (ops.log2, np.log2, 0.9),
+        (ops.log10, np.log10, 0.9),
+    ],
+)
+def test_functions_of_float32_over_all_floats(isa, floats, op, exact, bound):
+    x = floats[(floats == 0) | ~(np.abs(floats) < np.finfo("float32").tiny)]
+    with np.errstate(all="ignore"):
+        expected = exact(x.astype("float64"))
+    assert ulps(op(x), expected).max() <= bound
+
+
+@pytest.mark.parametrize("op, exact", [(ops.sin, np.sin), (ops.cos, np.cos), (ops.tan, np.tan)])
+def test_angles_next_to_multiples_of_a_quarter_turn(isa, op, exact):
+    """Where all leading digits cancel, up to and beyond the change of method."""
+    near = (np.arange(1, 12000) * (np.pi / 2)).astype("float32")
+    x = np.concatenate(
+        [near, np.nextafter(near, np.float32(0)), np.nextafter(near, np.float32(1e9))]
+    )
+    assert ulps(op(x), exact(x.astype("float64"))).max() <= 2.5
+
+
+def test_powers_of_float32(isa, rng):
+    """Results over the whole range of float32, bases near 1 and at the ends of their intervals."""
+    bases = [
+        np.exp2(rng.uniform(-126, 128, 100_000)),
+        rng.uniform(0.69, 1.41, 100_000),
+        1 + np.exp2(rng.uniform(-23, -2, 50_000)) * rng.choice([-1, 1], 50_000),
+        (np.arange(0x3F330000, 0x3FB40000, 1 << 19, dtype="uint32")[:, None] + np.arange(-50, 50))
+        .astype("uint32")
+        .view("float32")
+        .ravel(),
+    ]
+    x = np.concatenate(bases).astype("float32")
+    x = x[(x > 0) & np.isfinite(x) & (x != 1)]
+    with np.errstate(over="ignore", under="ignore"):
+        y = (rng.uniform(-126, 128, x.size) / np.log2(x.astype("float64"))).astype("float32")
+        expected = x.astype("float64") ** y.astype("float64")
+        assert ulps(ops.power(x, y), expected).max() <= 1.0
+        whole = np.rint(rng.uniform(-9, 9, x.size)).astype("float32")
+        expected = (-x).astype("float64") ** whole.astype("float64")
+        assert ulps(ops.power(-x, whole), expected).max() <= 1.0

@@ -385,3 +385,45 @@ def test_a_program_names_the_layer_and_can_be_run_again(label, profiling):
     assert counter[0] == 6  # the first of three steps
     np.testing.assert_array_equal(out[:4], table[good])
     assert not out[4:].any()
+
+
+# --- axes that change places, and broadcasts ------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [*ALL, "float16"])
+def test_transposes(isa, dtype):
+    """Whole lines, the vectors at their ends, and what is too narrow for either."""
+    for rows, columns in itertools.product((1, 3, 7, 8, 15, 16, 17, 24, 33, 300), repeat=2):
+        x = draw_bits((rows, columns), dtype, rows + columns)
+        check("transpose", [x], axes=[1, 0])
+    for shape, axes in (
+        ((2, 35, 50), [0, 2, 1]),
+        ((3, 20, 4, 17), [2, 3, 0, 1]),
+        ((3, 20, 4, 17), [3, 1, 0, 2]),
+        ((5, 6, 40), [1, 0, 2]),
+        ((1024, 512), [1, 0]),
+        ((40000, 3), [1, 0]),
+        ((3, 40000), [1, 0]),
+    ):
+        check("transpose", [draw_bits(shape, dtype, 21)], axes=axes)
+
+
+@pytest.mark.parametrize("dtype", [*ALL, "float16"])
+def test_broadcasts(dtype):
+    for of, shape in (
+        ((), (5,)),
+        ((1,), (70001,)),
+        ((3,), (5000, 3)),
+        ((5000, 1), (5000, 3)),
+        ((5000, 1), (5000, 32)),
+        ((7, 1, 20), (7, 600, 20)),
+        ((7, 600, 1), (7, 600, 20)),
+        ((7, 1, 1), (7, 600, 20)),
+        ((600, 1), (600, 900)),
+        ((900,), (600, 900)),
+        ((0, 1), (0, 4)),
+        ((4, 1), (4, 0)),
+    ):
+        x = draw_bits(of, dtype, 22)
+        expected = np.broadcast_to(x, shape)
+        np.testing.assert_array_equal(native("broadcast_to", [x], expected), expected)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 COLUMNS = 1024
+NARROW = 16  # columns of "narrow" matrices of as many elements
 LARGE = 16384  # rows: 64 MB an array
 SMALL = 64  # rows: 256 KB an array
 
@@ -20,6 +21,7 @@ PRIMITIVES: dict[str, tuple[str, list[str], int]] = {
     "add": ("arithmetic", ["x", "y"], 12),
     "multiply": ("arithmetic", ["x", "y"], 12),
     "maximum": ("arithmetic", ["x", "y"], 12),
+    "add column": ("arithmetic", ["x", "column"], 8),
     "greater": ("comparison", ["x", "y"], 9),
     "where": ("comparison", ["mask", "x", "y"], 13),
     "sum": ("reduction", ["positive"], 4),
@@ -28,20 +30,32 @@ PRIMITIVES: dict[str, tuple[str, list[str], int]] = {
     "mean": ("reduction", ["positive"], 4),
     "max": ("reduction", ["positive"], 4),
     "transpose": ("movement", ["x"], 8),
+    "transpose narrow": ("movement", ["narrow"], 8),
     "concatenate": ("movement", ["half", "other_half"], 8),
     "slice": ("movement", ["x"], 4),
     "take": ("movement", ["x", "indices"], 8),
+    "take narrow": ("movement", ["narrow", "narrow indices"], 8),
     "broadcast_to": ("movement", ["row"], 4),
+    "broadcast_to column": ("movement", ["column"], 4),
     "cast": ("movement", ["x"], 12),
+    "cast to int32": ("movement", ["x"], 8),
     "exp": ("function", ["x"], 8),
     "log": ("function", ["positive"], 8),
+    "log2": ("function", ["positive"], 8),
+    "log1p": ("function", ["positive"], 8),
     "tanh": ("function", ["x"], 8),
     "sigmoid": ("function", ["x"], 8),
     "erf": ("function", ["x"], 8),
     "sin": ("function", ["x"], 8),
+    "cos": ("function", ["x"], 8),
+    "tan": ("function", ["x"], 8),
+    "arctan": ("function", ["x"], 8),
+    "sinh": ("function", ["x"], 8),
+    "arcsinh": ("function", ["x"], 8),
     "power": ("function", ["positive"], 8),
     "sqrt": ("function", ["positive"], 8),
     "rsqrt": ("function", ["positive"], 8),
+    "cumsum": ("function", ["positive"], 8),
 }
 
 # For each optimizer how many arrays like the parameters it keeps.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.formulas import NARROW
 from common.models import Model
 from common.shapes import parameters
 
@@ -170,7 +171,7 @@ def primitive_arguments(spec: dict[str, Any]) -> list[Any]:
     Returns:
         Arrays in the order of its operands, in float32: uniform in [-4, 4), "positive" in
         [0.1, 2.1); bools for a "mask", row numbers in random order for "indices", and after a
-        "row" the number of rows.
+        "row" the number of rows. A "narrow" matrix has as many elements in short rows.
     """
     rows, columns = spec["shape"]
     generator = np.random.default_rng(spec["seed"])
@@ -182,6 +183,13 @@ def primitive_arguments(spec: dict[str, Any]) -> list[Any]:
             arguments.append(mask)
         elif operand == "indices":
             arguments.append(generator.permutation(rows).astype(np.int32))
+        elif operand == "narrow indices":
+            arguments.append(generator.permutation(rows * columns // NARROW).astype(np.int32))
+        elif operand == "narrow":
+            shape = (rows * columns // NARROW, NARROW)
+            arguments.append(uniform(generator, shape, -4.0, 4.0))
+        elif operand == "column":
+            arguments.append(uniform(generator, (rows, 1), -4.0, 4.0))
         elif operand == "row":
             arguments += [uniform(generator, (1, columns), -4.0, 4.0), rows]
         else:

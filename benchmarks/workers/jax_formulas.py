@@ -25,6 +25,8 @@ OPERATIONS = SimpleNamespace(
     **{name: getattr(jnp, name) for name in ("exp", "greater", "log", "max", "maximum", "mean")},
     **{name: getattr(jnp, name) for name in ("minimum", "multiply", "power", "sign", "sin")},
     **{name: getattr(jnp, name) for name in ("sqrt", "sum", "take", "tanh", "transpose", "where")},
+    **{name: getattr(jnp, name) for name in ("log2", "log1p", "cos", "tan", "arctan", "sinh")},
+    **{name: getattr(jnp, name) for name in ("arcsinh", "cumsum")},
     cast=lambda x, dtype: x.astype(dtype),
     erf=lax.erf,
     rsqrt=lax.rsqrt,

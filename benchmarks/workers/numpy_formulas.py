@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from common.formulas import COLUMNS
+from common.formulas import COLUMNS, NARROW
 from workers.base import Spec, Task, Unsupported
 from workers.data import Array, magnitude, primitive_arguments
 
@@ -34,15 +34,21 @@ CALLS: dict[str, Callable[[Arguments, Array], Any]] = {
     "sum leading axis": lambda a, out: np.sum(a[0], 0, out=out),
     "mean": lambda a, out: np.mean(a[0], out=out),
     "max": lambda a, out: np.max(a[0], out=out),
+    "add column": lambda a, out: np.add(a[0], a[1], out=out),
     "transpose": lambda a, out: np.copyto(out, a[0].T),
+    "transpose narrow": lambda a, out: np.copyto(out, a[0].T),
     "concatenate": lambda a, out: np.concatenate(a, -1, out=out),
     "slice": lambda a, out: np.copyto(out, a[0][:, : COLUMNS // 2]),
     "take": lambda a, out: np.take(a[0], a[1], 0, out=out, mode="clip"),
+    "take narrow": lambda a, out: np.take(a[0], a[1], 0, out=out, mode="clip"),
     "broadcast_to": lambda a, out: np.copyto(out, a[0]),
+    "broadcast_to column": lambda a, out: np.copyto(out, a[0]),
     "cast": lambda a, out: np.copyto(out, a[0]),
+    "cast to int32": lambda a, out: np.copyto(out, a[0], casting="unsafe"),
     "sigmoid": sigmoid,
     "power": lambda a, out: np.power(a[0], np.float32(1.7), out=out),
     "rsqrt": rsqrt,
+    "cumsum": lambda a, out: np.cumsum(a[0], -1, out=out),
 }
 
 
@@ -54,9 +60,11 @@ def empty_result(spec: Spec) -> Array:
         "sum last axis": (rows,),
         "sum leading axis": (columns,),
         "transpose": (columns, rows),
+        "transpose narrow": (NARROW, rows * columns // NARROW),
+        "take narrow": (rows * columns // NARROW, NARROW),
         "slice": (rows, columns // 2),
     }
-    dtypes = {"greater": np.bool_, "cast": np.float64}
+    dtypes = {"greater": np.bool_, "cast": np.float64, "cast to int32": np.int32}
     return np.zeros(shapes.get(spec["op"], (rows, columns)), dtypes.get(spec["op"], np.float32))
 
 

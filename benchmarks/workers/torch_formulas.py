@@ -51,6 +51,8 @@ OPERATIONS = SimpleNamespace(
     **{name: getattr(torch, name) for name in ("abs", "add", "broadcast_to", "concatenate")},
     **{name: getattr(torch, name) for name in ("erf", "exp", "log", "mean", "multiply", "rsqrt")},
     **{name: getattr(torch, name) for name in ("sigmoid", "sign", "sin", "sqrt", "sum", "tanh")},
+    **{name: getattr(torch, name) for name in ("log2", "log1p", "cos", "tan", "arctan", "sinh")},
+    **{name: getattr(torch, name) for name in ("arcsinh", "cumsum")},
     cast=lambda x, dtype: x.to(getattr(torch, dtype)),
     clip=torch.clamp,
     greater=torch.gt,
@@ -73,10 +75,17 @@ EAGER: dict[str, Callable[..., Any]] = {
     "max": lambda a, out: torch.amax(a[0], (0, 1), out=out),
     "concatenate": lambda a, out: torch.cat(a, -1, out=out),
     "take": lambda a, out: torch.index_select(a[0], 0, a[1], out=out),
+    "take narrow": lambda a, out: torch.index_select(a[0], 0, a[1], out=out),
+    "add column": lambda a, out: torch.add(*a, out=out),
+    "cumsum": lambda a, out: torch.cumsum(a[0], -1, out=out),
     "greater": lambda a, out: torch.gt(*a, out=out),
     "power": lambda a, out: torch.pow(a[0], 1.7, out=out),
 }
-COPIED = ("transpose", "slice", "broadcast_to", "cast")  # views and casts, copied into the result
+# Views and casts, copied into the result.
+COPIED = (
+    *("transpose", "transpose narrow", "slice", "broadcast_to", "broadcast_to column"),
+    *("cast", "cast to int32"),
+)
 
 NATIVE: dict[str, Callable[..., Any]] = {
     "gelu": functional.gelu,

@@ -243,6 +243,8 @@ template <class T>
 struct MapKernels;
 template <class T>
 struct MapPairKernels;
+template <class T>
+struct MoveKernels;
 
 template <class T>
 struct Kernels {
@@ -262,6 +264,7 @@ struct Kernels {
   const NormKernels<T>* norm;
   const SpatialKernels<T>* spatial;
   const AugmentKernels<T>* augment;
+  const MoveKernels<T>* move;
 };
 
 struct KernelTable {

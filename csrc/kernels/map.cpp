@@ -54,6 +54,27 @@ void where(const void* const* in, const std::int64_t* steps, void* y, std::int64
   }
 }
 
+// Without branches, for GCC and Clang to vectorise. `Wide`: what a number is truncated to.
+template <class T, class Wide, class To>
+void cast(const void* const* in, const std::int64_t* steps, void* y, std::int64_t n) {
+  constexpr bool kSigned = static_cast<To>(-1) < static_cast<To>(1);
+  constexpr int kBits = static_cast<int>(8 * sizeof(To)) - (kSigned ? 1 : 0);
+  constexpr T kEnd = T(2) * T(std::uint64_t{1} << (kBits - 1)), kLow = kSigned ? -kEnd : T(0);
+  constexpr auto kLargest = static_cast<To>((std::uint64_t{1} << kBits) - 1);
+  constexpr auto kLeast = static_cast<To>(kSigned ? -kLargest - 1 : 0);
+  const auto convert = [](T x) {
+    const T inside = (x >= kLow) & (x < kEnd) ? x : T(0);
+    const To value = static_cast<To>(static_cast<Wide>(inside));
+    return x >= kEnd ? kLargest : (x < kLow ? kLeast : value);
+  };
+  const T* x = static_cast<const T*>(in[0]);
+  To* to = static_cast<To*>(y);
+  const bool once = steps[0] == 0 && n > 1;
+  const std::int64_t count = once ? 1 : n;
+  for (std::int64_t i = 0; i < count; ++i) to[i] = convert(x[i]);
+  if (once) repeat_first(to, n);
+}
+
 template <class T>
 constexpr MapKernels<T> make_table() {
   using Bool = std::uint8_t;
@@ -74,7 +95,18 @@ constexpr MapKernels<T> make_table() {
   set(Map::kLog10, unary<T, T, Log10>);
   set(Map::kSin, unary<T, T, Sin>);
   set(Map::kCos, unary<T, T, Cos>);
+  set(Map::kTan, unary<T, T, Tan>);
+  set(Map::kArcsin, unary<T, T, Arcsin>);
+  set(Map::kArccos, unary<T, T, Arccos>);
+  set(Map::kArctan, unary<T, T, Arctan>);
+  set(Map::kSinh, unary<T, T, Sinh>);
+  set(Map::kCosh, unary<T, T, Cosh>);
+  set(Map::kArcsinh, unary<T, T, Arcsinh>);
+  set(Map::kArccosh, unary<T, T, Arccosh>);
+  set(Map::kArctanh, unary<T, T, Arctanh>);
   set(Map::kErf, unary<T, T, Erf>);
+  if constexpr (sizeof(T) == 4) set(Map::kErfc, unary<T, T, Erfc>);
+  if constexpr (sizeof(T) == 4) set(Map::kCbrt, unary<T, T, Cbrt>);
   set(Map::kFloor, unary<T, T, Floor>);
   set(Map::kCeil, unary<T, T, Ceil>);
   set(Map::kRound, unary<T, T, Round>);
@@ -89,6 +121,8 @@ constexpr MapKernels<T> make_table() {
   set(Map::kDivide, binary<T, T, Divide>);
   set(Map::kMaximum, binary<T, T, Maximum>);
   set(Map::kMinimum, binary<T, T, Minimum>);
+  set(Map::kArctan2, binary<T, T, Arctan2>);
+  set(Map::kLogAddExp, binary<T, T, LogAddExp>);
   if constexpr (sizeof(T) == 4) set(Map::kPower, binary<T, T, Power>);
   set(Map::kEqual, binary<T, Bool, Equal>);
   set(Map::kNotEqual, binary<T, Bool, NotEqual>);
@@ -102,6 +136,8 @@ constexpr MapKernels<T> make_table() {
   set(Map::kMaximumGradient, ternary<T, MaximumGradient>);
   set(Map::kMinimumGradient, ternary<T, MinimumGradient>);
   set(Map::kWhere, where<T>);
+  table.casts = {cast<T, std::int32_t, std::int32_t>, cast<T, std::int64_t, std::int64_t>,
+                 cast<T, std::int32_t, std::uint8_t>};
   return table;
 }
 

@@ -33,7 +33,18 @@ enum class Map : int {
   kLog10,
   kSin,
   kCos,
+  kTan,
+  kArcsin,
+  kArccos,
+  kArctan,
+  kSinh,
+  kCosh,
+  kArcsinh,
+  kArccosh,
+  kArctanh,
   kErf,
+  kErfc,  // float32 only, else null
+  kCbrt,  // likewise
   kFloor,
   kCeil,
   kRound,  // half to even
@@ -50,6 +61,8 @@ enum class Map : int {
   kDivide,
   kMaximum,
   kMinimum,
+  kArctan2,
+  kLogAddExp,
   kPower,  // float32 only, else null
   // (T, T) -> bool
   kEqual,
@@ -70,9 +83,15 @@ enum class Map : int {
   kCount,
 };
 
+// y[i] = x[i] truncated; the nearest number where that is none of the type, and 0 for NaN.
+struct CastKernels {
+  MapFunction to_int32, to_int64, to_uint8;
+};
+
 template <class T>
 struct MapKernels {
   MapFunction functions[static_cast<int>(Map::kCount)];
+  CastKernels casts;
   MapFunction operator[](Map map) const { return functions[static_cast<int>(map)]; }
 };
 

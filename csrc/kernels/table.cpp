@@ -40,6 +40,8 @@ extern const SpatialKernels<float> spatial_f32;
 extern const SpatialKernels<double> spatial_f64;
 extern const AugmentKernels<float> augment_f32;
 extern const AugmentKernels<double> augment_f64;
+extern const MoveKernels<float> move_f32;
+extern const MoveKernels<double> move_f64;
 double fma_loop_f32(std::int64_t iterations);
 double fma_loop_f64(std::int64_t iterations);
 
@@ -55,10 +57,10 @@ const KernelTable table = {
 #endif
     {&elementwise_f32, &map_f32, &map_pairs_f32, &reduce_f32, &softmax_f32, &loss_f32,
      &optimizer_f32, &convert_f32, &gemm_f32, &conv_f32, winograd_f32, &depthwise_f32, &pool_f32,
-     &norm_f32, &spatial_f32, &augment_f32},
+     &norm_f32, &spatial_f32, &augment_f32, &move_f32},
     {&elementwise_f64, &map_f64, &map_pairs_f64, &reduce_f64, &softmax_f64, &loss_f64,
      &optimizer_f64, &convert_f64, &gemm_f64, &conv_f64, winograd_f64, &depthwise_f64, &pool_f64,
-     &norm_f64, &spatial_f64, &augment_f64},
+     &norm_f64, &spatial_f64, &augment_f64, &move_f64},
     &convert_i32,
     fma_loop_f32,
     fma_loop_f64,

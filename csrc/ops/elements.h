@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/stream_copy.h"
 #include "ops/chunks.h"
 
 namespace dlnative {
@@ -26,6 +27,13 @@ inline void copy_bytes(char* to, const char* from, std::int64_t n) {
     std::memcpy(to, from, 4);
     std::memcpy(to + n - 4, from + n - 4, 4);
   }
+}
+
+// Rows of fewer bytes are not streamed: their ends share lines with their neighbours.
+inline constexpr std::int64_t kStreamedRow = 256;
+
+inline void copy_row(char* to, const char* from, std::int64_t n, bool streamed) {
+  streamed ? stream_copy(to, from, n) : copy_bytes(to, from, n);
 }
 
 // Calls f(E{}) with an unsigned integer of `element_size` bytes.

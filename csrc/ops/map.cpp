@@ -35,8 +35,17 @@ constexpr VectorMap kVectorMaps[] = {
     {"log2", Map::kLog2, 1, 0.7},
     {"log10", Map::kLog10, 1, 0.8},
     {"log1p", Map::kLog1p, 1, 0.8},
-    {"sin", Map::kSin, 1, 1.5},
-    {"cos", Map::kCos, 1, 1.5},
+    {"sin", Map::kSin, 1, 0.8},
+    {"cos", Map::kCos, 1, 0.8},
+    {"tan", Map::kTan, 1, 0.9},
+    {"arcsin", Map::kArcsin, 1, 0.6},
+    {"arccos", Map::kArccos, 1, 0.6},
+    {"arctan", Map::kArctan, 1, 0.6},
+    {"sinh", Map::kSinh, 1, 0.7},
+    {"cosh", Map::kCosh, 1, 0.7},
+    {"arcsinh", Map::kArcsinh, 1, 1.5},
+    {"arccosh", Map::kArccosh, 1, 1.5},
+    {"arctanh", Map::kArctanh, 1, 1.2},
     {"erf", Map::kErf, 1, 1.0},
     {"floor", Map::kFloor, 1, kCheap},
     {"ceil", Map::kCeil, 1, kCheap},
@@ -50,6 +59,8 @@ constexpr VectorMap kVectorMaps[] = {
     {"subtract", Map::kSubtract, 2, kCheap},
     {"multiply", Map::kMultiply, 2, kCheap},
     {"divide", Map::kDivide, 2, 0.4},
+    {"arctan2", Map::kArctan2, 2, 0.7},
+    {"logaddexp", Map::kLogAddExp, 2, 0.8},
     {"maximum", Map::kMaximum, 2, kCheap},
     {"minimum", Map::kMinimum, 2, kCheap},
     {"equal", Map::kEqual, 2, kCheap},
@@ -85,7 +96,9 @@ const MapTable& map_table() {
       row[DType::kFloat64] = entry;
       row[DType::kFloat64].nanoseconds *= entry.nanoseconds == kCheap ? 2.0 : 2.5;
     }
-    table["power"][DType::kFloat32] = {nullptr, Map::kPower, false, 3.0};
+    table["power"][DType::kFloat32] = {nullptr, Map::kPower, false, 1.5};
+    table["erfc"][DType::kFloat32] = {nullptr, Map::kErfc, false, 3.5};
+    table["cbrt"][DType::kFloat32] = {nullptr, Map::kCbrt, false, 0.8};
     MapRow& where = table["where"];  // moves values whatever they are
     where.condition = 0;
     where[DType::kInt32] = where[DType::kFloat32];

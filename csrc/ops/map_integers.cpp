@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "dispatch/dispatch.h"
 #include "ops/map.h"
 #include "ops/map_table.h"
 
@@ -283,23 +284,9 @@ struct Cast {
       return static_cast<To>(x != Bool::kFalse ? 1 : 0);
     } else if constexpr (std::is_same_v<To, Bool>) {
       return to_bool(x != 0);
-    } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-      return saturated(x);
     } else {
       return static_cast<To>(x);
     }
-  }
-
-  // Truncated; the nearest number of To where that is none, and 0 for NaN. Without branches.
-  template <class From>
-  static To saturated(From x) {
-    using Wide = std::conditional_t<sizeof(To) == 1, std::int32_t, To>;
-    using Limits = std::numeric_limits<To>;
-    constexpr From kLow = static_cast<From>(Limits::min());
-    constexpr From kEnd = 2 * static_cast<From>(Limits::max() / 2 + 1);
-    const From inside = (x >= kLow) & (x < kEnd) ? x : From(0);
-    const To value = static_cast<To>(static_cast<Wide>(inside));
-    return x >= kEnd ? Limits::max() : (x < kLow ? Limits::min() : value);
   }
 };
 
@@ -315,8 +302,16 @@ void copy(const void* const* in, const std::int64_t* steps, void* y, std::int64_
 
 template <class From, class To>
 MapFunction cast_function() {
-  if constexpr (std::is_same_v<From, To>) return copy<To>;
-  return map_scalars<From, Cast<To>>;
+  if constexpr (std::is_same_v<From, To>) {
+    return copy<To>;
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    const CastKernels& casts = kernels<From>().map->casts;
+    if constexpr (std::is_same_v<To, std::int32_t>) return casts.to_int32;
+    if constexpr (std::is_same_v<To, std::int64_t>) return casts.to_int64;
+    return casts.to_uint8;
+  } else {
+    return map_scalars<From, Cast<To>>;
+  }
 }
 
 // Calls f(T{}) with the type of a dtype.

@@ -28,19 +28,9 @@ constexpr double kPi = 3.14159265358979323846;
     }                                     \
   };
 
-DLNATIVE_UNARY(Tan, std::tan(x))
-DLNATIVE_UNARY(Arcsin, std::asin(x))
-DLNATIVE_UNARY(Arccos, std::acos(x))
-DLNATIVE_UNARY(Arctan, std::atan(x))
-DLNATIVE_UNARY(Sinh, std::sinh(x))
-DLNATIVE_UNARY(Cosh, std::cosh(x))
-DLNATIVE_UNARY(Arcsinh, std::asinh(x))
-DLNATIVE_UNARY(Arccosh, std::acosh(x))
-DLNATIVE_UNARY(Arctanh, std::atanh(x))
 DLNATIVE_UNARY(Erfc, std::erfc(x))
 DLNATIVE_UNARY(Cbrt, std::cbrt(x))
 DLNATIVE_BINARY(Power, std::pow(a, b))
-DLNATIVE_BINARY(Arctan2, std::atan2(a, b))
 DLNATIVE_BINARY(Hypot, std::hypot(a, b))
 DLNATIVE_BINARY(Fmod, std::fmod(a, b))
 
@@ -65,17 +55,6 @@ struct FloorDivide {
     if (quotient == 0) return std::copysign(T(0), a / b);
     const T down = std::floor(quotient);
     return quotient - down > T(0.5) ? down + 1 : down;  // rounded, an integer or just beside one
-  }
-};
-
-// log(exp(a) + exp(b))
-struct LogAddExp {
-  template <class T>
-  static T apply(T a, T b) {
-    if (a == b) return a + T(0.693147180559945309417);  // infinities, too
-    const T low = a < b ? a : b, high = a < b ? b : a;
-    const T y = high + std::log1p(std::exp(low - high));
-    return std::isnan(a) || std::isnan(b) ? a + b : y;
   }
 };
 
@@ -222,28 +201,17 @@ void add_float_binary(MapTable& table, const char* name, double nanoseconds) {
 }  // namespace
 
 void add_scalar_maps(MapTable& table) {
-  add_float_unary<Tan>(table, "tan", 20);
-  add_float_unary<Arcsin>(table, "arcsin", 10);
-  add_float_unary<Arccos>(table, "arccos", 10);
-  add_float_unary<Arctan>(table, "arctan", 15);
-  add_float_unary<Sinh>(table, "sinh", 15);
-  add_float_unary<Cosh>(table, "cosh", 10);
-  add_float_unary<Arcsinh>(table, "arcsinh", 20);
-  add_float_unary<Arccosh>(table, "arccosh", 15);
-  add_float_unary<Arctanh>(table, "arctanh", 15);
-  add_float_unary<Erfc>(table, "erfc", 15);
-  add_float_unary<Cbrt>(table, "cbrt", 15);
+  add_unary<double, Erfc>(table, "erfc", 20);
+  add_unary<double, Cbrt>(table, "cbrt", 20);
   add_float_unary<InDouble<Lgamma>>(table, "lgamma", 30);
   add_float_unary<InDouble<Digamma>>(table, "digamma", 40);
   add_float_unary<InDouble<Erfinv>>(table, "erfinv", 20);
   add_float_unary<InDouble<I0>>(table, "i0", 50);
   add_binary<double, Power>(table, "power", 25);
-  add_float_binary<Arctan2>(table, "arctan2", 20);
   add_float_binary<Hypot>(table, "hypot", 8);
   add_float_binary<Fmod>(table, "fmod", 10);
   add_float_binary<Mod>(table, "mod", 12);
   add_float_binary<FloorDivide>(table, "floor_divide", 15);
-  add_float_binary<LogAddExp>(table, "logaddexp", 15);
 }
 
 }  // namespace dlnative

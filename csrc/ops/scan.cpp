@@ -29,12 +29,43 @@ void scan_columns(const T* x, T* y, std::int64_t step, std::int64_t n, std::int6
   }
 }
 
+// kRows rows of n contiguous values, interleaved: a row by itself waits for its own sum.
+template <bool kProduct, int kRows, class T>
+void scan_rows(const T* x, T* y, std::int64_t n, bool reverse) {
+  using Sum = std::conditional_t<std::is_same_v<T, float>, double, T>;
+  Sum sums[kRows];
+  std::fill_n(sums, kRows, static_cast<Sum>(kProduct ? 1 : 0));
+  for (std::int64_t k = 0; k < n; ++k) {
+    const std::int64_t j = reverse ? n - 1 - k : k;
+    for (int r = 0; r < kRows; ++r) {
+      const auto value = static_cast<Sum>(x[r * n + j]);
+      sums[r] = kProduct ? wrapping_multiply(sums[r], value) : wrapping_add(sums[r], value);
+      y[r * n + j] = static_cast<T>(sums[r]);
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
 void ScanOp<T>::run(const T* x, T* y) const {
   if (outer_ * n_ * inner_ == 0) return;
+  if (inner_ == 1) return product_ ? run_rows<true>(x, y) : run_rows<false>(x, y);
   product_ ? run_columns<true>(x, y) : run_columns<false>(x, y);
+}
+
+template <class T>
+template <bool kProduct>
+void ScanOp<T>::run_rows(const T* x, T* y) const {
+  constexpr int kRows = 8;
+  const std::int64_t together = round_up(std::max<std::int64_t>(1, kChunk / n_), kRows);
+  const int threads = threads_for(static_cast<double>(outer_ * n_) * kElementTime);
+  for_each_chunk(outer_, together, threads, [&](std::int64_t first, std::int64_t rows) {
+    std::int64_t r = first;
+    for (; r + kRows <= first + rows; r += kRows)
+      scan_rows<kProduct, kRows>(x + r * n_, y + r * n_, n_, reverse_);
+    for (; r < first + rows; ++r) scan_rows<kProduct, 1>(x + r * n_, y + r * n_, n_, reverse_);
+  });
 }
 
 template <class T>

@@ -18,6 +18,8 @@ class ScanOp {
 
  private:
   template <bool kProduct>
+  void run_rows(const T* x, T* y) const;
+  template <bool kProduct>
   void run_columns(const T* x, T* y) const;
 
   bool product_ = false, reverse_ = false;

@@ -33,15 +33,20 @@ class TransposeOp {
   // Takes the axes of a tile out of `axes`, which are those of y with the steps (x, y).
   void set_tile_axes(Table<LoopNest::Axis>& axes);
   void run_rows(const char* x, char* y) const;
+  // f(x, y, rows, columns) for every tile, the addresses in elements from the arrays' begins.
+  template <class F>
+  void for_each_tile(const void* y, F&& f) const;
+  template <class T>
+  void run_vectors(const T* x, T* y) const;
   template <class Element>
-  void run_tiles(const Element* x, Element* y) const;
-  template <class Element>
-  void run_tile(const Element* x, Element* y, std::int64_t rows, std::int64_t columns) const;
+  void run_elements(const Element* x, Element* y) const;
 
   LoopNest nest_;                     // of all other axes
   LoopNest::Axis column_{1, {1, 1}};  // the last axis of y
   LoopNest::Axis row_{1, {1, 1}};     // the axis along which x is contiguous, if another
+  std::int64_t tile_rows_ = 1, tile_columns_ = 1;
   std::int64_t element_size_ = 0;
+  bool streamed_ = false;
   int threads_ = 0;
 };
 
@@ -54,12 +59,16 @@ class BroadcastToOp {
   void run(const void* x, void* y) const;
 
  private:
-  template <class Element>
-  void run_elements(const Element* x, Element* y) const;
+  // n elements of a row; rows first, ..., first + count - 1, by themselves or many short ones at
+  // once.
+  void run_row(const char* from, char* to, std::int64_t n) const;
+  void run_rows(const char* from, char* to, std::int64_t first, std::int64_t count) const;
+  void run_short_rows(const char* from, char* to, std::int64_t first, std::int64_t count) const;
 
   BroadcastLoops loops_;
   std::int64_t element_size_ = 0;
   int threads_ = 0;
+  bool streamed_ = false;
 };
 
 }  // namespace dlnative

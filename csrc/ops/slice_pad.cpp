@@ -18,10 +18,10 @@ constexpr std::int64_t kLongUnit = 1024;
 
 // y[i] = x[i * step]
 template <class Element>
-void copy_strided(const Element* x, std::int64_t step, Element* y, std::int64_t n) {
+void copy_strided(const Element* x, std::int64_t step, Element* y, std::int64_t n, bool streamed) {
   if (step == 1) {
-    copy_bytes(reinterpret_cast<char*>(y), reinterpret_cast<const char*>(x),
-               n * static_cast<std::int64_t>(sizeof(Element)));
+    copy_row(reinterpret_cast<char*>(y), reinterpret_cast<const char*>(x),
+             n * static_cast<std::int64_t>(sizeof(Element)), streamed);
   } else if (step == -1) {
     for (std::int64_t i = 0; i < n; ++i) y[i] = x[-i];
   } else {
@@ -80,14 +80,17 @@ StridedSliceOp::StridedSliceOp(const Sizes& shape, const Sizes& starts, const Si
 
 template <class Element>
 void StridedSliceOp::run_elements(const Element* x, Element* y) const {
-  const std::int64_t n = row_.size, step = row_.steps.a;
+  const std::int64_t n = row_.size, step = row_.steps.a, size = sizeof(Element);
+  const bool streamed =
+      step == 1 && n * size >= kStreamedRow && no_cache_holds(2 * nest_.size() * n * size);
   x += start_;
   if (n <= kChunk) {
     const std::int64_t rows = kChunk / n;
     for_each_chunk(nest_.size(), rows, threads_, [&](std::int64_t first, std::int64_t count) {
       nest_.for_each(first, count, [&](std::int64_t, LoopNest::Offsets at) {
-        copy_strided(x + at.a, step, y + at.b, n);
+        copy_strided(x + at.a, step, y + at.b, n, streamed);
       });
+      if (streamed) finish_stream_copies();
     });
     return;
   }
@@ -95,8 +98,10 @@ void StridedSliceOp::run_elements(const Element* x, Element* y) const {
   parallel_for(nest_.size() * pieces, threads_, [&](std::int64_t task, int) {
     const std::int64_t begin = task % pieces * kChunk;
     nest_.for_each(task / pieces, 1, [&](std::int64_t, LoopNest::Offsets at) {
-      copy_strided(x + at.a + begin * step, step, y + at.b + begin, std::min(kChunk, n - begin));
+      copy_strided(x + at.a + begin * step, step, y + at.b + begin, std::min(kChunk, n - begin),
+                   streamed);
     });
+    if (streamed) finish_stream_copies();
   });
 }
 

@@ -42,10 +42,11 @@ void expand_elements(const void* column, std::int64_t rows, std::int64_t n, void
   expand_in_blocks<16>(from, rows, n, y);
 }
 
-// Each of `rows` elements n times, for elements of 1, 4 or 8 bytes; n > 0.
+// Each of `rows` elements n times, for elements of 1, 2, 4 or 8 bytes; n > 0.
 inline void expand_column(const void* column, std::int64_t bytes, std::int64_t rows, std::int64_t n,
                           void* to) {
   if (bytes == 1) return expand_elements<std::uint8_t>(column, rows, n, to);
+  if (bytes == 2) return expand_elements<std::uint16_t>(column, rows, n, to);
   if (bytes == 4) return expand_elements<std::uint32_t>(column, rows, n, to);
   expand_elements<std::uint64_t>(column, rows, n, to);
 }

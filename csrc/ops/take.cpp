@@ -49,27 +49,38 @@ void TakeOp::take_elements(const Element* x, const I* indices, Element* y) const
   });
 }
 
+// Rows of kChunkBytes and more are cut into pieces. What comes from anywhere is prefetched.
 template <class I>
 void TakeOp::take_rows(const char* x, const I* indices, char* y) const {
+  constexpr std::int64_t kAhead = 8, kLongest = 512;  // rows, and bytes of one that is prefetched
   const std::int64_t bytes = inner_ * element_size_, n = axis_.size;
   const std::int64_t piece = std::min(bytes, kChunkBytes), pieces = chunk_count(bytes, piece);
+  const std::int64_t size = outer_ * count_ * bytes;
+  const bool streamed = bytes >= kStreamedRow && no_cache_holds(2 * size);
   const int threads = threads_for(static_cast<double>(outer_ * count_) *
                                   (kElementCost + kByteCost * static_cast<double>(bytes)));
   for_each_chunk(outer_ * count_ * pieces, kChunkBytes / piece, threads,
                  [&](std::int64_t first, std::int64_t tasks) {
-                   std::int64_t row = first / pieces;  // of y
-                   std::int64_t o = row / count_, j = row % count_, p = first % pieces;
+                   std::int64_t row = first / pieces, begin = first % pieces * piece;  // of y
+                   std::int64_t o = row / count_, j = row % count_;
                    for (std::int64_t task = 0; task < tasks; ++task) {
-                     const std::int64_t begin = p * piece;
-                     const std::int64_t from = o * n + place_of(indices[j], n);
-                     copy_bytes(y + (o * count_ + j) * bytes + begin, x + from * bytes + begin,
-                                std::min(piece, bytes - begin));
-                     if (++p < pieces) continue;
-                     p = 0;
+                     const char* const from = x + o * n * bytes;
+                     if (bytes <= kLongest && j + kAhead < count_) {
+                       const char* const later = from + place_of(indices[j + kAhead], n) * bytes;
+                       for (std::int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(later + i);
+                     }
+                     copy_row(y + row * bytes + begin,
+                              from + place_of(indices[j], n) * bytes + begin,
+                              std::min(piece, bytes - begin), streamed);
+                     begin += piece;
+                     if (begin < bytes) continue;
+                     begin = 0;
+                     ++row;
                      if (++j < count_) continue;
                      j = 0;
                      ++o;
                    }
+                   if (streamed) finish_stream_copies();
                  });
 }
 

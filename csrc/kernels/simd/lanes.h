@@ -38,6 +38,19 @@ DLNATIVE_INLINE Vec<T> keep_first(Vec<T> v, std::int64_t n, T fill = T(0)) {
   return lane_numbers<T>() < static_cast<Lane<T>>(n) ? v : broadcast(fill);
 }
 
+// table[index modulo 16] in each lane.
+DLNATIVE_INLINE Vec<float> of_sixteen(const float (&table)[16], Mask<float> index) {
+#if defined(__clang__) || !defined(__AVX2__)
+  Vec<float> v;
+  for (int l = 0; l < kLanes<float>; ++l) v[l] = table[index[l] & 15];
+  return v;
+#elif defined(__AVX512F__)
+  return __builtin_shuffle(load(table), index);
+#else
+  return __builtin_shuffle(load(table), load(table + 8), index);
+#endif
+}
+
 // Bit i of the result is lane i of the mask.
 #if defined(__AVX512F__)
 DLNATIVE_INLINE unsigned mask_bits(Mask<float> m) {

@@ -40,7 +40,18 @@ DLNATIVE_UNARY(Log2, vlog2<T>(x))
 DLNATIVE_UNARY(Log10, vlog10<T>(x))
 DLNATIVE_UNARY(Sin, vsin<T>(x))
 DLNATIVE_UNARY(Cos, vcos<T>(x))
+DLNATIVE_UNARY(Tan, vtan<T>(x))
+DLNATIVE_UNARY(Arcsin, varcsin<T>(x))
+DLNATIVE_UNARY(Arccos, varccos<T>(x))
+DLNATIVE_UNARY(Arctan, varctan<T>(x))
+DLNATIVE_UNARY(Sinh, vsinh<T>(x))
+DLNATIVE_UNARY(Cosh, vcosh<T>(x))
+DLNATIVE_UNARY(Arcsinh, varcsinh<T>(x))
+DLNATIVE_UNARY(Arccosh, varccosh<T>(x))
+DLNATIVE_UNARY(Arctanh, varctanh<T>(x))
 DLNATIVE_UNARY(Erf, verf<T>(x))
+DLNATIVE_UNARY(Erfc, verfc(x))
+DLNATIVE_UNARY(Cbrt, vcbrt(x))
 DLNATIVE_UNARY(Floor, vfloor<T>(x))
 DLNATIVE_UNARY(Ceil, vceil<T>(x))
 DLNATIVE_UNARY(Round, vround<T>(x))
@@ -82,12 +93,9 @@ struct Minimum {
     return a == b ? equal : smaller;
   }
 };
-struct Power {
-  template <class T>
-  DLNATIVE_INLINE Vec<float> apply(Vec<float> a, Vec<float> b) {
-    return vpower(a, b);
-  }
-};
+DLNATIVE_BINARY(Arctan2, varctan2<T>(a, b))
+DLNATIVE_BINARY(LogAddExp, vlogaddexp<T>(a, b))
+DLNATIVE_BINARY(Power, vpower(a, b))
 DLNATIVE_BINARY(Equal, a == b)
 DLNATIVE_BINARY(NotEqual, a != b)
 DLNATIVE_BINARY(Less, a < b)

@@ -1,4 +1,4 @@
-// Vector power of float32.
+// Vector power and cube root of float32.
 #pragma once
 
 #include "kernels/simd/lanes.h"
@@ -71,10 +71,120 @@ DLNATIVE_INLINE Vec<double> power_for_float(Vec<double> x, Vec<double> y) {
   return result;
 }
 
-// Error: 0.51 ulp.
-DLNATIVE_INLINE Vec<float> vpower(Vec<float> x, Vec<float> y) {
+DLNATIVE_INLINE Vec<float> power_wide(Vec<float> x, Vec<float> y) {
   return narrow(power_for_float(widen_low(x), widen_low(y)),
                 power_for_float(widen_high(x), widen_high(y)));
+}
+
+// In float32 with multiply-add: x = 2^k m with m in [0.699, 1.398), in one of 16 intervals of which
+// kInverse is about 1 / m in the middle and kHigh + kLow = -log2(kInverse), 0 in the interval of 1
+// (P. T. P. Tang, "Table-driven implementation of the logarithm function", 1990).
+// f = m kInverse - 1 is at most 0.0297. log2(x) = (k + kHigh) + f (kC - kC f / 2 + f P(f)) + kLow
+// is the sum of two numbers, and so is its product with y.
+struct FloatPowerConstants {
+  static constexpr std::uint32_t kOffset = 0x3f330000u;  // bits of 0.699
+  static constexpr float kInverse[] = {
+      0x1.661ec6p+0f, 0x1.571ed4p+0f, 0x1.49539ep+0f, 0x1.3c995ap+0f,
+      0x1.30d19p+0f,  0x1.25e228p+0f, 0x1.1bb4a4p+0f, 0x1.12358ep+0f,
+      0x1.0953f4p+0f, 0x1p+0f,        0x1.e573acp-1f, 0x1.ca4b3p-1f,
+      0x1.b20364p-1f, 0x1.9c2d14p-1f, 0x1.886e6p-1f,  0x1.767dcep-1f};
+  static constexpr float kHigh[] = {// 16 bits
+                                    -0x1.effp-2f,  -0x1.b0b8p-2f, -0x1.7418p-2f, -0x1.39ep-2f,
+                                    -0x1.01d8p-2f, -0x1.97cp-3f,  -0x1.2fap-3f,  -0x1.96p-4f,
+                                    -0x1.a7p-5f,   0x0p+0f,       0x1.3aap-4f,   0x1.477p-3f,
+                                    0x1.e84p-3f,   0x1.4068p-2f,  0x1.88e8p-2f,  0x1.ce08p-2f};
+  static constexpr float kLow[] = {
+      0x1.d07c7p-17f,  0x1.7fb2dp-18f,   -0x1.57c494p-19f, 0x1.73395ap-18f,
+      -0x1.bb735p-18f, -0x1.d4d0c2p-19f, 0x1.cd586ap-19f,  -0x1.94b5f2p-17f,
+      0x1.8a438cp-19f, 0x0p+0f,          0x1.825668p-19f,  -0x1.578f7p-17f,
+      0x1.7d4622p-20f, -0x1.cc7c1ep-17f, 0x1.c392b8p-18f,  0x1.25168ep-17f};
+  static constexpr float kC = 0x1.715476p+0f, kCLow = 0x1.4ae0cp-26f;  // 1 / ln2
+  static constexpr float kP[] = {-0.5f * kCLow, 0x1.ec7098p-2f, -0x1.71546ap-2f, 0x1.27bcp-2f,
+                                 -0x1.ed3c54p-3f};  // |error| of log2 <= 2^-36.3
+  static constexpr float kQ[] = {0x1.62e432p-1f, 0x1.ebfbe6p-3f,  0x1.c6ada6p-5f,
+                                 0x1.3b21c8p-7f, 0x1.5fc0a6p-10f, 0x1.4bb6c6p-13f};  // 2^r: 2^-27.5
+  static constexpr float kLimit = 125.0f;  // 2^kLimit and 2^-kLimit are normal numbers
+};
+
+// A negative x wants an integer y, an odd one gives its sign.
+DLNATIVE_INLINE Vec<float> with_sign_of_power(Vec<float> x, Vec<float> y, Vec<float> magnitude) {
+  const Vec<float> half = 0.5f * y;
+  const Mask<float> integer = vround<float>(y) == y;
+  const Mask<float> odd = vround<float>(half) != half;
+  const Vec<float> of_negative = odd ? -magnitude : magnitude;
+  const Vec<float> of_number = integer ? of_negative : broadcast(quiet_nan<float>());
+  return (Mask<float>)to_bits<float>(x) < 0 ? of_number : magnitude;
+}
+
+inline __attribute__((noinline)) void replace_powers(const Vec<float>& x, const Vec<float>& y,
+                                                     const Mask<float>& which, Vec<float>& result) {
+  result = which ? power_wide(x, y) : result;
+}
+
+DLNATIVE_INLINE Vec<float> power_fused(Vec<float> x, Vec<float> y) {
+  using C = FloatPowerConstants;
+  constexpr float kRound = ExpConstants<float>::kRound;
+  const auto fma = [](Vec<float> a, Vec<float> b, Vec<float> c) { return multiply_add(a, b, c); };
+  const Vec<float> a = vabs<float>(x);
+  const Bits<float> shifted = to_bits<float>(a) - C::kOffset;
+  const Vec<float> m = from_bits<float>(to_bits<float>(a) - (shifted & 0xff800000u));
+  const Vec<float> k = __builtin_convertvector((Mask<float>)shifted >> 23, Vec<float>);
+  const Mask<float> interval = (Mask<float>)(shifted >> 19);
+  const Vec<float> inverse = of_sixteen(C::kInverse, interval);
+  const Vec<float> product = m * inverse;
+  const Vec<float> f_low = fma(m, inverse, -product);
+  const Vec<float> f = product - 1;
+  // v + v_low = log2(1 + f) / f, slope the derivative of log2(1 + f).
+  const Vec<float> v = fma(f, broadcast(-0.5f * C::kC), broadcast(C::kC));
+  const Vec<float> rest = fma(f, broadcast(-0.5f * C::kC), C::kC - v) + C::kCLow;
+  const Vec<float> v_low = fma(f, polynomial<float>(f, C::kP), rest);
+  const Vec<float> slope = fma(f, fma(f, broadcast(C::kC), broadcast(-0.5f * C::kC)), v);
+  const Vec<float> leading = f * v;
+  const Vec<float> below = fma(f_low, slope, fma(f, v_low, fma(f, v, -leading)));
+  const Vec<float> whole = k + of_sixteen(C::kHigh, interval);
+  const Vec<float> log = whole + leading;
+  const Vec<float> log_low = ((whole - log) + leading) + (below + of_sixteen(C::kLow, interval));
+  const Vec<float> p = y * log;
+  const Vec<float> p_low = fma(y, log_low, fma(y, log, -p));
+  const Vec<float> rounded = p + kRound;
+  const Vec<float> r = (p - (rounded - kRound)) + p_low;
+  const Vec<float> scaled = fma(r, polynomial<float>(r, C::kQ), broadcast(1.0f));
+  Vec<float> result = from_bits<float>(to_bits<float>(scaled) + (to_bits<float>(rounded) << 23));
+  const Mask<float> negative = (Mask<float>)to_bits<float>(x) < 0;
+  if (mask_bits(negative) != 0) result = with_sign_of_power(x, y, result);
+  const Mask<float> usual =
+      (to_bits<float>(a) - 0x00800000u < 0x7f000000u) & (vabs<float>(p) < C::kLimit);
+  const Mask<float> special = ~usual;
+  if (mask_bits(special) != 0) replace_powers(x, y, special, result);
+  return result;
+}
+
+// Error: 0.51 / 0.97 ulp.
+DLNATIVE_INLINE Vec<float> vpower(Vec<float> x, Vec<float> y) {
+  if constexpr (kHasMultiplyAdd) return power_fused(x, y);
+  return power_wide(x, y);
+}
+
+// a^(-1/3) from a third of the exponent by Newton's method, then a correction of the root by its
+// cube. Small and large x are scaled, so that no product is flushed or infinite. Error: 0.95 / 0.76
+// ulp.
+DLNATIVE_INLINE Vec<float> vcbrt(Vec<float> x) {
+  constexpr float kThird = 1.0f / 3.0f;
+  const Vec<float> one = broadcast(1.0f), magnitude = vabs<float>(x);
+  const Mask<float> small = magnitude < 0x1p-60f, large = magnitude > 0x1p60f;
+  const Vec<float> a =
+      magnitude * (small ? broadcast(0x1p60f) : (large ? broadcast(0x1p-60f) : one));
+  const Vec<float> third = __builtin_convertvector((Mask<float>)to_bits<float>(a), Vec<float>);
+  const Mask<float> guess = 0x54a21d2a - __builtin_convertvector(third * kThird, Mask<float>);
+  Vec<float> r = (Vec<float>)guess;
+  for (int i = 0; i < 3; ++i) r = r + r * (kThird - (a * r) * (r * r) * kThird);
+  const Vec<float> square = r * r, y = a * square;
+  const Vec<float> y_square = y * y;
+  const Vec<float> low = multiply_add(y, y, -y_square);
+  const Vec<float> rest = multiply_add(low, y, multiply_add(y_square, y, -a));
+  const Vec<float> scale = small ? broadcast(0x1p-20f) : (large ? broadcast(0x1p20f) : one);
+  const Vec<float> root = (y - rest * (square * kThird)) * scale;
+  return (magnitude > 0) & (magnitude < infinity<float>()) ? with_sign_of<float>(root, x) : x;
 }
 
 }  // namespace

@@ -1,12 +1,13 @@
-// Vector sine and cosine, of any finite angle.
+// Vector sine, cosine and tangent, of any finite angle.
 //
 // x = n pi/2 + r with |r| <= pi/4; n mod 4 says which of sin(r) and cos(r) with which sign. Below
 // kLarge, n pi/2 is subtracted in parts, the first ones so short that their products with n are
 // exact (W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980); beyond,
 // x 2/pi is computed modulo 4 in integers from as many bits of 2/pi as matter (M. H. Payne and
 // R. N. Hanek, "Radian reduction for trigonometric functions", 1983). float32 is computed in
-// float64, with shorter polynomials. The polynomials are minimax fits of the smallest error
-// relative to the result, by Remez's algorithm in 60 digits.
+// float64, with shorter polynomials; below kLarge with multiply-add in float32, where the product
+// with the first part need not be exact by itself. The polynomials are minimax fits of the smallest
+// error relative to the result, by Remez's algorithm in 60 digits.
 #pragma once
 
 #include "kernels/simd/lanes.h"
@@ -154,16 +155,32 @@ DLNATIVE_INLINE Angle reduced(Vec<double> x) {
   return angle;
 }
 
-// sin(x) for kQuarter = 0, cos(x) for 1: the sine of x + kQuarter quarter turns.
-template <int kQuarter>
-DLNATIVE_INLINE Vec<double> trig_of(const Bits<double>& n, Vec<double> sine, Vec<double> cosine) {
-  const Bits<double> quarter = n + static_cast<std::uint64_t>(kQuarter);
-  const Mask<double> odd = (Mask<double>)(quarter << 63) < 0;
-  const Bits<double> sign = (quarter << 62) & FloatFormat<double>::kSign;
-  return from_bits<double>(to_bits<double>(odd ? cosine : sine) ^ sign);
+// Of the reduced angle r: the sine and cosine of x are these, or one for the other, up to a sign,
+// as n says.
+template <class T>
+struct SineAndCosine {
+  Bits<T> n;
+  Vec<T> sine, cosine;
+};
+
+enum class Trig { kSin, kCos, kTan };
+
+// kCos: the sine a quarter turn on. kTan: the quotient, turned by a quarter its negative inverse.
+template <Trig kWhich, class T>
+DLNATIVE_INLINE Vec<T> trig_of(const SineAndCosine<T>& of) {
+  constexpr int kSignShift = static_cast<int>(8 * sizeof(T)) - 2;
+  using Word = typename FloatFormat<T>::Word;
+  const Bits<T> quarter = of.n + static_cast<Word>(kWhich == Trig::kCos ? 1 : 0);
+  const Mask<T> odd = (Mask<T>)(quarter << (kSignShift + 1)) < 0;
+  if constexpr (kWhich == Trig::kTan) {
+    return (odd ? -of.cosine : of.sine) / (odd ? of.sine : of.cosine);
+  } else {
+    const Bits<T> sign = (quarter << kSignShift) & FloatFormat<T>::kSign;
+    return from_bits<T>(to_bits<T>(odd ? of.cosine : of.sine) ^ sign);
+  }
 }
 
-template <int kQuarter>
+template <Trig kWhich>
 DLNATIVE_INLINE Vec<double> vtrig(Vec<double> x) {
   using C = TrigConstants;
   const Angle a = reduced<true>(x);
@@ -174,34 +191,89 @@ DLNATIVE_INLINE Vec<double> vtrig(Vec<double> x) {
   const Vec<double> top = 1 - half;
   const Vec<double> cosine =
       top + (((1 - top) - half) + (z * z * polynomial<double>(z, C::kCos) - a.r * a.tail));
-  const Vec<double> y = trig_of<kQuarter>(a.n, sine, cosine);
-  return kQuarter == 0 ? (vabs<double>(x) < 0x1p-27 ? x : y) : y;  // -0 and denormals, too
+  const Vec<double> y = trig_of<kWhich, double>({a.n, sine, cosine});
+  return kWhich == Trig::kCos ? y : (vabs<double>(x) < 0x1p-27 ? x : y);  // -0 and denormals, too
 }
 
-template <int kQuarter>
+template <Trig kWhich>
 DLNATIVE_INLINE Vec<double> vtrig_short(Vec<double> x) {
   using C = TrigConstants;
   const Angle a = reduced<false>(x);
   const Vec<double> z = a.r * a.r;
   const Vec<double> sine = a.r + a.r * (z * polynomial<double>(z, C::kShortSin));
   const Vec<double> cosine = 1 - z * (0.5 - z * polynomial<double>(z, C::kShortCos));
-  const Vec<double> y = trig_of<kQuarter>(a.n, sine, cosine);
-  return kQuarter == 0 ? (vabs<double>(x) < 0x1p-27 ? x : y) : y;
+  const Vec<double> y = trig_of<kWhich, double>({a.n, sine, cosine});
+  return kWhich == Trig::kCos ? y : (vabs<double>(x) < 0x1p-27 ? x : y);
 }
 
-template <int kQuarter>
+// By way of float64.
+template <Trig kWhich>
+DLNATIVE_INLINE Vec<float> vtrig_wide(Vec<float> x) {
+  return narrow(vtrig_short<kWhich>(widen_low(x)), vtrig_short<kWhich>(widen_high(x)));
+}
+
+// Three parts of pi/2: x - n kHalfPi1 is a float32, n kHalfPi2, too, for n of 13 bits.
+struct FloatTrigConstants {
+  static constexpr float kTwoOverPi = 0x1.45f306p-1f;
+  static constexpr float kHalfPi1 = 0x1.921fb6p+0f;
+  static constexpr float kHalfPi2 = -0x1.778p-25f;
+  static constexpr float kHalfPi3 = 0x1.68c234p-39f;
+  static constexpr float kLarge = 12000;
+  static constexpr float kSin[] = {-0x1.555544p-3f, 0x1.1106c6p-7f, -0x1.991c28p-13f};  // 2^-27.8
+  static constexpr float kCos[] = {0x1.55554ap-5f, -0x1.6c0c26p-10f, 0x1.99e714p-16f};  // 2^-33.0
+};
+
+template <Trig kWhich>
+inline __attribute__((noinline)) void replace_large_angles(const Vec<float>& x, Vec<float>& y) {
+  y = vabs<float>(x) >= FloatTrigConstants::kLarge ? vtrig_wide<kWhich>(x) : y;
+}
+
+// |x| is reduced, so that the sign of a zero is that of x.
+template <Trig kWhich>
+DLNATIVE_INLINE Vec<float> vtrig_fused(Vec<float> x) {
+  using C = FloatTrigConstants;
+  constexpr float kRound = ExpConstants<float>::kRound;
+  const auto fma = [](Vec<float> a, Vec<float> b, Vec<float> c) { return multiply_add(a, b, c); };
+  const Vec<float> angle = vabs<float>(x);
+  const Vec<float> shifted = fma(angle, broadcast(C::kTwoOverPi), broadcast(kRound));
+  const Vec<float> n = kRound - shifted;  // negated
+  const Vec<float> first = fma(n, broadcast(C::kHalfPi1), angle);
+  const Vec<float> r = fma(n, broadcast(C::kHalfPi2), first);
+  const Vec<float> rest = fma(n, broadcast(C::kHalfPi2), first - r);
+  const Vec<float> tail = fma(n, broadcast(C::kHalfPi3), rest);
+  const Vec<float> z = r * r;
+  const Vec<float> sine = r + fma(z * r, polynomial<float>(z, C::kSin), tail);
+  const Vec<float> top = fma(z, broadcast(-0.5f), broadcast(1.0f));
+  const Vec<float> below = fma(z, broadcast(-0.5f), 1 - top);
+  const Vec<float> cosine = top + fma(z * z, polynomial<float>(z, C::kCos), fma(-r, tail, below));
+  Vec<float> y = trig_of<kWhich, float>({to_bits<float>(shifted), sine, cosine});
+  if constexpr (kWhich != Trig::kCos)
+    y = from_bits<float>(to_bits<float>(y) ^ (to_bits<float>(x) & FloatFormat<float>::kSign));
+  const Mask<float> large = angle >= C::kLarge;
+  if (mask_bits(large) != 0) replace_large_angles<kWhich>(x, y);
+  return y;
+}
+
+template <Trig kWhich>
 DLNATIVE_INLINE Vec<float> vtrig(Vec<float> x) {
-  return narrow(vtrig_short<kQuarter>(widen_low(x)), vtrig_short<kQuarter>(widen_high(x)));
+  if constexpr (kHasMultiplyAdd) return vtrig_fused<kWhich>(x);
+  return vtrig_wide<kWhich>(x);
 }
 
-// Error of both: float32 0.50, float64 0.78 / 0.77 ulp. NaN for infinities.
+// Error of both: float32 0.50 / 0.90, float64 0.78 / 0.77 ulp. NaN for infinities.
 template <class T>
 DLNATIVE_INLINE Vec<T> vsin(Vec<T> x) {
-  return vtrig<0>(x);
+  return vtrig<Trig::kSin>(x);
 }
 template <class T>
 DLNATIVE_INLINE Vec<T> vcos(Vec<T> x) {
-  return vtrig<1>(x);
+  return vtrig<Trig::kCos>(x);
+}
+
+// Error: float32 0.51 / 2.31, float64 2.01 / 2.06 ulp. NaN for infinities.
+template <class T>
+DLNATIVE_INLINE Vec<T> vtan(Vec<T> x) {
+  return vtrig<Trig::kTan>(x);
 }
 
 }  // namespace

@@ -254,6 +254,13 @@ DLNATIVE_INLINE V computed(V v) {
   return v;
 }
 
+// Whether products are added before they are rounded.
+#if defined(__FMA__) || defined(__aarch64__)
+constexpr bool kHasMultiplyAdd = true;
+#else
+constexpr bool kHasMultiplyAdd = false;
+#endif
+
 // a * b + c in one instruction, whatever the compiler could do with a product and a sum that it may
 // move apart: rounded once where the set has multiply-add, else twice.
 #if defined(__AVX512F__)
