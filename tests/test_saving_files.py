@@ -85,9 +85,12 @@ def test_ctrl_c_before_every_line(folder, monkeypatch):
             assert folder_writers.number_of(folder) in (before, number), f"line {number - 1}"
         else:
             break
-    gc.collect()  # such a file is warned of here, and not in some later test
+    # A file that an interrupt left open, with its lock, is closed by the collector, and warned of
+    # here and not in some later test; what it holds is removed by the next who saves.
+    gc.collect()
     assert number > 100
     assert folder_writers.number_of(folder) == number
+    folder_writers.numbered_save(model, folder, number + 1)
     assert list(folder_writers.expect_clean(folder, model)) == []
 
 
