@@ -244,7 +244,6 @@ def test_a_generator_that_fills_one_array():
     whole = [batch(i) for _ in range(4) for i in range(4)]
     expected, _ = fitted(iter(whole))
     assert_same(fitted(reusing(0))[0], expected)
-    assert "dlnative-reader" not in names
     assert_same(fitted(reusing(0.002), callbacks=Slow())[0], expected)
     assert "dlnative-reader" in names
 

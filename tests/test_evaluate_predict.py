@@ -30,6 +30,7 @@ def images():
     )
 
 
+@pytest.mark.native  # NumPy's BLAS promises nothing of the kind
 @pytest.mark.parametrize("model", [lambda: large_product(3000, 2000), images, mlp])
 def test_batch_size_of_predict_is_a_matter_of_rounding(rng, model):
     model = model()

@@ -406,6 +406,7 @@ def test_summary(name):
     assert f"Total params: {model.count_params():,} " in text
 
 
+@pytest.mark.native
 def test_memory_plan_and_profile():
     model = branches(dlnative)
     model.compile("adam", "mse")
