@@ -182,3 +182,14 @@ def test_a_loop_that_is_computed_again_everywhere_is_gone(rng):
     (got,) = NativeFunction(plan)(a)
     (expected,) = engines.build(graph, [second], "numpy")(a)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_line_that_reads_a_sum_is_not_put_into_its_loop():
+    """Two groups are not joined by a line that reads what one of them ends in."""
+    graph = Graph(training=False)
+    x, y = (graph.feed((1, 1), "float64") for _ in range(2))
+    a, b = apply("exp", x), apply("tanh", y)
+    total = apply("sum", a, axis=(0, 1), keepdims=True)
+    out = apply("fma", b, a, total)
+    (value,) = engines.build(graph, [out], "native")(np.array([[0.5]]), np.array([[0.2]]))
+    np.testing.assert_allclose(value, np.tanh(0.2) * np.exp(0.5) + np.exp(0.5), rtol=1e-15)

@@ -292,7 +292,7 @@ class Groups:
         """Joins two groups, unless one waits for the other; a node with these sources is about to
         join the first of them.
         """
-        if group is other:
+        if group is other or any(self._is_reduction_of(other, t) for t in sources):
             return
         found = group.cols_with(self._outside(group, sources))
         if found is None:
