@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .. import config
 from .cache import ProgramCache
-from .stepping import run_steps
 
 if TYPE_CHECKING:
     from .._core import ArenaPool
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from .native import NativeFunction
     from .numpy import NumpyFunction
 
-__all__ = ["Function", "ProgramCache", "build", "run_steps"]
+__all__ = ["Function", "ProgramCache", "build"]
 
 Function: TypeAlias = "NativeFunction | NumpyFunction"  # a step that can be run
 

@@ -11,14 +11,14 @@ from ..graph.tensor import is_variable
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
 from ..variables import exclusive
-from .stepping import run_steps
+from .stepping import Stepwise
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
     from ..graph.tensor import Node, Tensor
 
 
-class NumpyFunction:
+class NumpyFunction(Stepwise):
     """A graph walked with `dlnative.reference`; same interface as NativeFunction."""
 
     def __init__(self, graph: Graph, outputs: Sequence[Tensor]) -> None:
@@ -27,13 +27,15 @@ class NumpyFunction:
         self.outputs = list(outputs)
         self.nodes = live_nodes(graph.nodes, outputs)
 
-    def __call__(self, *arrays: np.ndarray, step: int = 0) -> tuple[np.ndarray, ...]:
-        """One run on whole arrays, one per feed; returns a tuple of new arrays."""
-        return self._step(arrays, step, step, None)
+    @property
+    def rows(self) -> list[int]:
+        """See `Stepwise.rows`."""
+        return [feed.shape[0] for feed in self.feeds]
 
-    def _step(
+    def once(
         self, arrays: Sequence[np.ndarray], step: int, epoch: int, samples: np.ndarray | None
     ) -> tuple[np.ndarray, ...]:
+        """See `Stepwise.once`."""
         with exclusive(self.variables):  # steps take turns
             return self._compute(arrays, step, epoch, samples)
 
@@ -92,20 +94,3 @@ class NumpyFunction:
             return values[id(tensor)]
         source = tensor.source
         return source if isinstance(source, np.ndarray) else source.array
-
-    def run(
-        self,
-        arrays: Sequence[np.ndarray],
-        indices: np.ndarray | None,
-        first: int,
-        steps: int,
-        step: int = 0,
-        max_seconds: float | None = None,
-        out: Sequence[np.ndarray] | None = None,
-        epoch: int = 0,
-    ) -> int:
-        """Runs up to `steps` steps; see NativeFunction.run."""
-        rows = [feed.shape[0] for feed in self.feeds]
-        return run_steps(
-            self._step, rows, arrays, indices, first, steps, step, max_seconds, out, epoch
-        )

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import changes, engines
 from ..engines.immediate import ImmediateGraph, ImmediateTensor
+from ..engines.stepping import Stepwise
 from ..graph.dtypes import FLOATS
 from ..graph.graph import Graph
 from ..graph.refusals import ValueNeeded
@@ -205,21 +206,20 @@ class Recipe:
         return variable
 
 
-class Immediate:
-    """A step that is computed op by op, by the code of the model, each time that it runs.
-
-    Its `run` is that of `engines.native.NativeFunction`.
-    """
+class Immediate(Stepwise):
+    """A step that is computed op by op, by the code of the model, each time that it runs."""
 
     def __init__(self, recipe: Recipe, step: Step) -> None:
         self.recipe = recipe
         self.step = step
 
-    def __call__(self, *arrays: Any, step: int = 0) -> tuple:
-        return self.once(arrays, step, step, None)
+    @property
+    def rows(self) -> list[int]:
+        """See `Stepwise.rows`."""
+        return [self.recipe.batch] * len(self.step.sources)
 
     def once(self, arrays: Sequence[Any], step: int, epoch: int, samples: Any) -> tuple:
-        """One step on the arrays of a batch; returns a tuple of new arrays."""
+        """See `Stepwise.once`."""
         recipe = self.recipe
         given: list[Any] = [None] * len(flat_arrays(recipe.rows))
         for i, array in zip(self.step.sources, arrays, strict=True):
@@ -241,31 +241,6 @@ class Immediate:
         found = [*self.recipe.model.variables, *(optimizer.variables if optimizer else ())]
         place_for_programs(found)
         return found
-
-    def run(
-        self,
-        arrays: Sequence[Any],
-        indices: Any,
-        first: int,
-        steps: int,
-        step: int = 0,
-        max_seconds: float | None = None,
-        out: Any = None,
-        epoch: int = 0,
-    ) -> int:
-        """Runs up to `steps` steps; see NativeFunction.run."""
-        return engines.run_steps(
-            self.once,
-            [self.recipe.batch] * len(arrays),
-            arrays,
-            indices,
-            first,
-            steps,
-            step,
-            max_seconds,
-            out,
-            epoch,
-        )
 
 
 def build_step(recipe: Recipe, arenas: Any = None, run_eagerly: bool = False) -> Step:
