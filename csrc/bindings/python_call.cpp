@@ -19,6 +19,7 @@ class PythonCall final : public Instruction {
   PythonCall(const Spec& spec, py::function function)
       : inputs_(spec.inputs), outputs_(spec.outputs), function_(std::move(function)) {
     algorithm = "Python";
+    calls_python = true;
   }
 
   void run(const StepContext&) override {

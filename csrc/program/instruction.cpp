@@ -148,6 +148,7 @@ std::unique_ptr<Instruction> only_where(const Buffer& condition,
   auto result = std::make_unique<Conditional>();
   result->algorithm = instruction->algorithm;
   result->table_bytes = instruction->table_bytes;
+  result->calls_python = instruction->calls_python;
   result->when = condition.as<std::uint8_t>();
   result->inner = std::move(instruction);
   return result;

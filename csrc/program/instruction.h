@@ -79,6 +79,7 @@ class Instruction {
   virtual std::size_t packed_bytes() const { return 0; }  // that are kept for it
   const char* algorithm = "";   // which implementation was chosen, for profiles
   std::size_t table_bytes = 0;  // of the Tables that it keeps
+  bool calls_python = false;    // which may run another program of the same variables
 };
 
 // Makes an instruction of a callable f(const StepContext&).

@@ -52,6 +52,7 @@ std::size_t Program::add(std::unique_ptr<Instruction> instruction, std::string l
   instructions_.push_back(std::move(instruction));
   entries_.push_back({std::move(label), instructions_.back()->algorithm, 0.0, 0});
   table_bytes_ += instructions_.back()->table_bytes;
+  calls_python_ = calls_python_ || instructions_.back()->calls_python;
   const std::size_t bytes = instructions_.back()->packed_bytes();
   if (bytes > 0) {
     packing_.push_back(instructions_.back().get());
@@ -122,10 +123,10 @@ void Program::begin_commit(const RunRequest& request) {
   changed_ = true;
 }
 
+// A run that is alone publishes at its end; before that only Python that runs within it can look.
 void Program::end_step() {
-  if (!locked_) return;
-  if (changed_) publish();
-  access_.end_step();
+  if (changed_ && (locked_ || calls_python_ || slow_)) publish();
+  if (locked_) access_.end_step();
 }
 
 namespace {

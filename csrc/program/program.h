@@ -115,6 +115,7 @@ class Program {
   StateAccess access_;
   bool locked_ = false;   // in this step the thread is not alone
   bool changed_ = false;  // what is not yet published
+  bool calls_python_ = false;
   std::vector<Buffer> feeds_;
   std::vector<std::int64_t> feed_rows_, feed_row_elements_;
   std::vector<Buffer> outputs_;

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from .graph.tensor import Tracing, ValueTensor, is_variable, traced_graph
 from .losses.labels import check_class_numbers
 from .plan import gradients
 from .utils import nest
+from .utils.warn import warn_user
 
 if TYPE_CHECKING:
     from .graph.types import ArrayLike, Shape
@@ -87,9 +87,19 @@ def value_and_grad(
     from .layers.tracking import is_layer
 
     if is_layer(function):
+        if has_aux or len(options) > 2 or (options and dtype is not None):
+            raise TypeError(
+                "value_and_grad: of a model expected (model, loss, dtype, training), received "
+                f"has_aux={has_aux}, dtype={dtype!r} and {options!r}"
+            )
         if options:
             dtype, training = (*options, training)[:2]
         return _of_model(function, variables, dtype, training)
+    if dtype is not None or len(options) > 1 or (options and has_aux):
+        raise TypeError(
+            "value_and_grad: of a function expected (function, variables, has_aux, training=...), "
+            f"received dtype={dtype!r}, has_aux={has_aux} and {options!r}"
+        )
     if options:
         (has_aux,) = options
     if not callable(function) or not _are_variables(variables):
@@ -126,10 +136,9 @@ def _of_function(
             )
         found = gradients(graph, value, at, first=first)
         if found and all(g is None for g in found):
-            warnings.warn(
+            warn_user(
                 "value_and_grad: the value depends on none of the variables, so all gradients are "
-                "0; what was computed before the function was called is constant to it",
-                stacklevel=3,
+                "0; what was computed before the function was called is constant to it"
             )
         grads = [
             graph.constant(np.zeros(v.shape, v.dtype)) if g is None else g

@@ -56,6 +56,8 @@ class Basis:
         self._objects: dict[int, Any] = {}
 
     def __enter__(self) -> Basis:
+        # What other threads change meanwhile may have been read before: it is newer.
+        self._made = _clock[0]
         _open.bases.append(self)
         return self
 
@@ -66,7 +68,7 @@ class Basis:
         self._states = [vars(o) for o in self._objects.values()]
         self._flagged = [state for state in self._states if "_trainable" in state]
         self._flags = self._present_flags()
-        self._made = self._seen = _clock[0]
+        self._seen = self._made
 
     def add(self, owner: Any) -> None:
         """Notes that `owner` takes part."""

@@ -61,7 +61,7 @@ def read_only(rng, array):
 
 LAYOUTS = (
     lambda rng, array: array,
-    lambda rng, array: np.asfortranarray(array),
+    lambda rng, array: array.copy(order="F"),
     lambda rng, array: array.astype(array.dtype.newbyteorder()),
     strided,
     misaligned,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import operator
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..utils.numbers import is_number
+from ..utils.warn import warn_user
 from .callback import Callback, Logs, state_values
 
 
@@ -75,7 +75,7 @@ class EarlyStopping(Callback):
                     f"EarlyStopping: expected {name} to be a number, received {value!r}"
                 )
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"EarlyStopping: mode {mode!r} is unknown, 'auto' is used", stacklevel=2)
+            warn_user(f"EarlyStopping: mode {mode!r} is unknown, 'auto' is used")
             mode = "auto"
         self.monitor = monitor
         self.min_delta = abs(min_delta)
@@ -177,10 +177,9 @@ class EarlyStopping(Callback):
         logs = logs or {}
         value = logs.get(self.monitor)
         if value is None:
-            warnings.warn(
+            warn_user(
                 f"EarlyStopping: metric '{self.monitor}' is not available; available are "
-                f"{', '.join(logs)}",
-                stacklevel=2,
+                f"{', '.join(logs)}"
             )
         return value
 

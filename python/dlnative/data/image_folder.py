@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..utils.warn import warn_user
 from .cache import RowWriter, cache_folder, cached_rows
 from .images import SUFFIXES, ImageFormat, UnreadableImage, decode, require_pillow
 
@@ -297,7 +297,7 @@ def _report(root: Path, broken: dict[str, str], total: int, on_error: str) -> No
         raise ValueError(message)
     if on_error == "raise":
         raise BrokenImages(message, "on_error='skip' leaves them out")
-    warnings.warn(message, stacklevel=3)
+    warn_user(message)
 
 
 def _images(rows: np.ndarray, files: list[_File], class_names: list[str]) -> Images:

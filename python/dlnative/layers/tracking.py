@@ -90,7 +90,9 @@ def collect_variables(
     held = members(layer)
     for variable in own_variables(layer, held):
         found.setdefault(id(variable), variable)
-        if factor is not None:
+        # Once for each factor that a layer is given: one set on the weight afterwards stays.
+        if factor is not None and vars(variable).get("_factor_of_layer") != factor:
+            vars(variable)["_factor_of_layer"] = factor
             variable.learning_rate_factor = factor
     for sublayer in held:
         if is_layer(sublayer):

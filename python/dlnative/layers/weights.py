@@ -74,6 +74,8 @@ class WeightOwner(LayerState):
             )
         for layer in tracking.all_layers(self):
             layer.__dict__["_learning_rate_factor"] = value
+            for variable in tracking.own_variables(layer):
+                vars(variable).pop("_factor_of_layer", None)
         tracking.collect_variables(self, {})
 
     def add_weight(

@@ -78,8 +78,8 @@ class Mean(Metric):
         """The mean so far: a float, or a tensor of the program that is being made."""
         if traced_graph() is not None:
             state: Any = self.state
-            mean = state[0] / apply("maximum", state[1], 1e-300)
-            return apply("where", state[1] == 0.0, 0.0, mean)
+            is_empty = state[1] == 0.0
+            return apply("where", is_empty, 0.0, state[0] / apply("where", is_empty, 1.0, state[1]))
         total, count = self.state.value.tolist()
         return total / count if count else 0.0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..losses.base import match_ranks
 from ..losses.labels import check_same_shape
 from ..losses.options import FunctionOption
 from ..utils.numbers import is_integer
+from ..utils.warn import warn_user
 from .base import Metric, library_of, reported
 from .correlation import pair
 from .means import FunctionMetric, Mean, predictions_of, weight_of
@@ -220,10 +220,9 @@ class R2Score(Metric):
         if isinstance(left, Tensor):
             return ops.where(left > 0, 1 - (1 - scores) * (number - 1) / left, scores)
         if left <= 0:
-            warnings.warn(
+            warn_user(
                 f"metric '{self.name}': there are not more than num_regressors + 1 = "
-                f"{self.num_regressors + 1} targets, so the score is not adjusted",
-                stacklevel=3,
+                f"{self.num_regressors + 1} targets, so the score is not adjusted"
             )
             return scores
         return 1 - (1 - scores) * (number - 1) / left

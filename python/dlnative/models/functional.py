@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..layers import calls, messages
 from ..layers.layer import Layer
 from ..naming import unknown
 from ..utils import nest
+from ..utils.warn import warn_user
 from .configuration import functional_config
 from .connect import sort_calls, start_at
 from .model import Model, check_tensors, separate_paths
@@ -200,10 +200,9 @@ class Functional(Model):
         new = sorted(set(extra) - told)
         if new:
             told.update(new)
-            warnings.warn(
+            warn_user(
                 f"{messages.describe(self)}: the data have {', '.join(map(repr, new))}, which is "
-                f"no input and is ignored. The inputs are {', '.join(self.input_names)}",
-                stacklevel=2,
+                f"no input and is ignored. The inputs are {', '.join(self.input_names)}"
             )
 
     def _fit(self, tensor: Any, expected: Tensor) -> Any:

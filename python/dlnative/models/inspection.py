@@ -18,7 +18,7 @@ from .batch import flat_arrays
 from .objectives import CROSSENTROPY, Objectives, is_loss
 from .outputs import per_output
 from .state import inputs_only
-from .step import Recipe, Step, build_step, resolve_constraints
+from .step import Immediate, Recipe, Step, build_step, resolve_constraints
 
 if TYPE_CHECKING:
     from ..graph.types import Shape
@@ -105,6 +105,7 @@ class Inspection:
                 batch = min(batch_size, rows.count)
                 fitting.build_optimizer(self, state)
                 step = state.step(self, "train", batch, rows)
+        _check_program(step, "profile")
         saved = [(v, v.numpy()) for v in step.built.plan.written]
         program = step.built.program
         try:
@@ -133,6 +134,15 @@ class Inspection:
                 for (label, algorithm, seconds, runs), node in zip(entries, nodes)
             ],
             peak,
+        )
+
+
+def _check_program(step: Step, what: str) -> None:
+    """Raises where a step is computed op by op."""
+    if isinstance(step.built, Immediate):
+        raise ValueError(
+            f"{what}: the step runs op by op, by run_eagerly=True or because it asks for values, "
+            "so there is no program to look at"
         )
 
 
@@ -178,7 +188,7 @@ def _planned_step(model: Any, batch: int, input_shape: Any = None) -> Step:
     shapes = _input_shapes(model, input_shape)
     rows = inputs_only(map_shapes(lambda shape: _zeros(shape, batch), shapes))
     if not _trains(model):
-        return model._prediction().step(model, "predict", batch, rows)
+        return build_step(Recipe(model, "predict", batch, rows, model._prediction()))
     state = model._training("memory_plan()")
     if "train" in state.own:
         raise ValueError(

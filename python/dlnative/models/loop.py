@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..utils.warn import warn_user
 from .arrays import Rows
 from .batch import flat_arrays
 from .step import Step
@@ -144,7 +144,8 @@ class Pass(Feed):
         self.count = rows.count
         self.batch = min(batch, rows.count)
         self.full, self._rest = divmod(rows.count, self.batch)
-        super().__init__(self.full + (self._rest > 0))
+        self._all = self.full + (self._rest > 0)
+        super().__init__(self._all)
         self.order = order
         self.out = out
         self._structure = structure
@@ -153,11 +154,13 @@ class Pass(Feed):
         self._load()
 
     def _load(self) -> None:
-        step = self._get_step(self.batch)
-        self._run_full, self._full_arrays = step.function.run, step.pick(self._arrays)
+        self._full_step = self._get_step(self.batch)
+        self._run_full = self._full_step.function.run
+        self._full_arrays = self._full_step.pick(self._arrays)
         if self._rest:
-            step = self._get_step(self._rest)
-            self._run_rest, self._rest_arrays = step.function.run, step.pick(self._arrays)
+            self._rest_step = self._get_step(self._rest)
+            self._run_rest = self._rest_step.function.run
+            self._rest_arrays = self._rest_step.pick(self._arrays)
         self._loaded = self._current()
 
     @property
@@ -183,7 +186,7 @@ class Pass(Feed):
         pass
 
     def ready(self, count: int) -> int:
-        return min(count, self.full + (self._rest > 0) - self.position)
+        return min(count, self._all - self.position)
 
     def run(
         self, limit: int | None, step: int = 0, progress: Callable[[], None] | None = None
@@ -191,11 +194,13 @@ class Pass(Feed):
         if self._current() != self._loaded:
             self._load()
         done = start = self.position
-        size, stop = self.batch, self.full + (self._rest > 0)
+        size, stop = self.batch, self._all
         if limit is not None and start + limit < stop:
             stop = start + limit
         full = self.full if stop > self.full else stop
         allowed = max(1, CHECKED // size)
+        if done < full:
+            self._full_step.show()
         while done < full:
             asked = min(full - done, allowed)
             ran = self._run_full(
@@ -216,6 +221,7 @@ class Pass(Feed):
                 progress()
         if stop > full:
             last = step + full - start
+            self._rest_step.show()
             self._run_rest(
                 self._rest_arrays, self._indices, full * size, 1, last, None, self.out, self._epoch
             )
@@ -400,8 +406,7 @@ class Epochs:
 def warn_out_of_data(kind: str, steps: int, wanted: int | None) -> None:
     """Keras's warning that an epoch ends early."""
     asked = "" if wanted is None else f" of {wanted}"
-    warnings.warn(
+    warn_user(
         f"The {kind} ran out of data after {steps}{asked} steps, and the epoch ends there. It must "
-        "have at least steps_per_epoch * epochs batches",
-        stacklevel=5,
+        "have at least steps_per_epoch * epochs batches"
     )

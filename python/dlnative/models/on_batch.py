@@ -193,8 +193,7 @@ def _run(
     report.reset()
     number = int(state.counter) if kind == "train" else 0
     step.function(*step.pick(flat_arrays(rows)), step=number)
-    if step.returned is not None:
-        state.returned[kind].logs = step.returned
+    step.show()
     logs = report.logs()
     return logs if return_dict else report.in_order(logs)
 

@@ -104,4 +104,6 @@ class Predictions:
         if count is None and self._given is not None:
             return [array[: self._rows] for array in self._given]
         batches = self._batches if count is None else self._batches[-count:]
+        if not batches:
+            raise ValueError("x: expected at least one batch to predict for, received none")
         return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -195,8 +195,6 @@ class TrainerState:
 
         step, basis = self.programs.get_with_basis(key, build)
         step.basis = basis
-        if step.returned is not None:
-            self.returned[kind].logs = step.returned
         return step
 
 

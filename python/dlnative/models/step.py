@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from ..metrics.base import Result
 from ..plan import gradients
 from ..utils import nest
 from ..utils.packing import pack_x_y_sample_weight
+from ..utils.warn import warn_user
 from ..variables import Variable, exclusive, place_for_programs
 from .arrays import Rows
 from .batch import FedBatch, Feeds, flat_arrays, label_dtype
@@ -63,6 +63,11 @@ class Step:
     def variables(self) -> list:
         """What the step keeps beside the state of model and optimizer."""
         return [] if self.function is self.built else self.function.variables
+
+    def show(self) -> None:
+        """What this step returns is what logs show; called when it runs."""
+        if self.returned is not None:
+            self.recipe.returned.logs = self.returned  # type: ignore[union-attr]
 
     def pick(self, arrays: Sequence[Any]) -> list[Any]:
         """The arrays of the feeds, in their order."""
@@ -313,7 +318,7 @@ def _warn(recipe: Recipe, error: Exception) -> None:
         advice = "a program would do that once; a Variable and its assign_add are a part of it"
     else:
         why, advice = f"needs the value of a tensor{_line_of(error, recipe.model)}", str(error)
-    warnings.warn(f"{name} {why}, so it runs op by op, which is slower: {advice}", stacklevel=2)
+    warn_user(f"{name} {why}, so it runs op by op, which is slower: {advice}")
 
 
 def _line_of(error: Exception, model: Any) -> str:

@@ -199,6 +199,7 @@ class Stream(Feed):
         return done
 
     def _run_batch(self, layout: Layout, arrays: list[Any], number: int) -> None:
+        layout.step.show()
         predictions = self._predictions
         out = None
         if predictions is not None:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ..graph.dtypes import FLOATS
+from ..graph.table import check_scalar
 from ..graph.tensor import Tensor, apply
 from ..graph.types import Axes, TensorLike
 from . import arguments
@@ -42,7 +43,7 @@ def relu6(x: TensorLike) -> Tensor:
 
 
 @op
-def leaky_relu(x: TensorLike, negative_slope: float | Tensor = 0.2) -> Tensor:
+def leaky_relu(x: TensorLike, negative_slope: float | Tensor | np.ndarray = 0.2) -> Tensor:
     """y = x where x > 0, else negative_slope * x
 
     Args:
@@ -54,7 +55,10 @@ def leaky_relu(x: TensorLike, negative_slope: float | Tensor = 0.2) -> Tensor:
     with JAX. Negative slopes raise.
     """
     x = as_tensor(x, name="leaky_relu")
+    if isinstance(negative_slope, np.ndarray) and not negative_slope.ndim:
+        negative_slope = negative_slope.item()
     if isinstance(negative_slope, Tensor):
+        check_scalar("leaky_relu", "negative_slope", negative_slope)
         return apply("where", x > 0, x, x * negative_slope)
     return apply("leaky_relu", x, negative_slope=negative_slope)
 

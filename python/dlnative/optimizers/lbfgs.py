@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..changes import used
 from ..graph.graph import Graph
 from ..graph.tensor import Tensor, Tracing
 from ..hyperparameters import Absent, Count, Option, StepNumber
+from ..utils.warn import warn_user
 from ..variables import Variable
 from .curvature import CurvaturePairs, dot
 from .learning_rate import Rate, rate_of_step
@@ -266,9 +266,8 @@ class LBFGS(Optimizer):
         if self._has_warned:
             return
         self._has_warned = True
-        warnings.warn(
+        warn_user(
             f"{type(self).__name__}: no step along the steepest descent lowers the loss "
             f"{start.loss:g}, so the weights stay as they are. They may be at a minimum as exactly "
-            "as their dtype allows; or the loss is not smooth there.",
-            stacklevel=2,
+            "as their dtype allows; or the loss is not smooth there."
         )

@@ -223,6 +223,9 @@ def _positive(name: str, what: str, value: TensorLike) -> Tensor:
     return _checked(name, what, value, lambda v: v > 0, "above 0")
 
 
+_FINITE = (lambda v: (v > 0) & (v < math.inf)), "above 0 and finite"
+
+
 @arrays_or_tensors
 def gamma(
     shape: Sizes, alpha: TensorLike, dtype: DTypeLike | None = None, seed: Seed = None
@@ -278,7 +281,7 @@ def beta(
     a, b = (
         drawn(
             "random_gamma",
-            _spread("beta", _positive("beta", what, value), what, shape),
+            _spread("beta", _checked("beta", what, value, *_FINITE), what, shape),
             op_id=i,
             **options,
         )

@@ -10,6 +10,7 @@ from ..graph.tensor import Tensor, apply
 from ..graph.types import DTypeLike, TensorLike
 from ..ops import arguments
 from ..ops.public import as_tensor
+from ..utils.numbers import is_number
 from .draws import arrays_or_tensors, draw_options, uniform_numbers
 from .seed_generator import Seed
 
@@ -97,7 +98,7 @@ def dropout(
     shape = _noise_shape(inputs, noise_shape)
     zeros = arguments.filled((inputs,), 0, inputs.shape, inputs.dtype)
     if not isinstance(rate, Tensor):
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+        if not is_number(rate) or not 0 <= rate <= 1:
             raise ValueError(f"dropout: expected rate to be a number in [0, 1], received {rate!r}")
         if rate in (0, 1):
             return zeros if rate else inputs
@@ -105,8 +106,8 @@ def dropout(
     if shape == inputs.shape:
         return apply("dropout", inputs, rate, **options)
     ones = arguments.filled((inputs,), 1, shape, inputs.dtype)
-    kept = apply("dropout", ones, rate, **options) != 0
-    return apply("where", kept, inputs / (1 - rate), zeros)
+    scale = apply("dropout", ones, rate, **options)
+    return apply("where", scale != 0, inputs * scale, zeros)
 
 
 @arrays_or_tensors

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..table import Op, add, check_same_dtype, register
+from ..table import Op, add, check_same_dtype, check_scalar, register
 from ..tensor import Node, Spec, Tensor
 from ..types import Specs
 
@@ -66,10 +66,8 @@ class UpdateOp(Op):
                     f"{self.name}: expected arrays of shape {param.shape}, received {t.shape}"
                 )
         for number, t in zip(self.numbers, numbers):
-            if t is not None and t.size != 1:
-                raise ValueError(
-                    f"{self.name}: expected {number} to be a scalar, received shape {t.shape}"
-                )
+            if t is not None:
+                check_scalar(self.name, number, t)
         specs = tuple(Spec(param.shape, param.dtype) for _ in (param, *slots))
         return specs if slots else specs[0]
 
