@@ -71,7 +71,11 @@ void StateLock::wait_for_turn(std::unique_lock<std::mutex>& lock, Hold& hold, co
 }
 
 void StateLock::enter(Hold& hold, const Poll& poll) {
-  if (is_held_here()) {
+  if (const Hold* around = held_here()) {
+    // It cannot wait for the other readers: two threads in its place would wait for each other.
+    if (hold.writes && around->phase == Hold::Phase::kReading)
+      throw std::runtime_error(
+          "variables are assigned within a run that reads them beside other threads");
     hold.phase = Hold::Phase::kNested;
     return;
   }
@@ -177,11 +181,10 @@ void StateLock::leave(Hold& hold) {
   hold.phase = Hold::Phase::kOutside;
 }
 
-bool StateLock::is_held_here() const noexcept {
-  for (const Hold* hold = innermost; hold != nullptr; hold = hold->around) {
-    if (hold->lock == this && is_secure(*hold)) return true;
-  }
-  return false;
+const StateLock::Hold* StateLock::held_here() const noexcept {
+  for (const Hold* hold = innermost; hold != nullptr; hold = hold->around)
+    if (hold->lock == this && is_secure(*hold)) return hold;
+  return nullptr;
 }
 
 void StateLock::reset_in_child() {

@@ -78,7 +78,7 @@ class StateLock {
   void leave(Hold& hold);
 
   // Whether a run of the calling thread keeps others from writing.
-  bool is_held_here() const noexcept;
+  bool is_held_here() const noexcept { return held_here() != nullptr; }
 
   // In a child process, where the thread that forked is alone: what others held is free.
   void reset_in_child();
@@ -86,6 +86,7 @@ class StateLock {
  private:
   struct State;
 
+  const Hold* held_here() const noexcept;
   void wait_for_turn(std::unique_lock<std::mutex>& lock, Hold& hold, const Poll& poll);
   void admit_readers();
 

@@ -105,12 +105,14 @@ class EarlyStopping(Callback):
             )
 
     def get_state(self) -> dict[str, Any]:
-        """The attributes that `on_train_begin` sets; weights are strings of base64."""
+        """The attributes that `on_train_begin` sets; weights are strings of base64, and `best`,
+        which may be infinite, one of hexadecimal digits.
+        """
         weights = self.best_weights
         return {
             "wait": self.wait,
             "stopped_epoch": self.stopped_epoch,
-            "best": None if self.best is None else float(self.best),
+            "best": None if self.best is None else float(self.best).hex(),
             "best_weights": None if weights is None else [_packed(w) for w in weights],
             "best_epoch": self.best_epoch,
         }
@@ -118,9 +120,10 @@ class EarlyStopping(Callback):
     def set_state(self, state: dict[str, Any]) -> None:
         names = ("wait", "stopped_epoch", "best", "best_weights", "best_epoch")
         wait, stopped_epoch, best, weights, best_epoch = state_values(self, state, *names)
-        self.best_weights = None if weights is None else [_unpacked(w) for w in weights]
+        self.best_weights = None if weights is None else [_unpacked(self, w) for w in weights]
         self.wait, self.stopped_epoch = wait, stopped_epoch
-        self.best, self.best_epoch = best, best_epoch
+        self.best = None if best is None else float.fromhex(best)
+        self.best_epoch = best_epoch
         self._goes_on = True
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -209,6 +212,6 @@ def _packed(array: np.ndarray) -> dict[str, Any]:
     return {"dtype": array.dtype.name, "shape": list(array.shape), "base64": text}
 
 
-def _unpacked(value: dict[str, Any]) -> np.ndarray:
-    flat = np.frombuffer(base64.b64decode(value["base64"]), value["dtype"])
-    return flat.reshape(value["shape"]).copy()
+def _unpacked(callback: Callback, value: Any) -> np.ndarray:
+    text, dtype, shape = state_values(callback, value, "base64", "dtype", "shape")
+    return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
