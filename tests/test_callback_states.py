@@ -100,7 +100,13 @@ def test_training_goes_on_by_json(as_list):
 
 def test_a_state_is_for_the_next_fit_only():
     stop, history = callbacks.EarlyStopping("loss", patience=4), callbacks.History()
-    state = {"wait": 3, "stopped_epoch": 0, "best": -1.0, "best_weights": None, "best_epoch": 0}
+    state = {
+        "wait": 3,
+        "stopped_epoch": 0,
+        "best": (-1.0).hex(),
+        "best_weights": None,
+        "best_epoch": 0,
+    }
     stop.set_state(state)
     history.set_state({"history": {"loss": [3.0]}, "epoch": [7]})
     fit(make(), [stop, history], epochs=3)

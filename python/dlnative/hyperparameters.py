@@ -217,7 +217,7 @@ class Flag(Option):
     """
 
     def __init__(self) -> None:
-        super().__init__(_flag)
+        super().__init__(flag_of)
 
 
 class Absent(Option):
@@ -245,9 +245,8 @@ class Absent(Option):
         return self.only
 
 
-def _flag(instance: Any, name: str, value: Any) -> bool:
+def flag_of(instance: Any, name: str, value: Any) -> bool:
+    """A check for `Option`: True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(
-            f"{type(instance).__name__}: expected {name} True or False, received {value!r}"
-        )
+        raise TypeError(f"{_describe(instance)}: expected {name} True or False, received {value!r}")
     return bool(value)

@@ -261,12 +261,12 @@ def call_on_arrays(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     """Computes the layer on arrays; the program is kept for the next call of the same shapes."""
     args = as_arrays(layer, args)
     arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
-    run, structure, used, draws, owners = _program(layer, args, kwargs, arrays)
+    run, structure, draws, owners = _program(layer, args, kwargs)
     step = 0
     if draws:
         step = layer.__dict__.get("_eager_steps", 0)
         layer.__dict__["_eager_steps"] = step + 1
-    values = run(*[arrays[i] for i in used], step=step) if run else ()
+    values = run(*arrays, step=step) if run else ()
     if owners:
         count = len(values) - len(owners)
         keep_losses(layer, owners, values[count:])
@@ -285,9 +285,7 @@ def call_on_arrays(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return nest.map_structure(result, structure)
 
 
-def _program(
-    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], arrays: Sequence[Any]
-) -> Any:
+def _program(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     key = None
     try:
         key = (*config.program_settings(), _signature(args), _signature(kwargs))
@@ -327,7 +325,7 @@ def _compile(
     computed += [apply("reshape", term, shape=()) for _, term in graph.losses]
     run = engines.build(graph, computed, arenas=arenas) if computed else None
     draws = any(node.op.random or node.op.per_sample for node in graph.nodes)
-    return run, structure, range(len(graph.feeds)), draws, [owner for owner, _ in graph.losses]
+    return run, structure, draws, [owner for owner, _ in graph.losses]
 
 
 def _signature(value: Any) -> Any:

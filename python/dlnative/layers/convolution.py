@@ -266,7 +266,7 @@ class Conv1D(Conv):
         TypeError: A size is not an integer.
         ValueError: A size below 1, an unknown name, "channels_first", groups that do not divide
             filters and channels, strides and dilation both above 1, a kernel that is larger than
-            the padded input, or an option that must be None.
+            the padded input, or an unknown name.
 
     Example:
         >>> import numpy as np
@@ -313,7 +313,7 @@ class Conv2D(Conv):
         TypeError: A size is not an integer.
         ValueError: A size below 1, an unknown name, "channels_first", groups that do not divide
             filters and channels, strides and dilation both above 1, a kernel that is larger than
-            the padded input, or an option that must be None.
+            the padded input, or an unknown name.
 
     Example:
         >>> import numpy as np

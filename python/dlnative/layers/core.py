@@ -9,12 +9,12 @@ import numpy as np
 
 from .. import activations, config
 from ..graph import Tensor, apply
-from ..hyperparameters import Absent, Option
+from ..hyperparameters import Absent, Option, flag_of
 from ..variables import Variable
 from . import messages
 from .calls import LayerCall
 from .layer import Layer, UnaryLayer
-from .options import Fixed, flag, positive_integer, resolved, truth, weight_config
+from .options import Fixed, flag, positive_integer, resolved, weight_config
 
 if TYPE_CHECKING:
     from ..graph.types import Shape
@@ -53,7 +53,7 @@ class InputLayer(Layer):
     batch_shape = Fixed(_batch_shape)
     sparse = Absent("it is not available", only=False)
     ragged = Absent("it is not available", only=False)
-    optional = Fixed(truth)
+    optional = Fixed(flag_of)
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class Dense(UnaryLayer):
 
     Raises:
         TypeError: `units` is not an integer.
-        ValueError: `units` is below 1, an unknown name, or a constraint.
+        ValueError: `units` is below 1, or an unknown name.
 
     Example:
         >>> import numpy as np
@@ -179,8 +179,7 @@ class Dense(UnaryLayer):
         >>> [w.shape for w in layer.weights]
         [(4, 3), (3,)]
 
-    Differs from Keras: LoRA and quantization are not
-    available.
+    Differs from Keras: LoRA and quantization are not available.
     """
 
     _configured = ("kernel", "bias")

@@ -42,7 +42,7 @@ class DepthwiseConv2D(Convolution):
     Raises:
         TypeError: A size is not an integer.
         ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
-            the padded input, or an option that must be None.
+            the padded input, or an unknown name.
 
     Example:
         >>> from dlnative.layers import DepthwiseConv2D, Input
@@ -132,7 +132,7 @@ class SeparableConv2D(Convolution):
     Raises:
         TypeError: A size is not an integer.
         ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
-            the padded input, or an option that must be None.
+            the padded input, or an unknown name.
 
     Example:
         >>> from dlnative.layers import Input, SeparableConv2D

@@ -155,8 +155,8 @@ class LayerNormalization(ScaledNormalization):
         array([[-1.,  1.],
                [-1.,  1.]], dtype=float32)
 
-    Differs from Keras: the deprecated `rms_scaling` is not available. `axis` stays
-    as it was given when the layer is built.
+    Differs from Keras: the deprecated `rms_scaling` is not available. `axis` stays as
+    it was given when the layer is built.
 
     Reference:
         Ba, Kiros and Hinton 2016, "Layer normalization".
@@ -266,8 +266,8 @@ class GroupNormalization(ScaledNormalization):
         >>> GroupNormalization(groups=2)(np.array([[1.0, 3.0, 20.0, 60.0]])).round(2)
         array([[-1.,  1., -1.,  1.]], dtype=float32)
 
-    Differs from Keras: `groups=-1` stays as it was given when the
-    layer is built.
+    Differs from Keras: `groups=-1` stays as it was given when the layer is
+    built.
 
     Reference:
         Wu and He 2018, "Group normalization".

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import constraints, initializers, regularizers
+from ..changes import ABSENT
 from ..hyperparameters import Option
 from ..utils.numbers import is_integer
 from . import messages
-
-_ABSENT = object()
 
 
 class Fixed(Option):
@@ -27,7 +24,7 @@ class Fixed(Option):
 
     def __set__(self, instance: Any, value: Any) -> None:
         value = self.check(instance, self.name, value)
-        before = instance.__dict__.get(self.name, _ABSENT)
+        before = instance.__dict__.get(self.name, ABSENT)
         if instance.built and before is not value and before != value:
             raise AttributeError(
                 f"{messages.describe(instance)}: {self.name} is fixed once the layer is built, "
@@ -64,15 +61,6 @@ def resolved(get: Callable[[Any], Any]) -> Callable[[Any, str, Any], Any]:
 
 def flag(layer: Any, name: str, value: Any) -> bool:
     """A check for `Option`: whether a value is true."""
-    return bool(value)
-
-
-def truth(layer: Any, name: str, value: Any) -> bool:
-    """A check for `Option`: True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(
-            f"{messages.describe(layer)}: expected {name} True or False, received {value!r}"
-        )
     return bool(value)
 
 

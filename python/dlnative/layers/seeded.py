@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import random
+from ..changes import ABSENT
 from ..graph import apply, table
 from ..utils.numbers import is_integer
 from . import messages
@@ -12,8 +13,6 @@ from .layer import UnaryLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
-
-_ABSENT = object()
 
 
 class SeededLayer(UnaryLayer):
@@ -49,7 +48,7 @@ class SeededLayer(UnaryLayer):
             )
         if seed is not None:
             self.__dict__.update(seed=int(seed), _drawn_seed=int(seed) % 2**64)
-        elif self.__dict__.get("seed", _ABSENT) is not None:
+        elif self.__dict__.get("seed", ABSENT) is not None:
             self.__dict__.update(seed=None, _drawn_seed=random.next_seed())
 
     def _draw(self, op: str, x: Tensor, *numbers: Any, **attributes: Any) -> Tensor:

@@ -209,7 +209,7 @@ def stream(
             build_optimizer(model, state)
         return state.step(model, kind, rows.count, rows)
 
-    return Stream(source, layout_of, get_step, state.current)
+    return Stream(source, layout_of, get_step, built_from)
 
 
 def first_checked(feed: Stream, state: TrainerState, model: Any) -> Stream:

@@ -16,7 +16,7 @@ from ..metrics import Mean
 from . import fitting
 from .batch import flat_arrays
 from .checks import check_labels, label_checks
-from .state import KEPT, TrainerState
+from .state import KEPT, TrainerState, built_from
 
 if TYPE_CHECKING:
     from ..graph.types import Shape
@@ -76,14 +76,13 @@ class BatchCall:
 
     def __init__(
         self,
-        model: Trainer,
         state: TrainerState,
         kind: str,
         step: Step,
         checks: Sequence[Callable[..., None]],
         predictions: Shape,
     ) -> None:
-        self.made = state.current()
+        self.made = built_from()
         self.basis = step.basis
         self.function = step.function
         self.both = step.sources == [0, 1]
@@ -135,8 +134,8 @@ class PredictionCall:
 
     __slots__ = ("basis", "function", "made")
 
-    def __init__(self, state: TrainerState, step: Step) -> None:
-        self.made = state.current()
+    def __init__(self, step: Step) -> None:
+        self.made = built_from()
         self.basis = step.basis
         self.function = step.function
 
@@ -210,7 +209,7 @@ def _batch_call(
         return None
     step = state.step(model, kind, rows.count, rows)
     checks = [check for _, check in label_checks(objectives, classes_only=True)]
-    return BatchCall(model, state, kind, step, checks, probe.shapes[0])
+    return BatchCall(state, kind, step, checks, probe.shapes[0])
 
 
 def keep_prediction(model: Trainer, state: TrainerState, x: Any, rows: Rows, probe: Any) -> None:
@@ -220,7 +219,7 @@ def keep_prediction(model: Trainer, state: TrainerState, x: Any, rows: Rows, pro
     _keep(
         state,
         (x.shape, x.dtype),
-        lambda: PredictionCall(state, state.step(model, "predict", rows.count, rows)),
+        lambda: PredictionCall(state.step(model, "predict", rows.count, rows)),
     )
 
 

@@ -93,7 +93,7 @@ def predicting_stream(
     def get_step(rows: Any) -> Any:
         return state.step(model, "predict", rows.count, rows)
 
-    return Stream(source, layout_of, get_step, state.current, predictions)
+    return Stream(source, layout_of, get_step, built_from, predictions)
 
 
 def predict_one(model: Any, state: TrainerState, rows: Rows) -> Any:

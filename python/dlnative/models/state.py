@@ -98,16 +98,12 @@ class TrainerState:
             self.own = own
             self.forget()
 
-    def current(self) -> tuple[Any, ...]:
-        """What ready calls depend on beside their arguments."""
-        return changes.count(), *config.program_settings()
-
     def ready(self, key: tuple[Any, ...]) -> Any:
         """The ready call of single batches for this key, or None."""
         call = self.calls.get(key)
         if call is None:
             return None
-        current = self.current()
+        current = built_from()
         if call.made != current:
             if call.made[1:] != current[1:] or not call.basis.is_current():
                 return None
@@ -139,6 +135,8 @@ class TrainerState:
                 with basis:
                     outputs, specs = _described(model, structure) or look(model, structure)
                 found = Probe(model, nest.pack(outputs, specs))
+                while len(self._probes) >= KEPT:
+                    self._probes.pop(next(iter(self._probes)))
                 self._probes[key] = found, basis
             return found
 
@@ -206,7 +204,7 @@ def _described(model: Any, structure: Any) -> tuple[Any, list[Spec]] | None:
     inputs = getattr(model, "_inputs_struct", None)
     if inputs is None or overrides.overridden(type(model), ("call", "__call__")):
         return None
-    if repr(nest.map_structure(_nothing, inputs)) != repr(nest.map_structure(_nothing, structure)):
+    if nest.skeleton(inputs) != nest.skeleton(structure):
         return None
     arrays, tensors = nest.flatten(structure), nest.flatten(inputs)
     if any(array is None for array in arrays):
@@ -222,10 +220,6 @@ def _described(model: Any, structure: Any) -> tuple[Any, list[Spec]] | None:
         changes.used(layer)
     outputs = model._outputs_struct
     return outputs, [Spec(t.shape, t.dtype) for t in nest.flatten(outputs)]
-
-
-def _nothing(leaf: Any) -> None:
-    return None
 
 
 def _outputs(model: Any, structure: Any) -> tuple[Any, list[Spec]]:
@@ -261,8 +255,8 @@ def _form(rows: Rows) -> list[Any]:
     return [
         nest.map_given(lambda a: a.dtype.name, rows.structure),
         [a.dtype.name for a in (*rows.y, *rows.weights) if a is not None],
-        nest.map_structure(lambda a: None, rows.y_structure),
-        nest.map_structure(lambda a: None, rows.weight_structure),
+        nest.skeleton(rows.y_structure),
+        nest.skeleton(rows.weight_structure),
     ]
 
 
@@ -276,7 +270,7 @@ class Probe:
 
     def __init__(self, model: Trainer, outputs: Any) -> None:
         flat = nest.flatten(outputs)
-        self.structure = nest.map_structure(lambda t: None, outputs)
+        self.structure = nest.skeleton(outputs)
         self.shapes = [t.shape for t in flat]
         self.dtypes = [t.dtype for t in flat]
         names = getattr(model, "output_names", None)

@@ -115,7 +115,7 @@ class Recipe:
         if self.returned is not None:
             return feeds, self._trace_own(graph, feeds)
         outputs = self.model(feeds.inputs(self.model))
-        self.structure = nest.map_structure(lambda t: None, outputs)
+        self.structure = nest.skeleton(outputs)
         preds = nest.flatten(outputs)
         if self.kind == "predict":
             return feeds, _computed(preds)
@@ -155,7 +155,7 @@ class Recipe:
             what = f"{type(model).__name__}.{self.kind}_step"
             if self.kind == "predict":
                 outputs = nest.map_structure(lambda v: graph.result(v, what), returned)
-                self.structure = nest.map_structure(lambda t: None, outputs)
+                self.structure = nest.skeleton(outputs)
                 return _computed(nest.flatten(outputs))
             if not isinstance(returned, dict):
                 raise TypeError(
@@ -317,11 +317,11 @@ def _warn(recipe: Recipe, error: Exception) -> None:
         why = f"sets {error} to another number each time"
         advice = "a program would do that once; a Variable and its assign_add are a part of it"
     else:
-        why, advice = f"needs the value of a tensor{_line_of(error, recipe.model)}", str(error)
+        why, advice = f"needs the value of a tensor{_line_of(error)}", str(error)
     warn_user(f"{name} {why}, so it runs op by op, which is slower: {advice}")
 
 
-def _line_of(error: Exception, model: Any) -> str:
+def _line_of(error: Exception) -> str:
     """File and line of the innermost code outside of this package."""
     package = __name__.partition(".")[0]
     found = ""

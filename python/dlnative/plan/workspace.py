@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 @functools.cache
-def _registry() -> dict[str, bool]:
-    """{name of a native instruction: True}, of those that C++ has a workspace rule for."""
+def _with_workspace() -> frozenset[str]:
+    """The names of the native instructions that C++ has a workspace rule for."""
     from .. import _core
 
-    return dict.fromkeys(_core.op_names_with_workspace(), True)
+    return frozenset(_core.op_names_with_workspace())
 
 
 def needs_workspace(op: Op) -> bool:
     """Whether the native instruction of a row may need memory beside its inputs and outputs."""
-    return _registry().get(op.name, False)
+    return op.name in _with_workspace()
 
 
 def workspace_bytes(

@@ -56,6 +56,11 @@ def map_given(function: Callable[[Any], Any], structure: Any) -> Any:
     return map_structure(lambda leaf: None if leaf is None else function(leaf), structure)
 
 
+def skeleton(structure: Any) -> Any:
+    """How a structure is nested: with None in the place of each leaf."""
+    return map_structure(lambda leaf: None, structure)
+
+
 def pack(structure: Any, leaves: Iterable[Any]) -> Any:
     """The same structure with `leaves`, in the order of `flatten`, in the place of its leaves."""
     remaining = iter(leaves)
