@@ -175,14 +175,15 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help="default: %(default)s")
     arguments = parse(parser, parts=PARTS)
     warnings.filterwarnings("ignore", "The .* ran out of data")
-    dlnative.config.set_num_threads(arguments.threads[0])
     report = Report("bench_feed", arguments)
-    with Stage(arguments, arguments.threads[0], []) as stage:
-        report.describe(stage)
-        if "ready" in arguments.parts:
-            bench_ready(report, stage)
-        if "wait" in arguments.parts:
-            bench_wait(report, stage)
+    for threads in arguments.threads:
+        dlnative.config.set_num_threads(threads)
+        with Stage(arguments, threads, []) as stage:
+            report.describe(stage)
+            if "ready" in arguments.parts:
+                bench_ready(report, stage)
+            if "wait" in arguments.parts:
+                bench_wait(report, stage)
     report.finish()
 
 

@@ -34,11 +34,12 @@ def bench_step(report: Report, stage: Stage) -> None:
         report.target(f"{name}: PyTorch's time", best, 3.0, at_least=True)
 
 
-def bench_switch(report: Report) -> None:
+def bench_switch(report: Report, threads: int) -> None:
     """Measures two models in turn that switch `trainable`, less each alone."""
-    from dlnative import Input, Model
+    from dlnative import Input, Model, config
     from workers.dlnative_gan import NOISE, make_judge, make_maker
 
+    config.set_num_threads(threads)
     judge, maker = make_judge(), make_maker()
     judge.compile("adam", "mse")
     z = Input((NOISE,))
@@ -85,7 +86,7 @@ def main() -> None:
             if "step" in arguments.parts:
                 bench_step(report, stage)
     if "switch" in arguments.parts:
-        bench_switch(report)
+        bench_switch(report, arguments.threads[0])
     report.finish()
 
 

@@ -32,7 +32,7 @@ struct Buffer {
   void* data = nullptr;
   DType dtype = DType::kFloat32;
   std::vector<std::int64_t> shape;
-  bool constant = false;  // its values change between runs only, and the program is told
+  bool constant = false;  // its values change between steps only, which their versions tell
 
   std::int64_t size() const;  // number of elements
   template <class T>

@@ -1,27 +1,13 @@
 // random_uniform, random_gamma, random_binomial: factories.
 #include "ops/random_uniform.h"
 #include "ops/random_variates.h"
+#include "program/draw.h"
 #include "program/instruction.h"
 #include "program/spec_checks.h"
 
 namespace dlnative {
 
 namespace {
-
-// What keys a draw.
-struct Draw {
-  explicit Draw(const Spec& spec)
-      : seed(spec.bits("seed")),
-        op_id(static_cast<std::uint32_t>(spec.bits("op_id"))),
-        fixed(spec.has("step")),
-        step(spec.bits("step")) {}
-  std::uint64_t step_of(const StepContext& context) const { return fixed ? step : context.step; }
-
-  std::uint64_t seed;
-  std::uint32_t op_id;
-  bool fixed;  // the same numbers at each step
-  std::uint64_t step;
-};
 
 const Buffer& only_output(const Spec& spec) {
   check(spec.outputs.size() == 1, spec.op, ": expected one output");

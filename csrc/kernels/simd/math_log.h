@@ -67,7 +67,7 @@ DLNATIVE_INLINE Vec<T> log_of_parts(Vec<T> k, Vec<T> f) {
   return k * ExpConstants<T>::kLn2High - ((half_square - correction) - f);
 }
 
-// f(k, m - 1) with x = 2^k m, -infinity for x = 0, NaN below. Denormal x are scaled first.
+// y of what is no positive normal number; out of line, as that is rare.
 template <class T, class F>
 inline __attribute__((noinline)) void replace_logarithms(const Vec<T>& x, Vec<T>& y, F f) {
   constexpr int kShift = FloatFormat<T>::kMantissaBits;
@@ -80,6 +80,7 @@ inline __attribute__((noinline)) void replace_logarithms(const Vec<T>& x, Vec<T>
   y = x > 0 ? of_positive : special;
 }
 
+// f(k, m - 1) with x = 2^k m, -infinity for x = 0, NaN below. Denormal x are scaled first.
 template <class T, class F>
 DLNATIVE_INLINE Vec<T> logarithm(Vec<T> x, F f) {
   const LogParts<T> parts = log_parts<T>(x);
