@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -119,6 +120,13 @@ class Op:
     calls_python = False
     may_fail = False
     reduces = False
+
+    @functools.cached_property
+    def has_workspace(self) -> bool:
+        """Whether its native instruction may need memory beside its inputs and outputs."""
+        from .. import _core
+
+        return self.name in _core.op_names_with_workspace()
 
     def native_attributes(self, inputs: Sequence[Any], attributes: Attributes) -> Attributes:
         """Attributes as the kernels take them: axes non-negative, and a list for reductions."""

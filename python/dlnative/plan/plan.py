@@ -10,7 +10,7 @@ from ..graph.tensor import Node, Tensor, is_variable
 from .flatten import place_variables
 from .fuse import fuse
 from .memory import MemoryPlan, Places, plan_memory
-from .workspace import needs_workspace, workspace_bytes
+from .workspace import workspace_bytes
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
@@ -104,7 +104,7 @@ def make_plan(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Pl
     known: dict = {}
 
     def workspace(node: Node, places: Places) -> int:
-        if not needs_workspace(node.op):
+        if not node.op.has_workspace:
             return 0
         constants = _constants(node, ids)
         return workspace_bytes(node, places, schedule.source_of, constants, known)

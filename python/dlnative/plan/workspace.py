@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..graph.table import Op
     from ..graph.tensor import Node, Tensor
-
-
-@functools.cache
-def _with_workspace() -> frozenset[str]:
-    """The names of the native instructions that C++ has a workspace rule for."""
-    from .. import _core
-
-    return frozenset(_core.op_names_with_workspace())
-
-
-def needs_workspace(op: Op) -> bool:
-    """Whether the native instruction of a row may need memory beside its inputs and outputs."""
-    return op.name in _with_workspace()
 
 
 def workspace_bytes(
