@@ -276,7 +276,8 @@ def test_subclass_of_a_functional_model(engine):
             self.width = width
 
     net = Net(4)
-    assert isinstance(net, Functional)
+    assert type(net).__bases__ == (Model,)
+    assert net.is_functional
     assert net.width == 4
     assert net(values(2, 3)).shape == (2, 4)
 
@@ -484,3 +485,22 @@ def test_a_call_keeps_the_training_it_was_given(nested, rng):
     assert np.all(gamma != 1)
     assert np.all(beta != 0)
     assert 10 < np.count_nonzero(dropped.predict(x, verbose=0) == 0) < 50
+
+
+def test_a_subclass_may_use_the_names_of_a_graph_for_itself(engine):
+    class Net(Model):
+        def __init__(self):
+            super().__init__()
+            self.input_shape = (3,)
+            self.outputs = 4
+            self.dense = layers.Dense(self.outputs)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    net = Net()
+    assert net(values(2, 3)).shape == (2, 4)
+    assert net.input_shape == (3,)
+    with pytest.raises(AttributeError, match="has no inputs: it is not made of inputs and outputs"):
+        net.inputs  # noqa: B018
+    assert not hasattr(net, "output_shape")

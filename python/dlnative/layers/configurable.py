@@ -18,16 +18,23 @@ class Configurable(LayerState):
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, as plain values, that make the same layer again."""
+        is_inherited = type(self).get_config is Configurable.get_config
+        return self._automatic_config() if is_inherited else self._base_config()
+
+    def _base_config(self) -> dict[str, Any]:
+        """What every layer has in its configuration."""
         config = {"name": self.name, "trainable": self._trainable, "dtype": self._dtype}
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if type(self).get_config is Configurable.get_config:
-            config = {**self._automatic_config(), **config}
-            known = signatures.constructor_parameters(type(self))
-            config = {key: value for key, value in config.items() if key in known}
         return config
 
     def _automatic_config(self) -> dict[str, Any]:
+        """The configuration of a class without a `get_config` of its own."""
+        config = {**self._remembered_arguments(), **self._base_config()}
+        known = signatures.constructor_parameters(type(self))
+        return {key: value for key, value in config.items() if key in known}
+
+    def _remembered_arguments(self) -> dict[str, Any]:
         """The arguments that the constructor was called with, if all are plain values."""
         import inspect
 

@@ -10,8 +10,7 @@ from ..layers import messages
 from ..layers.core import Input, InputLayer
 from ..utils import nest
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
-from .functional import Functional
-from .model import Model
+from .model import Functional, Model
 from .sequential import Sequential
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def clone_model(
 
     def clone(layer: Layer) -> Layer:
         if id(layer) not in copies:
-            if recursive and isinstance(layer, (Sequential, Functional)):
+            if recursive and isinstance(layer, Model) and layer.is_composed:
                 copies[id(layer)] = clone_model(layer, None, clone_function, None, True)
             elif clone_function is not None:
                 copies[id(layer)] = clone_function(layer)
@@ -83,7 +82,7 @@ def clone_model(
         if call_function is not None:
             raise ValueError("clone_model: call_function applies to functional models only")
         return _clone_sequential(model, input_tensors, clone)
-    if isinstance(model, Functional):
+    if model.is_functional:
         return _clone_functional(model, input_tensors, clone, call_function)
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ValueError(
@@ -137,6 +136,6 @@ def _clone_functional(
             return call_function(copy, *args, **kwargs)
         return copy(*args, **kwargs)
 
-    outputs = model._run(tensors, call)
-    kind = type(model) if type(model).__init__ is Functional.__init__ else Functional
+    outputs = model._graph.run(tensors, call)
+    kind = type(model) if type(model).__init__ is Model.__init__ else Functional
     return kind(input_tensors, outputs, name=model.name, trainable=model.trainable)

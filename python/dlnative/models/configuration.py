@@ -11,18 +11,18 @@ from ..layers.core import InputLayer
 from ..naming import unknown
 from ..utils import nest
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
-from .model import without_build
 
 if TYPE_CHECKING:
-    from .functional import Functional
+    from .call_graph import CallGraph
+    from .model import Model
 
 
-def functional_config(model: Functional) -> dict[str, Any]:
+def functional_config(model: Model, graph: CallGraph) -> dict[str, Any]:
     """The configuration of a functional model, in the format of Keras."""
-    included = {id(each) for each in model._sequence}
-    included |= {id(calls.call_of(t)) for t in model._inputs}
+    included = {id(each) for each in graph.calls}
+    included |= {id(calls.call_of(t)) for t in graph.inputs}
     numbers: dict[int, int] = {}  # id of a call -> its place among those of its layer here
-    for layer in model._operations:
+    for layer in graph.operations:
         own = [each for each in layer._calls if id(each) in included]
         numbers.update((id(each), i) for i, each in enumerate(own))
 
@@ -42,7 +42,7 @@ def functional_config(model: Functional) -> dict[str, Any]:
         return {"class_name": "__keras_tensor__", "config": config}
 
     layers = []
-    for layer in model._operations:
+    for layer in graph.operations:
         entry = serialize_keras_object(layer)
         own = [each for each in layer._calls if id(each) in included]
         entry["name"] = layer.name
@@ -59,8 +59,8 @@ def functional_config(model: Functional) -> dict[str, Any]:
         "name": model.name,
         "trainable": model.trainable,
         "layers": layers,
-        "input_layers": nest.map_structure(place_end, model._inputs_struct),
-        "output_layers": nest.map_structure(place_end, model._outputs_struct),
+        "input_layers": nest.map_structure(place_end, graph.input),
+        "output_layers": nest.map_structure(place_end, graph.output),
     }
 
 
@@ -145,4 +145,9 @@ def _arguments(
 
 def _counts_from_one(layer: Any) -> bool:
     """Keras counts the calls of a functional model from 1 where it names a model's ends."""
-    return hasattr(layer, "_sequence")
+    return getattr(layer, "is_functional", False)
+
+
+def without_build(record: dict[str, Any]) -> dict[str, Any]:
+    """The record of a layer that its model is going to build, under the model's name."""
+    return {key: value for key, value in record.items() if key != "build_config"}

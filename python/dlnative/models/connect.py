@@ -13,11 +13,10 @@ from ..utils import nest
 if TYPE_CHECKING:
     from ..layers.calls import LayerCall
     from ..layers.layer import Layer
-    from .model import Model
 
 
 def sort_calls(
-    model: Model, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+    model: Layer, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
 ) -> tuple[list[LayerCall], list[Layer]]:
     """Layer calls in the order of computation, and layers in Keras's order.
 

@@ -157,12 +157,13 @@ def _zeros(shape: Shape, batch: int, dtype: str = "float32") -> np.ndarray:
 
 def _input_shapes(model: Model, given: Any) -> Any:
     """The shapes of the inputs, nested as these are, with what is given for open sizes."""
-    inputs = getattr(model, "_inputs_struct", None)
-    if not model.built or inputs is None:
+    graph = model._graph
+    if not model.built or graph is None:
         raise ValueError(
             f"memory_plan: model '{model.name}' has no input shape yet. Begin it with an Input, or "
             "call it once."
         )
+    inputs = graph.input
     flat = nest.flatten(inputs)
     shapes = [t.shape for t in flat]
     if given is not None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..graph import Tensor
-from ..layers import calls, messages, tracking
+import numpy as np
+
+from ..layers import tracking
 from ..layers.layer import Layer
 from ..naming import unknown
 from ..utils import nest
+from .call_graph import CallGraph, OfGraph
+from .configuration import functional_config, functional_from_config
 from .inspection import Inspection
 from .trainer import Trainer
 
@@ -42,21 +45,18 @@ class Model(Trainer, Inspection, Layer):
     """
 
     is_model = True
+    is_functional = False  # whether it was made of inputs and outputs
     _locks_when_built = False
+    _graph: CallGraph | None = None  # None where `call` says what is computed, or nothing yet
+    _why_no_graph = ": it is not made of inputs and outputs"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Model and _is_functional(args, kwargs):
-            from .functional import Functional
-
-            cls = Functional
-        return super().__new__(cls, *args, **kwargs)
+        made = Functional if cls is Model and _is_functional(args, kwargs) else cls
+        return super().__new__(made, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if _is_functional(args, kwargs):
-            from .functional import Functional
-
-            _become_functional(type(self), Functional)
-            Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
+            self._init_functional(*args, **kwargs)
             return
         if args:
             raise TypeError(
@@ -64,11 +64,37 @@ class Model(Trainer, Inspection, Layer):
             )
         super().__init__(**kwargs)
 
+    def _init_functional(
+        self,
+        inputs: Any,
+        outputs: Any,
+        name: str | None = None,
+        trainable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable is not False, **kwargs)
+        graph = CallGraph(self, inputs, outputs)
+        self._functional_layers = graph.operations  # tracked: their variables are the model's
+        self.__dict__.update(_graph=graph, is_functional=True, built=True)
+        separate_paths(self)
+
     # --- layers ----------------------------------------------------------------------------------
 
     @property
+    def is_composed(self) -> bool:
+        """Whether it is a graph or a stack of layers that it was given, each with its own name."""
+        return self.is_functional
+
+    @property
     def layers(self) -> list[Layer]:
-        """The layers of the model, without those inside them."""
+        """The layers of the model, without those inside them.
+
+        Those of a functional model come from the inputs to the outputs, without ops that are used
+        directly.
+        """
+        if self.is_functional:
+            operations = self._functional_layers
+            return [each for each in operations if each._public_module != "dlnative.layers"]
         return tracking.sublayers(self)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -93,22 +119,57 @@ class Model(Trainer, Inspection, Layer):
                 return layer
         raise unknown(f"layer of '{self.name}'", name, [layer.name for layer in layers])
 
+    # --- the ends of functional and sequential models ---------------------------------------------
+
+    operations = OfGraph("All layers, ops used directly included, from the inputs to the outputs.")
+    inputs = OfGraph("The symbolic inputs, as a flat list.")
+    outputs = OfGraph("The symbolic outputs, as a flat list.")
+    input = OfGraph("The symbolic inputs as they were given.")
+    output = OfGraph("The symbolic outputs as they were given.")
+    input_names = OfGraph("Names of `inputs`: the keys of a dict, else those of the Inputs.")
+    output_names = OfGraph("Names of `outputs`: the keys of a dict, else those of their layers.")
+    input_shape = OfGraph("Shape of the input; a list of them for several, as `inputs`.")
+    output_shape = OfGraph("Shape of the output; a list of them for several, as `outputs`.")
+
+    # --- running ---------------------------------------------------------------------------------
+
     @property
     def has_call(self) -> bool:
         """Whether it can be called: a subclass that trains by its own `train_step` need not."""
-        return type(self).call is not Model.call
+        return self._graph is not None or type(self).call is not Model.call
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(
-            f"{type(self).__name__} must implement call(self, inputs), or be made of inputs and "
-            "outputs"
-        )
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if self._graph is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} must implement call(self, inputs), or be made of inputs "
+                "and outputs"
+            )
+        return self._graph(self, inputs)
+
+    def _feed_dtypes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+        if self._graph is None or not args:
+            return super()._feed_dtypes(args, kwargs)
+        inputs = self._graph.match(self, args[0])
+        by_id = {id(a): t.dtype for a, t in zip(inputs, self._graph.inputs, strict=True)}
+        arrays = [a for a in nest.flatten((args, kwargs)) if isinstance(a, np.ndarray)]
+        return [by_id.get(id(a), self.input_dtype) for a in arrays]
 
     def _check_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.input_spec is not None:
             super()._check_inputs(args, kwargs)
 
     # --- configuration ---------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments; of a functional model all layers and the calls between them."""
+        if self.is_functional and type(self).__init__ is Model.__init__:
+            assert self._graph is not None
+            return functional_config(self, self._graph)
+        is_inherited = type(self).get_config is Model.get_config
+        return self._automatic_config() if is_inherited else super().get_config()
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        return None if self.is_functional else super().get_build_config()
 
     @classmethod
     def from_config(
@@ -124,12 +185,10 @@ class Model(Trainer, Inspection, Layer):
             ValueError: A name that is not known, or a graph that does not connect.
         """
         from ..utils.serialization import CustomObjectScope
-        from .configuration import functional_from_config
-        from .functional import Functional
 
         with CustomObjectScope(custom_objects):
             keys = ("name", "layers", "input_layers", "output_layers")
-            if all(key in config for key in keys) and (cls is Model or issubclass(cls, Functional)):
+            if all(key in config for key in keys) and cls.__init__ is Model.__init__:
                 return functional_from_config(cls, config)
             return super().from_config(config)
 
@@ -178,6 +237,32 @@ class Model(Trainer, Inspection, Layer):
         print_summary(self, *options, flops)
 
 
+class Functional(Model):
+    """The model between symbolic tensors; made by `Model(inputs, outputs)`.
+
+    Layers may be used several times (their weights are shared), models may be layers, and there may
+    be several inputs and outputs. Inputs may also be tensors between two layers: the new model
+    starts there and shares the layers.
+
+    Args:
+        inputs: A symbolic tensor, or a list or dict of them.
+        outputs: A symbolic tensor, or a list or dict of them.
+        name: Name of the model.
+        trainable: Whether training may change the weights.
+
+    Raises:
+        TypeError: Something among inputs or outputs is not a symbolic tensor.
+        ValueError: An output depends on an input that is not given, an input leads to no output, or
+            two layers have the same name.
+
+    Differs from Keras: an input that leads to no output is refused. A layer that was called with
+    `training=False` or `training=True` keeps to that; in Keras the flag of `fit`, `evaluate` and
+    `predict` overrides it.
+    """
+
+    _public_module = "keras.src.models.functional"
+
+
 def separate_paths(model: Model) -> None:
     """Gives variables of the same path in several nested models the names of these in front."""
     paths = [v.path for v in model.variables]
@@ -189,46 +274,6 @@ def separate_paths(model: Model) -> None:
                 variable.path = f"{layer.name}/{variable.path}"
 
 
-def without_build(record: dict[str, Any]) -> dict[str, Any]:
-    """The record of a layer that its model is going to build, under the model's name."""
-    return {key: value for key, value in record.items() if key != "build_config"}
-
-
-def check_tensors(model: Model, what: str, structure: Any) -> list[Tensor]:
-    """The symbolic tensors of `inputs` or `outputs`, flat.
-
-    Raises:
-        TypeError: Something else is among them.
-        ValueError: There are none.
-    """
-    tensors = nest.flatten(structure)
-    for t in tensors:
-        if isinstance(t, Tensor) and t.graph is None:
-            calls.call_of(t)
-            continue
-        received = messages.describe(t) if tracking.is_layer(t) else repr(t)
-        raise TypeError(
-            f"{messages.describe(model)}: expected {what} to be symbolic tensors (from Input, or "
-            f"returned by layers), received {received}"
-        )
-    if not tensors:
-        raise ValueError(f"{messages.describe(model)}: expected at least one tensor in {what}")
-    return tensors
-
-
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether the arguments are those of a functional model."""
     return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or "inputs" in kwargs
-
-
-def _become_functional(cls: type, functional: type) -> None:
-    """Puts Functional in the place of Model among the bases of a subclass of Model."""
-    if issubclass(cls, functional):
-        return
-    bases = tuple(functional if base is Model else base for base in cls.__bases__)
-    if bases == cls.__bases__:
-        for base in cls.__bases__:
-            if issubclass(base, Model):
-                _become_functional(base, functional)
-    else:
-        cls.__bases__ = bases

@@ -12,8 +12,9 @@ from ..layers.core import InputLayer
 from ..layers.layer import Layer, as_shapes
 from ..utils import signatures
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
-from .functional import Functional
-from .model import Model, without_build
+from .call_graph import CallGraph
+from .configuration import without_build
+from .model import Model, separate_paths
 
 if TYPE_CHECKING:
     from ..graph.types import Shape
@@ -51,9 +52,12 @@ class Sequential(Model):
     """
 
     _public_module = "keras"
+    is_composed = True  # type: ignore[assignment]
+    _why_no_graph = (
+        " yet: it is not built. Start with an Input, call build(input_shape), or call it on data."
+    )
 
     _layers: list[Layer]  # the Input included
-    _functional: Functional | None  # None until the shape of the input is known
     _made_input: bool  # whether the Input was made for data or a shape, not given
     _ends: list[Tensor]  # the symbolic tensor after each layer that has been called
 
@@ -65,7 +69,6 @@ class Sequential(Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(trainable=trainable, name=name, **kwargs)
-        self.__dict__["_functional"] = None
         self.__dict__["_ends"] = []
         self.__dict__["_made_input"] = False
         self._layers = []
@@ -154,17 +157,15 @@ class Sequential(Model):
         self._connect()
 
     def _connect(self) -> None:
-        """Makes the functional model of the calls so far."""
+        """Makes the graph of the calls so far."""
         ends, state = self._ends, self.__dict__
         if self.built:
             changes.note(self)
-        state["_functional"], state["built"] = None, False
+        state["_graph"], state["built"] = None, False
         if len(ends) > 1:
-            functional = Functional(ends[0], ends[-1], name=self.name)
-            functional.__dict__["_kind"] = self.kind  # in messages
-            functional.__dict__["_takes_any_size"] = self._made_input
-            state["_functional"] = functional
+            state["_graph"] = CallGraph(self, ends[0], ends[-1], takes_any_size=self._made_input)
             state["built"] = True
+            separate_paths(self)
 
     def _forget(self) -> None:
         self._ends.clear()
@@ -203,66 +204,10 @@ class Sequential(Model):
         layers = self._layers
         return layers[1:] if layers and isinstance(layers[0], InputLayer) else list(layers)
 
-    def _of_functional(self, attribute: str) -> Any:
-        if self._functional is None:
-            raise AttributeError(
-                f"{messages.describe(self)} has no {attribute} yet: it is not built. "
-                "Start with an Input, call build(input_shape), or call it on data."
-            )
-        return getattr(self._functional, attribute)
-
     @property
     def operations(self) -> list[Layer]:
         """All layers, the Input included."""
         return list(self._layers)
-
-    @property
-    def inputs(self) -> list[Tensor]:
-        """The symbolic inputs, as a flat list."""
-        return self._of_functional("inputs")
-
-    @property
-    def outputs(self) -> list[Tensor]:
-        """The symbolic outputs, as a flat list."""
-        return self._of_functional("outputs")
-
-    @property
-    def input(self) -> Any:
-        """The symbolic input."""
-        return self._of_functional("input")
-
-    @property
-    def output(self) -> Any:
-        """The symbolic output."""
-        return self._of_functional("output")
-
-    @property
-    def _inputs_struct(self) -> Any:
-        return self._of_functional("_inputs_struct")
-
-    @property
-    def _outputs_struct(self) -> Any:
-        return self._of_functional("_outputs_struct")
-
-    @property
-    def input_names(self) -> list[str]:
-        """Names of `inputs`."""
-        return self._of_functional("input_names")
-
-    @property
-    def output_names(self) -> list[str]:
-        """Names of `outputs`."""
-        return self._of_functional("output_names")
-
-    @property
-    def input_shape(self) -> Any:
-        """Shape of the input."""
-        return self._of_functional("input_shape")
-
-    @property
-    def output_shape(self) -> Any:
-        """Shape of the output."""
-        return self._of_functional("output_shape")
 
     @property
     def input_dtype(self) -> str:
@@ -275,16 +220,11 @@ class Sequential(Model):
     # --- running ---------------------------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if self._functional is not None:
-            return self._functional.call(inputs, training=training)
+        if self._graph is not None:
+            return self._graph(self, inputs)
         for layer in self.layers:
             inputs = layer(inputs)
         return inputs
-
-    def _feed_dtypes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
-        if self._functional is not None:
-            return self._functional._feed_dtypes(args, kwargs)
-        return super()._feed_dtypes(args, kwargs)
 
     # --- configuration ---------------------------------------------------------------------------
 
@@ -296,12 +236,12 @@ class Sequential(Model):
             "dtype": self._dtype,
             "layers": [serialize_keras_object(layer) for layer in stack],
         }
-        if self._functional is not None:
-            config["build_input_shape"] = self._functional.input_shape
+        if self._graph is not None:
+            config["build_input_shape"] = self.input_shape
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:
-        return {"input_shape": self._functional.input_shape} if self._functional else None
+        return None if self._graph is None else {"input_shape": self.input_shape}
 
     @classmethod
     def from_config(

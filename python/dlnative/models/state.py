@@ -201,9 +201,10 @@ def _described(model: Any, structure: Any) -> tuple[Any, list[Spec]] | None:
 
     None where the outputs have to be looked for.
     """
-    inputs = getattr(model, "_inputs_struct", None)
-    if inputs is None or overrides.overridden(type(model), ("call", "__call__")):
+    graph = model._graph
+    if graph is None or overrides.overridden(type(model), ("call", "__call__")):
         return None
+    inputs, outputs = graph.input, graph.output
     if nest.skeleton(inputs) != nest.skeleton(structure):
         return None
     arrays, tensors = nest.flatten(structure), nest.flatten(inputs)
@@ -218,7 +219,6 @@ def _described(model: Any, structure: Any) -> tuple[Any, list[Spec]] | None:
         return None
     for layer in layers:
         changes.used(layer)
-    outputs = model._outputs_struct
     return outputs, [Spec(t.shape, t.dtype) for t in nest.flatten(outputs)]
 
 

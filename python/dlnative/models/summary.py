@@ -142,7 +142,7 @@ def _join(shapes: Any) -> str:
 def _connections(model: Any, layer: Layer) -> str:
     """The layers that a layer gets its inputs from, within the model."""
     names = []
-    for each in model._sequence:
+    for each in model._graph.calls:
         if each.layer is layer:
             names += [calls.call_of(t).layer.name for t in each.inputs]
     return ", ".join(dict.fromkeys(names)) or "-"
@@ -150,9 +150,9 @@ def _connections(model: Any, layer: Layer) -> str:
 
 def _is_chain(model: Any) -> bool:
     """Whether each layer is called once, on what the one before returned."""
-    sequence = getattr(model, "_sequence", None)
-    if sequence is None:
+    if not model.is_functional:
         return True
+    sequence = model._graph.calls
     before = calls.call_of(model.inputs[0])
     for each in sequence:
         if len(each.inputs) != 1 or calls.call_of(each.inputs[0]) is not before:
@@ -162,7 +162,7 @@ def _is_chain(model: Any) -> bool:
 
 
 def _listed_layers(model: Any, layer_range: Sequence[str] | None) -> list[Layer]:
-    layers = model.operations if hasattr(model, "_sequence") else model.layers
+    layers = model.operations if model.is_functional else model.layers
     if layer_range is None:
         return layers
     if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):

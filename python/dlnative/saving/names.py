@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..layers import tracking
-from ..models.functional import Functional
-from ..models.sequential import Sequential
 
 __all__ = ["named_layers", "named_variables", "variables_of_version_2"]
 
@@ -65,7 +63,7 @@ def variables_of_version_2(model: Any) -> dict[str, Any]:
 
 
 def _sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(layer, (Functional, Sequential)):
+    if layer.is_model and layer.is_composed:
         for sublayer in tracking.sublayers(layer):
             yield sublayer.name, sublayer
         return
