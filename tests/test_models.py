@@ -504,3 +504,7 @@ def test_a_subclass_may_use_the_names_of_a_graph_for_itself(engine):
     with pytest.raises(AttributeError, match="has no inputs: it is not made of inputs and outputs"):
         net.inputs  # noqa: B018
     assert not hasattr(net, "output_shape")
+    net.compile("sgd", "mse")
+    history = net.fit(values(4, 3), values(4, 4), epochs=1, verbose=0)
+    assert len(history.history["loss"]) == 1
+    net.summary(print_fn=lambda line: None)

@@ -183,8 +183,8 @@ def batch_size_for(model: Any, count: int, batch_size: int | None, steps: int | 
 
 def fixed_batch(model: Any) -> int | None:
     """The batch size that the inputs of a model have, None where it is open."""
-    sizes = (t.shape[0] for t in getattr(model, "inputs", None) or () if t.shape)
-    return next((n for n in sizes if n is not None), None)
+    inputs = () if model._graph is None else model._graph.inputs
+    return next((t.shape[0] for t in inputs if t.shape and t.shape[0] is not None), None)
 
 
 def check_fixed_batch(model: Any, count: int, size: int) -> None:

@@ -47,7 +47,6 @@ class Model(Trainer, Inspection, Layer):
     is_model = True
     is_functional = False  # whether it was made of inputs and outputs
     _locks_when_built = False
-    _graph: CallGraph | None = None  # None where `call` says what is computed, or nothing yet
     _why_no_graph = ": it is not made of inputs and outputs"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -55,18 +55,16 @@ def _is_of_logits(objectives: Any, index: int) -> bool:
 
 def _ends(model: Any) -> dict[int, Any]:
     """The last layer before each output of a functional model."""
-    outputs = getattr(model, "outputs", None)
-    if not outputs:
+    if model._graph is None:
         return {}
     ends: dict[int, Any] = {}
-    for index, tensor in enumerate(outputs):
+    for index, tensor in enumerate(model._graph.outputs):
         layer: Any = calls.call_of(tensor).layer
         while getattr(layer, "is_model", False):
-            inner = getattr(layer, "outputs", None)
-            if not inner or len(inner) != 1:
+            if layer._graph is None or len(layer._graph.outputs) != 1:
                 layer = None
                 break
-            layer = calls.call_of(inner[0]).layer
+            layer = calls.call_of(layer._graph.outputs[0]).layer
         ends[index] = layer
     return ends
 

@@ -57,8 +57,9 @@ def count_flops(model: Model) -> dict[str, int] | None:
     if not model.built:
         return None
     graph = Graph(training=False)
-    if getattr(model, "inputs", None):
-        feeds = nest.map_structure(lambda t: graph.feed((1, *t.shape[1:]), t.dtype), model.input)
+    if model._graph is not None:
+        inputs = model._graph.input
+        feeds = nest.map_structure(lambda t: graph.feed((1, *t.shape[1:]), t.dtype), inputs)
     elif shapes := (model.get_build_config() or {}).get("input_shape"):
         feeds = map_shapes(lambda shape: graph.feed((1, *shape[1:]), model.input_dtype), shapes)
     else:
@@ -119,8 +120,8 @@ def _cells(row: _Row, flops: Any, connected: bool, show_trainable: bool) -> list
 
 def _output_shape(layer: Layer) -> str:
     if layer.is_model:
-        shape = getattr(layer, "output_shape", None)
-        return UNKNOWN if shape is None else _join(shape)
+        graph = layer._graph  # type: ignore[attr-defined]
+        return UNKNOWN if graph is None else _join(graph.output_shape)
     if layer._calls:
         return ", ".join(str(t.shape) for t in layer._calls[-1].outputs)
     shapes = layer.__dict__.get("_build_shapes")

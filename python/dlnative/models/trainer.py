@@ -11,6 +11,7 @@ from ..layers.tracking import Rollback
 from ..random import next_seed
 from ..utils import nest, overrides
 from . import checks, feeds, fitting, on_batch, predicting
+from .call_graph import CallGraph
 from .lagrangian import Constraints
 from .loop import Epochs
 from .objectives import Objectives
@@ -38,6 +39,7 @@ class Trainer(Steps):
     # What Layer gives, and what `compile` and `fit` set.
     built: bool
     trainable_variables: list
+    _graph: CallGraph | None = None  # None where `call` says what is computed, or nothing yet
     compiled = False
     history: Any = None
     loss: Any = None
@@ -124,10 +126,9 @@ class Trainer(Steps):
         }
         constraints = Constraints(inequality, equality, *options.values())
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics, constraints)
-        outputs = getattr(self, "outputs", None)
-        if outputs and all(hasattr(t, "shape") for t in outputs):
-            names = getattr(self, "output_names", None)
-            objectives.check_differentiable(names, [tuple(t.shape) for t in outputs])
+        if self._graph is not None:
+            outputs = [tuple(t.shape) for t in self._graph.outputs]
+            objectives.check_differentiable(self._graph.output_names, outputs)
         state = TrainerState()
         state.optimizer = optimizers.get(optimizer)
         overrides.refuse_overrides(state.optimizer, overrides.FITTING_OPTIMIZER)
