@@ -453,12 +453,14 @@ def place(variables: Sequence[Variable]) -> None:
     """Moves variables that no program uses yet next to each other, in one flat buffer per dtype.
 
     An optimizer then updates the whole buffer in one pass. Variables that were placed before stay
-    where they are; each new one starts on a 64-byte boundary, so a gap may follow it.
+    where they are; each new one starts on a 64-byte boundary, so a gap may follow it. In a
+    `without_memory` block those that have none are left for later.
 
     Args:
         variables: Variables in the order in which they shall lie.
     """
-    fresh = [v for v in variables if not v._placed]
+    later = is_without_memory()
+    fresh = [v for v in variables if not v._placed and (v._value.flags.writeable or not later)]
     for dtype in dict.fromkeys(v.dtype for v in fresh):
         group = [v for v in fresh if v.dtype == dtype]
         step = ALIGNMENT // np.dtype(dtype).itemsize

@@ -15,7 +15,7 @@ __all__ = ["run"]
 def run(options: argparse.Namespace) -> None:
     """Prints the figures in one line."""
     configure(options)
-    saved = load(options.folder)
+    saved = load(options.folder, compile=False)
     task = task_of(saved, options.folder)
     samples = read_samples(options, task)
     task.compile(saved.model)

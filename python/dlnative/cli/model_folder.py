@@ -12,15 +12,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..callbacks import Callback
+from ..models.training_state import TrainingState
 from ..saving import atomic_write, save
 from .signals import Interrupted
 from .task import Classification, Task
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["LastEpoch", "ModelFolder"]
 
@@ -29,23 +27,23 @@ _NAMES = ("config.json", "history.csv", _HISTORY)
 
 
 class LastEpoch(Callback):
-    """Keeps the weights of the last whole epoch, as the model's own may be of half of one.
+    """Keeps the state after the last whole epoch, as the model's own may be of half of one.
 
     Attributes:
         count: Number of whole epochs.
-        weights: Those after the last of them.
+        state: What training goes on from after the last of them.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[dict[str, float]] = []
-        self._kept: tuple[int, list[np.ndarray]] = (0, [])
+        self._kept: tuple[int, TrainingState | None] = (0, None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
         self._rows.append({"epoch": epoch + 1, **values})
         # One assignment: a signal finds the last epoch or this one.
-        self._kept = (len(self._rows), self.model.get_weights())
+        self._kept = (len(self._rows), TrainingState.of(self.model))
 
     @property
     def count(self) -> int:
@@ -53,8 +51,8 @@ class LastEpoch(Callback):
         return self._kept[0]
 
     @property
-    def weights(self) -> list[np.ndarray]:
-        """The weights after the last of them."""
+    def state(self) -> TrainingState | None:
+        """What training goes on from after the last of them; None before the first."""
         return self._kept[1]
 
     @property
@@ -123,18 +121,19 @@ class ModelFolder:
         last: LastEpoch,
         results: dict[str, Any],
     ) -> None:
-        """Gives a model the weights of its last whole epoch, and writes it.
+        """Makes a model what it was after its last whole epoch, and writes it.
 
         Where the folder has become unusable, the model goes to a new one for temporary files.
 
         Raises:
             OSError: If the folder could not be written; the model is in the other.
         """
-        model.set_weights(last.weights)
+        if last.state is not None:
+            last.state.put_into(model)
         training = {**training, "trained_epochs": last.count}
 
         def save_to(place: Path) -> None:
-            _save(place, model, task, training, last.rows, results)
+            _save(place, model, task, training, last.rows, results, last.state)
             self._kept = f"{place} has the model of epoch {last.count} of {training['epochs']}"
 
         try:
@@ -160,6 +159,7 @@ def _save(
     training: dict[str, Any],
     rows: Sequence[dict[str, float]],
     results: dict[str, Any],
+    state: TrainingState | None = None,
 ) -> None:
     save(
         model,
@@ -168,6 +168,7 @@ def _save(
         preprocessing=task.get_config(),
         training=training,
         files={"history.csv": _csv(rows), _HISTORY: _json({"epochs": rows, **results})},
+        state=state,
     )
 
 

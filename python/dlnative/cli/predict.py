@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
     configure(options)
     if options.out is not None:
         check_output(options.out)
-    saved = load(options.folder)
+    saved = load(options.folder, compile=False)
     task = task_of(saved, options.folder)
     if options.probabilities and isinstance(task, Regression):
         raise ValueError("--probabilities goes with classification; this model does regression")

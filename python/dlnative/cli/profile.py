@@ -37,7 +37,7 @@ def _saved(options: argparse.Namespace) -> tuple[Any, Classification | Regressio
             raise ValueError(
                 f"--{name.replace('_', '-')} describes a new model; MODEL is a saved one"
             )
-    saved = load(options.folder)
+    saved = load(options.folder, compile=False)
     return saved.model, task_of(saved, options.folder)
 
 

@@ -15,7 +15,7 @@ from ..graph.tensor import Tensor, Tracing, ValueTensor, traced_graph
 from ..losses.base import FLOATS
 from ..naming import auto_name
 from ..utils.serialization import Identifier
-from ..variables import Variable
+from ..variables import Variable, is_without_memory
 
 if TYPE_CHECKING:
     from ..graph.types import Shape
@@ -101,10 +101,11 @@ class Metric(Tracked):
             name: Its name.
         """
         draw: Any = initializers.get(initializer or "zeros")
-        initial = draw(shape, dtype="float64")
-        variable = Variable(
-            initial, dtype=dtype, name=name, trainable=False, path=f"{self.name}/{name}"
-        )
+        own: Any = {"dtype": dtype, "name": name, "trainable": False, "path": f"{self.name}/{name}"}
+        if is_without_memory() and isinstance(draw, initializers.Zeros):
+            variable = Variable.empty(tuple(shape), **own)
+        else:
+            variable = Variable(draw(shape, dtype="float64"), **own)
         self._variables.append(variable)
         return variable
 

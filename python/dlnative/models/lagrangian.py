@@ -264,10 +264,9 @@ class Constraints:
             return
         self._shapes = [tuple(shape) for shape, _ in specs]
         for constraint, (shape, dtype) in zip(self.all, specs, strict=True):
-            zeros = np.zeros(shape, dtype)
             for name in ("multiplier", "total"):
                 path = f"constraints/{constraint.name}_{name}"
-                variable = Variable(zeros, name=name, trainable=False, path=path)
+                variable = Variable.empty(shape, dtype, name=name, trainable=False, path=path)
                 setattr(constraint, name, variable)
             constraint.magnitude = Scalar(0.0, "float64", "magnitude")
         self.violation.make(self._shapes)

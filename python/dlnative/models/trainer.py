@@ -10,6 +10,8 @@ from ..callbacks import CallbackList, History
 from ..layers.tracking import Rollback
 from ..random import next_seed
 from ..utils import nest, overrides
+from ..utils.warn import warn_user
+from ..variables import is_without_memory
 from . import checks, feeds, fitting, on_batch, predicting
 from .call_graph import CallGraph
 from .lagrangian import Constraints
@@ -168,7 +170,11 @@ class Trainer(Steps):
 
     @run_eagerly.setter
     def run_eagerly(self, value: bool) -> None:
-        self._training("setting run_eagerly").run_eagerly = checks.check_flag("run_eagerly", value)
+        state = self._training("setting run_eagerly")
+        state.run_eagerly = checks.check_flag("run_eagerly", value)
+        state.arguments.pop("run_eagerly", None)
+        if value:
+            state.arguments["run_eagerly"] = True
 
     @property
     def steps_per_execution(self) -> int:
@@ -178,7 +184,8 @@ class Trainer(Steps):
     @steps_per_execution.setter
     def steps_per_execution(self, value: int) -> None:
         steps = checks.check_count("steps_per_execution", value)
-        self._training("setting steps_per_execution").steps_per_execution = steps
+        state = self._training("setting steps_per_execution")
+        state.steps_per_execution = state.arguments["steps_per_execution"] = steps
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain values; None before it."""
@@ -189,13 +196,25 @@ class Trainer(Steps):
         return serialize_keras_object(self._trainer.arguments)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles with the arguments that `get_compile_config` returned."""
+        """Compiles with the arguments that `get_compile_config` returned.
+
+        A class with a `compile` of its own is left as it is, with a warning, unless it has this
+        method of its own, too.
+        """
         from ..utils.serialization import deserialize_keras_object
+
+        if type(self).compile is not Trainer.compile:
+            warn_user(
+                f"`{type(self).__name__}.compile()` was not called, as it is not that of Model. "
+                "Override get_compile_config() and compile_from_config(config), too, or call "
+                "compile() after loading"
+            )
+            return
 
         given = {key: deserialize_keras_object(value) for key, value in config.items()}
         given.pop("jit_compile", None)  # in Keras's files; it has no effect
         self.compile(**given)
-        if self.built:
+        if self.built and not is_without_memory():  # else a state tells for what there are slots
             self.optimizer.prepare(self.trainable_variables)
 
     def _training(self, method: str) -> TrainerState:

@@ -14,6 +14,7 @@ from ..random import seeds
 from ..variables import Variable
 
 VERSION = 1
+WEIGHTS = "weights/"  # with which the names of a model's own arrays begin
 
 
 class TrainingState:
@@ -83,25 +84,38 @@ class TrainingState:
             ValueError: The model has other variables, or they have other shapes; nothing has been
                 written.
         """
-        weights = {name: a for name, a in self.arrays.items() if name.startswith("weights/")}
-        _check(model, weights, _weights(model))
-        _prepare(model, self.values)
-        variables = _variables(model)
-        _check(model, self.arrays, variables)
         if len(callbacks) != len(self.values["callbacks"]):
             raise ValueError(
                 f"expected {len(self.values['callbacks'])} callbacks, as the state has, received "
                 f"{len(callbacks)}"
             )
+        self.put_into(model)
+        seeds.set_state(self.values["random"])
+        for callback, state in zip(callbacks, self.values["callbacks"], strict=True):
+            callback.set_state(state)
+
+    def put_into(self, model: Any) -> None:
+        """As `put_back`, but leaves callbacks and the global random stream as they are."""
+        self.weights_of(model)
+        variables = prepared(model, self.values)
+        _check(model, self.arrays, variables)
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
         for name, layer in _layers(model):
             layer.__dict__.update(self.values["layers"].get(name, {}))
-        seeds.set_state(self.values["random"])
         if self.values["training"] is not None:
             model._trainer.go_to(self.values["training"])
-        for callback, state in zip(callbacks, self.values["callbacks"], strict=True):
-            callback.set_state(state)
+
+    def weights_of(self, model: Any) -> list[np.ndarray]:
+        """The weights, in the order of `model.variables`.
+
+        Raises:
+            ValueError: The model has others.
+        """
+        weights = {name: a for name, a in self.arrays.items() if name.startswith(WEIGHTS)}
+        variables = weights_by_name(model)
+        _check(model, weights, variables)
+        return [weights[name] for name in variables]
 
 
 _OF_LAYERS = ("_drawn_seed", "_eager_steps")  # seeds, and the number of calls on arrays so far
@@ -125,13 +139,20 @@ def _optimizers(model: Any) -> list[Optimizer]:
     return list(found.values())
 
 
-def _weights(model: Any) -> dict[str, Variable]:
-    return {f"weights/{i}/{v.name}": v for i, v in enumerate(model.variables)}
+def weights_by_name(model: Any) -> dict[str, Variable]:
+    """The variables of a model by the names that a state has for them."""
+    return {f"{WEIGHTS}{i}/{v.name}": v for i, v in enumerate(model.variables)}
+
+
+def prepared(model: Any, values: dict[str, Any]) -> dict[str, Variable]:
+    """The variables that a state of these values has arrays for, which are made if need be."""
+    _prepare(model, values)
+    return _variables(model)
 
 
 def _variables(model: Any) -> dict[str, Variable]:
     """{name: variable} of everything that a step changes."""
-    found = _weights(model)
+    found = weights_by_name(model)
     for number, optimizer in enumerate(_optimizers(model)):
         for index, variable in enumerate(optimizer.variables):
             found[f"optimizer/{number}/{index}"] = variable
@@ -175,7 +196,8 @@ def _prepare(model: Any, values: dict[str, Any]) -> None:
         if values["objectives"]["constraints"] is not None:
             objectives.constraints.make(values["objectives"]["constraints"])
         if values["objectives"]["metrics"] is not None:
-            objectives.resolve(*values["objectives"]["metrics"])
+            names, *shapes = values["objectives"]["metrics"]
+            objectives.resolve(names, *([s and tuple(s) for s in each] for each in shapes))
 
 
 def _check(model: Any, arrays: dict[str, np.ndarray], variables: dict[str, Variable]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 from .._version import __version__
 from .seeds import is_seeds
-from .store import is_weights_name
+from .store import is_tensors_name
 from .strict_json import digest, dumps, loads
 
 __all__ = ["FORMAT", "VERSION", "checked", "parse", "sealed"]
 
 FORMAT = "dlnative-model"
-VERSION = 3
+VERSION = 4
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -68,8 +68,9 @@ def parse(content: bytes, path: Path) -> dict[str, Any]:
             f"{path}: damaged or edited: its entries do not have the SHA-256 that it gives. If you "
             'have edited it, remove its first entry "sha256": then it is read as it is'
         )
-    if version < 3:
-        config.setdefault("seeds", None)
+    for key, since in _SINCE.items():
+        if version < since:
+            config.setdefault(key, None)
     try:
         _check_entries(config)
     except ValueError as error:
@@ -92,11 +93,15 @@ def _check_entries(config: dict[str, Any]) -> None:
         raise ValueError(f"has an entry {_short(key)}, which is not known")
 
 
-def _is_weights(value: Any) -> bool:
+def _is_file(kind: str, value: Any) -> bool:
     names = ("file", "sha256")
     if not isinstance(value, dict) or not all(isinstance(value.get(n), str) for n in names):
         return False
-    return is_weights_name(value["file"]) and bool(_SHA256.fullmatch(value["sha256"]))
+    return is_tensors_name(value["file"], kind) and bool(_SHA256.fullmatch(value["sha256"]))
+
+
+def _is_state(value: Any) -> bool:
+    return value is None or (_is_file("state", value) and isinstance(value.get("values"), dict))
 
 
 def _is_classes(value: Any) -> bool:
@@ -109,10 +114,16 @@ def _is_object_or_null(value: Any) -> bool:
     return value is None or isinstance(value, dict)
 
 
+_SINCE = {"seeds": 3, "compile": 4, "state": 4}  # versions in which entries came up
 _FIRST = {"format", "version", "dlnative", "sha256"}  # entries that are checked before
 _ENTRIES = {
     "model": ("an object", lambda value: isinstance(value, dict)),
-    "weights": ("the name and the SHA-256 of a file of weights", _is_weights),
+    "compile": ("an object or null", _is_object_or_null),
+    "weights": (
+        "the name and the SHA-256 of a file of weights",
+        lambda value: _is_file("weights", value),
+    ),
+    "state": ("the name and the SHA-256 of a file, and values, or null", _is_state),
     "seeds": ("the seeds of layers, or null", lambda value: value is None or is_seeds(value)),
     "classes": ("a list of integers or of strings, or null", _is_classes),
     "preprocessing": ("an object or null", _is_object_or_null),

@@ -13,9 +13,9 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 try:
     import fcntl
@@ -24,6 +24,7 @@ except ImportError:  # not on Windows
 
 __all__ = [
     "TEMPORARY",
+    "Content",
     "flush_folder",
     "fresh_file",
     "made_folder",
@@ -32,6 +33,9 @@ __all__ = [
     "remove_abandoned",
     "temporary_file",
 ]
+
+# Text, written in UTF-8; bytes; or a sequence of buffers, written one after the other.
+Content: TypeAlias = str | bytes | Sequence[Any]
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.dlnative")  # what `names_beside` gives
 
@@ -45,7 +49,7 @@ def names_beside(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def temporary_file(
     names: Iterable[Path],
-    content: str | bytes,
+    content: Content,
     mode: int = 0o666,
     prepare: Callable[[BinaryIO], None] | None = None,
 ) -> Iterator[Path]:
@@ -60,7 +64,7 @@ def temporary_file(
 @contextlib.contextmanager
 def fresh_file(
     names: Iterable[Path],
-    content: str | bytes,
+    content: Content,
     mode: int = 0o666,
     prepare: Callable[[BinaryIO], None] | None = None,
 ) -> Iterator[Path]:
@@ -68,7 +72,7 @@ def fresh_file(
 
     Args:
         names: Names to try.
-        content: Text, written in UTF-8, or bytes.
+        content: What the file is to hold.
         mode: What it is made with, less the umask.
         prepare: Called with the empty file before anything is written to it.
     """
@@ -93,19 +97,26 @@ def fresh_file(
 def _fill(
     stream: BinaryIO,
     path: Path,
-    content: str | bytes,
+    content: Content,
     prepare: Callable[[BinaryIO], None] | None,
 ) -> None:
     """Writes a new file to the disk, or removes it."""
     try:
         if prepare is not None:
             prepare(stream)
-        stream.write(content.encode() if isinstance(content, str) else content)
+        for part in _parts(content):
+            stream.write(part)
         stream.flush()
         os.fsync(stream.fileno())
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def _parts(content: Content) -> Sequence[Any]:
+    if isinstance(content, str):
+        return [content.encode()]
+    return [content] if isinstance(content, bytes) else content
 
 
 def remove_abandoned(path: Path, is_needed: Callable[[], bool], without_locks: bool) -> None:

@@ -1,23 +1,31 @@
-"""A trained model as a folder.
+"""A model as a folder, with everything that training goes on from.
 
 `weights-<digest>.safetensors`
     One tensor per variable, named by the way to it through the layers (`dense/kernel`,
     `encoder/dense/kernel` in a nested model).
+`state-<digest>.safetensors`
+    What else a TrainingState has as arrays: slots and counters of optimizers, sums of metrics,
+    multipliers of constraints, states of seed generators.
 `config.json`
-    Written last; it names the weights it belongs to and has a checksum of both::
+    Written last; it names the files it belongs to and has a checksum of all of them::
 
-        {"format": "dlnative-model", "version": 3, "dlnative": "0.1.0", "sha256": "...",
+        {"format": "dlnative-model", "version": 4, "dlnative": "0.1.0", "sha256": "...",
          "model": {"module": "keras", "class_name": "Sequential", "config": {...}, ...},
+         "compile": {"optimizer": {...}, "loss": ..., "metrics": ..., ...} or null,
          "weights": {"file": "weights-<digest>.safetensors", "sha256": "..."},
+         "state": {"file": "state-<digest>.safetensors", "sha256": "...", "values": {...}} or null,
          "seeds": {"dropout": 123, ...} or null,
          "classes": [...] or null, "preprocessing": {...} or null, "training": {...} or null}
 
-    The first `sha256` is that of all other entries (`strict_json.digest`). The seeds are those that
-    layers have drawn because they were given none; with null they draw others.
+    The first `sha256` is that of all other entries (`strict_json.digest`). `compile` is what
+    `get_compile_config` returns, the values of `state` are those of a TrainingState (`training`).
+    The seeds are those that layers have drawn because they were given none; with null they draw
+    others.
 
-Older versions: in 1 and 2 there are no seeds, and the variables of a layer that another layer makes
-itself have its name and not that of the attribute (`names.variables_of_version_2`); in 1 there is
-no first `sha256`, and the weights are called `weights.safetensors`.
+Older versions: up to 3 there is no `compile` and no `state`; in 1 and 2 there are no seeds, and the
+variables of a layer that another layer makes itself have its name and not that of the attribute
+(`names.variables_of_version_2`); in 1 there is no first `sha256`, and the weights are called
+`weights.safetensors`.
 
 Loading looks the names in `config.json` up among the classes of this package and those that the
 caller has registered, and runs nothing else: there is no pickle, no import by name, no expression
@@ -26,9 +34,9 @@ to evaluate.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,14 +44,17 @@ from typing import Any
 from .. import random
 from .._version import __version__
 from ..models import Model
+from ..models.training_state import TrainingState
+from ..utils.warn import warn_user
 from ..variables import without_memory
 from .configuration import FORMAT, VERSION, checked, parse, sealed
 from .names import named_variables, variables_of_version_2
 from .seeds import read_seeds, write_seeds
-from .store import CONFIG, is_weights_name, read_config, replace_model, weight_names
-from .weights import Weights
+from .store import CONFIG, KINDS, is_tensors_name, read_config, replace_model, tensor_names
+from .training import read_state, split_state
+from .weights import Weights, encode
 
-__all__ = ["SavedModel", "load", "save"]
+__all__ = ["SavedModel", "Snapshot", "load", "save", "snapshot"]
 
 _ATTEMPTS = 100  # to read a model that others replace meanwhile
 _MOST_CALLS = 100_000  # of layers, in one model; ResNet-110 has 500
@@ -54,16 +65,20 @@ class SavedModel:
     """What a folder holds.
 
     Attributes:
-        model: The model with its trained weights, not compiled.
+        model: The model with its trained weights, compiled if it was when it was saved; the next
+            `fit` does what that of the saved model would do.
         classes: What the outputs of a classifier stand for, in order, or None.
         preprocessing: What is done to data before the model sees it, or None.
         training: With what the model was trained, or None.
+        state: The TrainingState that was saved, or None. The model has it already, but for the
+            global random stream and what callbacks remember: `state.put_back(model, callbacks)`.
     """
 
     model: Any
     classes: list[int] | list[str] | None
     preprocessing: dict[str, Any] | None
     training: dict[str, Any] | None
+    state: TrainingState | None = None
 
 
 def save(
@@ -74,6 +89,7 @@ def save(
     preprocessing: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
     files: dict[str, str] | None = None,
+    state: TrainingState | None = None,
 ) -> None:
     """Writes a model to a folder, which is made if it does not exist.
 
@@ -83,17 +99,21 @@ def save(
     next.
 
     Args:
-        model: A built `Sequential` or `Model`.
+        model: A built `Sequential` or `Model`. If it is compiled, so is the one that is loaded. A
+            loss, metric or function that has no name to be found by, such as a lambda, is a
+            warning, and the model is saved as if it were not compiled.
         folder: The folder. Other files in it stay as they are.
         classes: What the outputs of a classifier stand for, in order.
         preprocessing: What is done to data before the model sees it. JSON values only.
         training: With what the model was trained, for people. JSON values only.
         files: Further text files for the same folder, by name. Each is replaced in a step of its
             own.
+        state: What training goes on from; its weights are those that are saved. By default that of
+            the model as it stands, if it is compiled.
 
     Raises:
-        ValueError: If two variables have the same name, the configuration is not JSON, or a file
-            is called as one of the model's.
+        ValueError: If two variables have the same name, the configuration is not JSON, the state is
+            one of another model, or a file is called as one of the model's.
         OSError: If the folder cannot be written.
 
     Example:
@@ -103,42 +123,112 @@ def save(
         >>> load(getfixture("tmp_path")).classes
         ['cat', 'dog']
     """
-    from safetensors.numpy import save as to_bytes
+    snapshot(
+        model,
+        classes=classes,
+        preprocessing=preprocessing,
+        training=training,
+        files=files,
+        state=state,
+    ).write(folder)
 
-    from ..utils.serialization import serialize_keras_object
 
-    files = files or {}
+def snapshot(
+    model: Any,
+    *,
+    classes: list[int] | list[str] | None = None,
+    preprocessing: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    files: dict[str, str] | None = None,
+    state: TrainingState | None = None,
+) -> Snapshot:
+    """What `save` writes, copied in memory; the arguments are those of `save`.
+
+    Raises:
+        ValueError: As `save`.
+    """
+    files = dict(files or {})
     for name in files:
-        if name in ("", "..", CONFIG) or is_weights_name(name) or os.path.basename(name) != name:
+        if name in ("", "..", CONFIG) or is_tensors_name(name) or os.path.basename(name) != name:
             raise ValueError(f"save: expected the name of a further file, received {name!r}")
-    architecture = serialize_keras_object(model)
-    architecture.pop("compile_config", None)
-    weights = to_bytes({name: v.numpy() for name, v in named_variables(model).items()})
-    digest = hashlib.sha256(weights).hexdigest()
-
+    if state is None and model.compiled:
+        state = TrainingState.of(model)
+    tensors, entry = {}, None
+    if state is None:
+        tensors["weights"] = {name: v.numpy() for name, v in named_variables(model).items()}
+    else:
+        tensors["weights"], tensors["state"], values = split_state(model, state)
+        entry = {**_reference("state"), "values": values}
     config = checked(
         {
             "format": FORMAT,
             "version": VERSION,
             "dlnative": __version__,
             "sha256": None,
-            "model": architecture,
-            "weights": {"file": next(weight_names(digest)), "sha256": digest},
+            "model": _architecture(model),
+            "compile": _compile_config(model),
+            "weights": _reference("weights"),
+            "state": entry,
             "seeds": read_seeds(model),
             "classes": classes,
             "preprocessing": preprocessing,
             "training": training,
         }
     )
-
-    def configuration(name: str) -> str:
-        config["weights"]["file"] = name
-        return sealed(config)
-
-    replace_model(Path(folder), weights, digest, configuration, files)
+    return Snapshot(config, tensors, files)
 
 
-def load(folder: str | os.PathLike[str]) -> SavedModel:
+class Snapshot:
+    """A model at one moment, to be written by any thread; `snapshot` makes it."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        tensors: dict[str, dict[str, Any]],
+        files: dict[str, str],
+    ) -> None:
+        self._config, self._tensors, self._files = config, tensors, files
+
+    def write(self, folder: str | os.PathLike[str]) -> None:
+        """Writes it to a folder as `save` does: digests, files, flushes, and the commit.
+
+        Raises:
+            OSError: If the folder cannot be written.
+        """
+        encoded = {kind: encode(arrays) for kind, arrays in self._tensors.items()}
+
+        def configuration(names: dict[str, str]) -> str:
+            config = dict(self._config)
+            for kind, name in names.items():
+                config[kind] = {**config[kind], "file": name, "sha256": encoded[kind][1]}
+            return sealed(config)
+
+        replace_model(Path(folder), encoded, configuration, self._files)
+
+
+def _reference(kind: str) -> dict[str, str]:
+    """The entry of a file of tensors that has not been written yet."""
+    return {"file": next(tensor_names(kind, "0" * 64)), "sha256": "0" * 64}
+
+
+def _architecture(model: Any) -> dict[str, Any]:
+    from ..utils.serialization import record_of
+
+    return record_of(model, ["build_config"])
+
+
+def _compile_config(model: Any) -> dict[str, Any] | None:
+    """What the model was compiled with, or None, with a warning where it has no form in JSON."""
+    if not model.compiled:
+        return None
+    try:
+        return model.get_compile_config()
+    except (ValueError, TypeError) as error:
+        warn_user(f"The model is saved as if it were not compiled: {error}")
+        return None
+
+
+def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
     """Reads a model from a folder that `save` wrote.
 
     The shapes of the weights are compared with those that the layers ask for before memory is
@@ -147,34 +237,59 @@ def load(folder: str | os.PathLike[str]) -> SavedModel:
 
     Args:
         folder: The folder.
+        compile: Whether to compile the model as the saved one was, and to read what training goes
+            on from.
 
     Returns:
         The model, with weights, and what was saved beside it.
 
     Raises:
-        FileNotFoundError: If the folder or one of its two files does not exist.
-        ValueError: If a file is damaged, was edited, was written by a later version, names a layer
-            or model this version does not have, or the two files do not belong together.
+        FileNotFoundError: If the folder or one of its files does not exist.
+        ValueError: If a file is damaged, was edited, was written by a later version, names a layer,
+            model, loss or metric this version does not have, or the files do not belong together.
         OSError: If a file cannot be read.
     """
     folder = Path(folder)
     path = folder / CONFIG
-    config, weights = _open(folder)
-    with weights:
+    with contextlib.ExitStack() as stack:
+        config, files = _open(folder, KINDS if compile else KINDS[:1])
+        for file in files.values():
+            stack.enter_context(file)
         names = named_variables if config["version"] > 2 else variables_of_version_2
-        model, variables = _build(config["model"], path, names)
+        with _refusals(path, "build the model"), random.separate_stream():
+            model, variables = _build(config["model"], names)
+        weights = files["weights"]
         weights.check_fits(variables)
-        if weights.read_into(variables) != config["weights"]["sha256"]:
-            raise ValueError(
-                f"{weights.path}: damaged, or not the weights that {CONFIG} was written for"
-            )
-    if config["seeds"] is not None:
-        write_seeds(model, config["seeds"], path)
-    return SavedModel(model, config["classes"], config["preprocessing"], config["training"])
+        _check_digest(weights, weights.read_into(variables), config["weights"])
+        if config["seeds"] is not None:
+            write_seeds(model, config["seeds"], path)
+        if compile and config["compile"] is not None:
+            with _refusals(path, "compile the model"), random.separate_stream(), without_memory():
+                model.compile_from_config(config["compile"])
+        state = _restore(model, files["state"], config["state"]) if "state" in files else None
+    return SavedModel(model, config["classes"], config["preprocessing"], config["training"], state)
 
 
-def _open(folder: Path) -> tuple[dict[str, Any], Weights]:
-    """The configuration in a folder, and the weights that it names.
+def _restore(model: Any, file: Weights, entry: dict[str, Any]) -> TrainingState:
+    """The state of a folder, which a compiled model gets."""
+    with _refusals(file.path, "go on with training"):
+        state, digest = read_state(model, file, entry["values"])
+        _check_digest(file, digest, entry)
+        if model.compiled:
+            state.put_into(model)
+        return state
+
+
+def _check_digest(file: Weights, digest: str, entry: dict[str, Any]) -> None:
+    if digest != entry["sha256"]:
+        raise ValueError(
+            f"{file.path}: damaged, or not the {entry['file'].partition('-')[0]} that {CONFIG} was "
+            "written for"
+        )
+
+
+def _open(folder: Path, kinds: Sequence[str]) -> tuple[dict[str, Any], dict[str, Weights]]:
+    """The configuration in a folder, and the files of tensors that it names.
 
     They are gone if another process has replaced the model since the configuration was read, and
     then there is another configuration.
@@ -182,11 +297,16 @@ def _open(folder: Path) -> tuple[dict[str, Any], Weights]:
     content, stamp = read_config(folder)
     for _ in range(_ATTEMPTS):
         config = parse(content, folder / CONFIG)
-        name = config["weights"]["file"]
+        named = {kind: config[kind]["file"] for kind in kinds if config[kind] is not None}
+        opened: dict[str, Weights] = {}
         try:
-            return config, Weights(folder / name)
+            for kind, name in named.items():
+                opened[kind] = Weights(folder / name)
+            return config, opened
         except (FileNotFoundError, ValueError) as error:
             failure = error
+            for file in opened.values():
+                file.close()
         before = stamp
         content, stamp = read_config(folder)
         if stamp == before:
@@ -196,26 +316,34 @@ def _open(folder: Path) -> tuple[dict[str, Any], Weights]:
     raise failure
 
 
+@contextlib.contextmanager
+def _refusals(path: Path, what: str) -> Iterator[None]:
+    """A `with` block in which a file may ask for anything, and get as far as any line."""
+    try:
+        yield
+    except RecursionError as error:
+        raise ValueError(f"{path}: cannot {what}: it is nested too deeply") from error
+    except Exception as error:
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        if reason.startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: cannot {what}: {reason:.2000}") from error
+
+
 def _build(
-    entry: dict[str, Any], path: Path, names: Callable[[Any], dict[str, Any]]
+    entry: dict[str, Any], names: Callable[[Any], dict[str, Any]]
 ) -> tuple[Any, dict[str, Any]]:
     """The model of a configuration and its variables by name, which have no memory yet."""
     from ..utils.serialization import deserialize_keras_object
 
-    try:
-        calls = _count_calls(entry)
-        if calls > _MOST_CALLS:
-            raise ValueError(f"it has {calls} calls of layers, more than {_MOST_CALLS}")
-        with without_memory(), random.separate_stream():
-            model = deserialize_keras_object(entry)
-        if not isinstance(model, Model):
-            raise ValueError(f"expected a model, received {entry.get('class_name')!r}")
-        return model, names(model)
-    except RecursionError as error:
-        raise ValueError(f"{path}: cannot build the model: it is nested too deeply") from error
-    except Exception as error:  # a file may ask for anything, and get as far as any line
-        reason = str(error) if isinstance(error, ValueError) else repr(error)
-        raise ValueError(f"{path}: cannot build the model: {reason:.2000}") from error
+    calls = _count_calls(entry)
+    if calls > _MOST_CALLS:
+        raise ValueError(f"it has {calls} calls of layers, more than {_MOST_CALLS}")
+    with without_memory():
+        model = deserialize_keras_object(entry)
+    if not isinstance(model, Model):
+        raise ValueError(f"expected a model, received {entry.get('class_name')!r}")
+    return model, names(model)
 
 
 def _count_calls(value: Any) -> int:

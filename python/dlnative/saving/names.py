@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..layers import tracking
 
-__all__ = ["named_layers", "named_variables", "variables_of_version_2"]
+__all__ = ["layer_names", "named_layers", "named_variables", "unique", "variables_of_version_2"]
 
 _Path = tuple[str, ...]
 
@@ -29,6 +29,23 @@ def named_layers(model: Any) -> Iterator[tuple[_Path, Any]]:
                 seen.add(id(sublayer))
                 below.append(((*path, name), sublayer))
         waiting.extend(reversed(below))
+
+
+def layer_names(model: Any) -> dict[str, Any]:
+    """{name: layer} of the model and all layers below it: "encoder/dense", the model's is ""."""
+    return unique(("/".join(path), layer) for path, layer in named_layers(model))
+
+
+def unique(named: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """{name: object}; those of a name that others had before get a number."""
+    found: dict[str, Any] = {}
+    for given, value in named:
+        name, number = given, 1
+        while name in found:
+            number += 1
+            name = f"{given}/{number}"
+        found[name] = value
+    return found
 
 
 def named_variables(model: Any) -> dict[str, Any]:

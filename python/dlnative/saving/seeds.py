@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..layers import tracking
 from ..layers.seeded import SeededLayer
 from ..random import SeedGenerator
-from .names import named_layers
+from .names import named_layers, unique
 
 __all__ = ["is_seeds", "read_seeds", "write_seeds"]
 
@@ -75,22 +76,17 @@ def _is_within(number: Any, low: int, high: int) -> bool:
 
 def _named(model: Any) -> dict[str, SeededLayer | SeedGenerator]:
     """What draws numbers by a seed of its own, by names that are the same when it is built anew."""
-    named: dict[str, SeededLayer | SeedGenerator] = {}
     seen: set[int] = set()
 
-    def add(path: tuple[str, ...], owner: SeededLayer | SeedGenerator) -> None:
-        if id(owner) in seen:
-            return
-        seen.add(id(owner))
-        name, number = "/".join(path), 1
-        while name in named:
-            number += 1
-            name = f"{'/'.join(path)}/{number}"
-        named[name] = owner
+    def owners() -> Iterator[tuple[str, SeededLayer | SeedGenerator]]:
+        for path, layer in named_layers(model):
+            found: list[tuple[tuple[str, ...], SeededLayer | SeedGenerator]] = []
+            if isinstance(layer, SeededLayer) and layer.seed is None:
+                found.append((path, layer))
+            found += [((*path, a), g) for a, g in tracking.seed_generators(layer)]
+            for way, owner in found:
+                if id(owner) not in seen:
+                    seen.add(id(owner))
+                    yield "/".join(way), owner
 
-    for path, layer in named_layers(model):
-        if isinstance(layer, SeededLayer) and layer.seed is None:
-            add(path, layer)
-        for attribute, generator in tracking.seed_generators(layer):
-            add((*path, attribute), generator)
-    return named
+    return unique(owners())

@@ -1,6 +1,6 @@
-"""The two files of a model in a folder, replaced and read as one.
+"""The files of a model in a folder, replaced and read as one.
 
-A model's weights have a name with their digest, which no other file in the folder has, and
+Files of tensors have a name with their digest, which no other file in the folder has, and
 `config.json` names them. So the moment in which `config.json` takes its name is the one in
 which the new model takes the place of the old one, whoever reads or writes beside it.
 """
@@ -12,11 +12,12 @@ import functools
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from .files import (
     TEMPORARY,
+    Content,
     flush_folder,
     fresh_file,
     made_folder,
@@ -26,49 +27,53 @@ from .files import (
     temporary_file,
 )
 
-__all__ = ["CONFIG", "is_weights_name", "read_config", "replace_model", "weight_names"]
+__all__ = ["CONFIG", "KINDS", "is_tensors_name", "read_config", "replace_model", "tensor_names"]
 
 CONFIG = "config.json"
-_UNIQUE = re.compile(r"weights-[0-9a-f]{16}(-[0-9]+)?\.safetensors")
+KINDS = ("weights", "state")  # of files of tensors, and the entries of `config.json` that name them
+_UNIQUE = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{16}}(-[0-9]+)?\.safetensors")
 _FORMER = "weights.safetensors"  # in folders of version 1; elsewhere it may be a file of the user's
-_NAMED = re.compile(rb'"weights": *\{\s*"file": *"([^"]*)"')
+_NAMED = re.compile(rf'"({"|".join(KINDS)})": *\{{\s*"file": *"([^"]*)"'.encode())
 _LONGEST_CONFIG = 2**28  # bytes
 
 
-def weight_names(digest: str) -> Iterator[str]:
-    """Names for weights of a SHA-256, the usual one first."""
+def tensor_names(kind: str, digest: str) -> Iterator[str]:
+    """Names for a file of tensors of a SHA-256, the usual one first."""
     for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))):
-        yield f"weights-{digest[:16]}{suffix}.safetensors"
+        yield f"{kind}-{digest[:16]}{suffix}.safetensors"
 
 
-def is_weights_name(name: str) -> bool:
-    """Whether a file of weights may have this name."""
-    return name == _FORMER or _UNIQUE.fullmatch(name) is not None
+def is_tensors_name(name: str, kind: str | None = None) -> bool:
+    """Whether a file of tensors, of any kind or of this one, may have the name."""
+    if name == _FORMER:
+        return kind in (None, "weights")
+    found = _UNIQUE.fullmatch(name)
+    return found is not None and kind in (None, found[1])
 
 
 def replace_model(
     folder: Path,
-    weights: bytes,
-    digest: str,
-    configuration: Callable[[str], str],
-    others: dict[str, str],
+    tensors: Mapping[str, tuple[Content, str]],
+    configuration: Callable[[dict[str, str]], str],
+    others: Mapping[str, str],
 ) -> None:
     """Writes a model to a folder, and removes what it replaces.
 
     Args:
         folder: The folder, which is made if it does not exist.
-        weights: The contents of the file of weights.
-        digest: Their SHA-256.
-        configuration: Returns the text of `config.json` for the name that the weights get.
+        tensors: {kind: (contents, their SHA-256)} of the files of tensors.
+        configuration: Returns the text of `config.json` for {kind: name} of these files.
         others: Text of further files by name, each replaced in one step just before.
     """
-    names = map(folder.joinpath, weight_names(digest))
     with made_folder(folder):
-        former = _named_weights(folder)
+        former = _named_files(folder)
         try:
             with contextlib.ExitStack() as stack:
-                path = stack.enter_context(fresh_file(names, weights))
-                contents = {**others, CONFIG: configuration(path.name)}
+                names = {}
+                for kind, (content, digest) in tensors.items():
+                    paths = map(folder.joinpath, tensor_names(kind, digest))
+                    names[kind] = stack.enter_context(fresh_file(paths, content)).name
+                contents = {**others, CONFIG: configuration(names)}
                 written = {
                     name: stack.enter_context(temporary_file(names_beside(folder / name), content))
                     for name, content in contents.items()
@@ -105,19 +110,19 @@ def read_config(folder: Path) -> tuple[bytes, tuple[int, ...]]:
     return content, (facts.st_ino, facts.st_mtime_ns, facts.st_size)
 
 
-def _sweep(folder: Path, former: str | None) -> None:
-    """Removes weights that the configuration does not name, and temporary files.
+def _sweep(folder: Path, former: set[str]) -> None:
+    """Removes files of tensors that the configuration does not name, and temporary files.
 
     Args:
         folder: The folder.
-        former: The weights that it named before, which nobody is about to name again.
+        former: The files that it named before, which nobody is about to name again.
     """
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             is_ours = _UNIQUE.fullmatch(name) or TEMPORARY.fullmatch(name)
-            if is_ours or name == former == _FORMER:
+            if is_ours or (name == _FORMER and name in former):
                 is_needed = functools.partial(_is_named, folder, name)
-                remove_abandoned(folder / name, is_needed, without_locks=name == former)
+                remove_abandoned(folder / name, is_needed, without_locks=name in former)
 
 
 def _is_named(folder: Path, name: str) -> bool:
@@ -130,9 +135,10 @@ def _is_named(folder: Path, name: str) -> bool:
         return True
 
 
-def _named_weights(folder: Path) -> str | None:
+def _named_files(folder: Path) -> set[str]:
+    """The files of tensors that the configuration in a folder names."""
     try:
-        found = _NAMED.search(read_config(folder)[0])
+        content = read_config(folder)[0]
     except (OSError, ValueError):
-        return None
-    return found and found[1].decode(errors="replace")
+        return set()
+    return {found[2].decode(errors="replace") for found in _NAMED.finditer(content)}

@@ -1,4 +1,4 @@
-"""Weights in safetensors: the header first, the values once it is known that they fit.
+"""Arrays in safetensors: the header first, the values once it is known that they fit.
 
 The format: the length of the header, 8 bytes; the header, JSON, that has dtype, shape and place of
 each tensor; and the values, little-endian, without gaps.
@@ -9,8 +9,10 @@ Reference: https://github.com/huggingface/safetensors, section "Format".
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,16 +21,49 @@ import numpy as np
 from .files import open_regular
 from .strict_json import loads
 
-__all__ = ["Weights"]
+__all__ = ["Weights", "encode"]
 
 _LONGEST_HEADER = 100_000_000  # bytes, as in the library
 _MOST_AXES = 64  # of a NumPy array
+_MOST_NAMES = 8  # in a message
 _DTYPES = {
     "BOOL": "bool",
     **{f"{kind}{bits}": f"{name}{bits}" for kind, name in (("I", "int"), ("U", "uint"))
        for bits in (8, 16, 32, 64)},
     **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
 }  # fmt: skip
+
+
+_CODES = {name: code for code, name in _DTYPES.items()}
+
+
+def encode(arrays: Mapping[str, np.ndarray]) -> tuple[list[Any], str]:
+    """A safetensors file of arrays, without a copy of them.
+
+    Args:
+        arrays: {name: array}.
+
+    Returns:
+        (buffers that the file consists of, the SHA-256 of all of them).
+    """
+    # Larger items first, so that each array is aligned, as the library does it.
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))
+    header, end = {}, 0
+    for name, array in ordered:
+        header[name] = {
+            "dtype": _CODES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [end, end + array.nbytes],
+        }
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    parts: list[Any] = [len(text).to_bytes(8, "little") + text]
+    parts += [np.ascontiguousarray(a).reshape(-1).view(np.uint8).data for _, a in ordered if a.size]
+    checksum = hashlib.sha256()
+    for part in parts:
+        checksum.update(part)
+    return parts, checksum.hexdigest()
 
 
 class _Entry(NamedTuple):
@@ -64,38 +99,66 @@ class Weights:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
         self._stream.close()
 
-    def check_fits(self, variables: dict[str, Any]) -> None:
+    def check_fits(self, variables: Mapping[str, Any]) -> None:
         """Raises ValueError unless there is one tensor per variable, of its shape and dtype."""
-        for missing in variables.keys() - self.entries.keys():
-            raise ValueError(f"{self.path}: lacks the weights of '{missing}'")
-        for extra in self.entries.keys() - variables.keys():
-            raise ValueError(
-                f"{self.path}: holds weights of '{extra}', which the model does not have"
-            )
-        for name, variable in variables.items():
-            entry = self.entries[name]
-            expected = (tuple(variable.shape), variable.dtype)
-            if (entry.shape, entry.dtype) != expected:
-                raise ValueError(
-                    f"{self.path}: expected '{name}' of shape {expected[0]} and dtype "
-                    f"{expected[1]}, received {entry.shape} and {entry.dtype}"
-                )
+        needed = {name: (tuple(v.shape), str(v.dtype)) for name, v in variables.items()}
+        found = {name: (entry.shape, entry.dtype) for name, entry in self.entries.items()}
+        others = [name for name in needed if name in found and found[name] != needed[name]]
+        complaints = [
+            *(f"lacks {_described(n, needed[n])}" for n in sorted(needed.keys() - found.keys())),
+            *(
+                f"holds {_described(n, found[n])}, which the model does not have"
+                for n in sorted(found.keys() - needed.keys())
+            ),
+            *(
+                f"expected {_described(n, needed[n])}, received {found[n][0]} and {found[n][1]}"
+                for n in sorted(others)
+            ),
+        ]
+        if complaints:
+            shown, rest = complaints[:_MOST_NAMES], len(complaints) - _MOST_NAMES
+            more = f"; and {rest} more" if rest > 0 else ""
+            raise ValueError(f"{self.path}: not those of this model: {'; '.join(shown)}{more}")
 
-    def read_into(self, variables: dict[str, Any]) -> str:
+    def read_into(self, variables: Mapping[str, Any]) -> str:
         """Gives variables that fit their values, and returns the SHA-256 of the file."""
+
+        def memory_of(name: str) -> np.ndarray:
+            variables[name].allocate()
+            return variables[name].array
+
+        return self._read(memory_of)
+
+    def read(self) -> tuple[dict[str, np.ndarray], str]:
+        """Returns all arrays, which together are as large as the file, and its SHA-256."""
+        arrays = {}
+
+        def memory_of(name: str) -> np.ndarray:
+            entry = self.entries[name]
+            arrays[name] = np.empty(entry.shape, entry.dtype)
+            return arrays[name]
+
+        digest = self._read(memory_of)
+        return arrays, digest
+
+    def _read(self, memory_of: Callable[[str], np.ndarray]) -> str:
+        """Reads each tensor into the memory that there is for it; returns the file's SHA-256."""
         checksum = hashlib.sha256(self._prefix)
         for name in sorted(self.entries, key=lambda name: self.entries[name].begin):
-            variable = variables[name]
             try:
-                variable.allocate()
+                array = memory_of(name)
             except MemoryError as error:
                 raise ValueError(f"{self.path}: too large for the memory: {error}") from error
-            values = variable.array.reshape(-1).view(np.uint8)
+            values = array.reshape(-1).view(np.uint8)
             if self._stream.readinto(values) != values.size:  # type: ignore[attr-defined]
                 raise self._malformed("it became shorter while it was read")
-            checksum.update(values)
+            checksum.update(values.data)
         return checksum.hexdigest()
 
     def _read_header(self) -> tuple[bytes, dict[str, _Entry]]:
@@ -142,3 +205,7 @@ class Weights:
 
     def _malformed(self, reason: str) -> ValueError:
         return ValueError(f"{self.path}: not a safetensors file: {reason}")
+
+
+def _described(name: str, facts: tuple[Any, str]) -> str:
+    return f"'{name}' of shape {facts[0]} and dtype {facts[1]}"

@@ -10,7 +10,7 @@ one of those.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -161,12 +161,22 @@ def serialize_keras_object(value: Any) -> Any:
         )
     if not hasattr(value, "get_config"):
         return _serialize_function(value)
+    return record_of(value)
+
+
+def record_of(value: Any, parts: Sequence[str] = ("build_config", "compile_config")) -> Any:
+    """The configuration of an object with `get_config`.
+
+    Args:
+        value: The object.
+        parts: What else goes into it where the object has it, `get_build_config` and so on.
+    """
     with Tracing(None):  # numbers of the step are numbers
         config = value.get_config()
     if not isinstance(config, dict):
         raise TypeError(f"{value!r}: get_config must return a dict, it returned {config!r}")
     record = _record(type(value), serialize_keras_object(config))
-    for key in ("build_config", "compile_config"):
+    for key in parts:
         part = getattr(value, f"get_{key}", lambda: None)()
         if part is not None:
             record[key] = serialize_keras_object(part)

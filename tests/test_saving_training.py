@@ -1,0 +1,192 @@
+"""Folders that training goes on from: what is compiled, and what is remembered."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from trained_models import MODELS, Pair, X, Y, default, fitted, mostly_second, same
+
+import dlnative
+from dlnative import Input, Sequential, layers, losses, metrics, optimizers
+from dlnative.callbacks import EarlyStopping
+from dlnative.models.training_state import TrainingState
+from dlnative.saving import load, save, snapshot
+from dlnative.utils import CustomObjectScope
+
+KNOWN = {"Pair": Pair, "mostly_second": mostly_second}
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+@pytest.mark.parametrize("case", MODELS)
+def test_goes_on_as_the_saved_one(tmp_path, case, epochs):
+    dlnative.utils.set_random_seed(11)
+    model = MODELS[case]()
+    if epochs:
+        fitted(model, epochs)
+    save(model, tmp_path)
+    with CustomObjectScope(KNOWN), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        saved = load(tmp_path)
+    other = saved.model
+    if case == "own steps":  # its `compile` takes two optimizers
+        assert "`Pair.compile()` was not called" in str(caught[0].message)
+        assert not other.compiled
+        other.compile(optimizers.Adam(0.01), optimizers.Lion(0.001))
+        saved.state.put_back(other)
+    same(model, other)
+    histories = [fitted(each) for each in (model, other)]
+    assert histories[0] == histories[1]
+    same(model, other)
+
+
+def test_in_another_process(tmp_path):
+    program = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from trained_models import MODELS, fitted
+from dlnative.saving import load, save
+saved = load({str(tmp_path)!r})
+print(fitted(saved.model))
+save(saved.model, {str(tmp_path)!r})
+"""
+    dlnative.utils.set_random_seed(11)
+    model = MODELS["momentum with EMA"]()
+    fitted(model)
+    save(model, tmp_path)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stdout.strip() == str(fitted(model)), result.stderr
+    same(load(tmp_path).model, model)
+
+
+def test_the_state_and_not_the_model_decides_what_is_saved(tmp_path):
+    model = default("adam")
+    fitted(model)
+    state, weights = TrainingState.of(model), model.get_weights()
+    after = fitted(model)
+    save(model, tmp_path, state=state)
+    other = load(tmp_path).model
+    for a, b in zip(other.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert fitted(other) == after
+    with pytest.raises(ValueError, match="the state is not one of model"):
+        save(Sequential([Input((4,)), layers.Dense(2)]), tmp_path, state=state)
+
+
+def test_callbacks_and_the_global_stream(tmp_path):
+    dlnative.utils.set_random_seed(4)
+    model = default("adam")
+    first = EarlyStopping("loss", patience=3)
+    model.fit(X, Y, epochs=2, callbacks=[first], verbose=0)
+    save(model, tmp_path, state=TrainingState.of(model, [first]))
+    expected = dlnative.random.next_seed()
+    dlnative.utils.set_random_seed(5)
+    before = dlnative.random.seeds.get_state()
+    saved = load(tmp_path)
+    assert dlnative.random.seeds.get_state() == {**before, "streams": before["streams"] + 2}
+    second = EarlyStopping("loss", patience=3)
+    saved.state.put_back(saved.model, [second])
+    assert second.get_state() == first.get_state()
+    assert dlnative.random.next_seed() == expected
+
+
+def test_numbers_that_json_does_not_have(tmp_path):
+    model = default("adam")
+    history = dlnative.callbacks.History()
+    history.history, history.epoch = {"loss": [np.nan, np.inf, -np.inf, 0.1]}, [0, 1, 2, 3]
+    save(model, tmp_path, state=TrainingState.of(model, [history]))
+    state = load(tmp_path).state
+    assert repr(state.values["callbacks"][0]["history"]) == "{'loss': [nan, inf, -inf, 0.1]}"
+
+
+def test_what_is_compiled(tmp_path):
+    inputs = Input((4,))
+    model = dlnative.Model(
+        inputs, {"a": layers.Dense(2, name="a")(inputs), "b": layers.Dense(1, name="b")(inputs)}
+    )
+    model.compile(
+        optimizers.Adam(0.5, clipnorm=2.0),
+        {"a": losses.SparseCategoricalCrossentropy(from_logits=True), "b": "mse"},
+        loss_weights={"a": 0.5, "b": 2.0},
+        metrics={"a": ["accuracy"]},
+        weighted_metrics={"b": [metrics.MeanAbsoluteError(name="off")]},
+        steps_per_execution=3,
+    )
+    y = {"a": Y, "b": X.sum(1)}
+    model.optimizer.clipnorm = 1.0
+    model.optimizer.learning_rate = 0.01
+    model.steps_per_execution = 2
+    model.fit(X, y, verbose=0)
+    save(model, tmp_path)
+    other = load(tmp_path).model
+    assert other.get_compile_config() == model.get_compile_config()
+    assert (other.steps_per_execution, float(other.optimizer.learning_rate)) == (2, 0.01)
+    assert other.optimizer.clipnorm == 1.0
+    results = [m.evaluate(X, y, return_dict=True, verbose=0) for m in (model, other)]
+    assert results[0] == results[1]
+    assert set(results[0]) == {"loss", "a_loss", "b_loss", "a_accuracy", "b_off"}
+
+
+def test_not_compiled(tmp_path):
+    model = Sequential([Input((4,)), layers.Dense(2)])
+    save(model, tmp_path / "plain")
+    saved = load(tmp_path / "plain")
+    assert not saved.model.compiled
+    assert saved.state is None
+    model.compile("sgd", "mse")
+    save(model, tmp_path / "compiled")
+    saved = load(tmp_path / "compiled", compile=False)
+    assert not saved.model.compiled
+    assert saved.state is None
+    (next((tmp_path / "compiled").glob("state-*"))).unlink()
+    load(tmp_path / "compiled", compile=False)
+    with pytest.raises(FileNotFoundError, match="not a complete model, it has no state-"):
+        load(tmp_path / "compiled")
+
+
+def test_a_loss_without_a_name(tmp_path):
+    def compiled(model):
+        model.compile("adam", lambda y, p: dlnative.ops.mean(dlnative.ops.square(y - p)))
+        return model
+
+    model = compiled(Sequential([Input((4,)), layers.Dense(1)]))
+    fitted(model)
+    with pytest.warns(UserWarning, match="saved as if it were not compiled: .*lambda"):
+        save(model, tmp_path)
+    saved = load(tmp_path)
+    assert not saved.model.compiled
+    saved.state.put_back(compiled(saved.model))
+    assert fitted(saved.model) == fitted(model)
+
+
+def test_a_loss_that_is_not_known(tmp_path):
+    def own_loss(y_true, y_pred):
+        return dlnative.ops.mean(dlnative.ops.square(y_true - y_pred))
+
+    model = Sequential([Input((4,)), layers.Dense(1)])
+    model.compile("adam", own_loss)
+    save(model, tmp_path)
+    with pytest.raises(ValueError, match=r"config.json: cannot compile the model: .*own_loss"):
+        load(tmp_path)
+    assert not load(tmp_path, compile=False).model.compiled
+    with CustomObjectScope({"own_loss": own_loss}):
+        assert load(tmp_path).model.loss is own_loss
+
+
+def test_a_snapshot_is_written_by_another_thread_while_training_goes_on(tmp_path):
+    model = default("adam")
+    fitted(model)
+    taken = snapshot(model, classes=[0, 1])
+    weights = model.get_weights()
+    thread = threading.Thread(target=lambda: taken.write(tmp_path))
+    thread.start()
+    after = fitted(model)
+    thread.join()
+    other = load(tmp_path).model
+    for a, b in zip(other.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert fitted(other) == after
