@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from trained_models import MODELS, Pair, X, Y, default, fitted, mostly_second, same
+from trained_models import MODELS, Pair, X, Y, default, fitted, mostly_second, net, same
 
 import dlnative
 from dlnative import Input, Sequential, layers, losses, metrics, optimizers
@@ -190,3 +190,33 @@ def test_a_snapshot_is_written_by_another_thread_while_training_goes_on(tmp_path
     for a, b in zip(other.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(a, b)
     assert fitted(other) == after
+
+
+def test_what_is_in_no_configuration(tmp_path):
+    """Factors of the learning rate, and what the optimizer leaves out of weight decay."""
+
+    def make():
+        model = net()
+        model.compile(optimizers.AdamW(0.01, weight_decay=0.1), "sparse_categorical_crossentropy")
+        return model
+
+    model = make()
+    model.layers[0].learning_rate_factor = 0.1
+    model.layers[0].bias.learning_rate_factor = 3.0
+    model.layers[-1].kernel.learning_rate_factor = 0.0
+    model.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma"])
+    fitted(model)
+    save(model, tmp_path)
+    other, third = load(tmp_path).model, make()
+    TrainingState.of(model).put_back(third)
+    factors = [0.1, 3.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0]
+    for each in (model, other, third):
+        assert [v.learning_rate_factor for v in each.variables] == factors
+        assert each.layers[0].learning_rate_factor == 0.1
+    assert fitted(model) == fitted(other) == fitted(third)
+    same(model, other)
+    plain = make()
+    fitted(plain)
+    TrainingState.of(plain).put_back(model)  # and back to none of them
+    assert {v.learning_rate_factor for v in model.variables} == {1.0}
+    assert all(model.optimizer.decays(v) for v in model.variables)

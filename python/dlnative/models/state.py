@@ -146,7 +146,10 @@ class TrainerState:
 
     def go_to(self, position: Mapping[str, Any]) -> None:
         """Makes the position what `position` returned."""
-        self.seed, self.epochs = position["seed"], position["epochs"]
+        seed, epochs = position["seed"], position["epochs"]
+        if not all(type(n) is int and 0 <= n < 2**64 for n in (seed, epochs)):
+            raise ValueError(f"expected a seed and a number of epochs, received {position!r:.200}")
+        self.seed, self.epochs = seed, epochs
 
     def report(self, model: Trainer, kind: str) -> Report:
         """The Report of a run of steps of a kind."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,8 @@ class TrainingState:
             },
             "random": seeds.get_state(),
             "optimizers": [_built_on(model, optimizer) for optimizer in _optimizers(model)],
+            "excluded": [_excluded(model, optimizer) for optimizer in _optimizers(model)],
+            "factors": _factors(model),
             "objectives": None if state is None else _resolved(state.objectives),
             "training": None if state is None else state.position(),
             "callbacks": [callback.get_state() for callback in callbacks],
@@ -103,6 +106,9 @@ class TrainingState:
             variable.assign(self.arrays[name])
         for name, layer in _layers(model):
             layer.__dict__.update(self.values["layers"].get(name, {}))
+        _set_factors(model, self.values["factors"])
+        for optimizer, excluded in zip(_optimizers(model), self.values["excluded"], strict=True):
+            _exclude(model, optimizer, excluded)
         if self.values["training"] is not None:
             model._trainer.go_to(self.values["training"])
 
@@ -119,6 +125,64 @@ class TrainingState:
 
 
 _OF_LAYERS = ("_drawn_seed", "_eager_steps")  # seeds, and the number of calls on arrays so far
+
+
+def check_values(model: Any, values: Any) -> None:
+    """Raises ValueError where values of unknown origin cannot be those of a state of the model.
+
+    What `put_back` hands to others, such as what callbacks remember, is for them to check.
+    """
+    layers = {name for name, _ in _layers(model)}
+    variables = range(len(model.variables))
+
+    def are_numbers(value: Any) -> bool:
+        return type(value) is list and all(type(n) is int and n in variables for n in value)
+
+    checks: dict[str, Callable[[Any], bool]] = {
+        "version": lambda value: value == VERSION and type(value) is int,
+        "layers": lambda value: (
+            value.keys() <= layers
+            and all(
+                own.keys() <= {*_OF_LAYERS} and all(_is_count(n) for n in own.values())
+                for own in value.values()
+            )
+        ),
+        "random": lambda value: (
+            value.keys() == seeds.get_state().keys()
+            and all(n is None or _is_count(n) for n in value.values())
+        ),
+        "optimizers": lambda value: all(
+            are_numbers(built) and len(set(built)) == len(built) for built in value
+        ),
+        "excluded": lambda value: all(map(are_numbers, value)),
+        "factors": lambda value: (
+            value.keys() == {"layers", "variables"}
+            and value["layers"].keys() <= layers
+            and value["variables"].keys() <= {*map(str, variables)}
+            and all(_is_factor(f) for each in value.values() for f in each.values())
+        ),
+        "objectives": lambda value: value is None or (value.keys() == {"metrics", "constraints"}),
+        "training": lambda value: value is None or isinstance(value, dict),
+        "callbacks": lambda value: isinstance(value, list),
+    }
+    for key, is_right in checks.items():
+        try:
+            right = is_right(values[key])
+        except (KeyError, TypeError, AttributeError):
+            right = False
+        if not right:
+            raise ValueError(
+                f"the state is not one of model '{model.name}': {key!r} cannot be "
+                f"{values.get(key, 'missing')!r:.200}"
+            )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**64
+
+
+def _is_factor(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
 
 
 def _layers(model: Any) -> Iterator[tuple[str, Any]]:
@@ -176,6 +240,38 @@ def _built_on(model: Any, optimizer: Optimizer) -> list[int]:
     """Which variables of the model an optimizer has slots for."""
     numbers = {id(v): i for i, v in enumerate(model.variables)}
     return [numbers[id(v)] for v in optimizer._trainable_variables if id(v) in numbers]
+
+
+def _excluded(model: Any, optimizer: Optimizer) -> list[int]:
+    """The variables of the model that an optimizer leaves out of weight decay."""
+    return [i for i, v in enumerate(model.variables) if not optimizer.decays(v)]
+
+
+def _exclude(model: Any, optimizer: Optimizer, excluded: Sequence[int]) -> None:
+    if _excluded(model, optimizer) != [*excluded]:
+        variables = model.variables
+        optimizer.exclude_from_weight_decay([variables[i] for i in excluded])
+
+
+def _factors(model: Any) -> dict[str, dict[str, float]]:
+    """The factors of the learning rate of layers and variables, by number, where one was set."""
+    variables = enumerate(model.variables)  # which get those of their layers by this
+    of_layers = {name: layer._learning_rate_factor for name, layer in _layers(model)}
+    return {
+        "layers": {name: factor for name, factor in of_layers.items() if factor is not None},
+        "variables": {
+            str(i): v.learning_rate_factor for i, v in variables if v.learning_rate_factor != 1.0
+        },
+    }
+
+
+def _set_factors(model: Any, factors: dict[str, dict[str, float]]) -> None:
+    for name, layer in _layers(model):
+        layer.__dict__["_learning_rate_factor"] = factors["layers"].get(name)
+    for number, variable in enumerate(model.variables):
+        factor = factors["variables"].get(str(number), 1.0)
+        if variable.learning_rate_factor != factor:
+            variable.learning_rate_factor = factor
 
 
 def _resolved(objectives: Any) -> Any:

@@ -7,12 +7,19 @@ that they have when the model is built anew, see `names`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..layers import tracking
-from ..models.training_state import WEIGHTS, TrainingState, prepared, weights_by_name
+from ..models.training_state import (
+    WEIGHTS,
+    TrainingState,
+    check_values,
+    prepared,
+    weights_by_name,
+)
 from ..variables import without_memory
 from .names import layer_names, named_variables
 from .weights import Weights
@@ -37,20 +44,11 @@ def split_state(
     Raises:
         ValueError: It is the state of another model.
     """
-    numbers = {id(v): i for i, v in enumerate(model.variables)}
-    weights = state.weights_of(model)
-    named = {name: weights[numbers[id(v)]] for name, v in named_variables(model).items()}
+    names = _Names(model)
+    arrays = state.weights_of(model)
+    weights = {name: arrays[number] for name, number in names.variables.items()}
     rest = {name: a for name, a in state.arrays.items() if not name.startswith(WEIGHTS)}
-    of_number = {numbers[id(v)]: name for name, v in named_variables(model).items()}
-    of_layer = {id(layer): name for name, layer in layer_names(model).items()}
-    layers = {
-        of_layer[id(layer)]: values
-        for number, layer in enumerate(tracking.all_layers(model))
-        if (values := state.values["layers"].get(str(number)))
-    }
-    optimizers = [[of_number[i] for i in built] for built in state.values["optimizers"]]
-    values = {**state.values, "layers": layers, "optimizers": optimizers}
-    return named, rest, _to_json(values)
+    return weights, rest, _to_json(names.put_into(state.values))
 
 
 def read_state(model: Any, file: Weights, values: dict[str, Any]) -> tuple[TrainingState, str]:
@@ -67,7 +65,8 @@ def read_state(model: Any, file: Weights, values: dict[str, Any]) -> tuple[Train
     Raises:
         ValueError: They are not a state of this model.
     """
-    values = _with_numbers(model, _from_json(values))
+    values = _Names(model).take_from(_from_json(values))
+    check_values(model, values)
     if model.compiled:
         with without_memory():
             needed = prepared(model, values)
@@ -77,16 +76,46 @@ def read_state(model: Any, file: Weights, values: dict[str, Any]) -> tuple[Train
     return TrainingState({**weights, **arrays}, values), digest
 
 
-def _with_numbers(model: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """The values with numbers of layers and variables in the place of their names."""
-    layers = layer_names(model)
-    numbers = {id(layer): str(i) for i, layer in enumerate(tracking.all_layers(model))}
-    places = {id(v): i for i, v in enumerate(model.variables)}
-    variables = {name: places[id(v)] for name, v in named_variables(model).items()}
+class _Names:
+    """Names of layers and variables of a model for the numbers that a state has for them.
+
+    Attributes:
+        layers: {name: number}, the number a string.
+        variables: {name: number}.
+    """
+
+    def __init__(self, model: Any) -> None:
+        of_layer = {id(layer): str(i) for i, layer in enumerate(tracking.all_layers(model))}
+        of_variable = {id(v): i for i, v in enumerate(model.variables)}
+        self.layers = {name: of_layer[id(layer)] for name, layer in layer_names(model).items()}
+        self.variables = {n: of_variable[id(v)] for n, v in named_variables(model).items()}
+
+    def put_into(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with names in the place of numbers."""
+        layers = {number: name for name, number in self.layers.items()}
+        variables = {number: name for name, number in self.variables.items()}
+        return _exchanged(values, layers, variables)
+
+    def take_from(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with numbers in the place of names."""
+        return _exchanged(values, self.layers, self.variables)
+
+
+def _exchanged(
+    values: dict[str, Any], layers: Mapping[str, str], variables: Mapping[Any, Any]
+) -> dict[str, Any]:
+    """The values of a state with other keys for layers and variables."""
+    factors = values["factors"]
+    of_variables = {str(a): str(b) for a, b in variables.items()}
     return {
         **values,
-        "layers": {numbers[id(layers[name])]: own for name, own in values["layers"].items()},
-        "optimizers": [[variables[name] for name in built] for built in values["optimizers"]],
+        "layers": {layers[key]: own for key, own in values["layers"].items() if own},
+        "optimizers": [[variables[key] for key in keys] for keys in values["optimizers"]],
+        "excluded": [[variables[key] for key in keys] for keys in values["excluded"]],
+        "factors": {
+            "layers": {layers[key]: factor for key, factor in factors["layers"].items()},
+            "variables": {of_variables[k]: f for k, f in factors["variables"].items()},
+        },
     }
 
 
