@@ -12,6 +12,7 @@ _state: dict[str, Any] = {
     "engine": None,
     "seed": None,
     "conv_algorithm": "auto",
+    "interactive_logging": True,
     "threads": None,  # those of the native engine, once they are asked for
 }
 
@@ -164,3 +165,21 @@ def set_seed(seed: int) -> None:
     from .random import set_random_seed
 
     set_random_seed(seed)
+
+
+def enable_interactive_logging() -> None:
+    """Messages and progress go to standard output, as they do at first."""
+    _state["interactive_logging"] = True
+
+
+def disable_interactive_logging() -> None:
+    """Messages go to the logger "dlnative" of `logging`, at level INFO, and no bar is shown.
+
+    Differs from Keras, which takes the logger of absl.
+    """
+    _state["interactive_logging"] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether messages and progress go to standard output."""
+    return _state["interactive_logging"]

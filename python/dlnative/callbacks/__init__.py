@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from .callback import Callback
 from .callback_list import CallbackList
+from .csv_logger import CSVLogger
 from .early_stopping import EarlyStopping
 from .history import History
+from .jsonl_logger import JSONLLogger
 from .lambda_callback import LambdaCallback
 from .learning_rate_scheduler import LearningRateScheduler
 from .progress import ProgbarLogger
+from .reduce_lr_on_plateau import ReduceLROnPlateau
+from .stop_on_plateau import StopOnPlateau
+from .swap_ema_weights import SwapEMAWeights
 from .terminate_on_nan import TerminateOnNaN
 
 __all__ = [
     "Callback",
+    "CSVLogger",
     "CallbackList",
     "EarlyStopping",
     "History",
+    "JSONLLogger",
     "LambdaCallback",
     "LearningRateScheduler",
     "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "StopOnPlateau",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]

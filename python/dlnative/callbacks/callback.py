@@ -83,6 +83,12 @@ class Callback:
             complete: False where callbacks of the user's, called before this one, may add some.
         """
 
+    def _before_final_weights(self) -> None:
+        """Called when the steps of `fit` have ended, in whatever way.
+
+        The optimizer makes averages the weights of the model afterwards.
+        """
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch of `fit`."""
 

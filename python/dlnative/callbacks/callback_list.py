@@ -85,6 +85,11 @@ class CallbackList(Callback):
             ours = type(callback).__module__.startswith(f"{__package__}.")
             complete = complete and ours and not isinstance(callback, LambdaCallback)
 
+    def before_final_weights(self) -> None:
+        """Tells all that the steps of `fit` have ended; see `Callback`."""
+        for callback in self.callbacks:
+            callback._before_final_weights()
+
     def append(self, callback: Callback) -> None:
         """Adds a callback, called after the others."""
         self.callbacks.append(callback)

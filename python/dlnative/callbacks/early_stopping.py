@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import operator
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..utils.numbers import is_number
-from ..utils.warn import warn_user
+from ..utils.messages import print_message
 from .callback import Callback, Logs, state_values
+from .monitor import MonitorCallback, packed_number, unpacked_number
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(MonitorCallback):
     """Stops training when `monitor` has not improved for `patience` epochs.
 
     Args:
@@ -50,6 +48,8 @@ class EarlyStopping(Callback):
     Differs from Keras: a `monitor` that will not be there is an error and not a warning.
     """
 
+    _must_be_there = True
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -61,48 +61,18 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        super().__init__()
-        if not isinstance(monitor, str):
-            raise TypeError(f"EarlyStopping: expected monitor to be a name, received {monitor!r}")
-        for name, value in (
-            ("min_delta", min_delta),
-            ("patience", patience),
-            ("start_from_epoch", start_from_epoch),
-            ("baseline", 0 if baseline is None else baseline),
-        ):
-            if not is_number(value) or value != value:
-                raise TypeError(
-                    f"EarlyStopping: expected {name} to be a number, received {value!r}"
-                )
-        if mode not in ("auto", "min", "max"):
-            warn_user(f"EarlyStopping: mode {mode!r} is unknown, 'auto' is used")
-            mode = "auto"
-        self.monitor = monitor
-        self.min_delta = abs(min_delta)
+        super().__init__(monitor, mode, min_delta)
+        self._check_number("patience", patience)
+        self._check_number("start_from_epoch", start_from_epoch)
+        self._check_number("baseline", 0 if baseline is None else baseline)
         self.patience = patience
         self.verbose = verbose
-        self.mode = mode
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
-        self._better: Any = None
-        self.best: Any = None
         self.best_weights: list[np.ndarray] | None = None
         self._goes_on = False  # whether the state of another process has been set for the next fit
         self.on_train_begin()
-
-    def _check_logs(self, names: Sequence[str], complete: bool) -> None:
-        if type(self).get_monitor_value is not EarlyStopping.get_monitor_value:
-            return  # the value is the user's
-        self._better = self._comparison()
-        if complete and self.monitor not in names:
-            hint = ""
-            if self.monitor.startswith("val_") and self.monitor.removeprefix("val_") in names:
-                hint = " Pass validation_data or validation_split to fit()."
-            raise ValueError(
-                f"EarlyStopping: '{self.monitor}' is not in the logs of this model, which have "
-                f"{', '.join(names)}.{hint}"
-            )
 
     def get_state(self) -> dict[str, Any]:
         """The attributes that `on_train_begin` sets; weights are strings of base64, and `best`,
@@ -112,7 +82,7 @@ class EarlyStopping(Callback):
         return {
             "wait": self.wait,
             "stopped_epoch": self.stopped_epoch,
-            "best": None if self.best is None else float(self.best).hex(),
+            "best": packed_number(self.best),
             "best_weights": None if weights is None else [_packed(w) for w in weights],
             "best_epoch": self.best_epoch,
         }
@@ -122,7 +92,7 @@ class EarlyStopping(Callback):
         wait, stopped_epoch, best, weights, best_epoch = state_values(self, state, *names)
         self.best_weights = None if weights is None else [_unpacked(self, w) for w in weights]
         self.wait, self.stopped_epoch = wait, stopped_epoch
-        self.best = None if best is None else float.fromhex(best)
+        self.best = unpacked_number(best)
         self.best_epoch = best_epoch
         self._goes_on = True
 
@@ -138,16 +108,9 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._goes_on = False
-        if self._better is None:
-            self._better = self._comparison()
         current = self.get_monitor_value(logs)
         if current is None or epoch < self.start_from_epoch:
             return
-        if np.ndim(current):
-            raise ValueError(
-                f"EarlyStopping: expected monitor to name a number in the logs, '{self.monitor}' "
-                f"is an array of shape {np.shape(current)}"
-            )
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights = self.model.get_weights()
             self.best_epoch = epoch
@@ -166,44 +129,14 @@ class EarlyStopping(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            print_message(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(
+                print_message(
                     "Restoring model weights from the end of the best epoch: "
                     f"{self.best_epoch + 1}."
                 )
             self.model.set_weights(self.best_weights)
-
-    def get_monitor_value(self, logs: Logs | None) -> Any:
-        """The value of `monitor`; warns where the logs do not have it."""
-        logs = logs or {}
-        value = logs.get(self.monitor)
-        if value is None:
-            warn_user(
-                f"EarlyStopping: metric '{self.monitor}' is not available; available are "
-                f"{', '.join(logs)}"
-            )
-        return value
-
-    def _comparison(self) -> Callable[[Any, Any], Any]:
-        """(new, old) -> whether new is better."""
-        if self.mode != "auto":
-            return operator.lt if self.mode == "min" else operator.gt
-        name = self.monitor.removeprefix("val_")
-        direction = self.model.metric_direction(name)
-        if direction is None:
-            raise ValueError(
-                f"EarlyStopping: it is not known whether '{self.monitor}' is better when it is "
-                "larger or smaller. Pass mode='max' or mode='min'."
-            )
-        return operator.gt if direction == "up" else operator.lt
-
-    def _is_improvement(self, value: Any, reference: Any) -> bool:
-        if reference is None:
-            return True
-        delta = self.min_delta if self._better is operator.gt else -self.min_delta
-        return self._better(value - delta, reference)
 
 
 def _packed(array: np.ndarray) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.messages import print_message
 from .callback import Callback
 
 
@@ -60,7 +61,9 @@ class LearningRateScheduler(Callback):
             )
         optimizer.learning_rate = rate
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler sets the learning rate to {rate}.")
+            print_message(
+                f"\nEpoch {epoch + 1}: LearningRateScheduler sets the learning rate to {rate}."
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..config import is_interactive_logging_enabled
+from ..utils.messages import print_message
 from .callback import Callback, Logs
 
 SHOW_AFTER = 0.15  # seconds: shorter runs show their line only, and never import tqdm
@@ -50,8 +52,10 @@ class ProgbarLogger(Callback):
 
     @property
     def live(self) -> bool:
-        """Whether a bar may be shown: not in a file, and not with one line per epoch."""
-        return self.verbose == 1 and (_in_notebook() or _is_terminal(sys.stdout))
+        """Whether a bar may be shown: not in a file or log, and not with one line per epoch."""
+        if self.verbose != 1 or not is_interactive_logging_enabled():
+            return False
+        return _in_notebook() or _is_terminal(sys.stdout)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._in_fit = True
@@ -125,7 +129,7 @@ class ProgbarLogger(Callback):
             parts.append(f"{self.samples / seconds:.0f} samples/s")
         if logs:
             parts.append(format_logs(logs, " - "))
-        print(" - ".join(parts), flush=True)
+        print_message(" - ".join(parts))
 
     def _start_on_clock_of(self, bar: Any) -> float:
         """When the epoch began, on tqdm's clock: the bar itself came later."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..utils.messages import print_message
 from .callback import Callback, Logs
 
 
@@ -26,5 +27,5 @@ class TerminateOnNaN(Callback):
             raise RuntimeError(
                 f"The loss is {loss} after batch {batch}. Training has been stopped."
             )
-        print(f"Batch {batch}: Invalid loss, terminating training")
+        print_message(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True

@@ -282,6 +282,7 @@ def fit(
             try:
                 logs = train_epochs(model, state, epochs, tester, callbacks, report, options)
             finally:
+                callbacks.before_final_weights()
                 if int(state.counter) != begun and state.optimizer is not None:
                     state.optimizer.finalize_variable_values(model.trainable_variables)
             callbacks.on_train_end(logs)

@@ -1,5 +1,10 @@
 """Helpers for user code: seeds, one-hot labels, names and the registry of serialisable objects."""
 
+from ..config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 from ..naming import unknown as unknown_name_error
 from ..random import set_random_seed
 from .numerical import to_categorical
@@ -24,9 +29,12 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "is_interactive_logging_enabled",
     "pack_x_y_sample_weight",
     "register_keras_serializable",
     "serialize_keras_object",
