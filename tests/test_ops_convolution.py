@@ -71,6 +71,12 @@ TRANSPOSED = [
     (2, (9,), 6, 16, (3,), (2,), "same", None, (1,)),
     (1, (8,), 16, 3, (4,), (3,), "valid", (1,), (1,)),
     (0, (4, 4), 3, 2, (3, 3), (2, 2), "same", None, (1, 1)),
+    # Few channels out: several images a task, bands of rows, one line and many of them.
+    (23, (7, 7), 16, 1, (4, 4), (2, 2), "same", None, (1, 1)),
+    (1, (24, 130), 16, 3, (5, 5), (2, 2), "same", None, (1, 1)),
+    (9, (15, 35), 17, 1, (3, 3), (1, 1), "same", None, (1, 1)),
+    (2, (6, 9), 16, 2, (5, 4), (3, 3), "valid", None, (1, 1)),
+    (2, (70,), 33, 1, (4,), (2,), "same", None, (1,)),
 ]
 
 
@@ -167,8 +173,11 @@ def test_transposed(isa, rng, case, dtype):
     check(native(x, kernel, **attributes), exact, magnitude, count, dtype)
     z = native(x, kernel, bias, **attributes)
     check(z, exact + bias, magnitude + np.abs(bias), count + 1, dtype)
-    y = native(x, kernel, bias, activation="tanh", **attributes)
-    assert (y == ops.tanh(z)).all()
+    for name in ("relu", "tanh"):
+        y = native(x, kernel, bias, activation=name, **attributes)
+        assert (y == getattr(ops, name)(z)).all()
+    y, before = native(x, kernel, bias, activation="gelu", pre_activation=True, **attributes)
+    assert (y == ops.gelu(z)).all() and (before == z).all()
 
 
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 5, 7])
@@ -274,6 +283,8 @@ def test_fused_equals_unfused(isa, conv_algorithm, rng, case, dtype):
         (3, (24, 24), 16, 16, (5, 5), (1, 1), "same", (2, 2), 1),
         (2, (4, 4), 256, 256, (3, 3), (1, 1), "same", (1, 1), 1),
         (4, (300,), 16, 32, (5,), (1,), "same", (1,), 1),
+        (41, (14, 14), 1, 32, (4, 4), (2, 2), "same", (1, 1), 1),
+        (1, (60, 260), 3, 64, (4, 4), (2, 2), "same", (1, 1), 1),
     ],
 )
 def test_same_bits_for_any_number_of_threads(threads, conv_algorithm, rng, case):

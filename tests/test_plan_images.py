@@ -169,3 +169,24 @@ def test_gradient_of_an_activation_in_the_convolution(conv_algorithm, rng):
     native, oracle, function = both_engines(build, x)
     agree(native, oracle, "float32")
     assert "tanh_backward" not in names(function) and "gelu" not in names(function)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, 3, 17])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_gradient_that_is_added_to_another(conv_algorithm, rng, dtype, channels, activation):
+    """Of an image that a convolution and something else read, with an activation before it."""
+    x = rng.normal(size=(5, 9, 10, channels)).astype(dtype)
+    values = {"scale": rng.normal(size=channels), "k": rng.normal(size=(4, 4, channels, 16))}
+
+    def build(graph, feed):
+        v = {k: Variable(value, dtype, k) for k, value in values.items()}
+        image = apply(activation, apply("multiply", feed, v["scale"]))
+        y = apply("conv2d", image, v["k"], strides=(2, 2), padding="same")
+        loss = apply("add", loss_of(y), loss_of(apply("exp", image)))
+        return gradients(graph, loss, [graph.variable(v["scale"]), graph.variable(v["k"])])
+
+    native, oracle, function = both_engines(build, x)
+    agree(native, oracle, dtype)
+    (adjoint,) = (n for n in function.plan.schedule.nodes if n.op.name == "conv2d_backward_input")
+    assert len(adjoint.inputs) == 4

@@ -6,6 +6,7 @@
 // skipped.
 #include "kernels/conv_kernels.h"
 
+#include "kernels/simd/col2im.h"
 #include "kernels/simd/conv_gradient.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
@@ -324,7 +325,9 @@ const ConvKernels<float> conv_f32 = {kTileRows,
                                      gradient_rows<float>,
                                      gradient_scratch<float>,
                                      gradient<float>,
-                                     planar<float>};
+                                     planar<float>,
+                                     col2im_scratch<float>,
+                                     col2im<float>};
 const ConvKernels<double> conv_f64 = {kTileRows,
                                       static_cast<int>(kTileColumns<double>),
                                       kGradientPixels,
@@ -334,7 +337,9 @@ const ConvKernels<double> conv_f64 = {kTileRows,
                                       gradient_rows<double>,
                                       gradient_scratch<double>,
                                       gradient<double>,
-                                      planar<double>};
+                                      planar<double>,
+                                      col2im_scratch<double>,
+                                      col2im<double>};
 
 }  // namespace DLNATIVE_ISA_NAMESPACE
 }  // namespace dlnative

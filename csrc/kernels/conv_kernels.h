@@ -88,6 +88,34 @@ struct PlanarProduct {
   const GemmEpilogue<T>* epilogue;  // as in TapProduct
 };
 
+// One axis of a window that is slid back, from places to pixels: pixel i is met by the taps of
+// phase i % stride, taps[starts[phase]] up to those of the next, at places i / stride + shift.
+struct TapShift {
+  std::int32_t tap, shift;
+};
+struct PhaseAxis {
+  std::int64_t in, out, window, stride;  // pixels, places, taps
+  const TapShift* taps;
+  const std::int32_t* starts;
+};
+
+// X[i, j, c] = sum over taps (a, b) of the column of (a, b, c) at the place whose tap (a, b) reads
+// pixel (i, j), for rows [row, row + rows) of X.
+template <class T>
+struct Col2Im {
+  PhaseAxis h, w;
+  std::int64_t channels;
+  // Place (o, p) of tap (a, b) and channel c at ((a * w.window + b) * channels + c) * plane + (o -
+  // first) * w.out + p. A vector more before and behind may be read.
+  const T* columns;
+  std::int64_t plane, first;
+  std::int64_t row, rows;
+  T* x;                             // where row `row` begins
+  bool accumulate;                  // X +=
+  const GemmEpilogue<T>* epilogue;  // as in TapProduct
+  T* scratch;                       // col2im_scratch(w, channels) values
+};
+
 template <class T>
 struct ConvKernels {
   int tile_rows;        // of the table of a TapProduct
@@ -103,6 +131,8 @@ struct ConvKernels {
   std::int64_t (*gradient_scratch)(std::int64_t sources, std::int64_t rows);
   void (*gradient)(const TapGradient<T>& gradient);
   void (*planar)(const PlanarProduct<T>& product);
+  std::int64_t (*col2im_scratch)(const PhaseAxis& w, std::int64_t channels);
+  void (*col2im)(const Col2Im<T>& columns);
 };
 
 }  // namespace dlnative

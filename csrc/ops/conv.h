@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "core/table.h"
 #include "core/workspace.h"
@@ -334,6 +335,50 @@ class PlanarGradient {
   int threads_ = 0;
   T* partial_ = nullptr;      // null where there is one part
   ThreadScratch<T> scratch_;  // planes, then packed rows of dy
+};
+
+// The adjoint where x has few channels, no groups: the products of all pixels of dy with the
+// weights of each tap and channel, which fill vectors of pixels, are added up where the taps put
+// them.
+template <class T>
+class Col2ImConv {
+ public:
+  Col2ImConv(const ConvShape& shape, const T* dy, const T* kernel, T* dx,
+             const ConvExtras<T>& extras, int threads);
+
+  void run();
+  std::size_t set_workspace(void* workspace);
+
+ private:
+  // An axis with its tables.
+  struct Axis {
+    explicit Axis(const WindowAxis& of);
+    PhaseAxis phases() const;
+    WindowAxis axis;
+    Table<TapShift> taps;
+    Table<std::int32_t> starts;
+  };
+  // Rows [first, last) of places that a band of dx needs; all of them where it is the whole image.
+  std::pair<std::int64_t, std::int64_t> places(std::int64_t row, std::int64_t rows) const;
+  // The products of `places` places from row `first` of image `image` on.
+  void multiply(std::int64_t image, std::int64_t first, std::int64_t places, T* columns,
+                T* scratch) const;
+  void add_up(std::int64_t image, std::int64_t row, std::int64_t rows, std::int64_t first,
+              const T* columns, T* scratch) const;
+
+  const ConvKernels<T>* kernels_ = nullptr;
+  ConvShape shape_;
+  const T* dy_ = nullptr;
+  const T* kernel_ = nullptr;
+  T* dx_ = nullptr;
+  ConvExtras<T> extras_;
+  Axis h_, w_;
+  int threads_ = 0;
+  std::int64_t images_ = 1;            // of a task
+  std::int64_t band_ = 0, bands_ = 0;  // rows of dx of a task, and tasks per image
+  std::int64_t plane_ = 0;             // values of a column
+  std::int64_t columns_ = 0, products_ = 0, lines_ = 0;  // values of the pieces of the scratch
+  ThreadScratch<T> scratch_;
 };
 
 // out[i] = sum over s of parts[s * stride + i], in the order of s; at least two parts.

@@ -17,6 +17,11 @@ constexpr double kImpossible = std::numeric_limits<double>::infinity();
 
 constexpr double kPlaneValue = 1.6;  // cycles per value that is written to a plane (Zen 3, 2026-11)
 
+// Cycles per value of dy that is transposed, per vector of a column that is added to a line, per
+// vector of a line, and per value of more than two lines that are interleaved (Zen 5, 2026-11).
+constexpr double kTransposedValue = 0.5, kColumnVector = 3.0, kLineEndCycles = 12.0,
+                 kInterleavedValue = 2.5;
+
 enum class Choice { kAuto, kDirect, kWinograd };
 std::atomic<Choice> choice{Choice::kAuto};
 
@@ -63,18 +68,44 @@ double planar(const ConvCase& c) {
   return products + kPlaneValue * static_cast<double>(shape.image() * shape.channels());
 }
 
+double col2im(const ConvCase& c) {
+  const ConvShape& shape = c.shape;
+  if (shape.groups != 1 || c.direction != ConvDirection::kBackwardInput) return kImpossible;
+  const Tile tile(c);
+  const WindowAxis &h = shape.window.h, &w = shape.window.w;
+  const double places = static_cast<double>(shape.places());
+  const double filters = static_cast<double>(shape.filters);
+  const double count = static_cast<double>(shape.taps() * shape.channels());
+  const double products = count / tile.rows * places / (tile.vectors * tile.lanes) *
+                          (filters * step(tile.rows, tile.vectors) + kTileEndCycles);
+  const double lines = static_cast<double>(h.in * w.stride * shape.channels());
+  const double taps = static_cast<double>(shape.taps()) / static_cast<double>(h.stride * w.stride);
+  const double vectors = std::ceil(static_cast<double>(ceil_div(w.in, w.stride)) / tile.lanes);
+  const bool interleaves = w.stride * shape.channels() > 2;
+  return products + kTransposedValue * places * filters +
+         lines * vectors * (taps * kColumnVector + kLineEndCycles) +
+         (interleaves ? kInterleavedValue * static_cast<double>(shape.image() * shape.channels())
+                      : 0.0);
+}
+
 double direct(const ConvCase& c) {
   const ConvShape& shape = c.shape;
   const Tile tile(c);
-  const double vectors = std::ceil(static_cast<double>(shape.group_filters()) / tile.lanes);
+  const bool backward = c.direction == ConvDirection::kBackwardInput;
+  const std::int64_t columns = backward ? shape.group_channels() : shape.group_filters();
+  const std::int64_t channels = backward ? shape.group_filters() : shape.group_channels();
+  const double vectors = std::ceil(static_cast<double>(columns) / tile.lanes);
   const double width = std::min(vectors, tile.vectors);
-  const double tiles = static_cast<double>(shape.places()) / tile.rows * std::ceil(vectors / width);
+  const double pixels = static_cast<double>(backward ? shape.image() : shape.places());
+  // A pixel of a phase is met by some of the taps.
+  const double phases =
+      backward ? static_cast<double>(shape.window.h.stride * shape.window.w.stride) : 1.0;
+  const double taps = static_cast<double>(shape.taps()) / phases;
+  const double tiles = pixels / tile.rows * std::ceil(vectors / width);
   // Channels in pairs where a tile is one vector wide.
   const double products = width == 1.0 ? step(tile.rows, 2.0) / 2.0 : step(tile.rows, width);
   return static_cast<double>(shape.groups) * tiles *
-         (static_cast<double>(shape.taps()) *
-              (static_cast<double>(shape.group_channels()) * products + kTapChangeCycles) +
-          kTileEndCycles);
+         (taps * (static_cast<double>(channels) * products + kTapChangeCycles) + kTileEndCycles);
 }
 
 // Cycles per vector of channels of a tile: its transforms, and of a point's weights; and bytes per
@@ -114,9 +145,8 @@ struct Row {
   double (*cycles)(const ConvCase& c);  // per image; kImpossible where it does not apply
 };
 constexpr Row kAlgorithms[] = {
-    {ConvAlgorithm::kDense, "gemm", dense},
-    {ConvAlgorithm::kPlanar, "planar", planar},
-    {ConvAlgorithm::kWinograd, "winograd", winograd},
+    {ConvAlgorithm::kDense, "gemm", dense},     {ConvAlgorithm::kPlanar, "planar", planar},
+    {ConvAlgorithm::kCol2Im, "col2im", col2im}, {ConvAlgorithm::kWinograd, "winograd", winograd},
     {ConvAlgorithm::kDirect, "direct", direct},
 };
 

@@ -7,7 +7,7 @@
 
 namespace dlnative {
 
-enum class ConvAlgorithm { kDense, kPlanar, kWinograd, kDirect };
+enum class ConvAlgorithm { kDense, kPlanar, kCol2Im, kWinograd, kDirect };
 
 // Name in profiles.
 const char* conv_algorithm_name(ConvAlgorithm algorithm);

@@ -276,6 +276,10 @@ std::unique_ptr<Instruction> make_adjoint(const Spec& spec, const AdjointCall& c
               spec, dense_adjoint_block(shape, from, weights, result, call.residual != nullptr),
               extras.epilogue, name);
         }
+        if (algorithm == ConvAlgorithm::kCol2Im) {
+          return make_running(
+              spec, Col2ImConv<T>(shape, from, weights, result, extras, spec.threads), name);
+        }
         if (algorithm == ConvAlgorithm::kWinograd) {
           return make_packing(
               spec,
@@ -298,6 +302,8 @@ std::size_t adjoint_workspace(const Spec& spec, const AdjointCall& call) {
         return bytes_of(Gemm<T>(
             dense_adjoint_block<T>(call.shape, nullptr, nullptr, nullptr, call.residual != nullptr),
             {}, spec.threads));
+      case ConvAlgorithm::kCol2Im:
+        return bytes_of(Col2ImConv<T>(call.shape, nullptr, nullptr, nullptr, extras, spec.threads));
       case ConvAlgorithm::kWinograd:
         return bytes_of(WinogradConv<T>::backward_input(call.shape, nullptr, nullptr, nullptr,
                                                         extras, spec.threads));
