@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,8 @@ def values(*shape, seed=0):
 
 
 X = (5, 4, 6)
+LINE = (5, 9, 6)
+IMAGE = (2, 9, 6, 4)
 PAIRS = [  # how to make the layer, shapes of its inputs
     (lambda k: k.layers.Dense(7), [(5, 6)]),
     (lambda k: k.layers.Dense(7, use_bias=False, activation="tanh"), [(5, 6)]),
@@ -57,7 +61,47 @@ PAIRS = [  # how to make the layer, shapes of its inputs
     (lambda k: k.layers.Average(), [X, X, X]),
     (lambda k: k.layers.Concatenate(), [X, (5, 4, 2)]),
     (lambda k: k.layers.Concatenate(axis=1), [X, (5, 3, 6), X]),
+    (lambda k: k.layers.Maximum(), [X, X, (5, 1, 6)]),
+    (lambda k: k.layers.Minimum(), [X, X, (5, 6)]),
+    (lambda k: k.layers.Dot(1), [(5, 6), (5, 6)]),
+    (lambda k: k.layers.Dot(-1, normalize=True), [(5, 6), (5, 6)]),
+    (lambda k: k.layers.Dot(2), [X, (5, 3, 6)]),
+    (lambda k: k.layers.Dot((1, 2)), [X, (5, 3, 4)]),
+    (lambda k: k.layers.Dot([2, 1], normalize=True), [X, (5, 6)]),
+    (lambda k: k.layers.Dot((1, -2)), [(5, 6), (5, 2, 6, 3)]),
+    (lambda k: k.layers.Dot((2, 3)), [(5, 2, 6, 3), (5, 1, 4, 6)]),
+    (lambda k: k.layers.DepthwiseConv1D(3), [LINE]),
+    (lambda k: k.layers.DepthwiseConv1D(4, depth_multiplier=2, activation="relu"), [LINE]),
+    (lambda k: k.layers.DepthwiseConv1D(3, 2, "same", use_bias=False), [LINE]),
+    (lambda k: k.layers.DepthwiseConv1D(3, padding="same", dilation_rate=3), [LINE]),
+    (lambda k: k.layers.DepthwiseConv1D(1, bias_initializer="ones"), [(1, 1, 1)]),
+    (lambda k: k.layers.SeparableConv1D(3, 3), [LINE]),
+    (lambda k: k.layers.SeparableConv1D(3, 2, 3, "same", depth_multiplier=2), [LINE]),
+    (lambda k: k.layers.SeparableConv1D(3, 2, dilation_rate=2, activation="tanh"), [LINE]),
+    (lambda k: k.layers.DepthwiseConv2D(3, 2, "same", activation="relu"), [IMAGE]),
+    (lambda k: k.layers.SeparableConv2D(3, 2, (2, 2), "same"), [IMAGE]),
+    (lambda k: k.layers.AdaptiveAveragePooling1D(3), [LINE]),
+    (lambda k: k.layers.AdaptiveAveragePooling1D(4), [LINE]),
+    (lambda k: k.layers.AdaptiveAveragePooling1D((12,)), [LINE]),
+    (lambda k: k.layers.AdaptiveMaxPooling1D(9), [LINE]),
+    (lambda k: k.layers.AdaptiveMaxPooling1D(5), [LINE]),
+    (lambda k: k.layers.AdaptiveAveragePooling2D(3), [IMAGE]),
+    (lambda k: k.layers.AdaptiveAveragePooling2D((3, 4)), [IMAGE]),
+    (lambda k: k.layers.AdaptiveMaxPooling2D((2, 3)), [IMAGE]),
+    (lambda k: k.layers.AdaptiveMaxPooling2D((1, 4)), [IMAGE]),
+    (lambda k: k.layers.Cropping1D(), [LINE]),
+    (lambda k: k.layers.Cropping1D((0, 3)), [LINE]),
+    (lambda k: k.layers.Cropping1D([3, 0]), [LINE]),
+    (lambda k: k.layers.ZeroPadding1D(2), [LINE]),
+    (lambda k: k.layers.ZeroPadding1D((0, 3)), [LINE]),
+    (lambda k: k.layers.UpSampling1D(), [LINE]),
+    (lambda k: k.layers.UpSampling1D(3), [LINE]),
+    (lambda k: k.layers.RepeatVector(3), [(5, 6)]),
+    (lambda k: k.layers.RepeatVector(1), [(1, 1)]),
 ]
+
+
+DROPOUT = next(i for i, (make, _) in enumerate(PAIRS) if "Dropout" in type(make(dlnative)).__name__)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras with NumPy 2
@@ -96,6 +140,53 @@ def test_configuration_is_that_of_keras(keras, number):
     assert again.get_config() == {**config, "name": theirs.name}
     reborn = type(theirs).from_config(config)  # theirs reads ours
     assert reborn.name == ours.name
+
+
+def shifted(library, inputs):
+    """The inputs and a weight of their shape, whose gradient is that of the inputs."""
+
+    class Shift(library.layers.Layer):
+        def build(self, input_shape):
+            self.shift = self.add_weight(shape=input_shape[1:], initializer="zeros", name="shift")
+
+        def call(self, x):
+            return x + self.shift
+
+    return [Shift()(x) for x in inputs]
+
+
+def steps(library, number, weights=None):
+    """The weights before and after two steps of training, the losses, and predictions between."""
+    make, shapes = PAIRS[number]
+    inputs = [library.Input(shape[1:]) for shape in shapes]
+    between = shifted(library, inputs)
+    model = library.Model(inputs, make(library)(between if len(between) > 1 else between[0]))
+    if weights is not None:
+        model.set_weights(weights)
+    before = [np.asarray(w) for w in model.get_weights()]
+    eager = {"run_eagerly": True} if library is not dlnative else {}
+    model.compile(library.optimizers.SGD(0.5), "mse", **eager)
+    arrays = [values(*shape, seed=i) for i, shape in enumerate(shapes)]
+    predicted = model.predict(arrays, verbose=0)
+    y = values(*predicted.shape, seed=7)
+    losses = [float(model.train_on_batch(arrays, y)) for _ in range(2)]
+    return before, model.get_weights(), losses, predicted
+
+
+@functools.cache
+def expected_steps(keras, number):
+    return steps(keras, number)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("number", [n for n, (_, shapes) in enumerate(PAIRS) if n != DROPOUT])
+def test_steps_of_training_are_those_of_keras(keras, engine, number):
+    before, after, losses, predicted = expected_steps(keras, number)
+    ours = steps(dlnative, number, before)
+    np.testing.assert_allclose(ours[3], predicted, rtol=2e-5, atol=2e-6)
+    assert ours[2] == pytest.approx(losses, rel=2e-5)
+    for mine, theirs in zip(ours[1], after, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
 
 
 NAMES = sorted(

@@ -26,6 +26,10 @@ def each(make, options, shape):
 
 LAYERS = {
     "Activation": [(lambda k: k.layers.Activation("gelu"), [LINE])],
+    "AdaptiveAveragePooling1D": [(lambda k: k.layers.AdaptiveAveragePooling1D(4), [LINE])],
+    "AdaptiveAveragePooling2D": [(lambda k: k.layers.AdaptiveAveragePooling2D((3, 7)), [IMAGE])],
+    "AdaptiveMaxPooling1D": [(lambda k: k.layers.AdaptiveMaxPooling1D(3), [LINE])],
+    "AdaptiveMaxPooling2D": [(lambda k: k.layers.AdaptiveMaxPooling2D(2), [IMAGE])],
     "Add": [
         (lambda k: k.layers.Add(), [LINE, LINE]),
         (lambda k: k.layers.Add(), [LINE, (4, 1, 6)]),
@@ -57,6 +61,10 @@ LAYERS = {
         [*KERNELS, {"strides": 2, "output_padding": 1}],
         IMAGE,
     ),
+    "Cropping1D": [
+        (lambda k: k.layers.Cropping1D(2), [LINE]),
+        (lambda k: k.layers.Cropping1D((3, 0)), [LINE]),
+    ],
     "Cropping2D": [
         (lambda k: k.layers.Cropping2D(2), [IMAGE]),
         (lambda k: k.layers.Cropping2D(((1, 2), (0, 3))), [IMAGE]),
@@ -66,7 +74,14 @@ LAYERS = {
         (lambda k: k.layers.Dense(5), [LINE]),
         (lambda k: k.layers.Dense(5, activation="softmax"), [IMAGE]),
     ],
+    "DepthwiseConv1D": each(lambda k, **o: k.layers.DepthwiseConv1D(3, **o), KERNELS, LINE),
     "DepthwiseConv2D": each(lambda k, **o: k.layers.DepthwiseConv2D(3, **o), KERNELS, IMAGE),
+    "Dot": [
+        (lambda k: k.layers.Dot(1), [ROWS, ROWS]),
+        (lambda k: k.layers.Dot(-1, normalize=True), [LINE, (4, 3, 6)]),
+        (lambda k: k.layers.Dot((1, 2)), [LINE, (4, 3, 9)]),
+        (lambda k: k.layers.Dot((3, 1)), [IMAGE, (4, 6, 2, 5)]),
+    ],
     "Dropout": [
         (lambda k: k.layers.Dropout(0.5), [LINE]),
         (lambda k: k.layers.Dropout(0.5, noise_shape=(None, 1, None)), [LINE]),
@@ -103,6 +118,8 @@ LAYERS = {
     "LeakyReLU": [(lambda k: k.layers.LeakyReLU(), [LINE])],
     "MaxPooling1D": each(lambda k, **o: k.layers.MaxPooling1D(2, **o), [*KERNELS[:4]], LINE),
     "MaxPooling2D": each(lambda k, **o: k.layers.MaxPooling2D(2, **o), [*KERNELS[:4]], IMAGE),
+    "Maximum": [(lambda k: k.layers.Maximum(), [LINE, ROWS])],
+    "Minimum": [(lambda k: k.layers.Minimum(), [LINE, (4, 1, 6)])],
     "Multiply": [(lambda k: k.layers.Multiply(), [LINE, LINE])],
     "PReLU": [
         (lambda k: k.layers.PReLU(), [LINE]),
@@ -117,6 +134,7 @@ LAYERS = {
     "RandomTranslation": [(lambda k: k.layers.RandomTranslation(0.2, 0.1), [IMAGE])],
     "RandomZoom": [(lambda k: k.layers.RandomZoom(0.2), [IMAGE])],
     "ReLU": [(lambda k: k.layers.ReLU(), [LINE])],
+    "RepeatVector": [(lambda k: k.layers.RepeatVector(3), [ROWS])],
     "Rescaling": [
         (lambda k: k.layers.Rescaling(0.5, offset=1.0), [IMAGE]),
         (lambda k: k.layers.Rescaling([1.0] * 6), [LINE]),
@@ -127,6 +145,7 @@ LAYERS = {
         (lambda k: k.layers.Reshape((54,)), [LINE]),
         (lambda k: k.layers.Reshape((-1,)), [IMAGE]),
     ],
+    "SeparableConv1D": each(lambda k, **o: k.layers.SeparableConv1D(4, 3, **o), KERNELS, LINE),
     "SeparableConv2D": each(lambda k, **o: k.layers.SeparableConv2D(4, 3, **o), KERNELS, IMAGE),
     "Softmax": [
         (lambda k: k.layers.Softmax(), [LINE]),
@@ -135,10 +154,12 @@ LAYERS = {
     "SpatialDropout1D": [(lambda k: k.layers.SpatialDropout1D(0.5), [LINE])],
     "SpatialDropout2D": [(lambda k: k.layers.SpatialDropout2D(0.5), [IMAGE])],
     "Subtract": [(lambda k: k.layers.Subtract(), [LINE, LINE])],
+    "UpSampling1D": [(lambda k: k.layers.UpSampling1D(3), [LINE])],
     "UpSampling2D": [
         (lambda k: k.layers.UpSampling2D((2, 3)), [IMAGE]),
         (lambda k: k.layers.UpSampling2D(2, interpolation="bilinear"), [IMAGE]),
     ],
+    "ZeroPadding1D": [(lambda k: k.layers.ZeroPadding1D((1, 2)), [LINE])],
     "ZeroPadding2D": [
         (lambda k: k.layers.ZeroPadding2D(2), [IMAGE]),
         (lambda k: k.layers.ZeroPadding2D(((1, 2), (0, 3))), [IMAGE]),

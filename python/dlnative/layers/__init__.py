@@ -5,12 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from .activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from .adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+)
 from .affine_augmentation import RandomRotation, RandomTranslation, RandomZoom
 from .augmentation import RandomBrightness, RandomContrast, RandomCrop, RandomFlip
 from .batch_normalization import BatchNormalization
 from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
-from .depthwise import DepthwiseConv2D, SeparableConv2D, SeparableConvolution2D
+from .depthwise import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
+from .dot import Dot, dot
 from .input_spec import InputSpec
 from .lambda_layer import Lambda
 from .layer import Layer
@@ -18,11 +32,15 @@ from .merging import (
     Add,
     Average,
     Concatenate,
+    Maximum,
+    Minimum,
     Multiply,
     Subtract,
     add,
     average,
     concatenate,
+    maximum,
+    minimum,
     multiply,
     subtract,
 )
@@ -49,6 +67,7 @@ from .pooling import (
 from .preprocessing import Rescaling
 from .regularization import Dropout, SpatialDropout1D, SpatialDropout2D
 from .reshaping import Flatten, Permute, Reshape
+from .sequences import Cropping1D, RepeatVector, UpSampling1D, ZeroPadding1D
 from .spatial import Cropping2D, UpSampling2D, ZeroPadding2D
 from .transposed_convolution import (
     Conv1DTranspose,
@@ -74,8 +93,11 @@ __all__ = [
     "Convolution1DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "SeparableConv1D",
     "SeparableConv2D",
+    "SeparableConvolution1D",
     "SeparableConvolution2D",
     "ELU",
     "LeakyReLU",
@@ -98,6 +120,10 @@ __all__ = [
     "Flatten",
     "Permute",
     "Reshape",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
     "AveragePooling1D",
     "AveragePooling2D",
     "AvgPool1D",
@@ -114,19 +140,29 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Cropping1D",
     "Cropping2D",
+    "RepeatVector",
+    "UpSampling1D",
     "UpSampling2D",
+    "ZeroPadding1D",
     "ZeroPadding2D",
     "Rescaling",
     "Add",
     "Average",
     "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
     "Multiply",
     "Subtract",
     "OpLayer",
     "add",
     "average",
     "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
     "multiply",
     "subtract",
     "deserialize",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import activations
+from .. import activations, regularizers
 from ..graph import apply
 from ..graph.window import slide
 from ..hyperparameters import Option
@@ -151,6 +151,7 @@ class Convolution(UnaryLayer):
             "dilation_rate": self.dilation_rate,
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             **weight_config(self, self._configured),
         }
 

@@ -110,6 +110,38 @@ class Average(Merge):
         return apply("rescale", _chain("add", inputs), scale=1.0 / len(inputs))
 
 
+class Maximum(Merge):
+    """y = max(x1, x2, ...), element by element; equal ones share the gradient
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Maximum
+        >>> Maximum()([np.array([[1.0, 20.0]]), np.array([[10.0, 2.0]])])
+        array([[10., 20.]], dtype=float32)
+    """
+
+    word = "maximum"
+
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
+        return _chain("maximum", inputs)
+
+
+class Minimum(Merge):
+    """y = min(x1, x2, ...), element by element; equal ones share the gradient
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import Minimum
+        >>> Minimum()([np.array([[1.0, 20.0]]), np.array([[10.0, 2.0]])])
+        array([[1., 2.]], dtype=float32)
+    """
+
+    word = "minimum"
+
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
+        return _chain("minimum", inputs)
+
+
 def _concatenated_axis(layer: Any, argument: str, value: Any) -> int:
     if integer(layer, argument, value) == 0:
         raise ValueError(
@@ -188,6 +220,16 @@ def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Average(**kwargs)(inputs)`"""
     return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Maximum(**kwargs)(inputs)`"""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Minimum(**kwargs)(inputs)`"""
+    return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:

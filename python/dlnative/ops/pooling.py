@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..graph.dtypes import FLOATS, float_type
@@ -93,39 +91,49 @@ def average_pool(
 
 
 def _adaptive(
-    name: str, row: str, inputs: TensorLike, output_size: Sizes, data_format: str | None
+    name: str, mode: str, inputs: TensorLike, output_size: Sizes, data_format: str | None
 ) -> Tensor:
-    """Along one axis after the other; the means and maxima of windows are those of their parts."""
+    """Along one axis after the other; the means and maxima of windows are those of their parts.
+
+    Of equal largest values that takes the one in the first column, where one window over both axes
+    takes the one in the first row.
+    """
     x, rank, first = _inputs(name, inputs, data_format)
     counts = arguments.spatial(name, "output_size", output_size, rank)
-    for axis, count in enumerate(counts, 1):
-        x = _along(f"{row}{rank}d", x, axis, count)
+    sizes = x.shape[1:-1]
+    if mode == "avg" and all(n and n % m == 0 for n, m in zip(sizes, counts)):
+        window = tuple(n // m for n, m in zip(sizes, counts))
+        x = apply(f"{mode}_pool{rank}d", x, pool_size=window, strides=window)
+    else:
+        for axis, count in enumerate(counts, 1):
+            x = _along(mode, x, axis, count)
     return arguments.channels_first(x) if first else x
 
 
-def _along(row: str, x: Tensor, axis: int, count: int) -> Tensor:
+def _along(mode: str, x: Tensor, axis: int, count: int) -> Tensor:
     """`count` windows along `axis`: number i from floor(i n / count) to ceil((i + 1) n / count)."""
-
-    def windows(size: int, stride: int) -> Tensor:
-        rank = x.ndim - 2
-        pool_size = tuple(size if a == axis else 1 for a in range(1, rank + 1))
-        strides = tuple(stride if a == axis else 1 for a in range(1, rank + 1))
-        return apply(row, x, pool_size=pool_size, strides=strides)
-
-    n = x.shape[axis]
+    n, rank = x.shape[axis], x.ndim - 2
     if n == 0:
-        raise ValueError(f"{row}: expected inputs without empty axes, received shape {x.shape}")
-    if n % count == 0:
-        return x if n == count else windows(n // count, n // count)
-    # Windows are of two sizes: of each all places are computed, and the right ones taken.
-    small = math.ceil(n / count)
+        raise ValueError(f"{mode}_pool: expected inputs without empty axes, received {x.shape}")
+    if n == count:
+        return x
     starts = np.arange(count) * n // count
-    is_large = -(-(np.arange(count) + 1) * n // count) - starts > small
-    places = windows(small, 1)
-    if is_large.any():
-        places = apply("concatenate", places, windows(small + 1, 1), axis=axis)
-    index = np.where(is_large, starts + n - small + 1, starts).astype("int32")
-    return apply("take", places, index, axis=axis)
+    sizes = -(-(np.arange(count) + 1) * n // count) - starts
+    # Windows overlap, and are of two sizes: each is laid out on its own, the largest value of the
+    # shorter ones twice at the end.
+    least, most = int(sizes.min()), int(sizes.max())
+    size = most if mode == "max" else least
+    places = starts[:, None] + np.minimum(np.arange(size), sizes[:, None] - 1)
+    window = tuple(size if a == axis else 1 for a in range(1, rank + 1))
+    apart = x
+    if n % count:
+        apart = apply("take", x, places.reshape(-1).astype("int32"), axis=axis)
+    y = apply(f"{mode}_pool{rank}d", apart, pool_size=window, strides=window)
+    if mode == "max" or least == most:
+        return y
+    last = apply("take", x, (starts + sizes - 1).astype("int32"), axis=axis)
+    is_longer = (sizes > least).reshape(count, *(1,) * (x.ndim - axis - 1))
+    return apply("where", is_longer, (y * float(least) + last) / float(most), y)
 
 
 @op
@@ -142,7 +150,7 @@ def adaptive_average_pool(
         data_format: "channels_last", or "channels_first" for inputs (batch, channels, ...).
     """
     name = "adaptive_average_pool"
-    return _adaptive(name, "avg_pool", inputs, output_size, data_format)
+    return _adaptive(name, "avg", inputs, output_size, data_format)
 
 
 @op
@@ -158,4 +166,4 @@ def adaptive_max_pool(
         output_size: The number of windows: an int for all axes, or one for each.
         data_format: "channels_last", or "channels_first" for inputs (batch, channels, ...).
     """
-    return _adaptive("adaptive_max_pool", "max_pool", inputs, output_size, data_format)
+    return _adaptive("adaptive_max_pool", "max", inputs, output_size, data_format)

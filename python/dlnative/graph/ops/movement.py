@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
 from ..open_shapes import Open
 from ..table import Op, check_same_dtype, normalize_axis, register, same
@@ -122,18 +124,38 @@ class Take(MoveOp):
     def gradient(self, node: Node, dy: Tensor, needs: Sequence[bool]) -> Gradients:
         x, indices = node.inputs
         axis = normalize_axis(self.name, node.attributes["axis"], x.ndim)
+        if axis and math.prod(x.shape[axis + 1 :]) >= _LONG_ROW:
+            return _put_rows(x, indices, dy, axis), None
         rank, end = indices.ndim, dy.ndim
         if axis:
             order = [*range(axis, axis + rank), *range(axis), *range(axis + rank, end)]
             dy = apply("transpose", dy, axes=tuple(order))
         rest = x.shape[:axis] + x.shape[axis + 1 :]
-        count = math.prod(indices.shape)
-        updates = apply("reshape", dy, shape=(count, *rest))
-        flat = apply("reshape", indices, shape=(count,))
-        dx = apply("scatter", zeros(dy, (x.shape[axis], *rest)), flat, updates, mode="add")
+        dx = _sum_rows(dy, indices, x.shape[axis], rest)
         if axis:
             dx = apply("transpose", dx, axes=(*range(1, axis + 1), 0, *range(axis + 1, x.ndim)))
         return dx, None
+
+
+_LONG_ROW = 16  # values behind an axis, from which on rows are added where they lie
+
+
+def _sum_rows(dy: Tensor, indices: Tensor, size: int, rest: Shape) -> Tensor:
+    """y[i] = the sum of the rows of dy whose index is i, each of the shape `rest`."""
+    count = math.prod(indices.shape)
+    updates = apply("reshape", dy, shape=(count, *rest))
+    flat = apply("reshape", indices, shape=(count,))
+    return apply("scatter", zeros(dy, (size, *rest)), flat, updates, mode="add")
+
+
+def _put_rows(x: Tensor, indices: Tensor, dy: Tensor, axis: int) -> Tensor:
+    """The gradient of `take` without a transpose: the axes before `axis` and it are one of rows."""
+    n, lead = x.shape[axis], math.prod(x.shape[:axis])
+    wide = apply("cast", indices, dtype="int64" if lead * n >= 2**31 else indices.dtype)
+    inside = apply("where", wide < 0, wide + n, wide)
+    first = x.graph.constant(np.arange(lead).reshape(lead, *(1,) * indices.ndim) * n, wide.dtype)
+    rest = x.shape[axis + 1 :]
+    return apply("reshape", _sum_rows(dy, first + inside, lead * n, rest), shape=x.shape)
 
 
 @register
