@@ -136,3 +136,27 @@ def test_a_model_that_takes_more_memory_than_there_is(
 def test_a_model_of_another_origin(fails, tmp_path, table):
     save(dlnative.Sequential([layers.Input((4,)), layers.Dense(2)]), tmp_path / "model")
     assert "not written by dlnative train" in fails("predict", tmp_path / "model", "--data", table)
+
+
+def test_info_on_a_model(run, classifier, tmp_path):
+    status, out, err = run("info", classifier)
+    assert (status, err) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines() if line[:1].islower())
+    assert "Dense" in out
+    assert lines["compiled"] == "Adam, loss SparseCategoricalCrossentropy, metrics [accuracy]"
+    assert (lines["epochs"], lines["steps"]) == ("1", "1")
+    assert lines["classes"] == "2: cat, dog"
+    assert f"dlnative {dlnative.__version__}, version 4 of the format" in lines["written"]
+    status, out, _ = run("info", classifier, "--json")
+    facts = json.loads(out)
+    assert facts["files"]["config.json"] == (classifier / "config.json").stat().st_size
+    assert facts["parameters"] == {"total": 23, "trainable": 23}
+    assert facts["compiled"]["optimizer"]["class_name"] == "Adam"
+    assert facts["training"]["trained_epochs"] == facts["epochs"] == facts["steps"] == 1
+
+    save(dlnative.Sequential([layers.Input((4,)), layers.Dense(2)]), tmp_path / "plain")
+    status, out, _ = run("info", tmp_path / "plain")
+    assert status == 0
+    assert "compiled" not in out
+    status, _, err = run("info", tmp_path / "none")
+    assert (status, err) == (2, f"dlnative: error: {tmp_path / 'none'}: no such folder\n")

@@ -1,4 +1,4 @@
-"""`dlnative info`: what the machine has and what dlnative makes of it."""
+"""`dlnative info`: what the machine has and what dlnative makes of it, or what a model is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ __all__ = ["run"]
 
 def run(options: argparse.Namespace) -> None:
     """Prints a table, or JSON with `--json`."""
+    if options.folder is not None:
+        from . import info_model
+
+        info_model.run(options)
+        return
     facts = _collect()
     if options.json:
         print(json.dumps(facts, indent=2))

@@ -40,7 +40,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _info(name: str, commands: Commands) -> None:
-    command = _add(commands, name, "show processor, instruction sets, threads and versions")
+    command = _add(
+        commands, name, "show processor, instruction sets, threads and versions, or a saved model"
+    )
+    command.add_argument(
+        "folder",
+        nargs="?",
+        metavar="MODEL",
+        help="the folder of a model: show its layers, what it was compiled with, and how far it "
+        "has been trained",
+    )
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -48,7 +48,7 @@ from ..models.training_state import TrainingState
 from ..utils.warn import warn_user
 from ..variables import without_memory
 from .configuration import FORMAT, VERSION, checked, parse, sealed
-from .names import named_variables, variables_of_version_2
+from .names import named_variables, renamed, variables_of_version_2
 from .seeds import read_seeds, write_seeds
 from .store import CONFIG, KINDS, is_tensors_name, read_config, replace_model, tensor_names
 from .training import read_state, split_state
@@ -72,6 +72,8 @@ class SavedModel:
         training: With what the model was trained, or None.
         state: The TrainingState that was saved, or None. The model has it already, but for the
             global random stream and what callbacks remember: `state.put_back(model, callbacks)`.
+        version: The version of the format.
+        library: The version of dlnative that wrote it.
     """
 
     model: Any
@@ -79,6 +81,8 @@ class SavedModel:
     preprocessing: dict[str, Any] | None
     training: dict[str, Any] | None
     state: TrainingState | None = None
+    version: int = VERSION
+    library: str = __version__
 
 
 def save(
@@ -259,6 +263,8 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
         with _refusals(path, "build the model"), random.separate_stream():
             model, variables = _build(config["model"], names)
         weights = files["weights"]
+        if config["version"] <= 2:
+            variables = renamed(variables, weights.entries)
         weights.check_fits(variables)
         _check_digest(weights, weights.read_into(variables), config["weights"])
         if config["seeds"] is not None:
@@ -267,7 +273,15 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
             with _refusals(path, "compile the model"), random.separate_stream(), without_memory():
                 model.compile_from_config(config["compile"])
         state = _restore(model, files["state"], config["state"]) if "state" in files else None
-    return SavedModel(model, config["classes"], config["preprocessing"], config["training"], state)
+    return SavedModel(
+        model,
+        config["classes"],
+        config["preprocessing"],
+        config["training"],
+        state,
+        config["version"],
+        str(config.get("dlnative")),
+    )
 
 
 def _restore(model: Any, file: Weights, entry: dict[str, Any]) -> TrainingState:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..layers import tracking
 
-__all__ = ["layer_names", "named_layers", "named_variables", "unique", "variables_of_version_2"]
+__all__ = [
+    "layer_names",
+    "named_layers",
+    "named_variables",
+    "renamed",
+    "unique",
+    "variables_of_version_2",
+]
 
 _Path = tuple[str, ...]
+_NUMBER = re.compile("[1-9][0-9]{0,8}|0")  # that makes a name unique
 
 
 def named_layers(model: Any) -> Iterator[tuple[_Path, Any]]:
@@ -77,6 +86,48 @@ def variables_of_version_2(model: Any) -> dict[str, Any]:
 
     visit(model.layers, "")
     return named
+
+
+def renamed(variables: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Variables of version 2 by the names that they had in another process.
+
+    Layers that a layer makes itself had numbers by how many of the class there were before, so only
+    their order counts. What has no counterpart keeps its name.
+    """
+    names = list(names)
+    deepest = max((name.count("/") for name in variables), default=0)
+    if len(names) != len(variables) or any(name.count("/") > deepest for name in names):
+        return variables  # of another model
+    former = {way: name for name, way in _without_numbers(names).items()}
+    return {former.get(way, n): variables[n] for n, way in _without_numbers(variables).items()}
+
+
+def _without_numbers(names: Iterable[str]) -> dict[str, _Path]:
+    """{name: way}, where the number in "dense_12" is its place among those of the same layer."""
+    ways = {name: tuple(name.split("/")) for name in names}
+    longest = max(map(len, ways.values()), default=0)
+    for depth in range(longest - 1):  # the last part is the variable's name
+        parts: dict[tuple[_Path, str], set[int]] = {}
+        for way in ways.values():
+            if depth < len(way) - 1:
+                base, number = _split_number(way[depth])
+                parts.setdefault((way[:depth], base), set()).add(number)
+        places = {
+            key: {number: place for place, number in enumerate(sorted(numbers))}
+            for key, numbers in parts.items()
+        }
+        for name, way in ways.items():
+            if depth < len(way) - 1:
+                base, number = _split_number(way[depth])
+                place = places[way[:depth], base][number]
+                ways[name] = (*way[:depth], f"{base}_{place}", *way[depth + 1 :])
+    return ways
+
+
+def _split_number(name: str) -> tuple[str, int]:
+    """("dense", 12) of "dense_12"; -1 without a number."""
+    base, _, digits = name.rpartition("_")
+    return (base, int(digits)) if base and _NUMBER.fullmatch(digits) else (name, -1)
 
 
 def _sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
