@@ -14,6 +14,7 @@ from .progress import ProgbarLogger
 from .reduce_lr_on_plateau import ReduceLROnPlateau
 from .stop_on_plateau import StopOnPlateau
 from .swap_ema_weights import SwapEMAWeights
+from .tensorboard import TensorBoard
 from .terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "ReduceLROnPlateau",
     "StopOnPlateau",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

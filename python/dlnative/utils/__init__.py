@@ -9,6 +9,7 @@ from ..naming import unknown as unknown_name_error
 from ..random import set_random_seed
 from .numerical import to_categorical
 from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from .progbar import Progbar
 from .py_dataset import PyDataset, Sequence
 from .serialization import (
     CustomObjectScope,
@@ -24,6 +25,7 @@ from .session import clear_session
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "clear_session",
