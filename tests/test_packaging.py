@@ -65,7 +65,13 @@ def test_tests_do_not_need_the_peers(project):
     peers = {"keras", "jax", "torch", "tensorflow"}
     assert not names(extras["test"]) & peers
     assert not names(extras["examples"]) & peers
-    assert names(extras["test-peers"]) == {"keras", "jax", "pandas", "polars"}
+    assert names(extras["test-peers"]) == {
+        "keras",
+        "jax",
+        "pandas",
+        "polars",
+        "tensorboard",
+    }
 
 
 def test_makefile_names_the_build_requirements(project):
