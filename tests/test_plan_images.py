@@ -135,14 +135,14 @@ def test_inference_folds_batch_norm(conv_algorithm, rng, dtype, channels, residu
     if residual and "input" in residual:
         channels = 8
     x = rng.normal(size=(2, 7, 7, channels)).astype(dtype)
-    kernel = rng.normal(size=(3, 3, channels, 8))
+    kernel, other = rng.normal(size=(2, 3, 3, channels, 8))
     mean, variance, gamma, beta = rng.normal(size=(4, 8))
 
     def build(graph, feed):
         y = apply("conv2d", feed, kernel, padding="same")
         z = apply("batch_norm", y, mean, variance**2, gamma, beta, epsilon=1e-3)
         if residual == "a convolution":
-            z = apply("add", z, apply("conv2d", feed, kernel, padding="same"))
+            z = apply("add", z, apply("conv2d", feed, other, padding="same"))
         elif residual:
             z = apply("add", z, feed)
         z = apply("relu", z)

@@ -117,3 +117,22 @@ def test_nothing_is_written_before_the_last_check(engine):
     with pytest.raises(ValueError, match="the rate is -10"):
         function(np.array(-7.5))
     assert total.numpy() == 2.5
+
+
+@pytest.mark.parametrize("kind", ["feed", "constant", "row"])
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+def test_variables_that_are_updated_by_one_array(engine, kind):
+    """Their updates are not one over both: each element meets its own of the array."""
+    graph = Graph(training=True)
+    x = graph.feed((5, 5), "float32")
+    values = np.arange(25, dtype="float32").reshape(5, 5)
+    factor = {"feed": x, "constant": graph.constant(values), "row": graph.constant(values[1])}[kind]
+    variables = [Variable(np.full((5, 5), n, "float32"), name=f"v{n}") for n in (1, 2)]
+    for v in variables:
+        graph.assign(v, apply("multiply", graph.variable(v), factor))
+    graph.commit()
+    engines.build(graph, [], engine=engine)(values)
+    for n, v in enumerate(variables, 1):
+        np.testing.assert_array_equal(
+            v.numpy(), n * np.broadcast_to(values[1] if kind == "row" else values, (5, 5))
+        )

@@ -94,6 +94,8 @@ class Update:
         """Whether it may be a part of a run."""
         if any(t.shape == () for t in self.node.outputs):  # what is common cannot be told then
             return False
+        if any(t is not None and t.shape != () for t in self.common):  # not one value for all
+            return False
         count = len(self.node.inputs)
         if any(count + k not in self.fixed for k in range(len(self.node.outputs))):
             return False

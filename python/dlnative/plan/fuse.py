@@ -22,6 +22,7 @@ from .fuse_images import (
 from .loops import fuse_loops, has_loops
 from .multiply_add import multiply_add
 from .schedule import Schedule, live_nodes, merged_node, same_tensors
+from .subexpressions import merge_common_subexpressions
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
@@ -39,7 +40,8 @@ def fuse(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Schedul
     Returns:
         A Schedule.
     """
-    schedule = Schedule(live_nodes(graph.nodes, outputs), outputs)
+    nodes = live_nodes(graph.nodes, outputs)
+    schedule = Schedule(*merge_common_subexpressions(nodes, outputs))
     for fusion in (
         loss_with_gradient,
         max_pool_indices,
