@@ -31,6 +31,7 @@ _MODULES = (
     "reference",
     "regularizers",
     "saving",
+    "tree",
     "utils",
 )
 _NAMES = {
