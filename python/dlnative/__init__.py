@@ -36,18 +36,27 @@ _MODULES = (
 )
 _NAMES = {
     "DTypePolicy": "dtype_policies",
+    "FloatDTypePolicy": "dtype_policies",
+    "Function": "models.function",
     "Initializer": "initializers",
     "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "graph",
     "Layer": "layers",
     "Loss": "losses",
+    "Metric": "metrics",
     "Model": "models",
+    "Operation": "layers.operation",
+    "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
     "Variable": "variables",
     "engine": "config",
     "gradcheck": "gradient_check",
+    "name_scope": "naming",
     "numpy_function": "ops",
     "value_and_grad": "autodiff",
+    "version": "_version",
     "vjp": "autodiff",
 }
 

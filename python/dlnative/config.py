@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .dtype_policies import DTypePolicy
 
 _state: dict[str, Any] = {
     "floatx": "float32",
+    "dtype_policy": None,  # that of `set_dtype_policy`
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
     "epsilon": 1e-7,
     "engine": None,
     "seed": None,
@@ -33,9 +39,91 @@ def set_floatx(dtype: str) -> None:
     _state["floatx"] = dtype
 
 
+def backend() -> str:
+    """What computes: "dlnative"."""
+    return "dlnative"
+
+
+def dtype_policy() -> DTypePolicy:
+    """The policy of layers that are given no dtype: that of `set_dtype_policy`, else `floatx`."""
+    from .dtype_policies import DTypePolicy
+
+    return _state["dtype_policy"] or DTypePolicy(floatx())
+
+
+def set_dtype_policy(policy: str | DTypePolicy) -> None:
+    """Sets the policy of layers that are made from now on and given no dtype.
+
+    Args:
+        policy: A DTypePolicy or its name, "float32" or "float64".
+
+    Raises:
+        ValueError: It is neither.
+    """
+    from .dtype_policies import DTypePolicy
+
+    if not isinstance(policy, (str, DTypePolicy)):
+        raise ValueError(
+            f"set_dtype_policy: expected a DTypePolicy or its name, received {policy!r}"
+        )
+    _state["dtype_policy"] = DTypePolicy(policy) if isinstance(policy, str) else policy
+
+
 def epsilon() -> float:
-    """The small number that losses and optimizers add or clip with, 1e-7."""
+    """The small number that losses and optimizers add or clip with, 1e-7 at first."""
     return _state["epsilon"]
+
+
+def set_epsilon(value: float) -> None:
+    """Sets `epsilon`. Steps that were compiled before are compiled anew.
+
+    Raises:
+        ValueError: `value` is not a positive number.
+
+    Differs from Keras: what is no positive number raises.
+    """
+    import math
+    import numbers
+
+    given: Any = value
+    is_number = isinstance(given, numbers.Real) and not isinstance(given, bool)
+    if not is_number or not 0 < value < math.inf:
+        raise ValueError(f"set_epsilon: expected a positive number, received {value!r}")
+    _state["epsilon"] = float(value)
+
+
+def max_epochs() -> int | None:
+    """How many epochs `fit` runs at most, whatever it is asked for; None for any number."""
+    return _state["max_epochs"]
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Limits the epochs of every `fit`, such as for a test of a long script; None for no limit.
+
+    Raises:
+        ValueError: It is not a positive integer.
+    """
+    _state["max_epochs"] = _limit("set_max_epochs", max_epochs)
+
+
+def max_steps_per_epoch() -> int | None:
+    """How many steps an epoch, an evaluation or a prediction has at most; None for any number."""
+    return _state["max_steps_per_epoch"]
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Limits the steps of every epoch of `fit`, and of `evaluate` and `predict`; None: no limit.
+
+    Raises:
+        ValueError: It is not a positive integer.
+    """
+    _state["max_steps_per_epoch"] = _limit("set_max_steps_per_epoch", max_steps_per_epoch)
+
+
+def _limit(what: str, value: Any) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"{what}: expected a positive integer or None, received {value!r}")
+    return value
 
 
 def set_num_threads(n: int) -> None:
@@ -112,12 +200,18 @@ def set_conv_algorithm(name: str) -> None:
     _state["conv_algorithm"] = name
 
 
-def program_settings() -> tuple[str, str, int | None]:
+def program_settings() -> tuple[str, str, int | None, float, str]:
     """The settings that programs depend on: a native one has workspace for so many threads."""
     engine = _state["engine"] or current_engine()
     if _state["threads"] is None and engine == "native":
         _state["threads"] = num_threads()
-    return engine, _state["conv_algorithm"], _state["threads"]
+    return (
+        engine,
+        _state["conv_algorithm"],
+        _state["threads"],
+        _state["epsilon"],
+        _state["floatx"],
+    )
 
 
 def current_engine() -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 from .graph.dtypes import FLOATS
 
+__all__ = ["DTypePolicy", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+
 
 class DTypePolicy:
     """The dtype of a layer's weights and that of its computation.
@@ -24,6 +26,8 @@ class DTypePolicy:
 
     Differs from Keras: there are no mixed policies yet; they raise ValueError.
     """
+
+    _public_module = "keras"
 
     def __init__(self, name: str) -> None:
         if name not in FLOATS:
@@ -62,3 +66,45 @@ class DTypePolicy:
 
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self._name}">'
+
+
+FloatDTypePolicy = DTypePolicy
+
+
+def get(identifier: Any) -> DTypePolicy:
+    """A DTypePolicy of itself, its name, its configuration, or None for `config.dtype_policy()`.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    from . import config
+    from .utils.serialization import deserialize_keras_object
+
+    if identifier is None:
+        return config.dtype_policy()
+    if isinstance(identifier, dict):
+        identifier = deserialize_keras_object(identifier)
+    if isinstance(identifier, str):
+        return DTypePolicy(identifier)
+    if not isinstance(identifier, DTypePolicy):
+        raise ValueError(
+            f"dtype_policies.get: expected a DTypePolicy, its name or configuration, received "
+            f"{identifier!r}"
+        )
+    return identifier
+
+
+def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
+    """The configuration of a policy, as Keras writes it."""
+    from .utils.serialization import serialize_keras_object
+
+    return serialize_keras_object(dtype_policy)
+
+
+def deserialize(config: dict[str, Any]) -> DTypePolicy:
+    """The policy of a configuration.
+
+    Raises:
+        ValueError: It is not that of a policy.
+    """
+    return get(config)

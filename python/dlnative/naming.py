@@ -1,12 +1,68 @@
-"""Names: automatic ones for unnamed objects, and the nearest known one to a misspelt one."""
+"""Names: automatic ones for unnamed objects, paths, and the nearest known one to a misspelt one."""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 _counts: dict[str, int] = {}
+
+
+class _AtWork(threading.local):
+    """The layers whose calls or builds are under way in a thread, and scopes, outermost first."""
+
+    def __init__(self) -> None:
+        self.layers: list[Any] = []
+
+
+at_work = _AtWork()
+
+
+class name_scope:
+    """A `with` block whose name stands in the paths of what is made in it.
+
+    Args:
+        name: The name, without "/".
+
+    Raises:
+        ValueError: `name` is no string, or has a "/".
+
+    Example:
+        >>> from dlnative import Variable
+        >>> with name_scope("encoder"), name_scope("head"):
+        ...     Variable([1.0], name="scale").path
+        'encoder/head/scale'
+
+    Differs from Keras: there are no arguments to tell callers apart.
+    """
+
+    is_model = False
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"name_scope: expected a name without '/', received {name!r}")
+        self.name = name
+
+    def __enter__(self) -> name_scope:
+        at_work.layers.append(self)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        at_work.layers.pop()
+
+
+def path_of(name: str) -> str:
+    """A name behind those of the layers and scopes at work: "block/dense/kernel"."""
+    return "/".join([*(each.name for each in at_work.layers), name])
+
+
+def path_of_layer(layer: Any) -> str:
+    """The path of a layer that is at work, or is made within those that are."""
+    layers = at_work.layers
+    outer = next((i for i, each in enumerate(layers) if each is layer), len(layers))
+    return "/".join([*(each.name for each in layers[:outer]), layer.name])
 
 
 def to_snake_case(name: str) -> str:

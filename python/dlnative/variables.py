@@ -19,6 +19,7 @@ from .graph.operators import Operators
 from .graph.refusals import ValueNeeded
 from .graph.table import table
 from .graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
+from .naming import path_of
 
 if TYPE_CHECKING:
     from . import _core
@@ -143,7 +144,7 @@ class Variable:
         self.shape = value.shape
         self.dtype = value.dtype.name
         self.name = name
-        self.path = path or name
+        self.path = path or path_of(name)
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint

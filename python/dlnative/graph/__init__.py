@@ -5,4 +5,6 @@ from .graph import Graph
 from .table import Op, table
 from .tensor import Node, Spec, Tensor, apply
 
-__all__ = ["Graph", "Node", "Op", "Spec", "Tensor", "apply", "table"]
+KerasTensor = Tensor
+
+__all__ = ["Graph", "KerasTensor", "Node", "Op", "Spec", "Tensor", "apply", "table"]

@@ -56,7 +56,7 @@ class Tensor(Operators):
     def __init__(
         self,
         shape: Iterable[Size],
-        dtype: str,
+        dtype: str = "float32",
         graph: Graph | None = None,
         node: Node | None = None,
         index: int = 0,

@@ -49,6 +49,7 @@ _CLASSES = (
     Orthogonal,
 )
 _ALIASES = {to_snake_case(cls.__name__): cls for cls in _CLASSES}
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal  # the second names of Keras
 globals().update(_ALIASES)  # `initializers.he_normal` is `initializers.HeNormal`, as in Keras
 _KNOWN = {**{cls.__name__: cls for cls in _CLASSES}, **_ALIASES}
 _KNOWN.update(normal=RandomNormal, uniform=RandomUniform, zero=Zeros, one=Ones)
@@ -57,6 +58,8 @@ __all__ = [
     *(cls.__name__ for cls in _CLASSES),
     *_ALIASES,
     "FromArray",
+    "IdentityInitializer",
+    "OrthogonalInitializer",
     "Initializer",
     "RandomInitializer",
     "compute_fans",

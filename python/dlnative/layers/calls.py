@@ -6,7 +6,6 @@ is thrown away, for the shapes, and records a LayerCall; a call on arrays has th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from ..changes import used
 from ..graph import Graph, Tensor
 from ..graph.open_shapes import with_open_sizes, with_size
 from ..graph.tensor import Tracing, apply, traced_graph
+from ..naming import at_work
 from ..utils import nest
 from ..variables import Variable
 from . import messages, tracking
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from .._core import ArenaPool
     from .layer import Layer
 
-
-class _AtWork(threading.local):
-    """The layers whose calls or builds are under way in a thread, outermost first."""
-
-    def __init__(self) -> None:
-        self.layers = []
-
-
-_at_work = _AtWork()
 
 CACHED_PROGRAMS = 32  # per layer, for calls on arrays
 
@@ -76,24 +67,19 @@ class Scope:
         self.layer = layer
 
     def __enter__(self) -> None:
-        layers = _at_work.layers
+        layers = at_work.layers
         self.pushed = not layers or layers[-1] is not self.layer
         if self.pushed:
             layers.append(self.layer)
 
     def __exit__(self, *exception: Any) -> None:
         if self.pushed:
-            _at_work.layers.pop()
-
-
-def variable_scope() -> str:
-    """Names of the layers at work, as in the paths of variables: "block/dense"."""
-    return "/".join(layer.name for layer in _at_work.layers)
+            at_work.layers.pop()
 
 
 def node_scope() -> str | None:
     """The same for nodes, without the model that is being run."""
-    layers = _at_work.layers
+    layers = at_work.layers
     first = 1 if layers and layers[0].is_model else 0
     return "/".join(layer.name for layer in layers[first:]) or None
 
@@ -107,8 +93,10 @@ def call_of(tensor: Tensor) -> LayerCall:
     """The LayerCall that made a symbolic tensor; for an `Input` that of its InputLayer."""
     if tensor.history is not None:
         return tensor.history[0]
-    if not tracking.is_layer(tensor.source):
-        raise ValueError(f"{tensor!r} was made neither by Input nor by a layer")
+    if not tracking.is_layer(tensor.source):  # made by the user: it is an input
+        from .core import InputLayer
+
+        InputLayer.around(tensor)
     return tensor.source._calls[0]
 
 
@@ -154,7 +142,7 @@ def _emit(layer: Layer, graph: Graph, args: tuple[Any, ...], kwargs: dict[str, A
     given = "training" in kwargs  # as Keras: None that is given is no training, not the default
     training = kwargs.pop("training", None)
     scope, was_training = graph.scope, graph.training
-    is_outermost = not _at_work.layers
+    is_outermost = not at_work.layers
     for each in tracking.all_layers(layer) if is_outermost else (layer,):
         used(each)
     if training is not None:

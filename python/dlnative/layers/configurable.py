@@ -76,7 +76,7 @@ class Configurable(LayerState):
 def float_dtype(owner: str, dtype: Any) -> str:
     """Name of a layer's dtype."""
     if dtype is None:
-        return settings.floatx()
+        return settings.dtype_policy().name
     if isinstance(dtype, dict):
         dtype = dtype.get("config", {}).get("name")
     name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)

@@ -12,7 +12,7 @@ from ..graph import Tensor, apply
 from ..hyperparameters import Absent, Option, flag_of
 from ..variables import Variable
 from . import messages
-from .calls import LayerCall
+from .calls import LayerCall, call_of
 from .layer import Layer, UnaryLayer
 from .options import Fixed, flag, positive_integer, resolved, weight_config
 
@@ -85,6 +85,14 @@ class InputLayer(Layer):
         self._calls.append(LayerCall(self, (), {}, tensor))
         self.built = True
 
+    @classmethod
+    def around(cls, tensor: Tensor) -> InputLayer:
+        """The InputLayer for a symbolic tensor that nothing has made yet."""
+        layer = cls(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        tensor.source = layer
+        layer._calls[0] = LayerCall(layer, (), {}, tensor)
+        return layer
+
     @property
     def dtype(self) -> str:
         """Dtype of the data."""
@@ -141,7 +149,8 @@ def Input(
         (None, 10)
     """
     if tensor is not None:
-        if not isinstance(tensor, Tensor) or not isinstance(tensor.source, InputLayer):
+        is_new = isinstance(tensor, Tensor) and tensor.is_symbolic and tensor.history is None
+        if not is_new or not isinstance(call_of(tensor).layer, InputLayer):
             raise TypeError(f"Input: expected tensor to be made by Input, received {tensor!r}")
         return tensor
     layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, name, optional)

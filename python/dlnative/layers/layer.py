@@ -122,6 +122,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     infers_by_sizes = False  # whether open sizes of its results are found by trying two sizes
     _locks_when_built = True
     _public_module = "keras.layers"  # in configurations, see utils.serialization
+    is_listed = True  # among the layers of a functional model; what is a mere function is not
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -38,6 +38,7 @@ class OpLayer(Layer):
     """
 
     _public_module = "dlnative.layers"
+    is_listed = False
     infers_by_sizes = True
 
     def __init__(

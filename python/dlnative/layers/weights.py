@@ -11,9 +11,10 @@ import numpy as np
 from .. import constraints, initializers, regularizers
 from ..changes import note_flag
 from ..graph.open_shapes import unless_open
+from ..naming import path_of_layer
 from ..utils.numbers import finite_number
 from ..variables import Variable, is_without_memory
-from . import calls, messages, tracking
+from . import messages, tracking
 from .options import weight_options
 from .state import LayerState
 
@@ -174,9 +175,7 @@ class WeightOwner(LayerState):
         return f"{name}_{count}" if count else name
 
     def _variable_path(self, name: str) -> str:
-        scope = calls.variable_scope()
-        inside = scope.rsplit("/", 1)[-1] == self.name
-        path = scope if inside else self.name
+        path = path_of_layer(self)
         self.__dict__["_path"] = path
         return f"{path}/{name}"
 

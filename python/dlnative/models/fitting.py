@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from .. import config
 from ..callbacks import CallbackList
 from ..graph import Graph
 from ..layers import messages
 from ..layers.extra_losses import added_losses
+from ..utils.warn import warn_user
 from . import checks
 from .arrays import Rows, as_array
 from .batch import Feeds, flat_arrays
@@ -44,6 +46,10 @@ class FitOptions:
         count = checks.check_count
         self.batch_size = count("batch_size", batch_size, optional=True)
         self.epochs = count("epochs", epochs, low=0)
+        limit = config.max_epochs()
+        if limit is not None and limit < self.epochs:
+            warn_user(f"Limiting epochs to {limit}")
+            self.epochs = limit
         self.initial_epoch = count("initial_epoch", initial_epoch, low=0)
         self.verbose = checks.check_verbose(verbose)
         if shuffle not in (True, False, "batch"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import config
 from ..utils.warn import warn_user
 from .arrays import Rows
 from .batch import flat_arrays
@@ -332,6 +333,7 @@ class Epochs:
 
     Without `steps` an epoch is a pass: everything, in a new order. With `steps` an epoch goes on
     where the last one stopped; where the data end a new pass begins with the next epoch.
+    `config.max_steps_per_epoch` limits both.
 
     Args:
         feed: The Feed.
@@ -340,6 +342,11 @@ class Epochs:
     """
 
     def __init__(self, feed: Feed, steps: int | None, number: int = 0) -> None:
+        limit = config.max_steps_per_epoch()
+        wanted = steps or feed.batches
+        if limit is not None and (wanted is None or limit < wanted):
+            warn_user(f"Limiting the steps of an epoch to {limit}")
+            steps = limit
         self.feed = feed
         self.steps = steps
         self.number = number

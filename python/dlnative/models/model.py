@@ -93,7 +93,7 @@ class Model(Trainer, Inspection, Layer):
         """
         if self.is_functional:
             operations = self._functional_layers
-            return [each for each in operations if each._public_module != "dlnative.layers"]
+            return [each for each in operations if each.is_listed]
         return tracking.sublayers(self)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:

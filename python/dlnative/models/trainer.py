@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .. import optimizers
+from .. import config, optimizers
 from ..callbacks import CallbackList, History
 from ..layers.tracking import Rollback
 from ..random import next_seed
@@ -413,8 +413,7 @@ class Trainer(Steps):
 
         Differs from Keras: `verbose="auto"` shows nothing for short runs; `out` is new.
         """
-        plain = steps is None and callbacks is None
-        if plain and out is None and verbose in (0, "auto"):
+        if steps is None and callbacks is None and out is None and verbose in (0, "auto"):
             call = on_batch.ready_prediction(self, x)
             limit = fitting.DEFAULT_BATCH if batch_size is None else batch_size
             if call is not None and type(limit) is int and x.shape[0] <= limit:
@@ -423,6 +422,7 @@ class Trainer(Steps):
         batch_size = checks.check_count("batch_size", batch_size, optional=True)
         steps = checks.check_count("steps", steps, optional=True)
         state = self._prediction()
+        plain = steps is None and callbacks is None and config.max_steps_per_epoch() is None
         feed = predicting.make_feed(self, state, x, batch_size, steps, plain, out)
         epochs = Epochs(feed, steps)
         callbacks = self._callbacks_of_pass(callbacks, verbose, epochs)

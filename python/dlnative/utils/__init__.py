@@ -7,10 +7,11 @@ from ..config import (
 )
 from ..naming import unknown as unknown_name_error
 from ..random import set_random_seed
-from .numerical import to_categorical
+from .numerical import normalize, to_categorical
 from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from .progbar import Progbar
 from .py_dataset import PyDataset, Sequence
+from .sequences import pad_sequences
 from .serialization import (
     CustomObjectScope,
     custom_object_scope,
@@ -22,8 +23,16 @@ from .serialization import (
     serialize_keras_object,
 )
 from .session import clear_session
+from .splitting import split_dataset
+from .tensors import get_source_inputs, is_keras_tensor, standardize_dtype
 
 __all__ = [
+    "standardize_dtype",
+    "is_keras_tensor",
+    "get_source_inputs",
+    "split_dataset",
+    "pad_sequences",
+    "normalize",
     "CustomObjectScope",
     "Progbar",
     "PyDataset",

@@ -50,3 +50,27 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     one_hot = np.zeros((*labels.shape, classes))
     np.put_along_axis(one_hot, labels[..., None], 1.0, axis=-1)
     return one_hot
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> np.ndarray:
+    """y = x / |x|, each vector along an axis divided by its norm; zero vectors stay zero.
+
+    Args:
+        x: Numbers of any shape.
+        axis: Along which the vectors lie.
+        order: p of the norm |x| = (sum |x|^p)^(1/p).
+
+    Returns:
+        An array of the shape of x, at least one axis.
+
+    Example:
+        >>> normalize([[3.0, 4.0], [0.0, 0.0]])
+        array([[0.6, 0.8],
+               [0. , 0. ]])
+    """
+    values = np.asarray(x)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"normalize: expected numbers, received dtype {values.dtype}")
+    norms = np.atleast_1d(np.linalg.norm(values, order, axis))
+    norms[norms == 0] = 1
+    return values / np.expand_dims(norms, axis)

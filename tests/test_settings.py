@@ -1,0 +1,109 @@
+"""Settings of `dlnative.config` that every model depends on."""
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import DTypePolicy, Input, Sequential, config, dtype_policies, layers
+
+
+@pytest.fixture(params=["numpy", "native"])
+def engine(request):
+    with dlnative.engine(request.param):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def unchanged():
+    before = dict(config._state)
+    yield
+    config._state.update(before)
+
+
+def model():
+    net = Sequential([Input((2,)), layers.Dense(1)])
+    net.compile("sgd", "mse")
+    return net
+
+
+x, y = np.ones((24, 2)), np.ones((24, 1))
+
+
+def test_epochs_and_steps_are_limited_as_in_keras():
+    config.set_max_epochs(2)
+    config.set_max_steps_per_epoch(3)
+    net = model()
+    ran = []
+    count = dlnative.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: ran.append(batch)
+    )
+    with pytest.warns(UserWarning, match="Limiting") as caught:
+        history = net.fit(x, y, batch_size=4, epochs=5, callbacks=[count], verbose=0)
+    assert sorted(str(w.message) for w in caught) == [
+        "Limiting epochs to 2",
+        "Limiting the steps of an epoch to 3",
+    ]
+    assert history.epoch == [0, 1]
+    assert ran == [0, 1, 2, 0, 1, 2]
+    with pytest.warns(UserWarning, match="Limiting the steps"):
+        assert net.predict(x, batch_size=4, verbose=0).shape == (12, 1)
+    with pytest.warns(UserWarning, match="Limiting the steps"):
+        net.evaluate(x, y, batch_size=4, verbose=0)
+    assert net.predict(x, batch_size=12, verbose=0).shape == (24, 1)  # two steps are below it
+    assert (config.max_epochs(), config.max_steps_per_epoch()) == (2, 3)
+    config.set_max_epochs(None)
+    config.set_max_steps_per_epoch(None)
+    assert len(net.fit(x, y, epochs=3, verbose=0).epoch) == 3
+
+
+@pytest.mark.parametrize("setting", [config.set_max_epochs, config.set_max_steps_per_epoch])
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "2"])
+def test_limits_that_are_none(setting, value):
+    with pytest.raises(ValueError, match="positive integer or None"):
+        setting(value)
+
+
+def test_epsilon_reaches_steps_that_were_compiled(engine):
+    target, output = np.array([[1.0]]), np.array([[0.0]], np.float32)
+    net = Sequential([Input((1,)), layers.Activation("relu")])
+    net.compile("sgd", "binary_crossentropy")
+    first = net.evaluate(output, target, verbose=0)
+    assert first == pytest.approx(-np.log(1e-7), rel=1e-5)
+    config.set_epsilon(1e-3)
+    assert net.evaluate(output, target, verbose=0) == pytest.approx(-np.log(1e-3), rel=1e-5)
+    for wrong in (0, -1.0, np.inf, np.nan, "x", True):
+        with pytest.raises(ValueError, match="positive number"):
+            config.set_epsilon(wrong)
+
+
+def test_the_dtype_policy_of_layers_without_a_dtype():
+    assert config.dtype_policy() == DTypePolicy("float32")
+    config.set_floatx("float64")
+    assert config.dtype_policy() == DTypePolicy("float64")
+    config.set_floatx("float32")
+    config.set_dtype_policy("float64")
+    assert layers.Dense(1).dtype_policy == DTypePolicy("float64")
+    assert layers.Dense(1, dtype="float32").dtype_policy == DTypePolicy("float32")
+    config.set_dtype_policy(DTypePolicy("float32"))
+    assert layers.Dense(1).dtype_policy == DTypePolicy("float32")
+    with pytest.raises(ValueError, match="expected a DTypePolicy or its name"):
+        config.set_dtype_policy(5)
+    with pytest.raises(ValueError, match="float16"):
+        config.set_dtype_policy("float16")
+
+
+def test_policies_by_name_and_configuration():
+    policy = DTypePolicy("float64")
+    record = dtype_policies.serialize(policy)
+    assert record["module"] == "keras"
+    assert dtype_policies.deserialize(record) == policy
+    for identifier in (policy, "float64", record):
+        assert dtype_policies.get(identifier) == policy
+    assert dtype_policies.get(None) == config.dtype_policy()
+    with pytest.raises(ValueError, match="expected a DTypePolicy"):
+        dtype_policies.get(5)
+
+
+def test_what_computes():
+    assert config.backend() == "dlnative"
+    assert dlnative.version() == dlnative.__version__
