@@ -1,5 +1,7 @@
 """Settings of `dlnative.config` that every model depends on."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,43 @@ def test_policies_by_name_and_configuration():
 def test_what_computes():
     assert config.backend() == "dlnative"
     assert dlnative.version() == dlnative.__version__
+
+
+RNG = np.random.Generator(np.random.PCG64(0))
+CLASSES = RNG.integers(0, 4, 6)
+ONE_HOT, BITS = np.eye(4, dtype="float32")[CLASSES], RNG.integers(0, 2, (6, 4)).astype("float32")
+PROBABILITIES = np.concatenate([[[0, 1, 0, 0], [1e-9] * 4], RNG.random((4, 4))]).astype("float32")
+
+
+@pytest.mark.parametrize("epsilon", [1e-7, 1e-3, 0.1])
+@pytest.mark.parametrize(
+    ("loss", "labels"),
+    [
+        ("binary_crossentropy", BITS),
+        ("categorical_crossentropy", ONE_HOT),
+        ("sparse_categorical_crossentropy", CLASSES),
+        ("binary_focal_crossentropy", BITS),
+        ("categorical_focal_crossentropy", ONE_HOT),
+        ("kl_divergence", ONE_HOT),
+        ("poisson", BITS),
+        ("mean_absolute_percentage_error", BITS),
+        ("mean_squared_logarithmic_error", BITS),
+    ],
+)
+def test_the_epsilon_of_losses_is_that_of_keras(loss, labels, epsilon):
+    keras = pytest.importorskip("keras")
+    before = keras.config.epsilon()
+    config.set_epsilon(epsilon)
+    keras.config.set_epsilon(epsilon)
+    try:
+        expected = np.asarray(getattr(keras.losses, loss)(labels, PROBABILITIES))
+    finally:
+        keras.config.set_epsilon(before)
+    ours = getattr(dlnative.losses, loss)
+    np.testing.assert_allclose(ours(labels, PROBABILITIES), expected, rtol=2e-5, atol=1e-6)
+    net = Sequential([Input((4,)), layers.Activation("linear")])
+    net.compile("sgd", ours)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a linear layer gives no probabilities
+        value = net.evaluate(PROBABILITIES, labels, batch_size=6, verbose=0)
+    assert value == pytest.approx(expected.mean(), rel=2e-5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import ops
+from .. import config, ops
 from ..graph.table import table
 from ..graph.tensor import Tensor, ValueTensor, apply
 from ..ops import arguments
@@ -153,7 +153,7 @@ def binary_crossentropy(
     """loss = mean(-t log(p) - (1 - t) log(1 - p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / 2. Probabilities p are clipped to
-    [1e-7, 1 - 1e-7]; from logits z the loss is mean(max(z, 0) - z t + log(1 + exp(-|z|))).
+    [epsilon, 1 - epsilon] with `config.epsilon()`; from logits z the loss is mean(max(z, 0) - z t + log(1 + exp(-|z|))).
 
     Args:
         y_true: Labels in [0, 1], (batch, ..., outputs); (batch,) where there is one output.
@@ -177,7 +177,8 @@ def binary_crossentropy(
     axes = arguments.axes(name, axis, len(source.shape))
     if axes == (len(source.shape) - 1,):
         op = "binary_cross_entropy" if logits is None else "binary_cross_entropy_with_logits"
-        return run_op(op, source, y_true, **_smoothing(label_smoothing))
+        if logits is not None or _rows_clip_alike():
+            return run_op(op, source, y_true, **_smoothing(label_smoothing))
     t = smoothed(y_true, label_smoothing, 2)
     return ops.mean(ops.binary_crossentropy(t, source, from_logits=logits is not None), axis=axes)
 
@@ -192,7 +193,7 @@ def categorical_crossentropy(
     """loss = -sum(t log(p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / classes. Probabilities are p = q /
-    sum(q), clipped to [1e-7, 1 - 1e-7]; from logits z, log(p) = z - log(sum(exp(z))).
+    sum(q), clipped to [epsilon, 1 - epsilon] with `config.epsilon()`; from logits z, log(p) = z - log(sum(exp(z))).
 
     Args:
         y_true: One-hot labels or probabilities, (batch, ..., classes).
@@ -224,8 +225,16 @@ def categorical_crossentropy(
     if not _is_last(axis, y_pred):
         y_true = smoothed(y_true, label_smoothing, y_true.shape[-1])
         y_true, source, options = ops.moveaxis(y_true, axis, -1), _moved(source, axis), {}
+    if logits is None and not _rows_clip_alike():
+        t = smoothed(y_true, options.get("label_smoothing", 0.0), y_true.shape[-1])
+        return ops.categorical_crossentropy(t, source)
     op = "categorical_cross_entropy" if logits is None else "softmax_cross_entropy"
     return run_op(op, source, y_true, **options)
+
+
+def _rows_clip_alike() -> bool:
+    """Whether the rows of losses of probabilities clip them by `config.epsilon()`: by 1e-7."""
+    return config.epsilon() == 1e-7
 
 
 def check_several_classes(name: str, y_pred: Values, axis: int) -> None:
@@ -304,8 +313,15 @@ def sparse_categorical_crossentropy(
         y_true = ops.squeeze(y_true, axis)
     labels = class_numbers(name, y_true, source, ignore_class)
     if ignore_class is None and _is_given(labels):
-        return run_op(op, source, labels)
+        return _of_classes(op, source, labels)
     return _of_known_classes(op, source, labels, ignore_class)
+
+
+def _of_classes(op: str, source: Values, labels: Values) -> Result:
+    """The losses where all labels are classes."""
+    if op == "sparse_categorical_cross_entropy" and not _rows_clip_alike():
+        return ops.sparse_categorical_crossentropy(labels, source)
+    return run_op(op, source, labels)
 
 
 def _is_given(labels: Any) -> bool:
@@ -328,7 +344,7 @@ def _of_known_classes(op: str, source: Values, labels: Values, ignore_class: int
         known = ops.logical_and(known, counts)
         # What is predicted where nothing counts, be it NaN, takes no part in the gradient.
         source = ops.where(ops.expand_dims(counts, -1), source, 1.0)
-    losses = run_op(op, source, ops.where(known, labels, 0))
+    losses = _of_classes(op, source, ops.where(known, labels, 0))
     if ignore_class is None:
         return ops.where(known, losses, float("nan"))
     losses = ops.where(known, losses, ops.where(counts, float("nan"), 0.0))
