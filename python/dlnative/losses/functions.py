@@ -153,7 +153,8 @@ def binary_crossentropy(
     """loss = mean(-t log(p) - (1 - t) log(1 - p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / 2. Probabilities p are clipped to
-    [epsilon, 1 - epsilon] with `config.epsilon()`; from logits z the loss is mean(max(z, 0) - z t + log(1 + exp(-|z|))).
+    [epsilon, 1 - epsilon] with `config.epsilon()`; from logits z the loss is
+    mean(max(z, 0) - z t + log(1 + exp(-|z|))).
 
     Args:
         y_true: Labels in [0, 1], (batch, ..., outputs); (batch,) where there is one output.
@@ -193,7 +194,8 @@ def categorical_crossentropy(
     """loss = -sum(t log(p)) over `axis`.
 
     t = y_true * (1 - label_smoothing) + label_smoothing / classes. Probabilities are p = q /
-    sum(q), clipped to [epsilon, 1 - epsilon] with `config.epsilon()`; from logits z, log(p) = z - log(sum(exp(z))).
+    sum(q), clipped to [epsilon, 1 - epsilon] with `config.epsilon()`; from logits z,
+    log(p) = z - log(sum(exp(z))).
 
     Args:
         y_true: One-hot labels or probabilities, (batch, ..., classes).
@@ -226,7 +228,8 @@ def categorical_crossentropy(
         y_true = smoothed(y_true, label_smoothing, y_true.shape[-1])
         y_true, source, options = ops.moveaxis(y_true, axis, -1), _moved(source, axis), {}
     if logits is None and not _rows_clip_alike():
-        t = smoothed(y_true, options.get("label_smoothing", 0.0), y_true.shape[-1])
+        labels: Any = y_true
+        t = smoothed(labels, options.get("label_smoothing", 0.0), labels.shape[-1])
         return ops.categorical_crossentropy(t, source)
     op = "categorical_cross_entropy" if logits is None else "softmax_cross_entropy"
     return run_op(op, source, y_true, **options)
