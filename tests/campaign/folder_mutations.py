@@ -17,6 +17,11 @@ NASTY = [
     [[]], [None], [-1, 3], [10**9] * 4, [1] * 70, {"class_name": "Dense", "config": {}},
     {"class_name": "__numpy__", "config": {"value": ["a"] * 9, "dtype": "S999999999"}},
     {"class_name": "__lambda__", "config": {}}, {"module": "os", "class_name": "system"},
+    {"module": "keras.metrics", "class_name": "AUC", "config": {"num_thresholds": 10**9}},
+    {"module": "keras.metrics", "class_name": "MeanIoU", "config": {"num_classes": 10**6}},
+    {"module": "keras.optimizers", "class_name": "LBFGS", "config": {"history_size": 10**9}},
+    {"module": "keras.optimizers", "class_name": "Adam", "config": {"use_ema": True}},
+    "adam", "mse", "accuracy", {"__float__": "nan"}, {"__float__": "x"},
 ]  # fmt: skip
 
 
@@ -33,7 +38,7 @@ def change(draw, folder):
     Raises:
         RecursionError: Several changes have nested the configuration too deeply to be written.
     """
-    kinds = [change_values] * 6 + [change_bytes, change_weights, change_files]
+    kinds = [change_values] * 6 + [change_bytes, change_tensors, change_tensors, change_files]
     return draw.choice(kinds)(draw, folder)
 
 
@@ -55,6 +60,9 @@ def change_values(draw, folder):
 def mutate(draw, config):
     """Changes one entry somewhere."""
     places = [(config, key) for key in config if key != "sha256"]
+    if draw.random() < 0.6:  # the model has by far the most
+        parts = [(config, key) for key in ("compile", "state") if config.get(key)]
+        places = [draw.choice(parts)] if parts else places
     for parent, key in places:
         child = parent[key]
         keys = child if isinstance(child, dict) else range(len(child) if type(child) is list else 0)
@@ -95,7 +103,7 @@ def same(a, b):
 
 def change_bytes(draw, folder):
     """Damaged bytes of one of the two files."""
-    path = draw.choice([folder / "config.json", *folder.glob("weights*")])
+    path = draw.choice([folder / "config.json", *tensors(folder)])
     before = path.read_bytes()
     content = damage(draw, before)
     path.write_bytes(content)
@@ -129,9 +137,13 @@ def damage(draw, content):
     return bytes(data)
 
 
-def change_weights(draw, folder):
-    """Another header or other bytes of the weights, with a configuration that vouches for them."""
-    (path,) = folder.glob("weights*")
+def tensors(folder):
+    return sorted(folder.glob("*.safetensors"))
+
+
+def change_tensors(draw, folder):
+    """Another header or other bytes of a file, with a configuration that vouches for them."""
+    path = draw.choice(tensors(folder))
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
     header, values = json.loads(content[8 : 8 + length]), content[8 + length :]
@@ -144,15 +156,15 @@ def change_weights(draw, folder):
         content = damage(draw, content)
     path.write_bytes(content)
     config = json.loads((folder / "config.json").read_text())
-    config["weights"]["sha256"] = hashlib.sha256(content).hexdigest()
+    config[path.name.partition("-")[0]]["sha256"] = hashlib.sha256(content).hexdigest()
     config["sha256"] = strict_json.digest({k: v for k, v in config.items() if k != "sha256"})
     (folder / "config.json").write_text(json.dumps(config))
-    return f"weights of {folder.name}: {what}", False
+    return f"{path.name} of {folder.name}: {what}", False
 
 
 def change_files(draw, folder):
     """Something else in the place of a file."""
-    path = draw.choice([folder / "config.json", *folder.glob("weights*")])
+    path = draw.choice([folder / "config.json", *tensors(folder)])
     path.unlink()
     way = draw.choice(["none", "folder", "pipe", "socket", "loop", "device", "folder is a file"])
     if way == "folder":

@@ -24,13 +24,19 @@ UNITS = 300  # 360 kB of weights: long enough to be interrupted in the midst of 
 
 
 def make_model():
-    """A model whose weights are all the same number, see `numbered_save`."""
-    return dlnative.Sequential([layers.Input((UNITS,)), layers.Dense(UNITS)], name="model")
+    """A compiled model whose arrays are all the same number, see `numbered_save`."""
+    model = dlnative.Sequential([layers.Input((UNITS,)), layers.Dense(UNITS)], name="model")
+    model.compile(dlnative.optimizers.SGD(momentum=0.9), "mse")
+    model.optimizer.prepare(model.trainable_variables)
+    return model
 
 
 def numbered_save(model, folder, number):
-    """Saves a model that can be told from others: weights, classes and a file have its number."""
-    for variable in model.variables:
+    """Saves a model that can be told from others.
+
+    Weights, the state of the optimizer, classes and a file have its number.
+    """
+    for variable in [*model.variables, *(model.optimizer.variables if model.compiled else ())]:
         variable.assign(np.full(variable.shape, number, variable.dtype))
     save(model, folder, classes=[number], files={"notes.txt": f"{number}\n"})
 
@@ -41,7 +47,10 @@ def number_of(folder):
         saved = load(folder)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    numbers = {float(v) for variable in saved.model.variables for v in np.unique(variable.numpy())}
+    arrays = [variable.numpy() for variable in saved.model.variables]
+    if saved.state is not None:
+        arrays += [a for name, a in saved.state.arrays.items() if name.startswith("optimizer")]
+    numbers = {float(number) for array in arrays for number in np.unique(array)}
     if numbers != {float(saved.classes[0])}:
         return f"weights {numbers} beside classes {saved.classes}"
     return saved.classes[0]
@@ -51,8 +60,9 @@ def expect_clean(folder, model):
     """A finding if the next `save` leaves anything but one model."""
     numbered_save(model, folder, 0)
     names = sorted(os.listdir(folder))
-    weights = [name for name in names if name.startswith("weights-")]
-    if names != sorted(["config.json", "notes.txt", *weights]) or len(weights) != 1:
+    kinds = [name.partition("-")[0] for name in names]
+    state = ["state"] if model.compiled else []
+    if kinds != ["config.json", "notes.txt", *state, "weights"]:
         yield f"left-over files: {names}"
     if number_of(folder) != 0:
         yield f"after the last save: {number_of(folder)}"

@@ -24,6 +24,7 @@ import numpy as np
 import dlnative
 from dlnative import layers
 from dlnative.cli import main
+from dlnative.models.training_state import TrainingState
 from dlnative.random import seeds
 from dlnative.saving import load, save
 
@@ -54,7 +55,7 @@ def search(seed, cases, report):
                 for finding in folder_writers.run(check, place / check.__name__, seed, count):
                     report(f"folders: {finding}")
         table = write_table(place / "table.csv")
-        bases = [write_classifier(place, table), *write_models(place)]
+        bases = [write_classifier(place, table), *write_models(place), *write_trained(place)]
         for case in range(rest):
             draw = random.Random(f"{seed} {case}")
             for finding in try_folder(draw, draw.choice(bases), place / "case", table):
@@ -115,6 +116,50 @@ def write_models(place):
         yield place / name
 
 
+def write_trained(place):
+    """Compiled and trained models: slots, sums of metrics, averages, multipliers, callbacks."""
+    x = np.linspace(-1, 1, 60, dtype="float32").reshape(12, 5)
+    y = (x.sum(1) > 0).astype("int32")
+    inputs = layers.Input((5,))
+    h = layers.Dropout(0.2)(layers.Dense(4, activation="relu", name="hidden")(inputs))
+    two = {
+        "a": layers.Dense(2, activation="softmax", name="a")(h),
+        "b": layers.Dense(1, name="b")(h),
+    }
+    heads = dlnative.Model(inputs, two)
+    heads.compile(
+        dlnative.optimizers.SGD(
+            dlnative.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5), momentum=0.9, use_ema=True
+        ),
+        {"a": "sparse_categorical_crossentropy", "b": dlnative.losses.Huber(0.5)},
+        loss_weights={"a": 0.5},
+        metrics={"a": ["accuracy", dlnative.metrics.SparseTopKCategoricalAccuracy(2)]},
+        weighted_metrics={"b": ["mae", dlnative.metrics.R2Score()]},
+    )
+    heads.fit(x, {"a": y, "b": x.sum(1)}, verbose=0)
+    heads.layers[1].learning_rate_factor = 0.5
+    save(heads, place / "heads")
+
+    bound = dlnative.Sequential([layers.Input((5,)), layers.Dense(1, activation="sigmoid")])
+    bound.compile(
+        dlnative.optimizers.AdamW(gradient_accumulation_steps=2),
+        "binary_crossentropy",
+        metrics=[dlnative.metrics.AUC(num_thresholds=7), dlnative.metrics.F1Score(threshold=0.5)],
+        inequality=mostly_zero,
+    )
+    bound.optimizer.exclude_from_weight_decay(var_names=["bias"])
+    stop = dlnative.callbacks.EarlyStopping("loss", restore_best_weights=True)
+    bound.fit(x, y[:, None], callbacks=[stop], verbose=0)
+    save(bound, place / "bound", state=TrainingState.of(bound, [stop]))
+    yield place / "heads"
+    yield place / "bound"
+
+
+@dlnative.utils.register_keras_serializable("campaign")
+def mostly_zero(y_pred):
+    return dlnative.ops.mean(y_pred) - 0.3
+
+
 # --- one case ------------------------------------------------------------------------------------
 
 
@@ -138,8 +183,10 @@ def try_folder(draw, base, folder, table):
                 yield f"{what}: loaded"
             if {**seeds._state, "streams": drawn["streams"]} != drawn:
                 yield f"{what}: load drew from the global stream"
+            if isinstance(result, dlnative.saving.SavedModel) and result.state is not None:
+                yield from (f"{what}: {text}" for text in try_state(result))
             if draw.random() < 0.3:
-                for command in ("predict", "evaluate"):
+                for command in ("predict", "evaluate", "info"):
                     yield from (f"{what}: {text}" for text in try_command(command, folder, table))
             if time.perf_counter() - start > SECONDS:
                 yield f"{what}: took {time.perf_counter() - start:.0f} s"
@@ -147,10 +194,21 @@ def try_folder(draw, base, folder, table):
         remove(folder)
 
 
+def try_state(saved):
+    """Puts the state of a loaded model back into it, and its global stream away again."""
+    stream = seeds.get_state()
+    stop = [dlnative.callbacks.EarlyStopping("loss") for _ in saved.state.values["callbacks"]]
+    raised = outcome(lambda: saved.state.put_back(saved.model, stop))
+    if raised is not None and not isinstance(raised, ValueError):
+        yield f"put_back raised {raised!r:.300}"
+    seeds.set_state(stream)
+
+
 def try_command(command, folder, table):
     out, err = io.StringIO(), io.StringIO()
+    more = [] if command == "info" else ["--data", str(table)]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = outcome(lambda: main([command, str(folder), "--data", str(table)]))
+        status = outcome(lambda: main([command, str(folder), *more]))
     lines = err.getvalue().splitlines()
     if status not in (0, 2) or (status == 2 and len(lines) != 1):
         yield f"dlnative {command}: status {status!r:.300}, {lines[-3:]}"

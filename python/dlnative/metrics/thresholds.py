@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..variables import Variable
 
 FEW = 4  # so many thresholds are compared one by one
+MOST = 1_000_000  # thresholds of a metric; a file may ask for any number
 BELOW_ALL = -1e10  # where predictions go that are not among the top k
 
 
@@ -44,10 +45,10 @@ def checked_thresholds(name: str, thresholds: Any) -> list[float]:
 
 def count_of_thresholds(metric: Any, value: Any, least: int) -> int:
     """The argument `num_thresholds` of a metric."""
-    if not is_integer(value) or value < least:
+    if not is_integer(value) or not least <= value <= MOST:
         raise ValueError(
-            f"{type(metric).__name__}: expected num_thresholds to be an integer of at least "
-            f"{least}, received {value!r}"
+            f"{type(metric).__name__}: expected num_thresholds to be an integer of at most "
+            f"{MOST} and at least {least}, received {value!r}"
         )
     return int(value)
 

@@ -95,7 +95,7 @@ class TrainingState:
         self.put_into(model)
         seeds.set_state(self.values["random"])
         for callback, state in zip(callbacks, self.values["callbacks"], strict=True):
-            callback.set_state(state)
+            _set_state(callback, state)
 
     def put_into(self, model: Any) -> None:
         """As `put_back`, but leaves callbacks and the global random stream as they are."""
@@ -175,6 +175,15 @@ def check_values(model: Any, values: Any) -> None:
                 f"the state is not one of model '{model.name}': {key!r} cannot be "
                 f"{values.get(key, 'missing')!r:.200}"
             )
+
+
+def _set_state(callback: Any, state: Any) -> None:
+    """`set_state`, which may get as far as any line with what no `get_state` has returned."""
+    try:
+        callback.set_state(state)
+    except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        name = type(callback).__name__
+        raise ValueError(f"it is no state of the callback {name}: {error!r:.300}") from error
 
 
 def _is_count(value: Any) -> bool:

@@ -51,7 +51,7 @@ from .configuration import FORMAT, VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
 from .seeds import read_seeds, write_seeds
 from .store import CONFIG, KINDS, is_tensors_name, read_config, replace_model, tensor_names
-from .training import read_state, split_state
+from .training import check_state, joined_state, split_state
 from .weights import Weights, encode
 
 __all__ = ["SavedModel", "Snapshot", "load", "save", "snapshot"]
@@ -287,11 +287,14 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
 def _restore(model: Any, file: Weights, entry: dict[str, Any]) -> TrainingState:
     """The state of a folder, which a compiled model gets."""
     with _refusals(file.path, "go on with training"):
-        state, digest = read_state(model, file, entry["values"])
-        _check_digest(file, digest, entry)
-        if model.compiled:
+        values = check_state(model, file, entry["values"])
+    arrays, digest = file.read()
+    _check_digest(file, digest, entry)
+    state = joined_state(model, arrays, values)
+    if model.compiled:
+        with _refusals(file.path, "go on with training"):
             state.put_into(model)
-        return state
+    return state
 
 
 def _check_digest(file: Weights, digest: str, entry: dict[str, Any]) -> None:

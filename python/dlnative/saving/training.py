@@ -24,7 +24,7 @@ from ..variables import without_memory
 from .names import layer_names, named_variables
 from .weights import Weights
 
-__all__ = ["read_state", "split_state"]
+__all__ = ["check_state", "joined_state", "split_state"]
 
 _NOT_FINITE = "__float__"  # the key of the object that stands for a number that JSON does not have
 
@@ -51,15 +51,15 @@ def split_state(
     return weights, rest, _to_json(names.put_into(state.values))
 
 
-def read_state(model: Any, file: Weights, values: dict[str, Any]) -> tuple[TrainingState, str]:
-    """The state that `split_state` took apart, and the SHA-256 of its file.
+def check_state(model: Any, file: Weights, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a TrainingState, from those that `split_state` has made.
 
-    A compiled model gets slots, sums of metrics and whatever else the state has values for; their
-    shapes are compared with the file before memory is taken.
+    A compiled model gets slots, sums of metrics and whatever else the state has values for, without
+    memory: their shapes are compared with the file first.
 
     Args:
-        model: The model, with its weights.
-        file: The other arrays.
+        model: The model.
+        file: The arrays of the state.
         values: The values.
 
     Raises:
@@ -71,9 +71,15 @@ def read_state(model: Any, file: Weights, values: dict[str, Any]) -> tuple[Train
         with without_memory():
             needed = prepared(model, values)
         file.check_fits({n: v for n, v in needed.items() if not n.startswith(WEIGHTS)})
-    arrays, digest = file.read()
+    return values
+
+
+def joined_state(
+    model: Any, arrays: dict[str, np.ndarray], values: dict[str, Any]
+) -> TrainingState:
+    """The state of these arrays and values, with the weights that the model has."""
     weights = {name: v.numpy() for name, v in weights_by_name(model).items()}
-    return TrainingState({**weights, **arrays}, values), digest
+    return TrainingState({**weights, **arrays}, values)
 
 
 class _Names:
