@@ -102,7 +102,7 @@ class PyProgram {
   }
 
   // One step on whole arrays; returns a tuple of new arrays. Samples are numbered by their rows,
-  // and the number of the step stands for the epoch.
+  // and the number of the step stands for the epoch. NotFinite where it is held back.
   py::tuple call(const py::sequence& arrays, std::uint64_t step) {
     RunRequest request;
     request.step = step;
@@ -116,7 +116,7 @@ class PyProgram {
       request.outputs.push_back({static_cast<char*>(array.mutable_data())});
       results[i] = std::move(array);
     }
-    execute(request);
+    if (execute(request) == 0) throw NotFinite("the step has values that are not finite");
     return results;
   }
 

@@ -69,6 +69,11 @@ struct StepContext {
   Samples samples;         // and, for augmentation, epoch and samples
 };
 
+// What an instruction throws that holds the step back: nothing of it is committed.
+struct NotFinite : std::domain_error {
+  using std::domain_error::domain_error;
+};
+
 class Instruction {
  public:
   virtual ~Instruction() = default;

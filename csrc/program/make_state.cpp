@@ -1,6 +1,7 @@
-// accumulate_mean, and assign, which writes its first input: factories.
+// accumulate_mean, check_finite, and assign, which writes its first input: factories.
 #include <cstring>
 
+#include "ops/finite.h"
 #include "ops/state.h"
 #include "program/instruction.h"
 #include "program/spec_checks.h"
@@ -39,12 +40,33 @@ std::unique_ptr<Instruction> make_assign(const Spec& spec) {
   });
 }
 
+// Whether all values are finite; where they are not, and `armed` is not 0, the step is held back.
+std::unique_ptr<Instruction> make_check_finite(const Spec& spec) {
+  const Buffer& armed = required_input(spec, 0, "armed", 1, DType::kInt64);
+  const Buffer& result = required_output(spec, 0, "result", 1, DType::kBool);
+  AllFiniteOp op;
+  for (std::size_t i = 1; i < spec.inputs.size(); ++i) {
+    const Buffer& x = required_input(spec, i, "value");
+    dispatch_floating(x.dtype, spec.op, [&](auto zero) {
+      op.add(x.as<decltype(zero)>(), x.size());
+      return 0;
+    });
+  }
+  spec.give_workspace(op);
+  return make_instruction([op = std::move(op), when = armed.as<std::int64_t>(),
+                           to = result.as<std::uint8_t>()](const StepContext&) {
+    *to = op.run() ? 1 : 0;
+    if (*to == 0 && *when != 0) throw NotFinite("check_finite: a value is not finite");
+  });
+}
+
 }  // namespace
 
 void register_state(Registry& registry);
 void register_state(Registry& registry) {
   registry.add("accumulate_mean", make_accumulate_mean, workspace_of<make_accumulate_mean>);
   registry.add("assign", make_assign);
+  registry.add("check_finite", make_check_finite, workspace_of<make_check_finite>);
 }
 
 }  // namespace dlnative

@@ -92,7 +92,11 @@ std::int64_t Program::run(const RunRequest& request) {
   while (done < request.steps) {
     const Clock::time_point step_start = slow_ || done == 0 ? Clock::now() : start;
     begin_step(request, done == 0);
-    run_step(request, done);
+    try {
+      run_step(request, done);
+    } catch (const NotFinite&) {
+      break;
+    }
     end_step();
     ++done;
     if (done == 1) {

@@ -73,7 +73,8 @@ class Program {
   void set_state(const std::vector<std::shared_ptr<StateLock>>& locks, Versions written,
                  std::vector<Versions> packed);
 
-  // Runs up to request.steps steps and returns how many were run; by one thread at a time. Steps of
+  // Runs up to request.steps steps and returns how many were run; by one thread at a time. It
+  // returns before a step that an instruction holds back, so 0 where that is the first. Steps of
   // programs in other threads that use the same variables see those of whole steps: a program that
   // writes waits for its turn, and before the first instruction that commits until nobody reads.
   // std::runtime_error where this thread runs such a program already, std::invalid_argument where

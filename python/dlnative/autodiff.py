@@ -135,6 +135,8 @@ def _of_function(
                 f"{value.shape}"
             )
         found = gradients(graph, value, at, first=first)
+        if not graph.differentiated:
+            graph.watched.append(value)
         if found and all(g is None for g in found):
             warn_user(
                 "value_and_grad: the value depends on none of the variables, so all gradients are "

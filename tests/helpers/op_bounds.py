@@ -29,7 +29,7 @@ EXACT = {
     *("crop2d", "max", "max_pool1d", "max_pool2d", "maximum", "min", "minimum"),
     *("maximum_gradient", "minimum_gradient"),
     *("random_crop", "random_flip", "reshape", "slice", "sparse_categorical_accuracy"),
-    *("random_binomial", "random_uniform", "transpose", "zero_pad2d"),
+    *("check_finite", "random_binomial", "random_uniform", "transpose", "zero_pad2d"),
 }
 
 

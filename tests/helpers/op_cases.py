@@ -235,6 +235,11 @@ def accumulate_mean(d, name):
     return [np.array([1.5, 2.0]), d.normal(n), d.maybe(d.positive(n))], {}
 
 
+@builds("check_finite")
+def check_finite(d, name):
+    return [np.array(d.one_of(0, 1)), d.normal(*rows(d)), d.normal(d.size("other", 4))], {}
+
+
 @builds("moving_average")
 def moving_average(d, name):
     n = d.size("features", 5)

@@ -128,7 +128,7 @@ def linear_part(attributes):
     return {k: v for k, v in attributes.items() if k in kept}
 
 
-MAY_REFUSE = {"checked_rate"}  # numbers that are not finite
+MAY_REFUSE = {"check_finite", "checked_rate"}  # numbers that are not finite
 KINDS = {"sizes": empty_calls, "attributes": edge_calls, "specials": special_calls}
 
 

@@ -16,6 +16,7 @@ FLOATS = ("float32", "float64")
 FIXED_DTYPES = {
     **dict.fromkeys(("any", "all"), np.bool_),
     **dict.fromkeys(("argmax", "argmin", "argsort", "searchsorted"), np.int32),
+    "check_finite": np.bool_,
     "checked_rate": np.float64,
     "accumulate_mean": np.float64,
     "cast": np.int64,

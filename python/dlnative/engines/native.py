@@ -121,7 +121,8 @@ class NativeFunction:
                 numbers of the rows.
 
         Returns:
-            How many steps were run.
+            How many steps were run: those before one that its values hold back, as `check_finite`
+            does; 0 where that is the first.
         """
         return self._run(self, arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch)
 

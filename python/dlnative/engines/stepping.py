@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..reference.state import NotFinite
+
 
 class Stepwise(ABC):
     """A Function, as `NativeFunction` is one, whose steps are computed in Python."""
@@ -24,6 +26,9 @@ class Stepwise(ABC):
             step: Number of the step, for random masks.
             epoch: Number of the epoch, for augmentation.
             samples: Numbers of the rows, for augmentation; 0, 1, ... by default.
+
+        Raises:
+            NotFinite: The step is held back; nothing has been written.
         """
 
     @property
@@ -56,7 +61,10 @@ class Stepwise(ABC):
                 if samples is None:
                     numbers = np.arange(span.start, span.stop)
                     samples = numbers if indices is None else np.asarray(indices)[span]
-            results = self.once(batch, step + s, epoch, samples)
+            try:
+                results = self.once(batch, step + s, epoch, samples)
+            except NotFinite:
+                return s
             for target, result in zip(out or (), results, strict=False):
                 count = result.shape[0]
                 target[first + s * count : first + (s + 1) * count] = result

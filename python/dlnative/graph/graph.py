@@ -48,6 +48,8 @@ class Graph:
         self.leaves: dict[int, Tensor] = {}  # id of a Variable -> its tensor
         # id of a Variable -> (it, the tensor that it is now, its condition)
         self.assigned: dict[int, tuple[Any, Tensor, Tensor | None]] = {}
+        self.watched: list[Tensor] = []  # losses, and the gradients that optimizers are given
+        self.gradient_of: dict[int, Node] = {}  # id of a node of a gradient -> whose gradient it is
         self.floatx: str | None = None  # of all floats, where it is not each layer's own
         # A bool scalar: what is assigned now counts where it is true.
         self.condition: Tensor | None = None

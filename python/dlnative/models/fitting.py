@@ -15,8 +15,8 @@ from ..utils.warn import warn_user
 from . import checks
 from .arrays import Rows, as_array
 from .batch import Feeds, flat_arrays
-from .divergence import Watch
 from .loop import Epochs, Feed, Pass, run_steps
+from .nonfinite import POLICIES, Doctor
 from .pairing import warn_of_pairings
 from .reading import closing
 from .report import Report
@@ -42,6 +42,7 @@ class FitOptions:
         validation_steps: Any,
         validation_batch_size: Any,
         validation_freq: Any,
+        on_nonfinite: Any,
     ) -> None:
         count = checks.check_count
         self.batch_size = count("batch_size", batch_size, optional=True)
@@ -62,6 +63,12 @@ class FitOptions:
             "validation_batch_size", validation_batch_size, optional=True
         )
         self.validation_freq = checks.check_validation_freq(validation_freq)
+        if on_nonfinite not in POLICIES:
+            raise ValueError(
+                f"on_nonfinite: expected one of {', '.join(map(repr, POLICIES))}, received "
+                f"{on_nonfinite!r}"
+            )
+        self.on_nonfinite = on_nonfinite
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch number `epoch` (from 0) is followed by a validation."""
@@ -280,13 +287,17 @@ def fit(
     validated = [f"val_{name}" for name in names if tester is not None]
     callbacks.check_logs([*names, *state.objectives.constraints.names(), *validated])
     model.stop_training = False
+    doctor = Doctor(model, state, train, options.on_nonfinite)
     with closing(train, tester):
         try:
             callbacks.on_train_begin()
             train.reset()
             begun = int(state.counter)
             try:
-                logs = train_epochs(model, state, epochs, tester, callbacks, report, options)
+                with doctor:
+                    logs = train_epochs(
+                        model, state, epochs, tester, callbacks, report, options, doctor
+                    )
             finally:
                 callbacks.before_final_weights()
                 if int(state.counter) != begun and state.optimizer is not None:
@@ -294,6 +305,7 @@ def fit(
             callbacks.on_train_end(logs)
         finally:
             callbacks.close()
+    model.history.nonfinite = doctor.reports
     return model.history
 
 
@@ -305,22 +317,21 @@ def train_epochs(
     callbacks: CallbackList,
     report: Report,
     options: FitOptions,
+    doctor: Doctor,
 ) -> dict[str, Any]:
     """Runs all epochs; returns the logs of the last."""
     logs: dict[str, Any] = {}
-    watch = Watch(model, state, epochs.feed)
-    run_epoch = training_runner(model, state, epochs, callbacks, report, watch)
+    run_epoch = training_runner(model, state, epochs, callbacks, report)
     learns = epochs.samples is None
     for epoch in range(options.initial_epoch, options.epochs):
         report.reset()
         callbacks.on_epoch_begin(epoch)
-        watch.begin_epoch(epoch)
+        doctor.begin_epoch(epoch)
         run_epoch(int(state.counter))
         if learns:
             callbacks.note_samples(epochs.feed.rows)
         state.epochs = epochs.number
-        logs = report.logs()
-        watch.look_at(logs.get("loss"))
+        logs = doctor.end_epoch(report.logs())
         if tester is not None and options.validates(epoch):
             passes = Epochs(tester, options.validation_steps)
             results = test(model, state, passes, callbacks, in_fit=True)
@@ -338,20 +349,18 @@ def training_runner(
     epochs: Epochs,
     callbacks: CallbackList,
     report: Report,
-    watch: Watch,
 ) -> Callable[[int], None]:
     """Function that trains for one epoch, given the number of the first step."""
     feed = epochs.feed
 
     def end(batch: int) -> bool:
-        watch.look()
         logs = report.logs()
         callbacks.on_train_batch_end(batch, logs)
         callbacks.on_progress(feed.steps, feed.rows, logs)
         return model.stop_training
 
     logs_of_bar = report.logs if callbacks.shows_progress else None
-    return epoch_runner(state, epochs, callbacks, "train", end, logs_of_bar, watch.look)
+    return epoch_runner(state, epochs, callbacks, "train", end, logs_of_bar)
 
 
 def epoch_runner(
@@ -361,7 +370,6 @@ def epoch_runner(
     kind: str,
     end: Callable[[int], bool],
     logs: Callable[[], dict[str, Any]] | None,
-    look: Callable[[], None] | None = None,
 ) -> Callable[[int], None]:
     """Function that runs the steps of one epoch, given the number of the first.
 
@@ -372,7 +380,6 @@ def epoch_runner(
         kind: "train", "test" or "predict".
         end: What follows each batch where a callback has a hook for it; True ends the epoch.
         logs: Function that gives what a progress bar shows; None for no bar.
-        look: Called whenever a run of steps returns.
     """
     feed = epochs.feed
     if callbacks.has_batch_hooks(kind):
@@ -383,17 +390,15 @@ def epoch_runner(
             epochs.end(run_steps(feed, epochs.begin(), step, begin, end, together))
 
         return run_hooked
-    progress = look
+    progress = None
     if logs is not None:
 
         def progress() -> None:
-            if look is not None:
-                look()
             callbacks.on_progress(feed.steps, feed.rows, logs())
 
     def run(step: int) -> None:
         feed.run(epochs.begin(), step, progress)
-        epochs.end()
+        epochs.end(stopped=feed.ended)
 
     return run
 

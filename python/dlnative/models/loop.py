@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,30 @@ PAUSE = 0.1  # seconds after which a run returns, for the progress bar and for C
 CHECKED = 1 << 20  # rows that the first run of an epoch may ask for
 
 
+class HeldStep(NamedTuple):
+    """A step of training whose values are not finite, of which nothing was written.
+
+    Attributes:
+        step: The Step.
+        rows: The Rows of the data.
+        arrays: Those of the batch, in the order of `flat_arrays`.
+        number: Number of the step, for random masks.
+        epoch: Number of the epoch, for augmentation.
+        samples: Numbers of the rows in the data; None where they are not known.
+    """
+
+    step: Step
+    rows: Rows
+    arrays: list[Any]
+    number: int
+    epoch: int
+    samples: np.ndarray | None
+
+
+# What follows a HeldStep: it is run once more, it is left out, or the epoch ends before it.
+Verdict: TypeAlias = Literal["again", "next", "end"]
+
+
 class Feed(ABC):
     """What the steps of epochs run over.
 
@@ -27,6 +51,8 @@ class Feed(ABC):
         batches: The number of batches in a pass, or None where it is not known.
         position: Batches of this pass so far.
         first: Batches of this pass before this epoch.
+        on_held: What is asked about a step that is held back, with `position` at its batch.
+        ended: Whether the answer has ended this epoch.
     """
 
     kind = "data set"
@@ -35,6 +61,8 @@ class Feed(ABC):
     def __init__(self, batches: int | None) -> None:
         self.batches = batches
         self.position = self.first = 0
+        self.on_held: Callable[[HeldStep], Verdict] | None = None
+        self.ended = False
 
     @property
     def steps(self) -> int:
@@ -65,6 +93,14 @@ class Feed(ABC):
     def limit(self, count: int | None) -> None:
         """Begins an epoch here, in which no more than `count` batches will be asked for."""
         self.first = self.position
+        self.ended = False
+
+    def _after_held(self, held: HeldStep) -> int:
+        """How many steps a step that is held back counts for: 1 where it is left out."""
+        assert self.on_held is not None
+        verdict = self.on_held(held)
+        self.ended = verdict == "end"
+        return int(verdict == "next")
 
     @abstractmethod
     def ready(self, count: int) -> int:
@@ -93,10 +129,6 @@ class Feed(ABC):
     @abstractmethod
     def outputs(self, count: int | None = None) -> list[np.ndarray]:
         """The outputs of the last `count` batches, or of all in this epoch."""
-
-    @abstractmethod
-    def last(self) -> tuple[Rows, list[np.ndarray | None]] | None:
-        """(Rows, arrays of the last batch in the order of `flat_arrays`), or None before it."""
 
     @abstractmethod
     def on_epoch_end(self) -> None:
@@ -202,7 +234,7 @@ class Pass(Feed):
         allowed = max(1, CHECKED // size)
         if done < full:
             self._full_step.show()
-        while done < full:
+        while done < full and not self.ended:
             asked = min(full - done, allowed)
             ran = self._run_full(
                 self._full_arrays,
@@ -214,28 +246,32 @@ class Pass(Feed):
                 self.out,
                 self._epoch,
             )
-            done += ran
             # Row numbers are checked before the first step; no more than these steps may need.
-            allowed = 2 * ran
+            allowed = 2 * max(1, ran)
+            if not ran:
+                ran = self._after_held(self._held(self._full_step, done, step + done - start))
+            done += ran
             self.position = done
             if progress is not None:
                 progress()
-        if stop > full:
+        while done < stop and not self.ended:
             last = step + full - start
             self._rest_step.show()
-            self._run_rest(
+            ran = self._run_rest(
                 self._rest_arrays, self._indices, full * size, 1, last, None, self.out, self._epoch
             )
-            self.position = stop
+            done += ran or self._after_held(self._held(self._rest_step, done, last))
+            self.position = done
             if progress is not None:
                 progress()
-        return stop - start
+        return done - start
 
-    def last(self) -> tuple[Rows, list[np.ndarray | None]] | None:
-        first, stop = (self.rows_before(self.position - n) for n in (1, 0))
-        rows: Any = slice(first, stop) if self._indices is None else self._indices[first:stop]
-        arrays = [None if a is None else np.asarray(a[rows]) for a in self._arrays]
-        return (self._data, arrays) if stop else None
+    def _held(self, step: Step, batch: int, number: int) -> HeldStep:
+        self.position = batch
+        first, stop = self.rows_before(batch), self.rows_before(batch + 1)
+        samples = np.arange(first, stop) if self._indices is None else self._indices[first:stop]
+        arrays = [None if a is None else np.asarray(a[samples]) for a in self._arrays]
+        return HeldStep(step, self._data, arrays, number, self._epoch, samples)
 
     def on_epoch_end(self) -> None:
         pass
@@ -280,7 +316,7 @@ def run_steps(
             return False
         begin(done)
         feed.run(count, step + done)
-        if end(done + together - 1):
+        if end(done + together - 1) or feed.ended:
             return True
         done += count
     return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import changes, config
@@ -48,6 +49,9 @@ class TrainerState:
         programs: The compiled steps.
         returned: What the last step of each kind has returned, where it is the model's own.
         steps: The number of steps of training so far, where they are the model's own.
+        armed: Not 0 while a step of training whose values are not finite is held back.
+        checks_all: Whether the steps that are made look at all gradients and new weights; see
+            `guard.add_guard`.
         calls: Ready calls of single batches, by kind, shapes and dtypes.
     """
 
@@ -65,13 +69,15 @@ class TrainerState:
 
     def _reset(self) -> None:
         self.programs = ProgramCache(KEPT)
+        self.armed = Scalar(0, "int64", "armed")
+        self.checks_all = False
         self.calls = {}
         self._probes = {}
         self.returned = {kind: Returned() for kind in ("train", "test", "predict")}
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: without programs."""
-        left = ("programs", "calls", "_probes", "returned")
+        left = ("programs", "armed", "checks_all", "calls", "_probes", "returned")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -91,6 +97,15 @@ class TrainerState:
             self.optimizer = self.arguments["optimizer"] = optimizer
             self.forget()
             changes.note_flag()
+
+    @contextlib.contextmanager
+    def checking(self, everything: bool) -> Iterator[None]:
+        """A `with` block in which `checks_all` has a value."""
+        self.checks_all = everything
+        try:
+            yield
+        finally:
+            self.checks_all = False
 
     def follow(self, own: frozenset[str]) -> None:
         """Notes which kinds of step are the model's own, such as a function that was set on it."""
@@ -186,6 +201,7 @@ class TrainerState:
                 ]
             ),
             *config.program_settings(),
+            kind == "train" and self.checks_all,
             tuple(id(v) for v in variables),
         )
 

@@ -18,12 +18,14 @@ from ..layers.extra_losses import added_losses, penalties
 from ..layers.tracking import Attributes, all_layers
 from ..metrics.base import Result
 from ..plan import gradients
+from ..reference.state import NotFinite
 from ..utils import nest
 from ..utils.packing import pack_x_y_sample_weight
 from ..utils.warn import warn_user
 from ..variables import Variable, exclusive, place_for_programs
 from .arrays import Rows
 from .batch import FedBatch, Feeds, flat_arrays, label_dtype
+from .guard import add_guard
 from .objectives import Objectives, compiled_loss, update_metrics
 from .report import Returned
 
@@ -120,11 +122,10 @@ class Recipe:
         if self.kind == "predict":
             return feeds, _computed(preds)
         with Tracing(graph):
-            self._trace_default(graph, feeds, preds)
-        return feeds, []
+            return feeds, self._trace_default(graph, feeds, preds)
 
-    def _trace_default(self, graph: Graph, feeds: Feeds, preds: list) -> None:
-        """Loss, metrics and, in training, gradients and update."""
+    def _trace_default(self, graph: Graph, feeds: Feeds, preds: list) -> list:
+        """Loss, metrics and, in training, gradients and update; returns the outputs."""
         model, objectives, optimizer = self.model, self.state.objectives, self.state.optimizer
         variables = model.trainable_variables
         batch = FedBatch(feeds, preds)
@@ -135,8 +136,9 @@ class Recipe:
         if constraints:
             arguments = constraint_arguments(model, batch, objectives)
             values = constraints.evaluated(graph, arguments, self.batch)
+        graph.watched.append(total)
         if self.kind != "train":
-            return
+            return []
         check_trainable(variables)
         if constraints:
             total = constraints.penalised(total, values)
@@ -145,6 +147,7 @@ class Recipe:
             graph, optimizer.scale_loss(total), [graph.variable(v) for v in variables]
         )
         self.search = optimizer.train_nodes(graph, variables, grads, total)
+        return [] if self.search else [add_guard(graph, self.state, variables)]
 
     def _trace_own(self, graph: Graph, feeds: Feeds) -> list:
         """The step that the model's class has."""
@@ -164,9 +167,13 @@ class Recipe:
                 )
             values = {str(name): self._logged(name, v) for name, v in returned.items()}
             self.returned.logs = values  # type: ignore[union-attr]
-            if self.kind == "train":
-                self.state.steps.assign_add(1)
-        return []
+            if self.kind != "train":
+                return []
+            self.state.steps.assign_add(1)
+            loss = returned.get("loss")
+            if isinstance(loss, Tensor) and loss.graph is graph:
+                graph.watched.append(loss)
+            return [add_guard(graph, self.state, model.trainable_variables)]
 
     def _data(self, feeds: Feeds) -> Any:
         """x, (x, y) or (x, y, sample_weight) as tensors of their own dtypes."""
@@ -232,6 +239,9 @@ class Immediate(Stepwise):
         with exclusive(self._variables()):  # steps take turns
             graph = ImmediateGraph(recipe.kind == "train", step, epoch, samples)
             _, outputs = recipe.trace(graph, given)
+            is_armed = recipe.kind == "train" and recipe.state.armed.array
+            if is_armed and not all(t.value for t in outputs):
+                raise NotFinite("the step has values that are not finite")
             if recipe.search is not None:
                 raise NotImplementedError(
                     f"{type(recipe.state.optimizer).__name__} evaluates the loss several times a "
@@ -257,7 +267,8 @@ def build_step(recipe: Recipe, arenas: Any = None, run_eagerly: bool = False) ->
         run_eagerly: Whether it is to be computed op by op.
 
     Returns:
-        A Step. Training and testing have no outputs: they change the state.
+        A Step. Testing has no outputs, as it changes the state; training has one, whether all was
+        finite, see `guard.add_guard`.
     """
     if not run_eagerly:
         is_own = recipe.returned is not None
@@ -292,7 +303,10 @@ def _compiled(recipe: Recipe, arenas: Any, before: Attributes | None) -> Step:
     if before is not None:
         _check_numbers(recipe, before)
     built = engines.build(graph, outputs, arenas=arenas)
-    function = None if recipe.search is None else recipe.search(built, arenas)
+    function = None
+    if recipe.search is not None:
+        function = recipe.search(built, arenas)
+        function.armed = recipe.state.armed
     returned = None if recipe.returned is None else recipe.returned.logs
     return Step(built, feeds.sources, recipe, function, returned)
 

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..utils import nest
-from .arrays import Rows
 from .batch import flat_arrays
 from .checks import Check
-from .loop import PAUSE, Feed
+from .loop import PAUSE, Feed, HeldStep
 from .predictions import Predictions
 from .reading import END, Reader, closing
 from .sources import Source
@@ -107,7 +106,6 @@ class Stream(Feed):
         self._reader = Reader(source)
         self._pending: deque[Any] = deque()
         self._rows = 0
-        self._last: tuple[Rows, list[np.ndarray | None]] | None = None
         self._layouts: dict[Any, Layout] = {}
         self._nesting: Any = None
         self._first = ""
@@ -188,8 +186,8 @@ class Stream(Feed):
             if batch is END:
                 break
             layout, arrays = self._arrays(batch, self.position)
-            self._last = layout.rows, arrays
-            self._run_batch(layout, layout.step.pick(arrays), step + done)
+            if not self._run_batch(layout, arrays, step + done):
+                break
             done += 1
             self.position += 1
             self._rows += layout.count
@@ -198,7 +196,9 @@ class Stream(Feed):
                 shown = time.perf_counter()
         return done
 
-    def _run_batch(self, layout: Layout, arrays: list[Any], number: int) -> None:
+    def _run_batch(self, layout: Layout, batch: list[Any], number: int) -> bool:
+        """Runs one step, or leaves it out; False where the epoch ends before it."""
+        arrays = layout.step.pick(batch)
         layout.step.show()
         predictions = self._predictions
         out = None
@@ -206,14 +206,15 @@ class Stream(Feed):
             if layout.outputs is None:
                 predictions.add(layout.step.function(*arrays, step=number))
                 predictions.structure = layout.step.recipe.structure
-                return
+                return True
             out = predictions.next(layout.outputs, layout.count)
         # The rows of every batch are numbered from 0: the number of the step stands for the epoch,
         # or all batches would be augmented in the same way.
-        layout.run(arrays, None, 0, 1, number, None, out, number)
-
-    def last(self) -> tuple[Rows, list[np.ndarray | None]] | None:
-        return self._last
+        while not layout.run(arrays, None, 0, 1, number, None, out, number):
+            held = HeldStep(layout.step, layout.rows, batch, number, number, None)
+            if self._after_held(held) or self.ended:
+                break
+        return not self.ended
 
     def outputs(self, count: int | None = None) -> list[np.ndarray]:
         assert self._predictions is not None

@@ -260,6 +260,7 @@ class Trainer(Steps):
         validation_batch_size: int | None = None,
         validation_freq: int | Iterable[int] = 1,
         check_finite: bool = True,
+        on_nonfinite: str = "warn",
     ) -> History:
         """Trains the model for a number of epochs.
 
@@ -269,7 +270,7 @@ class Trainer(Steps):
         option of the optimizer, counts from the next batch on. Ctrl-C stops within 200 ms and
         leaves the model as the last step made it (with the averages of `use_ema` as its weights),
         with the epochs so far in `model.history`. Where the loss is NaN or infinite it says so
-        once, by a RuntimeWarning, and goes on; `TerminateOnNaN` ends it.
+        once, by a RuntimeWarning, and goes on; see `on_nonfinite`. `TerminateOnNaN` ends it.
 
         Args:
             x: Inputs, (samples, ...), of any numeric dtype, also a memory map or a DataFrame; a
@@ -302,18 +303,27 @@ class Trainer(Steps):
             validation_freq: Validate every so many epochs, or after the epochs listed (from 1).
             check_finite: Whether a NaN or an infinity in the data raises; the message has the
                 sample.
+            on_nonfinite: What follows a step whose loss or gradients are NaN or infinite, of which
+                a RuntimeWarning says the epoch, the batch, the op, the layer and the rows. "warn":
+                it is done, as in Keras, and nothing more is said. "stop": training ends with the
+                model as it was before that step. "skip": it is left out. "rollback": the model
+                becomes what it was at the begin of the epoch, half its learning rate is set where
+                that is a number, and training goes on with the next batch. The last three look at
+                all gradients and at all that would be written, which costs a few percent; see
+                docs/training.md.
 
         Returns:
-            A `History`: `history.history["loss"]` is the list of the epochs' mean losses.
+            A `History`: `history.history["loss"]` is the list of the epochs' mean losses, and
+            `history.nonfinite` a list of the steps that were not finite.
 
         Raises:
             RuntimeError: The model is not compiled.
             ValueError: Shapes, values or numbers that do not fit; the message says what would.
             TypeError: Data that are not arrays of numbers.
 
-        Differs from Keras: `check_finite` is new. Any iterable of batches is taken, `class_weight`
-        for all of them; that `shuffle` has no effect on generators is no warning, a `batch_size`
-        for them an error. Batches may be read ahead in a thread.
+        Differs from Keras: `check_finite` and `on_nonfinite` are new. Any iterable of batches is
+        taken, `class_weight` for all of them; that `shuffle` has no effect on generators is no
+        warning, a `batch_size` for them an error. Batches may be read ahead in a thread.
         """
         state = self._training("fit()")
         options = fitting.FitOptions(
@@ -327,8 +337,9 @@ class Trainer(Steps):
             validation_steps,
             validation_batch_size,
             validation_freq,
+            on_nonfinite,
         )
-        with state.programs.training:
+        with state.programs.training, state.checking(on_nonfinite != "warn"):
             with Rollback(self):
                 train, validation = feeds.load(
                     self,

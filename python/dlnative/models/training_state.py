@@ -58,7 +58,7 @@ class TrainingState:
             model: The model.
             callbacks: Callbacks whose `get_state` belongs to it.
         """
-        arrays = {name: np.array(v.value) for name, v in _variables(model).items()}
+        arrays = {name: np.array(v.value) for name, v in variables_of(model).items()}
         state = model.__dict__.get("_trainer")
         values: dict[str, Any] = {
             "version": VERSION,
@@ -220,10 +220,10 @@ def weights_by_name(model: Any) -> dict[str, Variable]:
 def prepared(model: Any, values: dict[str, Any]) -> dict[str, Variable]:
     """The variables that a state of these values has arrays for, which are made if need be."""
     _prepare(model, values)
-    return _variables(model)
+    return variables_of(model)
 
 
-def _variables(model: Any) -> dict[str, Variable]:
+def variables_of(model: Any) -> dict[str, Variable]:
     """{name: variable} of everything that a step changes."""
     found = weights_by_name(model)
     for number, optimizer in enumerate(_optimizers(model)):

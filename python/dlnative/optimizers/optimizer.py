@@ -197,6 +197,11 @@ class Optimizer(Slots, Tracked):
         steps = self.gradient_accumulation_steps
         return self._iterations if steps is None else self._iterations // steps
 
+    @property
+    def has_plain_rate(self) -> bool:
+        """Whether the learning rate is a number that can be set, no schedule and no function."""
+        return isinstance(self._learning_rate, Scalar)
+
     def build(self, variables: Sequence[Variable]) -> None:
         """Notes parameters and makes the slots that they do not have yet.
 
@@ -297,6 +302,7 @@ class Optimizer(Slots, Tracked):
         """
         used(self)
         pairs = self._with_gradients(variables, grads)
+        graph.watched += [g for _, g in pairs]
         self._place_slots()
         variables, gradients = [v for v, _ in pairs], [g for _, g in pairs]
         with Tracing(graph):

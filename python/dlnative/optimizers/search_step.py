@@ -9,6 +9,7 @@ import numpy as np
 
 from ..graph.graph import Graph
 from ..graph.tensor import Tensor, Tracing
+from ..reference.state import NotFinite
 from ..variables import Variable
 
 ROUNDING = 4.0  # machine epsilons: the relative error that a loss may have
@@ -62,6 +63,10 @@ class SearchStep:
         grads: Tensors like these Variables.
         loss: A scalar tensor.
         size: Elements of flat vectors.
+
+    Attributes:
+        armed: A Scalar; while it is not 0 an iteration that would begin where the loss or its
+            gradient is not finite is held back.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class SearchStep:
     ) -> None:
         self.optimizer = optimizer
         self.size = size
+        self.armed: Any = None
         self._rounding = ROUNDING * float(np.finfo(loss.dtype).eps)
         self._weights = weights
         self._trials = [_like(v, trainable=True) for _, v in weights]
@@ -117,7 +123,8 @@ class SearchStep:
 
     def __call__(self, *arrays: Any, step: int = 0) -> tuple:
         """One iteration on whole arrays; see NativeFunction."""
-        self._iterate(lambda: self._evaluate(*arrays, step=step))
+        if not self._iterate(lambda: self._evaluate(*arrays, step=step)):
+            raise NotFinite("the step has values that are not finite")
         return ()
 
     def run(
@@ -132,12 +139,13 @@ class SearchStep:
         epoch: int = 0,
     ) -> int:
         """One iteration, however many steps are asked for; see NativeFunction.run."""
-        self._iterate(
+        done = self._iterate(
             lambda: self._evaluate.run(arrays, indices, first, 1, step, max_seconds, None, epoch)
         )
-        return 1
+        return int(done)
 
-    def _iterate(self, run: Callable[[], Any]) -> None:
+    def _iterate(self, run: Callable[[], Any]) -> bool:
+        """Whether there was an iteration: it may be held back."""
         start = np.zeros(self.size)
         for place, variable in self._weights:
             start[place] = variable.array.ravel()
@@ -146,7 +154,10 @@ class SearchStep:
             return self._at(weights, run)
 
         objective = Objective(at, self._rounding)
-        point, index = self.optimizer.iterate(objective, at(start))
+        first = at(start)
+        if self.armed is not None and self.armed.array and not first.is_finite:
+            return False
+        point, index = self.optimizer.iterate(objective, first)
         if point is not self._last:
             self._write(point.weights)
             for pending, value in zip(self._pending, point.state, strict=True):
@@ -154,6 +165,7 @@ class SearchStep:
         self._last = None
         self._index.assign(index)
         self._commit()
+        return True
 
     def _at(self, weights: np.ndarray, run: Callable[[], Any]) -> Point:
         """The loss and its gradient at `weights`."""

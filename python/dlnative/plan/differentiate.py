@@ -72,9 +72,11 @@ def gradients(
                 f"op '{node.op.name}'{where} has no gradient: it cannot be trained through"
             )
         graph.scope = node.scope
+        count = len(graph.nodes)
         for tensor, need, dx in zip(node.inputs, needs, node.op.gradient(node, *dys, needs=needs)):
             if need and dx is not None:
                 _accumulate(grads, tensor, dx)
+        graph.gradient_of.update((id(emitted), node) for emitted in graph.nodes[count:])
     graph.scope = scope
     return [grads.get(id(t)) for t in tensors]
 

@@ -280,6 +280,7 @@ from .spatial import (
 from .state import (
     accumulate_mean,
     assign,
+    check_finite,
 )
 
 __all__ = [
@@ -288,6 +289,7 @@ __all__ = [
     "lerp",
     "maximum_gradient",
     "minimum_gradient",
+    "check_finite",
     "checked_rate",
     "abs",
     "accumulate_mean",

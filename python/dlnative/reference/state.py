@@ -1,4 +1,4 @@
-"""Assignment and running means: the oracle returns what the state becomes."""
+"""Assignment, running means and the check of a step: the oracle returns what the state becomes."""
 
 from __future__ import annotations
 
@@ -33,3 +33,21 @@ def assign(variable: Array, value: Array, condition: Array | None = None) -> Arr
     check_shape("assign", "value", value, variable.shape)
     result = value if condition is None or condition else variable
     return np.array(result, dtype=variable.dtype)
+
+
+class NotFinite(ValueError):
+    """A step has values that are not finite: nothing of it is written."""
+
+
+def check_finite(armed: Array, *values: Array) -> Array:
+    """Whether all of `values` are finite.
+
+    Shapes: `armed` (), int64; `values` any.
+
+    Raises:
+        NotFinite: They are not, and `armed` is not 0.
+    """
+    result = all(bool(np.isfinite(value).all()) for value in values)
+    if armed and not result:
+        raise NotFinite("check_finite: a value is not finite")
+    return np.array(result)

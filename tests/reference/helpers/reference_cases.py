@@ -239,6 +239,7 @@ def cases(dtype: DTypeLike, batch: int = 4) -> list[Case]:
     call("accumulate_mean", state, row, array(batch))
     call("assign", x, y)
     call("assign", x, y, np.array(False))
+    call("check_finite", np.array(0), x, y)
     a, b, c = array(batch, 3), array(batch, 3), array(batch, 3)
     call("sgd", x, None, y, rate, None, half)
     call("sgd", x, a, y, rate, half, half, nesterov=True)

@@ -1,7 +1,8 @@
-"""Assignment, the one op that writes state, and the running mean of metrics."""
+"""Assignment, the one op that writes state; running means; the check that a step waits for."""
 
 from __future__ import annotations
 
+from .. import dtypes
 from ..table import Op, check_same_dtype, register
 from ..tensor import Node, Spec, Tensor
 
@@ -49,3 +50,26 @@ class AccumulateMean(Op):
 
     def flops(self, node: Node) -> int:
         return 2 * node.inputs[1].size
+
+
+@register
+class CheckFinite(Op):
+    """Whether all values are finite; where they are not and `armed` is not 0, it raises.
+
+    In the graph of a step it holds the step back: nothing of that is written.
+    """
+
+    name = "check_finite"
+    dtype_rule = dtypes.own
+    may_fail = True
+
+    def infer(self, armed: Tensor, *values: Tensor) -> Spec:
+        if armed.shape != () or armed.dtype != "int64":
+            raise ValueError(f"{self.name}: expected armed to be an int64 scalar, received {armed}")
+        for value in values:
+            if value.dtype not in dtypes.FLOATS:
+                raise ValueError(f"{self.name}: expected floats, received {value}")
+        return Spec((), "bool")
+
+    def flops(self, node: Node) -> int:
+        return sum(t.size for t in node.inputs[1:])

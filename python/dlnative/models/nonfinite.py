@@ -1,0 +1,195 @@
+"""What `fit` does where a loss, a gradient or a new weight stops being finite."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..utils.warn import warn_user
+from .divergence import Finding, describe, examine
+from .loop import Feed, HeldStep, Verdict
+from .training_state import variables_of
+
+POLICIES = ("warn", "stop", "skip", "rollback")
+LOWERED = 0.5  # what a rollback multiplies the learning rate by
+
+_ADVICE = (
+    "A lower learning rate, clipped gradients (clipnorm of the optimizer) or data on a smaller "
+    "scale may help"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class NonFinite:
+    """A step of `fit` whose values were not finite; `History.nonfinite` has them.
+
+    Attributes:
+        epoch, batch: Of the step, counted from 1.
+        learning_rate: Of the step; None where the optimizer is not that of `compile`.
+        finding: What was found, see `divergence.Finding`; None for steps after the first, which
+            are counted only.
+        samples: Numbers of the samples in the data at fault; None where they are not known.
+        message: The report in words, "" for steps after the first.
+        file: The folder of the step for `dlnative replay`, or None.
+    """
+
+    epoch: int
+    batch: int
+    learning_rate: float | None
+    finding: Finding | None = None
+    samples: list[int] | None = None
+    message: str = ""
+    file: str | None = None
+
+
+class Doctor:
+    """Watches the steps of one `fit`; a `with` block, in which steps are held back.
+
+    Args:
+        model: The model that is trained.
+        state: Its TrainerState.
+        feed: The Feed that it is trained on.
+        policy: One of `POLICIES`.
+
+    Attributes:
+        reports: The NonFinite of each step that was held back.
+    """
+
+    def __init__(self, model: Any, state: Any, feed: Feed, policy: str) -> None:
+        self._model = model
+        self._state = state
+        self._feed = feed
+        self._policy = policy
+        self._epoch = 0
+        self._began = 0
+        self._lost = 0  # steps of this epoch that count for nothing
+        self._has_warned = False
+        self._kept: dict[str, np.ndarray] = {}
+        self.reports: list[NonFinite] = []
+
+    def __enter__(self) -> Doctor:
+        self._feed.on_held = self._held
+        self._began = int(self._state.counter)
+        self._state.armed.assign(1)
+        return self
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._state.armed.assign(0)
+        self._feed.on_held = None
+        if kind is None and len(self.reports) > 1:
+            first, last = self.reports[0], self.reports[-1]
+            done = {"skip": "left out", "rollback": "followed by a rollback"}[self._policy]
+            warn_user(
+                f"fit: {len(self.reports)} steps were not finite and were {done}, from batch "
+                f"{first.batch} of epoch {first.epoch} to batch {last.batch} of epoch {last.epoch}",
+                RuntimeWarning,
+            )
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Notes the number of an epoch that begins, from 0, and for a rollback its state."""
+        self._epoch, self._lost = epoch, 0
+        if self._policy == "rollback":
+            self._kept = {name: v.numpy() for name, v in variables_of(self._model).items()}
+
+    def end_epoch(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """Looks at the logs of an epoch.
+
+        They are NaN where no step of it was done. Where no step was held back, a loss that is not
+        finite is that of a step of a model's own whose loss nobody sees before.
+        """
+        if (self._lost or self._feed.ended) and self._lost >= self._feed.steps:
+            return dict.fromkeys(logs, math.nan)
+        loss = logs.get("loss")
+        if isinstance(loss, float) and not math.isfinite(loss) and not self._has_warned:
+            self._warn(f"fit: the loss of epoch {self._epoch + 1} is {loss}. {_ADVICE}")
+        return logs
+
+    def _warn(self, message: str) -> None:
+        self._has_warned = True
+        warn_user(message, RuntimeWarning)
+
+    def _held(self, held: HeldStep) -> Verdict:
+        """What becomes of a step that is held back."""
+        report = NonFinite(self._epoch + 1, self._feed.steps + 1, self._rate())
+        if not self._has_warned:
+            report = self._examined(report, held)
+        self.reports.append(report)
+        verdict = self._decide()
+        if report.message:
+            self._warn(f"{report.message} {self._consequence()}")
+        return verdict
+
+    def _examined(self, report: NonFinite, held: HeldStep) -> NonFinite:
+        finding = examine(held)
+        samples = None
+        if finding.rows is not None and held.samples is not None:
+            samples = [int(held.samples[row]) for row in finding.rows]
+        rate = "" if report.learning_rate is None else f", learning rate {report.learning_rate:g}"
+        message = (
+            f"fit: {finding.what} in batch {report.batch} of epoch {report.epoch} (counted from "
+            f"1){rate}; {describe(finding, held.samples)}.{self._before(finding)}"
+        )
+        return dataclasses.replace(report, finding=finding, samples=samples, message=message)
+
+    def _before(self, finding: Finding) -> str:
+        """In which step weights that are not finite have become so."""
+        if finding.phase != "weights":
+            return ""
+        paths = ", ".join(finding.weights[:4])
+        more = " and others" if len(finding.weights) > 4 else ""
+        if int(self._state.counter) == self._began:
+            return f" Not finite before training: {paths}{more}."
+        return (
+            f" It began in the step before, {self._batch_before()}, whose loss was finite: its "
+            f"gradients or its update were not, for {paths}{more}. "
+            "on_nonfinite='stop' looks at these, too, and names the op."
+        )
+
+    def _batch_before(self) -> str:
+        steps = self._feed.steps
+        return f"batch {steps}" if steps else "the last of the epoch before"
+
+    def _rate(self) -> float | None:
+        optimizer = self._state.optimizer
+        return None if optimizer is None else float(optimizer.learning_rate)
+
+    def _decide(self) -> Verdict:
+        if self._policy == "warn":
+            self._state.armed.assign(0)  # what comes now is not finite
+            return "again"
+        if self._policy == "stop":
+            self._model.stop_training = True
+            return "end"
+        self._lost += 1
+        if self._policy == "rollback":
+            self._roll_back()
+            self._lost = self._feed.steps + 1
+        return "next"
+
+    def _roll_back(self) -> None:
+        optimizer = self._state.optimizer
+        rate = self._rate()
+        for name, variable in variables_of(self._model).items():
+            if name in self._kept:
+                variable.assign(self._kept[name])
+        if rate is not None and optimizer.has_plain_rate:
+            optimizer.learning_rate = LOWERED * rate
+
+    def _consequence(self) -> str:
+        if self._policy == "stop":
+            return "Training ends with the model as it was before that step."
+        if self._policy == "skip":
+            return "That step is left out, and training goes on with the next batch."
+        if self._policy == "rollback":
+            rate = f"learning rate {self._rate():g}" if self._rate() is not None else "rate"
+            return (
+                "The model is again what it was at the begin of that epoch, and training goes on "
+                f"with the next batch and {rate}."
+            )
+        return f"{_ADVICE}; on_nonfinite='skip', 'stop' or 'rollback' hold such steps back"
