@@ -7,6 +7,7 @@ from ..config import (
 )
 from ..naming import unknown as unknown_name_error
 from ..random import set_random_seed
+from .download import get_file
 from .numerical import normalize, to_categorical
 from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from .progbar import Progbar
@@ -27,6 +28,7 @@ from .splitting import split_dataset
 from .tensors import get_source_inputs, is_keras_tensor, standardize_dtype
 
 __all__ = [
+    "get_file",
     "standardize_dtype",
     "is_keras_tensor",
     "get_source_inputs",
