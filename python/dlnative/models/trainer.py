@@ -11,8 +11,7 @@ from ..layers.tracking import Rollback
 from ..random import next_seed
 from ..utils import nest, overrides
 from ..utils.warn import warn_user
-from ..variables import is_without_memory
-from . import checks, feeds, fitting, on_batch, predicting
+from . import checks, compiling, feeds, fitting, on_batch, predicting
 from .call_graph import CallGraph
 from .lagrangian import Constraints
 from .loop import Epochs
@@ -189,11 +188,7 @@ class Trainer(Steps):
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain values; None before it."""
-        if not self.compiled:
-            return None
-        from ..utils.serialization import serialize_keras_object
-
-        return serialize_keras_object(self._trainer.arguments)
+        return compiling.compile_config(self._trainer.arguments) if self.compiled else None
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with the arguments that `get_compile_config` returned.
@@ -201,21 +196,14 @@ class Trainer(Steps):
         A class with a `compile` of its own is left as it is, with a warning, unless it has this
         method of its own, too.
         """
-        from ..utils.serialization import deserialize_keras_object
-
-        if type(self).compile is not Trainer.compile:
+        if type(self).compile is Trainer.compile:
+            compiling.compile_again(self, config)
+        else:
             warn_user(
                 f"`{type(self).__name__}.compile()` was not called, as it is not that of Model. "
                 "Override get_compile_config() and compile_from_config(config), too, or call "
                 "compile() after loading"
             )
-            return
-
-        given = {key: deserialize_keras_object(value) for key, value in config.items()}
-        given.pop("jit_compile", None)  # in Keras's files; it has no effect
-        self.compile(**given)
-        if self.built and not is_without_memory():  # else a state tells for what there are slots
-            self.optimizer.prepare(self.trainable_variables)
 
     def _training(self, method: str) -> TrainerState:
         """The state of a compiled model; RuntimeError before `compile`."""

@@ -260,7 +260,8 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
         for file in files.values():
             stack.enter_context(file)
         names = named_variables if config["version"] > 2 else variables_of_version_2
-        with _refusals(path, "build the model"), random.separate_stream():
+        stack.enter_context(random.separate_stream())
+        with _refusals(path, "build the model"):
             model, variables = _build(config["model"], names)
         weights = files["weights"]
         if config["version"] <= 2:
@@ -270,7 +271,7 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
         if config["seeds"] is not None:
             write_seeds(model, config["seeds"], path)
         if compile and config["compile"] is not None:
-            with _refusals(path, "compile the model"), random.separate_stream(), without_memory():
+            with _refusals(path, "compile the model"), without_memory():
                 model.compile_from_config(config["compile"])
         state = _restore(model, files["state"], config["state"]) if "state" in files else None
     return SavedModel(
