@@ -244,5 +244,5 @@ def test_atomic_write_obeys_the_umask(tmp_path):
 
 def test_mutated_folders(tmp_path):
     findings: list[str] = []
-    folders.search(20260701, 150, findings.append)
+    folders.search(20260701, 300, findings.append)
     assert findings == []
