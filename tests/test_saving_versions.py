@@ -12,7 +12,7 @@ from old_folders import CLASSES, PREPROCESSING, TRAINING, make_model, numbers, t
 
 from dlnative.saving import load, save
 
-FOLDERS = Path(__file__).parent / "folders"
+FOLDERS = Path(__file__).parent / "saved_models"
 VERSIONS = sorted(int(path.name.removeprefix("version_")) for path in FOLDERS.iterdir())
 
 
