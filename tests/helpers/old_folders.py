@@ -1,8 +1,8 @@
 """A model that each version of the format was written with: `python old_folders.py version_N`.
 
-The folders under `tests/saved_models` were written by this program with the package of each version on
-the path: 1 by commit 9340c89, 2 by the one before ff3d24a, 3 by a8b5f3a, 4
-by the one that added this line. They are never written again.
+The folders under `tests/saved_models` were written by this program with the package of each version
+on the path: 1 by commit 9340c89, 2 by the one before ff3d24a, 3 by a8b5f3a, 4 by the one that added
+this line. They are never written again.
 """
 
 from __future__ import annotations
