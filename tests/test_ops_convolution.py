@@ -53,6 +53,9 @@ CASES = [
     (1, (20,), 17, 33, (5,), (2,), "same", (1,), 1),
     (2, (19,), 16, 6, (3,), (1,), "valid", (4,), 2),
     (1, (9,), 6, 17, (2,), (3,), (2, 0), (1,), 1),
+    # So many images that all phases of one are one task.
+    (9, (8, 7), 16, 17, (3, 3), (2, 2), "same", (1, 1), 1),
+    (8, (6, 7), 12, 8, (3, 3), (2, 2), "same", (1, 1), 2),
 ]
 
 # (batch, sizes, channels in and out, kernel, strides, padding, output padding, dilation rate)
@@ -71,6 +74,7 @@ TRANSPOSED = [
     (2, (9,), 6, 16, (3,), (2,), "same", None, (1,)),
     (1, (8,), 16, 3, (4,), (3,), "valid", (1,), (1,)),
     (0, (4, 4), 3, 2, (3, 3), (2, 2), "same", None, (1, 1)),
+    (9, (5, 6), 17, 16, (4, 4), (2, 2), "same", None, (1, 1)),
     # Few channels out: several images a task, bands of rows, one line and many of them.
     (23, (7, 7), 16, 1, (4, 4), (2, 2), "same", None, (1, 1)),
     (1, (24, 130), 16, 3, (5, 5), (2, 2), "same", None, (1, 1)),
@@ -246,7 +250,7 @@ def test_random_geometries(seed):
         np.testing.assert_allclose(found, expected, **close)
 
 
-FUSED = [CASES[i] for i in (1, 4, 9, 12, 13, 23, 33)]
+FUSED = [CASES[i] for i in (1, 4, 9, 12, 13, 23, 33, -2, -1)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,11 +1,9 @@
 #include "ops/conv.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
-#include "kernels/norm_kernels.h"
 #include "ops/chunks.h"
 
 namespace dlnative {
@@ -19,6 +17,18 @@ constexpr std::int64_t kPackedPanels = 8;  // by one task
 
 // Tasks of at least kSerialFlops even out threads of which one is held up.
 constexpr std::int64_t kTasksPerThread = 8;
+
+// Tasks per thread with which a task may be all phases of its images.
+constexpr std::int64_t kJoinedTasks = 4;
+
+// What tiles do of an epilogue, without what runs over rows that are in the cache.
+template <class T>
+GemmEpilogue<T> in_registers(GemmEpilogue<T> e) {
+  e.activation = nullptr;
+  e.activation_backward = nullptr;
+  e.pre_activation = nullptr;
+  return e;
+}
 
 // Cycles of tiles of so many pixels, where a tap takes `step` of them: taps that lie in the padding
 // for all pixels of a tile are left out, so a tile as wide as a small image does less.
@@ -39,82 +49,6 @@ double tap_cycles(const std::vector<std::int32_t>& reached, std::int64_t taps, s
 }
 
 }  // namespace
-
-template <class T>
-std::int64_t FoldedNorm<T>::elements() const {
-  return e_.variance != nullptr ? 2 * whole_vectors(filters_) : 0;
-}
-
-template <class T>
-T* FoldedNorm<T>::scale(T* at) const {
-  return e_.variance != nullptr ? at : nullptr;
-}
-
-template <class T>
-const T* FoldedNorm<T>::bias(const T* at) const {
-  return e_.variance != nullptr ? at + whole_vectors(filters_) : e_.epilogue.bias;
-}
-
-template <class T>
-void FoldedNorm<T>::write(T* to) const {
-  if (e_.variance == nullptr) return;
-  T *scale = to, *bias = to + whole_vectors(filters_);
-  for (std::int64_t j = 0; j < filters_; ++j) {
-    const double inverse = 1.0 / std::sqrt(static_cast<double>(e_.variance[j]) + e_.epsilon);
-    const double factor = inverse * (e_.gamma != nullptr ? static_cast<double>(e_.gamma[j]) : 1.0);
-    const double before =
-        e_.epilogue.bias != nullptr ? static_cast<double>(e_.epilogue.bias[j]) : 0.0;
-    const double after = e_.beta != nullptr ? static_cast<double>(e_.beta[j]) : 0.0;
-    scale[j] = static_cast<T>(factor);
-    bias[j] = static_cast<T>((before - static_cast<double>(e_.mean[j])) * factor + after);
-  }
-}
-
-template <class T>
-void FoldedNorm<T>::append_to(std::string& key) const {
-  append_to_key(key, filters_);
-  append_to_key(key, e_.variance);
-  if (e_.variance == nullptr) return;
-  for (const T* array : {e_.mean, e_.gamma, e_.beta, e_.epilogue.bias}) append_to_key(key, array);
-  append_to_key(key, e_.epsilon);
-}
-
-template <class T>
-void place_residual(const ConvExtras<T>& e, std::int64_t size, T* result) {
-  if (e.residual == nullptr || e.residual == result) return;
-  for_each_chunk(size, kChunk, threads_for(0.4 * static_cast<double>(size)),
-                 [&](std::int64_t begin, std::int64_t n) {
-                   std::copy(e.residual + begin, e.residual + begin + n, result + begin);
-                 });
-}
-
-template <class T>
-void take_moments(const ConvExtras<T>& e, const ConvShape& shape, const T* y, std::int64_t image,
-                  std::int64_t column, std::int64_t columns) {
-  const std::int64_t filters = shape.filters, blocks = shape.places() / e.moment_pixels;
-  for (std::int64_t b = image * blocks; b < (image + 1) * blocks; ++b) {
-    T* moments = e.moments + b * 2 * filters + column;
-    kernels<T>().norm->channel_moments(y + b * e.moment_pixels * filters + column, filters,
-                                       e.moment_pixels, columns, moments, moments + filters);
-  }
-}
-
-template <class T>
-std::int64_t column_step(const ConvExtras<T>& e) {
-  const std::int64_t panel = kernels<T>().conv->panel;
-  return e.moments != nullptr ? round_up(panel, kJoinedColumns) : panel;
-}
-
-template std::int64_t column_step<float>(const ConvExtras<float>&);
-template std::int64_t column_step<double>(const ConvExtras<double>&);
-template void take_moments<float>(const ConvExtras<float>&, const ConvShape&, const float*,
-                                  std::int64_t, std::int64_t, std::int64_t);
-template void take_moments<double>(const ConvExtras<double>&, const ConvShape&, const double*,
-                                   std::int64_t, std::int64_t, std::int64_t);
-template void place_residual<float>(const ConvExtras<float>&, std::int64_t, float*);
-template void place_residual<double>(const ConvExtras<double>&, std::int64_t, double*);
-template class FoldedNorm<float>;
-template class FoldedNorm<double>;
 
 bool ConvShape::padded() const {
   for (const WindowAxis* axis : {&window.h, &window.w}) {
@@ -287,13 +221,15 @@ void DirectConv<T>::plan(int threads) {
           : std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / kSerialFlops), threads,
                                      kTasksPerThread * threads);
   if (wanted == 1) threads_ = 1;  // too little work for a second thread
+  const bool large = packed_ * static_cast<std::int64_t>(sizeof(T)) > kLargeWeights;
+  whole_images_ =
+      phases_.size() > 1 && !large && shape_.groups * batches >= kJoinedTasks * threads_;
   for (Phase& phase : phases_) {
     const std::int64_t pixels = std::min(images_per_table_, shape_.batch()) * phase.pixels;
-    std::int64_t parts = tables > 0 ? ceil_div(wanted, tables) : 1;
+    std::int64_t parts = tables > 0 && !whole_images_ ? ceil_div(wanted, tables) : 1;
     phase.pixel_part = round_up(std::max<std::int64_t>(pixels, 1), phase.tile);
     const std::int64_t step = column_step(extras_);
     phase.column_part = round_up(columns_, step);
-    const bool large = packed_ * static_cast<std::int64_t>(sizeof(T)) > kLargeWeights;
     if (large || extras_.moments != nullptr) {
       phase.column_part = round_up(ceil_div(columns_, parts), step);
       parts = ceil_div(parts, ceil_div(columns_, phase.column_part));
@@ -307,6 +243,7 @@ void DirectConv<T>::plan(int threads) {
     phase.first_task = tasks_;
     tasks_ += shape_.groups * batches * phase.pixel_parts * phase.column_parts;
   }
+  if (whole_images_) tasks_ = shape_.groups * batches;
 }
 
 template <class T>
@@ -402,11 +339,19 @@ void DirectConv<T>::pack_weights(T* packed) const {
 
 template <class T>
 void DirectConv<T>::run_task(std::int64_t task, const T* packed, const T* bias) const {
+  const std::int64_t batches = ceil_div(shape_.batch(), images_per_table_);
+  if (whole_images_) {
+    const std::int64_t group = task / batches, first_image = task % batches * images_per_table_;
+    for (const Phase& phase : phases_) {
+      if (interrupted()) return;
+      run_images(phase, group, first_image, 0, 0, packed, bias);
+    }
+    return finish_images(group, first_image);
+  }
   std::size_t p = phases_.size() - 1;
   while (phases_[p].first_task > task) --p;
   const Phase& phase = phases_[p];
   task -= phase.first_task;
-  const std::int64_t batches = ceil_div(shape_.batch(), images_per_table_);
   const std::int64_t column = task % phase.column_parts;
   task /= phase.column_parts;
   const std::int64_t pixel = task % phase.pixel_parts;
@@ -442,14 +387,32 @@ void DirectConv<T>::run_images(const Phase& phase, std::int64_t group, std::int6
   product.tile = phase.tile;
   product.channels = channels_;
   product.accumulate = extras_.residual != nullptr;
-  const GemmEpilogue<T> epilogue =
+  GemmEpilogue<T> epilogue =
       epilogue_of_part(extras_, bias, group * columns_ + column, at, result_channels_);
+  if (whole_images_) epilogue = in_registers(epilogue);
   product.epilogue = &epilogue;
   product.stop = &interrupted;
   kernels_->product(product);
   if (extras_.moments == nullptr) return;
   for (std::int64_t i = 0; i < images; ++i) {
     take_moments(extras_, shape_, result_, first_image + i, group * columns_ + column, product.n);
+  }
+}
+
+template <class T>
+void DirectConv<T>::finish_images(std::int64_t group, std::int64_t first_image) const {
+  const std::int64_t images = std::min(images_per_table_, shape_.batch() - first_image);
+  const std::int64_t pixels = result_height_ * result_width_, channels = result_channels_;
+  const std::int64_t at = first_image * pixels * channels + group * columns_;
+  const GemmEpilogue<T> e = epilogue_of_part(extras_, extras_.epilogue.bias, 0, at, channels);
+  // With one group there are no gaps between pixels.
+  const std::int64_t rows = shape_.groups == 1 ? 1 : images * pixels;
+  const std::int64_t size = shape_.groups == 1 ? images * pixels * channels : columns_;
+  for (std::int64_t i = 0; i < rows * channels; i += channels) {
+    T* y = result_ + at + i;
+    if (e.pre_activation != nullptr) std::copy(y, y + size, e.pre_activation + i);
+    if (e.activation != nullptr) e.activation(y, y, size, e.params);
+    if (e.activation_backward != nullptr) e.activation_backward(y, e.saved + i, y, size, e.params);
   }
 }
 

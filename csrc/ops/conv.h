@@ -177,6 +177,7 @@ class DirectConv {
   void run_task(std::int64_t task, const T* packed, const T* bias) const;
   void run_images(const Phase& phase, std::int64_t group, std::int64_t first_image,
                   std::int64_t pixel, std::int64_t column, const T* packed, const T* bias) const;
+  void finish_images(std::int64_t group, std::int64_t first_image) const;
 
   const ConvKernels<T>* kernels_ = nullptr;
   ConvShape shape_;
@@ -196,6 +197,8 @@ class DirectConv {
   T* workspace_ = nullptr;
   int planned_for_ = 0, threads_ = 0;
   std::int64_t tasks_ = 0;
+  // A task is all phases of its images, whose activation then runs over pixels without gaps.
+  bool whole_images_ = false;
 };
 
 // How the sums of a gradient are cut: into parts of the batch, whose sums are added afterwards, and
