@@ -55,6 +55,21 @@ def check_fraction(name: str, value: Any) -> float:
     return float(value)
 
 
+def check_max_seconds(value: Any, epochs: int) -> float | None:
+    """A positive number, or None; ValueError where a number of epochs is given with it."""
+    if value is None:
+        return None
+    seconds = finite_number("fit", "max_seconds", value)
+    if seconds <= 0:
+        raise ValueError(f"fit: expected max_seconds greater than 0, received {value!r}")
+    if epochs != 1:
+        raise ValueError(
+            "fit: expected epochs to be left out where max_seconds says how many there are, "
+            f"received {epochs}"
+        )
+    return seconds
+
+
 def check_verbose(value: Any) -> Any:
     """ "auto", 0, 1 or 2; ValueError for anything else."""
     if value not in ("auto", 0, 1, 2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,9 @@ class FitOptions:
         validation_batch_size: Any,
         validation_freq: Any,
         on_nonfinite: Any,
+        max_seconds: Any,
     ) -> None:
+        self.begun = time.perf_counter()
         count = checks.check_count
         self.batch_size = count("batch_size", batch_size, optional=True)
         self.epochs = count("epochs", epochs, low=0)
@@ -69,6 +72,12 @@ class FitOptions:
                 f"{on_nonfinite!r}"
             )
         self.on_nonfinite = on_nonfinite
+        self.max_seconds = checks.check_max_seconds(max_seconds, self.epochs)
+
+    @property
+    def deadline(self) -> float:
+        """When `max_seconds` are over, on the clock `time.perf_counter`."""
+        return self.begun + (self.max_seconds or 0.0)
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch number `epoch` (from 0) is followed by a validation."""
@@ -270,7 +279,14 @@ def fit(
     number = state.epochs
     if options.steps_per_epoch is None:  # a model that was loaded goes on as the saved one would
         number = max(number, options.initial_epoch)
-    epochs = Epochs(train, options.steps_per_epoch, number)
+    budget = None
+    if options.max_seconds is None:
+        epochs = Epochs(train, options.steps_per_epoch, number)
+    else:
+        from .budget import Budget
+
+        budget = Budget(model, state, train, tester, options, callbacks)
+        epochs = budget.epochs(number)
     if not isinstance(callbacks, CallbackList):
         callbacks = CallbackList(
             callbacks,
@@ -302,6 +318,8 @@ def fit(
                 callbacks.before_final_weights()
                 if int(state.counter) != begun and state.optimizer is not None:
                     state.optimizer.finalize_variable_values(model.trainable_variables)
+            if budget is not None:
+                budget.say_whether_it_was_enough(int(state.counter) - begun)
             callbacks.on_train_end(logs)
         finally:
             callbacks.close()
@@ -338,7 +356,7 @@ def train_epochs(
             logs.update((f"val_{name}", value) for name, value in results.items())
         logs.update(state.objectives.constraints.logs())
         callbacks.on_epoch_end(epoch, logs)
-        if model.stop_training:
+        if model.stop_training or epochs.feed.is_over:
             break
     return logs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -12,7 +13,7 @@ from .. import config
 from ..utils.warn import warn_user
 from .arrays import Rows
 from .batch import flat_arrays
-from .step import Step
+from .step import Immediate, Step
 
 PAUSE = 0.1  # seconds after which a run returns, for the progress bar and for Ctrl-C
 CHECKED = 1 << 20  # rows that the first run of an epoch may ask for
@@ -52,11 +53,13 @@ class Feed(ABC):
         position: Batches of this pass so far.
         first: Batches of this pass before this epoch.
         on_held: What is asked about a step that is held back, with `position` at its batch.
-        ended: Whether the answer has ended this epoch.
+        deadline: When no more batches are to be run, on the clock `time.perf_counter`, or None.
+        ended: Whether the answer, or the deadline, has ended this epoch.
     """
 
     kind = "data set"
     ends = False
+    deadline: float | None = None
 
     def __init__(self, batches: int | None) -> None:
         self.batches = batches
@@ -68,6 +71,11 @@ class Feed(ABC):
     def steps(self) -> int:
         """Steps of this epoch so far."""
         return self.position - self.first
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more batches are to be run."""
+        return self.deadline is not None and time.perf_counter() >= self.deadline
 
     @property
     @abstractmethod
@@ -197,6 +205,11 @@ class Pass(Feed):
         self._loaded = self._current()
 
     @property
+    def runs_python(self) -> bool:
+        """Whether a step is computed op by op, with whatever the code of users does."""
+        return isinstance(self._full_step.function, Immediate)
+
+    @property
     def rows(self) -> int:
         return self.rows_before(self.position) - self.rows_before(self.first)
 
@@ -254,6 +267,7 @@ class Pass(Feed):
             self.position = done
             if progress is not None:
                 progress()
+            self.ended |= self.is_over
         while done < stop and not self.ended:
             last = step + full - start
             self._rest_step.show()
@@ -264,6 +278,7 @@ class Pass(Feed):
             self.position = done
             if progress is not None:
                 progress()
+            self.ended |= self.is_over
         return done - start
 
     def _held(self, step: Step, batch: int, number: int) -> HeldStep:

@@ -1,4 +1,4 @@
-"""Trainer: compile, fit, evaluate, predict and the calls on single batches."""
+"""Trainer: compile, fit, evaluate and predict."""
 
 from __future__ import annotations
 
@@ -17,24 +17,18 @@ from .lagrangian import Constraints
 from .loop import Epochs
 from .objectives import Objectives
 from .reading import closing
-from .state import TrainerState, inputs_only
-from .steps import Steps, own_steps
+from .single_batches import SingleBatches
+from .state import TrainerState
+from .steps import own_steps
 
 # Attributes of a model that say nothing about what it computes: setting one drops no programs.
 ATTRIBUTES = frozenset(
-    (
-        "history",
-        "loss",
-        "optimizer",
-        "stop_training",
-        "stop_evaluating",
-        "stop_predicting",
-        "_trainer",
-    )
+    ("history", "loss", "optimizer", "_trainer")
+    + ("stop_training", "stop_evaluating", "stop_predicting")
 )
 
 
-class Trainer(Steps):
+class Trainer(SingleBatches):
     """What every model can do with data. `Model` inherits it."""
 
     # What Layer gives, and what `compile` and `fit` set.
@@ -249,6 +243,7 @@ class Trainer(Steps):
         validation_freq: int | Iterable[int] = 1,
         check_finite: bool = True,
         on_nonfinite: str = "warn",
+        max_seconds: float | None = None,
     ) -> History:
         """Trains the model for a number of epochs.
 
@@ -299,6 +294,10 @@ class Trainer(Steps):
                 that is a number, and training goes on with the next batch. The last three look at
                 all gradients and at all that would be written, which costs a few percent; see
                 docs/training.md.
+            max_seconds: A time budget in the place of `epochs`: the first steps are measured and
+                undone, and then there are as many epochs, and steps of a last one, as there is time
+                for. A schedule of the learning rate that has an end comes to it with the last
+                step. Of arrays only; see docs/training.md.
 
         Returns:
             A `History`: `history.history["loss"]` is the list of the epochs' mean losses, and
@@ -309,9 +308,10 @@ class Trainer(Steps):
             ValueError: Shapes, values or numbers that do not fit; the message says what would.
             TypeError: Data that are not arrays of numbers.
 
-        Differs from Keras: `check_finite` and `on_nonfinite` are new. Any iterable of batches is
-        taken, `class_weight` for all of them; that `shuffle` has no effect on generators is no
-        warning, a `batch_size` for them an error. Batches may be read ahead in a thread.
+        Differs from Keras: `check_finite`, `on_nonfinite` and `max_seconds` are new. Any iterable
+        of batches is taken, `class_weight` for all of them; that `shuffle` has no effect on
+        generators is no warning, a `batch_size` for them an error. Batches may be read ahead in a
+        thread.
         """
         state = self._training("fit()")
         options = fitting.FitOptions(
@@ -326,6 +326,7 @@ class Trainer(Steps):
             validation_batch_size,
             validation_freq,
             on_nonfinite,
+            max_seconds,
         )
         with state.programs.training, state.checking(on_nonfinite != "warn"):
             with Rollback(self):
@@ -441,60 +442,3 @@ class Trainer(Steps):
             steps=epochs.length,
             samples=epochs.samples,
         )
-
-    # --- single batches --------------------------------------------------------------------------
-
-    def train_on_batch(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Mapping[int, float] | None = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """One step of training on one batch.
-
-        Args:
-            x, y, sample_weight, class_weight: One batch, as for `fit`.
-            return_dict: Whether to return {name: value}.
-
-        Returns:
-            The loss of the batch before the update, or a list of the loss and the metrics, or a
-            dict.
-
-        Raises:
-            As `fit`, but NaN and infinity are not looked for.
-        """
-        if sample_weight is None and class_weight is None and not return_dict:
-            call = on_batch.ready(self, "train", x, y)
-            if call is not None:
-                return call(x, y)
-        state = self._training("train_on_batch()")
-        return on_batch.run(self, state, "train", x, y, sample_weight, class_weight, return_dict)
-
-    def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
-        """Loss and metrics of one batch; arguments and results as `train_on_batch`."""
-        if sample_weight is None and not return_dict:
-            call = on_batch.ready(self, "test", x, y)
-            if call is not None:
-                return call(x, y)
-        state = self._training("test_on_batch()")
-        return on_batch.run(self, state, "test", x, y, sample_weight, None, return_dict)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch, as arrays."""
-        call = on_batch.ready_prediction(self, x)
-        if call is not None:
-            return call(x)
-        state = self._prediction()
-        with Rollback(self):
-            rows = inputs_only(x)
-            if "predict" not in state.own:
-                probe = state.probe(self, rows.structure)
-        if "predict" in state.own:
-            return predicting.predict_one(self, state, rows)
-        step = state.step(self, "predict", rows.count, rows)
-        on_batch.keep_prediction(self, state, x, rows, probe)
-        return nest.pack(probe.structure, step.function(*step.pick(rows.x)))

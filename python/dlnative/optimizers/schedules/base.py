@@ -40,6 +40,19 @@ class LearningRateSchedule(Tracked):
         """The learning rate of the step that comes after `step` others."""
         raise NotImplementedError(f"{type(self).__name__} does not implement __call__(step)")
 
+    def end_at(self, step: float) -> bool:
+        """Sets the length of a schedule that has one: it comes to its end at this step.
+
+        `fit(max_seconds=...)` calls it on a copy.
+
+        Returns:
+            Whether it has an end; False of one that goes on without.
+
+        Raises:
+            ValueError: There are too few steps.
+        """
+        return False
+
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError(f"{type(self).__name__} does not implement get_config()")
 

@@ -39,6 +39,10 @@ def _value(schedule: Any, step: Any) -> Any:
     return constant(rate, step)
 
 
+def _end_at(schedule: Any, step: float) -> bool:
+    return isinstance(schedule, LearningRateSchedule) and schedule.end_at(step)
+
+
 def _read(config: Any) -> Any:
     from ...utils.serialization import deserialize_keras_object
 
@@ -97,6 +101,9 @@ class LinearWarmup(FormulaSchedule):
         warmup = start + (_value(self.schedule, step * 0.0) - start) * share
         after = _value(self.schedule, ops.maximum(step - self.steps, 0.0))
         return ops.where(step < self.steps, warmup, after)
+
+    def end_at(self, step: float) -> bool:
+        return _end_at(self.schedule, step - self.steps)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -157,6 +164,9 @@ class Joined(FormulaSchedule):
             after = _value(schedule, ops.maximum(step - boundary, 0.0))
             rate = ops.where(step < boundary, rate, after)
         return rate
+
+    def end_at(self, step: float) -> bool:
+        return _end_at(self.schedules[-1], step - self.boundaries[-1])
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -266,6 +276,11 @@ class OneCycle(FormulaSchedule):
             value = a + (b - a) * ANNEAL[self.anneal](share)
             rate = ops.where(step > begin, value, rate)
         return rate
+
+    def end_at(self, step: float) -> bool:
+        self.steps = step
+        self._phases()
+        return True
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -74,6 +74,10 @@ class CosineDecay(FormulaSchedule):
         share = ops.minimum(step, float(self.decay_steps)) / self.decay_steps
         return top * ((1.0 - self.alpha) * _half_cosine(share) + self.alpha)
 
+    def end_at(self, step: float) -> bool:
+        self.decay_steps = step if self.warmup_target is None else step - self.warmup_steps
+        return True
+
     def get_config(self) -> dict[str, Any]:
         return {
             "initial_learning_rate": self.initial_learning_rate,

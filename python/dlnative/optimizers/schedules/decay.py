@@ -212,6 +212,11 @@ class PolynomialDecay(FormulaSchedule):
         fall = self.initial_learning_rate - self.end_learning_rate
         return fall * ops.power(left, float(self.power)) + self.end_learning_rate
 
+    def end_at(self, step: float) -> bool:
+        if not self.cycle:
+            self.decay_steps = step
+        return not self.cycle
+
     def get_config(self) -> dict[str, Any]:
         return {
             "initial_learning_rate": self.initial_learning_rate,
