@@ -30,6 +30,21 @@ NUMBERS = {
         lambda m: m.layers[0],
         *("rate", 0.5, (0.25, 0.75)),
     ),
+    "alpha dropout": (
+        lambda v: [layers.AlphaDropout(v, seed=1)],
+        lambda m: m.layers[0],
+        *("rate", 0.5, (0.25, 0.75)),
+    ),
+    "gaussian dropout": (
+        lambda v: [layers.GaussianDropout(v, seed=1)],
+        lambda m: m.layers[0],
+        *("rate", 0.5, (0.25, 0.75)),
+    ),
+    "gaussian noise": (
+        lambda v: [layers.GaussianNoise(v, seed=1)],
+        lambda m: m.layers[0],
+        *("stddev", 0.5, (0.25, 1.0)),
+    ),
     "spatial dropout": (
         lambda v: [layers.Reshape((2, 3)), layers.SpatialDropout1D(v, seed=1), layers.Flatten()],
         lambda m: m.layers[1],

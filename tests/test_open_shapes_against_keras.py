@@ -26,6 +26,7 @@ def each(make, options, shape):
 
 LAYERS = {
     "Activation": [(lambda k: k.layers.Activation("gelu"), [LINE])],
+    "ActivityRegularization": [(lambda k: k.layers.ActivityRegularization(0.1), [LINE])],
     "AdaptiveAveragePooling1D": [(lambda k: k.layers.AdaptiveAveragePooling1D(4), [LINE])],
     "AdaptiveAveragePooling2D": [(lambda k: k.layers.AdaptiveAveragePooling2D((3, 7)), [IMAGE])],
     "AdaptiveMaxPooling1D": [(lambda k: k.layers.AdaptiveMaxPooling1D(3), [LINE])],
@@ -34,6 +35,10 @@ LAYERS = {
         (lambda k: k.layers.Add(), [LINE, LINE]),
         (lambda k: k.layers.Add(), [LINE, (4, 1, 6)]),
         (lambda k: k.layers.Add(), [LINE, ROWS]),
+    ],
+    "AlphaDropout": [
+        (lambda k: k.layers.AlphaDropout(0.5), [LINE]),
+        (lambda k: k.layers.AlphaDropout(0.5, noise_shape=(None, 1, None)), [LINE]),
     ],
     "Average": [(lambda k: k.layers.Average(), [LINE, (4, 9, 1)])],
     "AveragePooling1D": each(
@@ -87,12 +92,18 @@ LAYERS = {
         (lambda k: k.layers.Dropout(0.5, noise_shape=(None, 1, None)), [LINE]),
     ],
     "ELU": [(lambda k: k.layers.ELU(), [LINE])],
+    "Embedding": [
+        (lambda k: k.layers.Embedding(7, 3), [ROWS]),
+        (lambda k: k.layers.Embedding(7, 3), [(4,)]),
+    ],
     "Flatten": [
         (lambda k: k.layers.Flatten(), [IMAGE]),
         (lambda k: k.layers.Flatten(), [ROWS]),
         (lambda k: k.layers.Flatten(), [(4,)]),
         (lambda k: k.layers.Flatten(data_format="channels_first"), [IMAGE]),
     ],
+    "GaussianDropout": [(lambda k: k.layers.GaussianDropout(0.5), [LINE])],
+    "GaussianNoise": [(lambda k: k.layers.GaussianNoise(0.5), [LINE])],
     "GlobalAveragePooling1D": each(
         lambda k, **o: k.layers.GlobalAveragePooling1D(**o), [{}, {"keepdims": True}], LINE
     ),
@@ -126,6 +137,13 @@ LAYERS = {
         (lambda k: k.layers.PReLU(shared_axes=[1, 2]), [IMAGE]),
     ],
     "Permute": [(lambda k: k.layers.Permute((3, 1, 2)), [IMAGE])],
+    "Pipeline": [
+        (lambda k: k.layers.Pipeline([k.layers.Conv1D(2, 3), k.layers.GaussianNoise(0.1)]), [LINE])
+    ],
+    "RMSNormalization": [
+        (lambda k: k.layers.RMSNormalization(), [LINE]),
+        (lambda k: k.layers.RMSNormalization(axis=[1, 2]), [LINE]),
+    ],
     "RandomBrightness": [(lambda k: k.layers.RandomBrightness(0.2), [IMAGE])],
     "RandomContrast": [(lambda k: k.layers.RandomContrast(0.2), [IMAGE])],
     "RandomCrop": [(lambda k: k.layers.RandomCrop(5, 4), [IMAGE])],
@@ -147,6 +165,10 @@ LAYERS = {
     ],
     "SeparableConv1D": each(lambda k, **o: k.layers.SeparableConv1D(4, 3, **o), KERNELS, LINE),
     "SeparableConv2D": each(lambda k, **o: k.layers.SeparableConv2D(4, 3, **o), KERNELS, IMAGE),
+    "SpectralNormalization": [
+        (lambda k: k.layers.SpectralNormalization(k.layers.Dense(3)), [LINE]),
+        (lambda k: k.layers.SpectralNormalization(k.layers.Conv2D(3, 2)), [IMAGE]),
+    ],
     "Softmax": [
         (lambda k: k.layers.Softmax(), [LINE]),
         (lambda k: k.layers.Softmax(axis=1), [LINE]),
@@ -154,6 +176,7 @@ LAYERS = {
     "SpatialDropout1D": [(lambda k: k.layers.SpatialDropout1D(0.5), [LINE])],
     "SpatialDropout2D": [(lambda k: k.layers.SpatialDropout2D(0.5), [IMAGE])],
     "Subtract": [(lambda k: k.layers.Subtract(), [LINE, LINE])],
+    "UnitNormalization": [(lambda k: k.layers.UnitNormalization(axis=[1, 2]), [LINE])],
     "UpSampling1D": [(lambda k: k.layers.UpSampling1D(3), [LINE])],
     "UpSampling2D": [
         (lambda k: k.layers.UpSampling2D((2, 3)), [IMAGE]),
@@ -328,5 +351,5 @@ def test_every_layer_is_in_the_table():
         for value in vars(layers).values()
         if isinstance(value, type) and issubclass(value, layers.Layer)
     }
-    missing = kinds - set(LAYERS) - {"InputLayer", "Lambda", "Layer", "OpLayer"}
+    missing = kinds - set(LAYERS) - {"InputLayer", "Lambda", "Layer", "OpLayer", "Wrapper"}
     assert not missing

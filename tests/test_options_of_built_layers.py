@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 import zlib
@@ -31,7 +32,9 @@ MADE = {
     layers.AdaptiveAveragePooling2D: ({"output_size": 2}, IMAGES),
     layers.AdaptiveMaxPooling1D: ({"output_size": 2}, STEPS),
     layers.AdaptiveMaxPooling2D: ({"output_size": 2}, IMAGES),
+    layers.ActivityRegularization: ({"l1": 0.1, "l2": 0.1}, ROWS),
     layers.Add: ({}, [ROWS, ROWS]),
+    layers.AlphaDropout: ({"rate": 0.5, "seed": 1}, IMAGES),
     layers.Average: ({}, [ROWS, ROWS]),
     layers.AveragePooling1D: ({"pool_size": 2, "strides": 2}, STEPS),
     layers.AveragePooling2D: ({"pool_size": 2, "strides": 2}, IMAGES),
@@ -49,7 +52,10 @@ MADE = {
     layers.Dot: ({"axes": 2}, [STEPS, STEPS[:, :4]]),
     layers.Dropout: ({"rate": 0.5, "seed": 1}, IMAGES),
     layers.ELU: ({}, ROWS),
+    layers.Embedding: ({"input_dim": 7, "output_dim": 4}, np.arange(12).reshape(4, 3) % 7),
     layers.Flatten: ({}, IMAGES),
+    layers.GaussianDropout: ({"rate": 0.5, "seed": 1}, IMAGES),
+    layers.GaussianNoise: ({"stddev": 0.5, "seed": 1}, IMAGES),
     layers.GlobalAveragePooling1D: ({}, STEPS),
     layers.GlobalAveragePooling2D: ({}, IMAGES),
     layers.GlobalMaxPooling1D: ({}, STEPS),
@@ -66,6 +72,8 @@ MADE = {
     layers.Multiply: ({}, [ROWS, ROWS]),
     layers.PReLU: ({}, STEPS),
     layers.Permute: ({"dims": (2, 1, 3)}, IMAGES),
+    layers.Pipeline: ({"layers": [layers.Dense(3)]}, ROWS),
+    layers.RMSNormalization: ({}, ROWS),
     layers.RandomBrightness: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, IMAGES),
     layers.RandomContrast: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, IMAGES),
     layers.RandomCrop: ({"height": 5, "width": 5, "seed": 1}, IMAGES),
@@ -82,7 +90,9 @@ MADE = {
     layers.Softmax: ({}, STEPS),
     layers.SpatialDropout1D: ({"rate": 0.5, "seed": 1}, STEPS),
     layers.SpatialDropout2D: ({"rate": 0.5, "seed": 1}, IMAGES),
+    layers.SpectralNormalization: ({"layer": layers.Dense(3)}, ROWS),
     layers.Subtract: ({}, [ROWS, STEPS[:, 1]]),
+    layers.UnitNormalization: ({}, STEPS),
     layers.UpSampling1D: ({}, STEPS),
     layers.UpSampling2D: ({}, IMAGES),
     layers.ZeroPadding1D: ({}, STEPS),
@@ -114,9 +124,15 @@ VALUES = {
     "groups": 4,
     "height": 4,
     "height_factor": 0.5,
+    "input_dim": 5,
     "interpolation": "nearest",
     "keepdims": True,
     "kernel_size": 2,
+    "l1": 0.5,
+    "l2": 0.5,
+    "layer": layers.Dense(5),
+    "layers": [layers.Dense(5)],
+    "mask_zero": True,
     "max_value": 0.5,
     "mode": "horizontal",
     "momentum": 0.5,
@@ -125,18 +141,21 @@ VALUES = {
     "noise_shape": (None, 1, 1, None),
     "normalize": True,
     "offset": 1.0,
+    "output_dim": 5,
     "output_padding": 1,
     "output_size": 3,
     "padding": "same",
     "padding_mode": "reflect",
     "pool_size": 3,
     "rate": 0.25,
+    "power_iterations": 3,
     "renorm": True,
     "rms_scaling": True,
     "scale": False,
     "seed": 3,
     "shared_axes": [1],
     "size": 3,
+    "stddev": 0.25,
     "strides": 3,
     "synchronized": True,
     "target_shape": (12, 12),
@@ -145,6 +164,7 @@ VALUES = {
     "units": 5,
     "use_bias": False,
     "value_range": (-1, 1),
+    "weights": [np.ones((7, 4))],
     "width": 4,
     "width_factor": 0.5,
     "GroupNormalization axis": 2,
@@ -196,7 +216,10 @@ def arguments_of(cls):
     left = ["name", "autocast", *WITHOUT_EFFECT]
     if "Spatial" in cls.__name__:
         left.append("noise_shape")  # of Dropout, which gets it from this class
-    if not model_of(cls, MADE[cls][0])[0].weights:
+    if cls is layers.ActivityRegularization:
+        left.append("activity_regularizer")  # of Layer, which gets it from this class
+    # As in Keras that given to a wrapper's constructor leaves the layer inside as it is.
+    if issubclass(cls, layers.Wrapper) or not model_of(cls, MADE[cls][0])[0].weights:
         left.append("trainable")
     return [name for name in found if name not in left]
 
@@ -207,7 +230,7 @@ def model_of(cls, arguments):
     x = MADE[cls][1]
     several = isinstance(x, list)
     inputs = [dlnative.Input(each.shape[1:]) for each in (x if several else [x])]
-    layer = cls(**arguments)
+    layer = cls(**copy.deepcopy(arguments))  # also the layers among them
     y = layer(inputs if several else inputs[0])
     model = dlnative.Model(inputs, y)
     for weight in model.weights:
@@ -247,7 +270,7 @@ def refused(layer, name, value):
     """The message with which a layer refuses an option, None where it takes it."""
     try:
         setattr(layer, name, value)
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, RuntimeError, ValueError) as error:
         return str(error)
     return None
 
@@ -279,7 +302,12 @@ def test_an_argument_set_on_a_built_layer_counts_or_raises(cls, name, engine):
 def test_every_layer_is_here():
     public = {getattr(layers, name) for name in layers.__all__}
     public = {cls for cls in public if isinstance(cls, type) and issubclass(cls, layers.Layer)}
-    assert public - set(MADE) == {layers.Layer, layers.InputLayer, layers.OpLayer}
+    assert public - set(MADE) == {
+        layers.Layer,
+        layers.InputLayer,
+        layers.OpLayer,
+        layers.Wrapper,  # a base, without a call
+    }
 
 
 FIXED = {

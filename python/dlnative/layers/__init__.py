@@ -25,6 +25,7 @@ from .depthwise import (
     SeparableConvolution2D,
 )
 from .dot import Dot, dot
+from .embedding import Embedding
 from .input_spec import InputSpec
 from .lambda_layer import Lambda
 from .layer import Layer
@@ -44,8 +45,10 @@ from .merging import (
     multiply,
     subtract,
 )
+from .noise import GaussianDropout, GaussianNoise
 from .normalization import GroupNormalization, LayerNormalization
 from .op_layer import OpLayer
+from .pipeline import Pipeline
 from .pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -65,7 +68,13 @@ from .pooling import (
     MaxPooling2D,
 )
 from .preprocessing import Rescaling
-from .regularization import Dropout, SpatialDropout1D, SpatialDropout2D
+from .regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
 from .reshaping import Flatten, Permute, Reshape
 from .sequences import Cropping1D, RepeatVector, UpSampling1D, ZeroPadding1D
 from .spatial import Cropping2D, UpSampling2D, ZeroPadding2D
@@ -75,6 +84,8 @@ from .transposed_convolution import (
     Convolution1DTranspose,
     Convolution2DTranspose,
 )
+from .unit_normalization import RMSNormalization, UnitNormalization
+from .wrapper import SpectralNormalization, Wrapper
 
 __all__ = [
     "Input",
@@ -83,8 +94,11 @@ __all__ = [
     "Lambda",
     "Layer",
     "Dense",
+    "Embedding",
     "Activation",
     "Identity",
+    "Pipeline",
+    "Wrapper",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -104,10 +118,17 @@ __all__ = [
     "PReLU",
     "ReLU",
     "Softmax",
+    "ActivityRegularization",
+    "AlphaDropout",
     "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
     "BatchNormalization",
     "GroupNormalization",
     "LayerNormalization",
+    "RMSNormalization",
+    "SpectralNormalization",
+    "UnitNormalization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "RandomBrightness",

@@ -11,7 +11,7 @@ from ..variables import Variable
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
-from .options import Fixed, flag, integer, weight_config
+from .options import Fixed, axes_of, axis_of, axis_or_axes, flag, integer, weight_config
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -59,10 +59,7 @@ class ScaledNormalization(UnaryLayer):
     def _position(self, axis: int, shape: Shape) -> int:
         """`axis` counted from the front; ValueError where it is none of the samples' axes."""
         received = f"received {messages.format_shape(shape)}"
-        if not -len(shape) <= axis < len(shape):
-            raise ValueError(
-                f"{messages.describe(self)}: axis {axis} is out of range for the input, {received}"
-            )
+        axis_of(self, axis, shape)
         if axis % len(shape) == 0:
             raise ValueError(
                 f"{messages.describe(self)}: axis {axis} is the batch; expected an axis of the "
@@ -105,14 +102,6 @@ class ScaledNormalization(UnaryLayer):
             "scale": self.scale,
             **weight_config(self, self._configured),
         }
-
-
-def _axes(layer: Any, argument: str, value: Any) -> int | list[int]:
-    if not isinstance(value, (list, tuple)):
-        return integer(layer, argument, value)
-    if not value:
-        raise ValueError(f"{messages.describe(layer)}: expected at least one axis")
-    return [integer(layer, "every axis", axis) for axis in value]
 
 
 def _groups(layer: Any, argument: str, value: Any) -> int:
@@ -162,7 +151,7 @@ class LayerNormalization(ScaledNormalization):
         Ba, Kiros and Hinton 2016, "Layer normalization".
     """
 
-    axis = Fixed(_axes)
+    axis = Fixed(axis_or_axes)
     rms_scaling = Absent(
         "Keras deprecates it because it divides by the standard deviation, not by the root mean "
         "square",
@@ -205,14 +194,10 @@ class LayerNormalization(ScaledNormalization):
 
     def _axes(self, shape: Shape) -> tuple[int, ...]:
         """The axes of the statistics, counted from the front, in their order."""
-        given = self.axis if isinstance(self.axis, list) else [self.axis]
-        axes = sorted(self._position(axis, shape) for axis in given)
-        if len(set(axes)) < len(axes):
-            raise ValueError(
-                f"{messages.describe(self)}: axis {self.axis} names an axis twice for an input of "
-                f"shape {messages.format_shape(shape)}"
-            )
-        return tuple(axes)
+        axes = axes_of(self, self.axis, shape)
+        for axis in axes:
+            self._position(axis, shape)
+        return axes
 
     def build(self, input_shape: Shape) -> None:
         axes = self._axes(input_shape)
@@ -229,8 +214,7 @@ class LayerNormalization(ScaledNormalization):
         return move_axes_back(y, axes)
 
     def get_config(self) -> dict[str, Any]:
-        axis = list(self.axis) if isinstance(self.axis, list) else self.axis
-        return {**super().get_config(), "axis": axis, "rms_scaling": False}
+        return {**super().get_config(), "axis": self.axis, "rms_scaling": False}
 
 
 class GroupNormalization(ScaledNormalization):

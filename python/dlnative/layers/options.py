@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import constraints, initializers, regularizers
 from ..changes import ABSENT
 from ..hyperparameters import Option
 from ..utils.numbers import is_integer
 from . import messages
+
+if TYPE_CHECKING:
+    from ..graph.types import Shape
 
 
 class Fixed(Option):
@@ -80,6 +83,37 @@ def positive_integer(layer: Any, argument: str, value: Any) -> int:
             f"{messages.describe(layer)}: expected {argument} of at least 1, received {value}"
         )
     return int(value)
+
+
+def axis_or_axes(layer: Any, argument: str, value: Any) -> int | list[int]:
+    """A check for `Option`: an axis or a list of some."""
+    if not isinstance(value, (list, tuple)):
+        return integer(layer, argument, value)
+    if not value:
+        raise ValueError(f"{messages.describe(layer)}: expected at least one {argument}")
+    return [integer(layer, f"every {argument}", axis) for axis in value]
+
+
+def axis_of(layer: Any, axis: int, shape: Shape) -> int:
+    """An axis of inputs of a shape, counted from the front; ValueError where there is none."""
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(
+            f"{messages.describe(layer)}: axis {axis} is out of range for the input, received "
+            f"{messages.format_shape(shape)}"
+        )
+    return axis % len(shape)
+
+
+def axes_of(layer: Any, given: int | Sequence[int], shape: Shape) -> tuple[int, ...]:
+    """One or several axes of inputs of a shape, counted from the front, in their order."""
+    several = [given] if isinstance(given, int) else given
+    axes = sorted(axis_of(layer, axis, shape) for axis in several)
+    if len(set(axes)) < len(axes):
+        raise ValueError(
+            f"{messages.describe(layer)}: axis {given} names an axis twice for an input of shape "
+            f"{messages.format_shape(shape)}"
+        )
+    return tuple(axes)
 
 
 _KINDS: dict[str, tuple[type[Option], Any, Callable[[Any], Any]]] = {

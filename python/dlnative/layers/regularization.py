@@ -1,4 +1,4 @@
-"""Layers that drop values in training only."""
+"""Layers that drop values in training only, and one that penalises them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import numpy as np
 
 from ..graph import apply
 from ..hyperparameters import Option, StepNumber, is_on
+from ..regularizers import L1L2
 from ..utils.numbers import is_integer
 from . import messages
 from .geometry import check_channels_last
 from .input_spec import InputSpec
+from .layer import UnaryLayer
 from .seeded import SeededLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
+    from ..graph.types import Shape
 
 
 def _noise_shape(layer: Any, argument: str, value: Any) -> tuple[int | None, ...] | None:
@@ -31,7 +34,51 @@ def _noise_shape(layer: Any, argument: str, value: Any) -> tuple[int | None, ...
     return tuple(value)
 
 
-class Dropout(SeededLayer):
+class MaskingLayer(SeededLayer):
+    """Base of the layers that drop values at random.
+
+    Args:
+        rate: Share of values to drop.
+        noise_shape: Shape of the mask.
+        seed: See SeededLayer.
+    """
+
+    rate = StepNumber(0.0, 1.0, below=True, switch=True)
+    noise_shape = Option(_noise_shape)
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(seed, **kwargs)
+        self.rate = rate
+        self.noise_shape = noise_shape
+        self.supports_masking = True
+
+    def _mask_shape(self, inputs: Tensor) -> Shape:
+        """The shape of the mask; sizes are None where only shapes are asked for."""
+        if self.noise_shape is None:
+            return inputs.shape
+        if len(self.noise_shape) != inputs.ndim:
+            raise ValueError(
+                f"{messages.describe(self)}: expected noise_shape of {inputs.ndim} sizes, "
+                f"received {self.noise_shape}"
+            )
+        sizes = zip(self.noise_shape, inputs.shape, strict=True)
+        return tuple(m if n is None else n for n, m in sizes)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "noise_shape": self.noise_shape,
+        }
+
+
+class Dropout(MaskingLayer):
     """In training: y = x / (1 - rate) where kept, else 0; each value is kept with probability
     1 - rate. Otherwise: y = x.
 
@@ -62,47 +109,113 @@ class Dropout(SeededLayer):
         Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
-    rate = StepNumber(0.0, 1.0, below=True, switch=True)
-    noise_shape = Option(_noise_shape)
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        if not training or not is_on(self, "rate"):
+            return inputs
+        shape = self._mask_shape(inputs)
+        if self.noise_shape is None:
+            return self._draw("dropout", inputs, self.rate)
+        if None in shape:
+            return inputs
+        ones = inputs.graph.constant(np.ones(shape), inputs.dtype)
+        return apply("multiply", inputs, self._draw("dropout", ones, self.rate))
 
-    def __init__(
-        self,
-        rate: float,
-        noise_shape: Sequence[int | None] | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(seed, **kwargs)
-        self.rate = rate
-        self.noise_shape = noise_shape
-        self.supports_masking = True
+
+_ALPHA_PRIME = -1.6732632423543772 * 1.0507009873554805  # what SELU gives for -infinity
+
+
+class AlphaDropout(MaskingLayer):
+    """In training: y = a x + b where kept, else a alpha' + b; each value is kept with probability
+    1 - rate. Otherwise: y = x.
+
+    alpha' = -1.7581 is the least value of SELU; a and b are such that values of mean 0 and variance
+    1, as those behind SELU, keep both:
+
+    a = ((1 - rate) (1 + rate alpha'^2))^(-1/2), b = -a alpha' rate.
+
+    Args:
+        rate: Share of values to drop, in [0, 1).
+        noise_shape: Shape of the mask, None for the size of the input; where its size is 1, the
+            values along that axis are kept or dropped together.
+        seed: An integer, or None for one from the global stream.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        TypeError: `rate` is not a number, `seed` not an integer.
+        ValueError: `rate` is not in [0, 1), or a size of `noise_shape` is below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import AlphaDropout
+        >>> y = AlphaDropout(0.5, seed=1)(np.zeros((100, 100)), training=True)
+        >>> [round(v, 3) for v in sorted(set(y.flatten().tolist()))]
+        [-0.779, 0.779]
+
+    Differs from Keras: a rate of 1 is refused.
+
+    Reference:
+        Klambauer et al. 2017, "Self-normalizing neural networks".
+    """
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or not is_on(self, "rate"):
             return inputs
-        if self.noise_shape is None:
-            return self._dropped(inputs)
-        if len(self.noise_shape) != inputs.ndim:
-            raise ValueError(
-                f"{messages.describe(self)}: expected noise_shape of {inputs.ndim} sizes, "
-                f"received {self.noise_shape}"
-            )
-        sizes = zip(self.noise_shape, inputs.shape, strict=True)
-        shape = tuple(m if n is None else n for n, m in sizes)
-        if None in shape:  # only shapes are asked for
-            return inputs
-        ones = inputs.graph.constant(np.ones(shape), inputs.dtype)
-        return apply("multiply", inputs, self._dropped(ones))
+        rate = self.rate
+        a = ((1.0 - rate) * (1.0 + rate * _ALPHA_PRIME**2)) ** -0.5
+        b = -_ALPHA_PRIME * a * rate
+        kept = self._uniform(inputs, self._mask_shape(inputs)) >= rate
+        return apply("where", kept, inputs * a + b, a * _ALPHA_PRIME + b)
 
-    def _dropped(self, x: Tensor) -> Tensor:
-        return self._draw("dropout", x, self.rate)
+
+class ActivityRegularization(UnaryLayer):
+    """y = x, with the penalty l1 sum |x| + l2 sum x^2, divided by the size of the batch.
+
+    Args:
+        l1: Factor of the sum of absolute values, 0 or greater.
+        l2: Factor of the sum of squares, 0 or greater.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ValueError: A factor is negative or not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from dlnative.layers import ActivityRegularization
+        >>> layer = ActivityRegularization(l1=0.5)
+        >>> y = layer(np.array([[1.0, -3.0]]))
+        >>> [float(term) for term in layer.losses]
+        [2.0]
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(activity_regularizer=L1L2(l1, l2), **kwargs)
+        self.supports_masking = True
+
+    @property
+    def l1(self) -> float:
+        """Factor of the sum of absolute values."""
+        return getattr(self.activity_regularizer, "l1", 0.0)
+
+    @l1.setter
+    def l1(self, value: float) -> None:
+        self.activity_regularizer.l1 = value
+
+    @property
+    def l2(self) -> float:
+        """Factor of the sum of squares."""
+        return getattr(self.activity_regularizer, "l2", 0.0)
+
+    @l2.setter
+    def l2(self, value: float) -> None:
+        self.activity_regularizer.l2 = value
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return inputs
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "rate": self.rate,
-            "noise_shape": self.noise_shape,
-        }
+        config = super().get_config()
+        config.pop("activity_regularizer")
+        return {**config, "l1": self.l1, "l2": self.l2}
 
 
 class _SpatialDropout(Dropout):

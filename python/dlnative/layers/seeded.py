@@ -12,7 +12,9 @@ from . import messages
 from .layer import UnaryLayer
 
 if TYPE_CHECKING:
+    from ..graph.graph import Graph
     from ..graph.tensor import Tensor
+    from ..graph.types import Shape
 
 
 class SeededLayer(UnaryLayer):
@@ -51,13 +53,24 @@ class SeededLayer(UnaryLayer):
         elif self.__dict__.get("seed", ABSENT) is not None:
             self.__dict__.update(seed=None, _drawn_seed=random.next_seed())
 
-    def _draw(self, op: str, x: Tensor, *numbers: Any, **attributes: Any) -> Tensor:
-        """Applies a random op; each use of a seed in one graph draws independently."""
+    def _key(self, op: str, graph: Graph) -> dict[str, int]:
+        """What a random op draws with; each use of a seed in one graph draws independently."""
         uses = sum(
             node.op is table[op] and node.attributes["seed"] == self._drawn_seed
-            for node in x.graph.nodes
+            for node in graph.nodes
         )
-        return apply(op, x, *numbers, seed=self._drawn_seed, op_id=uses, **attributes)
+        return {"seed": self._drawn_seed, "op_id": uses}
+
+    def _draw(self, op: str, x: Tensor, *numbers: Any, **attributes: Any) -> Tensor:
+        """Applies a random op to `x`."""
+        return apply(op, x, *numbers, **self._key(op, x.graph), **attributes)
+
+    def _uniform(self, x: Tensor, shape: Shape | None = None) -> Tensor:
+        """Uniform numbers of [0, 1) in the shape of `x` or another one, in its dtype of floats."""
+        dtype = x.dtype if x.dtype.startswith("float") else self.compute_dtype
+        row = table["random_uniform"]
+        attributes = {"shape": x.shape if shape is None else shape, "dtype": dtype}
+        return x.graph.apply(row, (), {**attributes, **self._key(row.name, x.graph)})
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}

@@ -78,10 +78,14 @@ def uniform(
     return y
 
 
-def symmetric(name: str, shape: Shape, dtype: str, seed: Seed) -> Tensor:
-    """Uniform numbers in (-1, 1), neither of which is drawn."""
-    step = 2.0**-24 if dtype == "float32" else 2.0**-53
-    return uniform_numbers(name, shape, dtype, seed) * 2 - 1 + step
+def symmetric(u: Tensor) -> Tensor:
+    """Uniform numbers in (-1, 1), neither of which is drawn, of those in [0, 1)."""
+    return u * 2 - 1 + (2.0**-24 if u.dtype == "float32" else 2.0**-53)
+
+
+def standard_normal(u: Tensor) -> Tensor:
+    """Numbers of the normal distribution with mean 0 and deviation 1, of uniform ones in [0, 1)."""
+    return _ROOT_2 * apply("erfinv", symmetric(u))
 
 
 @arrays_or_tensors
@@ -104,8 +108,7 @@ def normal(
     dtype, shape = float_dtype("normal", dtype), _shape("normal", shape)
     mean = _parameter("normal", mean, "mean", shape, dtype)
     stddev = _parameter("normal", stddev, "stddev", shape, dtype)
-    sample = _ROOT_2 * apply("erfinv", symmetric("normal", shape, dtype, seed))
-    return sample * stddev + mean
+    return standard_normal(uniform_numbers("normal", shape, dtype, seed)) * stddev + mean
 
 
 @arrays_or_tensors
@@ -129,7 +132,8 @@ def truncated_normal(
     dtype, shape = float_dtype(name, dtype), _shape(name, shape)
     mean = _parameter(name, mean, "mean", shape, dtype)
     stddev = _parameter(name, stddev, "stddev", shape, dtype)
-    sample = _ROOT_2 * apply("erfinv", math.erf(_ROOT_2) * symmetric(name, shape, dtype, seed))
+    u = symmetric(uniform_numbers(name, shape, dtype, seed))
+    sample = _ROOT_2 * apply("erfinv", math.erf(_ROOT_2) * u)
     limit = as_tensor(2.0, dtype)
     sample = apply("maximum", apply("minimum", sample, limit), -limit)
     return sample * stddev + mean
