@@ -1,5 +1,7 @@
 """Helpers for user code: seeds, one-hot labels, names and the registry of serialisable objects."""
 
+from typing import Any
+
 from ..config import (
     disable_interactive_logging,
     enable_interactive_logging,
@@ -27,14 +29,9 @@ from .session import clear_session
 from .splitting import split_dataset
 from .tensors import get_source_inputs, is_keras_tensor, standardize_dtype
 
+_DIAGRAMS = ("model_to_dot", "plot_model")  # of `models`, which use what is above
+
 __all__ = [
-    "get_file",
-    "standardize_dtype",
-    "is_keras_tensor",
-    "get_source_inputs",
-    "split_dataset",
-    "pad_sequences",
-    "normalize",
     "CustomObjectScope",
     "Progbar",
     "PyDataset",
@@ -45,14 +42,31 @@ __all__ = [
     "disable_interactive_logging",
     "enable_interactive_logging",
     "get_custom_objects",
+    "get_file",
     "get_registered_name",
     "get_registered_object",
+    "get_source_inputs",
     "is_interactive_logging_enabled",
+    "is_keras_tensor",
+    "model_to_dot",
+    "normalize",
     "pack_x_y_sample_weight",
+    "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",
+    "split_dataset",
+    "standardize_dtype",
     "to_categorical",
     "unknown_name_error",
     "unpack_x_y_sample_weight",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _DIAGRAMS:
+        from ..models import diagram
+
+        return getattr(diagram, name)
+    raise AttributeError(f"module 'dlnative.utils' has no attribute {name!r}")
