@@ -55,6 +55,7 @@ _NAMES = {
     "gradcheck": "gradient_check",
     "name_scope": "naming",
     "numpy_function": "ops",
+    "replay": "saving.replay",
     "value_and_grad": "autodiff",
     "version": "_version",
     "vjp": "autodiff",

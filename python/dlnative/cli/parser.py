@@ -155,6 +155,12 @@ def _predict(name: str, commands: Commands) -> None:
     _add_machine(command)
 
 
+def _replay(name: str, commands: Commands) -> None:
+    command = _add(commands, name, "run a step again that was not finite")
+    command.add_argument("folder", metavar="FILE", help="the folder that fit(replay=...) wrote")
+    _add_machine(command)
+
+
 def _profile(name: str, commands: Commands) -> None:
     command = _add(commands, name, "show where the time of a step goes, per op")
     command.add_argument(
@@ -199,6 +205,7 @@ _COMMANDS: dict[str, Callable[[str, Commands], None]] = {
     "evaluate": _evaluate,
     "predict": _predict,
     "profile": _profile,
+    "replay": _replay,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -45,6 +46,7 @@ class FitOptions:
         validation_freq: Any,
         on_nonfinite: Any,
         max_seconds: Any,
+        replay: Any,
     ) -> None:
         self.begun = time.perf_counter()
         count = checks.check_count
@@ -72,6 +74,9 @@ class FitOptions:
                 f"{on_nonfinite!r}"
             )
         self.on_nonfinite = on_nonfinite
+        if not isinstance(replay, (str, os.PathLike, type(None))):
+            raise TypeError(f"replay: expected the path of a folder or None, received {replay!r}")
+        self.replay = replay
         self.max_seconds = checks.check_max_seconds(max_seconds, self.epochs)
 
     @property
@@ -303,7 +308,7 @@ def fit(
     validated = [f"val_{name}" for name in names if tester is not None]
     callbacks.check_logs([*names, *state.objectives.constraints.names(), *validated])
     model.stop_training = False
-    doctor = Doctor(model, state, train, options.on_nonfinite)
+    doctor = Doctor(model, state, train, options.on_nonfinite, options.replay)
     with closing(train, tester):
         try:
             callbacks.on_train_begin()

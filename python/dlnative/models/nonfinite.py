@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from types import TracebackType
 from typing import Any
 
@@ -46,6 +47,55 @@ class NonFinite:
     file: str | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where in the training a step is.
+
+    Attributes:
+        epoch, batch: Counted from 1.
+        learning_rate: Of the step, or None.
+        has_trained: Whether `fit` has done steps before it.
+    """
+
+    epoch: int
+    batch: int
+    learning_rate: float | None
+    has_trained: bool
+
+
+def report_of(finding: Finding, place: Place, samples: np.ndarray | None) -> NonFinite:
+    """The report of a step that was examined.
+
+    Args:
+        finding: What was found.
+        place: Where the step is.
+        samples: The numbers of its rows in the data, or None.
+    """
+    named = None
+    if finding.rows is not None and samples is not None:
+        named = [int(samples[row]) for row in finding.rows]
+    rate = "" if place.learning_rate is None else f", learning rate {place.learning_rate:g}"
+    message = (
+        f"fit: {finding.what} in batch {place.batch} of epoch {place.epoch} (counted from 1)"
+        f"{rate}; {describe(finding, samples)}.{_before(finding, place)}"
+    )
+    return NonFinite(place.epoch, place.batch, place.learning_rate, finding, named, message)
+
+
+def _before(finding: Finding, place: Place) -> str:
+    """In which step weights that are not finite have become so."""
+    if finding.phase != "weights":
+        return ""
+    paths = ", ".join(finding.weights[:4]) + (" and others" if len(finding.weights) > 4 else "")
+    if not place.has_trained:
+        return f" Not finite before training: {paths}."
+    before = f"batch {place.batch - 1}" if place.batch > 1 else "the last of the epoch before"
+    return (
+        f" It began in the step before, {before}, whose loss was finite: its gradients or its "
+        f"update were not, for {paths}. on_nonfinite='stop' looks at these, too, and names the op."
+    )
+
+
 class Doctor:
     """Watches the steps of one `fit`; a `with` block, in which steps are held back.
 
@@ -54,16 +104,18 @@ class Doctor:
         state: Its TrainerState.
         feed: The Feed that it is trained on.
         policy: One of `POLICIES`.
+        replay: The folder to which the first step that is held back is written, or None.
 
     Attributes:
         reports: The NonFinite of each step that was held back.
     """
 
-    def __init__(self, model: Any, state: Any, feed: Feed, policy: str) -> None:
+    def __init__(self, model: Any, state: Any, feed: Feed, policy: str, replay: Any) -> None:
         self._model = model
         self._state = state
         self._feed = feed
         self._policy = policy
+        self._replay = replay
         self._epoch = 0
         self._began = 0
         self._lost = 0  # steps of this epoch that count for nothing
@@ -116,44 +168,34 @@ class Doctor:
 
     def _held(self, held: HeldStep) -> Verdict:
         """What becomes of a step that is held back."""
-        report = NonFinite(self._epoch + 1, self._feed.steps + 1, self._rate())
+        trained = int(self._state.counter) > self._began
+        place = Place(self._epoch + 1, self._feed.steps + 1, self._rate(), trained)
+        report = NonFinite(place.epoch, place.batch, place.learning_rate)
         if not self._has_warned:
-            report = self._examined(report, held)
+            finding = examine(held)
+            report = report_of(finding, place, held.samples)
+            if self._replay is not None:
+                report = self._written(report, held, place, finding)
         self.reports.append(report)
         verdict = self._decide()
         if report.message:
             self._warn(f"{report.message} {self._consequence()}")
         return verdict
 
-    def _examined(self, report: NonFinite, held: HeldStep) -> NonFinite:
-        finding = examine(held)
-        samples = None
-        if finding.rows is not None and held.samples is not None:
-            samples = [int(held.samples[row]) for row in finding.rows]
-        rate = "" if report.learning_rate is None else f", learning rate {report.learning_rate:g}"
-        message = (
-            f"fit: {finding.what} in batch {report.batch} of epoch {report.epoch} (counted from "
-            f"1){rate}; {describe(finding, held.samples)}.{self._before(finding)}"
-        )
-        return dataclasses.replace(report, finding=finding, samples=samples, message=message)
+    def _written(
+        self, report: NonFinite, held: HeldStep, place: Place, finding: Finding
+    ) -> NonFinite:
+        """The report, once the step is in a folder or cannot be put there."""
+        from ..saving.replay import write_replay
 
-    def _before(self, finding: Finding) -> str:
-        """In which step weights that are not finite have become so."""
-        if finding.phase != "weights":
-            return ""
-        paths = ", ".join(finding.weights[:4])
-        more = " and others" if len(finding.weights) > 4 else ""
-        if int(self._state.counter) == self._began:
-            return f" Not finite before training: {paths}{more}."
-        return (
-            f" It began in the step before, {self._batch_before()}, whose loss was finite: its "
-            f"gradients or its update were not, for {paths}{more}. "
-            "on_nonfinite='stop' looks at these, too, and names the op."
-        )
-
-    def _batch_before(self) -> str:
-        steps = self._feed.steps
-        return f"batch {steps}" if steps else "the last of the epoch before"
+        folder = os.fspath(self._replay)
+        try:
+            write_replay(folder, held, place, finding)
+        except (OSError, ValueError, TypeError, NotImplementedError) as error:
+            message = f"{report.message} It could not be written to {folder}: {error}."
+            return dataclasses.replace(report, message=message)
+        message = f"{report.message} `dlnative replay {folder}` runs it again."
+        return dataclasses.replace(report, message=message, file=folder)
 
     def _rate(self) -> float | None:
         optimizer = self._state.optimizer

@@ -244,6 +244,7 @@ class Trainer(SingleBatches):
         check_finite: bool = True,
         on_nonfinite: str = "warn",
         max_seconds: float | None = None,
+        replay: Any = None,
     ) -> History:
         """Trains the model for a number of epochs.
 
@@ -298,6 +299,8 @@ class Trainer(SingleBatches):
                 undone, and then there are as many epochs, and steps of a last one, as there is time
                 for. A schedule of the learning rate that has an end comes to it with the last
                 step. Of arrays only; see docs/training.md.
+            replay: The path of a folder to which the first such step is written, with the model,
+                its state and the batch, for `dlnative replay` and `dlnative.replay`.
 
         Returns:
             A `History`: `history.history["loss"]` is the list of the epochs' mean losses, and
@@ -308,10 +311,10 @@ class Trainer(SingleBatches):
             ValueError: Shapes, values or numbers that do not fit; the message says what would.
             TypeError: Data that are not arrays of numbers.
 
-        Differs from Keras: `check_finite`, `on_nonfinite` and `max_seconds` are new. Any iterable
-        of batches is taken, `class_weight` for all of them; that `shuffle` has no effect on
-        generators is no warning, a `batch_size` for them an error. Batches may be read ahead in a
-        thread.
+        Differs from Keras: `check_finite`, `on_nonfinite`, `max_seconds` and `replay` are new. Any
+        iterable of batches is taken, `class_weight` for all of them; that `shuffle` has no effect
+        on generators is no warning, a `batch_size` for them an error. Batches may be read ahead in
+        a thread.
         """
         state = self._training("fit()")
         options = fitting.FitOptions(
@@ -327,6 +330,7 @@ class Trainer(SingleBatches):
             validation_freq,
             on_nonfinite,
             max_seconds,
+            replay,
         )
         with state.programs.training, state.checking(on_nonfinite != "warn"):
             with Rollback(self):
