@@ -306,6 +306,125 @@ def test_averages_that_are_not_there(keras):
         )
 
 
+# --- whatever `fit` runs over ---------------------------------------------------------------------
+
+
+def batches(count=None):
+    number = 0
+    while count is None or number < count:
+        yield X[number % 3 * 4 :][:4], Y[number % 3 * 4 :][:4]
+        number += 1
+
+
+def dataset(library):
+    class Data(library.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return X[index * 4 :][:4], Y[index * 4 :][:4]
+
+    return Data()
+
+
+RUNS = {
+    "arrays": lambda library: ((X, Y), {"batch_size": 4}),
+    "generator": lambda library: ((batches(),), {"steps_per_epoch": 2}),
+    "steps of arrays": lambda library: ((X, Y), {"batch_size": 4, "steps_per_epoch": 3}),
+    "dataset": lambda library: ((dataset(library),), {}),
+    "validated by a generator": lambda library: (
+        (X, Y),
+        {"batch_size": 4, "validation_data": batches(), "validation_steps": 2},
+    ),
+    "validated at times": lambda library: (
+        (X, Y),
+        {"batch_size": 4, "validation_data": (X[:5], Y[:5]), "validation_freq": 2},
+    ),
+    "later epochs": lambda library: ((X, Y), {"batch_size": 4, "initial_epoch": 2}),
+    "validation_split": lambda library: ((X, Y), {"batch_size": 4, "validation_split": 0.25}),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.filterwarnings("ignore:.*val_loss.* not available:UserWarning")
+def test_all_together_in_two_runs(keras, tmp_path, name):
+    """Rates, losses and files of a `fit` and of another one after it."""
+    results = []
+    for library in (dlnative, keras):
+        path = tmp_path / f"{library.__name__}.csv"
+        validates = "validat" in name
+        used = [
+            library.callbacks.ReduceLROnPlateau(
+                "val_loss" if validates else "loss", 0.5, patience=1, min_delta=0.05, cooldown=1
+            ),
+            library.callbacks.CSVLogger(path, append=True),
+            library.callbacks.SwapEMAWeights(),
+        ]
+        model = make(library, 0.2, use_ema=True, ema_momentum=0.6)
+        record = []
+        for epochs in (5, 4):
+            data, options = RUNS[name](library)
+            fitted = model.fit(
+                *data, epochs=epochs, shuffle=False, verbose=0, callbacks=used, **options
+            )
+            record.append(fitted.history)
+            record.append({"state": [used[0].wait, used[0].cooldown_counter]})
+            if library is keras:  # whose averages share memory with the weights, see the next fit
+                for average in model.optimizer._model_variables_moving_average:
+                    average.assign(np.array(average))
+        results.append((record, rows(path), model.get_weights()))
+    ours, theirs = results
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        assert list(a) == list(b)
+        for key in a:
+            np.testing.assert_allclose(a[key], b[key], rtol=1e-4, err_msg=key)
+    same_rows(ours[1], theirs[1])
+    for a, b in zip(ours[2], theirs[2], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_by_a_metric_and_several_outputs(keras):
+    """Keras does not know the direction of the metric of one output."""
+    labels = (Y[:, 0] > 0).astype("int32")
+    rates = []
+    for library in (dlnative, keras):
+        inputs = library.Input((3,))
+        hidden = library.layers.Dense(2, name="hidden")(inputs)
+        outputs = [
+            library.layers.Dense(2, name="a", activation="softmax")(hidden),
+            library.layers.Dense(1, name="b")(hidden),
+        ]
+        model = library.Model(inputs, outputs)
+        rng = np.random.default_rng(5)
+        model.set_weights([rng.normal(size=w.shape) for w in model.weights])
+        losses = ["sparse_categorical_crossentropy", "mse"]
+        model.compile(library.optimizers.SGD(0.1), losses, metrics=[["accuracy"], ["mae"]])
+        mode = "max" if library is keras else "auto"
+        reduce = library.callbacks.ReduceLROnPlateau("val_a_accuracy", 0.5, patience=1, mode=mode)
+        fitted = model.fit(
+            X, [labels, Y], batch_size=4, epochs=6, shuffle=False, verbose=0,
+            validation_data=(X, [labels, Y]), callbacks=[reduce],
+        )  # fmt: skip
+        rates.append(fitted.history["learning_rate"])
+    np.testing.assert_allclose(*rates, rtol=1e-6)
+    assert rates[0][-1] < 0.1
+
+
+def test_evaluate_and_predict_leave_them_alone(tmp_path):
+    model = make(dlnative)
+    used = [
+        callbacks.ReduceLROnPlateau(),
+        callbacks.CSVLogger(tmp_path / "log.csv"),
+        callbacks.JSONLLogger(tmp_path / "log.jsonl", update_freq=1),
+        callbacks.StopOnPlateau(unit="steps"),
+    ]
+    states = [callback.get_state() for callback in used]
+    model.evaluate(X, Y, verbose=0, callbacks=used)
+    model.predict(X, verbose=0, callbacks=used)
+    assert [callback.get_state() for callback in used] == states
+    assert not list(tmp_path.iterdir())
+
+
 # --- all of them ----------------------------------------------------------------------------------
 
 

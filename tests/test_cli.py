@@ -217,6 +217,33 @@ def test_history_has_a_row_per_epoch(run, blobs, tmp_path):
     assert history["validation"]["accuracy"] == pytest.approx(float(rows[-1]["val_accuracy"]))
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_log(run, blobs, tmp_path, kind):
+    path = tmp_path / f"log.{kind}"
+    train(run, "--data", blobs, "--epochs", 3, "--out", tmp_path / "model", "--log", path)
+    if kind == "csv":
+        rows = read_csv(path)
+    else:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    history = json.loads((tmp_path / "model" / "history.json").read_text())["epochs"]
+    for name in ("loss", "accuracy", "val_loss"):
+        assert [float(row[name]) for row in rows] == [row[name] for row in history]
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert "log" not in config["training"]  # where it was written is no argument of training
+
+
+def test_a_log_that_cannot_be_written(run, blobs, tmp_path):
+    status, _, err = run("train", "--data", blobs, "--log", "log.txt")
+    assert status == 2
+    assert "ends in .csv or .jsonl, received 'log.txt'" in err
+    path = tmp_path / "none" / "log.csv"
+    status, _, err = run("train", "--data", blobs, "--log", path, "--out", tmp_path / "model")
+    assert status == 2
+    assert err == f"dlnative: error: {path}: No such file or directory\n"
+    assert not (tmp_path / "model").exists()
+
+
 def test_seed_decides_the_weights_and_threads_do_not(run, blobs, tmp_path):
     def weights(*arguments):
         train(run, "--data", blobs, "--epochs", 2, "--out", tmp_path / "model", *arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cases import FOLDER, all_cases
 from metric_streams import DIFFERS, FUNCTIONS, STREAMS
-from names import ARGUMENTS_DIFFER, find, functions, short
+from names import ARGUMENTS_DIFFER, CALLBACKS_DIFFER, find, functions, short
 
 import dlnative
 
@@ -15,7 +15,8 @@ _HEAD = """\
 `dlnative.ops`, `random`, `losses` and `metrics` have names, arguments, promotion of dtypes and
 results of the namespaces of Keras 3 with the JAX backend. The tests ask real Keras
 (`tests/judged`): values, shapes, dtypes, gradients and errors, on arrays and in graphs, with both
-engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here.
+engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here. `callbacks` are
+judged by whole trainings (`tests/test_*_against_keras.py`).
 
 This page is written by `python tests/judged`.
 """
@@ -58,7 +59,7 @@ def _differences() -> str:
         names.setdefault(case.differs, set()).add(short(case.op))
     for name, why in ARGUMENTS_DIFFER.items():
         names.setdefault(f"Arguments: {why}", set()).add(short(name))
-    for name, why in DIFFERS.items():
+    for name, why in (*DIFFERS.items(), *CALLBACKS_DIFFER.items()):
         names.setdefault(why, set()).add(name)
     rows = sorted((sorted(ops), why) for why, ops in names.items())
     rows = [f"| {', '.join(f'`{op}`' for op in ops)} | {why} |" for ops, why in rows]

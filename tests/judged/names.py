@@ -9,6 +9,22 @@ from cases import FOLDER
 # Names whose arguments are not those of Keras, and why.
 ARGUMENTS_DIFFER: dict[str, str] = {
     "random.SeedGenerator": "there is no other backend to choose, so no further arguments",
+    "callbacks.ReduceLROnPlateau": "an unknown argument is a TypeError",
+}
+
+# What callbacks do that those of Keras do not, and why; tests/test_callbacks_against_keras.py and
+# tests/test_hooks_against_keras.py judge the rest.
+CALLBACKS_DIFFER: dict[str, str] = {
+    "callbacks.EarlyStopping": "a `monitor` that the logs will not have is an error "
+    "before training",
+    "callbacks.LearningRateScheduler": "how many arguments `schedule` takes is read from its "
+    "signature, so that a TypeError in it is not taken for one about them",
+    "callbacks.ProgbarLogger": "shows samples per second, and in a file one line for each epoch",
+    "callbacks.ReduceLROnPlateau": "a schedule as learning rate is an error before training",
+    "callbacks.SwapEMAWeights": "`predict` puts the weights back, a `fit` that ends early ends "
+    "with the averages, and averages before the first step are an error and not zeros",
+    "callbacks.TensorBoard": "needs no TensorFlow; `profile_batch` and embeddings are refused, "
+    "images are scaled to the range of the weights, which Keras cuts at 0 and 1",
 }
 
 
@@ -19,7 +35,7 @@ def names() -> list[str]:
 
 
 # Namespaces of keras beside `ops`, whose names are written with the namespace.
-BESIDE_OPS = ("activations", "constraints", "losses", "random", "regularizers")
+BESIDE_OPS = ("activations", "callbacks", "constraints", "losses", "random", "regularizers")
 NAMESPACES = ("ops.image", "ops.linalg", "ops.nn", "ops.numpy")
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "augmentations",
     "fraction",
     "image_size",
+    "log_file",
     "positive",
     "positive_number",
     "seed",
@@ -48,6 +49,15 @@ AUGMENTATIONS: dict[str, str | int | float] = {
     "brightness": 0.2,
     "contrast": 0.2,
 }
+
+
+def log_file(text: str) -> str:
+    """`log.csv` or `log.jsonl`"""
+    if not text.endswith((".csv", ".jsonl")):
+        raise argparse.ArgumentTypeError(
+            f"expected a file whose name ends in .csv or .jsonl, received {text!r}"
+        )
+    return text
 
 
 def positive(text: str) -> int:

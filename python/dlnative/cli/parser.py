@@ -123,6 +123,13 @@ def _train(name: str, commands: Commands) -> None:
     training.add_argument(
         "--seed", type=arguments.seed, default=0, metavar="N", help="default: %(default)s"
     )
+    training.add_argument(
+        "--log",
+        type=arguments.log_file,
+        metavar="FILE",
+        help="write loss and metrics after each epoch to FILE.csv, or as lines of JSON to "
+        "FILE.jsonl",
+    )
     training.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_machine(command)
 

@@ -74,7 +74,11 @@ def _train(options: argparse.Namespace, optimizer: Any, folder: ModelFolder | No
                     batch_size=batch_size,
                     epochs=options.epochs,
                     validation_data=watched,
-                    callbacks=[*_schedule(options.schedule, optimizer, options.epochs), last],
+                    callbacks=[
+                        *_schedule(options.schedule, optimizer, options.epochs),
+                        *_log(options.log),
+                        last,
+                    ],
                     verbose=0 if options.quiet else 1,
                 )
         finally:
@@ -131,6 +135,15 @@ def _schedule(name: str, optimizer: Any, epochs: int) -> list[Any]:
     return [LambdaCallback(on_epoch_begin=set_rate)]
 
 
+def _log(path: str | None) -> list[Any]:
+    """Callbacks that write the logs of epochs."""
+    from ..callbacks import CSVLogger, JSONLLogger
+
+    if path is None:
+        return []
+    return [CSVLogger(path) if path.endswith(".csv") else JSONLLogger(path)]
+
+
 def _make_task(source: Source) -> Classification | Regression:
     x = source.train.x
     check_range(x, "the training set")
@@ -158,7 +171,7 @@ def _make_model(task: Task, options: argparse.Namespace) -> Any:
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    ignored = ("command", "out", "quiet")
+    ignored = ("command", "out", "quiet", "log")
     return {name: value for name, value in vars(options).items() if name not in ignored}
 
 
