@@ -230,7 +230,7 @@ class _SpatialDropout(Dropout):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        config.pop("noise_shape")
+        del config["noise_shape"], config["trainable"]  # which those of Keras do not take
         return config
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from .. import constraints, initializers, regularizers
 from ..changes import note_flag
 from ..graph.open_shapes import unless_open
 from ..naming import path_of_layer
+from ..numbered_values import load_values, save_values
 from ..utils.numbers import finite_number
 from ..variables import Variable, is_without_memory
 from . import messages, tracking
@@ -213,6 +214,32 @@ class WeightOwner(LayerState):
 
     trainable_weights = trainable_variables
     non_trainable_weights = non_trainable_variables
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Puts the values of the layer's own variables, without those of layers in it, into a dict.
+
+        A class that keeps more than its variables in a file of Keras's formats overrides it, and
+        `load_own_variables`.
+
+        Args:
+            store: Takes arrays by name; the names are "0", "1", ...
+        """
+        save_values(tracking.own_variables(self), store)
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Takes the values that `save_own_variables` has put into a dict.
+
+        Raises:
+            ValueError: Their number, a shape or a kind of numbers is not that of the variables.
+        """
+        variables = tracking.own_variables(self)
+        if len(store) != len(variables):
+            hint = "" if self.built else ". It is not built: call it on data first"
+            raise ValueError(
+                f"{messages.describe(self)}: expected {len(variables)} variables, "
+                f"{[v.name for v in variables]}, received {len(store)}{hint}"
+            )
+        load_values(variables, store)
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the values of `weights`, in their order."""

@@ -10,7 +10,11 @@ from ..layers import calls, tracking
 from ..layers.core import InputLayer
 from ..naming import unknown
 from ..utils import nest
-from ..utils.serialization import deserialize_keras_object, serialize_keras_object
+from ..utils.serialization import (
+    deserialize_keras_object,
+    is_reading_keras,
+    serialize_keras_object,
+)
 
 if TYPE_CHECKING:
     from .call_graph import CallGraph
@@ -79,7 +83,10 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
             raise ValueError(f"Model configuration: {entry['name']!r} is not a layer of its own")
         layers[layer.name] = layer
         waiting += [(layer, i, node) for i, node in enumerate(entry.get("inbound_nodes", ()))]
-    made = {name: list(layer._calls) for name, layer in layers.items() if layer._calls}
+    # A layer that another model has, too, may have calls already, which are not of this model.
+    made = {
+        name: list(layer._calls) for name, layer in layers.items() if isinstance(layer, InputLayer)
+    }
 
     def find(name: str, number: int, index: int) -> Tensor | None:
         if name not in layers:
@@ -139,8 +146,17 @@ def _arguments(
             return [value(item) for item in leaf]
         return deserialize_keras_object(leaf)
 
-    kwargs = {k: value(v) for k, v in node["kwargs"].items() if (k, v) != ("mask", None)}
+    dropped = ("training",) if is_reading_keras() else ()
+    kwargs = {
+        k: value(v)
+        for k, v in node["kwargs"].items()
+        if k not in dropped and not (k == "mask" and _is_nothing(v))
+    }
     return tuple(value(leaf) for leaf in node["args"]), kwargs
+
+
+def _is_nothing(mask: Any) -> bool:
+    return all(leaf is None for leaf in nest.flatten(mask))
 
 
 def _counts_from_one(layer: Any) -> bool:

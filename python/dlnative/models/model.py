@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -201,6 +202,37 @@ class Model(Trainer, Inspection, Layer):
         from ..utils.serialization import serialize_keras_object
 
         return json.dumps(serialize_keras_object(self), **kwargs)
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Writes the model to a file or folder; see `dlnative.saving.save_model`."""
+        from ..saving import public
+
+        public.save_model(self, filepath, overwrite)
+
+    def save_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+        objects_to_skip: Sequence[Any] | None = None,
+    ) -> None:
+        """Writes the weights to a file; see `dlnative.saving.save_weights`."""
+        from ..saving import public
+
+        public.save_weights(self, filepath, overwrite, max_shard_size, objects_to_skip)
+
+    def load_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        skip_mismatch: bool = False,
+        objects_to_skip: Sequence[Any] | None = None,
+    ) -> None:
+        """Takes the weights in a file; see `dlnative.saving.load_weights`."""
+        from ..saving import public
+
+        public.load_weights(self, filepath, skip_mismatch, objects_to_skip)
 
     # --- information -----------------------------------------------------------------------------
 

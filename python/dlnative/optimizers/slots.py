@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from .. import initializers
+from ..numbered_values import load_values, save_values
+from ..utils.warn import warn_user
 from ..variables import Variable, place
 
 if TYPE_CHECKING:
@@ -73,6 +75,27 @@ class Slots:
                 )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Puts all state into a dict, in the order of `variables`: "0", "1", ..."""
+        save_values(self.variables, store)
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Takes the state that `save_own_variables` has put into a dict.
+
+        Where their number is another one it stays as it is, with a warning, as in Keras.
+
+        Raises:
+            ValueError: A shape or a kind of numbers is not that of the state.
+        """
+        variables = self.variables
+        if len(store) != len(variables):
+            warn_user(
+                f"Optimizer '{self.name}' keeps its state: it has {len(variables)} variables, the "
+                f"saved optimizer {len(store)}"
+            )
+            return
+        load_values(variables, store)
 
     def add_variable(
         self,

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # Text, written in UTF-8; bytes; or a sequence of buffers, written one after the other.
-Content: TypeAlias = str | bytes | Sequence[Any]
+Content: TypeAlias = str | bytes | memoryview | Sequence[Any]
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.dlnative")  # what `names_beside` gives
 
@@ -116,7 +116,7 @@ def _fill(
 def _parts(content: Content) -> Sequence[Any]:
     if isinstance(content, str):
         return [content.encode()]
-    return [content] if isinstance(content, bytes) else content
+    return [content] if isinstance(content, (bytes, memoryview)) else content
 
 
 def remove_abandoned(path: Path, is_needed: Callable[[], bool], without_locks: bool) -> None:

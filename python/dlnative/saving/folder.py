@@ -36,17 +36,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import random
 from .._version import __version__
-from ..models import Model
 from ..models.training_state import TrainingState
 from ..utils.warn import warn_user
 from ..variables import without_memory
+from .building import build_model, refusals
 from .configuration import FORMAT, VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
 from .seeds import read_seeds, write_seeds
@@ -57,7 +57,6 @@ from .weights import Weights, encode
 __all__ = ["SavedModel", "Snapshot", "load", "save", "snapshot"]
 
 _ATTEMPTS = 100  # to read a model that others replace meanwhile
-_MOST_CALLS = 100_000  # of layers, in one model; ResNet-110 has 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,8 +260,9 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
             stack.enter_context(file)
         names = named_variables if config["version"] > 2 else variables_of_version_2
         stack.enter_context(random.separate_stream())
-        with _refusals(path, "build the model"):
-            model, variables = _build(config["model"], names)
+        with refusals(path, "build the model"):
+            model = build_model(config["model"])
+            variables = names(model)
         weights = files["weights"]
         if config["version"] <= 2:
             variables = renamed(variables, weights.entries)
@@ -271,7 +271,7 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
         if config["seeds"] is not None:
             write_seeds(model, config["seeds"], path)
         if compile and config["compile"] is not None:
-            with _refusals(path, "compile the model"), without_memory():
+            with refusals(path, "compile the model"), without_memory():
                 model.compile_from_config(config["compile"])
         state = _restore(model, files["state"], config["state"]) if "state" in files else None
     return SavedModel(
@@ -287,13 +287,13 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
 
 def _restore(model: Any, file: Weights, entry: dict[str, Any]) -> TrainingState:
     """The state of a folder, which a compiled model gets."""
-    with _refusals(file.path, "go on with training"):
+    with refusals(file.path, "go on with training"):
         values = check_state(model, file, entry["values"])
     arrays, digest = file.read()
     _check_digest(file, digest, entry)
     state = joined_state(model, arrays, values)
     if model.compiled:
-        with _refusals(file.path, "go on with training"):
+        with refusals(file.path, "go on with training"):
             state.put_into(model)
     return state
 
@@ -332,48 +332,3 @@ def _open(folder: Path, kinds: Sequence[str]) -> tuple[dict[str, Any], dict[str,
     if isinstance(failure, FileNotFoundError):
         raise FileNotFoundError(f"{folder}: not a complete model, it has no {name}") from failure
     raise failure
-
-
-@contextlib.contextmanager
-def _refusals(path: Path, what: str) -> Iterator[None]:
-    """A `with` block in which a file may ask for anything, and get as far as any line."""
-    try:
-        yield
-    except RecursionError as error:
-        raise ValueError(f"{path}: cannot {what}: it is nested too deeply") from error
-    except Exception as error:
-        reason = str(error) if isinstance(error, ValueError) else repr(error)
-        if reason.startswith(str(path)):
-            raise
-        raise ValueError(f"{path}: cannot {what}: {reason:.2000}") from error
-
-
-def _build(
-    entry: dict[str, Any], names: Callable[[Any], dict[str, Any]]
-) -> tuple[Any, dict[str, Any]]:
-    """The model of a configuration and its variables by name, which have no memory yet."""
-    from ..utils.serialization import deserialize_keras_object
-
-    calls = _count_calls(entry)
-    if calls > _MOST_CALLS:
-        raise ValueError(f"it has {calls} calls of layers, more than {_MOST_CALLS}")
-    with without_memory():
-        model = deserialize_keras_object(entry)
-    if not isinstance(model, Model):
-        raise ValueError(f"expected a model, received {entry.get('class_name')!r}")
-    return model, names(model)
-
-
-def _count_calls(value: Any) -> int:
-    """How often layers are called in a configuration, or in a part of one; rather too many.
-
-    Thirty models inside each other, each called twice by the next, would take forever to connect.
-    """
-    if isinstance(value, list):
-        return sum(map(_count_calls, value))
-    if not isinstance(value, dict):
-        return 0
-    own = sum(_count_calls(part) for key, part in value.items() if key != "inbound_nodes")
-    nodes = value.get("inbound_nodes")
-    times = len(nodes) if isinstance(nodes, list) else 1
-    return max(1, times) * max(own, "class_name" in value)

@@ -24,7 +24,7 @@ _DESCRIPTORS = "/dev/fd"
 _LINKS = 40  # that Linux follows in one path
 
 
-def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
+def atomic_write(path: str | os.PathLike[str], content: str | bytes | memoryview) -> None:
     """Writes a file so that a reader, or a crash, sees the old content or the new one.
 
     The content goes to a temporary file in the same folder, is flushed to the disk, and takes
@@ -121,7 +121,7 @@ def _descriptor(name: str) -> int | None:
     return None
 
 
-def _replace(target: str, data: bytes, former: os.stat_result | None) -> None:
+def _replace(target: str, data: bytes | memoryview, former: os.stat_result | None) -> None:
     """Replaces a regular file, or makes a new one."""
     folder = Path(target).parent
     # Short, unlike that of `names_beside`: the user's name may be as long as names can be.

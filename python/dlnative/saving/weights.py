@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,8 +105,19 @@ class Weights:
         """Closes the file."""
         self._stream.close()
 
-    def check_fits(self, variables: Mapping[str, Any]) -> None:
-        """Raises ValueError unless there is one tensor per variable, of its shape and dtype."""
+    def fits(self, name: str, variable: Any) -> bool:
+        """Whether there is a tensor of a name, with the shape and the dtype of a variable."""
+        entry = self.entries.get(name)
+        expected = (tuple(variable.shape), str(variable.dtype))
+        return entry is not None and (entry.shape, entry.dtype) == expected
+
+    def check_fits(self, variables: Mapping[str, Any], beside: Set[str] = frozenset()) -> None:
+        """Raises ValueError unless there is one tensor per variable, of its shape and dtype.
+
+        Args:
+            variables: Variables by name.
+            beside: Names of tensors that may be there, too.
+        """
         needed = {name: (tuple(v.shape), str(v.dtype)) for name, v in variables.items()}
         found = {name: (entry.shape, entry.dtype) for name, entry in self.entries.items()}
         others = [name for name in needed if name in found and found[name] != needed[name]]
@@ -114,7 +125,7 @@ class Weights:
             *(f"lacks {_described(n, needed[n])}" for n in sorted(needed.keys() - found.keys())),
             *(
                 f"holds {_described(n, found[n])}, which the model does not have"
-                for n in sorted(found.keys() - needed.keys())
+                for n in sorted(found.keys() - needed.keys() - beside)
             ),
             *(
                 f"expected {_described(n, needed[n])}, received {found[n][0]} and {found[n][1]}"

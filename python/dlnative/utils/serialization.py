@@ -10,7 +10,9 @@ one of those.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -51,6 +53,7 @@ Target = TypeVar("Target", bound=Callable[..., Any])  # a class or a function
 _registered: dict[str, Any] = {}  # "package>name" -> class or function
 _registered_names: dict[Any, str] = {}  # class or function -> "package>name"
 _scopes: list[dict[str, Any]] = []  # dicts of custom_object_scope, innermost last
+_whole: ContextVar[WholeModel | None] = ContextVar("whole_model", default=None)
 
 
 def register_keras_serializable(
@@ -106,6 +109,81 @@ class CustomObjectScope:
 
 
 custom_object_scope = CustomObjectScope
+
+
+class WholeModel:
+    """A `with` block in which one model is written, or read, as a whole.
+
+    A layer that is met twice, as one that two models share, has one `shared_object_id` in both
+    places and is made once; and models are not compiled before their weights are there.
+
+    Args:
+        is_of_keras: Whether Keras has written what is read. It notes a `training` of calls of
+            layers that nobody has given, and that counts for nothing in `fit` and `predict`.
+
+    Attributes:
+        compile_configs: [(model, what it is to be compiled with)] of what was read.
+    """
+
+    def __init__(self, is_of_keras: bool = False) -> None:
+        self.is_of_keras = is_of_keras
+        self.compile_configs: list[tuple[Any, dict[str, Any]]] = []
+        self._numbers: dict[int, tuple[Any, int]] = {}  # id of an object -> it and its number
+        self._objects: dict[int, Any] = {}  # shared_object_id -> object
+
+    def __enter__(self) -> WholeModel:
+        self._token = _whole.set(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _whole.reset(self._token)
+
+    def number(self, value: Any, record: dict[str, Any]) -> None:
+        """Numbers the record of a layer with weights; it may be copied before there is another."""
+        if getattr(type(value), "is_layer", False) and value.variables:
+            found = self._numbers.setdefault(id(value), (value, len(self._numbers)))
+            record["shared_object_id"] = found[1]
+
+    def without_single_numbers(self, record: Any) -> Any:
+        """A record, and all in it, without the numbers of layers that it has once only."""
+        counts: Counter[int] = Counter()
+
+        def count(part: Any) -> None:
+            if isinstance(part, dict):
+                counts.update([part["shared_object_id"]] if "shared_object_id" in part else [])
+            for each in _parts(part):
+                count(each)
+
+        def remove(part: Any) -> None:
+            if isinstance(part, dict) and counts[part.get("shared_object_id", -1)] == 1:
+                del part["shared_object_id"]
+            for each in _parts(part):
+                remove(each)
+
+        count(record)
+        remove(record)
+        return record
+
+    def note_object(self, record: dict[str, Any], value: Any) -> None:
+        """Notes what was made of a record."""
+        if "shared_object_id" in record:
+            self._objects[record["shared_object_id"]] = value
+
+    def object_of(self, record: dict[str, Any]) -> Any:
+        """What was made of a record of the same object, or None."""
+        return self._objects.get(record.get("shared_object_id", -1))
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def is_reading_keras() -> bool:
+    """Whether a model is being read that Keras has written, see `WholeModel`."""
+    whole = _whole.get()
+    return whole is not None and whole.is_of_keras
 
 
 def get_custom_objects() -> dict[str, Any]:
@@ -180,6 +258,9 @@ def record_of(value: Any, parts: Sequence[str] = ("build_config", "compile_confi
         part = getattr(value, f"get_{key}", lambda: None)()
         if part is not None:
             record[key] = serialize_keras_object(part)
+    whole = _whole.get()
+    if whole is not None:
+        whole.number(value, record)
     return record
 
 
@@ -304,11 +385,20 @@ def _deserialize_record(record: dict[str, Any], module_objects: Mapping[str, Any
         return target
     if not hasattr(target, "from_config"):
         raise ValueError(f"Cannot make a {name} of a configuration: it has no from_config")
+    whole = _whole.get()
+    shared = None if whole is None else whole.object_of(record)
+    if shared is not None:
+        return shared
     instance = target.from_config(config)
     if record.get("build_config") and not getattr(instance, "built", True):
         instance.build_from_config(record["build_config"])
+    if whole is not None:
+        whole.note_object(record, instance)
     if record.get("compile_config") and hasattr(instance, "compile_from_config"):
-        instance.compile_from_config(record["compile_config"])
+        if whole is None:
+            instance.compile_from_config(record["compile_config"])
+        else:
+            whole.compile_configs.append((instance, record["compile_config"]))
     return instance
 
 

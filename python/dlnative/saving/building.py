@@ -1,0 +1,68 @@
+"""Models of configurations that come from files, which may ask for anything."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..models import Model
+from ..variables import without_memory
+
+__all__ = ["build_model", "refusals"]
+
+_MOST_CALLS = 100_000  # of layers, in one model; ResNet-110 has 500
+
+
+@contextlib.contextmanager
+def refusals(path: Path, what: str) -> Iterator[None]:
+    """A `with` block in which a file may get as far as any line: what it raises is a ValueError.
+
+    Args:
+        path: The file, which the message names.
+        what: What is being done, such as "build the model".
+    """
+    try:
+        yield
+    except RecursionError as error:
+        raise ValueError(f"{path}: cannot {what}: it is nested too deeply") from error
+    except Exception as error:
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        if reason.startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: cannot {what}: {reason:.2000}") from error
+
+
+def build_model(entry: dict[str, Any]) -> Model:
+    """The model of a configuration, whose variables have no memory yet.
+
+    Raises:
+        ValueError: It is no model, or one of too many calls.
+        Exception: Whatever a configuration leads to; see `refusals`.
+    """
+    from ..utils.serialization import deserialize_keras_object
+
+    calls = _count_calls(entry)
+    if calls > _MOST_CALLS:
+        raise ValueError(f"it has {calls} calls of layers, more than {_MOST_CALLS}")
+    with without_memory():
+        model = deserialize_keras_object(entry)
+    if not isinstance(model, Model):
+        raise ValueError(f"expected a model, received {entry.get('class_name')!r}")
+    return model
+
+
+def _count_calls(value: Any) -> int:
+    """How often layers are called in a configuration, or in a part of one; rather too many.
+
+    Thirty models inside each other, each called twice by the next, would take forever to connect.
+    """
+    if isinstance(value, list):
+        return sum(map(_count_calls, value))
+    if not isinstance(value, dict):
+        return 0
+    own = sum(_count_calls(part) for key, part in value.items() if key != "inbound_nodes")
+    nodes = value.get("inbound_nodes")
+    times = len(nodes) if isinstance(nodes, list) else 1
+    return max(1, times) * max(own, "class_name" in value)
