@@ -167,6 +167,12 @@ def test_states_of_files(tmp_path, kind):
     log = kind(path)
     unused = log.get_state()
     assert unused["position"] is None
+    log.on_train_begin()
+    begun = log.get_state()
+    assert begun["position"] == 0
+    path.unlink()
+    kind(path).set_state(begun)  # nothing is lost
+    assert path.read_bytes() == b""
     path.write_text("of another run\n")
     fit(make(), [log], epochs=2)
     state = log.get_state()
@@ -295,3 +301,18 @@ def test_interactive_logging(capsys, caplog):
         dlnative.config.enable_interactive_logging()
     fit(make(), [reduce], epochs=2, verbose=1)
     assert len(capsys.readouterr().out.split("\n")) == 5
+
+
+def test_a_summary_is_a_message(capsys, caplog):
+    model = make()
+    model.summary()
+    text = capsys.readouterr().out
+    assert "Trainable params: 4" in text
+    dlnative.config.disable_interactive_logging()
+    try:
+        with caplog.at_level(logging.INFO, logger="dlnative"):
+            model.summary()
+    finally:
+        dlnative.config.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+    assert "\n".join(record.getMessage() for record in caplog.records) == text.rstrip("\n")

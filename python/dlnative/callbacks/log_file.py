@@ -52,6 +52,9 @@ class LogFile:
         if position is None:
             self.position = None
             return
+        if position == 0:
+            self.begin(append=False)
+            return
         size = os.path.getsize(self.path) if os.path.exists(self.path) else -1
         if not is_integer(position) or position < 0 or size < position:
             has = "which is not there" if size < 0 else f"which has {size}"

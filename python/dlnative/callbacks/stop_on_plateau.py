@@ -78,12 +78,13 @@ class StopOnPlateau(MonitorCallback):
             self.on_train_batch_end = self._end_step  # type: ignore[method-assign]
 
     def get_state(self) -> dict[str, Any]:
-        """The last values, in hexadecimal digits, and `stopped_epoch`."""
+        """The last values, in hexadecimal digits, the epoch, and `stopped_epoch`."""
         values = [packed_number(value) for value in self._values]
-        return {"values": values, "stopped_epoch": self.stopped_epoch}
+        return {"values": values, "epoch": self._epoch, "stopped_epoch": self.stopped_epoch}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        values, self.stopped_epoch = state_values(self, state, "values", "stopped_epoch")
+        names = ("values", "epoch", "stopped_epoch")
+        values, self._epoch, self.stopped_epoch = state_values(self, state, *names)
         self._values = [unpacked_number(value) or 0.0 for value in values]
         self._goes_on = True
 

@@ -59,10 +59,9 @@ class SwapEMAWeights(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._optimizer()
-        self._before_final_weights()  # of an evaluation, or an epoch, that has been interrupted
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        if self.swap_on_epoch and self._ema_weights_in_model:
+        if self._ema_weights_in_model:  # also where an evaluation was interrupted
             self._swap()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -120,6 +120,7 @@ class TensorBoard(Callback):
             import PIL  # noqa: F401
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._note_begin()  # of what is left of an epoch, where training goes on within one
         if self._goes_on:
             self._goes_on = False
             return
@@ -131,7 +132,7 @@ class TensorBoard(Callback):
             self._train.write([graph], 0)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._begun = (self._steps(), time.perf_counter())
+        self._note_begin()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._goes_on = False
@@ -155,6 +156,9 @@ class TensorBoard(Callback):
         if self.model.optimizer is not None:
             name = "evaluation_{}_vs_iterations"
             self._write(self._validation, name, logs or {}, int(self.model.optimizer.iterations))
+
+    def _note_begin(self) -> None:
+        self._begun = (self._steps(), time.perf_counter())
 
     def _begin_batch(self, batch: int, logs: Logs | None = None) -> None:
         self._batch_begun = time.perf_counter()

@@ -253,7 +253,8 @@ class Model(Trainer, Inspection, Layer):
         Args:
             line_length: Width of the table.
             positions: Where the columns end, as shares of the width.
-            print_fn: Called with each line; `print` by default.
+            print_fn: Called with each line; by default they go where messages go, to standard
+                output or the logger (`config.disable_interactive_logging`).
             expand_nested: Whether to list the layers of nested models, too.
             show_trainable: Whether to add a column that says which layers are trained.
             layer_range: Names (or regular expressions) of the first and the last layer to list.

@@ -12,6 +12,7 @@ from ..graph.table import ITEMSIZE
 from ..layers import calls
 from ..layers.layer import Layer, map_shapes
 from ..utils import nest
+from ..utils.messages import print_message
 
 if TYPE_CHECKING:
     from ..variables import Variable
@@ -44,7 +45,7 @@ def print_summary(
     lines = [f'Model: "{model.name}"', *_draw(titles, table, line_length, positions)]
     lines += _totals(model, counted if flops else None)
     for line in lines:
-        (print_fn or print)(line)
+        (print_fn or print_message)(line)
 
 
 def count_flops(model: Model) -> dict[str, int] | None:
