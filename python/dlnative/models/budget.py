@@ -18,6 +18,7 @@ from .state import TrainerState
 from .training_state import TrainingState
 
 SHARE = 0.02  # of the budget, in which steps are measured, and as much again for the validation
+SHORT = 0.05  # seconds: less are of no use, as other programs take turns, unless they are a tenth
 LEAST = 3  # steps that are measured
 MARGIN = 0.08  # of the budget, that is left for what was not measured
 LAST = 0.02  # of the budget, before whose end the last step has to be done
@@ -66,7 +67,8 @@ class Budget:
         self._tester = tester
         self._options = options
         self._seconds_in_all = float(options.max_seconds or 0.0)
-        self._length = options.steps_per_epoch or train.batches or 1
+        self._batches = train.batches or 1
+        self._length = min(options.steps_per_epoch or self._batches, self._batches)
         self._step = self._epoch = self._validation = self._compile = 0.0  # seconds of each
         self._hooks = _silent(callbacks)
         build_optimizer(model, state)
@@ -83,7 +85,7 @@ class Budget:
         left -= self._compile if has_end else 0.0
         left -= (CAREFUL - 1.0) * self._validation
         self.whole, self.rest = self._count(left)
-        self.steps = self.whole * self._length + self.rest
+        self.steps = self._steps(self.whole) + self.rest
         if not self.steps:
             raise ValueError(
                 f"max_seconds: {options.max_seconds:g} s are not enough: compiling and measuring "
@@ -100,7 +102,7 @@ class Budget:
             number: Number of the first pass.
         """
         last = self._options.deadline - LAST * self._seconds_in_all
-        self._train.deadline = last - CAREFUL * self._validation
+        self._train.deadline = last - CAREFUL * self._validation - self._step
         if self._options.verbose:
             print_message(
                 f"{self.steps} steps in {self._options.max_seconds:g} s: {self.whole} epochs of "
@@ -149,7 +151,7 @@ class Budget:
         self._model.history = history
 
     def _measure(self) -> None:
-        seconds = SHARE * self._seconds_in_all
+        seconds = max(SHARE * self._seconds_in_all, min(SHORT, 0.1 * self._seconds_in_all))
         self._measure_steps(seconds)
         if self._tester is not None:
             self._validation = self._measure_validation(self._tester, seconds)
@@ -236,11 +238,16 @@ class Budget:
         if self._validates(low + 1) > self._validates(low):
             left -= self._validation
         rest = int(left / self._step) if left > 0 else 0
-        return low, min(rest, self._length - 1)
+        return low, min(rest, self._steps(low + 1) - self._steps(low) - 1)
 
     def _seconds(self, epochs: int) -> float:
-        each = self._length * self._step + self._epoch
-        return epochs * each + self._validates(epochs) * self._validation
+        each = epochs * self._epoch + self._validates(epochs) * self._validation
+        return each + self._steps(epochs) * self._step
+
+    def _steps(self, epochs: int) -> int:
+        """The number of steps in so many epochs, the last of which in a pass may be shorter."""
+        passes, more = divmod(epochs, -(-self._batches // self._length))
+        return passes * self._batches + more * self._length
 
     def _validates(self, epochs: int) -> int:
         """The number of validations in so many epochs."""
