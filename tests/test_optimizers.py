@@ -229,10 +229,10 @@ def test_what_lies_between_bare_arrays_is_not_touched():
 
 def test_weight_decay_leaves_out_what_is_excluded():
     kernel, bias = (
-        Variable([1.0], "float64", name="kernel"),
-        Variable([1.0], "float64", name="bias"),
+        Variable([1.0], dtype="float64", name="kernel"),
+        Variable([1.0], dtype="float64", name="bias"),
     )
-    other = Variable([1.0], "float64", name="other")
+    other = Variable([1.0], dtype="float64", name="other")
     optimizer = optimizers.SGD(learning_rate=0.5, weight_decay=0.2)
     optimizer.exclude_from_weight_decay(var_list=[other], var_names=["bias"])
     optimizer.apply([np.zeros(1)] * 3, [kernel, bias, other])
@@ -382,7 +382,10 @@ def test_parameters_of_one_element_and_of_none(name, dtype):
         rng = np.random.default_rng(3)
         with dlnative.engine(engine):
             optimizer = getattr(optimizers, name)(0.05, **options, clipvalue=1.0)
-            own = [Variable(rng.normal(size=s), dtype, name=f"v{i}") for i, s in enumerate(shapes)]
+            own = [
+                Variable(rng.normal(size=s), dtype=dtype, name=f"v{i}")
+                for i, s in enumerate(shapes)
+            ]
             own[1].learning_rate_factor = own[3].learning_rate_factor = 0.5
             for _ in range(6):
                 optimizer.apply([rng.normal(size=s).astype(dtype) for s in shapes], own)

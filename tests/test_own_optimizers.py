@@ -195,7 +195,7 @@ def test_state_stays_where_build_runs_again(rng):
 
 
 def test_an_average_that_begins_later_begins_at_the_parameters():
-    w = Variable(np.ones(2), "float64", name="w")
+    w = Variable(np.ones(2), dtype="float64", name="w")
     optimizer = optimizers.SGD(1.0)
     optimizer.apply([np.full(2, -1.0)], [w])
     optimizer.use_ema = True

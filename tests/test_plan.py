@@ -25,9 +25,12 @@ def mlp_step(
     variables = []
     for i, n in enumerate(units[1:]):
         kernel = Variable(
-            rng.standard_normal((h.shape[-1], n)) / 2, dtype, f"kernel{i}", path=f"{i}/kernel"
+            rng.standard_normal((h.shape[-1], n)) / 2,
+            dtype=dtype,
+            name=f"kernel{i}",
+            path=f"{i}/kernel",
         )
-        bias = Variable(rng.standard_normal(n) / 2, dtype, f"bias{i}", path=f"{i}/bias")
+        bias = Variable(rng.standard_normal(n) / 2, dtype=dtype, name=f"bias{i}", path=f"{i}/bias")
         variables += [kernel, bias]
         graph.scope = f"dense{i}"
         h = apply("dense", h, kernel, bias)

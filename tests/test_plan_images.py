@@ -11,7 +11,9 @@ pytestmark = pytest.mark.native
 
 
 def variables(rng, dtype, **shapes):
-    return {name: Variable(rng.normal(size=s), dtype, name) for name, s in shapes.items()}
+    return {
+        name: Variable(rng.normal(size=s), dtype=dtype, name=name) for name, s in shapes.items()
+    }
 
 
 def loss_of(y):
@@ -75,7 +77,7 @@ def test_residual_block(conv_algorithm, rng, dtype, projection, sizes):
     moving = {}
 
     def build(graph, feed):
-        v = {k: Variable(value, dtype, k) for k, value in values.items()}
+        v = {k: Variable(value, dtype=dtype, name=k) for k, value in values.items()}
         moving[config.current_engine()] = v
         x = apply("relu", batch_norm(apply("conv2d", feed, v["s"], padding="same"), v, 3))
         y = apply("relu", batch_norm(apply("conv2d", x, v["a"], padding="same"), v, 0))
@@ -112,7 +114,7 @@ def test_relu_behind_max_pooling(conv_algorithm, rng, dtype, window):
     values = {k: v.numpy() for k, v in values.items()}
 
     def build(graph, feed):
-        v = {k: Variable(value, dtype, k) for k, value in values.items()}
+        v = {k: Variable(value, dtype=dtype, name=k) for k, value in values.items()}
         y = apply("relu", apply("conv2d", feed, v["a"], v["bias"], padding="same"))
         y = apply("max_pool2d", y, pool_size=pool_size, strides=strides, padding="same")
         grads = gradients(graph, loss_of(y), [graph.variable(v["a"]), graph.variable(v["bias"])])
@@ -160,7 +162,7 @@ def test_gradient_of_an_activation_in_the_convolution(conv_algorithm, rng):
     values = {k: v.numpy() for k, v in kernels.items()}
 
     def build(graph, feed):
-        v = {k: Variable(value, "float32", k) for k, value in values.items()}
+        v = {k: Variable(value, dtype="float32", name=k) for k, value in values.items()}
         y = apply("tanh", apply("conv2d", feed, v["a"], padding="same"))
         y = apply("gelu", apply("conv2d", y, v["b"]))
         grads = gradients(graph, loss_of(y), [graph.variable(v["a"]), graph.variable(v["b"])])
@@ -180,7 +182,7 @@ def test_gradient_that_is_added_to_another(conv_algorithm, rng, dtype, channels,
     values = {"scale": rng.normal(size=channels), "k": rng.normal(size=(4, 4, channels, 16))}
 
     def build(graph, feed):
-        v = {k: Variable(value, dtype, k) for k, value in values.items()}
+        v = {k: Variable(value, dtype=dtype, name=k) for k, value in values.items()}
         image = apply(activation, apply("multiply", feed, v["scale"]))
         y = apply("conv2d", image, v["k"], strides=(2, 2), padding="same")
         loss = apply("add", loss_of(y), loss_of(apply("exp", image)))

@@ -76,7 +76,7 @@ def test_unary_and_conversions(variable):
     np.testing.assert_array_equal(+variable, VALUES)
     np.testing.assert_array_equal(abs(variable), abs(VALUES))
     np.testing.assert_array_equal(round(variable, 0), VALUES.round())
-    np.testing.assert_array_equal(round(Variable([1.26, 2.0]), 1), [1.3, 2.0])
+    np.testing.assert_array_equal(round(Variable([1.26, 2.0]), 1), np.float32([1.3, 2.0]))
     np.testing.assert_array_equal(divmod(variable, 2), divmod(VALUES, 2))
     np.testing.assert_array_equal(divmod(7, variable), divmod(7, VALUES))
     np.testing.assert_array_equal(np.exp(variable), np.exp(VALUES))
@@ -154,3 +154,32 @@ def test_keras_variables_answer_so(keras):
     for value in (theirs, ours):
         with pytest.raises(TypeError):
             bool(value)
+
+
+@pytest.mark.parametrize(
+    "value", [1, 1.0, [1, 2], [1.0], True, np.float64(1), np.ones(2, "int32"), np.ones(2, "uint8")]
+)
+def test_the_dtype_of_values_is_that_of_keras(value):
+    keras = pytest.importorskip("keras")
+    assert Variable(value).dtype == keras.Variable(value).dtype
+
+
+def test_a_variable_of_an_initializer():
+    assert Variable(np.ones(2)).dtype == "float64"
+    zeros = Variable("zeros", (2, 3), dtype="int32", trainable=False, name="count")
+    assert (zeros.shape, zeros.dtype, zeros.trainable) == ((2, 3), "int32", False)
+    ramp = Variable(lambda shape, dtype: np.arange(shape[0], dtype=dtype), (3,))
+    np.testing.assert_array_equal(ramp.value, np.arange(3, dtype="float32"))
+    assert Variable(dlnative.initializers.Constant(2.0), shape=[2]).numpy().tolist() == [2.0, 2.0]
+    names = {Variable(0).name, Variable(0).name}
+    assert len(names) == 2
+    for arguments, options, message in [
+        (("zeros",), {}, "an initializer needs a shape"),
+        (([1.0],), {"shape": (3,)}, r"expected values of shape \(3,\), received \(1,\)"),
+        (("zeroes", (1,)), {}, "zeros"),
+        ((0,), {"name": "a/b"}, "a name without '/'"),
+        ((0,), {"aggregation": "max"}, "aggregation"),
+        ((0,), {"dtype": "float8"}, "dtype"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            Variable(*arguments, **options)

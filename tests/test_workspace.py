@@ -74,7 +74,7 @@ def test_weights_that_are_kept_packed_take_no_workspace(algorithm):
     algorithm("direct")
     graph = Graph()
     x = graph.feed((4, 8, 8, 16), "float32")
-    y = apply("conv2d", x, Variable(np.ones((3, 3, 16, 16), "float32"), "float32"))
+    y = apply("conv2d", x, Variable(np.ones((3, 3, 16, 16), "float32"), dtype="float32"))
     assert not make_plan(graph, [y]).memory.workspaces
 
 

@@ -28,15 +28,15 @@ def floatx() -> str:
     return _state["floatx"]
 
 
-def set_floatx(dtype: str) -> None:
+def set_floatx(value: str) -> None:
     """Sets the default dtype of layers that are made from now on.
 
     Raises:
-        ValueError: `dtype` is neither "float32" nor "float64".
+        ValueError: `value` is neither "float32" nor "float64".
     """
-    if dtype not in ("float32", "float64"):
-        raise ValueError(f"set_floatx: expected 'float32' or 'float64', received {dtype!r}")
-    _state["floatx"] = dtype
+    if value not in ("float32", "float64"):
+        raise ValueError(f"set_floatx: expected 'float32' or 'float64', received {value!r}")
+    _state["floatx"] = value
 
 
 def backend() -> str:

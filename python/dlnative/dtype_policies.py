@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import config
 from .graph.dtypes import FLOATS
 
 __all__ = ["DTypePolicy", "FloatDTypePolicy", "deserialize", "get", "serialize"]
@@ -13,7 +14,7 @@ class DTypePolicy:
     """The dtype of a layer's weights and that of its computation.
 
     Args:
-        name: "float32" or "float64", for both.
+        name: "float32" or "float64", for both; `config.floatx()` by default.
 
     Attributes:
         variable_dtype: Of weights, where `add_weight` is not given another.
@@ -29,7 +30,8 @@ class DTypePolicy:
 
     _public_module = "keras"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | None = None) -> None:
+        name = config.floatx() if name is None else name
         if name not in FLOATS:
             raise ValueError(f"DTypePolicy: expected 'float32' or 'float64', received {name!r}")
         self._name = name
@@ -77,7 +79,6 @@ def get(identifier: Any) -> DTypePolicy:
     Raises:
         ValueError: It is none of these.
     """
-    from . import config
     from .utils.serialization import deserialize_keras_object
 
     if identifier is None:

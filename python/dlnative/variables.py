@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import config
 from .changes import TrackedAttribute
-from .graph.dtypes import standard_dtype
+from .graph.dtypes import dtype_of, standard_dtype, strong
 from .graph.operators import Operators
 from .graph.refusals import ValueNeeded
 from .graph.table import table
 from .graph.tensor import StepScalar, Tensor, ValueTensor, apply, traced_graph
-from .naming import path_of
+from .naming import auto_name, path_of
 
 if TYPE_CHECKING:
     from . import _core
@@ -45,6 +46,29 @@ def without_memory() -> Iterator[None]:
         _without_memory.reset(token)
 
 
+_AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
+_SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
+
+
+def _initial(what: str, given: Any, shape: Any, dtype: DTypeLike | None) -> np.ndarray:
+    """The initial values, in memory of their own."""
+    if dtype is not None:
+        dtype = standard_dtype(dtype, f"{what}: dtype")
+    if isinstance(given, str):
+        from . import initializers
+
+        given = initializers.get(given)
+    if callable(given) and not hasattr(given, "__array__"):
+        if shape is None:
+            raise ValueError(f"{what}: an initializer needs a shape")
+        given = given(tuple(shape), dtype=dtype or config.floatx())
+    elif shape is not None and tuple(shape) != np.shape(given):
+        raise ValueError(f"{what}: expected values of shape {shape}, received {np.shape(given)}")
+    value = np.array(given, dtype=dtype or strong(dtype_of(given, what)), order="C", ndmin=0)
+    standard_dtype(value.dtype, f"{what}: dtype")
+    return value
+
+
 def is_without_memory() -> bool:
     """Whether the thread is in a `without_memory` block."""
     return _without_memory.get()
@@ -59,16 +83,25 @@ class Variable:
     that nothing of its present values is fixed there.
 
     Args:
-        value: Initial values.
-        dtype: Name of the dtype; that of `value` by default.
-        name: Name within its layer.
+        initializer: Initial values; or the name of an initializer, or a function of (shape, dtype)
+            that returns them.
+        shape: Shape, with an initializer.
+        dtype: Name of the dtype; that of the values by default, which for Python's numbers is
+            `config.floatx()`, int32 or bool.
         trainable: Whether training may change it.
+        autocast, aggregation, synchronization: As in Keras; without effect, as there are neither
+            mixed policies nor several devices.
+        name: Name within its layer; "variable" with a number by default.
         path: Name within the model, such as "dense/kernel".
         regularizer: A penalty that training adds to the loss, or None.
         constraint: A function of the weight that training applies after each update, or None.
 
+    Raises:
+        ValueError: An initializer without a shape, a shape that is not that of the values, or an
+            unknown dtype.
+
     Example:
-        >>> v = Variable([1.0, 2.0], dtype="float32", name="bias")
+        >>> v = Variable([1.0, 2.0], name="bias")
         >>> _ = v.assign([3.0, 4.0])
         >>> v.numpy()
         array([3., 4.], dtype=float32)
@@ -127,18 +160,28 @@ class Variable:
 
     def __init__(
         self,
-        value: TensorLike,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
         dtype: DTypeLike | None = None,
-        name: str = "variable",
         trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        *,
         path: str | None = None,
         regularizer: Any = None,
         constraint: Any = None,
     ) -> None:
-        dtype = dtype if dtype is None else standard_dtype(dtype, f"Variable '{name}': dtype")
-        value = np.array(value, dtype=dtype, order="C", ndmin=0)
-        standard_dtype(value.dtype, f"Variable '{name}': dtype")
-        self._value = value
+        name = name or auto_name(type(self).__name__)
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"Variable: expected a name without '/', received {name!r}")
+        if aggregation not in _AGGREGATIONS or synchronization not in _SYNCHRONIZATIONS:
+            raise ValueError(
+                f"Variable '{name}': expected aggregation and synchronization of Keras, received "
+                f"{aggregation!r} and {synchronization!r}"
+            )
+        self._value = value = _initial(f"Variable '{name}'", initializer, shape, dtype)
         self._placed = False
         self._buffer: FlatBuffer | None = None  # that it is a part of
         self.shape = value.shape
@@ -153,7 +196,7 @@ class Variable:
     @classmethod
     def empty(cls, shape: Sequence[int], dtype: DTypeLike, **kwargs: Any) -> Variable:
         """A variable without memory: `allocate`, `assign` and the first program give it some."""
-        variable = cls(0, dtype, **kwargs)
+        variable = cls(0, dtype=dtype, **kwargs)
         variable._value = np.broadcast_to(variable._value, shape)
         variable.shape = variable._value.shape
         return variable

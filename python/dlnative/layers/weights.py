@@ -148,7 +148,7 @@ class WeightOwner(LayerState):
                     f"{messages.describe(self)}: the initializer of {name!r} returned shape "
                     f"{value.shape}, expected {sizes}"
                 )
-            variable = Variable(value, kind, **place)
+            variable = Variable(value, dtype=kind, **place)
         variable.learning_rate_factor = self.learning_rate_factor
         tracking.track(self, ("weight", id(variable)), variable)
         self._created_trainable[id(variable)] = trainable

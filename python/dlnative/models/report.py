@@ -31,8 +31,8 @@ class Returned:
         key = name, tensor.shape, tensor.dtype
         if key not in self._variables:
             with Tracing(None):
-                path = f"log/{name}"
-                variable = Variable.empty(tensor.shape, tensor.dtype, name=path, trainable=False)
+                place = {"name": "log", "path": f"log/{name}", "trainable": False}
+                variable = Variable.empty(tensor.shape, tensor.dtype, **place)
                 variable.allocate()
             self._variables[key] = variable
         return self._variables[key]

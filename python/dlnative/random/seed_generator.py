@@ -48,7 +48,9 @@ class SeedGenerator:
         start = next_seed() if seed is None else checked_seed("SeedGenerator", seed)
         # The same bits as a signed number, which a Variable can hold.
         start = start - 2**64 if start >= 2**63 else start
-        self.state = Variable([start, 0], "int64", "seed_generator_state", trainable=False)
+        self.state = Variable(
+            [start, 0], dtype="int64", name="seed_generator_state", trainable=False
+        )
 
     def next(self, ordered: bool = True) -> np.ndarray:
         """The state as an array, which is the next seed; afterwards the state has moved on.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from .. import naming
 
 
-def clear_session() -> None:
+def clear_session(free_memory: bool = True) -> None:
     """Starts automatic names anew: the next unnamed Dense is "dense" again.
 
     Models that exist keep their names. Two layers of one model must not have the same name, so call
     this between models, not while one is being built.
+
+    Args:
+        free_memory: Whether to collect what Python's reference counts leave.
 
     Example:
         >>> import dlnative
@@ -21,3 +24,7 @@ def clear_session() -> None:
     freed when the last reference to it goes.
     """
     naming._counts.clear()
+    if free_memory:
+        import gc
+
+        gc.collect()
