@@ -21,6 +21,8 @@ CALLBACKS_DIFFER: dict[str, str] = {
     "signature, so that a TypeError in it is not taken for one about them",
     "callbacks.ProgbarLogger": "shows samples per second, and in a file one line for each epoch",
     "callbacks.ReduceLROnPlateau": "a schedule as learning rate is an error before training",
+    "callbacks.RemoteMonitor": "needs no `requests`; a request that is refused is a warning, and "
+    "one that takes 10 s is given up",
     "callbacks.SwapEMAWeights": "`predict` puts the weights back, a `fit` that ends early ends "
     "with the averages, and averages before the first step are an error and not zeros",
     "callbacks.TensorBoard": "needs no TensorFlow; `profile_batch` and embeddings are refused, "

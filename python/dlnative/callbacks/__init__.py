@@ -12,6 +12,7 @@ from .lambda_callback import LambdaCallback
 from .learning_rate_scheduler import LearningRateScheduler
 from .progress import ProgbarLogger
 from .reduce_lr_on_plateau import ReduceLROnPlateau
+from .remote_monitor import RemoteMonitor
 from .stop_on_plateau import StopOnPlateau
 from .swap_ema_weights import SwapEMAWeights
 from .tensorboard import TensorBoard
@@ -28,6 +29,7 @@ __all__ = [
     "LearningRateScheduler",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "StopOnPlateau",
     "SwapEMAWeights",
     "TensorBoard",

@@ -76,9 +76,13 @@ class JSONLLogger(LogFileCallback):
             self._write({"epoch": self.epoch, "batch": batch}, logs)
 
     def _write(self, numbers: dict[str, int], logs: Logs | None) -> None:
-        values = {name: _plain(value) for name, value in (logs or {}).items()}
-        line = json.dumps(numbers | values, ensure_ascii=False, allow_nan=False)
+        line = json.dumps(numbers | plain_logs(logs), ensure_ascii=False, allow_nan=False)
         self._file.write(f"{line}\n".encode())
+
+
+def plain_logs(logs: Logs | None) -> dict[str, Any]:
+    """Logs as JSON can hold them."""
+    return {name: _plain(value) for name, value in (logs or {}).items()}
 
 
 def _plain(value: Any) -> Any:
