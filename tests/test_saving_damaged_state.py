@@ -23,6 +23,8 @@ from dlnative.models.training_state import TrainingState
 from dlnative.saving import load, save
 from dlnative.utils import register_keras_serializable
 
+ARRAY = {"shape": [1], "base64": "AAAAAA=="}  # as EarlyStopping keeps them
+
 
 @register_keras_serializable("test_saving_damaged_state")
 def mostly_first(y_pred):
@@ -192,8 +194,9 @@ def test_header_without_tensors(folder):
         load(folder)
 
 
-def test_what_a_callback_cannot_take(folder):
-    edit(folder, lambda c: values(c)["callbacks"][0].update(best=7))
+@pytest.mark.parametrize("entry", [{"best": 7}, {"best_weights": [{**ARRAY, "dtype": "9" * 5000}]}])
+def test_what_a_callback_cannot_take(folder, entry):
+    edit(folder, lambda c: values(c)["callbacks"][0].update(entry))
     state = load(folder).state
     model = load(folder).model
     with pytest.raises(ValueError, match="no state of the callback EarlyStopping"):

@@ -181,7 +181,9 @@ def _set_state(callback: Any, state: Any) -> None:
     """`set_state`, which may get as far as any line with what no `get_state` has returned."""
     try:
         callback.set_state(state)
-    except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
         name = type(callback).__name__
         raise ValueError(f"it is no state of the callback {name}: {error!r:.300}") from error
 
