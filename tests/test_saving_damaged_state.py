@@ -21,6 +21,7 @@ from trained_models import X, Y, default, fitted, net
 from dlnative import Input, Sequential, callbacks, layers, metrics, ops, optimizers
 from dlnative.models.training_state import TrainingState
 from dlnative.saving import load, save
+from dlnative.saving.weights import Weights, encode
 from dlnative.utils import register_keras_serializable
 
 ARRAY = {"shape": [1], "base64": "AAAAAA=="}  # as EarlyStopping keeps them
@@ -167,6 +168,34 @@ def test_damaged_state(folder):
         with pytest.raises(ValueError, match=f"{path.name}: (damaged: expected|not a safetensors)"):
             load(folder)
     load(folder, compile=False)
+
+
+def rewrite_state(folder, name, value):
+    """Gives an array of the state another value, for which the configuration vouches."""
+    path = state_of(folder)
+    with Weights(path) as file:
+        arrays, _ = file.read()
+    arrays[name][...] = value
+    parts, sha256 = encode(arrays)
+    path.write_bytes(b"".join(map(bytes, parts)))
+    edit(folder, lambda c: c["state"].update(sha256=sha256))
+
+
+@pytest.mark.parametrize("count", [-1, 2**62, 2**63 - 1])
+def test_steps_that_cannot_be_counted(folder, count):
+    rewrite_state(folder, "optimizer/0/0", count)
+    with pytest.raises(ValueError, match="expected optimizer/0/0 to be a number of steps"):
+        load(folder)
+
+
+@pytest.mark.parametrize("index", [[10**9, 0], [-1, 0], [1, 11]])
+def test_pairs_that_l_bfgs_cannot_have(tmp_path, index):
+    model = default("lbfgs")
+    fitted(model)
+    save(model, tmp_path)
+    rewrite_state(tmp_path, "optimizer/0/2", index)
+    with pytest.raises(ValueError, match="L-BFGS: expected its state to have less than 11 pairs"):
+        fitted(load(tmp_path).model)
 
 
 def test_the_state_of_another_model(folder, tmp_path):

@@ -9,7 +9,10 @@ import os
 import shutil
 import socket
 
+import numpy as np
+
 from dlnative.saving import strict_json
+from dlnative.saving.weights import Weights, encode
 
 NASTY = [
     None, True, False, -1, 0, 1, 2, 7, 10**6, 10**9, 2**31, 2**63, 2**64, 10**30, -(2**63), 0.5,
@@ -23,6 +26,12 @@ NASTY = [
     {"module": "keras.optimizers", "class_name": "Adam", "config": {"use_ema": True}},
     "adam", "mse", "accuracy", {"__float__": "nan"}, {"__float__": "x"},
 ]  # fmt: skip
+
+
+EXTREMES = {
+    "f": [float("nan"), float("inf"), -1.0, 0.0, 1e300, 1e-320, 2.0**63],
+    "i": [-1, 0, 3, 10**9, 2**62, 2**63 - 1, -(2**63)],
+}
 
 
 def change(draw, folder):
@@ -39,6 +48,7 @@ def change(draw, folder):
         RecursionError: Several changes have nested the configuration too deeply to be written.
     """
     kinds = [change_values] * 6 + [change_bytes, change_tensors, change_tensors, change_files]
+    kinds += [change_numbers]
     return draw.choice(kinds)(draw, folder)
 
 
@@ -155,11 +165,34 @@ def change_tensors(draw, folder):
     else:
         content = damage(draw, content)
     path.write_bytes(content)
+    vouch(folder, path, hashlib.sha256(content).hexdigest())
+    return f"{path.name} of {folder.name}: {what}", False
+
+
+def change_numbers(draw, folder):
+    """Extreme numbers in a file, with a configuration that vouches for them."""
+    path = draw.choice(tensors(folder))
+    with Weights(path) as file:
+        arrays, _ = file.read()
+    names = draw.sample(sorted(arrays), draw.choice([1, 1, min(3, len(arrays))]))
+    with np.errstate(all="ignore"):
+        for name in names:
+            array = arrays[name].reshape(-1)
+            number = draw.choice(EXTREMES["fi"[array.dtype.kind != "f"]])
+            at = draw.randrange(array.size) if array.size and draw.random() < 0.5 else slice(None)
+            array[at] = np.array(number).astype(array.dtype)
+    parts, digest = encode(arrays)
+    path.write_bytes(b"".join(map(bytes, parts)))
+    vouch(folder, path, digest)
+    return f"numbers of {path.name} of {folder.name}: {names}", False
+
+
+def vouch(folder, path, digest):
+    """Makes the configuration name the digest of a file, and gives it a right checksum."""
     config = json.loads((folder / "config.json").read_text())
-    config[path.name.partition("-")[0]]["sha256"] = hashlib.sha256(content).hexdigest()
+    config[path.name.partition("-")[0]]["sha256"] = digest
     config["sha256"] = strict_json.digest({k: v for k, v in config.items() if k != "sha256"})
     (folder / "config.json").write_text(json.dumps(config))
-    return f"{path.name} of {folder.name}: {what}", False
 
 
 def change_files(draw, folder):

@@ -185,6 +185,7 @@ def try_folder(draw, base, folder, table):
                 yield f"{what}: load drew from the global stream"
             if isinstance(result, dlnative.saving.SavedModel) and result.state is not None:
                 yield from (f"{what}: {text}" for text in try_state(result))
+                outcome(lambda: train(result.model))  # however it ends, it does
             if draw.random() < 0.3:
                 for command in ("predict", "evaluate", "info"):
                     yield from (f"{what}: {text}" for text in try_command(command, folder, table))
@@ -202,6 +203,14 @@ def try_state(saved):
     if raised is not None and not isinstance(raised, ValueError):
         yield f"put_back raised {raised!r:.300}"
     seeds.set_state(stream)
+
+
+def train(model):
+    """A step on ones."""
+    specs = [(tensor.shape, tensor.dtype) for tensor in (*model.inputs, *model.outputs)]
+    arrays = [np.ones([size or 2 for size in shape], dtype) for shape, dtype in specs]
+    x, y = arrays[: len(model.inputs)], arrays[len(model.inputs) :]
+    model.train_on_batch(x if len(x) > 1 else x[0], y if len(y) > 1 else y[0])
 
 
 def try_command(command, folder, table):

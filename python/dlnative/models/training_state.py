@@ -12,9 +12,11 @@ from ..layers import tracking
 from ..layers.extra_losses import attribute_metrics
 from ..optimizers import Optimizer
 from ..random import seeds
+from ..scalar import Scalar
 from ..variables import Variable
 
 VERSION = 1
+MOST_STEPS = 2**62  # so that those to come can be counted, too
 WEIGHTS = "weights/"  # with which the names of a model's own arrays begin
 
 
@@ -325,3 +327,10 @@ def _check(model: Any, arrays: dict[str, np.ndarray], variables: dict[str, Varia
                 f"the state is not one of model '{model.name}': expected {name} of shape "
                 f"{variable.shape}, received {arrays[name].shape}"
             )
+        if variable.dtype == "int64" and isinstance(variable, Scalar):
+            count = int(arrays[name])
+            if not 0 <= count < MOST_STEPS:
+                raise ValueError(
+                    f"the state is not one of model '{model.name}': expected {name} to be a number "
+                    f"of steps, received {count}"
+                )

@@ -41,9 +41,18 @@ class CurvaturePairs:
         place(self.variables)
 
     def rows(self) -> list[int]:
-        """The rows of the pairs, the oldest first."""
-        count, last = self.index.numpy().tolist()
-        return [(last - i) % self.steps.shape[0] for i in reversed(range(count))]
+        """The rows of the pairs, the oldest first.
+
+        Raises:
+            ValueError: There are more pairs than rows, as in a state that was not this optimizer's.
+        """
+        (count, last), rows = self.index.numpy().tolist(), self.steps.shape[0]
+        if not (0 <= count < rows and 0 <= last < rows):
+            raise ValueError(
+                f"L-BFGS: expected its state to have less than {rows} pairs, the last of them in a "
+                f"row below {rows}, received {count} pairs, the last in row {last}"
+            )
+        return [(last - i) % rows for i in reversed(range(count))]
 
     def direction(self, gradient: np.ndarray) -> np.ndarray:
         """-H g, with H the inverse Hessian that the pairs approximate (algorithm 7.4).
