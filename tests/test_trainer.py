@@ -30,7 +30,7 @@ def test_two_fits_are_one(rng):
 
 
 def test_shuffle(rng):
-    from dlnative.models.loop import Order
+    from dlnative.models.order import Order
 
     order = Order(10, 4, True, seed=5)
     first, second = order.indices(0), order.indices(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from typing import Any
 
@@ -65,6 +66,22 @@ class Rows:
         return Rows(
             nest.flatten(structure), cut(self.y), cut(self.weights), structure, count, *nested
         )
+
+
+SAMPLED = 64  # rows whose values are compared
+
+
+def describe_array(array: np.ndarray | None) -> dict[str, Any] | None:
+    """Shape and dtype of an array, and a digest of some of its rows, as plain values."""
+    if array is None:
+        return None
+    rows = np.linspace(0, len(array) - 1, min(len(array), SAMPLED)).astype(np.int64)
+    content = np.ascontiguousarray(array[rows]).tobytes()
+    return {
+        "shape": list(array.shape),
+        "dtype": array.dtype.name,
+        "sample": hashlib.sha256(content).hexdigest()[:16],
+    }
 
 
 def as_structure(value: Any, what: str) -> Any:

@@ -11,8 +11,9 @@ from ..callbacks import CallbackList, History, LambdaCallback
 from ..optimizers.schedules import LearningRateSchedule
 from ..utils.messages import print_message
 from ..utils.warn import warn_user
+from .epochs import Epochs
 from .fitting import FitOptions, build_optimizer, test
-from .loop import Epochs, Feed, Pass, run_steps
+from .loop import Feed, Pass, run_steps
 from .report import Report
 from .state import TrainerState
 from .training_state import TrainingState

@@ -21,7 +21,8 @@ from .fitting import (
     test_pass,
     value_checks,
 )
-from .loop import Feed, Order, Pass
+from .loop import Feed, Pass
+from .order import Order
 from .sources import Source, as_source, is_source
 from .state import TrainerState, built_from, labelled
 from .step import Step

@@ -1,4 +1,4 @@
-"""The loops of `fit`, `evaluate` and `predict`, and what is loaded and compiled before them."""
+"""The epochs of `fit`, `evaluate` and `predict`, and what is loaded and compiled before them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from ..utils.warn import warn_user
 from . import checks
 from .arrays import Rows, as_array
 from .batch import Feeds, flat_arrays
-from .loop import Epochs, Feed, Pass, run_steps
-from .nonfinite import POLICIES, Doctor
+from .epochs import Epochs
+from .loop import Pass, run_in_parts, run_steps
+from .nonfinite import POLICIES
 from .pairing import warn_of_pairings
-from .reading import closing
-from .report import Report
 from .state import Probe, TrainerState, built_from, free, labelled
 from .step import resolve_constraints
 from .steps import Steps
@@ -263,129 +262,6 @@ def test_pass(
     return Pass(rows, size, lambda n: state.step(model, "test", n, rows), built_from)
 
 
-def fit(
-    model: Any,
-    state: TrainerState,
-    train: Feed,
-    tester: Feed | None,
-    callbacks: Any,
-    options: FitOptions,
-) -> Any:
-    """Trains; see `Trainer.fit`.
-
-    Args:
-        model: The model.
-        state: Its TrainerState.
-        train: The Feed to train on.
-        tester: The Feed to validate with, or None.
-        callbacks: As `Trainer.fit` takes them.
-        options: A FitOptions.
-    """
-    number = state.epochs
-    if options.steps_per_epoch is None:  # a model that was loaded goes on as the saved one would
-        number = max(number, options.initial_epoch)
-    budget = None
-    if options.max_seconds is None:
-        epochs = Epochs(train, options.steps_per_epoch, number)
-    else:
-        from .budget import Budget
-
-        budget = Budget(model, state, train, tester, options, callbacks)
-        epochs = budget.epochs(number)
-    if not isinstance(callbacks, CallbackList):
-        callbacks = CallbackList(
-            callbacks,
-            add_history=True,
-            add_progbar=options.verbose != 0,
-            model=model,
-            verbose=options.verbose,
-            epochs=options.epochs,
-            steps=epochs.length,
-            samples=epochs.samples,
-        )
-    report = state.report(model, "train")
-    names = state.objectives.names()
-    validated = [f"val_{name}" for name in names if tester is not None]
-    callbacks.check_logs([*names, *state.objectives.constraints.names(), *validated])
-    model.stop_training = False
-    doctor = Doctor(model, state, train, options.on_nonfinite, options.replay)
-    with closing(train, tester):
-        try:
-            callbacks.on_train_begin()
-            train.reset()
-            begun = int(state.counter)
-            try:
-                with doctor:
-                    logs = train_epochs(
-                        model, state, epochs, tester, callbacks, report, options, doctor
-                    )
-            finally:
-                callbacks.before_final_weights()
-                if int(state.counter) != begun and state.optimizer is not None:
-                    state.optimizer.finalize_variable_values(model.trainable_variables)
-            if budget is not None:
-                budget.say_whether_it_was_enough(int(state.counter) - begun)
-            callbacks.on_train_end(logs)
-        finally:
-            callbacks.close()
-    model.history.nonfinite = doctor.reports
-    return model.history
-
-
-def train_epochs(
-    model: Any,
-    state: TrainerState,
-    epochs: Epochs,
-    tester: Feed | None,
-    callbacks: CallbackList,
-    report: Report,
-    options: FitOptions,
-    doctor: Doctor,
-) -> dict[str, Any]:
-    """Runs all epochs; returns the logs of the last."""
-    logs: dict[str, Any] = {}
-    run_epoch = training_runner(model, state, epochs, callbacks, report)
-    learns = epochs.samples is None
-    for epoch in range(options.initial_epoch, options.epochs):
-        report.reset()
-        callbacks.on_epoch_begin(epoch)
-        doctor.begin_epoch(epoch)
-        run_epoch(int(state.counter))
-        if learns:
-            callbacks.note_samples(epochs.feed.rows)
-        state.epochs = epochs.number
-        logs = doctor.end_epoch(report.logs())
-        if tester is not None and options.validates(epoch):
-            passes = Epochs(tester, options.validation_steps)
-            results = test(model, state, passes, callbacks, in_fit=True)
-            logs.update((f"val_{name}", value) for name, value in results.items())
-        logs.update(state.objectives.constraints.logs())
-        callbacks.on_epoch_end(epoch, logs)
-        if model.stop_training or epochs.feed.is_over:
-            break
-    return logs
-
-
-def training_runner(
-    model: Any,
-    state: TrainerState,
-    epochs: Epochs,
-    callbacks: CallbackList,
-    report: Report,
-) -> Callable[[int], None]:
-    """Function that trains for one epoch, given the number of the first step."""
-    feed = epochs.feed
-
-    def end(batch: int) -> bool:
-        logs = report.logs()
-        callbacks.on_train_batch_end(batch, logs)
-        callbacks.on_progress(feed.steps, feed.rows, logs)
-        return model.stop_training
-
-    logs_of_bar = report.logs if callbacks.shows_progress else None
-    return epoch_runner(state, epochs, callbacks, "train", end, logs_of_bar)
-
-
 def epoch_runner(
     state: TrainerState,
     epochs: Epochs,
@@ -393,6 +269,8 @@ def epoch_runner(
     kind: str,
     end: Callable[[int], bool],
     logs: Callable[[], dict[str, Any]] | None,
+    look: Callable[[], None] | None = None,
+    part: Callable[[], int | None] | None = None,
 ) -> Callable[[int], None]:
     """Function that runs the steps of one epoch, given the number of the first.
 
@@ -403,6 +281,8 @@ def epoch_runner(
         kind: "train", "test" or "predict".
         end: What follows each batch where a callback has a hook for it; True ends the epoch.
         logs: Function that gives what a progress bar shows; None for no bar.
+        look: Called whenever a run of steps returns, or None.
+        part: Function that says after how many steps at most one has to, or None.
     """
     feed = epochs.feed
     if callbacks.has_batch_hooks(kind):
@@ -413,14 +293,16 @@ def epoch_runner(
             epochs.end(run_steps(feed, epochs.begin(), step, begin, end, together))
 
         return run_hooked
-    progress = None
+    progress = look
     if logs is not None:
 
         def progress() -> None:
+            if look is not None:
+                look()
             callbacks.on_progress(feed.steps, feed.rows, logs())
 
     def run(step: int) -> None:
-        feed.run(epochs.begin(), step, progress)
+        run_in_parts(feed, epochs.begin(), step, progress, part)
         epochs.end(stopped=feed.ended)
 
     return run

@@ -9,10 +9,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .. import config
-from ..utils.warn import warn_user
-from .arrays import Rows
+from .arrays import Rows, describe_array
 from .batch import flat_arrays
+from .order import Order
 from .step import Immediate, Step
 
 PAUSE = 0.1  # seconds after which a run returns, for the progress bar and for Ctrl-C
@@ -109,6 +108,38 @@ class Feed(ABC):
         verdict = self.on_held(held)
         self.ended = verdict == "end"
         return int(verdict == "next")
+
+    def go_on(self, first: int, rows: int) -> None:
+        """Goes on within an epoch.
+
+        Args:
+            first: Batches of this pass before the epoch.
+            rows: Rows of the epoch so far.
+        """
+        self.first = first
+
+    def keep_states(self) -> None:  # noqa: B027
+        """From now on `get_state` is going to be called."""
+
+    def get_state(self, within: bool) -> dict[str, Any]:
+        """What its data remember, and what has been read of them, as plain values.
+
+        Args:
+            within: Whether the pass goes on, so that the state is that at its position.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any], within: bool) -> None:  # noqa: B027
+        """Makes the data what they were when `get_state` was called.
+
+        Args:
+            state: What it returned.
+            within: As given to it; `open` and `skip` are going to reach the position.
+        """
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What tells these data from others, as plain values."""
 
     @abstractmethod
     def ready(self, count: int) -> int:
@@ -231,6 +262,13 @@ class Pass(Feed):
     def on_epoch_begin(self) -> None:
         pass
 
+    def describe(self) -> dict[str, Any]:
+        return {
+            "rows": self.count,
+            "batch_size": self.batch,
+            "arrays": [describe_array(array) for array in self._arrays],
+        }
+
     def ready(self, count: int) -> int:
         return min(count, self._all - self.position)
 
@@ -316,155 +354,52 @@ def run_steps(
     Args:
         feed: The Feed.
         limit: How many batches at most, or None.
-        step: Number of the first step.
-        begin: Called with the number of the batch, from 0.
+        step: Number of the first step of the epoch.
+        begin: Called with the number of the batch in the epoch, from 0.
         end: Called with the number of the batch; True ends the run.
         together: How many batches are run between two calls.
 
     Returns:
         Whether `end` has ended it.
     """
-    done = 0
+    done, first = 0, feed.steps
     while limit is None or done < limit:
         count = feed.ready(together if limit is None else min(together, limit - done))
         if not count:
             return False
-        begin(done)
-        feed.run(count, step + done)
-        if end(done + together - 1) or feed.ended:
+        begin(first + done)
+        feed.run(count, step + first + done)
+        if end(first + done + together - 1) or feed.ended:
             return True
         done += count
     return False
 
 
-class Order:
-    """The order of rows in each epoch, a function of (seed, number of the epoch).
-
-    Random numbers are Philox's, keyed by both, so that training goes on in the same way from a
-    saved epoch.
-
-    Args:
-        count: Number of rows.
-        batch: Rows per batch.
-        shuffle: True for any order, "batch" for an order within each batch, False for none.
-        seed: 64-bit seed.
-    """
-
-    def __init__(self, count: int, batch: int, shuffle: bool | str, seed: int) -> None:
-        self.count = count
-        self.batch = batch
-        self.shuffle = shuffle
-        if shuffle:
-            philox = np.random.Philox(key=np.array([seed, 0], dtype=np.uint64))
-            self._philox = philox
-            self._generator = np.random.Generator(philox)
-            self._start = philox.state
-            self._key = self._start["state"]["key"]
-
-    def indices(self, epoch: int) -> Any:
-        """Row numbers in the order of an epoch; None for the order of the data."""
-        if not self.shuffle:
-            return None
-        # Setting the state is several times cheaper than a new generator, which for a data set of
-        # four rows would cost more than the epoch.
-        self._key[1] = epoch
-        self._philox.state = self._start
-        if self.shuffle != "batch":
-            return self._generator.permutation(self.count)
-        order = np.arange(self.count)
-        full = self.count // self.batch * self.batch
-        blocks = order[:full].reshape(-1, self.batch)
-        self._generator.permuted(blocks, axis=1, out=blocks)
-        self._generator.shuffle(order[full:])
-        return order
-
-
-class Epochs:
-    """Walks through a Feed in epochs of a given number of steps, as Keras's epoch iterator.
-
-    Without `steps` an epoch is a pass: everything, in a new order. With `steps` an epoch goes on
-    where the last one stopped; where the data end a new pass begins with the next epoch.
-    `config.max_steps_per_epoch` limits both.
+def run_in_parts(
+    feed: Feed,
+    limit: int | None,
+    step: int,
+    progress: Callable[[], None] | None = None,
+    part: Callable[[], int | None] | None = None,
+) -> None:
+    """Runs up to `limit` batches, or all that there are.
 
     Args:
         feed: The Feed.
-        steps: Steps per epoch, or None.
-        number: Number of the first pass, for the order.
+        limit: How many at most, or None.
+        step: Number of the first step of the epoch.
+        progress: Called at least every `PAUSE` seconds.
+        part: Function that says after how many steps at most `progress` is to be called, or None.
     """
-
-    def __init__(self, feed: Feed, steps: int | None, number: int = 0) -> None:
-        limit = config.max_steps_per_epoch()
-        wanted = steps or feed.batches
-        if limit is not None and (wanted is None or limit < wanted):
-            warn_user(f"Limiting the steps of an epoch to {limit}")
-            steps = limit
-        self.feed = feed
-        self.steps = steps
-        self.number = number
-        self._open = False
-
-    @property
-    def length(self) -> int | None:
-        """Steps of an epoch, or None where that is not known."""
-        return self.steps or self.feed.batches
-
-    @property
-    def samples(self) -> int | None:
-        """Rows of an epoch, or None where that is not known."""
-        return None if self.length is None else self.feed.rows_before(self.length)
-
-    def begin(self) -> int | None:
-        """Begins the next epoch; returns how many steps it has, None for all that there are."""
-        feed = self.feed
-        feed.on_epoch_begin()
-        if self.steps is None or not self._open:
-            feed.open(self.number)
-            self.number += 1
-            self._open = True
-        limit = self.steps
-        if feed.batches is not None:
-            left = feed.batches - feed.position
-            limit = left if limit is None else min(limit, left)
-        feed.limit(limit)
-        return limit
-
-    def end(self, stopped: bool = False) -> None:
-        """Ends the epoch.
-
-        Args:
-            stopped: Whether a callback has ended it.
-        """
-        feed = self.feed
-        wanted = self.steps or feed.batches
-        ended = feed.ends if wanted is None else feed.position - feed.first < wanted
-        if ended and not stopped:
-            warn_out_of_data(feed.kind, feed.steps, wanted)
-            self._open = False
-        elif feed.position == feed.batches:
-            self._open = False
-        feed.on_epoch_end()
-
-    def get_state(self) -> dict[str, int]:
-        """Where the next epoch begins: the number of its pass, and batches before it."""
-        if not self._open or self.steps is None:
-            return {"number": self.number, "position": 0}
-        return {"number": self.number - 1, "position": self.feed.position}
-
-    def set_state(self, state: dict[str, int]) -> None:
-        """Goes on from where `get_state` was called."""
-        self.number = state["number"]
-        self._open = False
-        if state["position"]:
-            self.feed.open(self.number)
-            self.feed.skip(state["position"])
-            self.number += 1
-            self._open = True
-
-
-def warn_out_of_data(kind: str, steps: int, wanted: int | None) -> None:
-    """Keras's warning that an epoch ends early."""
-    asked = "" if wanted is None else f" of {wanted}"
-    warn_user(
-        f"The {kind} ran out of data after {steps}{asked} steps, and the epoch ends there. It must "
-        "have at least steps_per_epoch * epochs batches"
-    )
+    done, first = 0, feed.steps
+    while limit is None or done < limit:
+        count = None if limit is None else limit - done
+        most = None if part is None else part()
+        if most is not None:
+            count = most if count is None else min(count, most)
+        ran = feed.run(count, step + first + done, progress)
+        done += ran
+        if count is None or ran < count or feed.ended:
+            return
+        if progress is not None and part is not None:
+            progress()

@@ -143,9 +143,29 @@ class Doctor:
                 RuntimeWarning,
             )
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Notes the number of an epoch that begins, from 0, and for a rollback its state."""
-        self._epoch, self._lost = epoch, 0
+    @property
+    def needs_whole_epochs(self) -> bool:
+        """Whether training can go on in another process from between two epochs only."""
+        return self._policy == "rollback"
+
+    def get_state(self) -> dict[str, Any]:
+        """How many steps of this epoch count for nothing, and whether it has warned."""
+        return {"lost": self._lost, "has_warned": self._has_warned}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on within an epoch from where `get_state` was called."""
+        self._lost, self._has_warned = state["lost"], state["has_warned"]
+
+    def begin_epoch(self, epoch: int, within: bool = False) -> None:
+        """Notes the number of an epoch, from 0, that begins, and for a rollback its state.
+
+        Args:
+            epoch: The number.
+            within: Whether `set_state` has told of the begin of the epoch.
+        """
+        self._epoch = epoch
+        if not within:
+            self._lost = 0
         if self._policy == "rollback":
             self._kept = {name: v.numpy() for name, v in variables_of(self._model).items()}
 

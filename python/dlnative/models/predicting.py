@@ -12,9 +12,10 @@ from ..utils.packing import unpack_x_y_sample_weight
 from . import on_batch
 from .arrays import Rows
 from .batch import flat_arrays
+from .epochs import Epochs
 from .feeds import check_alone
 from .fitting import batch_size_for, check_fixed_batch, epoch_runner, fixed_batch
-from .loop import Epochs, Feed, Pass
+from .loop import Feed, Pass
 from .predictions import Predictions, given_arrays
 from .reading import closing
 from .sources import RowsSource, Source, as_source, is_source

@@ -14,9 +14,10 @@ from ..utils.packing import unpack_x_y_sample_weight
 from ..utils.py_dataset import PyDataset
 from . import frames
 from .arrays import Rows, as_structure
-from .loop import Order
+from .order import Order
 
 PEEKED = 2  # batches of a generator that every pass begins with, as in Keras
+BETWEEN = -1  # passes: no position in one
 DEPTH = 10  # batches that are read ahead
 
 
@@ -81,6 +82,28 @@ class Source(ABC):
         """One function like `fetch` per worker."""
         return [self.fetch] * max(1, self.workers)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the data say where they are, by `get_state` and `set_state`."""
+        return False
+
+    def keep_states(self) -> None:  # noqa: B027
+        """From now on `get_state` is going to be asked."""
+
+    def get_state(self, position: int) -> Any:
+        """What the data remember once the batches before a position have been used, or None.
+
+        Args:
+            position: The position in the pass, or BETWEEN passes.
+        """
+        return None
+
+    def set_state(self, state: Any) -> None:  # noqa: B027
+        """Makes the data what they were when `get_state` was called."""
+
+    def forget(self, position: int) -> None:  # noqa: B027
+        """No state before a position will be asked for."""
+
     def on_epoch_begin(self) -> None:  # noqa: B027
         """Called before the first batch of each epoch."""
 
@@ -88,7 +111,54 @@ class Source(ABC):
         """Called after the last one."""
 
 
-class IteratorSource(Source):
+class RememberingSource(Source):
+    """Data that may say where they are, which they do after each batch that they give.
+
+    A thread may be ahead with its batches, so that what they say last is not yet true.
+
+    Args:
+        data: What the user gave.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._states: dict[int, Any] | None = None
+        self._resumed = False  # whether the next pass goes on where a state was
+
+    @property
+    def remembers(self) -> bool:
+        return hasattr(self._data, "get_state") and hasattr(self._data, "set_state")
+
+    def keep_states(self) -> None:
+        if self.remembers:
+            self._states = {}
+
+    def get_state(self, position: int) -> Any:
+        if self._states is None:
+            return None
+        return self._states[position] if position in self._states else self._data.get_state()
+
+    def set_state(self, state: Any) -> None:
+        self._data.set_state(state)
+        self._resumed = True
+
+    def forget(self, position: int) -> None:
+        if self._states is not None:
+            self._states.pop(position - 1, None)
+
+    def _begin(self) -> None:
+        """Called where a pass begins."""
+        if self._states is not None:
+            self._states.clear()
+
+    def noted(self, position: int, batch: Any) -> Any:
+        """The batch, after which the data are asked for their state."""
+        if self._states is not None:
+            self._states[position + 1] = self._data.get_state()
+        return batch
+
+
+class IteratorSource(RememberingSource):
     """What can be gone through once: a generator or another iterator.
 
     Each pass begins with the two batches that were looked at first, as in Keras, and goes on where
@@ -98,6 +168,7 @@ class IteratorSource(Source):
     ends = True
 
     def __init__(self, iterator: Iterator[Any], kind: str) -> None:
+        super().__init__(iterator)
         self.kind = kind
         self._iterator = iterator
         # Copies: a generator may return the same array again, with other values.
@@ -111,16 +182,25 @@ class IteratorSource(Source):
         self._rest: Iterator[Any] = iter(())
 
     def open(self, number: int) -> None:
+        self._begin()
         self._rest = itertools.chain(self._first, self._iterator)
 
+    def skip(self, count: int) -> None:
+        if not self._resumed:
+            super().skip(count)
+        else:
+            self._rest = itertools.chain(self._first[count:], self._iterator)
+        self._resumed = False
+
     def raw(self, position: int) -> Any:
-        return next(self._rest)
+        return self.noted(position, next(self._rest))
 
 
-class IterableSource(Source):
+class IterableSource(RememberingSource):
     """What can be gone through again and again, such as a DataLoader of PyTorch."""
 
     def __init__(self, iterable: Any) -> None:
+        super().__init__(iterable)
         self.kind = type(iterable).__name__
         self._iterable = iterable
         self._rest: Iterator[Any] = iter(())
@@ -132,10 +212,16 @@ class IterableSource(Source):
             raise ValueError(f"x: expected at least one batch, received an empty {self.kind}")
 
     def open(self, number: int) -> None:
+        self._begin()
         self._rest = iter(self._iterable)
 
+    def skip(self, count: int) -> None:
+        if not self._resumed:
+            super().skip(count)
+        self._resumed = False
+
     def raw(self, position: int) -> Any:
-        return next(self._rest)
+        return self.noted(position, next(self._rest))
 
 
 class DatasetSource(Source):
@@ -179,6 +265,16 @@ class DatasetSource(Source):
 
     def skip(self, count: int) -> None:
         pass
+
+    @property
+    def remembers(self) -> bool:
+        return hasattr(self.dataset, "get_state") and hasattr(self.dataset, "set_state")
+
+    def get_state(self, position: int) -> Any:
+        return self.dataset.get_state() if self.remembers else None
+
+    def set_state(self, state: Any) -> None:
+        self.dataset.set_state(state)
 
     def raw(self, position: int) -> Any:
         return self.dataset[self.index(position)]

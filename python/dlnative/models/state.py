@@ -46,6 +46,7 @@ class TrainerState:
         own: The kinds of step that the model's class has itself, see `steps.own_steps`.
         seed: Of the order of rows.
         epochs: Number of epochs so far, over all calls of `fit`.
+        description: What was compiled, as it was before the first `fit` that writes checkpoints.
         programs: The compiled steps.
         returned: What the last step of each kind has returned, where it is the model's own.
         steps: The number of steps of training so far, where they are the model's own.
@@ -65,6 +66,7 @@ class TrainerState:
         self.own: frozenset[str] = frozenset()
         self.seed = 0
         self.epochs = 0
+        self.description: Any = None
         self._reset()
 
     def _reset(self) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..utils import nest
+from ..utils.warn import warn_user
 from .batch import flat_arrays
 from .checks import Check
 from .loop import PAUSE, Feed, HeldStep
 from .predictions import Predictions
 from .reading import END, Reader, closing
-from .sources import Source
+from .sources import BETWEEN, DatasetSource, Source
 from .step import Step
 
 KEPT = 64  # layouts
@@ -109,6 +110,9 @@ class Stream(Feed):
         self._layouts: dict[Any, Layout] = {}
         self._nesting: Any = None
         self._first = ""
+        self._hooks = ""  # "b" and "e" for each beginning and end of an epoch that was called
+        self._keeps = False  # whether the source is asked for its state
+        self._passes: list[int] = []  # batches of each pass, the last of which may go on
 
     @property
     def structure(self) -> Any:
@@ -138,20 +142,75 @@ class Stream(Feed):
 
     def reset(self) -> None:
         """Keras ends an epoch before the first one of `fit` and `evaluate`."""
-        self.source.on_epoch_end()
+        self._call("e")
+
+    def _call(self, hook: str) -> None:
+        """Tells the source that an epoch begins ("b") or ends ("e")."""
+        self._hooks += hook
+        if hook == "b":
+            self.source.on_epoch_begin()
+        else:
+            self.source.on_epoch_end()
 
     def open(self, number: int) -> None:
+        self._note_position()
+        self._passes.append(0)
         self._pending.clear()
         self._reader.open(number)
         self.batches = self.source.batches
         self.position = 0
 
+    def _note_position(self) -> None:
+        if self._passes:
+            self._passes[-1] = self.position
+
     def skip(self, count: int) -> None:
-        self._reader.skip(count)
+        try:
+            self._reader.skip(count)
+        except StopIteration:
+            raise ValueError(
+                f"resume: expected a {self.kind} of at least {count} batches, as before, received "
+                "one of fewer"
+            ) from None
         self.position = count
 
+    def go_on(self, first: int, rows: int) -> None:
+        super().go_on(first, rows)
+        self._rows = rows
+
+    def keep_states(self) -> None:
+        self._keeps = self.source.remembers
+        self.source.keep_states()
+
+    def get_state(self, within: bool) -> dict[str, Any]:
+        self._note_position()
+        state = self.source.get_state(self.position if within else BETWEEN)
+        return {"hooks": self._hooks, "passes": self._passes[:], "source": state}
+
+    def set_state(self, state: dict[str, Any], within: bool) -> None:
+        source, passes = self.source, state["passes"]
+        if source.remembers:
+            source.set_state(state["source"])
+            self._hooks = state["hooks"]
+        elif not isinstance(source, DatasetSource):
+            again = sum(passes[len(self._passes) :])
+            if again:
+                warn_user(
+                    f"resume: a {self.kind} without get_state and set_state cannot go to a batch: "
+                    f"{again} batches are read again and left out"
+                )
+            for count in passes[len(self._passes) : len(passes) - within]:
+                self.open(len(self._passes))
+                self.skip(count)
+        self._passes = passes[: len(passes) - within]
+        for hook in state["hooks"][len(self._hooks) :]:
+            self._call(hook)
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "batches": self.source.batches}
+
     def on_epoch_begin(self) -> None:
-        self.source.on_epoch_begin()
+        self._call("b")
 
     def limit(self, count: int | None) -> None:
         super().limit(count)
@@ -160,7 +219,7 @@ class Stream(Feed):
 
     def on_epoch_end(self) -> None:
         self._reader.end_epoch()
-        self.source.on_epoch_end()
+        self._call("e")
 
     def close(self, patience: float) -> None:
         self._reader.close(patience)
@@ -191,6 +250,8 @@ class Stream(Feed):
             done += 1
             self.position += 1
             self._rows += layout.count
+            if self._keeps:
+                self.source.forget(self.position)
             if progress is not None and time.perf_counter() - shown >= PAUSE:
                 progress()
                 shown = time.perf_counter()

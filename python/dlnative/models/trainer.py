@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,10 +12,11 @@ from ..layers.tracking import Rollback
 from ..random import next_seed
 from ..utils import nest, overrides
 from ..utils.warn import warn_user
-from . import checks, compiling, feeds, fitting, on_batch, predicting
+from . import checks, compiling, feeds, fitting, on_batch, predicting, training_run
+from .backup import backup_of
 from .call_graph import CallGraph
+from .epochs import Epochs
 from .lagrangian import Constraints
-from .loop import Epochs
 from .objectives import Objectives
 from .reading import closing
 from .single_batches import SingleBatches
@@ -245,6 +247,7 @@ class Trainer(SingleBatches):
         on_nonfinite: str = "warn",
         max_seconds: float | None = None,
         replay: Any = None,
+        resume: Any = None,
     ) -> History:
         """Trains the model for a number of epochs.
 
@@ -301,6 +304,9 @@ class Trainer(SingleBatches):
                 step. Of arrays only; see docs/training.md.
             replay: The path of a folder to which the first such step is written, with the model,
                 its state and the batch, for `dlnative replay` and `dlnative.replay`.
+            resume: A folder for checkpoints, which are written while it trains. Where it has some,
+                training goes on from the newest and ends with the bits of a run that was not
+                interrupted; where the run has ended, nothing more is done. See docs/training.md.
 
         Returns:
             A `History`: `history.history["loss"]` is the list of the epochs' mean losses, and
@@ -310,11 +316,12 @@ class Trainer(SingleBatches):
             RuntimeError: The model is not compiled.
             ValueError: Shapes, values or numbers that do not fit; the message says what would.
             TypeError: Data that are not arrays of numbers.
+            OSError: The folder of `resume` cannot be written.
 
-        Differs from Keras: `check_finite`, `on_nonfinite`, `max_seconds` and `replay` are new. Any
-        iterable of batches is taken, `class_weight` for all of them; that `shuffle` has no effect
-        on generators is no warning, a `batch_size` for them an error. Batches may be read ahead in
-        a thread.
+        Differs from Keras: `check_finite`, `on_nonfinite`, `max_seconds`, `replay` and `resume` are
+        new. Any iterable of batches is taken, `class_weight` for all of them; that `shuffle` has no
+        effect on generators is no warning, a `batch_size` for them an error. Batches may be read
+        ahead in a thread.
         """
         state = self._training("fit()")
         options = fitting.FitOptions(
@@ -332,7 +339,17 @@ class Trainer(SingleBatches):
             max_seconds,
             replay,
         )
-        with state.programs.training, state.checking(on_nonfinite != "warn"):
+        backup = backup_of(resume, callbacks)
+        if backup is not None and max_seconds is not None:
+            raise ValueError(
+                "fit: expected no max_seconds where there are checkpoints, as its time is that of "
+                f"one process, received {max_seconds!r}"
+            )
+        with (
+            state.programs.training,
+            state.checking(on_nonfinite != "warn"),
+            contextlib.nullcontext() if backup is None else backup.opened(state),
+        ):
             with Rollback(self):
                 train, validation = feeds.load(
                     self,
@@ -343,7 +360,7 @@ class Trainer(SingleBatches):
                     validation_data,
                     check_finite,
                 )
-            return fitting.fit(self, state, train, validation, callbacks, options)
+            return training_run.fit(self, state, train, validation, callbacks, options, backup)
 
     def evaluate(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 _state: dict[str, Any] = {"seed": None, "drawn": 0, "streams": 0}
+_given: dict[str, int | None] = {"seed": None}  # as it was set, and not drawn
 _stream: ContextVar[Iterator[tuple[int, int]] | None] = ContextVar("stream", default=None)
 
 
@@ -46,6 +47,12 @@ def set_random_seed(seed: int) -> None:
 def set_stream(seed: int) -> None:
     """Begins the global stream of this package with a seed of 64 bits."""
     _state.update(seed=seed, drawn=0, streams=0)
+    _given["seed"] = seed
+
+
+def given() -> int | None:
+    """The global seed that was set, or None where it was drawn."""
+    return _given["seed"]
 
 
 def get_state() -> dict[str, Any]:
@@ -92,6 +99,7 @@ def _ensure_seed() -> None:
     if _state["seed"] is None:
         entropy: Any = np.random.SeedSequence().entropy
         set_stream(int(entropy % 2**64))
+        _given["seed"] = None
 
 
 def generator(seed: int) -> np.random.Generator:

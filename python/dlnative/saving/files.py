@@ -27,6 +27,7 @@ __all__ = [
     "Content",
     "flush_folder",
     "fresh_file",
+    "held_lock",
     "made_folder",
     "names_beside",
     "open_regular",
@@ -117,6 +118,30 @@ def _parts(content: Content) -> Sequence[Any]:
     if isinstance(content, str):
         return [content.encode()]
     return [content] if isinstance(content, (bytes, memoryview)) else content
+
+
+@contextlib.contextmanager
+def held_lock(path: Path) -> Iterator[None]:
+    """A `with` block in which this process, and no other, holds the lock of a file.
+
+    The system gives it back however the process ends. Where there are no locks, nothing is held.
+
+    Raises:
+        BlockingIOError: Another process, or another block of this one, holds it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            _lock(handle)
+        except BlockingIOError:
+            raise BlockingIOError(
+                errno.EWOULDBLOCK, "another run writes to this folder", str(path.parent)
+            ) from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def remove_abandoned(path: Path, is_needed: Callable[[], bool], without_locks: bool) -> None:

@@ -34,21 +34,26 @@ _DTYPES = {
 }  # fmt: skip
 
 
+_METADATA = "__metadata__"  # the name of the strings in the header
 _CODES = {name: code for code, name in _DTYPES.items()}
 
 
-def encode(arrays: Mapping[str, np.ndarray]) -> tuple[list[Any], str]:
+def encode(
+    arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> tuple[list[Any], str]:
     """A safetensors file of arrays, without a copy of them.
 
     Args:
         arrays: {name: array}.
+        metadata: Strings that go before them.
 
     Returns:
         (buffers that the file consists of, the SHA-256 of all of them).
     """
     # Larger items first, so that each array is aligned, as the library does it.
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))
-    header, end = {}, 0
+    header: dict[str, Any] = {} if metadata is None else {_METADATA: dict(metadata)}
+    end = 0
     for name, array in ordered:
         header[name] = {
             "dtype": _CODES[array.dtype.name],
@@ -81,6 +86,9 @@ class Weights:
     Args:
         path: The file.
 
+    Attributes:
+        metadata: The strings that go before the arrays, by name.
+
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is not a safetensors file, or not a whole one.
@@ -89,6 +97,7 @@ class Weights:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._stream = open_regular(path)
+        self.metadata: dict[str, Any] = {}
         try:
             self._prefix, self.entries = self._read_header()
         except BaseException:
@@ -185,7 +194,8 @@ class Weights:
             raise self._malformed(f"its header: {error}") from error
         if not isinstance(header, dict):
             raise self._malformed("its header is not an object")
-        header.pop("__metadata__", None)
+        metadata = header.pop(_METADATA, {})
+        self.metadata = metadata if isinstance(metadata, dict) else {}
         entries = {name: self._entry(name, value) for name, value in header.items()}
         end = 0
         for entry in sorted(entries.values(), key=lambda entry: (entry.begin, entry.end)):
