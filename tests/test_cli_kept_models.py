@@ -124,6 +124,14 @@ def test_a_folder_in_the_place_of_a_file(fails, blobs, tmp_path, taken):
     assert f"model/{taken}: a folder; expected a file" in message
 
 
+def test_a_configuration_of_something_else(fails, blobs, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    message = fails(*arguments_for("blobs.npz", "model"))
+    assert "model/config.json: there already, and not of a dlnative model" in message
+    assert (tmp_path / "model" / "config.json").read_text() == "{}"
+
+
 @pytest.mark.parametrize(
     ("out", "message"),
     [

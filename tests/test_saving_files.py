@@ -179,6 +179,14 @@ def test_a_damaged_configuration_is_replaced(folder):
     assert len(contents(folder)) == 3
 
 
+@pytest.mark.parametrize("content", ['{"model_type": "bert"}', "[1]", '{"format": "other"}'])
+def test_a_configuration_of_something_else_stays(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(FileExistsError, match="not of a dlnative model; choose another folder"):
+        save(make_model(), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"config.json": content}
+
+
 def test_a_folder_that_a_link_leads_to(folder, tmp_path):
     (tmp_path / "link").symlink_to(folder)
     folder_writers.numbered_save(make_model(), tmp_path / "link", 2)

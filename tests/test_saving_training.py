@@ -15,7 +15,7 @@ import dlnative
 from dlnative import Input, Sequential, layers, losses, metrics, optimizers
 from dlnative.callbacks import EarlyStopping
 from dlnative.models.training_state import TrainingState
-from dlnative.saving import load, save, snapshot
+from dlnative.saving import load, load_model, save, save_model, snapshot
 from dlnative.utils import CustomObjectScope
 
 KNOWN = {"Pair": Pair, "mostly_second": mostly_second}
@@ -229,4 +229,57 @@ def test_classes_stand_for_what_they_make(tmp_path):
     save(model, tmp_path)
     other = load(tmp_path).model
     assert isinstance(other.loss, losses.Huber)
+    assert fitted(model) == fitted(other)
+
+
+# --- the public door ------------------------------------------------------------------------------
+
+
+def test_save_and_load_model(tmp_path):
+    model = default("adam")
+    fitted(model)
+    model.save(tmp_path / "model")
+    other = load_model(tmp_path / "model")
+    assert not load_model(tmp_path / "model", compile=False).compiled
+    with pytest.raises(FileExistsError, match="overwrite is False"):
+        model.save(tmp_path / "model", overwrite=False)
+    assert fitted(model) == fitted(other)
+    save_model(other, tmp_path / "model")
+    assert fitted(load_model(tmp_path / "model")) == fitted(model)
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        load_model(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="not a saved model, it has no config.json"):
+        load_model(tmp_path / "empty")
+
+
+def test_from_a_file_of_keras_to_a_folder_and_back(tmp_path):
+    model = default("adam")
+    fitted(model)
+    model.save(tmp_path / "model.keras")
+    first = load_model(tmp_path / "model.keras")
+    first.save(tmp_path / "model")
+    second = load_model(tmp_path / "model")
+    second.save(tmp_path / "again.keras")
+    third = load_model(tmp_path / "again.keras")
+    x, y = X[:8], Y[:8]
+    losses = [[m.train_on_batch(x, y) for _ in range(3)] for m in (first, second, third)]
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_classes_of_ones_own(tmp_path):
+    class Own(layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
+
+        def call(self, inputs):
+            return inputs * self.scale
+
+    model = Sequential([Input((4,)), Own(), layers.Dense(1)])
+    model.compile("adam", "mse")
+    fitted(model)
+    model.save(tmp_path)
+    with pytest.raises(ValueError, match="cannot build the model: .*Own"):
+        load_model(tmp_path)
+    other = load_model(tmp_path, custom_objects={"Own": Own})
     assert fitted(model) == fitted(other)

@@ -17,6 +17,7 @@ from typing import Any
 from ..callbacks import Callback
 from ..models.training_state import TrainingState
 from ..saving import atomic_write, save
+from ..saving.store import check_replaceable
 from .signals import Interrupted
 from .task import Classification, Task
 
@@ -86,6 +87,7 @@ class ModelFolder:
             for name in _NAMES:
                 if (self._path / name).is_dir():
                     raise IsADirectoryError(f"{self._path / name}: a folder; expected a file")
+            check_replaceable(self._path)
             if not os.access(self._path, os.W_OK | os.X_OK):
                 raise PermissionError(f"{self._path}: no permission to write there")
         except OSError:

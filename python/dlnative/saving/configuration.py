@@ -9,12 +9,11 @@ from typing import Any
 
 from .._version import __version__
 from .seeds import is_seeds
-from .store import is_tensors_name
+from .store import FORMAT, is_tensors_name
 from .strict_json import digest, dumps, loads
 
-__all__ = ["FORMAT", "VERSION", "checked", "parse", "sealed"]
+__all__ = ["VERSION", "checked", "parse", "sealed"]
 
-FORMAT = "dlnative-model"
 VERSION = 4
 _SHA256 = re.compile("[0-9a-f]{64}")
 

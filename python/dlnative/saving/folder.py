@@ -47,10 +47,10 @@ from ..models.training_state import TrainingState
 from ..utils.warn import warn_user
 from ..variables import without_memory
 from .building import build_model, refusals
-from .configuration import FORMAT, VERSION, checked, parse, sealed
+from .configuration import VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
 from .seeds import read_seeds, write_seeds
-from .store import CONFIG, KINDS, is_tensors_name, read_config, replace_model, tensor_names
+from .store import CONFIG, FORMAT, KINDS, is_tensors_name, read_config, replace_model, tensor_names
 from .training import check_state, joined_state, split_state
 from .weights import Weights, encode
 
@@ -117,7 +117,8 @@ def save(
     Raises:
         ValueError: If two variables have the same name, the configuration is not JSON, the state is
             one of another model, or a file is called as one of the model's.
-        OSError: If the folder cannot be written.
+        OSError: If the folder cannot be written, or has a `config.json` of something else
+            (FileExistsError).
 
     Example:
         >>> import dlnative

@@ -8,6 +8,7 @@ which the new model takes the place of the old one, whoever reads or writes besi
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import itertools
 import os
@@ -26,10 +27,21 @@ from .files import (
     remove_abandoned,
     temporary_file,
 )
+from .strict_json import loads
 
-__all__ = ["CONFIG", "KINDS", "is_tensors_name", "read_config", "replace_model", "tensor_names"]
+__all__ = [
+    "CONFIG",
+    "FORMAT",
+    "KINDS",
+    "check_replaceable",
+    "is_tensors_name",
+    "read_config",
+    "replace_model",
+    "tensor_names",
+]
 
 CONFIG = "config.json"
+FORMAT = "dlnative-model"
 KINDS = ("weights", "state")  # of files of tensors, and the entries of `config.json` that name them
 _UNIQUE = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{16}}(-[0-9]+)?\.safetensors")
 _FORMER = "weights.safetensors"  # in folders of version 1; elsewhere it may be a file of the user's
@@ -64,8 +76,12 @@ def replace_model(
         tensors: {kind: (contents, their SHA-256)} of the files of tensors.
         configuration: Returns the text of `config.json` for {kind: name} of these files.
         others: Text of further files by name, each replaced in one step just before.
+
+    Raises:
+        OSError: The folder cannot be written, or see `check_replaceable`.
     """
     with made_folder(folder):
+        check_replaceable(folder)
         former = _named_files(folder)
         try:
             with contextlib.ExitStack() as stack:
@@ -86,6 +102,19 @@ def replace_model(
             # Before the commit that is our own; after it what was replaced. An interruption does
             # not tell which, the configuration does.
             _sweep(folder, former)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raises FileExistsError where `config.json` is something else's, which would be lost."""
+    try:
+        found = loads(read_config(folder)[0])
+    except (OSError, ValueError):  # none, or a damaged one
+        return
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        path = str(folder / CONFIG)
+        raise FileExistsError(
+            errno.EEXIST, "there already, and not of a dlnative model; choose another folder", path
+        )
 
 
 def read_config(folder: Path) -> tuple[bytes, tuple[int, ...]]:
