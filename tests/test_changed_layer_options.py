@@ -25,6 +25,7 @@ LAYERS = [
     (layers.Softmax, {}, "axis", 1),
     (layers.Softmax, {"axis": [1]}, "axis", [2]),
     (layers.Softmax, {}, "axis", [1]),
+    (layers.Softmax, {}, "axis", [1, 2]),
     (layers.Flatten, {}, "data_format", "channels_first"),
     (layers.Reshape, {"target_shape": (-1,)}, "target_shape", (12, 12)),
     (layers.Permute, {"dims": (1, 2, 3)}, "dims", (3, 1, 2)),
@@ -147,7 +148,7 @@ def test_an_option_of_a_layer_counts(layer_type, arguments, option, value, run, 
 
 
 WRONG = [
-    (layers.Softmax, {}, "axis", [0, 1], ValueError),
+    (layers.Softmax, {}, "axis", [], ValueError),
     (layers.Softmax, {}, "axis", 1.0, TypeError),
     (layers.Flatten, {}, "data_format", "first", ValueError),
     (layers.Dropout, {"rate": 0.5}, "rate", 1.0, ValueError),

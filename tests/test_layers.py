@@ -456,3 +456,12 @@ def test_input_layer():
     assert Input(tensor=x) is x
     assert layers.Dense(2)(Input((None, 3))).shape == (None, None, 2)
     assert layers.Flatten()(Input((None, 3))).shape == (None, None)
+
+
+def test_old_names_of_arguments():
+    assert layers.InputLayer(input_shape=(3,)).batch_shape == (None, 3)
+    assert layers.InputLayer(batch_input_shape=(2, 3)).batch_shape == (2, 3)
+    with pytest.warns(UserWarning, match="alpha is an old name of negative_slope"):
+        assert layers.LeakyReLU(alpha=0.5).negative_slope == 0.5
+    with pytest.warns(UserWarning, match="see RMSNormalization"):
+        layers.LayerNormalization(rms_scaling=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import warnings
 
 import numpy as np
 import pytest
 
 import dlnative
 from dlnative import layers
+
+# Of rms_scaling and alpha, which are deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.*(rms_scaling|alpha|mask)")
 
 
 @pytest.fixture(params=["numpy", "native"])
@@ -27,6 +31,8 @@ X = (5, 4, 6)
 LINE = (5, 9, 6)
 IMAGE = (2, 9, 6, 4)
 INDICES = (5, 4)
+RENORM = {"renorm": True, "momentum": 0.5, "renorm_momentum": 0.75}
+CLIPPED = {**RENORM, "renorm_clipping": {"rmin": 0.9, "rmax": 1.2, "dmax": 0.1}}
 PAIRS = [  # how to make the layer, shapes of its inputs
     (lambda k: k.layers.Dense(7), [(5, 6)]),
     (lambda k: k.layers.Dense(7, use_bias=False, activation="tanh"), [(5, 6)]),
@@ -118,11 +124,22 @@ PAIRS = [  # how to make the layer, shapes of its inputs
     (lambda k: k.layers.GaussianNoise(0.0), [X]),
     (lambda k: k.layers.SpectralNormalization(k.layers.Dense(3, name="d")), [(5, 6)]),
     (lambda k: k.layers.SpectralNormalization(k.layers.Conv1D(3, 2, name="c"), 3), [LINE]),
+    (lambda k: k.layers.Softmax(axis=[1, 2]), [X]),
+    (lambda k: k.layers.BatchNormalization(), [X]),
+    (lambda k: k.layers.BatchNormalization(axis=1, momentum=0.5, center=False), [X]),
+    (lambda k: k.layers.BatchNormalization(**RENORM), [X]),
+    (lambda k: k.layers.BatchNormalization(**CLIPPED), [IMAGE]),
+    (lambda k: k.layers.BatchNormalization(1, scale=False, center=False, **CLIPPED), [X]),
+    (lambda k: k.layers.LayerNormalization(axis=[1, 2]), [X]),
+    (lambda k: k.layers.LayerNormalization(axis=1, rms_scaling=True), [X]),
+    (lambda k: k.layers.LayerNormalization(scale=False, rms_scaling=True), [X]),
+    (lambda k: k.layers.LeakyReLU(alpha=0.25), [X]),
     (lambda k: k.layers.Pipeline([k.layers.Dense(4, name="d")]), [X]),
     (lambda k: k.layers.Pipeline([k.layers.ReLU(name="r"), k.layers.Dropout(0.0, name="o")]), [X]),
 ]
 
-LAYERS = [make(dlnative) for make, _ in PAIRS]
+with warnings.catch_warnings(action="ignore"):
+    LAYERS = [make(dlnative) for make, _ in PAIRS]
 SPECTRAL = [n for n, a in enumerate(LAYERS) if isinstance(a, layers.SpectralNormalization)]
 DRAWING = [n for n, layer in enumerate(LAYERS) if hasattr(layer, "seed")]
 EVERY = range(len(PAIRS))
@@ -188,38 +205,99 @@ def shifted(library, inputs):
     return [Shift()(x) for x in inputs]
 
 
-def steps(library, number, weights=None):
-    """The weights before and after two steps of training, the losses, and predictions between."""
-    make, _ = PAIRS[number]
-    arrays = arrays_of(number)
+def steps(library, make, arrays, weights=None):
+    """The weights before and after three steps of training, losses, predictions at both ends."""
     inputs = [library.Input(a.shape[1:], dtype=a.dtype.name) for a in arrays]
-    between = inputs if number in OF_INDICES else shifted(library, inputs)
+    floats = arrays[0].dtype == np.float32
+    between = [*shifted(library, inputs[:1]), *inputs[1:]] if floats else inputs
+    if len(inputs) > 1 and arrays[1].dtype == np.float32:
+        between = shifted(library, inputs)
     model = library.Model(inputs, make(library)(between if len(between) > 1 else between[0]))
     if weights is not None:
         model.set_weights(weights)
     before = [np.asarray(w) for w in model.get_weights()]
     eager = {"run_eagerly": True} if library is not dlnative else {}
     model.compile(library.optimizers.SGD(0.5), "mse", **eager)
-    predicted = model.predict(arrays, verbose=0)
-    y = values(*predicted.shape, seed=7)
-    losses = [float(model.train_on_batch(arrays, y)) for _ in range(2)]
-    return before, model.get_weights(), losses, predicted
+    predictions = [model.predict(arrays, verbose=0)]
+    y = values(*predictions[0].shape, seed=7)
+    losses = [float(model.train_on_batch(arrays, y)) for _ in range(3)]
+    predictions.append(model.predict(arrays, verbose=0))
+    return before, model.get_weights(), losses, predictions
 
 
 @functools.cache
-def expected_steps(keras, number):
-    return steps(keras, number)
+def expected_steps(keras, table, number):
+    make, arrays = TABLES[table][number]
+    return steps(keras, make, arrays)
+
+
+def check_steps(keras, table, number):
+    before, after, losses, predictions = expected_steps(keras, table, number)
+    make, arrays = TABLES[table][number]
+    ours = steps(dlnative, make, arrays, before)
+    assert ours[2] == pytest.approx(losses, rel=2e-5)
+    for mine, theirs in zip([*ours[3], *ours[1]], [*predictions, *after], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=5e-5)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("number", [n for n in EVERY if n not in (*DRAWING, *SPECTRAL)])
 def test_steps_of_training_are_those_of_keras(keras, engine, number):
-    before, after, losses, predicted = expected_steps(keras, number)
-    ours = steps(dlnative, number, before)
-    np.testing.assert_allclose(ours[3], predicted, rtol=2e-5, atol=2e-6)
-    assert ours[2] == pytest.approx(losses, rel=2e-5)
-    for mine, theirs in zip(ours[1], after, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
+    check_steps(keras, "plain", number)
+
+
+def mask(*shape, dtype="bool", seed=3):
+    return (values(*shape, seed=seed) > -0.3).astype(dtype)
+
+
+def masked(make):
+    """A function of a library that gives a function of [x, mask].
+
+    In Keras the mask goes on to the loss, up to a layer that does not support masks.
+    """
+
+    def made(k):
+        class Unmasked(k.layers.Layer):
+            def call(self, x):
+                return 1.0 * x
+
+        return lambda given: Unmasked()(make(k)(given[0], mask=given[1]))
+
+    return made
+
+
+MASKED = [
+    (masked(lambda k: k.layers.Softmax()), [values(*X), mask(*X)]),
+    (masked(lambda k: k.layers.Softmax(axis=1)), [values(*X), mask(5, 4, 1)]),
+    (masked(lambda k: k.layers.Softmax(axis=(1, 2))), [values(*X), mask(*X, dtype="float32")]),
+    (masked(lambda k: k.layers.Softmax()), [values(5, 6), np.zeros((5, 6), bool)]),
+    (masked(lambda k: k.layers.BatchNormalization()), [values(*X), mask(*X[:2])]),
+    (
+        masked(lambda k: k.layers.BatchNormalization(axis=1, momentum=0.5)),
+        [values(*X), mask(*X[:2], dtype="int32")],
+    ),
+    (masked(lambda k: k.layers.BatchNormalization(scale=False)), [values(5, 6), mask(5)]),
+    (masked(lambda k: k.layers.BatchNormalization(**RENORM)), [values(*X), mask(*X[:2])]),
+    (
+        masked(lambda k: k.layers.BatchNormalization()),
+        [values(*X), np.arange(20).reshape(5, 4) < 2],
+    ),
+    (masked(lambda k: k.layers.GlobalAveragePooling1D()), [values(*X), mask(*X[:2])]),
+    (
+        masked(lambda k: k.layers.GlobalAveragePooling1D(keepdims=True)),
+        [values(*X), values(*X[:2]) * mask(*X[:2])],
+    ),
+]
+TABLES = {
+    "plain": [(make, arrays_of(n)) for n, (make, _) in enumerate(PAIRS)],
+    "masked": MASKED,
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("number", range(len(MASKED)))
+def test_steps_with_masks_are_those_of_keras(keras, engine, number):
+    check_steps(keras, "masked", number)
 
 
 NAMES = sorted(

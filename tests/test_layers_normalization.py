@@ -269,15 +269,9 @@ def test_an_open_size_that_no_statistic_depends_on():
             ValueError,
             "expected synchronized to be False",
         ),
-        (lambda: BatchNormalization(renorm=True), ValueError, "expected renorm to be False"),
         (lambda: BatchNormalization(gamma_constraint="norm"), ValueError, "constraint 'norm'"),
         (lambda: LayerNormalization(axis="last"), TypeError, "expected axis to be an integer"),
         (lambda: LayerNormalization(axis=[]), ValueError, "at least one axis"),
-        (
-            lambda: LayerNormalization(rms_scaling=True),
-            ValueError,
-            "expected rms_scaling to be False",
-        ),
         (lambda: GroupNormalization(groups=0), ValueError, "groups of at least 1, or -1"),
         (lambda: GroupNormalization(groups=2.0), TypeError, "groups to be an integer"),
     ],
@@ -311,13 +305,14 @@ def test_another_number_of_channels_than_it_was_built_for():
     layer.build((None, 4, 3))
     with pytest.raises(ValueError, match=r"'bn': expected input with size 3 of axis -1"):
         layer(np.zeros((2, 4, 5)))
-    with pytest.raises(ValueError, match="masks are not available"):
-        layer(np.zeros((2, 4, 3)), mask=np.ones((2, 4)))
+    with pytest.raises(ValueError, match="a mask of 2 dimensions"):
+        layer(np.zeros((2, 4, 3)), mask=np.ones((2, 4, 3)))
 
 
 def test_configurations_survive_a_round_trip():
     for layer in (
         BatchNormalization(1, 0.9, 1e-5, center=False, gamma_regularizer="l2", name="a"),
+        BatchNormalization(renorm=True, renorm_clipping={"rmin": 0.5, "dmax": 3.0}, name="a"),
         LayerNormalization([1, 2], 1e-5, scale=False, beta_initializer="ones", name="b"),
         GroupNormalization(-1, 2, name="c"),
     ):

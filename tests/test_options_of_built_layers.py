@@ -150,6 +150,8 @@ VALUES = {
     "rate": 0.25,
     "power_iterations": 3,
     "renorm": True,
+    "renorm_clipping": {"rmax": 1.0, "dmax": 0.0},
+    "renorm_momentum": 0.25,
     "rms_scaling": True,
     "scale": False,
     "seed": 3,
@@ -175,9 +177,10 @@ VALUES = {
     "ZeroPadding1D padding": 2,
     "ZeroPadding2D padding": 2,
 }
-WITHOUT_EFFECT = ("renorm_clipping", "renorm_momentum")  # as their documentation says
 # Beside what an argument has an effect.
 WITH = {
+    "BatchNormalization renorm_clipping": {"renorm": True},
+    "BatchNormalization renorm_momentum": {"renorm": True},
     "RandomCrop padding_mode": {"padding": 2},
     **{
         f"Random{kind} fill_value": {"fill_mode": "constant"}
@@ -213,7 +216,7 @@ def arguments_of(cls):
         )
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
-    left = ["name", "autocast", *WITHOUT_EFFECT]
+    left = ["name", "autocast"]
     if "Spatial" in cls.__name__:
         left.append("noise_shape")  # of Dropout, which gets it from this class
     if cls is layers.ActivityRegularization:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from .. import activations
 from ..graph import apply
 from ..hyperparameters import LateNumber, Number, Option
+from ..ops.public import as_tensor
+from ..ops.reductions import logsumexp
+from ..utils.warn import warn_user
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
-from .options import Fixed, weight_config
+from .options import Fixed, axes_of, axis_or_axes, weight_config
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -84,6 +87,9 @@ class LeakyReLU(UnaryLayer):
     negative_slope = LateNumber(0.0)
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        if "alpha" in kwargs:
+            warn_user("LeakyReLU: alpha is an old name of negative_slope")
+            negative_slope = kwargs.pop("alpha")
         super().__init__(**kwargs)
         self.negative_slope = negative_slope
         self.supports_masking = True
@@ -191,55 +197,61 @@ class PReLU(UnaryLayer):
         }
 
 
-def _one_axis(layer: Any, argument: str, value: Any) -> Any:
-    """The axis that is meant by an integer or a list of one."""
-    if isinstance(value, (list, tuple)):
-        if len(value) != 1:
-            raise ValueError(
-                f"{messages.describe(layer)}: expected one {argument}, received {value}"
-            )
-        (value,) = value
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(
-            f"{messages.describe(layer)}: expected an integer {argument}, received {value!r}"
-        )
-    return value
-
-
-def _axis(layer: Any, argument: str, value: Any) -> Any:
-    _one_axis(layer, argument, value)
-    return value
-
-
 class Softmax(UnaryLayer):
-    """y_i = exp(x_i) / sum_j exp(x_j) along one axis, computed with the largest x_i subtracted
+    """y_i = exp(x_i) / sum_j exp(x_j) along one axis or several, with the largest x_i subtracted
 
     Args:
-        axis: The axis, also as a list of one.
+        axis: The axis, or a list of those that the sum is over together.
         **kwargs: `name`, `dtype`.
 
     Raises:
-        TypeError: `axis` is not an integer.
-        ValueError: Several axes.
+        TypeError: `axis` is neither an integer nor a list of some.
+        ValueError: No axis; when called, one that is out of range, or a mask that does not
+            broadcast to the input.
+
+    Called with `mask`, an array of booleans or of numbers of which those above 1/2 count as true,
+    y is 0 where it is false, and the others have the sum 1.
 
     Example:
         >>> import numpy as np
         >>> from dlnative.layers import Softmax
         >>> Softmax()(np.array([[0.0, 0.0]]))
         array([[0.5, 0.5]], dtype=float32)
-
-    Differs from Keras: several axes and masks are not available.
+        >>> Softmax()(np.array([[0.0, 0.0, 5.0]]), mask=np.array([True, True, False]))
+        array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 
-    axis = Option(_axis)
+    axis = Option(axis_or_axes)
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
         self.supports_masking = True
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return activations.softmax(inputs, axis=_one_axis(self, "axis", self.axis))
+    def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
+        axes = axes_of(self, self.axis, inputs.shape)
+        if mask is None:
+            return _softmax(inputs, axes)
+        mask = self._checked_mask(inputs, mask)
+        return apply("where", mask, _softmax(apply("where", mask, inputs, -1e9), axes), 0.0)
+
+    def _checked_mask(self, inputs: Tensor, mask: Any) -> Tensor:
+        mask = as_tensor(mask, name=self.name)
+        pairs = zip(reversed(mask.shape), reversed(inputs.shape))
+        if mask.ndim > inputs.ndim or any(
+            n != 1 and None not in (n, m) and n != m for n, m in pairs
+        ):
+            raise ValueError(
+                f"{messages.describe(self)}: expected a mask that broadcasts to the input "
+                f"{messages.format_shape(inputs.shape)}, received shape {mask.shape}"
+            )
+        return mask if mask.dtype == "bool" else mask > 0.5
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
+
+
+def _softmax(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    if len(axes) == 1:
+        return activations.softmax(x, axis=axes[0])
+    return apply("exp", x - logsumexp(x, axis=axes, keepdims=True))

@@ -10,6 +10,7 @@ import numpy as np
 from .. import activations, config
 from ..graph import Tensor, apply
 from ..hyperparameters import Absent, Option, flag_of
+from ..naming import unknown
 from ..variables import Variable
 from . import messages
 from .calls import LayerCall, call_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..graph.types import Shape
     from ..utils.serialization import Identifier
 
+OLD_NAMES = ("input_shape", "batch_input_shape")  # of arguments of InputLayer
 INPUT_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
 
@@ -39,9 +41,11 @@ class InputLayer(Layer):
         dtype: Dtype of the data; `config.floatx()` by default.
         batch_shape: Sizes with the batch, in the place of `shape` and `batch_size`.
         sparse, ragged: Accepted for Keras; must be False or None.
-        name: Name of the input; arrays in a dict are fed by it.
+        input_tensor: Must be None: a `Model` may begin at any symbolic tensor.
         optional: Whether None may be given in the place of data; the layers that the input goes to
             then get None.
+        name: Name of the input; arrays in a dict are fed by it.
+        **kwargs: `input_shape` and `batch_input_shape`, old names of `shape` and `batch_shape`.
 
     Raises:
         TypeError: A size is not an integer, or `optional` is neither True nor False.
@@ -53,6 +57,7 @@ class InputLayer(Layer):
     batch_shape = Fixed(_batch_shape)
     sparse = Absent("it is not available", only=False)
     ragged = Absent("it is not available", only=False)
+    input_tensor = Absent("a Model may begin at any symbolic tensor")
     optional = Fixed(flag_of)
 
     def __init__(
@@ -63,10 +68,17 @@ class InputLayer(Layer):
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Sequence[int | None] | None = None,
-        name: str | None = None,
+        input_tensor: None = None,
         optional: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
+        shape = kwargs.pop("input_shape", shape)
+        batch_shape = kwargs.pop("batch_input_shape", batch_shape)
+        for key in kwargs:
+            raise unknown("argument of InputLayer", key, OLD_NAMES)
         super().__init__(name=name)
+        self.input_tensor = input_tensor
         self.sparse = sparse
         self.ragged = ragged
         self.optional = optional
@@ -153,7 +165,9 @@ def Input(
         if not is_new or not isinstance(call_of(tensor).layer, InputLayer):
             raise TypeError(f"Input: expected tensor to be made by Input, received {tensor!r}")
         return tensor
-    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, name, optional)
+    layer = InputLayer(
+        shape, batch_size, dtype, sparse, ragged, batch_shape, optional=optional, name=name
+    )
     return layer.output
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..graph import apply
-from ..hyperparameters import Absent, Number, Option
+from ..hyperparameters import Number, Option
+from ..ops.normalization import layer_normalization
+from ..utils.warn import warn_user
 from ..variables import Variable
 from . import messages
 from .input_spec import InputSpec
@@ -128,14 +130,15 @@ class LayerNormalization(ScaledNormalization):
         beta_initializer, gamma_initializer: See `initializers.get`.
         beta_regularizer, gamma_regularizer: See `regularizers.get`.
         beta_constraint, gamma_constraint: See `constraints.get`.
-        rms_scaling: Must be False.
+        rms_scaling: Whether neither the mean is subtracted nor a beta added: y = gamma x /
+            sqrt(variance + epsilon). It is deprecated in Keras, as it divides by the deviation;
+            RMSNormalization divides by the root of the mean square.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:
         TypeError: An argument of the wrong type.
-        ValueError: `epsilon` below 0, an axis that is named twice, or an option that is not
-            available; when called, an input without that axis, or one whose size is open where
-            there is a gamma or beta.
+        ValueError: `epsilon` below 0, or an axis that is named twice; when called, an input without
+            that axis, or one whose size is open where there is a gamma or beta.
 
     Example:
         >>> import numpy as np
@@ -144,19 +147,14 @@ class LayerNormalization(ScaledNormalization):
         array([[-1.,  1.],
                [-1.,  1.]], dtype=float32)
 
-    Differs from Keras: the deprecated `rms_scaling` is not available. `axis` stays as
-    it was given when the layer is built.
+    Differs from Keras: `axis` stays as it was given when the layer is built.
 
     Reference:
         Ba, Kiros and Hinton 2016, "Layer normalization".
     """
 
     axis = Fixed(axis_or_axes)
-    rms_scaling = Absent(
-        "Keras deprecates it because it divides by the standard deviation, not by the root mean "
-        "square",
-        only=False,
-    )
+    rms_scaling = Fixed(flag)
 
     def __init__(
         self,
@@ -185,12 +183,17 @@ class LayerNormalization(ScaledNormalization):
             gamma_constraint=gamma_constraint,
             **kwargs,
         )
+        if rms_scaling:
+            warn_user(
+                "LayerNormalization: rms_scaling divides by the deviation, not by the root of the "
+                "mean square: see RMSNormalization"
+            )
         self.rms_scaling = rms_scaling
         self.axis = axis
 
     @property
     def _has_sized_weights(self) -> bool:
-        return self.scale or self.center
+        return self.scale or self.center or self.rms_scaling
 
     def _axes(self, shape: Shape) -> tuple[int, ...]:
         """The axes of the statistics, counted from the front, in their order."""
@@ -201,20 +204,27 @@ class LayerNormalization(ScaledNormalization):
 
     def build(self, input_shape: Shape) -> None:
         axes = self._axes(input_shape)
-        self._add_scale(tuple(input_shape[axis] for axis in axes))
+        shape = tuple(input_shape[axis] for axis in axes)
+        if self.rms_scaling:
+            self.gamma = self._add_configured("gamma", shape)
+        else:
+            self._add_scale(shape)
         self.input_spec = InputSpec(
             ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes}
         )
 
     def call(self, inputs: Tensor) -> Tensor:
         axes = self._axes(inputs.shape)
+        if self.rms_scaling:
+            options = {"axis": axes, "epsilon": self.epsilon, "rms_scaling": True}
+            return layer_normalization(inputs, self.gamma, **options)
         x = move_axes_last(inputs, axes)
         gamma, beta = self._scale_and_offset()
         y = apply("layer_norm", x, gamma, beta, axes=len(axes), epsilon=self.epsilon)
         return move_axes_back(y, axes)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axis": self.axis, "rms_scaling": False}
+        return {**super().get_config(), "axis": self.axis, "rms_scaling": self.rms_scaling}
 
 
 class GroupNormalization(ScaledNormalization):

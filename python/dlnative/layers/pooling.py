@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..graph import apply
+from ..graph.open_shapes import may_agree
 from ..graph.window import slide
 from ..hyperparameters import Option
+from ..ops.public import as_tensor
 from . import messages
 from .geometry import (
     check_channels_last,
@@ -287,10 +289,30 @@ class GlobalAveragePooling1D(GlobalAverage):
         >>> GlobalAveragePooling1D()(Input((10, 8))).shape
         (None, 8)
 
-    Differs from Keras: masks are not available.
+    Called with `mask`, (batch, length), y is the mean of the steps where it is true, or not 0.
     """
 
     rank = 1
+
+    def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
+        if mask is None:
+            return super().call(inputs)
+        check_images(self, inputs.shape, self.rank, messages.source(inputs))
+        mask = as_tensor(mask, name=self.name)
+        if mask.ndim != 2 or not may_agree(mask.shape, inputs.shape[:2]):
+            raise ValueError(
+                f"{messages.describe(self)}: expected a mask of shape (batch, length) for input "
+                f"{messages.format_shape(inputs.shape)}, received shape {mask.shape}"
+            )
+        counts = apply("reshape", mask != 0, shape=(*mask.shape, 1))
+        total, count = (
+            apply("sum", value, axis=(1,), keepdims=self.keepdims)
+            for value in (
+                apply("where", counts, inputs, 0.0),
+                apply("cast", counts, dtype=inputs.dtype),
+            )
+        )
+        return total / count
 
 
 class GlobalAveragePooling2D(GlobalAverage):
