@@ -53,6 +53,7 @@ REDUCING = [
     {"patience": 1, "cooldown": 1, "min_lr": 0.004},
     {"patience": 2, "mode": "max", "factor": 0.3},
     {"patience": 1, "min_delta": 0.2},
+    {"patience": 2, "min_delta": 0.2, "mode": "max", "factor": 0.7},
     {"patience": 1, "min_delta": -0.2, "cooldown": 3},
     {"patience": 1, "factor": 0.0},
     {"patience": 1, "min_lr": 0.5},

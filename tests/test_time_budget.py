@@ -261,6 +261,17 @@ def test_steps_that_become_slower_end_in_time(hooked, monkeypatch):
     assert len(fitted.epoch) == len(fitted.history["loss"]) > 1
 
 
+def test_an_epoch_that_takes_longer_than_the_budget(monkeypatch):
+    """It ends within, and is not that of data that ran out."""
+    of_length(monkeypatch, 1, 0)
+    x, y = np.tile(X, (2000, 1)), np.tile(Y, (2000, 1))
+    model = make()
+    with pytest.warns(UserWarning, match=r"over after \d+ of 600000 steps") as said:
+        fitted = model.fit(x, y, batch_size=1, verbose=0, max_seconds=0.5)
+    assert len(said) == 1
+    assert len(fitted.epoch) == 1 and 0 < int(model.optimizer.iterations) < 600_000
+
+
 def test_callbacks_see_only_the_run(monkeypatch):
     of_length(monkeypatch, 1, 2)
     calls = []
