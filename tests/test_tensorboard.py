@@ -238,6 +238,14 @@ def test_copies_and_the_next_fit(tmp_path, copied):
     assert curve(read(tmp_path, "train"), "batch_loss")[0] == [3, 3, 6]
 
 
+@pytest.mark.parametrize("name", ["../events.out.tfevents.1", "/etc/passwd", "config.json", 3])
+def test_a_state_that_names_another_file(tmp_path, name):
+    board = callbacks.TensorBoard(tmp_path / "logs")
+    state = board.get_state() | {"train": [name, 1]}
+    with pytest.raises(ValueError, match="expected the name of a file of events"):
+        board.set_state(state)
+
+
 def test_what_is_refused(tmp_path, monkeypatch):
     for options in ({"profile_batch": 2}, {"profile_batch": (2, 3)}, {"embeddings_freq": 1}):
         with pytest.raises(NotImplementedError, match="TensorBoard: expected"):

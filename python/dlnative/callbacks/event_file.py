@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import os
@@ -14,6 +15,7 @@ import numpy as np
 
 from .log_file import LogFile
 
+PREFIX = "events.out.tfevents."
 BINS = 30  # of histograms, as in Keras
 SHOWN = 64  # filters and channels of a kernel that its image has
 _numbers = itertools.count()
@@ -31,7 +33,7 @@ def require_writer() -> Any:
 
 
 class EventFile:
-    """A file of events in a folder, made by its first event.
+    """A file of events in a folder.
 
     Args:
         folder: The folder, which is made if needed.
@@ -41,12 +43,14 @@ class EventFile:
         self.folder = folder
         self._file: LogFile | None = None
 
-    def close(self) -> None:
-        """The next event begins a new file."""
-        self._file = None
+    def begin(self) -> None:
+        """Events from here on are in a new file, which the first of them makes."""
+        # Two runs that begin in the same second have files of their own.
+        name = f"{PREFIX}{int(time.time()):010d}.{socket.gethostname()}"
+        self._use(f"{name}.{os.getpid()}.{next(_numbers)}")
 
     def get_state(self) -> list[Any] | None:
-        """[name, length in bytes], or None before the first event."""
+        """[name, length in bytes], or None before `begin`."""
         if self._file is None:
             return None
         return [os.path.basename(self._file.path), self._file.position]
@@ -54,27 +58,41 @@ class EventFile:
     def set_state(self, owner: str, state: list[Any] | None) -> None:
         """Goes on as when `get_state` was called: cuts off the events that came later."""
         self._file = None
-        if state is not None:
-            name, position = state
-            file = LogFile(os.path.join(self.folder, name))
+        if state is None:
+            return
+        name, position = state
+        if (
+            not isinstance(name, str)
+            or not name.startswith(PREFIX)
+            or os.path.basename(name) != name
+        ):
+            raise ValueError(f"{owner}: expected the name of a file of events, received {name!r}")
+        file = self._use(name)
+        if position == 0:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(file.path)
+        else:
             file.cut(owner, position)
-            self._file = file
 
     def write(self, values: list[Any], step: int) -> None:
         """Writes what `scalar` and its like have made, for one step."""
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.proto.summary_pb2 import Summary
 
-        data = b""
         if self._file is None:
+            self.begin()
+        assert self._file is not None
+        data = b""
+        if self._file.position == 0:
             os.makedirs(self.folder, exist_ok=True)
-            # Two runs that begin in the same second have files of their own.
-            name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
-            name += f".{os.getpid()}.{next(_numbers)}"
-            self._file = LogFile(os.path.join(self.folder, name))
             data = _record(Event(wall_time=time.time(), file_version="brain.Event:2"))
         event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
         self._file.write(data + _record(event))
+
+    def _use(self, name: str) -> LogFile:
+        self._file = LogFile(os.path.join(self.folder, name))
+        self._file.position = 0
+        return self._file
 
 
 def _record(event: Any) -> bytes:

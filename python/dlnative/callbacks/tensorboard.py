@@ -125,8 +125,8 @@ class TensorBoard(Callback):
             self._goes_on = False
             return
         self._seen = 0
-        self._train.close()
-        self._validation.close()
+        self._train.begin()
+        self._validation.begin()
         graph = self._graph()
         if graph is not None:
             self._train.write([graph], 0)
