@@ -88,7 +88,7 @@ def state_of(folder):
         *(
             (lambda c, key=key: values(c).pop(key), f"cannot go on with training: .*{key}")
             for key in ("version", "layers", "random", "optimizers", "excluded", "factors",
-                        "objectives", "training", "callbacks")
+                        "frozen", "objectives", "training", "callbacks")
         ),
         (lambda c: values(c).update(version=2), "'version' cannot be 2"),
         (lambda c: values(c).update(layers={"": {"call": 1}}), "'layers' cannot be"),
@@ -102,6 +102,9 @@ def state_of(folder):
         (lambda c: values(c)["optimizers"][0].append("x/kernel"), "cannot go on .*x/kernel"),
         (lambda c: values(c)["optimizers"][0].extend(["norm/gamma"] * 2), "cannot go on .*norm"),
         (lambda c: values(c)["optimizers"][0].extend(values(c)["optimizers"][0]), "'optimizers'"),
+        (lambda c: values(c)["frozen"].update(layers=[[]]), "cannot go on with training"),
+        (lambda c: values(c)["frozen"].update(variables=["x"]), "cannot go on with training"),
+        (lambda c: values(c)["frozen"].pop("layers"), "cannot go on with training"),
         (lambda c: values(c)["factors"].update(layers={"": -1.0}), "'factors' cannot be"),
         (lambda c: values(c)["factors"].update(layers={"": {"__float__": "nan"}}), "'factors'"),
         (lambda c: values(c)["factors"].update(layers={"": {"__float__": "x"}}), "cannot go on"),

@@ -193,32 +193,44 @@ def test_a_snapshot_is_written_by_another_thread_while_training_goes_on(tmp_path
 
 
 def test_what_is_in_no_configuration(tmp_path):
-    """Factors of the learning rate, and what the optimizer leaves out of weight decay."""
+    """Factors of the learning rate, single frozen weights, and what weight decay leaves out."""
 
     def make():
         model = net()
         model.compile(optimizers.AdamW(0.01, weight_decay=0.1), "sparse_categorical_crossentropy")
         return model
 
-    model = make()
-    model.layers[0].learning_rate_factor = 0.1
-    model.layers[0].bias.learning_rate_factor = 3.0
-    model.layers[-1].kernel.learning_rate_factor = 0.0
-    model.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma"])
+    def changed(model):
+        model.layers[0].learning_rate_factor = 0.1
+        model.layers[0].bias.learning_rate_factor = 3.0
+        model.layers[-1].kernel.learning_rate_factor = 0.0
+        model.layers[-1].bias.trainable = False
+        model.layers[norm].trainable = False
+        model.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma"])
+        return model
+
+    norm = 1
+    model = changed(make())
     fitted(model)
     save(model, tmp_path)
     other, third = load(tmp_path).model, make()
     TrainingState.of(model).put_back(third)
+    trained = [True, True, *[False] * 4, True, False]
     factors = [0.1, 3.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0]
     for each in (model, other, third):
         assert [v.learning_rate_factor for v in each.variables] == factors
         assert each.layers[0].learning_rate_factor == 0.1
+        assert [v.trainable for v in each.variables] == trained
+        assert not each.layers[norm].trainable
     assert fitted(model) == fitted(other) == fitted(third)
     same(model, other)
     plain = make()
     fitted(plain)
+    model = changed(make())
     TrainingState.of(plain).put_back(model)  # and back to none of them
     assert {v.learning_rate_factor for v in model.variables} == {1.0}
+    assert [v.trainable for v in model.variables] == [*[True] * 4, False, False, True, True]
+    assert model.layers[norm].trainable
     assert all(model.optimizer.decays(v) for v in model.variables)
 
 

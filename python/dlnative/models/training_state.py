@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..changes import note_flag
 from ..layers import tracking
 from ..layers.extra_losses import attribute_metrics
 from ..optimizers import Optimizer
@@ -71,6 +72,10 @@ class TrainingState:
             "random": seeds.get_state(),
             "optimizers": [_built_on(model, optimizer) for optimizer in _optimizers(model)],
             "excluded": [_excluded(model, optimizer) for optimizer in _optimizers(model)],
+            "frozen": {
+                "layers": [name for name, layer in _layers(model) if not layer._trainable],
+                "variables": [i for i, v in enumerate(model.variables) if not v.trainable],
+            },
             "factors": _factors(model),
             "objectives": None if state is None else _resolved(state.objectives),
             "training": None if state is None else state.position(),
@@ -108,6 +113,7 @@ class TrainingState:
             variable.assign(self.arrays[name])
         for name, layer in _layers(model):
             layer.__dict__.update(self.values["layers"].get(name, {}))
+        _freeze(model, **self.values["frozen"])
         _set_factors(model, self.values["factors"])
         for optimizer, excluded in zip(_optimizers(model), self.values["excluded"], strict=True):
             _exclude(model, optimizer, excluded)
@@ -157,6 +163,12 @@ def check_values(model: Any, values: Any) -> None:
             are_numbers(built) and len(set(built)) == len(built) for built in value
         ),
         "excluded": lambda value: all(map(are_numbers, value)),
+        "frozen": lambda value: (
+            value.keys() == {"layers", "variables"}
+            and type(value["layers"]) is list
+            and {*value["layers"]} <= layers
+            and are_numbers(value["variables"])
+        ),
         "factors": lambda value: (
             value.keys() == {"layers", "variables"}
             and value["layers"].keys() <= layers
@@ -276,6 +288,17 @@ def _factors(model: Any) -> dict[str, dict[str, float]]:
             str(i): v.learning_rate_factor for i, v in variables if v.learning_rate_factor != 1.0
         },
     }
+
+
+def _freeze(model: Any, layers: Sequence[str], variables: Sequence[int]) -> None:
+    """Makes these layers and variables not trainable, and all others trainable."""
+    for name, layer in _layers(model):
+        if layer._trainable is (name in layers):
+            layer.__dict__["_trainable"] = name not in layers  # variables have flags of their own
+            note_flag()
+    for number, variable in enumerate(model.variables):
+        if variable.trainable is (number in variables):
+            variable.trainable = number not in variables
 
 
 def _set_factors(model: Any, factors: dict[str, dict[str, float]]) -> None:

@@ -111,12 +111,16 @@ def _exchanged(
     values: dict[str, Any], layers: Mapping[str, str], variables: Mapping[Any, Any]
 ) -> dict[str, Any]:
     """The values of a state with other keys for layers and variables."""
-    factors = values["factors"]
+    factors, frozen = values["factors"], values["frozen"]
     of_variables = {str(a): str(b) for a, b in variables.items()}
     return {
         **values,
         "layers": {layers[key]: own for key, own in values["layers"].items() if own},
         "optimizers": [[variables[key] for key in keys] for keys in values["optimizers"]],
+        "frozen": {
+            "layers": [layers[key] for key in frozen["layers"]],
+            "variables": [variables[key] for key in frozen["variables"]],
+        },
         "excluded": [[variables[key] for key in keys] for keys in values["excluded"]],
         "factors": {
             "layers": {layers[key]: factor for key, factor in factors["layers"].items()},
