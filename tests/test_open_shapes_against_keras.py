@@ -9,6 +9,7 @@ import pytest
 import dlnative
 
 IMAGE = (4, 9, 7, 6)
+RGB = (4, 9, 7, 3)
 LINE = (4, 9, 6)
 ROWS = (4, 6)
 KERNELS = [
@@ -40,6 +41,7 @@ LAYERS = {
         (lambda k: k.layers.AlphaDropout(0.5), [LINE]),
         (lambda k: k.layers.AlphaDropout(0.5, noise_shape=(None, 1, None)), [LINE]),
     ],
+    "AutoContrast": [(lambda k: k.layers.AutoContrast(), [IMAGE])],
     "Average": [(lambda k: k.layers.Average(), [LINE, (4, 9, 1)])],
     "AveragePooling1D": each(
         lambda k, **o: k.layers.AveragePooling1D(2, **o), [*KERNELS[:4]], LINE
@@ -55,6 +57,9 @@ LAYERS = {
         (lambda k: k.layers.Concatenate(), [LINE, LINE]),
         (lambda k: k.layers.Concatenate(axis=1), [LINE, (4, 3, 6)]),
         (lambda k: k.layers.Concatenate(axis=-2), [LINE, LINE, LINE]),
+    ],
+    "ContrastLimitedAdaptiveHistogramEqualization": [
+        (lambda k: k.layers.ContrastLimitedAdaptiveHistogramEqualization(), [IMAGE])
     ],
     "Conv1D": each(
         lambda k, **o: k.layers.Conv1D(4, 3, **o), [*KERNELS, {"padding": "causal"}], LINE
@@ -74,6 +79,7 @@ LAYERS = {
         (lambda k: k.layers.Cropping2D(2), [IMAGE]),
         (lambda k: k.layers.Cropping2D(((1, 2), (0, 3))), [IMAGE]),
     ],
+    "CutMix": [(lambda k: k.layers.CutMix(), [IMAGE])],
     "Dense": [
         (lambda k: k.layers.Dense(5), [ROWS]),
         (lambda k: k.layers.Dense(5), [LINE]),
@@ -96,6 +102,7 @@ LAYERS = {
         (lambda k: k.layers.Embedding(7, 3), [ROWS]),
         (lambda k: k.layers.Embedding(7, 3), [(4,)]),
     ],
+    "Equalization": [(lambda k: k.layers.Equalization(), [IMAGE])],
     "Flatten": [
         (lambda k: k.layers.Flatten(), [IMAGE]),
         (lambda k: k.layers.Flatten(), [ROWS]),
@@ -131,6 +138,7 @@ LAYERS = {
     "MaxPooling2D": each(lambda k, **o: k.layers.MaxPooling2D(2, **o), [*KERNELS[:4]], IMAGE),
     "Maximum": [(lambda k: k.layers.Maximum(), [LINE, ROWS])],
     "Minimum": [(lambda k: k.layers.Minimum(), [LINE, (4, 1, 6)])],
+    "MixUp": [(lambda k: k.layers.MixUp(), [IMAGE])],
     "Multiply": [(lambda k: k.layers.Multiply(), [LINE, LINE])],
     "PReLU": [
         (lambda k: k.layers.PReLU(), [LINE]),
@@ -145,10 +153,22 @@ LAYERS = {
         (lambda k: k.layers.RMSNormalization(axis=[1, 2]), [LINE]),
     ],
     "RandomBrightness": [(lambda k: k.layers.RandomBrightness(0.2), [IMAGE])],
+    "RandomColorDegeneration": [(lambda k: k.layers.RandomColorDegeneration(0.2), [RGB])],
     "RandomContrast": [(lambda k: k.layers.RandomContrast(0.2), [IMAGE])],
     "RandomCrop": [(lambda k: k.layers.RandomCrop(5, 4), [IMAGE])],
+    "RandomElasticTransform": [(lambda k: k.layers.RandomElasticTransform(), [IMAGE])],
+    "RandomErasing": [(lambda k: k.layers.RandomErasing(), [IMAGE])],
     "RandomFlip": [(lambda k: k.layers.RandomFlip(), [IMAGE])],
+    "RandomGaussianBlur": [(lambda k: k.layers.RandomGaussianBlur(), [IMAGE])],
+    "RandomGrayscale": [(lambda k: k.layers.RandomGrayscale(), [RGB])],
+    "RandomHue": [(lambda k: k.layers.RandomHue(0.2), [RGB])],
+    "RandomInvert": [(lambda k: k.layers.RandomInvert(), [IMAGE])],
+    "RandomPerspective": [(lambda k: k.layers.RandomPerspective(), [IMAGE])],
+    "RandomPosterization": [(lambda k: k.layers.RandomPosterization(4), [IMAGE])],
     "RandomRotation": [(lambda k: k.layers.RandomRotation(0.2), [IMAGE])],
+    "RandomSaturation": [(lambda k: k.layers.RandomSaturation(0.2), [RGB])],
+    "RandomSharpness": [(lambda k: k.layers.RandomSharpness(0.2), [IMAGE])],
+    "RandomShear": [(lambda k: k.layers.RandomShear(0.2), [IMAGE])],
     "RandomTranslation": [(lambda k: k.layers.RandomTranslation(0.2, 0.1), [IMAGE])],
     "RandomZoom": [(lambda k: k.layers.RandomZoom(0.2), [IMAGE])],
     "ReLU": [(lambda k: k.layers.ReLU(), [LINE])],
@@ -173,6 +193,7 @@ LAYERS = {
         (lambda k: k.layers.Softmax(), [LINE]),
         (lambda k: k.layers.Softmax(axis=1), [LINE]),
     ],
+    "Solarization": [(lambda k: k.layers.Solarization(), [IMAGE])],
     "SpatialDropout1D": [(lambda k: k.layers.SpatialDropout1D(0.5), [LINE])],
     "SpatialDropout2D": [(lambda k: k.layers.SpatialDropout2D(0.5), [IMAGE])],
     "Subtract": [(lambda k: k.layers.Subtract(), [LINE, LINE])],

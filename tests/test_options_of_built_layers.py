@@ -15,6 +15,7 @@ from dlnative import constraints, layers, regularizers
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.standard_normal((4, 6, 6, 4)).astype("float32")
+RGB = IMAGES[:, :3, :, :3]  # of as many rows as channels
 STEPS = IMAGES[:, 0]
 ROWS = IMAGES[:, 0, 0]
 
@@ -35,17 +36,23 @@ MADE = {
     layers.ActivityRegularization: ({"l1": 0.1, "l2": 0.1}, ROWS),
     layers.Add: ({}, [ROWS, ROWS]),
     layers.AlphaDropout: ({"rate": 0.5, "seed": 1}, IMAGES),
+    layers.AutoContrast: ({}, RGB),
     layers.Average: ({}, [ROWS, ROWS]),
     layers.AveragePooling1D: ({"pool_size": 2, "strides": 2}, STEPS),
     layers.AveragePooling2D: ({"pool_size": 2, "strides": 2}, IMAGES),
     layers.BatchNormalization: ({}, ROWS),
     layers.Concatenate: ({}, [IMAGES, IMAGES]),
+    layers.ContrastLimitedAdaptiveHistogramEqualization: (
+        {"value_range": (-2, 2), "tile_grid_size": (1, 2), "clip_limit": 40.0},
+        RGB,
+    ),
     layers.Conv1D: ({"filters": 4, "kernel_size": 3}, STEPS),
     layers.Conv1DTranspose: ({"filters": 2, "kernel_size": 3, "strides": 2}, STEPS),
     layers.Conv2D: ({"filters": 4, "kernel_size": 3}, IMAGES),
     layers.Conv2DTranspose: ({"filters": 2, "kernel_size": 3, "strides": 2}, IMAGES),
     layers.Cropping1D: ({"cropping": 1}, STEPS),
     layers.Cropping2D: ({"cropping": 1}, IMAGES),
+    layers.CutMix: ({"seed": 1}, IMAGES),
     layers.Dense: ({"units": 3}, ROWS),
     layers.DepthwiseConv1D: ({"kernel_size": 3}, STEPS),
     layers.DepthwiseConv2D: ({"kernel_size": 3}, IMAGES),
@@ -53,6 +60,7 @@ MADE = {
     layers.Dropout: ({"rate": 0.5, "seed": 1}, IMAGES),
     layers.ELU: ({}, ROWS),
     layers.Embedding: ({"input_dim": 7, "output_dim": 4}, np.arange(12).reshape(4, 3) % 7),
+    layers.Equalization: ({"value_range": (-2, 2)}, RGB),
     layers.Flatten: ({}, IMAGES),
     layers.GaussianDropout: ({"rate": 0.5, "seed": 1}, IMAGES),
     layers.GaussianNoise: ({"stddev": 0.5, "seed": 1}, IMAGES),
@@ -69,16 +77,29 @@ MADE = {
     layers.MaxPooling2D: ({"pool_size": 2, "strides": 2}, IMAGES),
     layers.Maximum: ({}, [ROWS, STEPS[:, 1]]),
     layers.Minimum: ({}, [ROWS, STEPS[:, 1]]),
+    layers.MixUp: ({"seed": 1}, RGB),
     layers.Multiply: ({}, [ROWS, ROWS]),
     layers.PReLU: ({}, STEPS),
     layers.Permute: ({"dims": (2, 1, 3)}, IMAGES),
     layers.Pipeline: ({"layers": [layers.Dense(3)]}, ROWS),
     layers.RMSNormalization: ({}, ROWS),
     layers.RandomBrightness: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, IMAGES),
+    layers.RandomColorDegeneration: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, RGB),
     layers.RandomContrast: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, IMAGES),
     layers.RandomCrop: ({"height": 5, "width": 5, "seed": 1}, IMAGES),
+    layers.RandomElasticTransform: ({"value_range": (0, 1), "seed": 1}, RGB),
+    layers.RandomErasing: ({"value_range": (0, 1), "seed": 1}, RGB),
     layers.RandomFlip: ({"seed": 1}, IMAGES),
+    layers.RandomGaussianBlur: ({"value_range": (0, 1), "seed": 1}, RGB),
+    layers.RandomGrayscale: ({"seed": 1}, RGB),
+    layers.RandomHue: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, RGB),
+    layers.RandomInvert: ({"factor": (0.5, 0.5), "seed": 1}, RGB),
+    layers.RandomPerspective: ({"seed": 1}, RGB),
+    layers.RandomPosterization: ({"factor": 8, "value_range": (-3, 3), "seed": 1}, RGB),
     layers.RandomRotation: ({"factor": 0.2, "seed": 1}, IMAGES),
+    layers.RandomSaturation: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, RGB),
+    layers.RandomSharpness: ({"factor": 0.2, "value_range": (0, 1), "seed": 1}, RGB),
+    layers.RandomShear: ({"x_factor": 0.2, "seed": 1}, RGB),
     layers.RandomTranslation: ({**PAIR, "seed": 1}, IMAGES),
     layers.RandomZoom: ({**PAIR, "seed": 1}, IMAGES),
     layers.ReLU: ({}, ROWS),
@@ -88,6 +109,10 @@ MADE = {
     layers.SeparableConv1D: ({"filters": 4, "kernel_size": 3}, STEPS),
     layers.SeparableConv2D: ({"filters": 4, "kernel_size": 3}, IMAGES),
     layers.Softmax: ({}, STEPS),
+    layers.Solarization: (
+        {"addition_factor": 0.5, "threshold_factor": 0.5, "value_range": (0, 1), "seed": 1},
+        RGB,
+    ),
     layers.SpatialDropout1D: ({"rate": 0.5, "seed": 1}, STEPS),
     layers.SpatialDropout2D: ({"rate": 0.5, "seed": 1}, IMAGES),
     layers.SpectralNormalization: ({"layer": layers.Dense(3)}, ROWS),
@@ -102,6 +127,7 @@ MADE = {
 # What is set: by the name of the argument, or of the class and the argument.
 VALUES = {
     "activation": "sigmoid",
+    "addition_factor": 0.25,
     "arguments": {"power": 3},
     "function": lambda x, power: x * power,
     "mask": np.ones(4),
@@ -109,7 +135,9 @@ VALUES = {
     "alpha": 0.5,
     "axes": (2, 1),
     "axis": 1,
+    "bins": 4,
     "center": False,
+    "clip_limit": 0.5,
     "cropping": 2,
     "data_format": "channels_first",
     "depth_multiplier": 2,
@@ -156,12 +184,15 @@ VALUES = {
     "scale": False,
     "seed": 3,
     "shared_axes": [1],
+    "sigma": 0.25,
     "size": 3,
     "stddev": 0.25,
     "strides": 3,
     "synchronized": True,
     "target_shape": (12, 12),
     "threshold": 0.5,
+    "threshold_factor": 0.25,
+    "tile_grid_size": (2, 1),
     "trainable": False,
     "units": 5,
     "use_bias": False,
@@ -169,14 +200,30 @@ VALUES = {
     "weights": [np.ones((7, 4))],
     "width": 4,
     "width_factor": 0.5,
+    "x_factor": 0.5,
+    "y_factor": 0.5,
     "GroupNormalization axis": 2,
     "LayerNormalization axis": [1],
     "RandomCrop padding": 2,
+    "RandomElasticTransform scale": 0.5,
+    "RandomGrayscale factor": 0.0,
+    "RandomErasing fill_value": 0.5,
+    "RandomErasing scale": 0.5,
+    "RandomInvert factor": 0.0,
+    "RandomInvert value_range": (0, 2),
+    "RandomGaussianBlur kernel_size": 5,
+    "RandomPerspective scale": 0.5,
+    "RandomPosterization factor": 4,
     "Rescaling scale": 3.0,
     "UpSampling2D interpolation": "bilinear",
     "ZeroPadding1D padding": 2,
     "ZeroPadding2D padding": 2,
 }
+# These change each value alone, or whole images.
+WITHOUT_EFFECT = [
+    f"{kind} data_format"
+    for kind in ("MixUp", "RandomInvert", "RandomPosterization", "Solarization")
+]
 # Beside what an argument has an effect.
 WITH = {
     "BatchNormalization renorm_clipping": {"renorm": True},
@@ -184,7 +231,7 @@ WITH = {
     "RandomCrop padding_mode": {"padding": 2},
     **{
         f"Random{kind} fill_value": {"fill_mode": "constant"}
-        for kind in ("Rotation", "Translation", "Zoom")
+        for kind in ("ElasticTransform", "Rotation", "Shear", "Translation", "Zoom")
     },
     **{
         f"{kind}Pooling{n}D padding": {"pool_size": 4}
@@ -224,6 +271,7 @@ def arguments_of(cls):
     # As in Keras that given to a wrapper's constructor leaves the layer inside as it is.
     if issubclass(cls, layers.Wrapper) or not model_of(cls, MADE[cls][0])[0].weights:
         left.append("trainable")
+    left += [n for n in found if f"{cls.__name__} {n}" in WITHOUT_EFFECT]
     return [name for name in found if name not in left]
 
 

@@ -14,6 +14,13 @@ from .adaptive_pooling import (
 from .affine_augmentation import RandomRotation, RandomTranslation, RandomZoom
 from .augmentation import RandomBrightness, RandomContrast, RandomCrop, RandomFlip
 from .batch_normalization import BatchNormalization
+from .color_augmentation import (
+    RandomColorDegeneration,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomSaturation,
+)
 from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
 from .depthwise import (
@@ -26,6 +33,7 @@ from .depthwise import (
 )
 from .dot import Dot, dot
 from .embedding import Embedding
+from .filter_augmentation import RandomGaussianBlur, RandomSharpness
 from .input_spec import InputSpec
 from .lambda_layer import Lambda
 from .layer import Layer
@@ -45,6 +53,7 @@ from .merging import (
     multiply,
     subtract,
 )
+from .mixing_augmentation import CutMix, MixUp, RandomErasing
 from .noise import GaussianDropout, GaussianNoise
 from .normalization import GroupNormalization, LayerNormalization
 from .op_layer import OpLayer
@@ -78,6 +87,13 @@ from .regularization import (
 from .reshaping import Flatten, Permute, Reshape
 from .sequences import Cropping1D, RepeatVector, UpSampling1D, ZeroPadding1D
 from .spatial import Cropping2D, UpSampling2D, ZeroPadding2D
+from .tone_augmentation import (
+    AutoContrast,
+    ContrastLimitedAdaptiveHistogramEqualization,
+    Equalization,
+    RandomPosterization,
+    Solarization,
+)
 from .transposed_convolution import (
     Conv1DTranspose,
     Conv2DTranspose,
@@ -85,6 +101,7 @@ from .transposed_convolution import (
     Convolution2DTranspose,
 )
 from .unit_normalization import RMSNormalization, UnitNormalization
+from .warping_augmentation import RandomElasticTransform, RandomPerspective, RandomShear
 from .wrapper import SpectralNormalization, Wrapper
 
 __all__ = [
@@ -138,6 +155,24 @@ __all__ = [
     "RandomRotation",
     "RandomTranslation",
     "RandomZoom",
+    "AutoContrast",
+    "ContrastLimitedAdaptiveHistogramEqualization",
+    "Equalization",
+    "RandomColorDegeneration",
+    "CutMix",
+    "MixUp",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPosterization",
+    "RandomSaturation",
+    "RandomPerspective",
+    "RandomSharpness",
+    "RandomShear",
+    "Solarization",
     "Flatten",
     "Permute",
     "Reshape",

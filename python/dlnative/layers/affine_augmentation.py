@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import ops
 from ..graph.ops.augmentation import FILL_MODES, INTERPOLATIONS
 from ..hyperparameters import Option
+from ..random.seed_generator import Seed
 from . import messages
-from .augmentation import RandomImageLayer, factor_range
+from .augmentation import FusedImageLayer
 from .geometry import one_of
+from .random_image import affine_rows, factor_range
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
 
 
-class _RandomAffineLayer(RandomImageLayer):
+class _RandomAffineLayer(FusedImageLayer):
     """Base of shift, rotation and zoom: what lies outside of the image, and between its pixels."""
 
     fill_mode = Option(one_of(*FILL_MODES))
@@ -43,6 +47,15 @@ class _RandomAffineLayer(RandomImageLayer):
             fill_value=self.fill_value,
             interpolation=self.interpolation,
             **ranges,
+        )
+
+    def _read(self, images: Tensor, transforms: Tensor) -> Tensor:
+        return ops.image.affine_transform(
+            images,
+            transforms,
+            interpolation=self.interpolation,
+            fill_mode=self.fill_mode,
+            fill_value=self.fill_value,
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -137,6 +150,31 @@ class RandomTranslation(_RandomAffineLayer):
         width = factor_range(self, "width_factor", self.width_factor)
         return self._affine(images, height_shift=height, width_shift=width)
 
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed = None
+    ) -> dict[str, Any] | None:
+        if not training:
+            return None
+        images = self._images(data)
+        down, right = (
+            self._draw_each(images, factor_range(self, name, factor), seed=seed) * size
+            for name, factor, size in zip(
+                ("height_factor", "width_factor"),
+                (self.height_factor, self.width_factor),
+                self._sizes(images),
+                strict=True,
+            )
+        )
+        return {"translations": ops.stack([right, down], axis=1), "input_shape": images.shape}
+
+    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
+        if transformation is None:
+            return images
+        shift = transformation["translations"]
+        return self._read(
+            images, affine_rows(images, 1.0, 0.0, -shift[:, 0], 0.0, 1.0, -shift[:, 1])
+        )
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
@@ -187,6 +225,34 @@ class RandomRotation(_RandomAffineLayer):
 
     def _vary(self, images: Tensor) -> Tensor:
         return self._affine(images, rotation=self.factor)
+
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed = None
+    ) -> dict[str, Any] | None:
+        if not training:
+            return None
+        images = self._images(data)
+        height, width = self._sizes(images)
+        degrees = 360 * self._draw_each(images, self.factor, seed=seed)
+        angle = degrees * (math.pi / 180)
+        cos, sin = ops.cos(angle), ops.sin(angle)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        matrix = affine_rows(
+            images, cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos
+        )
+        batch = images.shape[0] if images.ndim == 4 else 1
+        return {
+            "angle": degrees,
+            "rotation_matrix": matrix if images.ndim == 4 else ops.squeeze(matrix, 0),
+            "image_height": height,
+            "image_width": width,
+            "batch_size": batch,
+        }
+
+    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
+        if transformation is None:
+            return images
+        return self._read(images, transformation["rotation_matrix"])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor}

@@ -12,92 +12,46 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import ops
 from ..graph import apply
 from ..graph.ops.augmentation import FLIPS, PADDING_MODES
 from ..hyperparameters import Option
+from ..random.seed_generator import Seed
 from ..utils.numbers import is_number
 from . import messages
 from .geometry import check_channels_last, one_of, standardize_sizes
-from .seeded import SeededLayer
+from .random_image import RandomImageLayer, factor_range, limits, per_image
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
 
 
-class RandomImageLayer(SeededLayer):
-    """Base of the random layers: data format, and images with or without a batch axis."""
+class FusedImageLayer(RandomImageLayer):
+    """Base of the layers of which a row of the op table draws and changes images at once.
+
+    That row runs where nobody asks for the transformation; a class that overrides how it is drawn
+    or applied is called as other layers are.
+    """
 
     data_format = Option(check_channels_last)
+    infers_by_sizes = False
 
-    def __init__(
-        self, seed: int | None = None, data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(seed, **kwargs)
-        self.data_format = data_format
+    def _call_on(self, parts: dict[str, Any], data: Any, training: bool) -> dict[str, Any]:
+        if not self._is_of_package:
+            return super()._call_on(parts, data, training)
+        images = parts["images"]
+        self._check_rank(images)
+        if images.ndim == 4:
+            return {**parts, "images": self._fused(images, training)}
+        x = ops.expand_dims(images, 0)
+        y = self._fused(x, training)
+        return {**parts, "images": images if y is x else ops.squeeze(y, 0)}
 
-    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
-        if inputs.ndim == 4:
-            return self._transformed(inputs, training)
-        if inputs.ndim == 3 and None not in inputs.shape:  # one image
-            x = apply("reshape", inputs, shape=(1, *inputs.shape))
-            y = self._transformed(x, training)
-            return inputs if y is x else apply("reshape", y, shape=y.shape[1:])
-        hint = ". Images need an axis for their channels, if only of size 1"
-        raise ValueError(
-            f"{messages.describe(self)}: expected images of shape (batch, height, width, "
-            f"channels), received {messages.format_shape(inputs.shape)}"
-            f"{messages.source(inputs)}{hint if inputs.ndim == 3 else ''}"
-        )
-
-    def _transformed(self, images: Tensor, training: bool) -> Tensor:
+    def _fused(self, images: Tensor, training: bool) -> Tensor:
         return self._vary(images) if training else images
 
     def _vary(self, images: Tensor) -> Tensor:
         raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "data_format": self.data_format}
-
-
-def factor_range(
-    layer: Any, argument: str, value: Any, ordered: bool = True
-) -> tuple[float, float]:
-    """A factor as (lower, upper), each in [-1, 1]; one number f stands for (-|f|, |f|).
-
-    Raises:
-        TypeError: Neither a number nor two.
-        ValueError: Not within [-1, 1].
-    """
-    single = is_number(value)
-    values = (-abs(value), abs(value)) if single else value
-    if not isinstance(values, (tuple, list)) or not all(is_number(v) for v in values):
-        raise TypeError(
-            f"{messages.describe(layer)}: expected {argument} to be a number or two numbers, "
-            f"received {value!r}"
-        )
-    given = (value,) if single else values
-    if len(values) != 2 or not all(-1.0 <= v <= 1.0 for v in given):
-        raise ValueError(
-            f"{messages.describe(layer)}: expected {argument} to be a number or two numbers in "
-            f"[-1, 1], received {value!r}"
-        )
-    values = tuple(float(v) for v in values)
-    lower, upper = sorted(values) if ordered else values
-    return lower, upper
-
-
-def _limits(layer: Any, argument: str, value: Any) -> tuple[float, float]:
-    """A range of values as two floats in order."""
-    if (
-        not isinstance(value, (tuple, list))
-        or len(value) != 2
-        or not all(is_number(v) for v in value)
-    ):
-        raise ValueError(
-            f"{messages.describe(layer)}: expected {argument} to be two numbers, received {value!r}"
-        )
-    lower, upper = sorted(float(v) for v in value)
-    return lower, upper
 
 
 def _contrast_range(layer: Any, argument: str, value: Any) -> tuple[float, float]:
@@ -126,7 +80,7 @@ def _size(least: int) -> Callable[[Any, str, Any], int]:
     return check
 
 
-class RandomFlip(RandomImageLayer):
+class RandomFlip(FusedImageLayer):
     """In training each image is mirrored with probability 1/2. Otherwise: y = x.
 
     Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
@@ -171,7 +125,7 @@ class RandomFlip(RandomImageLayer):
         return {**super().get_config(), "mode": self.mode}
 
 
-class RandomCrop(RandomImageLayer):
+class RandomCrop(FusedImageLayer):
     """In training a window of `height` x `width` at a random place of each image. Otherwise the
     largest window in the middle that has this aspect ratio, resized where its size differs.
 
@@ -231,7 +185,7 @@ class RandomCrop(RandomImageLayer):
         self.padding = padding
         self.padding_mode = padding_mode
 
-    def _transformed(self, images: Tensor, training: bool) -> Tensor:
+    def _fused(self, images: Tensor, training: bool) -> Tensor:
         rows, columns = images.shape[1:3]
         fits = rows + 2 * self.padding >= self.height and columns + 2 * self.padding >= self.width
         if training and fits:
@@ -264,7 +218,7 @@ class RandomCrop(RandomImageLayer):
         return config
 
 
-class RandomBrightness(RandomImageLayer):
+class RandomBrightness(FusedImageLayer):
     """In training: y = clip(x + d (high - low), low, high), one d for each image. Otherwise: y = x.
 
     Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
@@ -288,7 +242,7 @@ class RandomBrightness(RandomImageLayer):
     """
 
     factor = Option(factor_range)
-    value_range = Option(_limits)
+    value_range = Option(limits)
 
     def __init__(
         self,
@@ -306,11 +260,23 @@ class RandomBrightness(RandomImageLayer):
             "random_brightness", images, factor=self.factor, value_range=self.value_range
         )
 
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed = None
+    ) -> dict[str, Any] | None:
+        if not training:
+            return None
+        low, high = self.value_range
+        delta = self._draw_each(self._images(data), self.factor, seed=seed)
+        return {"rgb_delta": per_image(delta) * (high - low)}
+
+    def _transformed(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
+        return ops.clip(images + transformation["rgb_delta"], *self.value_range)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor, "value_range": self.value_range}
 
 
-class RandomContrast(RandomImageLayer):
+class RandomContrast(FusedImageLayer):
     """In training: y = clip((x - mean) f + mean, low, high), one f for each image, the mean that of
     a channel of the image. Otherwise: y = x.
 
@@ -340,7 +306,7 @@ class RandomContrast(RandomImageLayer):
     """
 
     factor = Option(_contrast_range)
-    value_range = Option(_limits)
+    value_range = Option(limits)
 
     def __init__(
         self,
@@ -353,10 +319,28 @@ class RandomContrast(RandomImageLayer):
         self.factor = factor
         self.value_range = value_range
 
-    def _vary(self, images: Tensor) -> Tensor:
+    @property
+    def _multiples(self) -> tuple[float, float]:
         lower, upper = self.factor
-        factor = (1.0 - lower, 1.0 + upper)
-        return self._draw("random_contrast", images, factor=factor, value_range=self.value_range)
+        return 1.0 - lower, 1.0 + upper
+
+    def _vary(self, images: Tensor) -> Tensor:
+        return self._draw(
+            "random_contrast", images, factor=self._multiples, value_range=self.value_range
+        )
+
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed = None
+    ) -> dict[str, Any] | None:
+        if not training:
+            return None
+        factor = self._draw_each(self._images(data), self._multiples, seed=seed)
+        return {"contrast_factor": per_image(factor)}
+
+    def _transformed(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
+        mean = ops.mean(images, axis=(-3, -2), keepdims=True)
+        y = (images - mean) * transformation["contrast_factor"] + mean
+        return ops.clip(y, *self.value_range)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor, "value_range": self.value_range}

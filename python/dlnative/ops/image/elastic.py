@@ -60,13 +60,38 @@ def elastic_transform(
     alpha, sigma = _number("alpha", alpha), _number("sigma", sigma)
     if sigma <= 0:
         raise ValueError(f"{op}: expected sigma above 0, received {sigma:g}")
-    images = images_of(op, images)
+    options = (interpolation, fill_mode, fill_value, seed, first)
+    return stretched(images_of(op, images), alpha, as_tensor(sigma), sigma, *options)
+
+
+def stretched(
+    images: Tensor,
+    alpha: Any,
+    sigma: Tensor,
+    largest: float,
+    interpolation: str,
+    fill_mode: str,
+    fill_value: float,
+    seed: Seed,
+    first: bool,
+) -> Tensor:
+    """The same for a sigma that only a program knows.
+
+    Args:
+        images: An image or a batch.
+        alpha, sigma: See `elastic_transform`, numbers or scalar tensors.
+        largest: The largest sigma that may come: the Gaussian is cut off three of it away.
+        interpolation, fill_mode, fill_value, seed: See `elastic_transform`.
+        first: Whether the channels come before the rows.
+    """
+    op = "image.elastic_transform"
     dtype = images.dtype if images.dtype in FLOATS else "float32"
+    sigma = as_tensor(sigma, dtype)
     row, column = grid(images, first, dtype)
     count = images.shape[0] if images.ndim == 4 else 1
     shape = (count, row.shape[1], column.shape[2], 2)
-    moves = as_tensor(random.normal(shape, 0.0, sigma, dtype, seed))
-    weights = gaussian_weights(int(6 * sigma) | 1, as_tensor(sigma, dtype), dtype)
+    moves = as_tensor(random.normal(shape, 0.0, 1.0, dtype, seed)) * sigma
+    weights = gaussian_weights(int(6 * largest) | 1, sigma, dtype)
     moves = alpha * separable(moves, weights, weights, "same")
     down, right = (apply("reshape", moves[..., i], shape=shape[:3]) for i in (0, 1))
     return sampled(
