@@ -240,8 +240,7 @@ def test_the_run_ends_in_time(hooked, validated):
         callbacks=[note] if hooked else [],
     )
     seconds = time.perf_counter() - begun
-    assert seconds < 1.6
-    assert seconds > 0.3  # far less would be a budget that is not used; others share the machine
+    assert 0.1 < seconds < 2.0  # others share the machine, so that neither bound can be tight
     assert int(model.optimizer.iterations) > 20
     assert 0 < len(fitted.epoch) <= fitted.params["epochs"]
     if hooked:
