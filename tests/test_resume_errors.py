@@ -187,6 +187,47 @@ def test_two_folders(tmp_path):
         make().fit(X, Y, verbose=0, callbacks=[backup, callbacks.BackupAndRestore("other")])
 
 
+class Softer(callbacks.Callback):
+    """Lowers the rate of a Dropout after the first epoch, and freezes a layer."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.layers[1].rate = 0.1
+        self.model.layers[0].trainable = False
+        if epoch == 1 and self.interrupts:
+            raise KeyboardInterrupt
+
+
+class SofterAgain(Softer):
+    """One that knows of it."""
+
+    def get_state(self):
+        return {"rate": self.model.layers[1].rate}
+
+    def set_state(self, state):
+        self.model.layers[1].rate = state["rate"]
+
+
+@pytest.mark.parametrize("cls", [Softer, SofterAgain])
+def test_what_a_callback_changes_in_the_model(cls, tmp_path):
+    def run(model, interrupts):
+        softer = cls()
+        softer.interrupts = interrupts
+        backup = callbacks.BackupAndRestore(tmp_path)
+        model.fit(X, Y, batch_size=7, epochs=4, verbose=0, callbacks=[softer, backup])
+
+    whole, again = make(), make()
+    run(whole, False)
+    with pytest.raises(KeyboardInterrupt):
+        run(make(), True)
+    if cls is Softer:
+        with pytest.raises(ValueError, match="a callback has changed the model.*rate: .*0.1"):
+            run(again, False)
+        return
+    run(again, False)
+    for a, b in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_two_runs_with_one_folder(tmp_path):
     def other(epoch, logs):
         with pytest.raises(BlockingIOError, match="another run writes to this folder"):

@@ -13,7 +13,6 @@ import numpy as np
 
 from ..callbacks import BackupAndRestore, CallbackList
 from ..callbacks.callback import overrides
-from ..layers.tracking import all_layers
 from ..utils.warn import warn_user
 from .description import describe_run, describe_training, difference
 from .fitting import build_optimizer
@@ -206,10 +205,6 @@ class Backup:
         except ValueError as error:
             raise ValueError(f"resume: {self.folder.path}: {error}") from error
         self._is_running = True
-        flags = found.values["fit"]["trainable"]
-        for layer, trainable in zip(all_layers(self._model), flags, strict=True):
-            if layer.trainable is not trainable:  # the outer ones first: they set the inner ones
-                layer.trainable = trainable
 
     def begin(self) -> bool:
         """What comes before the first step: goes to where the checkpoint was taken, if one was.
@@ -237,6 +232,12 @@ class Backup:
         self._put_back(found)
         for callback in self._own:
             callback.on_train_begin({})
+        differs = difference(fit["changed"], self._changed())
+        if differs is not None:
+            raise ValueError(
+                f"resume: {self.folder.path}: a callback has changed the model in the run, which "
+                f"its set_state, or on_train_begin, has to do again: {differs}"
+            )
         run.epochs.feed.reset()
         run.epochs.set_state(fit["train"])
         if run.tester is not None:
@@ -295,6 +296,11 @@ class Backup:
     def _is_writing(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
+    def _changed(self) -> dict[str, Any]:
+        """What callbacks have changed in the configuration of the model and how it is compiled."""
+        now = describe_training(self._model, self._state)
+        return {key: value for key, value in now.items() if value != self._description[key]}
+
     def _taken(self, finished: bool = False) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """The state of everything as it stands."""
         run, state = self._run, self._state
@@ -314,7 +320,7 @@ class Backup:
             "doctor": run.doctor.get_state(),
             "run": self._description,
             "callbacks": [type(callback).__name__ for callback in self._own],
-            "trainable": [layer.trainable for layer in all_layers(self._model)],
+            "changed": self._changed(),
             "train": run.epochs.get_state(),
             "test": None if run.tester is None else run.tester.get_state(False),
         }
