@@ -20,7 +20,7 @@ import pytest
 
 import dlnative.cli.model_folder as model_folder
 from dlnative.cli import signals
-from dlnative.cli.task import Classification
+from dlnative.cli.task import Classification, task_of
 from dlnative.datasets import toy
 from dlnative.saving import load
 
@@ -68,6 +68,24 @@ def assert_is_a_run_of(run, folder, data, epochs, *more):
     assert epochs_of(folder) == epochs
     assert (folder / "history.csv").read_bytes() == (other / "history.csv").read_bytes()
     assert load(folder).training["trained_epochs"] == epochs
+
+
+def test_python_goes_on_where_the_command_has_stopped(run, blobs, tmp_path):
+    """With the weights of a longer run, bit for bit."""
+    for epochs in (2, 3):
+        more = ("--epochs", epochs, "--schedule", "constant")
+        assert run(*arguments_for(blobs, tmp_path / f"of {epochs}", *more))[0] == 0
+    saved = load(tmp_path / "of 2")
+    task = task_of(saved, str(tmp_path / "of 2"))
+    with np.load(blobs) as arrays:
+        x = task.encode_inputs(arrays["x_train"], "x")
+        y = task.encode_targets(arrays["y_train"], "y")
+    batch_size = saved.training["batch_size"]
+    saved.model.fit(x, y, batch_size=batch_size, initial_epoch=2, epochs=3, verbose=0)
+    longer = load(tmp_path / "of 3")
+    for ours, theirs in zip(saved.model.get_weights(), weights_of(tmp_path / "of 3"), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert longer.state.values["training"]["epochs"] == 3
 
 
 # --- checked before the first step ----------------------------------------------------------------
