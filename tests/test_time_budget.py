@@ -372,5 +372,5 @@ def test_it_says_how_long_it_is_going_to_be(monkeypatch, capsys):
     of_length(monkeypatch, 1, 2)
     make().fit(X, Y, max_seconds=2.0, verbose=2)
     text = capsys.readouterr().out.splitlines()
-    assert text[0] == "12 steps in 2 s: 1 epochs of 10, and 2"
+    assert text[0] == "12 steps in 2 s, in epochs of 10"
     assert [line.split(" - ")[0] for line in text[1:]] == ["Epoch 1/2", "Epoch 2/2"]

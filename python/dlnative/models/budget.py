@@ -105,10 +105,8 @@ class Budget:
         last = self._options.deadline - LAST * self._seconds_in_all
         self._train.deadline = last - CAREFUL * self._validation - self._step
         if self._options.verbose:
-            print_message(
-                f"{self.steps} steps in {self._options.max_seconds:g} s: {self.whole} epochs of "
-                f"{self._length}, and {self.rest}"
-            )
+            seconds = f"{self._options.max_seconds:g} s"
+            print_message(f"{self.steps} steps in {seconds}, in epochs of {self._length}")
         return BudgetEpochs(self._train, self._options.steps_per_epoch, number, self)
 
     def say_whether_it_was_enough(self, done: int) -> None:
