@@ -240,6 +240,26 @@ def test_averages_are_in_the_model_when_keras_has_them(keras, on_epoch, validate
     assert np.allclose(at_end[0], at_end[1]) is not on_epoch
 
 
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_averages_are_what_is_saved(keras, tmp_path, on_epoch):
+    """By a ModelCheckpoint after it, with `swap_on_epoch`."""
+    pytest.importorskip("h5py", reason="Keras saves weights with h5py")
+    saved = []
+    for library in (dlnative, keras):
+        folder = tmp_path / library.__name__
+        model = make(library, use_ema=True, ema_momentum=0.8)
+        swap = library.callbacks.SwapEMAWeights(on_epoch)
+        save = library.callbacks.ModelCheckpoint(
+            str(folder / "{epoch}.weights.h5"), save_weights_only=True
+        )
+        fit(model, [swap, save], validation_data=(X[:5], Y[:5]))
+        for epoch in range(1, 5):
+            other = library.Sequential([library.Input((3,)), library.layers.Dense(1)])
+            other.load_weights(folder / f"{epoch}.weights.h5")
+            saved.append(other.get_weights()[0])
+    np.testing.assert_allclose(saved[:4], saved[4:], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("how", ["stopped", "raised"])
 @pytest.mark.parametrize("on_epoch", [False, True])
 def test_a_fit_that_ends_early_ends_with_the_averages(how, on_epoch):
