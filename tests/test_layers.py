@@ -379,6 +379,39 @@ def test_failed_set_weights_writes_nothing():
     np.testing.assert_array_equal(layer.kernel.numpy(), before[0])
 
 
+def test_members_of_lists_and_dicts_are_followed_as_these_change():
+    """What a layer holds is kept between two looks, unless a container has changed in place."""
+    kernel = [dlnative.Variable(np.ones(n), name=f"w{n}") for n in range(5)]
+
+    class Holder(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.list, self.dict, self.nested = [], {"a": kernel[0]}, [[kernel[1]]]
+
+    holder = Holder()
+
+    def sizes():
+        return sorted(v.size for v in holder.weights)
+
+    assert sizes() == sizes() == [0, 1]
+    holder.list.append(kernel[2])
+    assert sizes() == sizes() == [0, 1, 2]
+    holder.list[0] = kernel[3]
+    assert sizes() == sizes() == [0, 1, 3]
+    holder.dict["a"] = kernel[4]
+    holder.nested[0].append(kernel[2])
+    assert sizes() == sizes() == [1, 2, 3, 4]
+    holder.trainable = False
+    assert not any(v.trainable for v in holder.weights)
+    holder.list.clear()
+    del holder.dict["a"]
+    holder.nested[0] = "nothing"
+    assert sizes() == sizes() == []
+    holder.nested[0] = [kernel[1]]
+    holder.trainable = True
+    assert sizes() == [1] and kernel[1].trainable and not kernel[4].trainable
+
+
 def test_trainable_reaches_all_sublayers():
     block = Block()
     block.build((None, 2))

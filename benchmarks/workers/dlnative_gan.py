@@ -14,14 +14,14 @@ from workers.base import Spec, Task
 VARIANTS = ["train_step", "train_on_batch"]
 
 
-def make_judge() -> Any:
+def make_judge(size: int = 28, filters: int = 16) -> Any:
     """Images to a logit."""
     return Sequential(
         [
-            Input((28, 28, 1)),
-            layers.Conv2D(16, 4, strides=2, padding="same"),
+            Input((size, size, 1)),
+            layers.Conv2D(filters, 4, strides=2, padding="same"),
             layers.LeakyReLU(0.2),
-            layers.Conv2D(32, 4, strides=2, padding="same"),
+            layers.Conv2D(2 * filters, 4, strides=2, padding="same"),
             layers.LeakyReLU(0.2),
             layers.Flatten(),
             layers.Dense(1),
@@ -29,14 +29,15 @@ def make_judge() -> Any:
     )
 
 
-def make_maker() -> Any:
+def make_maker(size: int = 28, filters: int = 16) -> Any:
     """Noise to images."""
+    first = (size // 4, size // 4, 2 * filters)
     return Sequential(
         [
             Input((NOISE,)),
-            layers.Dense(7 * 7 * 32, activation="relu"),
-            layers.Reshape((7, 7, 32)),
-            layers.Conv2DTranspose(16, 4, strides=2, padding="same", activation="relu"),
+            layers.Dense(first[0] * first[1] * first[2], activation="relu"),
+            layers.Reshape(first),
+            layers.Conv2DTranspose(filters, 4, strides=2, padding="same", activation="relu"),
             layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="sigmoid"),
         ]
     )

@@ -183,8 +183,8 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     # --- attributes ------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: without programs and what they read."""
-        left = ("_programs", "_scalars")
+        """For copies and pickles: without programs and what they read, and what is found anew."""
+        left = ("_programs", "_scalars", "_members")
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setattr__(self, name: str, value: Any) -> None:

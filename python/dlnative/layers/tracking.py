@@ -46,20 +46,29 @@ def members(layer: LayerState) -> tuple[Any, ...]:
     """The variables and layers that `layer` holds itself, each once, in the order of creation."""
     kept = layer.__dict__.get("_members")
     if kept is not None:
-        return kept
-    found: dict = {}
-    fixed = True  # lists and dicts may change in place
-    for value in layer._tracked.values():
-        if type(value) is Variable or is_layer(value):
-            found.setdefault(id(value), value)
+        found, containers = kept
+        for values, ids in containers:
+            if list(map(id, values)) != ids:
+                break
         else:
-            fixed = False
-            for member in walk(value):
-                found.setdefault(id(member), member)
-    kept = tuple(found.values())
+            return found
+    members: dict[int, Any] = {}
+    containers = []  # lists and dicts, which may change in place, with the ids of what they hold
+    fixed = True
+    for value in layer._tracked.values():
+        if is_member(value):
+            members.setdefault(id(value), value)
+            continue
+        values = value.values() if isinstance(value, dict) else value
+        # What is no member may be a list, or go, and another object have its id.
+        fixed = fixed and all(map(is_member, values))
+        containers.append((values, list(map(id, values))))
+        for member in walk(value):
+            members.setdefault(id(member), member)
+    found = tuple(members.values())
     if fixed:
-        layer.__dict__["_members"] = kept
-    return kept
+        layer.__dict__["_members"] = found, containers
+    return found
 
 
 def own_variables(layer: LayerState, held: Sequence[Any] | None = None) -> list[Variable]:
@@ -257,6 +266,7 @@ def snapshot(layer: LayerState) -> dict[str, Any]:
     """A copy of a layer's attributes that later changes in place do not reach."""
     state = dict(layer.__dict__)  # other threads keep their programs there
     copy = dict(state)
+    copy.pop("_members", None)  # they are those of the containers that are copied
     for name, value in state.items():
         if name in state["_tracked"] or name in ("_tracked", "_created_trainable", "_calls"):
             copy[name] = _copy_containers(value)

@@ -43,7 +43,10 @@ class WeightOwner(LayerState):
             created = layer._created_trainable
             for member in tracking.members(layer):
                 if isinstance(member, Variable):
-                    if created.setdefault(id(member), member.trainable):
+                    was = created.get(id(member))
+                    if was is None:
+                        was = created[id(member)] = member.trainable
+                    if was:
                         member.__dict__["_trainable"] = value
                 elif id(member) not in seen:
                     seen.add(id(member))
