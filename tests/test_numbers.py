@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dlnative
-from dlnative import Input, Sequential, initializers, layers, losses, reference
+from dlnative import Input, Sequential, _core, initializers, layers, losses, reference
 from dlnative.models.arrays import check_finite
 from dlnative.ops import rows as ops
 
@@ -125,6 +125,32 @@ def test_the_largest_values_pass():
         for dtype in ("float16", "float32", "float64"):
             with pytest.raises(ValueError, match=f"sample 1 has the value {bad}. Clean"):
                 check_finite("x", np.array([[0.0], [bad]], dtype=dtype), "float32")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_search_for_nan_sees_every_place(isa, rng, dtype):
+    for size in (0, 1, 3, 16, 17, 63, 64, 65, 200):
+        x = np.full(size, np.finfo(dtype).max, dtype)
+        assert _core.all_finite(x)
+        for place in range(size):
+            for bad in (np.nan, np.inf, -np.inf):
+                x[place] = bad
+                assert not _core.all_finite(x)
+            x[place] = -np.finfo(dtype).tiny / 4
+        assert _core.all_finite(x)
+
+
+def test_the_search_for_nan_takes_floats_that_lie_together():
+    with pytest.raises(ValueError, match="all_finite: expected float32 or float64"):
+        _core.all_finite(np.zeros(3, "int32"))
+    with pytest.raises(ValueError, match="contiguous"):
+        _core.all_finite(np.zeros((4, 4), "float32")[:, ::2])
+    bytes_ = np.zeros(41, "uint8")
+    for x in (bytes_[1:].view("float32"), np.asfortranarray(np.zeros((3, 5), "float32"))[::2]):
+        check_finite("x", x.reshape(-1, 5), "float32")
+        x[1:] = np.nan
+        with pytest.raises(ValueError, match="sample [01] has the value nan"):
+            check_finite("x", x.reshape(-1, 5), "float32")
 
 
 # --- labels and weights of classes ----------------------------------------------------------------

@@ -9,8 +9,10 @@
 #include "bindings/py_program.h"
 #include "bindings/threads.h"
 #include "core/aligned.h"
+#include "core/checks.h"
 #include "core/fp_mode.h"
 #include "core/interrupt.h"
+#include "dispatch/dispatch.h"
 #include "program/program.h"
 
 namespace dlnative {
@@ -84,6 +86,15 @@ void execute_op(const std::string& op, const py::sequence& inputs, const py::seq
   if (stopped) raise_signals();
 }
 
+bool all_finite(const py::array& array) {
+  const Buffer buffer = buffer_of(array, false);
+  check(buffer.dtype == DType::kFloat32 || buffer.dtype == DType::kFloat64,
+        "all_finite: expected float32 or float64");
+  if (buffer.dtype == DType::kFloat32)
+    return kernels<float>().convert->all_finite(buffer.as<float>(), buffer.size());
+  return kernels<double>().convert->all_finite(buffer.as<double>(), buffer.size());
+}
+
 }  // namespace
 
 void bind_program(py::module_& m) {
@@ -112,6 +123,9 @@ void bind_program(py::module_& m) {
       .def_property_readonly("table_bytes", &PyProgram::table_bytes);
   m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
         py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false);
+  m.def(
+      "all_finite", &all_finite, py::arg("array").noconvert(),
+      "Whether a C-contiguous, aligned array of float32 or float64 has neither NaN nor infinity.");
   m.def("workspace_bytes", &workspace_bytes, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
         py::arg("attributes"), py::arg("constants") = std::vector<std::size_t>{});
   m.def("op_names", [] { return registry().names(); });

@@ -7,6 +7,8 @@ from __future__ import annotations
 import collections.abc
 import typing
 
+import numpy
+
 __all__: list[str] = [
     "Arena",
     "ArenaPool",
@@ -15,6 +17,7 @@ __all__: list[str] = [
     "Program",
     "StateLock",
     "Version",
+    "all_finite",
     "available_isas",
     "cache_sizes",
     "compiler",
@@ -142,6 +145,11 @@ class Version:
     def changed(self) -> None: ...
     @property
     def value(self) -> int: ...
+
+def all_finite(array: numpy.ndarray) -> bool:
+    """
+    Whether a C-contiguous, aligned array of float32 or float64 has neither NaN nor infinity.
+    """
 
 def available_isas() -> list[str]: ...
 def cache_sizes() -> tuple[int, int, int]: ...
