@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from file_models import DRAWING, MODELS, NOT_BY_KERAS, NOT_OF_KERAS, data
@@ -106,3 +108,131 @@ def test_our_own(rng, tmp_path, name):
     compare(loaded.optimizer.variables, model.optimizer.variables, 0)
     compare(on_batch(loaded, x, y), on_batch(model, x, y), 0)
     compare(loaded.get_weights(), model.get_weights(), 0)
+
+
+OWN_OPTIONS = {
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "Adafactor": {"beta_2_decay": -0.6, "relative_step": False},
+    "Adam": {"amsgrad": True, "beta_1": 0.8},
+    "AdamW": {"weight_decay": 0.1},
+    "Ftrl": {"l1_regularization_strength": 0.01},
+    "Muon": {"exclude_layers": ["last"], "adam_lr_ratio": 0.5},
+    "RMSprop": {"momentum": 0.5, "centered": True},
+}
+FURTHER = {
+    "schedule, average": (
+        "Adam",
+        {"schedule": True, "use_ema": True, "ema_momentum": 0.6, "ema_overwrite_frequency": 2},
+    ),
+    "average": ("SGD", {"use_ema": True, "ema_momentum": 0.9}),
+    "accumulation, clipping": ("RMSprop", {"gradient_accumulation_steps": 2, "clipnorm": 0.5}),
+    "scale, decay": ("Adagrad", {"loss_scale_factor": 4.0, "weight_decay": 0.1}),
+}
+OPTIMIZERS = {
+    **{n: (n, OWN_OPTIONS.get(n, {})) for n in dlnative.optimizers.CLASSES if n != "LBFGS"},
+    **FURTHER,
+}
+
+
+def optimizer_of(library, name):
+    kind, options = OPTIMIZERS[name]
+    options = dict(options)
+    if options.pop("schedule", False):
+        schedules = library.optimizers.schedules
+        options["learning_rate"] = schedules.CosineDecay(
+            0.02, 8, warmup_target=0.05, warmup_steps=3
+        )
+    return getattr(library.optimizers, kind)(**options)
+
+
+def state_of(optimizer):
+    """The variables, without those that Keras's Adafactor has for nothing."""
+    numbers = ("iteration", "learning_rate")
+    return [v for v in optimizer.variables if v.shape or v.name.rpartition("/")[2] in numbers]
+
+
+@pytest.mark.parametrize("direction", ["ours", "Keras's"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers(keras, rng, tmp_path, name, direction):
+    """State, order of variables, schedules and averages: both train on as if nothing had been."""
+    libraries = (dlnative, keras) if direction == "ours" else (keras, dlnative)
+    library, other = libraries
+    layers = library.layers
+    model = library.Sequential(
+        [library.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(2, name="last")]
+    )
+    x, y = rng.normal(size=(6, 4)).astype("float32"), rng.normal(size=(6, 2)).astype("float32")
+    model.compile(optimizer_of(library, name), "mse")
+    on_batch(model, x, y)
+    model.save(tmp_path / "model.keras")
+    loaded = other.models.load_model(tmp_path / "model.keras")
+    config, theirs = loaded.optimizer.get_config(), model.optimizer.get_config()
+    assert config.keys() == theirs.keys()
+    compare(state_of(loaded.optimizer), state_of(model.optimizer), 1e-6)
+    compare(on_batch(loaded, x, y), on_batch(model, x, y), 1e-4)
+    compare(loaded.get_weights(), model.get_weights(), 1e-4)
+    compare(state_of(loaded.optimizer), state_of(model.optimizer), 1e-4)
+
+
+def losses_of(library):
+    """(model, arguments of `compile`) of every shape that these may have."""
+    layers, losses, metrics = library.layers, library.losses, library.metrics
+
+    @library.saving.register_keras_serializable("files")
+    def half_square(y_true, y_pred):
+        return library.ops.mean(library.ops.square(y_true - y_pred), axis=-1) / 2
+
+    x = library.Input((4,))
+    one = layers.Dense(3, activation="softmax", name="one")(x)
+    two = layers.Dense(1, name="two")(x)
+    several = library.Model(x, {"one": one, "two": two})
+    single = library.Model(x, two)
+    return {
+        "names": (single, {"loss": "mse", "metrics": ["mae", "RootMeanSquaredError"]}),
+        "objects": (
+            single,
+            {
+                "loss": losses.Huber(reduction="sum"),
+                "metrics": [metrics.MeanAbsoluteError(name="error"), metrics.R2Score()],
+                "weighted_metrics": ["mse"],
+                "loss_weights": 0.5,
+            },
+        ),
+        "functions": (single, {"loss": half_square, "metrics": [half_square]}),
+        "a function of losses": (single, {"loss": losses.mean_squared_error}),
+        "dicts": (
+            several,
+            {
+                "loss": {"one": losses.CategoricalCrossentropy(label_smoothing=0.1), "two": "mae"},
+                "loss_weights": {"one": 2.0, "two": 0.25},
+                "metrics": {"one": ["accuracy", metrics.TopKCategoricalAccuracy(2)], "two": "mse"},
+            },
+        ),
+        "steps": (single, {"loss": "mse", "steps_per_execution": 2}),
+        "eager": (single, {"loss": "mse", "run_eagerly": True}),
+    }
+
+
+COMPILED = ("names", "objects", "functions", "a function of losses", "dicts", "steps", "eager")
+
+
+@pytest.mark.parametrize("direction", ["ours", "Keras's"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_how_it_is_compiled(keras, rng, tmp_path, name, direction):
+    library, other = (dlnative, keras) if direction == "ours" else (keras, dlnative)
+    losses_of(other)  # registers the function
+    model, arguments = losses_of(library)[name]
+    model.compile("sgd", **arguments)
+    x = rng.normal(size=(6, 4)).astype("float32")
+    one = np.eye(3, dtype="float32")[rng.integers(0, 3, 6)]
+    two = rng.normal(size=(6, 1)).astype("float32")
+    y = {"one": one, "two": two} if name == "dicts" else two
+    model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the optimizer has no state yet
+        loaded = other.models.load_model(tmp_path / "model.keras")
+    for attribute in ("steps_per_execution", "run_eagerly"):
+        assert getattr(loaded, attribute) == getattr(model, attribute)
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    found = loaded.evaluate(x, y, verbose=0, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)

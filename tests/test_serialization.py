@@ -470,8 +470,10 @@ def test_bad_names_are_told_with_the_nearest():
         model_from_json(json.dumps(record()))
     with pytest.raises(ValueError, match="Expecting"):
         model_from_json("{")
-    with pytest.raises(ValueError, match="safe_mode"):
-        utils.deserialize_keras_object(record(), safe_mode=False)
+    code = {"class_name": "__lambda__", "config": {"value": ["4wAAAA==", None, None]}}
+    for safe_mode in (True, False):
+        with pytest.raises(ValueError, match="never run"):
+            utils.deserialize_keras_object(code, safe_mode=safe_mode)
     with pytest.raises(TypeError, match="no get_config"):
         utils.serialize_keras_object(object())
 

@@ -12,13 +12,13 @@ from .variables import Variable
 _CASTS = {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}  # kinds of numbers that become others
 
 
-def save_values(variables: Sequence[Variable], store: MutableMapping[str, Any]) -> None:
-    """Puts the values of variables into a dict."""
+def save_values(variables: Sequence[Variable | None], store: MutableMapping[str, Any]) -> None:
+    """Puts the values of variables into a dict; 0 for None, which Keras has in that place."""
     for number, variable in enumerate(variables):
-        store[str(number)] = variable.value
+        store[str(number)] = np.float32(0) if variable is None else variable.value
 
 
-def load_values(variables: Sequence[Variable], store: Mapping[str, Any]) -> None:
+def load_values(variables: Sequence[Variable | None], store: Mapping[str, Any]) -> None:
     """Gives variables the values that `save_values` has put into a dict.
 
     Raises:
@@ -27,6 +27,8 @@ def load_values(variables: Sequence[Variable], store: Mapping[str, Any]) -> None
             floats for integers.
     """
     for number, variable in enumerate(variables):
+        if variable is None:
+            continue
         value = np.asarray(store[str(number)])
         if value.dtype.kind not in _CASTS[np.dtype(variable.dtype).kind]:
             raise ValueError(

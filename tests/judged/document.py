@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from cases import FOLDER, all_cases
 from metric_streams import DIFFERS, FUNCTIONS, STREAMS
-from names import ARGUMENTS_DIFFER, CALLBACKS_DIFFER, find, functions, short
+from names import (
+    ARGUMENTS_DIFFER,
+    CALLBACKS_DIFFER,
+    SAVING_DIFFERS,
+    find,
+    functions,
+    short,
+)
 
 import dlnative
 
@@ -16,7 +23,8 @@ _HEAD = """\
 results of the namespaces of Keras 3 with the JAX backend. The tests ask real Keras
 (`tests/judged`): values, shapes, dtypes, gradients and errors, on arrays and in graphs, with both
 engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here. `callbacks` are
-judged by whole trainings (`tests/test_*_against_keras.py`).
+judged by whole trainings, and `saving` by files that the other library reads
+(`tests/test_*_against_keras.py`).
 
 This page is written by `python tests/judged`.
 """
@@ -59,7 +67,9 @@ def _differences() -> str:
         names.setdefault(case.differs, set()).add(short(case.op))
     for name, why in ARGUMENTS_DIFFER.items():
         names.setdefault(f"Arguments: {why}", set()).add(short(name))
-    for name, why in (*DIFFERS.items(), *CALLBACKS_DIFFER.items()):
+    for name, why in {**DIFFERS, **CALLBACKS_DIFFER}.items():
+        names.setdefault(why, set()).add(name)
+    for name, why in SAVING_DIFFERS.items():
         names.setdefault(why, set()).add(name)
     rows = sorted((sorted(ops), why) for why, ops in names.items())
     rows = [f"| {', '.join(f'`{op}`' for op in ops)} | {why} |" for ops, why in rows]

@@ -10,6 +10,26 @@ from cases import FOLDER
 ARGUMENTS_DIFFER: dict[str, str] = {
     "random.SeedGenerator": "there is no other backend to choose, so no further arguments",
     "callbacks.ReduceLROnPlateau": "an unknown argument is a TypeError",
+    "saving.deserialize_keras_object": "`module_objects` is one of them",
+    "saving.load_weights": "`objects_to_skip` is one of them, `by_name` is of Keras 2",
+    "saving.save_model": "none of Keras 2",
+    "saving.save_weights": "`objects_to_skip` is one of them",
+}
+
+# What files do that those of Keras do not, and why; tests/test_keras_files_against_keras.py judges
+# the rest.
+SAVING_DIFFERS: dict[str, str] = {
+    "saving.KerasFileEditor": "is not there",
+    "saving.deserialize_keras_object": "code in configurations is refused, with `safe_mode=False` "
+    "too",
+    "saving.load_model": "code in files is refused, with `safe_mode=False` too; models in HDF5, of "
+    "Keras 2, are refused; whatever is wrong with a file is a ValueError that names it",
+    "saving.load_weights": "where something does not fit nothing is loaded; weights of Keras 2 and "
+    "weights in several files are refused; `.safetensors` is new",
+    "saving.save_model": "`overwrite=False` raises where Keras asks; a path without suffix is a "
+    "folder in the format of this package, and models in HDF5 are not written",
+    "saving.save_weights": "`overwrite=False` raises where Keras asks; `max_shard_size` is "
+    "refused; `.safetensors` is new",
 }
 
 # What callbacks do that those of Keras do not, and why; tests/test_callbacks_against_keras.py and
@@ -37,7 +57,15 @@ def names() -> list[str]:
 
 
 # Namespaces of keras beside `ops`, whose names are written with the namespace.
-BESIDE_OPS = ("activations", "callbacks", "constraints", "losses", "random", "regularizers")
+BESIDE_OPS = (
+    "activations",
+    "callbacks",
+    "constraints",
+    "losses",
+    "random",
+    "regularizers",
+    "saving",
+)
 NAMESPACES = ("ops.image", "ops.linalg", "ops.nn", "ops.numpy")
 
 

@@ -205,11 +205,16 @@ class Model(Trainer, Inspection, Layer):
 
     # --- files -----------------------------------------------------------------------------------
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        zipped: bool | None = None,
+    ) -> None:
         """Writes the model to a file or folder; see `dlnative.saving.save_model`."""
         from ..saving import public
 
-        public.save_model(self, filepath, overwrite)
+        public.save_model(self, filepath, overwrite, zipped)
 
     def save_weights(
         self,

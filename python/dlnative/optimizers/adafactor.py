@@ -73,6 +73,14 @@ class Adafactor(Optimizer):
                 self.add_slot(v, "column", (*v.shape[:-2], v.shape[-1]), name=v.name)
             self.add_optimizer_variables([v], "velocity")
 
+    def _saved_variables(self) -> list[Variable | None]:
+        velocities = self._slots.get("velocity", {})
+        unfactored = [id(v) for v in velocities.values() if v.ndim < 2]
+        saved: list[Variable | None] = []
+        for v in self.variables:
+            saved += [None, None, v] if id(v) in unfactored else [v]
+        return saved
+
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         t = self.iterations + 1
         rate = ops.minimum(learning_rate, 1.0 / ops.sqrt(t))

@@ -78,7 +78,11 @@ class Slots:
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Puts all state into a dict, in the order of `variables`: "0", "1", ..."""
-        save_values(self.variables, store)
+        save_values(self._saved_variables(), store)
+
+    def _saved_variables(self) -> Sequence[Variable | None]:
+        """`variables`, with None where Keras has another that means nothing."""
+        return self.variables
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Takes the state that `save_own_variables` has put into a dict.
@@ -88,7 +92,7 @@ class Slots:
         Raises:
             ValueError: A shape or a kind of numbers is not that of the state.
         """
-        variables = self.variables
+        variables = self._saved_variables()
         if len(store) != len(variables):
             warn_user(
                 f"Optimizer '{self.name}' keeps its state: it has {len(variables)} variables, the "

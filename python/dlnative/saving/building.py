@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..models import Model
+from ..utils.warn import warn_user
 from ..variables import without_memory
 
-__all__ = ["build_model", "refusals"]
+__all__ = ["build_model", "compile_config_of", "refusals"]
 
 _MOST_CALLS = 100_000  # of layers, in one model; ResNet-110 has 500
 
@@ -66,3 +67,14 @@ def _count_calls(value: Any) -> int:
     nodes = value.get("inbound_nodes")
     times = len(nodes) if isinstance(nodes, list) else 1
     return max(1, times) * max(own, "class_name" in value)
+
+
+def compile_config_of(model: Any) -> dict[str, Any] | None:
+    """What the model was compiled with, or None, with a warning where it has no form in JSON."""
+    if not model.compiled:
+        return None
+    try:
+        return model.get_compile_config()
+    except (ValueError, TypeError) as error:
+        warn_user(f"The model is saved as if it were not compiled: {error}")
+        return None

@@ -44,9 +44,8 @@ from typing import Any
 from .. import random
 from .._version import __version__
 from ..models.training_state import TrainingState
-from ..utils.warn import warn_user
 from ..variables import without_memory
-from .building import build_model, refusals
+from .building import build_model, compile_config_of, refusals
 from .configuration import VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
 from .seeds import read_seeds, write_seeds
@@ -170,7 +169,7 @@ def snapshot(
             "dlnative": __version__,
             "sha256": None,
             "model": _architecture(model),
-            "compile": _compile_config(model),
+            "compile": compile_config_of(model),
             "weights": _reference("weights"),
             "state": entry,
             "seeds": read_seeds(model),
@@ -219,17 +218,6 @@ def _architecture(model: Any) -> dict[str, Any]:
     from ..utils.serialization import record_of
 
     return record_of(model, ["build_config"])
-
-
-def _compile_config(model: Any) -> dict[str, Any] | None:
-    """What the model was compiled with, or None, with a warning where it has no form in JSON."""
-    if not model.compiled:
-        return None
-    try:
-        return model.get_compile_config()
-    except (ValueError, TypeError) as error:
-        warn_user(f"The model is saved as if it were not compiled: {error}")
-        return None
 
 
 def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:

@@ -15,22 +15,24 @@ registered; code that Keras has put there for a lambda is not run.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from .. import random
 from .._version import __version__
-from .building import build_model, refusals
+from .building import build_model, compile_config_of, refusals
 from .files import open_regular
 from .object_values import SavedObjects, is_optimizer, values_to_hdf5
 from .output import atomic_write
 from .seeds import is_seeds, read_seeds, write_seeds
 from .strict_json import dumps, loads
 
-__all__ = ["VALUES", "load_keras_file", "read_member", "save_keras_file"]
+__all__ = ["VALUES", "is_keras_folder", "load_keras_file", "opened", "save_keras_file"]
 
 VALUES = "model.weights.h5"
 _CONFIG, _METADATA = "config.json", "metadata.json"
@@ -47,10 +49,14 @@ def save_keras_file(model: Any, path: Path) -> None:
         ValueError: The configuration is not JSON.
         OSError: The file cannot be written.
     """
-    from ..utils.serialization import WholeModel, serialize_keras_object
+    from ..utils.serialization import WholeModel, record_of
 
     with WholeModel() as whole:
-        record = whole.without_single_numbers(serialize_keras_object(model))
+        record = record_of(model, ["build_config"])
+        compiled = compile_config_of(model)
+        if compiled is not None:
+            record["compile_config"] = compiled
+        record = whole.without_single_numbers(record)
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {
         "keras_version": _KERAS_VERSION,
@@ -79,22 +85,23 @@ def load_keras_file(path: Path, compile: bool) -> Any:
     """
     from ..utils.serialization import WholeModel
 
-    with open_regular(path) as stream, refusals(path, "read it as a Keras file"):
-        members = _members(stream)
-        config = loads(read_member(stream, _CONFIG))
-        content = read_member(stream, VALUES)
-        own = _own_metadata(read_member(stream, _METADATA)) if _METADATA in members else None
+    with opened(path) as read:
+        texts = [read(name) for name in (_CONFIG, _METADATA)]
+        content = read(VALUES)
+    with refusals(path, "read its configuration"):
+        config, metadata = map(loads, texts)
+        seeds = _own_seeds(metadata)
     if not isinstance(config, dict):
         raise ValueError(f"{path}: damaged: {_CONFIG} is not an object")
-    with WholeModel(is_of_keras=own is None) as whole:
+    with WholeModel(is_of_keras=seeds is None) as whole:
         with refusals(path, "build the model"), random.separate_stream():
             model = build_model(config)
         with refusals(path, "read the weights"):
             saved = SavedObjects(io.BytesIO(content), len(content))
             saved.load(model, lambda value: not is_optimizer(value))
             _check_values(model)
-            if own is not None:
-                write_seeds(model, own["seeds"], path)
+            if seeds is not None:
+                write_seeds(model, seeds, path)
         if compile:
             with refusals(path, "compile the model"):
                 for each, arguments in whole.compile_configs:
@@ -104,36 +111,59 @@ def load_keras_file(path: Path, compile: bool) -> Any:
     return model
 
 
-def read_member(stream: Any, name: str) -> bytes:
+def is_keras_folder(path: Path) -> bool:
+    """Whether a folder has what is in a file otherwise, as Keras writes it with `zipped=False`."""
+    return (path / VALUES).is_file()
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Callable[[str], bytes]]:
+    """A `with` block with a function from the name of a member to its content.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no archive that Keras would write, or is damaged.
+    """
+    if path.is_dir():
+        yield lambda name: _read_file(path / name)
+        return
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(open_regular(path))
+        stack.enter_context(refusals(path, "read it as a Keras file"))
+        archive = stack.enter_context(zipfile.ZipFile(stream))
+        members = _members(archive)
+        yield lambda name: _read_member(archive, members, name)
+
+
+def _read_file(path: Path) -> bytes:
+    with open_regular(path) as stream:
+        return stream.read()
+
+
+def _read_member(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str) -> bytes:
     """The content of a member of an archive.
 
     Nothing is expanded before it is known that the size is in proportion to that of the file.
-
-    Raises:
-        ValueError: It is not there, or too large for what it is compressed to.
-        zipfile.BadZipFile: It is damaged.
     """
-    with zipfile.ZipFile(stream) as archive:
-        info = _members(stream).get(name)
-        if info is None:
-            raise ValueError(f"it has no {name}")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"{name} is compressed by method {info.compress_type}")
-        if info.file_size > _SLACK + _LARGEST_RATIO * info.compress_size:
-            raise ValueError(
-                f"{name} announces {info.file_size} bytes, which {info.compress_size} bytes are "
-                "not believed"
-            )
-        with archive.open(info) as member:
-            content = member.read(info.file_size)
-            if len(content) != info.file_size or member.read(1):
-                raise ValueError(f"{name} has not the {info.file_size} bytes that it announces")
-            return content
+    info = members.get(name)
+    if info is None:
+        raise ValueError(f"it has no {name}")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is compressed by method {info.compress_type}")
+    if info.file_size > _SLACK + _LARGEST_RATIO * info.compress_size:
+        raise ValueError(
+            f"{name} announces {info.file_size} bytes, which {info.compress_size} bytes are "
+            "not believed"
+        )
+    with archive.open(info) as member:
+        content = member.read(info.file_size)
+        if len(content) != info.file_size or member.read(1):
+            raise ValueError(f"{name} has not the {info.file_size} bytes that it announces")
+        return content
 
 
-def _members(stream: Any) -> dict[str, zipfile.ZipInfo]:
-    with zipfile.ZipFile(stream) as archive:
-        infos = archive.infolist()
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    infos = archive.infolist()
     if len(infos) > _MOST_MEMBERS:
         raise ValueError(f"it has {len(infos)} members, more than {_MOST_MEMBERS}")
     members = {info.filename: info for info in infos}
@@ -142,13 +172,14 @@ def _members(stream: Any) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
-def _own_metadata(content: bytes) -> dict[str, Any] | None:
-    """What stands under "dlnative" in `metadata.json`; None where Keras has written it."""
-    metadata = loads(content)
+def _own_seeds(metadata: Any) -> dict[str, Any] | None:
+    """The seeds in `metadata.json`; None where Keras has written it."""
     own = metadata.get("dlnative") if isinstance(metadata, dict) else None
-    if own is not None and not (isinstance(own, dict) and is_seeds(own.get("seeds"))):
+    if own is None:
+        return None
+    if not isinstance(own, dict) or not is_seeds(own.get("seeds")):
         raise ValueError(f"{_METADATA} has no seeds under 'dlnative'")
-    return own
+    return own["seeds"]
 
 
 def _check_values(model: Any) -> None:

@@ -88,7 +88,7 @@ class SavedObjects:
             try:
                 value.load_own_variables(self._stored(path))
             except Exception as error:
-                failed[id(value)] = value, error
+                failed.setdefault(id(value), (value, error))
                 return False
             failed.pop(id(value), None)
             return True

@@ -13,7 +13,9 @@ _LEGACY = (".h5", ".hdf5")
 _PathLike = str | os.PathLike[str]
 
 
-def save_model(model: Any, filepath: _PathLike, overwrite: bool = True) -> None:
+def save_model(
+    model: Any, filepath: _PathLike, overwrite: bool = True, zipped: bool | None = None
+) -> None:
     """Writes a model: its configuration, weights, and how it was compiled.
 
     The file that was there is replaced in one step: whatever interrupts it, the old model or the
@@ -24,6 +26,7 @@ def save_model(model: Any, filepath: _PathLike, overwrite: bool = True) -> None:
         filepath: A path that ends in ".keras" is a file of Keras 3, which Keras loads, too. One
             without a suffix is a folder in the format of this package (see docs/models.md).
         overwrite: Whether what is there may be replaced.
+        zipped: None, or True for a ".keras" file.
 
     Raises:
         FileExistsError: There is something, and `overwrite` is False.
@@ -40,9 +43,15 @@ def save_model(model: Any, filepath: _PathLike, overwrite: bool = True) -> None:
         10
 
     Differs from Keras: `overwrite=False` raises where Keras asks. Whole models in HDF5 (".h5") and
-    folders of Keras (`zipped=False`) are not written. Optimizers are saved with their state.
+    folders of Keras (`zipped=False`) are not written. A loss or metric that has no name, such as a
+    lambda, is a warning, and the model is saved as if it were not compiled.
     """
     path = Path(filepath)
+    if zipped not in (None, path.suffix == ".keras" or None):
+        raise ValueError(
+            f"save_model: {path}: expected zipped=None, or True for a path that ends in '.keras', "
+            f"received {zipped!r}"
+        )
     if path.suffix in _LEGACY:
         raise ValueError(
             f"save_model: {path}: whole models in HDF5 are a format of Keras 2. Expected a path "
@@ -73,7 +82,7 @@ def load_model(
     """Reads a model that `save_model`, or Keras, has written.
 
     Args:
-        filepath: A ".keras" file or a folder.
+        filepath: A ".keras" file, or a folder of this package or of Keras (`zipped=False`).
         custom_objects: Dict from names to classes and functions that are not registered.
         compile: Whether to compile the model as the saved one was.
         safe_mode: Accepted as in Keras. Code in files is never run, also where it is False.
@@ -99,16 +108,16 @@ def load_model(
             "and save it with a name that ends in '.keras'"
         )
     with CustomObjectScope(custom_objects):
-        if path.is_dir():
+        from .keras_file import is_keras_folder, load_keras_file
+
+        if path.is_dir() and not is_keras_folder(path):
             from .folder import load
 
             return load(path, compile).model
-        if path.suffix != ".keras":
+        if path.suffix != ".keras" and not path.is_dir():
             if not path.exists():
                 raise FileNotFoundError(f"{path}: no such file or folder")
             raise ValueError(f"load_model: {path}: expected a '.keras' file, or a folder")
-        from .keras_file import load_keras_file
-
         return load_keras_file(path, compile)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ..layers import tracking
 from ..utils.warn import warn_user
 from .building import refusals
 from .files import open_regular
-from .keras_file import VALUES, read_member
+from .keras_file import VALUES, opened
 from .names import named_variables
 from .object_paths import visit_objects
 from .object_values import SavedObjects, values_to_hdf5
@@ -81,14 +82,15 @@ def _save_safetensors(model: Any, path: Path, skipped: Sequence[Any]) -> None:
 
 
 def _load_hdf5(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[Any]) -> None:
-    with open_regular(path) as stream, refusals(path, "read the weights"):
-        size = os.fstat(stream.fileno()).st_size
+    before = _values(model)
+    with contextlib.ExitStack() as stack:
         if path.suffix == ".keras":
-            content = read_member(stream, VALUES)
-            saved = SavedObjects(io.BytesIO(content), len(content))
+            with opened(path) as read:
+                stream: BinaryIO = io.BytesIO(read(VALUES))
         else:
-            saved = SavedObjects(stream, size)
-        before = _values(model)
+            stream = stack.enter_context(open_regular(path))
+        stack.enter_context(refusals(path, "read the weights"))
+        saved = SavedObjects(stream, stream.seek(0, os.SEEK_END))
         try:
             saved.load(model, lambda value: True, skip_mismatch, skipped)
         except BaseException:

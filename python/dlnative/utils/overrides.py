@@ -18,11 +18,13 @@ LAYER = {
     "compute_mask": "there are no masks yet; multiply by weights of 0 and 1 in call()",
     "symbolic_call": "shapes come from call()",
     "losses": "call add_loss in call()",
-    "save_own_variables": "what is to be saved must be made by add_weight()",
-    "load_own_variables": "what is to be loaded must be made by add_weight()",
-    "save_assets": "a model's folder has weights and a configuration only",
-    "load_assets": "a model's folder has weights and a configuration only",
+    "save_assets": "a saved model has weights and a configuration only",
+    "load_assets": "a saved model has weights and a configuration only",
 }
+NAMED_VARIABLES = dict.fromkeys(
+    ("save_own_variables", "load_own_variables"),
+    "a folder, and safetensors, have variables only; save it as '.keras' or '.weights.h5'",
+)
 LOSS = {"__call__": "override call(y_true, y_pred), which training uses"}
 FITTING_OPTIMIZER = dict.fromkeys(
     ("apply", "apply_gradients", "stateless_apply"),

@@ -191,12 +191,12 @@ def get_custom_objects() -> dict[str, Any]:
     return _registered
 
 
-def get_registered_name(target: Any) -> str:
+def get_registered_name(obj: Any) -> str:
     """The registered name of a class or function, else its own name."""
     try:
-        return _registered_names.get(target, target.__name__)
+        return _registered_names.get(obj, obj.__name__)
     except TypeError:  # not hashable
-        return target.__name__
+        return obj.__name__
 
 
 def get_registered_object(
@@ -211,35 +211,33 @@ def get_registered_object(
     return None
 
 
-def serialize_keras_object(value: Any) -> Any:
+def serialize_keras_object(obj: Any) -> Any:
     """The configuration of an object, made of dicts, lists, strings and numbers.
 
     Args:
-        value: A plain value, an array, a shape, a nested structure of them, a named function, or
+        obj: A plain value, an array, a shape, a nested structure of them, a named function, or
             an object with `get_config`.
 
     Raises:
         ValueError: A lambda, which has no name to be found by.
         TypeError: An object without `get_config`.
     """
-    if value is None or isinstance(value, PLAIN):
-        return value
-    if isinstance(value, (list, tuple)):
-        return type(value)(serialize_keras_object(v) for v in value)
-    if isinstance(value, dict):
-        return {key: serialize_keras_object(v) for key, v in value.items()}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        config = {"value": value.tolist(), "dtype": value.dtype.name}
+    if obj is None or isinstance(obj, PLAIN):
+        return obj
+    if isinstance(obj, (list, tuple)):
+        return type(obj)(serialize_keras_object(v) for v in obj)
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(v) for key, v in obj.items()}
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.ndarray):
+        config = {"value": obj.tolist(), "dtype": obj.dtype.name}
         return {"class_name": "__numpy__", "config": config}
-    if isinstance(value, Variable) or not (hasattr(value, "get_config") or callable(value)):
-        raise TypeError(
-            f"Cannot serialise {value!r}: {type(value).__name__} has no get_config method"
-        )
-    if not hasattr(value, "get_config"):
-        return _serialize_function(value)
-    return record_of(value)
+    if isinstance(obj, Variable) or not (hasattr(obj, "get_config") or callable(obj)):
+        raise TypeError(f"Cannot serialise {obj!r}: {type(obj).__name__} has no get_config method")
+    if not hasattr(obj, "get_config"):
+        return _serialize_function(obj)
+    return record_of(obj)
 
 
 def record_of(value: Any, parts: Sequence[str] = ("build_config", "compile_config")) -> Any:
@@ -309,17 +307,16 @@ def deserialize_keras_object(
     Args:
         config: The configuration.
         custom_objects: Dict from names to classes and functions that are not registered.
-        safe_mode: Must be True: a configuration never carries code.
+        safe_mode: Accepted as in Keras. Code in configurations is never run, also where it is
+            False.
         module_objects: Dict of the names that a plain string may stand for.
 
     Raises:
         ValueError: A name that is not known; the nearest are offered. Or a lambda.
         TypeError: Something that is no configuration.
 
-    Differs from Keras: code in configurations (`safe_mode=False`) is refused.
+    Differs from Keras: code in configurations is refused with `safe_mode=False`, too.
     """
-    if not safe_mode:
-        raise ValueError("deserialize_keras_object: a configuration never carries code (safe_mode)")
     if custom_objects:
         with CustomObjectScope(custom_objects):
             return deserialize_keras_object(config, module_objects=module_objects)

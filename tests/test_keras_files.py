@@ -1,0 +1,629 @@
+"""Files of Keras 3, and of weights: what is written and read, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import tracemalloc
+import warnings
+import zipfile
+
+import keras_files as campaign
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import layers, saving
+from dlnative.saving import hdf5_read, hdf5_write
+
+SMALL = 1 << 20  # bytes, far less than what a hostile file announces
+
+
+def small(units=3, names=("first", "second")):
+    model = dlnative.Sequential(
+        [
+            dlnative.Input((4,)),
+            layers.Dense(units, activation="relu", name=names[0]),
+            layers.Dense(2, name=names[1]),
+        ]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def fitted(rng, **options):
+    model = small(**options)
+    model.fit(rng.normal(size=(8, 4)), rng.normal(size=(8, 2)), verbose=0)
+    return model
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.keras"
+
+
+def edit(path, **members):
+    """Puts other members into an archive; None removes one."""
+    found = campaign.read_archive(path.read_bytes())
+    for name, content in members.items():
+        found[name.replace("__", ".")] = content
+    found = {name: content for name, content in found.items() if content is not None}
+    path.write_bytes(campaign.write_archive(found.items()))
+
+
+def edit_config(path, change):
+    config = json.loads(campaign.read_archive(path.read_bytes())["config.json"])
+    change(config)
+    edit(path, config__json=json.dumps(config).encode())
+
+
+def equal(a, b):
+    a, b = a.get_weights(), b.get_weights()
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def test_doors(rng, path):
+    """All names lead to the same file, and back."""
+    model = fitted(rng)
+    saved = []
+    for save in (model.save, lambda p: saving.save_model(model, p), None):
+        (save or (lambda p: dlnative.models.save_model(model, str(p))))(path)
+        saved.append(campaign.read_archive(path.read_bytes()))
+        saved[-1].pop("metadata.json")
+    assert saved[0] == saved[1] == saved[2]
+    for load in (saving.load_model, dlnative.models.load_model):
+        assert equal(load(path), model) and equal(load(str(path)), model)
+    folder = path.with_suffix("")
+    model.save(folder)
+    assert equal(saving.load_model(folder), model)
+    assert saving.load_model(folder).compiled
+    assert not saving.load_model(folder, compile=False).compiled
+
+
+def test_an_archive_as_keras_writes_it(rng, path):
+    model = fitted(rng)
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        assert {i.filename: i.compress_type for i in archive.infolist()} == {
+            "metadata.json": 0,
+            "config.json": 0,
+            "model.weights.h5": 0,
+        }
+    members = campaign.read_archive(path.read_bytes())
+    config = json.loads(members["config.json"])
+    assert (config["module"], config["class_name"]) == ("keras", "Sequential")
+    assert config["compile_config"]["loss"] == "mse"
+    assert "shared_object_id" not in members["config.json"].decode()
+    metadata = json.loads(members["metadata.json"])
+    assert metadata["keras_version"].startswith("3.") and metadata["dlnative"]["seeds"] == {}
+
+
+def test_without_compile(rng, path):
+    model = fitted(rng)
+    model.save(path)
+    loaded = saving.load_model(path, compile=False)
+    assert not loaded.compiled and equal(loaded, model)
+    bare = dlnative.Sequential([dlnative.Input((4,)), layers.Dense(1)])
+    bare.save(path)
+    assert not saving.load_model(path).compiled
+
+
+def test_masks_go_on(rng, path):
+    """A model of ours draws what the saved one draws."""
+
+    class Noisy(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.generator = dlnative.random.SeedGenerator()
+
+        def call(self, inputs):
+            return inputs + dlnative.random.normal((1, 4), seed=self.generator)
+
+    model = dlnative.Sequential(
+        [dlnative.Input((4,)), layers.Dropout(0.5), layers.Dense(4), Noisy(), layers.Dropout(0.5)]
+    )
+    x = rng.normal(size=(8, 4)).astype("float32")
+    model.compile("sgd", "mse")
+    model.train_on_batch(x, x)
+    model.save(path)
+    loaded = saving.load_model(path, {"Noisy": Noisy})
+    assert [model.train_on_batch(x, x) for _ in range(3)] == [
+        loaded.train_on_batch(x, x) for _ in range(3)
+    ]
+    assert equal(loaded, model)
+
+
+def test_a_layer_in_two_models(rng, path):
+    dense = layers.Dense(4)
+    one = dlnative.Sequential([dlnative.Input((4,)), dense, layers.Dense(3)])
+    two = dlnative.Sequential([dlnative.Input((4,)), layers.Dense(4), dense])
+    x = dlnative.Input((4,))
+    model = dlnative.Model(x, one(two(x)))
+    model.save(path)
+    loaded = saving.load_model(path)
+    assert loaded.layers[2].layers[0] is loaded.layers[1].layers[1]
+    assert len(loaded.weights) == len(model.weights) == 6 and equal(loaded, model)
+
+
+def test_a_nested_model_that_is_compiled(rng, path):
+    inner = fitted(rng, names=("a", "b"))
+    model = dlnative.Sequential([dlnative.Input((4,)), inner, layers.Dense(1)])
+    model.save(path)
+    loaded = saving.load_model(path)
+    assert loaded.layers[0].compiled and not loaded.compiled
+    assert int(loaded.layers[0].optimizer.iterations) == 1
+    for a, b in zip(inner.optimizer.variables, loaded.layers[0].optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_an_optimizer_that_has_not_been_used(path):
+    model = small()
+    model.save(path)
+    with pytest.warns(UserWarning, match="keeps its state: it has 10 variables.* 2"):
+        loaded = saving.load_model(path)
+    assert int(loaded.optimizer.iterations) == 0
+
+
+def test_optimizers_among_the_attributes(path):
+    """As of a GAN, in groups of their own."""
+
+    @saving.register_keras_serializable("keras_files")
+    class Pair(dlnative.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.hidden = layers.Dense(2)
+            self.first_optimizer = dlnative.optimizers.SGD(0.5)
+
+        def call(self, inputs):
+            return self.hidden(inputs)
+
+    model = Pair()
+    model(np.ones((1, 3), "float32"))
+    model.first_optimizer.learning_rate = 0.125
+    model.save(path)
+    assert float(saving.load_model(path).first_optimizer.learning_rate) == 0.125
+
+
+def test_own_variables(path):
+    """A layer may keep more than its variables, as in Keras."""
+
+    @saving.register_keras_serializable("keras_files")
+    class Remembers(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.words = np.zeros(0)
+
+        def call(self, inputs):
+            return inputs
+
+        def save_own_variables(self, store):
+            store["words"] = np.asarray(self.words)
+
+        def load_own_variables(self, store):
+            assert list(store) == ["words"] and "0" not in store
+            self.words = store["words"]
+
+    model = dlnative.Sequential([dlnative.Input((2,)), Remembers()])
+    model.layers[0].words = np.array([3, 1, 4])
+    model.save(path)
+    assert saving.load_model(path).layers[0].words.tolist() == [3, 1, 4]
+    for save, name in ((model.save, "folder"), (model.save_weights, "m.safetensors")):
+        with pytest.raises(NotImplementedError, match="save_own_variables.*variables only"):
+            save(path.with_name(name))
+
+
+def test_classes_of_the_user(path):
+    class Twice(layers.Layer):
+        def call(self, inputs):
+            return inputs * 2.0
+
+    dlnative.Sequential([dlnative.Input((2,)), Twice()]).save(path)
+    with pytest.raises(ValueError, match="Twice.*custom_objects") as caught:
+        saving.load_model(path)
+    assert str(path) in str(caught.value)
+    for model in (saving.load_model(path, {"Twice": Twice}), scoped(path, Twice)):
+        np.testing.assert_array_equal(model.predict(np.ones((1, 2)), verbose=0), [[2, 2]])
+
+
+def scoped(path, cls):
+    with saving.custom_object_scope({"Twice": cls}):
+        return saving.load_model(path)
+
+
+@pytest.mark.parametrize("safe_mode", [True, False])
+def test_code_is_refused(path, safe_mode):
+    """A Lambda that Keras has written, with code, and one inside a loss."""
+    dlnative.Sequential([dlnative.Input((2,)), layers.Activation("relu", name="act")]).save(path)
+    code = {"class_name": "__lambda__", "config": {"value": ["4wAAAA==", None, None]}}
+
+    def to_lambda(config):
+        layer = config["config"]["layers"][1]
+        layer.update(class_name="Lambda", config={"name": "mine", "function": code})
+
+    good = path.read_bytes()
+    edit_config(path, to_lambda)
+    with pytest.raises(ValueError, match="Lambda 'mine'.*never run"):
+        saving.load_model(path, safe_mode=safe_mode)
+    path.write_bytes(good)
+    edit_config(path, lambda c: c.update(compile_config={"optimizer": "sgd", "loss": code}))
+    with pytest.raises(ValueError, match="code of a lambda, which is never run"):
+        saving.load_model(path, safe_mode=safe_mode)
+
+
+def test_a_loss_without_a_name(rng, path):
+    model = small()
+    model.compile("sgd", lambda y_true, y_pred: dlnative.ops.mean(y_pred))
+    with pytest.warns(UserWarning, match="as if it were not compiled"):
+        model.save(path)
+    loaded = saving.load_model(path)
+    assert not loaded.compiled and equal(loaded, model)
+
+
+def test_a_folder_of_keras(rng, tmp_path):
+    """What Keras writes with `zipped=False`."""
+    model, path = fitted(rng), tmp_path / "model"
+    model.save(tmp_path / "model.keras")
+    path.mkdir()
+    for name, content in campaign.read_archive((tmp_path / "model.keras").read_bytes()).items():
+        (path / name).write_bytes(content)
+    loaded = saving.load_model(path)
+    assert equal(loaded, model) and int(loaded.optimizer.iterations) == 1
+    (path / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        saving.load_model(path)
+
+
+def test_a_lambda_is_not_written(path):
+    model = dlnative.Sequential([dlnative.Input((2,)), layers.Lambda(lambda x: x)])
+    with pytest.raises(ValueError, match="lambda has no name"):
+        model.save(path)
+    assert not path.exists()
+
+
+# --- weights -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".safetensors", ".keras"])
+def test_weights(rng, tmp_path, suffix):
+    model, other = fitted(rng), small()
+    path = tmp_path / f"w{suffix}"
+    (model.save if suffix == ".keras" else model.save_weights)(path)
+    other.optimizer.build(other.trainable_variables)
+    other.load_weights(path)
+    assert equal(other, model)
+    has_state = suffix != ".safetensors"
+    assert int(other.optimizer.iterations) == int(has_state)
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".safetensors"])
+def test_mismatch(rng, tmp_path, suffix):
+    """Nothing is loaded, or all that fits."""
+    model, other = fitted(rng), small()
+    path = tmp_path / f"w{suffix}"
+    model.save_weights(path)
+    other = dlnative.Sequential(
+        [
+            dlnative.Input((4,)),
+            layers.Dense(3, name="first"),
+            layers.Dense(5, name="second"),
+        ]
+    )
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="second") as caught:
+        other.load_weights(path)
+    assert str(path) in str(caught.value)
+    assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
+    with pytest.warns(UserWarning, match="second"):
+        other.load_weights(path, skip_mismatch=True)
+    np.testing.assert_array_equal(other.layers[0].kernel, model.layers[0].kernel)
+    assert np.array_equal(other.layers[1].kernel, before[2])
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".safetensors"])
+def test_objects_to_skip(rng, tmp_path, suffix):
+    model, path = fitted(rng), tmp_path / f"w{suffix}"
+    model.save_weights(path)
+    other = small()
+    before = other.get_weights()
+    other.load_weights(path, objects_to_skip=[other.layers[0], other.optimizer])
+    assert np.array_equal(other.layers[0].kernel, before[0])
+    assert np.array_equal(other.layers[1].kernel, model.layers[1].kernel)
+    saving.save_weights(model, path, objects_to_skip=[model.layers[1], model.optimizer])
+    with pytest.raises(ValueError, match="second"):
+        other.load_weights(path)
+    saving.load_weights(other, path, objects_to_skip=[other.layers[1], other.optimizer])
+    assert np.array_equal(other.layers[0].kernel, model.layers[0].kernel)
+
+
+def test_refused_arguments(rng, tmp_path):
+    model = fitted(rng)
+    for call, message in [
+        (lambda: model.save(tmp_path / "m.h5"), "format of Keras 2"),
+        (lambda: model.save(tmp_path / "m.pt"), "ends in '.keras'"),
+        (lambda: model.save(tmp_path / "m.keras", zipped=False), "zipped=None, or True"),
+        (lambda: model.save(tmp_path / "m", zipped=True), "zipped=None, or True"),
+        (lambda: saving.load_model(tmp_path / "m.h5"), "format of Keras 2"),
+        (lambda: model.save_weights(tmp_path / "m.h5"), "'.weights.h5' or '.safetensors'"),
+        (lambda: model.load_weights(tmp_path / "m.h5"), "with Keras"),
+        (lambda: model.load_weights(tmp_path / "m.txt"), "or '.keras'"),
+        (lambda: model.save_weights(tmp_path / "m.weights.h5", max_shard_size=1), "one file"),
+        (lambda: model.load_weights(tmp_path / "m.keras", objects_to_skip=[]), "of weights only"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+    for name in ("m.keras", "none"):
+        with pytest.raises(FileNotFoundError, match=name):
+            saving.load_model(tmp_path / name)
+    for name in ("m.weights.h5", "m.safetensors", "m.keras"):
+        with pytest.raises(FileNotFoundError, match=name):
+            model.load_weights(tmp_path / name)
+    late = dlnative.Sequential([layers.Dense(2)])
+    for call in (late.save_weights, late.load_weights):
+        with pytest.raises(ValueError, match="not built yet"):
+            call(tmp_path / "m.weights.h5")
+    (tmp_path / "text").write_text("x")
+    with pytest.raises(ValueError, match="expected a '.keras' file"):
+        saving.load_model(tmp_path / "text")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["text"]
+
+
+# --- overwriting ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["m.keras", "folder", "m.weights.h5", "m.safetensors"])
+def test_overwrite(rng, tmp_path, name):
+    model, path = fitted(rng), tmp_path / name
+    save = model.save if name in ("m.keras", "folder") else model.save_weights
+    save(path, overwrite=False)
+    listing = sorted(os.listdir(tmp_path))
+    with pytest.raises(FileExistsError, match="overwrite is False"):
+        save(path, overwrite=False)
+    save(path)
+    assert sorted(os.listdir(tmp_path)) == listing == [name]
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.safetensors"])
+def test_an_interruption_leaves_the_old_file(rng, tmp_path, monkeypatch, name):
+    model, path = fitted(rng), tmp_path / name
+    save = model.save if name == "m.keras" else model.save_weights
+    save(path)
+    content = path.read_bytes()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    for target in ("os.replace", "os.fsync"):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, stop)
+            with pytest.raises(KeyboardInterrupt):
+                save(path)
+        assert path.read_bytes() == content and os.listdir(tmp_path) == [name]
+
+
+def test_neither_keras_nor_h5py_is_imported(rng, path):
+    fitted(rng).save(path)
+    code = (
+        "import sys, dlnative; m = dlnative.saving.load_model(sys.argv[1]); m.save(sys.argv[1]);"
+        "assert not {'keras', 'h5py', 'jax'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=True)
+
+
+# --- HDF5 ----------------------------------------------------------------------------------------
+
+COUNTS = [0, 1, 7, 8, 9, 16, 255, 256, 257, 8191, 8192, 8193]  # around what fills a node
+DTYPES = ["bool", "uint8", "int8", "uint16", "int32", "int64", "float16", "float32", "float64"]
+
+
+def opened(content):
+    return hdf5_read.HDF5File(io.BytesIO(content), len(content)).root
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_hdf5(rng, count):
+    """Written, read, and read by h5py."""
+    arrays = {
+        str(i): rng.normal(0, 9, rng.integers(0, 4, i % 4)).astype(DTYPES[i % len(DTYPES)])
+        for i in range(count)
+    }
+    tree = {"many": arrays, "none": {}, "\u00fc b": {"c": {"d": np.float32(3)}}}
+    content = bytes(hdf5_write.hdf5_bytes(tree))
+    root = opened(content)
+    assert set(root) == set(tree) and root.group("none/x") is None
+    assert root.group("\u00fc b/c").array("d") == 3
+    many = root.group("many")
+    assert len(many) == count and sorted(many) == sorted(arrays)
+    for name, array in arrays.items():
+        found = many.array(name)
+        assert found.dtype == array.dtype
+        np.testing.assert_array_equal(found, array)
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(io.BytesIO(content)) as file:
+        assert list(file["many"]) == sorted(arrays)
+        for name, array in arrays.items():
+            assert file["many"][name].dtype == array.dtype
+            np.testing.assert_array_equal(file["many"][name][()], array)
+
+
+def test_hdf5_of_h5py(rng):
+    h5py = pytest.importorskip("h5py")
+    stream = io.BytesIO()
+    arrays = {d: rng.normal(0, 9, (2, 3)).astype(d) for d in [*DTYPES, ">f4", ">i8"]}
+    with h5py.File(stream, "w") as file:
+        for name, array in arrays.items():
+            file[f"a/b/{name}"] = array
+            file[f"a/b/{name}"].attrs["note"] = "x" * 100
+        for i in range(2000):
+            file[f"n/{i}"] = i
+        file["compact"] = h5py.Empty("f4")
+    root = opened(stream.getvalue())
+    for name, array in arrays.items():
+        found = root.group("a/b").array(name)
+        assert found.dtype == array.dtype
+        np.testing.assert_array_equal(found, array)
+    assert [int(root.group("n").array(str(i))) for i in range(2000)] == list(range(2000))
+
+
+@pytest.mark.parametrize("kind", sorted(set(campaign.HDF5) - {"more", "deleted", "hard loop"}))
+def test_what_hdf5_may_also_hold(rng, tmp_path, kind):
+    """What is no array of the right shape in one piece is refused by name."""
+    h5py = pytest.importorskip("h5py")
+    model, path = fitted(rng), tmp_path / "m.weights.h5"
+    model.save_weights(path)
+    before = model.get_weights()
+    with h5py.File(path, "a") as file:
+        del file["layers/dense/vars/0"]
+        campaign.HDF5[kind](file, "layers/dense/vars/0", (4, 3))
+    if kind in ("float16", "integers", "booleans", "not finite"):  # numbers like others
+        model.load_weights(path)
+        return
+    with pytest.raises(ValueError, match="'first' do not fit") as caught:
+        model.load_weights(path)
+    assert str(path) in str(caught.value)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_kinds_of_numbers(rng, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    model, path = fitted(rng), tmp_path / "m.weights.h5"
+    model.save_weights(path)
+    with h5py.File(path, "a") as file:
+        del file["optimizer/vars/0"]
+        file["optimizer/vars/0"] = 2.5
+    with pytest.raises(ValueError, match=r"iteration.*expected values of dtype int64.*float64"):
+        model.load_weights(path)
+
+
+# --- files of strangers --------------------------------------------------------------------------
+
+
+def refused(path, match, load=saving.load_model):
+    """Checks that a file is refused by name, and by little memory."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=match) as caught:
+            load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert str(path) in str(caught.value)
+    assert peak < SMALL + 8 * path.stat().st_size
+
+
+@pytest.mark.parametrize("name", ["config.json", "metadata.json", "model.weights.h5"])
+def test_bombs(rng, path, name):
+    fitted(rng).save(path)
+    members = campaign.read_archive(path.read_bytes())
+    members[name] = bytes(2**28)
+    path.write_bytes(campaign.write_archive(members.items(), zipfile.ZIP_DEFLATED))
+    refused(path, f"{name} announces 268435456 bytes")
+
+
+def test_a_bomb_that_announces_little(rng, path):
+    fitted(rng).save(path)
+    members = campaign.read_archive(path.read_bytes())
+    members["model.weights.h5"] = bytes(2**28)
+    content = bytearray(campaign.write_archive(members.items(), zipfile.ZIP_DEFLATED))
+    entry = content.rfind(b"PK\1\2")
+    struct.pack_into("<I", content, entry + 24, 5000)
+    path.write_bytes(content)
+    refused(path, "model.weights.h5 has not the 5000 bytes|CRC")
+
+
+def test_archives(rng, path):
+    fitted(rng).save(path)
+    good = path.read_bytes()
+    members = campaign.read_archive(good)
+    for name in ("config.json", "model.weights.h5"):
+        edit(path, **{name.replace(".", "__"): None})
+        refused(path, f"has no {name}")
+        path.write_bytes(good)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path.write_bytes(campaign.write_archive([*members.items(), ("config.json", b"{}")]))
+    refused(path, "same name")
+    more = [(f"../{i}", b"") for i in range(10_001)]
+    path.write_bytes(campaign.write_archive([*members.items(), *more]))
+    refused(path, "more than 10000")
+    path.write_bytes(campaign.write_archive(members.items(), zipfile.ZIP_BZIP2))
+    refused(path, "method 12")
+    path.write_bytes(campaign.write_archive(members.items(), zipfile.ZIP_DEFLATED))
+    assert saving.load_model(path).compiled  # compressed by others, and within bounds
+    path.write_bytes(good[: len(good) // 2])
+    refused(path, "not a zip file")
+    flipped = bytearray(good)
+    flipped[good.find(b"\x89HDF") + 300] ^= 1
+    path.write_bytes(flipped)
+    refused(path, "CRC")
+    path.unlink()
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="not the configuration of a dlnative model"):
+        saving.load_model(path)
+
+
+def test_shapes_that_are_not_in_the_file(rng, path):
+    """A configuration that asks for more weights than there are costs no memory."""
+    fitted(rng).save(path)
+    edit_config(path, lambda c: c["config"]["layers"][1]["config"].update(units=10**9))
+    refused(path, "expected values of shape|do not fit")
+
+
+def test_bytes_that_are_referred_to_often(rng, tmp_path):
+    """Ten thousand names of one array: read once, or refused."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "m.weights.h5"
+    stack = dlnative.Sequential(
+        [dlnative.Input((64,)), *(layers.Dense(64, use_bias=False) for _ in range(60))]
+    )
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((64, 64), "float32")
+        for i in range(1, 60):
+            file[f"layers/dense_{i}/vars/0"] = file["layers/dense/vars/0"]
+    refused(path, "same bytes too often", stack.load_weights)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        (8, b"\2", "version 2 of HDF5's superblock"),
+        (13, b"\4", "superblock"),
+        (40, b"\0" * 8, None),
+        (40, b"\xff" * 8, "expected 18446744073709551615 bytes"),
+        (64, b"\xff" * 8, "refers to byte"),
+        (0, b"\0", "not an HDF5 file"),
+    ],
+)
+def test_superblocks(rng, tmp_path, at, value, message):
+    model, path = fitted(rng), tmp_path / "m.weights.h5"
+    model.save_weights(path)
+    content = bytearray(path.read_bytes())
+    content[at : at + len(value)] = value
+    path.write_bytes(content)
+    if message is None:
+        model.load_weights(path)
+    else:
+        refused(path, message, model.load_weights)
+
+
+def test_damaged_files():
+    findings: list[str] = []
+    campaign.search(20260101, 300, findings.append)
+    assert findings == []
+
+
+def test_the_search_finds_something(monkeypatch):
+    def broken(path):
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(campaign, "load_model", broken)
+    findings: list[str] = []
+    campaign.search(1, 8, findings.append)
+    assert findings and "IndexError" in findings[0]
