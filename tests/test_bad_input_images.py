@@ -94,34 +94,6 @@ def test_bad_arguments(case):
         make()
 
 
-CHANNELS_FIRST = {
-    "Conv1D": (lambda **k: layers.Conv1D(4, 3, **k), 1),
-    "Conv2D": (lambda **k: layers.Conv2D(4, 3, **k), 2),
-    "DepthwiseConv2D": (lambda **k: layers.DepthwiseConv2D(3, **k), 2),
-    "SeparableConv2D": (lambda **k: layers.SeparableConv2D(4, 3, **k), 2),
-    "Conv1DTranspose": (lambda **k: layers.Conv1DTranspose(4, 3, **k), 1),
-    "Conv2DTranspose": (lambda **k: layers.Conv2DTranspose(4, 3, **k), 2),
-    "MaxPooling1D": (lambda **k: layers.MaxPooling1D(2, **k), 1),
-    "MaxPooling2D": (lambda **k: layers.MaxPooling2D(2, **k), 2),
-    "AveragePooling1D": (lambda **k: layers.AveragePooling1D(2, **k), 1),
-    "AveragePooling2D": (lambda **k: layers.AveragePooling2D(2, **k), 2),
-    "GlobalMaxPooling2D": (lambda **k: layers.GlobalMaxPooling2D(**k), 2),
-    "GlobalAveragePooling2D": (lambda **k: layers.GlobalAveragePooling2D(**k), 2),
-    "ZeroPadding2D": (lambda **k: layers.ZeroPadding2D(**k), 2),
-    "Cropping2D": (lambda **k: layers.Cropping2D(**k), 2),
-    "UpSampling2D": (lambda **k: layers.UpSampling2D(**k), 2),
-}
-
-
-@pytest.mark.parametrize("name", CHANNELS_FIRST)
-def test_channels_first_says_how_to_transpose(name):
-    make, rank = CHANNELS_FIRST[name]
-    assert make(data_format="channels_last").data_format == make().data_format == "channels_last"
-    order = {1: r"0, 2, 1", 2: r"0, 2, 3, 1"}[rank]
-    with pytest.raises(ValueError, match=rf"{name} '.*channels_first.*x\.transpose\({order}\)"):
-        make(data_format="channels_first")
-
-
 CALLS = {  # layer, shape of a sample, words
     "kernel larger than the image": (
         lambda: conv(4, 9),

@@ -167,7 +167,7 @@ CALLS = [
     (lambda: layers.Dot(1)([np.ones((2, 3)), np.ones((4, 3))]), ValueError, "one batch size"),
     (lambda: layers.Cropping1D(2, name="c")(Input((4, 3))), ValueError, "'c': .*leaves nothing"),
     (lambda: layers.Cropping1D(name="c")(Input((4,))), ValueError, "'c': .*3 dimensions"),
-    (lambda: layers.ZeroPadding1D(name="z")(Input((4,))), ValueError, "'z': .*3 dimensions"),
+    (lambda: layers.ZeroPadding1D(name="z")(Input((4,))), ValueError, "'z': .*length, channels"),
     (lambda: layers.UpSampling1D(name="u")(Input((4,))), ValueError, "'u': .*3 dimensions"),
     (lambda: layers.RepeatVector(2, name="r")(Input((4, 2))), ValueError, "'r': .*2 dimensions"),
     (lambda: layers.AdaptiveMaxPooling1D(2)(Input((4,))), ValueError, "x\\[..., None\\]"),

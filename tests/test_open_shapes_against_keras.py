@@ -12,6 +12,7 @@ IMAGE = (4, 9, 7, 6)
 RGB = (4, 9, 7, 3)
 LINE = (4, 9, 6)
 ROWS = (4, 6)
+FIRST = "channels_first"
 KERNELS = [
     {},
     {"padding": "same"},
@@ -64,6 +65,14 @@ LAYERS = {
     "Conv1D": each(
         lambda k, **o: k.layers.Conv1D(4, 3, **o), [*KERNELS, {"padding": "causal"}], LINE
     ),
+    "channels first": [
+        *each(lambda k, **o: k.layers.Conv1D(4, 3, data_format=FIRST, **o), KERNELS, LINE),
+        *each(lambda k, **o: k.layers.DepthwiseConv2D(3, data_format=FIRST, **o), KERNELS, IMAGE),
+        *each(lambda k, **o: k.layers.MaxPooling2D(2, data_format=FIRST, **o), KERNELS[:4], IMAGE),
+        (lambda k: k.layers.GlobalMaxPooling2D(data_format=FIRST, keepdims=True), [IMAGE]),
+        (lambda k: k.layers.ZeroPadding1D(2, data_format=FIRST), [LINE]),
+        (lambda k: k.layers.SpatialDropout2D(0.5, data_format=FIRST), [IMAGE]),
+    ],
     "Conv1DTranspose": each(lambda k, **o: k.layers.Conv1DTranspose(4, 3, **o), KERNELS, LINE),
     "Conv2D": each(lambda k, **o: k.layers.Conv2D(4, 3, **o), [*KERNELS, {"groups": 2}], IMAGE),
     "Conv2DTranspose": each(

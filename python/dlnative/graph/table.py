@@ -62,6 +62,7 @@ class Op:
         map: The elementwise function of the fused loops that it is, or None. See `line`.
         reduction: True where it is sum, mean, max or min over axes, which a loop may end with.
         spreads: True where the result is the input, broadcast.
+        permutes: True where the result is the input with its axes in the order `axes`.
         elementwise: True where an element of a result depends on the same elements of the inputs
             that have its shape, and on scalars.
         index_inputs: {input index: (input index, axis)}: integers that are positions along that
@@ -115,6 +116,7 @@ class Op:
     map: str | None = None
     reduction = False
     spreads = False
+    permutes = False
     elementwise = False
     index_inputs: dict[int, tuple[int, int]] = {}
     calls_python = False

@@ -8,42 +8,38 @@ from typing import TYPE_CHECKING, Any
 from ..hyperparameters import Option
 from ..ops.pooling import adaptive_average_pool, adaptive_max_pool
 from . import messages
-from .geometry import check_channels_last, check_images, sizes
-from .layer import UnaryLayer
+from .geometry import check_images, sizes
+from .spatial_layer import SpatialLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
     from ..graph.types import Sizes
 
 
-class AdaptivePooling(UnaryLayer):
+class AdaptivePooling(SpatialLayer):
     """Base of the layers whose windows are as many as they are told.
 
     Attributes:
-        rank: Number of spatial axes.
         pool: The function that pools.
     """
 
-    rank = 2
     pool: Callable[..., Any]
 
     output_size = Option(sizes())
-    data_format = Option(check_channels_last)
 
     def __init__(self, output_size: Sizes, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.output_size = output_size
         self.data_format = data_format
 
-    def call(self, inputs: Tensor) -> Tensor:
-        check_images(self, inputs.shape, self.rank, messages.source(inputs))
-        return self.pool(inputs, self.output_size)
+    def compute(self, x: Tensor) -> Tensor:
+        check_images(self, x.shape, self.rank, messages.source(x))
+        return self.pool(x, self.output_size)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "output_size": self.output_size,
-            "data_format": self.data_format,
         }
 
 
@@ -69,7 +65,7 @@ class AdaptiveAveragePooling1D(AdaptiveAverage):
 
     Args:
         output_size: The number of windows.
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         **kwargs: `name`, `dtype`.
 
     Raises:

@@ -13,14 +13,14 @@ from ..variables import Variable
 from . import messages
 from .core import without_unset_options
 from .geometry import (
-    check_channels_last,
     check_images,
+    data_format,
     one_of,
     sizes,
     with_hint,
 )
-from .layer import UnaryLayer
 from .options import Fixed, flag, positive_integer, resolved, weight_config
+from .spatial_layer import SpatialLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -45,26 +45,24 @@ def _strides_or_dilation(layer: Any, argument: str, value: Any) -> tuple[int, ..
     return taken
 
 
-class Convolution(UnaryLayer):
+class Convolution(SpatialLayer):
     """Base of the convolutions: where the kernel slides, and the options of each weight.
 
     Attributes:
-        rank: Number of spatial axes.
         paddings: Names of the paddings that are known.
         strides_or_dilation: Whether only one of them may be above 1.
     """
 
-    rank = 2
     _configured: tuple[str, ...] = ("kernel", "bias")
     paddings: tuple[str, ...] = ("valid", "same")
     strides_or_dilation = False
     kernel: Variable
     bias: Variable | None
 
+    data_format = Fixed(data_format)
     kernel_size = Fixed(sizes())
     strides = Option(_strides_or_dilation)
     padding = Option(_padding)
-    data_format = Option(check_channels_last)
     dilation_rate = Option(_strides_or_dilation)
     activation = Option(resolved(activations.get))
     use_bias = Fixed(flag)
@@ -147,7 +145,6 @@ class Convolution(UnaryLayer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
-            "data_format": self.data_format,
             "dilation_rate": self.dilation_rate,
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
@@ -208,6 +205,7 @@ class Conv(Convolution):
         )
 
     def build(self, input_shape: Shape) -> None:
+        input_shape = self._shape(input_shape)
         self._check(input_shape)
         channels = input_shape[-1]
         if channels % self.groups:
@@ -226,11 +224,11 @@ class Conv(Convolution):
             return self.padding
         return (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         channels = self.kernel.shape[-2] * self.groups
-        self._check(inputs.shape, channels, messages.source(inputs))
+        self._check(x.shape, channels, messages.source(x))
         op = f"conv{self.rank}d"
-        return self._apply(op, inputs, self.kernel, groups=self.groups, **self._taps)
+        return self._apply(op, x, self.kernel, groups=self.groups, **self._taps)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters, "groups": self.groups}
@@ -252,7 +250,7 @@ class Conv1D(Conv):
         padding: "valid" for none; "same" for ceil(length / strides) places, with the odd zero
             after the sequence; "causal" for zeros in front only, so that no place sees what comes
             after it.
-        data_format: "channels_last" or None.
+        data_format: "channels_last", the same as None, or "channels_first".
         dilation_rate: Distance of the taps.
         groups: Parts that the channels are cut into; each sees its own part of the input.
         activation: See `activations.get`; linear by default.
@@ -265,7 +263,7 @@ class Conv1D(Conv):
 
     Raises:
         TypeError: A size is not an integer.
-        ValueError: A size below 1, an unknown name, "channels_first", groups that do not divide
+        ValueError: A size below 1, an unknown name, groups that do not divide
             filters and channels, strides and dilation both above 1, a kernel that is larger than
             the padded input, or an unknown name.
 
@@ -276,7 +274,7 @@ class Conv1D(Conv):
         >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
         array([1., 3., 5.], dtype=float32)
 
-    Differs from Keras: LoRA and "channels_first" are not available.
+    Differs from Keras: LoRA and quantization are not available.
     """
 
     rank = 1
@@ -299,7 +297,7 @@ class Conv2D(Conv):
         strides: Distances of the places.
         padding: "valid" for none; "same" for ceil(size / stride) places per axis, with the odd
             pixel of zeros below and right of the image.
-        data_format: "channels_last" or None.
+        data_format: "channels_last", the same as None, or "channels_first".
         dilation_rate: Distances of the taps.
         groups: Parts that the channels are cut into; each sees its own part of the input.
         activation: See `activations.get`; linear by default.
@@ -312,7 +310,7 @@ class Conv2D(Conv):
 
     Raises:
         TypeError: A size is not an integer.
-        ValueError: A size below 1, an unknown name, "channels_first", groups that do not divide
+        ValueError: A size below 1, an unknown name, groups that do not divide
             filters and channels, strides and dilation both above 1, a kernel that is larger than
             the padded input, or an unknown name.
 
@@ -325,7 +323,7 @@ class Conv2D(Conv):
         >>> [w.shape for w in layer.weights]
         [(3, 3, 1, 8), (8,)]
 
-    Differs from Keras: LoRA and "channels_first" are not available.
+    Differs from Keras: LoRA and quantization are not available.
     """
 
 

@@ -83,15 +83,16 @@ class DepthwiseConv(DepthwiseFilters):
         )
 
     def build(self, input_shape: Shape) -> None:
+        input_shape = self._shape(input_shape)
         self._check(input_shape)
         shape = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
         self.kernel = self._add_configured("depthwise", shape, name="kernel")
         if self.use_bias:
             self.bias = self._add_configured("bias", (input_shape[-1] * self.depth_multiplier,))
 
-    def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs.shape, self.kernel.shape[-2], messages.source(inputs))
-        return self._filtered(inputs, self.kernel, self.bias, self.activation)
+    def compute(self, x: Tensor) -> Tensor:
+        self._check(x.shape, self.kernel.shape[-2], messages.source(x))
+        return self._filtered(x, self.kernel, self.bias, self.activation)
 
 
 class DepthwiseConv1D(DepthwiseConv):
@@ -139,7 +140,7 @@ class DepthwiseConv2D(DepthwiseConv):
         strides: Distances of the places.
         padding: "valid" or "same", see Conv2D.
         depth_multiplier: Filters per channel.
-        data_format: "channels_last" or None.
+        data_format: "channels_last", the same as None, or "channels_first".
         dilation_rate: Distances of the taps.
         activation: See `activations.get`; linear by default.
         use_bias: Whether to add a bias.
@@ -151,15 +152,13 @@ class DepthwiseConv2D(DepthwiseConv):
 
     Raises:
         TypeError: A size is not an integer.
-        ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
+        ValueError: A size below 1, an unknown name, a kernel that is larger than
             the padded input, or an unknown name.
 
     Example:
         >>> from dlnative.layers import DepthwiseConv2D, Input
         >>> DepthwiseConv2D(3, depth_multiplier=2)(Input((8, 8, 5))).shape
         (None, 6, 6, 10)
-
-    Differs from Keras: "channels_first" is not available.
     """
 
 
@@ -211,6 +210,7 @@ class SeparableConv(DepthwiseFilters):
         )
 
     def build(self, input_shape: Shape) -> None:
+        input_shape = self._shape(input_shape)
         self._check(input_shape)
         depthwise = (*self.kernel_size, input_shape[-1], self.depth_multiplier)
         pointwise = (*(1,) * self.rank, input_shape[-1] * self.depth_multiplier, self.filters)
@@ -219,9 +219,9 @@ class SeparableConv(DepthwiseFilters):
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.filters,))
 
-    def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs.shape, self.depthwise_kernel.shape[-2], messages.source(inputs))
-        filtered = self._filtered(inputs, self.depthwise_kernel)
+    def compute(self, x: Tensor) -> Tensor:
+        self._check(x.shape, self.depthwise_kernel.shape[-2], messages.source(x))
+        filtered = self._filtered(x, self.depthwise_kernel)
         return self._apply(f"conv{self.rank}d", filtered, self.pointwise_kernel)
 
     def get_config(self) -> dict[str, Any]:
@@ -276,7 +276,7 @@ class SeparableConv2D(SeparableConv):
         kernel_size: Rows and columns of the depthwise kernel; one integer for both.
         strides: Distances of the places of the depthwise kernel.
         padding: "valid" or "same", see Conv2D.
-        data_format: "channels_last" or None.
+        data_format: "channels_last", the same as None, or "channels_first".
         dilation_rate: Distances of the taps of the depthwise kernel.
         depth_multiplier: Depthwise filters per channel.
         activation: See `activations.get`; linear by default.
@@ -289,7 +289,7 @@ class SeparableConv2D(SeparableConv):
 
     Raises:
         TypeError: A size is not an integer.
-        ValueError: A size below 1, an unknown name, "channels_first", a kernel that is larger than
+        ValueError: A size below 1, an unknown name, a kernel that is larger than
             the padded input, or an unknown name.
 
     Example:
@@ -299,8 +299,6 @@ class SeparableConv2D(SeparableConv):
         (None, 8, 8, 16)
         >>> [w.shape for w in layer.weights]
         [(3, 3, 5, 1), (1, 1, 5, 16), (16,)]
-
-    Differs from Keras: as DepthwiseConv2D.
 
     Reference:
         Chollet 2017, "Xception: deep learning with depthwise separable convolutions".

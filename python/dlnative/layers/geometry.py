@@ -86,7 +86,15 @@ def check_channels_last(layer: Any, argument: str, data_format: Any) -> str:
     raise ValueError(f"{messages.describe(layer)}: {error}")
 
 
-def check_images(layer: Any, shape: Shape, rank: int, source: str = "") -> None:
+def data_format(layer: Any, argument: str, value: Any) -> str:
+    """A check for `Option`: "channels_last", also for None, or "channels_first"."""
+    known = one_of("channels_last", "channels_first")
+    return known(layer, argument, "channels_last" if value is None else value)
+
+
+def check_images(
+    layer: Any, shape: Shape, rank: int, source: str = "", channels_first: bool = False
+) -> None:
     """ValueError unless `shape` is that of a batch of images, without an axis of size 0.
 
     Args:
@@ -94,20 +102,23 @@ def check_images(layer: Any, shape: Shape, rank: int, source: str = "") -> None:
         shape: Shape of its input, the batch first.
         rank: Number of spatial axes.
         source: Where the input comes from, see `messages.source`.
+        channels_first: Whether the channels come before the spatial axes.
     """
-    expected = f"(batch, {', '.join(AXES[rank])}, channels)"
+    axes = ("channels", *AXES[rank]) if channels_first else (*AXES[rank], "channels")
+    expected = f"(batch, {', '.join(axes)})"
+    missing = "x[:, None]" if channels_first else "x[..., None]"
     received = f"received {messages.format_shape(shape)}{source}"
     if len(shape) == rank + 1:
         raise ValueError(
             f"{messages.describe(layer)}: expected input of shape {expected}, {received}. If the "
-            "channels are missing, add an axis of one channel: x[..., None], or a Reshape layer."
+            f"channels are missing, add an axis of one channel: {missing}, or a Reshape layer."
         )
     if len(shape) != rank + 2:
         raise ValueError(
             f"{messages.describe(layer)}: expected input of shape {expected}, {received}. "
             "Reshape it, or put the layer before those that change its rank, such as Flatten."
         )
-    for name, size in zip((*AXES[rank], "channels"), shape[1:], strict=True):
+    for name, size in zip(axes, shape[1:], strict=True):
         if size is not None and size < 1:
             raise ValueError(
                 f"{messages.describe(layer)}: expected input with a {name} of at least 1, "

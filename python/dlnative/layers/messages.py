@@ -31,7 +31,14 @@ def describe(layer: LayerState) -> str:
 
 
 def source(tensor: Tensor) -> str:
-    """The words " from 'flatten'" for a tensor that a layer made, else an empty string."""
+    """The words " from 'flatten'" for a tensor that a layer made, else an empty string.
+
+    What the layer at work has made of its input itself is that input.
+    """
+    while tensor.node is not None and tensor.node.op.permutes:
+        if tensor.graph is None or tensor.node.scope != tensor.graph.scope:
+            break
+        tensor = tensor.node.inputs[0]
     if tensor.history is not None:
         return f" from '{tensor.history[0].layer.name}'"
     if tensor.node is not None and tensor.node.scope:

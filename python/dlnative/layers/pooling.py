@@ -8,17 +8,17 @@ from ..graph import apply
 from ..graph.open_shapes import may_agree
 from ..graph.window import slide
 from ..hyperparameters import Option
+from ..ops import arguments
 from ..ops.public import as_tensor
 from . import messages
 from .geometry import (
-    check_channels_last,
     check_images,
     one_of,
     sizes,
     standardize_sizes,
     with_hint,
 )
-from .layer import UnaryLayer
+from .spatial_layer import SpatialLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -30,21 +30,18 @@ def _strides(layer: Any, argument: str, value: Any) -> tuple[int, ...]:
     return standardize_sizes(layer, argument, value, layer.rank)
 
 
-class Pooling(UnaryLayer):
+class Pooling(SpatialLayer):
     """Base of the layers that pool windows.
 
     Attributes:
-        rank: Number of spatial axes.
         mode: "max" or "avg".
     """
 
-    rank = 2
     mode = "max"
 
     pool_size = Option(sizes())
     strides = Option(_strides)
     padding = Option(one_of("valid", "same", any_case=True))
-    data_format = Option(check_channels_last)
 
     def __init__(
         self,
@@ -61,19 +58,18 @@ class Pooling(UnaryLayer):
         self.padding = padding
         self.data_format = data_format
 
-    def call(self, inputs: Tensor) -> Tensor:
-        shape = inputs.shape
-        check_images(self, shape, self.rank, messages.source(inputs))
+    def compute(self, x: Tensor) -> Tensor:
+        shape = x.shape
+        check_images(self, shape, self.rank, messages.source(x))
         window = {"strides": self.strides, "padding": self.padding}
         try:
             slide(messages.describe(self), shape[1:-1], self.pool_size, what="pool", **window)
         except ValueError as error:
             error.args = (
-                f"{error.args[0]} Received {messages.format_shape(shape)}"
-                f"{messages.source(inputs)}.",
+                f"{error.args[0]} Received {messages.format_shape(shape)}{messages.source(x)}.",
             )
             raise with_hint(error, shape, self.rank) from None
-        return apply(f"{self.mode}_pool{self.rank}d", inputs, pool_size=self.pool_size, **window)
+        return apply(f"{self.mode}_pool{self.rank}d", x, pool_size=self.pool_size, **window)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -81,7 +77,6 @@ class Pooling(UnaryLayer):
             "pool_size": self.pool_size,
             "padding": self.padding,
             "strides": self.strides,
-            "data_format": self.data_format,
         }
 
 
@@ -96,13 +91,13 @@ class MaxPooling1D(Pooling):
         pool_size: Length of the window.
         strides: Step from window to window; `pool_size` by default.
         padding: "valid", or "same", which centres the windows, the odd pixel of padding at the end.
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         name: Name of the layer.
         **kwargs: `dtype`.
 
     Raises:
         TypeError: A size that is no integer.
-        ValueError: A size below 1, an unknown padding, data_format="channels_first"; when called,
+        ValueError: A size below 1, an unknown padding, or an unknown data_format; when called,
             input of another rank, or shorter than the window.
 
     Example:
@@ -137,13 +132,13 @@ class MaxPooling2D(Pooling):
         pool_size: An integer, or (height, width) of the window.
         strides: An integer, or the steps (rows, columns); `pool_size` by default.
         padding: "valid", or "same", which centres the windows, odd pixels of padding at the end.
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         name: Name of the layer.
         **kwargs: `dtype`.
 
     Raises:
         TypeError: A size that is no integer.
-        ValueError: A size below 1, an unknown padding, data_format="channels_first"; when called,
+        ValueError: A size below 1, an unknown padding, or an unknown data_format; when called,
             input of another rank, or smaller than the window.
 
     Example:
@@ -194,22 +189,19 @@ class AveragePooling2D(Pooling):
     mode = "avg"
 
 
-class GlobalPooling(UnaryLayer):
+class GlobalPooling(SpatialLayer):
     """Base of the layers that pool whole images, of any size.
 
     Args:
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         keepdims: Whether the spatial axes stay, with size 1.
         **kwargs: `name`, `dtype`.
 
     Raises:
-        ValueError: data_format="channels_first"; when called, input of another rank.
+        ValueError: An unknown data_format; when called, input of another rank.
     """
 
-    rank = 2
     reduction = "max"
-
-    data_format = Option(check_channels_last)
 
     def __init__(
         self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any
@@ -218,15 +210,14 @@ class GlobalPooling(UnaryLayer):
         self.data_format = data_format
         self.keepdims = bool(keepdims)
 
-    def call(self, inputs: Tensor) -> Tensor:
-        check_images(self, inputs.shape, self.rank, messages.source(inputs))
+    def compute(self, x: Tensor) -> Tensor:
+        check_images(self, x.shape, self.rank, messages.source(x))
         axes = tuple(range(1, self.rank + 1))
-        return apply(self.reduction, inputs, axis=axes, keepdims=self.keepdims)
+        return apply(self.reduction, x, axis=axes, keepdims=self.keepdims)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "data_format": self.data_format,
             "keepdims": self.keepdims,
         }
 
@@ -249,12 +240,12 @@ class GlobalMaxPooling1D(GlobalMax):
     Shapes: (batch, length, channels) to (batch, channels), or (batch, 1, channels) with `keepdims`.
 
     Args:
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         keepdims: Whether the axis stays, with size 1.
         **kwargs: `name`, `dtype`.
 
     Raises:
-        ValueError: data_format="channels_first"; when called, input of another rank.
+        ValueError: An unknown data_format; when called, input of another rank.
 
     Example:
         >>> from dlnative.layers import GlobalMaxPooling1D, Input
@@ -297,6 +288,12 @@ class GlobalAveragePooling1D(GlobalAverage):
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         if mask is None:
             return super().call(inputs)
+        if not self._channels_first:
+            return self._masked(inputs, mask)
+        y = self._masked(self._channels_last(inputs), mask)
+        return arguments.channels_first(y) if self.keepdims else y
+
+    def _masked(self, inputs: Tensor, mask: Any) -> Tensor:
         check_images(self, inputs.shape, self.rank, messages.source(inputs))
         mask = as_tensor(mask, name=self.name)
         if mask.ndim != 2 or not may_agree(mask.shape, inputs.shape[:2]):

@@ -12,7 +12,7 @@ from ..hyperparameters import Option, StepNumber, is_on
 from ..regularizers import L1L2
 from ..utils.numbers import is_integer
 from . import messages
-from .geometry import check_channels_last
+from .geometry import data_format
 from .input_spec import InputSpec
 from .layer import UnaryLayer
 from .seeded import SeededLayer
@@ -224,9 +224,13 @@ class _SpatialDropout(Dropout):
     _rank = 1
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        noise_shape = (None, *(1,) * self._rank, None)
-        super().__init__(rate, noise_shape=noise_shape, seed=seed, **kwargs)
+        super().__init__(rate, seed=seed, **kwargs)
+        self._set_noise_shape()
         self.input_spec = InputSpec(ndim=self._rank + 2)
+
+    def _set_noise_shape(self, channels_first: bool = False) -> None:
+        ones = (1,) * self._rank
+        self.noise_shape = (None, None, *ones) if channels_first else (None, *ones, None)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -267,6 +271,13 @@ class SpatialDropout1D(_SpatialDropout):
     """
 
 
+def _channels_of_noise(layer: Any, argument: str, value: Any) -> str:
+    """A check for `Option`: a data format; the mask has one value for each of its channels."""
+    checked = data_format(layer, argument, value)
+    layer._set_noise_shape(checked == "channels_first")
+    return checked
+
+
 class SpatialDropout2D(_SpatialDropout):
     """In training: each feature map (one channel of one image) is 0 with probability `rate`, else
     divided by 1 - rate. Otherwise: y = x.
@@ -275,13 +286,13 @@ class SpatialDropout2D(_SpatialDropout):
 
     Args:
         rate: Share of feature maps to drop, in [0, 1).
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         seed: An integer, or None for one from the global stream.
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: `rate` is not a number, `seed` not an integer.
-        ValueError: `rate` is not in [0, 1), or `data_format` is "channels_first".
+        ValueError: `rate` is not in [0, 1), or `data_format` is unknown.
 
     Example:
         >>> import numpy as np
@@ -299,7 +310,7 @@ class SpatialDropout2D(_SpatialDropout):
 
     _rank = 2
 
-    data_format = Option(check_channels_last)
+    data_format = Option(_channels_of_noise)
 
     def __init__(
         self,

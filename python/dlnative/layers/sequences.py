@@ -9,10 +9,11 @@ from ..hyperparameters import Option
 from ..ops.padding import pad
 from ..ops.shapes import repeat
 from . import messages
-from .geometry import check_channels_last, standardize_sizes
+from .geometry import check_images, standardize_sizes
 from .input_spec import InputSpec
 from .layer import UnaryLayer
 from .options import positive_integer
+from .spatial_layer import SpatialLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -22,14 +23,14 @@ def _ends(layer: Any, argument: str, value: Any) -> tuple[int, ...]:
     return standardize_sizes(layer, argument, value, 2, least=0)
 
 
-class ZeroPadding1D(UnaryLayer):
+class ZeroPadding1D(SpatialLayer):
     """Zeros before and after sequences.
 
     Shapes: (batch, length, channels) to (batch, before + length + after, channels).
 
     Args:
         padding: Steps of zeros: an integer for both ends, or (before, after).
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         **kwargs: `name`, `dtype`.
 
     Raises:
@@ -45,7 +46,6 @@ class ZeroPadding1D(UnaryLayer):
 
     rank = 1
     padding = Option(_ends)
-    data_format = Option(check_channels_last)
 
     def __init__(
         self, padding: int | Sequence[int] = 1, data_format: str | None = None, **kwargs: Any
@@ -53,13 +53,13 @@ class ZeroPadding1D(UnaryLayer):
         super().__init__(**kwargs)
         self.data_format = data_format
         self.padding = padding
-        self.input_spec = InputSpec(ndim=3)
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return pad(inputs, ((0, 0), self.padding, (0, 0)))
+    def compute(self, x: Tensor) -> Tensor:
+        check_images(self, x.shape, 1, messages.source(x))
+        return pad(x, ((0, 0), self.padding, (0, 0)))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
+        return {**super().get_config(), "padding": self.padding}
 
 
 class Cropping1D(UnaryLayer):

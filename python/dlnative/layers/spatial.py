@@ -9,8 +9,8 @@ from ..graph import apply
 from ..graph.ops.spatial import INTERPOLATIONS
 from ..hyperparameters import Option
 from . import messages
-from .geometry import check_channels_last, check_images, one_of, sizes, standardize_sizes
-from .layer import UnaryLayer
+from .geometry import check_images, one_of, sizes, standardize_sizes
+from .spatial_layer import SpatialLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -37,7 +37,7 @@ def standardize_sides(layer: Any, argument: str, value: Any) -> tuple[tuple[int,
     return tuple(standardize_sizes(layer, argument, side, 2, least=0) for side in value)
 
 
-class ZeroPadding2D(UnaryLayer):
+class ZeroPadding2D(SpatialLayer):
     """Zeros around images.
 
     Shapes: (batch, height, width, channels) to (batch, top + height + bottom, left + width + right,
@@ -46,12 +46,12 @@ class ZeroPadding2D(UnaryLayer):
     Args:
         padding: Rows and columns of zeros: an integer for all sides, (rows, columns) for opposite
             sides, or ((top, bottom), (left, right)).
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: An entry of `padding` that is no integer.
-        ValueError: A negative entry, or a wrong number of them; data_format="channels_first"; when
+        ValueError: A negative entry, or a wrong number of them; an unknown data_format; when
             called, input of another rank.
 
     Example:
@@ -61,7 +61,6 @@ class ZeroPadding2D(UnaryLayer):
     """
 
     padding = Option(standardize_sides)
-    data_format = Option(check_channels_last)
 
     def __init__(
         self, padding: Sides = (1, 1), data_format: str | None = None, **kwargs: Any
@@ -70,15 +69,15 @@ class ZeroPadding2D(UnaryLayer):
         self.data_format = data_format
         self.padding = padding
 
-    def call(self, inputs: Tensor) -> Tensor:
-        check_images(self, inputs.shape, 2, messages.source(inputs))
-        return apply("zero_pad2d", inputs, padding=(*self.padding[0], *self.padding[1]))
+    def compute(self, x: Tensor) -> Tensor:
+        check_images(self, x.shape, 2, messages.source(x))
+        return apply("zero_pad2d", x, padding=(*self.padding[0], *self.padding[1]))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
+        return {**super().get_config(), "padding": self.padding}
 
 
-class Cropping2D(UnaryLayer):
+class Cropping2D(SpatialLayer):
     """Images without their outer rows and columns.
 
     Shapes: (batch, height, width, channels) to (batch, height - top - bottom, width - left - right,
@@ -87,12 +86,12 @@ class Cropping2D(UnaryLayer):
     Args:
         cropping: Rows and columns to drop: an integer for all sides, (rows, columns) for opposite
             sides, or ((top, bottom), (left, right)).
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: An entry of `cropping` that is no integer.
-        ValueError: A negative entry, or a wrong number of them; data_format="channels_first"; when
+        ValueError: A negative entry, or a wrong number of them; an unknown data_format; when
             called, input of another rank, or so small that nothing would be left.
 
     Example:
@@ -102,7 +101,6 @@ class Cropping2D(UnaryLayer):
     """
 
     cropping = Option(standardize_sides)
-    data_format = Option(check_channels_last)
 
     def __init__(
         self, cropping: Sides = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
@@ -111,8 +109,8 @@ class Cropping2D(UnaryLayer):
         self.data_format = data_format
         self.cropping = cropping
 
-    def call(self, inputs: Tensor) -> Tensor:
-        shape, source = inputs.shape, messages.source(inputs)
+    def compute(self, x: Tensor) -> Tensor:
+        shape, source = x.shape, messages.source(x)
         check_images(self, shape, 2, source)
         for axis, size, sides in zip(("height", "width"), shape[1:3], self.cropping, strict=True):
             if size is not None and sum(sides) >= size:
@@ -121,13 +119,13 @@ class Cropping2D(UnaryLayer):
                     f"{axis} {size} of its input, received {messages.format_shape(shape)}{source}. "
                     "Crop less, or use larger images."
                 )
-        return apply("crop2d", inputs, cropping=(*self.cropping[0], *self.cropping[1]))
+        return apply("crop2d", x, cropping=(*self.cropping[0], *self.cropping[1]))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
+        return {**super().get_config(), "cropping": self.cropping}
 
 
-class UpSampling2D(UnaryLayer):
+class UpSampling2D(SpatialLayer):
     """Images `size` times as large.
 
     Output pixel o lies at (o + 1/2) / size - 1/2 of the input (half-pixel centres). "nearest"
@@ -139,13 +137,13 @@ class UpSampling2D(UnaryLayer):
 
     Args:
         size: An integer, or the factors (of height, of width).
-        data_format: None or "channels_last".
+        data_format: "channels_last", the same as None, or "channels_first".
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: A factor that is no integer.
-        ValueError: A factor below 1, an unknown interpolation, data_format="channels_first"; when
+        ValueError: A factor below 1, an unknown interpolation, an unknown data_format; when
             called, input of another rank.
 
     Example:
@@ -158,7 +156,6 @@ class UpSampling2D(UnaryLayer):
     """
 
     size = Option(sizes())
-    data_format = Option(check_channels_last)
     interpolation = Option(one_of(*INTERPOLATIONS, any_case=True))
 
     def __init__(
@@ -173,14 +170,13 @@ class UpSampling2D(UnaryLayer):
         self.size = size
         self.interpolation = interpolation
 
-    def call(self, inputs: Tensor) -> Tensor:
-        check_images(self, inputs.shape, 2, messages.source(inputs))
-        return apply("upsample2d", inputs, size=self.size, interpolation=self.interpolation)
+    def compute(self, x: Tensor) -> Tensor:
+        check_images(self, x.shape, 2, messages.source(x))
+        return apply("upsample2d", x, size=self.size, interpolation=self.interpolation)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "size": self.size,
-            "data_format": self.data_format,
             "interpolation": self.interpolation,
         }

@@ -84,6 +84,7 @@ class ConvTranspose(Convolution):
         )[0]
 
     def build(self, input_shape: Shape) -> None:
+        input_shape = self._shape(input_shape)
         self._check(input_shape)
         self.kernel = self._add_configured(
             "kernel", (*self.kernel_size, self.filters, input_shape[-1])
@@ -91,11 +92,11 @@ class ConvTranspose(Convolution):
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.filters,))
 
-    def call(self, inputs: Tensor) -> Tensor:
-        self._check(inputs.shape, self.kernel.shape[-1], messages.source(inputs))
+    def compute(self, x: Tensor) -> Tensor:
+        self._check(x.shape, self.kernel.shape[-1], messages.source(x))
         op = f"conv{self.rank}d_transpose"
         more = {} if self.output_padding is None else {"output_padding": self.output_padding}
-        return self._apply(op, inputs, self.kernel, **more, **self._taps)
+        return self._apply(op, x, self.kernel, **more, **self._taps)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -116,7 +117,7 @@ class Conv1DTranspose(ConvTranspose):
         strides: Distance between the places that neighbours of the input write to.
         padding: "valid" or "same".
         output_padding: Pixels more at the end of the output, below `strides`; see Conv2DTranspose.
-        data_format: "channels_last" or None.
+        data_format: "channels_last", the same as None, or "channels_first".
         dilation_rate: Distance of the taps.
         activation: See `activations.get`; linear by default.
         use_bias: Whether to add a bias.
@@ -156,7 +157,7 @@ class Conv2DTranspose(ConvTranspose):
         strides: Distances between the places that neighbours of the input write to.
         padding: "valid" or "same".
         output_padding: Pixels more at the end of each axis, below `strides`.
-        data_format: "channels_last" or None.
+        data_format: "channels_last", the same as None, or "channels_first".
         dilation_rate: Distances of the taps.
         activation: See `activations.get`; linear by default.
         use_bias: Whether to add a bias.

@@ -40,8 +40,8 @@ def fuse(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Schedul
     Returns:
         A Schedule.
     """
-    nodes = live_nodes(graph.nodes, outputs)
-    schedule = Schedule(*merge_common_subexpressions(nodes, outputs))
+    nodes, outputs = merge_common_subexpressions(live_nodes(graph.nodes, outputs), outputs)
+    schedule = Schedule(live_nodes(nodes, outputs), outputs)
     for fusion in (
         loss_with_gradient,
         max_pool_indices,

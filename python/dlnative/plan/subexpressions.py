@@ -1,5 +1,8 @@
 """Common subexpressions: what two nodes would compute alike is computed once.
 
+So is what is there already: transposes that undo each other, as between layers whose channels come
+first, are left out.
+
 Users write it, as two forward passes of one model in a step, and rules of gradients do. Nodes are
 numbered by value (Cocke and Schwartz, 1970; Muchnick, 1997, "Advanced compiler design and
 implementation", 12.4): a tensor is one value, also of a variable, which is another tensor once it
@@ -34,8 +37,10 @@ def merge_common_subexpressions(
         (nodes, outputs); where an input of a node has become another tensor it is a new node.
     """
     same: dict[int, Tensor] = {}  # id of a tensor -> the one that has its values
+    wanted = {id(t) for t in outputs}
     constants: dict[tuple[Any, ...], Tensor] = {}
     known: dict[tuple[Any, ...], list[Node]] = {}  # (op, ids of inputs) -> nodes
+    permuted: dict[int, Node] = {}  # id of a tensor -> the node that has permuted its axes
     kept = []
     for node in nodes:
         for t in node.inputs:
@@ -46,6 +51,11 @@ def merge_common_subexpressions(
                 key = (t.dtype, t.shape, t.source.tobytes())
                 same[id(t)] = constants.setdefault(key, t)
         inputs = tuple(None if t is None else same.get(id(t), t) for t in node.inputs)
+        if node.op.permutes and id(node.outputs[0]) not in wanted:
+            original = _undone(node, permuted.get(id(inputs[0])))
+            if original is not None:
+                same[id(node.outputs[0])] = original
+                continue
         if _is_value(node):
             alike = known.setdefault((node.op, *map(id, inputs)), [])
             earlier = next((n for n in alike if _same(n.attributes, node.attributes)), None)
@@ -55,8 +65,19 @@ def merge_common_subexpressions(
             alike.append(node)
         if any(t is not u for t, u in zip(inputs, node.inputs)):
             node = merged_node(node.op, inputs, node.outputs, node.attributes, node.scope)
+        if node.op.permutes:
+            permuted[id(node.outputs[0])] = node
         kept.append(node)
     return kept, [same.get(id(t), t) for t in outputs]
+
+
+def _undone(node: Node, before: Node | None) -> Tensor | None:
+    """What `before` has permuted, if `node` puts its axes back."""
+    if before is None:
+        return None
+    first, second = (each.attributes["axes"] for each in (before, node))
+    axes = [first[a] % len(first) for a in second]
+    return before.inputs[0] if axes == list(range(len(axes))) else None
 
 
 def _is_value(node: Node) -> bool:

@@ -112,6 +112,7 @@ class Transpose(_MoveOp):
     """y[i_axes[0], i_axes[1], ...] = x[i_0, i_1, ...]: the dimensions in the order `axes`."""
 
     name = "transpose"
+    permutes = True
 
     def infer(self, x: Tensor, axes: Sequence[int]) -> Spec:
         axes = tuple(normalize_axis(self.name, a, x.ndim) for a in axes)
