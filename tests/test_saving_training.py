@@ -192,6 +192,41 @@ def test_a_snapshot_is_written_by_another_thread_while_training_goes_on(tmp_path
     assert fitted(other) == after
 
 
+class Counting(dlnative.Model):
+    """Each step adds 1 to all weights, so that those of a whole step are equal."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = [layers.Dense(300, kernel_initializer="zeros") for _ in range(6)]
+
+    def build(self, shape):
+        for part in self.parts:
+            part.build((None, 300))
+        self.built = True
+
+    def train_step(self, data):
+        for variable in self.variables:
+            variable.assign_add(dlnative.ops.ones(variable.shape))
+        return {"sum": dlnative.ops.sum(data[0])}
+
+
+def test_weights_are_those_of_a_whole_step(tmp_path):
+    model = Counting()
+    model.compile("sgd")
+    model.build((None, 300))
+    x = np.zeros((2000, 1), "float32")
+    thread = threading.Thread(target=lambda: model.fit(x, batch_size=1, verbose=0))
+    thread.start()
+    found = []
+    while thread.is_alive():
+        found.append(TrainingState.of(model))
+    thread.join()
+    for state in found:
+        weights = [a for name, a in state.arrays.items() if name.startswith("weights/")]
+        assert {float(n) for a in weights for n in (a.min(), a.max())} == {float(weights[0][0, 0])}
+    assert len({float(state.arrays["training/steps"]) for state in found}) > 2
+
+
 def test_what_is_in_no_configuration(tmp_path):
     """Factors of the learning rate, single frozen weights, and what weight decay leaves out."""
 

@@ -44,7 +44,7 @@ from typing import Any
 from .. import random
 from .._version import __version__
 from ..models.training_state import TrainingState
-from ..variables import without_memory
+from ..variables import exclusive, without_memory
 from .building import build_model, compile_config_of, refusals
 from .configuration import VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
@@ -147,6 +147,8 @@ def snapshot(
 ) -> Snapshot:
     """What `save` writes, copied in memory; the arguments are those of `save`.
 
+    Weights and state are those of a whole step, also while another thread trains the model.
+
     Raises:
         ValueError: As `save`.
     """
@@ -158,7 +160,9 @@ def snapshot(
         state = TrainingState.of(model)
     tensors, entry = {}, None
     if state is None:
-        tensors["weights"] = {name: v.numpy() for name, v in named_variables(model).items()}
+        variables = named_variables(model)
+        with exclusive(variables.values()):
+            tensors["weights"] = {name: v.numpy() for name, v in variables.items()}
     else:
         tensors["weights"], tensors["state"], values = split_state(model, state)
         entry = {**_reference("state"), "values": values}
