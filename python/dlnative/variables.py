@@ -7,7 +7,7 @@ import math
 import operator
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -485,7 +485,20 @@ def locks_of(variables: Iterable[Variable]) -> list[_core.StateLock]:
 
 def exclusive(variables: Iterable[Variable]) -> Any:
     """A `with` block during which no program of another thread reads or writes the variables."""
-    found = locks_of(variables)
+    return _held(locks_of(variables))
+
+
+def copies_of(variables: Mapping[str, Variable]) -> dict[str, np.ndarray]:
+    """{name: copy of the values}, all of one step, whatever programs other threads run."""
+    while True:
+        found = locks_of(variables.values())
+        with _held(found):
+            copies = {name: v.numpy() for name, v in variables.items()}
+        if locks_of(variables.values()) == found:
+            return copies  # else the first program has got its lock meanwhile, and may have run
+
+
+def _held(found: list[_core.StateLock]) -> Any:
     if not found:
         return contextlib.nullcontext()
     from . import _core

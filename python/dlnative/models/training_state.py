@@ -14,7 +14,7 @@ from ..layers.extra_losses import attribute_metrics
 from ..optimizers import Optimizer
 from ..random import seeds
 from ..scalar import Scalar
-from ..variables import Variable, exclusive
+from ..variables import Variable, copies_of
 
 VERSION = 1
 MOST_STEPS = 2**62  # so that those to come can be counted, too
@@ -61,9 +61,7 @@ class TrainingState:
             model: The model.
             callbacks: Callbacks whose `get_state` belongs to it.
         """
-        variables = variables_of(model)
-        with exclusive(variables.values()):  # of a whole step, also while another thread trains
-            arrays = {name: np.array(v.value) for name, v in variables.items()}
+        arrays = copies_of(variables_of(model))
         state = model.__dict__.get("_trainer")
         values: dict[str, Any] = {
             "version": VERSION,

@@ -44,7 +44,7 @@ from typing import Any
 from .. import random
 from .._version import __version__
 from ..models.training_state import TrainingState
-from ..variables import exclusive, without_memory
+from ..variables import copies_of, without_memory
 from .building import build_model, compile_config_of, refusals
 from .configuration import VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
@@ -160,9 +160,7 @@ def snapshot(
         state = TrainingState.of(model)
     tensors, entry = {}, None
     if state is None:
-        variables = named_variables(model)
-        with exclusive(variables.values()):
-            tensors["weights"] = {name: v.numpy() for name, v in variables.items()}
+        tensors["weights"] = copies_of(named_variables(model))
     else:
         tensors["weights"], tensors["state"], values = split_state(model, state)
         entry = {**_reference("state"), "values": values}
