@@ -24,6 +24,7 @@ _MODULES = (
     "layers",
     "losses",
     "metrics",
+    "model_selection",
     "models",
     "ops",
     "optimizers",
