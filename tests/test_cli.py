@@ -124,7 +124,7 @@ def test_classification_from_csv(run, blobs, tmp_path):
     assert "270 training samples of shape (4,), 30 for validation" in out
     assert "classification, 3 classes" in out
     assert words(out, "accuracy") > 0.95
-    names = ["config.json", "history.csv", "history.json"]
+    names = ["best", "config.json", "history.csv", "history.json"]
     names += [next(folder.glob(f"{kind}-*.safetensors")).name for kind in ("state", "weights")]
     assert sorted(os.listdir(folder)) == names
 

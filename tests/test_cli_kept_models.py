@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -350,9 +351,11 @@ def test_a_folder_that_cannot_be_written_any_more(run, blobs, tmp_path, monkeypa
     (place,) = (tmp_path / "temporary").iterdir()
     assert status == 2
     assert err.splitlines() == [
-        f"dlnative: {place} has the model of epoch 3 of 3",
+        f"dlnative: {place} has the model of epoch 3 of 3; "
+        f"go on with: dlnative train --resume {folder}",
         f"dlnative: error: {folder}: No space left on device",
     ]
+    shutil.rmtree(folder)
     place.rename(folder)
     assert_is_a_run_of(run, folder, blobs, 3)
 

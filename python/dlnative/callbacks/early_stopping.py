@@ -83,14 +83,14 @@ class EarlyStopping(MonitorCallback):
             "wait": self.wait,
             "stopped_epoch": self.stopped_epoch,
             "best": packed_number(self.best),
-            "best_weights": None if weights is None else [_packed(w) for w in weights],
+            "best_weights": None if weights is None else [packed(w) for w in weights],
             "best_epoch": self.best_epoch,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         names = ("wait", "stopped_epoch", "best", "best_weights", "best_epoch")
         wait, stopped_epoch, best, weights, best_epoch = state_values(self, state, *names)
-        self.best_weights = None if weights is None else [_unpacked(self, w) for w in weights]
+        self.best_weights = None if weights is None else [unpacked(self, w) for w in weights]
         self.wait, self.stopped_epoch = wait, stopped_epoch
         self.best = unpacked_number(best)
         self.best_epoch = best_epoch
@@ -139,12 +139,13 @@ class EarlyStopping(MonitorCallback):
             self.model.set_weights(self.best_weights)
 
 
-def _packed(array: np.ndarray) -> dict[str, Any]:
+def packed(array: np.ndarray) -> dict[str, Any]:
     """An array as plain values."""
     text = base64.b64encode(array.tobytes()).decode()
     return {"dtype": array.dtype.name, "shape": list(array.shape), "base64": text}
 
 
-def _unpacked(callback: Callback, value: Any) -> np.ndarray:
+def unpacked(callback: Callback, value: Any) -> np.ndarray:
+    """The array that `packed` has packed, of the state of a callback."""
     text, dtype, shape = state_values(callback, value, "base64", "dtype", "shape")
     return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()

@@ -224,14 +224,10 @@ class ModelCheckpoint(MonitorCallback):
 
 
 def _remove(path: Path) -> None:
-    """Removes a file, or the files of a model in a folder and the folder if nothing is left."""
-    from ..saving.store import CONFIG, is_tensors_name
+    """Removes a file, or a folder with a model."""
+    from ..saving.store import remove_model
 
-    if not path.is_dir():
+    if path.is_dir():
+        remove_model(path)
+    else:
         path.unlink(missing_ok=True)
-        return
-    for name in os.listdir(path):
-        if name == CONFIG or is_tensors_name(name):
-            (path / name).unlink()
-    if not os.listdir(path):
-        path.rmdir()

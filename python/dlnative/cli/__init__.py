@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the number of a signal (130 for Ctrl-C, 143 for SIGTERM) if interrupted.
     """
     options = build_parser().parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with signals.as_exceptions():
             importlib.import_module(f".{options.command}", __name__).run(options)

@@ -12,17 +12,24 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..callbacks import Callback
+from ..callbacks.early_stopping import packed, unpacked
+from ..callbacks.monitor import packed_number
 from ..models.training_state import TrainingState
-from ..saving import atomic_write, save
-from ..saving.store import check_replaceable
+from ..saving import atomic_write, load, save
+from ..saving.store import check_replaceable, remove_model
+from .resumption import Checkpoints
 from .signals import Interrupted
 from .task import Classification, Task
 
-__all__ = ["LastEpoch", "ModelFolder"]
+if TYPE_CHECKING:
+    import numpy as np
 
+__all__ = ["BestEpoch", "LastEpoch", "ModelFolder"]
+
+_BEST = "best"
 _HISTORY = "history.json"
 _NAMES = ("config.json", "history.csv", _HISTORY)
 
@@ -32,19 +39,35 @@ class LastEpoch(Callback):
 
     Attributes:
         count: Number of whole epochs.
+        trained: How many of them this process has trained.
         state: What training goes on from after the last of them.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.trained = 0
         self._rows: list[dict[str, float]] = []
         self._kept: tuple[int, TrainingState | None] = (0, None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
         self._rows.append({"epoch": epoch + 1, **values})
+        self.trained += 1
         # One assignment: a signal finds the last epoch or this one.
         self._kept = (len(self._rows), TrainingState.of(self.model))
+
+    def get_state(self) -> dict[str, Any]:
+        """The rows: the model of the last whole epoch may not be the one of a checkpoint."""
+        return {"rows": self.rows}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._rows = [dict(row) for row in state["rows"]]
+        self._kept = (len(self._rows), None)
+
+    def end(self, model: Any) -> None:
+        """Notes that a model is that of the last epoch, after a run that had ended before."""
+        if self.state is None:
+            self._kept = (self.count, TrainingState.of(model))
 
     @property
     def count(self) -> int:
@@ -62,6 +85,47 @@ class LastEpoch(Callback):
         return self._rows[: self.count]
 
 
+class BestEpoch(Callback):
+    """Keeps the weights of the epoch with the smallest loss of the validation.
+
+    Attributes:
+        epoch: Its number, from 1; 0 without a validation.
+        weights: The weights after it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: tuple[int, float, list[np.ndarray]] = (0, math.inf, [])
+        self._packed: list[Any] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = (logs or {}).get("val_loss", math.nan)
+        if loss < self._kept[1] or (not self.epoch and loss == loss):
+            self._kept = (epoch + 1, float(loss), self.model.get_weights())
+            self._packed = []
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch, from 1; 0 without a validation."""
+        return self._kept[0]
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """The weights after it."""
+        return self._kept[2]
+
+    def get_state(self) -> dict[str, Any]:
+        """{"epoch", "loss", "weights"}, packed."""
+        epoch, loss, weights = self._kept
+        self._packed = self._packed or [packed(array) for array in weights]
+        return {"epoch": epoch, "loss": packed_number(loss), "weights": self._packed}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        weights = [unpacked(self, array) for array in state["weights"]]
+        self._kept = (state["epoch"], float.fromhex(state["loss"]), weights)
+        self._packed = state["weights"]
+
+
 class ModelFolder:
     """Where a trained model goes, as a context: what ends it, the model that was written stays.
 
@@ -70,12 +134,16 @@ class ModelFolder:
     Args:
         path: The folder; one that exists keeps the model in it until the new one is written.
 
+    Attributes:
+        checkpoints: The Checkpoints in it.
+
     Raises:
         OSError: If it cannot be made or written.
     """
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
+        self.checkpoints = Checkpoints(self._path)
         self._kept = ""
         self._made: list[Path] = []
         for folder in (self._path, *self._path.parents):
@@ -98,12 +166,17 @@ class ModelFolder:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not self._kept:
+        remark = self.checkpoints.remark
+        if not remark:  # without a step they are of no use
+            with contextlib.suppress(OSError):
+                self.checkpoints.remove()
+        if not self._kept and not remark:
             self._remove_empty()
-        elif isinstance(error, Interrupted):
-            error.remark = self._kept
-        elif error is not None and sys.stderr is not None:
-            print(f"dlnative: {self._kept}", file=sys.stderr)
+        text = "; ".join(filter(None, (self._kept, remark)))
+        if isinstance(error, Interrupted):
+            error.remark = text
+        elif error is not None and text and sys.stderr is not None:
+            print(f"dlnative: {text}", file=sys.stderr)
 
     def rehearse(self, model: Any, task: Task, training: dict[str, Any]) -> None:
         """Saves the untrained model to a folder beside, to learn now what would fail later.
@@ -143,6 +216,23 @@ class ModelFolder:
         except OSError:
             save_to(Path(tempfile.mkdtemp(prefix="dlnative-")))
             raise
+
+    def write_best(
+        self, task: Task, training: dict[str, Any], last: LastEpoch, best: BestEpoch
+    ) -> None:
+        """Writes the model of the best epoch to the folder `best`; removes one of another run.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        place = self._path / _BEST
+        if not best.epoch:
+            remove_model(place, _NAMES)
+            return
+        model = load(self._path, compile=False).model
+        model.set_weights(best.weights)
+        training = {**training, "trained_epochs": best.epoch}
+        _save(place, model, task, training, last.rows[: best.epoch], {})
 
     def add_results(self, last: LastEpoch, results: dict[str, Any]) -> None:
         """Writes the history again, with figures that have been measured since."""

@@ -55,7 +55,7 @@ def _info(name: str, commands: Commands) -> None:
 
 def _train(name: str, commands: Commands) -> None:
     command = _add(commands, name, "train a model and write it to a folder")
-    _add_data(command, _DATA_HELP)
+    _add_data(command, _DATA_HELP, required=False)
     command.add_argument(
         "--target",
         metavar="COLUMN",
@@ -68,7 +68,18 @@ def _train(name: str, commands: Commands) -> None:
         help="default: classification for targets that are names or up to 20 different whole "
         "numbers, regression for decimals; needed where that is not certain",
     )
-    command.add_argument("--out", metavar="DIR", help="where to write the trained model")
+    command.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where to write the trained model, the best one by validation (DIR/best), and "
+        "checkpoints while it trains",
+    )
+    command.add_argument(
+        "--resume",
+        metavar="DIR",
+        help="go on with the run that --out DIR began and that was interrupted, with its options; "
+        "with --data and all options of the run: begin it where there is none",
+    )
     images = _add_images(command)
     images.add_argument(
         "--image-size",

@@ -12,8 +12,9 @@ import numpy as np
 from ..data import Columns, Standardizer, learn_classes
 from .image_files import format_of
 from .machine import configure
-from .model_folder import LastEpoch, ModelFolder
+from .model_folder import BestEpoch, LastEpoch, ModelFolder
 from .networks import build, resolve
+from .resumption import options_of_run
 from .samples import Samples
 from .signals import held, released
 from .sources import Source, read_source
@@ -30,8 +31,16 @@ def run(options: argparse.Namespace) -> None:
 
     The folder gets the model, `history.csv` (a row per epoch) and `history.json` (the same, and
     the final figures). Whatever ends training (Ctrl-C, an error), the folder has the model of the
-    last whole epoch, and if there is none, what it had before.
+    last whole epoch, or what it had before if there is none, and checkpoints for `--resume`.
     """
+    if options.resume is not None:
+        given, found = options, options_of_run(options)
+        if found is None:
+            print(f"{given.resume} has the model of a run that has ended: there is nothing to do")
+            return
+        options = found
+    elif options.data is None:
+        raise ValueError("the following arguments are required: --data, or --resume DIR")
     configure(options)
     optimizer = _make_optimizer(options.optimizer, options.learning_rate)
     if options.schedule is None:  # a line search begins at the rate, which nothing else needs
@@ -63,8 +72,10 @@ def _train(options: argparse.Namespace, optimizer: Any, folder: ModelFolder | No
         folder.rehearse(model, task, training)
     _print_start(options, task, source, model)
 
-    last, start = LastEpoch(), time.perf_counter()
+    last, best, start = LastEpoch(), BestEpoch(), time.perf_counter()
     results: dict[str, Any] = {}
+    if folder is not None and options.resume is None:
+        folder.checkpoints.begin(options.arguments)
     with held():
         try:
             with released():
@@ -78,14 +89,20 @@ def _train(options: argparse.Namespace, optimizer: Any, folder: ModelFolder | No
                         *_schedule(options.schedule, optimizer, options.epochs),
                         *_log(options.log),
                         last,
+                        best,
                     ],
                     verbose=0 if options.quiet else 1,
+                    resume=None if folder is None else folder.checkpoints.path,
                 )
+                last.end(model)
         finally:
             results["seconds"] = seconds = time.perf_counter() - start
-            results["samples_per_second"] = len(x) * last.count / seconds
-            if folder is not None and last.count:
+            results["samples_per_second"] = len(x) * last.trained / seconds
+            if folder is not None and last.state is not None:
                 folder.write(model, task, training, last, results)
+                folder.write_best(task, training, last, best)
+                if last.count == options.epochs:
+                    folder.checkpoints.remove()
 
     for name, samples in (("validation", source.validation), ("test", source.test)):
         if samples is not None:
@@ -171,7 +188,7 @@ def _make_model(task: Task, options: argparse.Namespace) -> Any:
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    ignored = ("command", "out", "quiet", "log")
+    ignored = ("command", "arguments", "out", "resume", "quiet", "log")
     return {name: value for name, value in vars(options).items() if name not in ignored}
 
 

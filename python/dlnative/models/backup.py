@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .training_run import TrainingRun
 
 SHARE = 30  # a checkpoint by the clock comes no sooner than so many times what the last one took
-SECONDS = 10.0  # between two checkpoints of `fit(resume=...)`
+SECONDS = 5.0  # between two checkpoints of `fit(resume=...)`
 
 
 def backup_of(resume: Any, callbacks: Any) -> Backup | None:

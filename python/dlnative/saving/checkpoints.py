@@ -80,6 +80,11 @@ class CheckpointFolder:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
+    @property
+    def number(self) -> int:
+        """Number of the newest checkpoint, from 1; 0 where there is none."""
+        return max((number for number, _ in self._files()), default=0)
+
     def newest(self) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Any]]]:
         """(arrays, plain values) of each whole checkpoint, the newest first.
 
@@ -104,8 +109,7 @@ class CheckpointFolder:
         Raises:
             OSError: It could not be written; the others stay.
         """
-        files = self._files()
-        number = files[-1][0] + 1 if files else 1
+        files, number = self._files(), self.number + 1
         arrays = dict(arrays)
         metadata = {
             "format": FORMAT,

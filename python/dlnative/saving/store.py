@@ -13,7 +13,7 @@ import functools
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .files import (
@@ -36,6 +36,7 @@ __all__ = [
     "check_replaceable",
     "is_tensors_name",
     "read_config",
+    "remove_model",
     "replace_model",
     "tensor_names",
 ]
@@ -115,6 +116,21 @@ def check_replaceable(folder: Path) -> None:
         raise FileExistsError(
             errno.EEXIST, "there already, and not of a dlnative model; choose another folder", path
         )
+
+
+def remove_model(folder: Path, others: Sequence[str] = ()) -> None:
+    """Removes the files of a model, and the folder if nothing else is in it.
+
+    Args:
+        folder: The folder; it need not exist.
+        others: Names of further files that were written with the model.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(folder), key=CONFIG.__ne__):  # without it there is no model
+            if name == CONFIG or name in others or is_tensors_name(name):
+                (folder / name).unlink()
+        if not os.listdir(folder):
+            folder.rmdir()
 
 
 def read_config(folder: Path) -> tuple[bytes, tuple[int, ...]]:
