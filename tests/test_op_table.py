@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from op_bounds import BOUNDS
 from op_cases import CASES
 
 from dlnative.graph import table
+from dlnative.reference.bounds import BOUNDS
 
 HELPERS = Path(__file__).parent / "helpers"
 SHARDS = 4

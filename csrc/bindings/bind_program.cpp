@@ -57,19 +57,23 @@ std::size_t workspace_bytes(const std::string& op, const py::sequence& inputs,
 
 // One op on contiguous arrays; writes into `outputs` (and into the inputs that the op overwrites,
 // if it is said to). Interrupted, it leaves `outputs` unfinished, and its inputs as they were:
-// where it overwrites them it is not interrupted.
+// where it overwrites them it is not interrupted. The inputs `constants` are packed first where the
+// op does that with those that do not change.
 void execute_op(const std::string& op, const py::sequence& inputs, const py::sequence& outputs,
-                const py::dict& attributes, std::uint64_t step, bool writes) {
+                const py::dict& attributes, std::uint64_t step, bool writes,
+                const std::vector<std::size_t>& constants) {
   Spec spec;
   spec.op = op;
   for (const auto& value : inputs) {
     spec.inputs.push_back(value.is_none() ? Buffer{} : buffer_of(value.cast<py::array>(), false));
   }
+  for (const std::size_t i : constants) spec.inputs.at(i).constant = true;
   for (const auto& value : outputs)
     spec.outputs.push_back(buffer_of(value.cast<py::array>(), true));
   spec.attributes = attributes_of(attributes);
   spec.workspace.of_thread = true;
   const auto instruction = registry().make(spec);
+  if (instruction->packed_bytes() > 0) instruction->pack(1);
   StepContext context;
   context.step = step;
   for (const Buffer& input : spec.inputs) {
@@ -122,7 +126,8 @@ void bind_program(py::module_& m) {
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes)
       .def_property_readonly("table_bytes", &PyProgram::table_bytes);
   m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
-        py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false);
+        py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false,
+        py::arg("constants") = std::vector<std::size_t>{});
   m.def(
       "all_finite", &all_finite, py::arg("array").noconvert(),
       "Whether a C-contiguous, aligned array of float32 or float64 has neither NaN nor infinity.");

@@ -9,8 +9,6 @@
 
 namespace dlnative {
 
-// Each array is summed, which costs a read: a sum of finite values is finite, but for the rare one
-// that overflows, and one of others is not. What is in doubt is looked at value by value.
 class AllFiniteOp {
  public:
   void add(const float* x, std::int64_t n);
@@ -19,14 +17,16 @@ class AllFiniteOp {
   bool run() const;
 
  private:
+  static constexpr std::int64_t kFew = 32;
+
   template <class T>
   struct Array {
     Array(const T* x, std::int64_t n);
     bool is_finite() const;
-    const ReduceKernels<T>* kernels = nullptr;
+    const ConvertKernels<T>* kernels = nullptr;
     const T* data = nullptr;
     std::int64_t size = 0;
-    ChunkedSum sum;
+    ChunkedSum wrong;  // chunks that are not
   };
 
   Table<Array<float>> floats_;

@@ -58,6 +58,7 @@ _NAMES = {
     "numpy_function": "ops",
     "replay": "saving.replay",
     "value_and_grad": "autodiff",
+    "verify": "engines.verified",
     "version": "_version",
     "vjp": "autodiff",
 }

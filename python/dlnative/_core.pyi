@@ -171,6 +171,7 @@ def execute(
     attributes: dict,
     step: typing.SupportsInt | typing.SupportsIndex = 0,
     writes: bool = False,
+    constants: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
 ) -> None: ...
 def fma_seconds(dtype: str, flops: typing.SupportsFloat | typing.SupportsIndex) -> float:
     """

@@ -19,6 +19,7 @@ _state: dict[str, Any] = {
     "seed": None,
     "conv_algorithm": "auto",
     "interactive_logging": True,
+    "verifying": False,
     "threads": None,  # those of the native engine, once they are asked for
 }
 
@@ -200,7 +201,7 @@ def set_conv_algorithm(name: str) -> None:
     _state["conv_algorithm"] = name
 
 
-def program_settings() -> tuple[str, str, int | None, float, str]:
+def program_settings() -> tuple[str, str, int | None, float, str, bool]:
     """The settings that programs depend on: a native one has workspace for so many threads."""
     engine = _state["engine"] or current_engine()
     if _state["threads"] is None and engine == "native":
@@ -211,7 +212,23 @@ def program_settings() -> tuple[str, str, int | None, float, str]:
         _state["threads"],
         _state["epsilon"],
         _state["floatx"],
+        _state["verifying"],
     )
+
+
+def is_verifying() -> bool:
+    """Whether steps are compared with the oracle, see `dlnative.verify`."""
+    return _state["verifying"]
+
+
+@contextlib.contextmanager
+def verifying() -> Iterator[None]:
+    """A `with` block in which steps are compared with the oracle."""
+    before, _state["verifying"] = _state["verifying"], True
+    try:
+        yield
+    finally:
+        _state["verifying"] = before
 
 
 def current_engine() -> str:

@@ -2,7 +2,7 @@
 
 `search(seed, cases, report)` draws ops of the table with random sizes (0 and 1 among them), dtypes,
 memory layouts, attributes, infinities and NaN, runs each with a random instruction set and number
-of threads, and compares it with the oracle within the bounds of tests/helpers/op_bounds.py.
+of threads, and compares it with the oracle within the bounds of reference/bounds.
 Winograd's convolutions have bounds of their own, in tests/test_ops_winograd.py, and are left out.
 """
 

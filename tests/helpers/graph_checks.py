@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from op_bounds import bounds
 from op_runs import difference, exactly
 from primitive_graphs import Drawing
 
@@ -15,6 +14,7 @@ from dlnative.engines.native import NativeFunction
 from dlnative.graph import Node, Tensor, apply
 from dlnative.graph.dtypes import FLOATS
 from dlnative.plan import gradients, make_plan
+from dlnative.reference.bounds import bounds
 
 STEP = 1e-3  # of finite differences
 CLOSE = 1e-5  # how well they must agree with one another, and the gradient with them

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from op_bounds import bounds, linear
 
 from dlnative import config, reference
 from dlnative.graph import table
 from dlnative.graph.attributes import checked
 from dlnative.ops import rows as ops
+from dlnative.reference.bounds import bounds, linear
 
 REFUSALS = (ValueError, TypeError, MemoryError)
 

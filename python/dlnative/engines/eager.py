@@ -24,7 +24,7 @@ def _name(dtype: np.dtype) -> str:
 
 
 @cache
-def _native() -> Callable[..., None]:
+def native() -> Callable[..., None]:
     """What the native engine computes an op with; imported when the first one is computed."""
     from .. import _core
 
@@ -76,7 +76,7 @@ def compute(
             out[...] = results
             return out
         return results
-    execute = _native()
+    execute = native()
     outputs = [np.empty(s.shape, s.dtype) for s in specs] if out is None else [out]
     execute(
         op.name,

@@ -109,13 +109,19 @@ class ImmediateGraph(Graph):
         if len(self.nodes) == count:  # a number that is there already
             return results
         node: Any = self.nodes[-1]
-        values = compute(
-            op, [None if t is None else t.value for t in inputs], self._attributes(op, node)
-        )
+        given: list[Any] = [None if t is None else t.value for t in inputs]  # type: ignore
+        options = self._attributes(op, node)
+        values = compute(op, given, options)
         values = values if isinstance(values, tuple) else (values,)
+        self.computed(node, given, options, values)
         for tensor, value in zip(node.outputs, values, strict=True):
             tensor.value = np.asarray(value)
         return results
+
+    def computed(
+        self, node: Node, inputs: list[Any], attributes: Attributes, results: tuple[Any, ...]
+    ) -> None:
+        """Called with what each node was computed from, and its results; does nothing by itself."""
 
     def _attributes(self, op: Op, node: Node) -> Attributes:
         """The attributes of a node, and what the step says where they do not."""

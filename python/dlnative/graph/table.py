@@ -69,6 +69,8 @@ class Op:
             axis of that other input, so they must be in range.
         calls_python: True where a run calls back into Python.
         may_fail: True where a run may raise for the values that it is given.
+        holds_back: True where it only fails while its first input is not 0, and a step then ends
+            before anything is written.
         reduces: True where the attribute `axis` may name several axes.
     """
 
@@ -121,6 +123,7 @@ class Op:
     index_inputs: dict[int, tuple[int, int]] = {}
     calls_python = False
     may_fail = False
+    holds_back = False
     reduces = False
 
     @functools.cached_property

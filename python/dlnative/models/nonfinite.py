@@ -126,13 +126,13 @@ class Doctor:
     def __enter__(self) -> Doctor:
         self._feed.on_held = self._held
         self._began = int(self._state.counter)
-        self._state.armed.assign(1)
+        self._state.armed.array.fill(1)
         return self
 
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._state.armed.assign(0)
+        self._state.armed.array.fill(0)
         self._feed.on_held = None
         if kind is None and len(self.reports) > 1:
             first, last = self.reports[0], self.reports[-1]
@@ -223,7 +223,7 @@ class Doctor:
 
     def _decide(self) -> Verdict:
         if self._policy == "warn":
-            self._state.armed.assign(0)  # what comes now is not finite
+            self._state.armed.array.fill(0)  # what comes now is not finite
             return "again"
         if self._policy == "stop":
             self._model.stop_training = True

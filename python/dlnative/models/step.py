@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import changes, engines
+from .. import changes, config, engines
 from ..engines.immediate import ImmediateGraph, ImmediateTensor
 from ..engines.stepping import Stepwise
+from ..engines.verified import VerifiedFunction, VerifiedGraph
 from ..graph.dtypes import FLOATS
 from ..graph.graph import Graph
 from ..graph.refusals import ValueNeeded
@@ -237,7 +238,8 @@ class Immediate(Stepwise):
         for i, array in zip(self.step.sources, arrays, strict=True):
             given[i] = np.asarray(array)
         with exclusive(self._variables()):  # steps take turns
-            graph = ImmediateGraph(recipe.kind == "train", step, epoch, samples)
+            kind = VerifiedGraph if config.is_verifying() else ImmediateGraph
+            graph = kind(recipe.kind == "train", step, epoch, samples)
             _, outputs = recipe.trace(graph, given)
             is_armed = recipe.kind == "train" and recipe.state.armed.array
             if is_armed and not all(t.value for t in outputs):
@@ -303,9 +305,11 @@ def _compiled(recipe: Recipe, arenas: Any, before: Attributes | None) -> Step:
     if before is not None:
         _check_numbers(recipe, before)
     built = engines.build(graph, outputs, arenas=arenas)
-    function = None
+    function: Any = None
+    if config.is_verifying():
+        function = VerifiedFunction(graph, outputs, built)
     if recipe.search is not None:
-        function = recipe.search(built, arenas)
+        function = recipe.search(function or built, arenas)
         function.armed = recipe.state.armed
     returned = None if recipe.returned is None else recipe.returned.logs
     return Step(built, feeds.sources, recipe, function, returned)

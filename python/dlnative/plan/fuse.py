@@ -40,6 +40,19 @@ def fuse(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Schedul
     Returns:
         A Schedule.
     """
+    schedule = fused_rows(graph, outputs)
+    if loops and has_loops(schedule):
+        schedule.sort()  # what was merged may have come to stand before its inputs
+        fuse_loops(schedule)
+    assign_in_place(schedule)
+    flatten_updates(schedule)
+    schedule.sort()
+    schedule.commits_last()
+    return schedule
+
+
+def fused_rows(graph: Graph, outputs: Sequence[Tensor]) -> Schedule:
+    """The passes after which every node still is a row of the table on tensors of its own."""
     nodes, outputs = merge_common_subexpressions(live_nodes(graph.nodes, outputs), outputs)
     schedule = Schedule(live_nodes(nodes, outputs), outputs)
     for fusion in (
@@ -55,13 +68,6 @@ def fuse(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Schedul
     ):
         fusion(schedule)
     multiply_add(schedule)
-    if loops and has_loops(schedule):
-        schedule.sort()  # what was merged may have come to stand before its inputs
-        fuse_loops(schedule)
-    assign_in_place(schedule)
-    flatten_updates(schedule)
-    schedule.sort()
-    schedule.commits_last()
     return schedule
 
 

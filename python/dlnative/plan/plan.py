@@ -68,10 +68,10 @@ class Plan:
 
     def constants(self, node: Node) -> list[int]:
         """Which inputs of a node are variables that a program does not write."""
-        return _constants(node, self._written)
+        return constant_inputs(node, self._written)
 
 
-def _constants(node: Node, written: set[int]) -> list[int]:
+def constant_inputs(node: Node, written: set[int]) -> list[int]:
     """Which inputs of a node are variables whose ids are not in `written`."""
     return [
         i
@@ -106,7 +106,7 @@ def make_plan(graph: Graph, outputs: Sequence[Tensor], loops: bool = True) -> Pl
     def workspace(node: Node, places: Places) -> int:
         if not node.op.has_workspace:
             return 0
-        constants = _constants(node, ids)
+        constants = constant_inputs(node, ids)
         return workspace_bytes(node, places, schedule.source_of, constants, known)
 
     memory = plan_memory(schedule, graph.feeds, workspace)

@@ -159,7 +159,7 @@ def replay(folder: str | os.PathLike[str]) -> Replay:
             arrays = [*rows.x, *rows.y, *rows.weights]
             held = HeldStep(step, rows, arrays, facts["step"], facts["pass"], samples)
             report = report_of(examine(held), place, samples)
-            state.armed.assign(1)
+            state.armed.array.fill(1)
             held_back = not _run(held)
     machine = facts["engine"], facts["isa"], facts["threads"]
     return Replay(report, recorded, held_back, *machine)

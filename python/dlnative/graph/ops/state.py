@@ -62,6 +62,7 @@ class CheckFinite(Op):
     name = "check_finite"
     dtype_rule = dtypes.own
     may_fail = True
+    holds_back = True
 
     def infer(self, armed: Tensor, *values: Tensor) -> Spec:
         if armed.shape != () or armed.dtype != "int64":
