@@ -180,6 +180,25 @@ def pairs(lib: Any) -> Any:
     return lib.Model([x, y], [layers.Dense(3)(again), half])
 
 
+@_case("ops between layers", (4,), (4,))
+def between_layers(lib: Any) -> Any:
+    layers, ops = lib.layers, lib.ops
+    x, y = lib.Input((4,)), lib.Input((4,))
+    h = 2.0 - (layers.Dense(4)(x) + 1.0) * y
+    h = ops.concatenate([ops.relu(h), y], axis=-1)
+    h = (h - ops.mean(h, axis=[1], keepdims=True))[:, 0:3]
+    h = ops.clip(ops.softmax(-h), 0.0, 0.4) ** 2
+    k = h[..., None]
+    k = ops.reshape(ops.matmul(k, ops.transpose(k, (0, 2, 1))), (-1, 9))
+    k = ops.pad(ops.where(k > 0.01, k, 0.0), ((0, 0), (1, 1)))
+    k = ops.einsum("bij->bj", lib.activations.gelu(ops.expand_dims(k, 1)))[:, 1] / 3
+    k = ops.sum(ops.stack([k, k], axis=1) * np.array([[1.0, 2.0]], "float32"), axis=-1)
+    a, b = ops.split(h[:, :2], 2, axis=1)
+    return lib.Model(
+        [x, y], [layers.Dense(2)(h), ops.maximum(a, b), layers.Dense(1)(ops.expand_dims(k, 1))]
+    )
+
+
 def classes(lib: Any) -> Any:
     """(a layer, a model with attributes, one with containers) of the user's, registered."""
     layers, register = lib.layers, lib.saving.register_keras_serializable

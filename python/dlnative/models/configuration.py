@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..graph import Tensor
 from ..layers import calls, tracking
 from ..layers.core import InputLayer
+from ..layers.op_layer import OpLayer
 from ..naming import unknown
 from ..utils import nest
 from ..utils.serialization import (
@@ -15,6 +16,7 @@ from ..utils.serialization import (
     is_reading_keras,
     serialize_keras_object,
 )
+from .keras_operations import from_keras, to_keras
 
 if TYPE_CHECKING:
     from .call_graph import CallGraph
@@ -58,6 +60,8 @@ def functional_config(model: Model, graph: CallGraph) -> dict[str, Any]:
             for each in own
             if not isinstance(layer, InputLayer)
         ]
+        if isinstance(layer, OpLayer):
+            to_keras(entry, entry["inbound_nodes"])
         layers.append(entry)
     return {
         "name": model.name,
@@ -77,7 +81,8 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
     """
     layers: dict = {}
     waiting: list = []
-    for entry in config["layers"]:
+    for record in config["layers"]:
+        entry = from_keras(record)
         layer = deserialize_keras_object(without_build(entry))
         if not tracking.is_layer(layer) or layer.name in layers:
             raise ValueError(f"Model configuration: {entry['name']!r} is not a layer of its own")
