@@ -149,3 +149,35 @@ def test_the_epsilon_of_losses_is_that_of_keras(loss, labels, epsilon):
         warnings.simplefilter("ignore")  # that a linear layer gives no probabilities
         value = net.evaluate(PROBABILITIES, labels, batch_size=6, verbose=0)
     assert value == pytest.approx(expected.mean(), rel=2e-5)
+
+
+def test_channels_first_as_the_default():
+    images = RNG.standard_normal((2, 3, 8, 6)).astype("float32")
+    last = images.transpose(0, 2, 3, 1)
+    pooled = layers.MaxPooling2D()(last)
+    flat = layers.Flatten()(last)
+    config.set_image_data_format("channels_first")
+    np.testing.assert_array_equal(layers.MaxPooling2D()(images), pooled.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(layers.MaxPooling2D(data_format="channels_last")(last), pooled)
+    np.testing.assert_array_equal(layers.Flatten()(images), flat)
+    assert layers.Conv2D(4, 3)(images).shape == (2, 4, 6, 4)
+    assert dlnative.ops.average_pool(images, 2).shape == (2, 3, 4, 3)
+    assert dlnative.ops.image.rgb_to_grayscale(images).shape == (2, 1, 8, 6)
+    with pytest.raises(ValueError, match="images with channels last"):
+        dlnative.applications.lenet5((28, 28, 1))
+    assert config.image_data_format() == "channels_first"
+    config.set_image_data_format("channels_last")
+    np.testing.assert_array_equal(layers.MaxPooling2D()(last), pooled)
+    with pytest.raises(ValueError, match="expected 'channels_last' or 'channels_first'"):
+        config.set_image_data_format("first")
+
+
+def test_a_step_that_was_compiled_follows_the_default():
+    class Pool(layers.Layer):
+        def call(self, x):
+            return dlnative.ops.max_pool(x, 2)
+
+    net, images = Sequential([Pool()]), np.ones((1, 4, 8, 2), "float32")
+    assert net(images).shape == (1, 2, 4, 2)
+    config.set_image_data_format("channels_first")
+    assert net(images).shape == (1, 4, 4, 1)

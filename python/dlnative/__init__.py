@@ -28,6 +28,7 @@ _MODULES = (
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "reference",
     "regularizers",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _state: dict[str, Any] = {
     "floatx": "float32",
+    "image_data_format": "channels_last",
     "dtype_policy": None,  # that of `set_dtype_policy`
     "max_epochs": None,
     "max_steps_per_epoch": None,
@@ -68,6 +69,27 @@ def set_dtype_policy(policy: str | DTypePolicy) -> None:
             f"set_dtype_policy: expected a DTypePolicy or its name, received {policy!r}"
         )
     _state["dtype_policy"] = DTypePolicy(policy) if isinstance(policy, str) else policy
+
+
+def image_data_format() -> str:
+    """What a `data_format` of None means: "channels_last" at first, or "channels_first"."""
+    return _state["image_data_format"]
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Sets what a `data_format` of None means for layers that are made from now on, and for ops.
+
+    Layers compute with channels last in any case; "channels_first" costs transposes.
+
+    Raises:
+        ValueError: It is neither "channels_last" nor "channels_first".
+    """
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            "set_image_data_format: expected 'channels_last' or 'channels_first', received "
+            f"{data_format!r}"
+        )
+    _state["image_data_format"] = data_format
 
 
 def epsilon() -> float:
@@ -201,7 +223,7 @@ def set_conv_algorithm(name: str) -> None:
     _state["conv_algorithm"] = name
 
 
-def program_settings() -> tuple[str, str, int | None, float, str, bool]:
+def program_settings() -> tuple[Any, ...]:
     """The settings that programs depend on: a native one has workspace for so many threads."""
     engine = _state["engine"] or current_engine()
     if _state["threads"] is None and engine == "native":
@@ -212,6 +234,7 @@ def program_settings() -> tuple[str, str, int | None, float, str, bool]:
         _state["threads"],
         _state["epsilon"],
         _state["floatx"],
+        _state["image_data_format"],
         _state["verifying"],
     )
 

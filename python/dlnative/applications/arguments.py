@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from .. import config
+
 Value = TypeVar("Value")
 
 
@@ -24,6 +26,11 @@ def check_image_size(
         TypeError: Not a tuple of integers.
         ValueError: Not three sizes, or an image that is too small.
     """
+    if config.image_data_format() != "channels_last":
+        raise ValueError(
+            f"{builder}: its layers take images with channels last; call "
+            "config.set_image_data_format('channels_last')"
+        )
     expected = f"{builder}: expected input_shape=(height, width, channels), such as (32, 32, 3)"
     if not isinstance(input_shape, (tuple, list)):
         raise TypeError(f"{expected}, received {input_shape!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .. import config
 from ..graph.window import AXES
 from ..naming import unknown
 from ..utils.numbers import is_integer
@@ -72,8 +73,13 @@ def rank_of(layer: Any) -> int:
 
 
 def check_channels_last(layer: Any, argument: str, data_format: Any) -> str:
-    """ "channels_last", also for None; ValueError for anything else, with what to do instead."""
-    if data_format in (None, "channels_last"):
+    """ "channels_last", also for None unless `config` has another default.
+
+    Raises:
+        ValueError: Anything else; it says what to do instead.
+    """
+    data_format = config.image_data_format() if data_format is None else data_format
+    if data_format == "channels_last":
         return "channels_last"
     if data_format == "channels_first":
         order = TO_CHANNELS_LAST[rank_of(layer)]
@@ -87,9 +93,9 @@ def check_channels_last(layer: Any, argument: str, data_format: Any) -> str:
 
 
 def data_format(layer: Any, argument: str, value: Any) -> str:
-    """A check for `Option`: "channels_last", also for None, or "channels_first"."""
+    """A check for `Option`: "channels_last" or "channels_first"; None is the one of `config`."""
     known = one_of("channels_last", "channels_first")
-    return known(layer, argument, "channels_last" if value is None else value)
+    return known(layer, argument, config.image_data_format() if value is None else value)
 
 
 def check_images(

@@ -13,8 +13,7 @@ from ..graph.tensor import Tensor
 from ..hyperparameters import Option
 from ..ops.image.layout import channel_axis, plane_axes
 from ..random.seed_generator import Seed
-from . import messages
-from .geometry import one_of
+from . import geometry, messages
 from .layer import UnaryLayer
 
 if TYPE_CHECKING:
@@ -31,12 +30,6 @@ def _is_open(shape: Shape) -> bool:
     return None in map(unless_open, shape)
 
 
-def _data_format(layer: Any, argument: str, value: Any) -> str:
-    if value is None:
-        return "channels_last"
-    return one_of("channels_last", "channels_first")(layer, argument, value)
-
-
 class ImageLayer(UnaryLayer):
     """Base of the layers that change images, with or without a batch axis, alone or with labels.
 
@@ -49,7 +42,7 @@ class ImageLayer(UnaryLayer):
         **kwargs: `name`, `dtype`.
     """
 
-    data_format = Option(_data_format)
+    data_format = Option(geometry.data_format)
     infers_by_sizes = True
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:

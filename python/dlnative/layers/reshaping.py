@@ -11,19 +11,13 @@ import numpy as np
 from ..graph import apply
 from ..graph.open_shapes import total
 from ..hyperparameters import Option
-from . import messages
-from .geometry import one_of
+from . import geometry, messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
     from ..graph.types import Size
-
-
-def _data_format(layer: Any, argument: str, value: Any) -> str:
-    known = one_of("channels_last", "channels_first")
-    return known(layer, argument, value or "channels_last")
 
 
 class Flatten(UnaryLayer):
@@ -42,7 +36,7 @@ class Flatten(UnaryLayer):
         (None, 784)
     """
 
-    data_format = Option(_data_format)
+    data_format = Option(geometry.data_format)
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -49,8 +49,8 @@ class LearningRateCurve:
             ax.plot(self.rates, self.smoothed, label="smoothed")
             ax.axvline(self.suggestion, color="C3", label=f"suggestion {self.suggestion:.2g}")
             ax.set_xscale("log")
-            low = self.smoothed.min()
-            high = 2 * self.smoothed[0] - low
+            low = min(self.smoothed.min(), float(np.quantile(self.losses, 0.05)))
+            high = float(np.quantile(self.smoothed, 0.9))  # it ends with the divergence
             ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
             ax.legend()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import config
 from ..graph import indexing
 from ..graph.dtypes import INTEGERS
 from ..graph.ops.elementwise import broadcast_shapes
@@ -166,9 +167,11 @@ def choice(op: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
 
 
 def is_channels_first(op: str, data_format: Any) -> bool:
-    """What `data_format` says; None is "channels_last"."""
+    """What `data_format` says; None is `config.image_data_format()`."""
     formats = ("channels_last", "channels_first")
-    return data_format is not None and choice(op, "data_format", data_format, formats) == formats[1]
+    if data_format is None:
+        data_format = config.image_data_format()
+    return choice(op, "data_format", data_format, formats) == formats[1]
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import config
 from ...graph.dtypes import FLOATS
 from ...graph.tensor import Tensor, ValueTensor, apply
 from ...graph.types import TensorLike
@@ -13,8 +14,10 @@ from ..public import as_tensor
 
 
 def channels_first(op: str, data_format: str | None) -> bool:
-    """Whether the channels come before the rows; by default they come last."""
-    if data_format not in (None, "channels_last", "channels_first"):
+    """Whether the channels come before the rows; None is `config.image_data_format()`."""
+    if data_format is None:
+        data_format = config.image_data_format()
+    if data_format not in ("channels_last", "channels_first"):
         raise ValueError(
             f"{op}: expected data_format 'channels_last' or 'channels_first', received "
             f"{data_format!r}"
