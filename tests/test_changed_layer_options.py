@@ -151,7 +151,7 @@ WRONG = [
     (layers.Softmax, {}, "axis", [], ValueError),
     (layers.Softmax, {}, "axis", 1.0, TypeError),
     (layers.Flatten, {}, "data_format", "first", ValueError),
-    (layers.Dropout, {"rate": 0.5}, "rate", 1.0, ValueError),
+    (layers.Dropout, {"rate": 0.5}, "rate", 1.5, ValueError),
     (layers.Dropout, {"rate": 0.5}, "rate", float("nan"), ValueError),
     (layers.Dropout, {"rate": 0.5}, "rate", "0.5", TypeError),
     (layers.Dropout, {"rate": 0.5}, "seed", 1.5, TypeError),

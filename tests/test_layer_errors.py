@@ -32,7 +32,7 @@ CONSTRUCTORS = [
     (lambda: layers.Dense(3, dtype="float16"), ValueError, "'float32' or 'float64'"),
     (lambda: layers.Dense(3, dtype="flaot32"), ValueError, "flaot32"),
     (lambda: layers.Dense(3, dtype=[1]), TypeError, "dtype"),
-    (lambda: layers.Dropout(1.0), ValueError, r"rate in \[0, 1\), received 1.0"),
+    (lambda: layers.Dropout(1.5), ValueError, r"rate in \[0, 1\], received 1.5"),
     (lambda: layers.Dropout(-0.1), ValueError, "received -0.1"),
     (lambda: layers.Dropout(float("nan")), ValueError, "nan"),
     (lambda: layers.Dropout("half"), TypeError, "rate to be a number"),

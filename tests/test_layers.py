@@ -200,6 +200,19 @@ def test_dropout(engine):
     assert 0 < np.mean(shared == 0) < 0.5
 
 
+def test_a_rate_of_one_drops_everything(engine):
+    x = np.full((3, 4), np.inf)
+    np.testing.assert_array_equal(layers.Dropout(1.0)(x), x)
+    np.testing.assert_array_equal(layers.Dropout(1)(x, training=True), np.zeros((3, 4)))
+    weight = dlnative.Variable(np.ones((3, 4), "float32"))
+
+    def total():
+        return dlnative.ops.sum(layers.Dropout(1.0)(weight * 2.0, training=True))
+
+    _, (gradient,) = dlnative.value_and_grad(total, [weight])()
+    np.testing.assert_array_equal(gradient, np.zeros((3, 4)))
+
+
 def test_dropout_used_twice_draws_two_masks():
     class Twice(layers.Layer):
         def __init__(self):

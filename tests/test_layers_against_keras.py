@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 
 import numpy as np
 import pytest
+from names import LAYERS_LACK
 
 import dlnative
 from dlnative import layers
@@ -159,6 +161,11 @@ PAIRS = [  # how to make the layer, shapes of its inputs
     (lambda k: k.layers.Cropping2D(((1, 0), (2, 1)), FIRST), [IMAGE]),
     (lambda k: k.layers.UpSampling2D((1, 3), FIRST), [IMAGE]),
     (lambda k: k.layers.SpatialDropout2D(0.5, FIRST), [IMAGE]),
+    (lambda k: k.layers.Dense(4, lora_rank=2, kernel_regularizer="l2"), [X]),
+    (lambda k: k.layers.Dense(4, "relu", False, lora_rank=3), [(5, 6)]),
+    (lambda k: k.layers.Conv2D(4, 3, lora_rank=2, activation="relu"), [IMAGE]),
+    (lambda k: k.layers.Conv1D(4, 3, lora_rank=1, lora_alpha=2, groups=2), [LINE]),
+    (lambda k: k.layers.Embedding(7, 3, lora_rank=2), [INDICES]),
     (lambda k: k.layers.Pipeline([k.layers.Dense(4, name="d")]), [X]),
     (lambda k: k.layers.Pipeline([k.layers.ReLU(name="r"), k.layers.Dropout(0.0, name="o")]), [X]),
 ]
@@ -217,6 +224,39 @@ def test_configuration_is_that_of_keras(keras, number):
     assert again.get_config() == {**config, "name": theirs.name}
     reborn = type(theirs).from_config(config)  # theirs reads ours
     assert reborn.name == ours.name
+
+
+PUBLIC = sorted(
+    name
+    for name in layers.__all__
+    if isinstance(getattr(layers, name), type)
+    and getattr(layers, name).__name__ == name
+    and name not in ("InputSpec", "Layer", "OpLayer", "Wrapper")
+)
+
+
+def arguments_of(function):
+    """Its arguments with their defaults, without those of all layers."""
+    left = ("self", "activity_regularizer", "autocast", "dtype", "name", "trainable")
+    return {
+        name: p.default if isinstance(p.default, (int, float, str, type(None))) else [*p.default]
+        for name, p in inspect.signature(function).parameters.items()
+        if name not in left and p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty
+    }
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_arguments_are_those_of_keras(keras, name):
+    ours, theirs = getattr(layers, name), getattr(keras.layers, name)
+    for method in ("__init__", "call"):
+        wanted, found = (arguments_of(getattr(cls, method)) for cls in (theirs, ours))
+        for lacking in LAYERS_LACK.get(name, ()):
+            assert lacking not in found, "it is there: take it out of LAYERS_LACK"
+            wanted.pop(lacking, None)
+        assert [n for n in found if n in wanted] == [*wanted], method
+        for argument, default in wanted.items():
+            mine = found[argument]
+            assert mine == default or [mine, mine] == default, (method, argument)
 
 
 def shifted(library, inputs):

@@ -160,6 +160,8 @@ VALUES = {
     "l2": 0.5,
     "layer": layers.Dense(5),
     "layers": [layers.Dense(5)],
+    "lora_alpha": 5.0,
+    "lora_rank": 2,
     "mask_zero": True,
     "max_value": 0.5,
     "mode": "horizontal",
@@ -177,6 +179,7 @@ VALUES = {
     "pool_size": 3,
     "rate": 0.25,
     "power_iterations": 3,
+    "quantization_config": "int8",
     "renorm": True,
     "renorm_clipping": {"rmax": 1.0, "dmax": 0.0},
     "renorm_momentum": 0.25,
@@ -227,6 +230,8 @@ WITHOUT_EFFECT = [
 # Beside what an argument has an effect.
 WITH = {
     "BatchNormalization renorm_clipping": {"renorm": True},
+    "Dense lora_alpha": {"lora_rank": 2},
+    "Embedding lora_alpha": {"lora_rank": 2},
     "BatchNormalization renorm_momentum": {"renorm": True},
     "RandomCrop padding_mode": {"padding": 2},
     **{

@@ -7,6 +7,7 @@ from metric_streams import DIFFERS, FUNCTIONS, STREAMS
 from names import (
     ARGUMENTS_DIFFER,
     CALLBACKS_DIFFER,
+    LAYERS_DIFFER,
     SAVING_DIFFERS,
     find,
     functions,
@@ -23,8 +24,8 @@ _HEAD = """\
 results of the namespaces of Keras 3 with the JAX backend. The tests ask real Keras
 (`tests/judged`): values, shapes, dtypes, gradients and errors, on arrays and in graphs, with both
 engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here. `callbacks` are
-judged by whole trainings, and `saving` by files that the other library reads
-(`tests/test_*_against_keras.py`).
+judged by whole trainings, `saving` by files that the other library reads, and `layers` by their
+arguments, configurations, values, shapes and steps of training (`tests/test_*_against_keras.py`).
 
 This page is written by `python tests/judged`.
 """
@@ -67,7 +68,7 @@ def _differences() -> str:
         names.setdefault(case.differs, set()).add(short(case.op))
     for name, why in ARGUMENTS_DIFFER.items():
         names.setdefault(f"Arguments: {why}", set()).add(short(name))
-    for name, why in {**DIFFERS, **CALLBACKS_DIFFER}.items():
+    for name, why in {**DIFFERS, **CALLBACKS_DIFFER, **LAYERS_DIFFER}.items():
         names.setdefault(why, set()).add(name)
     for name, why in SAVING_DIFFERS.items():
         names.setdefault(why, set()).add(name)

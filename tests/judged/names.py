@@ -49,6 +49,39 @@ CALLBACKS_DIFFER: dict[str, str] = {
     "images are scaled to the range of the weights, which Keras cuts at 0 and 1",
 }
 
+# What layers do that those of Keras do not, and why; tests/test_layers_against_keras.py and
+# tests/test_layers_*.py judge the rest.
+LAYERS_DIFFER: dict[str, str] = {
+    "layers.AdaptiveAveragePooling1D, AdaptiveMaxPooling1D, ...": "windows end where their "
+    "definition says; with JAX some are one too long, by rounding",
+    "layers.AlphaDropout, GaussianDropout": "a rate of 1 raises at once; in Keras the first call "
+    "in training does",
+    "layers.BatchNormalization, GlobalAveragePooling1D, Softmax": "a mask that is given counts in "
+    "this layer; in Keras it goes on to the layers behind it and to the loss",
+    "layers.Concatenate": "the axis of the batch raises",
+    "layers.Dense, Conv1D, Conv2D, Embedding": "no quantization: there are no kernels of 8 bits; "
+    "`kernel` is the weight itself, also where LoRA adapts it, and files have it and the matrices; "
+    "a `lora_alpha` of the constructor counts for all of them, in Keras for convolutions only",
+    "layers.Embedding": "an index out of range raises, with JAX its vector is NaN; no masks "
+    "(`mask_zero`)",
+    "layers.InputLayer": "`input_tensor` raises, as a Model may begin at any symbolic tensor; no "
+    "sparse and ragged tensors",
+    "layers.Lambda": "no masks; no code in configurations: functions are known by their names",
+    "layers.Layer": "masks do not go from layer to layer: there are no layers yet that make them",
+    "layers.LayerNormalization, GroupNormalization, RMSNormalization": "`axis` and `groups` stay "
+    "as they were given when the layer is built",
+    "layers.RMSNormalization": "the scale belongs to the axes of the mean also where these are not "
+    "the last ones; in Keras it is that of the last axis",
+    "layers.SpectralNormalization": "the divided kernel takes the place of the kernel, as with "
+    "TensorFlow and PyTorch; with JAX training leaves the kernel as it is, so that outside of "
+    "training the layer is another one",
+}
+
+# Arguments of Keras that a constructor or `call` here does not have.
+LAYERS_LACK: dict[str, tuple[str, ...]] = {
+    "Dense": ("training",),  # of `call`, for quantization alone
+}
+
 
 def names() -> list[str]:
     """Dotted names below `keras`, such as "ops.nn.relu"."""

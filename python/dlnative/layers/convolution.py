@@ -11,7 +11,6 @@ from ..graph.window import slide
 from ..hyperparameters import Option
 from ..variables import Variable
 from . import messages
-from .core import without_unset_options
 from .geometry import (
     check_images,
     data_format,
@@ -19,6 +18,7 @@ from .geometry import (
     sizes,
     with_hint,
 )
+from .low_rank import LowRankLayer
 from .options import Fixed, flag, positive_integer, resolved, weight_config
 from .spatial_layer import SpatialLayer
 
@@ -134,7 +134,9 @@ class Convolution(SpatialLayer):
         except ValueError as error:
             raise with_hint(error, shape, self.rank) from None
 
-    def _apply(self, op: str, inputs: Tensor, kernel: Variable, **attributes: Any) -> Tensor:
+    def _apply(
+        self, op: str, inputs: Tensor, kernel: Variable | Tensor, **attributes: Any
+    ) -> Tensor:
         """The op with this layer's bias, if it has one, and its activation."""
         operands = (kernel,) if self.bias is None else (kernel, self.bias)
         return self.activation(apply(op, inputs, *operands, **attributes))
@@ -152,12 +154,11 @@ class Convolution(SpatialLayer):
             **weight_config(self, self._configured),
         }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return super().from_config(without_unset_options(config))
+
+_OF_LOW_RANK = ("lora_rank", "lora_alpha", "quantization_config")  # keywords, as in Keras
 
 
-class Conv(Convolution):
+class Conv(LowRankLayer, Convolution):
     """Base of Conv1D and Conv2D."""
 
     strides_or_dilation = True
@@ -184,7 +185,9 @@ class Conv(Convolution):
         bias_constraint: Identifier = None,
         **kwargs: Any,
     ) -> None:
+        adaptation = [kwargs.pop(name, None) for name in _OF_LOW_RANK]
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._set_low_rank(*adaptation)
         self.filters = filters
         self.groups = groups
         if self.filters % self.groups:
@@ -218,6 +221,7 @@ class Conv(Convolution):
         self.kernel = self._add_configured("kernel", shape)
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.filters,))
+        self._build_low_rank()
 
     def _op_padding(self) -> Padding:
         if self.padding != "causal":
@@ -228,7 +232,7 @@ class Conv(Convolution):
         channels = self.kernel.shape[-2] * self.groups
         self._check(x.shape, channels, messages.source(x))
         op = f"conv{self.rank}d"
-        return self._apply(op, x, self.kernel, groups=self.groups, **self._taps)
+        return self._apply(op, x, self._weight(x.graph), groups=self.groups, **self._taps)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters, "groups": self.groups}
@@ -259,7 +263,8 @@ class Conv1D(Conv):
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
         activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint, bias_constraint: See `constraints.get`.
-        **kwargs: `name`, `dtype`, `trainable`.
+        **kwargs: `name`, `dtype`, `trainable`; `lora_rank` and `lora_alpha`, with which the kernel
+            is frozen and adapted by a product of that rank, see `enable_lora`.
 
     Raises:
         TypeError: A size is not an integer.
@@ -274,7 +279,8 @@ class Conv1D(Conv):
         >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
         array([1., 3., 5.], dtype=float32)
 
-    Differs from Keras: LoRA and quantization are not available.
+    Differs from Keras: `kernel` is the weight itself, also where it is adapted. Quantization is not
+    available.
     """
 
     rank = 1
@@ -306,7 +312,8 @@ class Conv2D(Conv):
         kernel_regularizer, bias_regularizer: See `regularizers.get`.
         activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint, bias_constraint: See `constraints.get`.
-        **kwargs: `name`, `dtype`, `trainable`.
+        **kwargs: `name`, `dtype`, `trainable`; `lora_rank` and `lora_alpha`, with which the kernel
+            is frozen and adapted by a product of that rank, see `enable_lora`.
 
     Raises:
         TypeError: A size is not an integer.
@@ -323,7 +330,8 @@ class Conv2D(Conv):
         >>> [w.shape for w in layer.weights]
         [(3, 3, 1, 8), (8,)]
 
-    Differs from Keras: LoRA and quantization are not available.
+    Differs from Keras: `kernel` is the weight itself, also where it is adapted. Quantization is not
+    available.
     """
 
 

@@ -15,6 +15,7 @@ from ..variables import Variable
 from . import messages
 from .calls import LayerCall, call_of
 from .layer import Layer, UnaryLayer
+from .low_rank import LowRankLayer
 from .options import Fixed, flag, positive_integer, resolved, weight_config
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def Input(
     return layer.output
 
 
-class Dense(UnaryLayer):
+class Dense(LowRankLayer):
     """y = activation(x @ kernel + bias)
 
     Shapes: x (batch, ..., in), kernel (in, units), bias (units,), y (batch, ..., units).
@@ -187,6 +188,9 @@ class Dense(UnaryLayer):
         activity_regularizer: A penalty of the outputs, see `Layer`.
         kernel_constraint: See `constraints.get`.
         bias_constraint: See `constraints.get`.
+        lora_rank, lora_alpha: The kernel is frozen and adapted by a product of that rank, see
+            `enable_lora`.
+        quantization_config: Must be None.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Raises:
@@ -202,7 +206,8 @@ class Dense(UnaryLayer):
         >>> [w.shape for w in layer.weights]
         [(4, 3), (3,)]
 
-    Differs from Keras: LoRA and quantization are not available.
+    Differs from Keras: `kernel` is the weight itself, also where it is adapted. Quantization is not
+    available.
     """
 
     _configured = ("kernel", "bias")
@@ -222,9 +227,13 @@ class Dense(UnaryLayer):
         activity_regularizer: Identifier = None,
         kernel_constraint: Identifier = None,
         bias_constraint: Identifier = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._set_low_rank(lora_rank, lora_alpha, quantization_config)
         self.units = units
         self.activation = activation
         self.use_bias = use_bias
@@ -255,6 +264,7 @@ class Dense(UnaryLayer):
         self.kernel = self._add_configured("kernel", (input_shape[-1], self.units))
         if self.use_bias:
             self.bias = self._add_configured("bias", (self.units,))
+        self._build_low_rank()
 
     def call(self, inputs: Tensor) -> Tensor:
         features = self.kernel.shape[0]
@@ -264,7 +274,8 @@ class Dense(UnaryLayer):
                 f"its kernel {self.kernel.shape}, received {messages.format_shape(inputs.shape)}"
                 f"{messages.source(inputs)}. Rebuild the model or change the layer before."
             )
-        operands = (self.kernel,) if self.bias is None else (self.kernel, self.bias)
+        kernel = self._weight(inputs.graph)
+        operands = (kernel,) if self.bias is None else (kernel, self.bias)
         return self.activation(apply("dense", inputs, *operands))
 
     def get_config(self) -> dict[str, Any]:
@@ -275,10 +286,6 @@ class Dense(UnaryLayer):
             "use_bias": self.use_bias,
             **weight_config(self, self._configured),
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return super().from_config(without_unset_options(config))
 
 
 class Activation(UnaryLayer):
@@ -314,16 +321,6 @@ class Identity(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         return inputs
-
-
-def without_unset_options(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration without the options that Keras writes as None and that do not exist here."""
-    unset = [
-        option
-        for option in ("lora_rank", "lora_alpha", "quantization_config")
-        if config.get(option, 0) is None
-    ]
-    return {key: value for key, value in config.items() if key not in unset}
 
 
 def _sizes(layer: Any, shape: Any) -> tuple[int | None, ...]:

@@ -9,8 +9,7 @@ from ..hyperparameters import Absent
 from ..regularizers import serialize
 from ..utils.warn import warn_user
 from ..variables import Variable
-from .core import without_unset_options
-from .layer import UnaryLayer
+from .low_rank import LowRankLayer
 from .options import Fixed, positive_integer, weight_config
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from ..utils.serialization import Identifier
 
 
-class Embedding(UnaryLayer):
+class Embedding(LowRankLayer):
     """y[..., :] = embeddings[x[...], :]
 
     The gradient of a row is the sum of those of all places where its index stands, in their order,
@@ -37,6 +36,9 @@ class Embedding(UnaryLayer):
         embeddings_constraint: See `constraints.get`.
         mask_zero: Must be False: there are no masks.
         weights: Array (input_dim, output_dim) of first values, or a list with one.
+        lora_rank, lora_alpha: The embeddings are frozen and adapted by a product of that rank, see
+            `enable_lora`.
+        quantization_config: Must be None.
         **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer`.
 
     Raises:
@@ -53,9 +55,11 @@ class Embedding(UnaryLayer):
                 [0., 1.]]], dtype=float32)
 
     Differs from Keras: an index out of range raises; with JAX its vector is NaN. Negative ones
-    count from the end, as there. Masks, LoRA and quantization are not available.
+    count from the end, as there. Masks and quantization are not available. `embeddings` is the
+    weight itself, also where it is adapted.
     """
 
+    _adapted = "embeddings"
     _configured = ("embeddings",)
     input_dim = Fixed(positive_integer)
     output_dim = Fixed(positive_integer)
@@ -70,12 +74,16 @@ class Embedding(UnaryLayer):
         embeddings_constraint: Identifier = None,
         mask_zero: bool = False,
         weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs.pop("input_length", None) is not None:
             warn_user("Embedding: input_length has no effect and may be left out")
         kwargs["autocast"] = False  # floats are indices, too
         super().__init__(**kwargs)
+        self._set_low_rank(lora_rank, lora_alpha, quantization_config)
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.mask_zero = mask_zero
@@ -88,17 +96,18 @@ class Embedding(UnaryLayer):
         if weights is not None:
             self.build()
             is_list = isinstance(weights, list) and len(weights) == 1
-            self.set_weights(weights if is_list else [weights])
+            self.embeddings.assign(weights[0] if is_list else weights)
 
     def build(self, input_shape: Shape | None = None) -> None:
         if not self.built:
             shape = (self.input_dim, self.output_dim)
             self.embeddings = self._add_configured("embeddings", shape)
+            self._build_low_rank()
 
     def call(self, inputs: Tensor) -> Tensor:
         if inputs.dtype not in ("int32", "int64"):
             inputs = apply("cast", inputs, dtype="int32")
-        return apply("take", self.embeddings, inputs, axis=0)
+        return apply("take", self._weight(inputs.graph), inputs, axis=0)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -109,7 +118,3 @@ class Embedding(UnaryLayer):
             "mask_zero": self.mask_zero,
             **weight_config(self, self._configured),
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return super().from_config(without_unset_options(config))

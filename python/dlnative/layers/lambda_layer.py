@@ -18,7 +18,8 @@ class Lambda(Layer):
     belongs to a subclass of `Layer`.
 
     Args:
-        function: Function of the inputs; if it has a parameter `training`, it is told.
+        function: Function of the inputs; if it has a parameter `training` or `mask`, it is given
+            that of the call.
         output_shape: Accepted as in Keras; the shape is that of the result, and must be this one:
             a tuple without the batch, or a function of the input's shape.
         mask: Must be None.
@@ -56,9 +57,10 @@ class Lambda(Layer):
         self.arguments = dict(arguments or {})
         self._output_shape = output_shape
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        is_told = "training" in inspect.signature(self.function).parameters
-        given = {**self.arguments, **({"training": training} if is_told else {})}
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        told = inspect.signature(self.function).parameters
+        state = {"mask": mask, "training": training}
+        given = {**self.arguments, **{key: state[key] for key in state if key in told}}
         outputs = self.function(inputs, **given)
         wanted = self._output_shape
         if wanted is not None and hasattr(outputs, "shape") and hasattr(inputs, "shape"):

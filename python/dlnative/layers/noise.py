@@ -74,7 +74,8 @@ class GaussianDropout(SeededLayer):
         >>> print(round(float(y.std()), 1))
         1.0
 
-    Differs from Keras: a rate of 1, whose noise would have no bound, is refused.
+    Differs from Keras: a rate of 1, whose noise would have no bound, is refused at once; in Keras
+    the first call in training raises.
 
     Reference:
         Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting",

@@ -43,7 +43,7 @@ class MaskingLayer(SeededLayer):
         seed: See SeededLayer.
     """
 
-    rate = StepNumber(0.0, 1.0, below=True, switch=True)
+    rate = StepNumber(0.0, 1.0, switch=True)
     noise_shape = Option(_noise_shape)
 
     def __init__(
@@ -86,7 +86,7 @@ class Dropout(MaskingLayer):
     a run that is resumed continues with the masks that it would have had.
 
     Args:
-        rate: Share of values to drop, in [0, 1).
+        rate: Share of values to drop, in [0, 1]; all values are 0 with 1.
         noise_shape: Shape of the mask, None for the size of the input; where its size is 1, the
             values along that axis are kept or dropped together.
         seed: An integer, or None for one from the global stream.
@@ -94,7 +94,7 @@ class Dropout(MaskingLayer):
 
     Raises:
         TypeError: `rate` is not a number, `seed` not an integer.
-        ValueError: `rate` is not in [0, 1), or a size of `noise_shape` is below 1.
+        ValueError: `rate` is not in [0, 1], or a size of `noise_shape` is below 1.
 
     Example:
         >>> import numpy as np
@@ -102,8 +102,6 @@ class Dropout(MaskingLayer):
         >>> y = Dropout(0.5, seed=1)(np.ones((100, 100)), training=True)
         >>> sorted(set(y.flatten().tolist()))
         [0.0, 2.0]
-
-    Differs from Keras: a rate of 1 is refused.
 
     Reference:
         Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
@@ -151,11 +149,13 @@ class AlphaDropout(MaskingLayer):
         >>> [round(v, 3) for v in sorted(set(y.flatten().tolist()))]
         [-0.779, 0.779]
 
-    Differs from Keras: a rate of 1 is refused.
+    Differs from Keras: a rate of 1 is refused at once; in Keras the first call in training raises.
 
     Reference:
         Klambauer et al. 2017, "Self-normalizing neural networks".
     """
+
+    rate = StepNumber(0.0, 1.0, below=True, switch=True)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or not is_on(self, "rate"):
@@ -248,13 +248,13 @@ class SpatialDropout1D(_SpatialDropout):
     Shapes: (batch, steps, channels), the same out.
 
     Args:
-        rate: Share of feature maps to drop, in [0, 1).
+        rate: Share of feature maps to drop, in [0, 1].
         seed: An integer, or None for one from the global stream.
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: `rate` is not a number, `seed` not an integer.
-        ValueError: `rate` is not in [0, 1).
+        ValueError: `rate` is not in [0, 1].
 
     Example:
         >>> import numpy as np
@@ -262,8 +262,6 @@ class SpatialDropout1D(_SpatialDropout):
         >>> y = SpatialDropout1D(0.5, seed=1)(np.ones((2, 3, 4)), training=True)
         >>> bool((y == y[:, :1]).all())
         True
-
-    Differs from Keras: a rate of 1 is refused.
 
     Reference:
         Tompson et al. 2015, "Efficient object localization using convolutional networks", section
@@ -285,14 +283,14 @@ class SpatialDropout2D(_SpatialDropout):
     Shapes: (batch, height, width, channels), the same out.
 
     Args:
-        rate: Share of feature maps to drop, in [0, 1).
+        rate: Share of feature maps to drop, in [0, 1].
         data_format: "channels_last", the same as None, or "channels_first".
         seed: An integer, or None for one from the global stream.
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: `rate` is not a number, `seed` not an integer.
-        ValueError: `rate` is not in [0, 1), or `data_format` is unknown.
+        ValueError: `rate` is not in [0, 1], or `data_format` is unknown.
 
     Example:
         >>> import numpy as np
@@ -300,8 +298,6 @@ class SpatialDropout2D(_SpatialDropout):
         >>> y = SpatialDropout2D(0.5, seed=1)(np.ones((2, 3, 3, 4)), training=True)
         >>> bool((y == y[:, :1, :1]).all())
         True
-
-    Differs from Keras: a rate of 1 is refused.
 
     Reference:
         Tompson et al. 2015, "Efficient object localization using convolutional networks", section

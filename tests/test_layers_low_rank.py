@@ -1,0 +1,127 @@
+"""Kernels that are frozen and adapted by a product of low rank (LoRA)."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import dlnative
+from dlnative import layers, saving
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((16, 6)).astype("float32")
+Y = RNG.standard_normal((16, 3)).astype("float32")
+
+
+@pytest.fixture(params=["numpy", "native"])
+def engine(request):
+    if request.param == "native":
+        pytest.importorskip("dlnative._core")
+    with dlnative.engine(request.param):
+        yield request.param
+
+
+MAKERS = {
+    "kernel": (lambda **k: layers.Dense(3, **k), (6,), "float32"),
+    "kernel of images": (lambda **k: layers.Conv2D(3, 2, **k), (5, 5, 2), "float32"),
+    "kernel of sequences": (lambda **k: layers.Conv1D(4, 3, groups=2, **k), (5, 2), "float32"),
+    "embeddings": (lambda **k: layers.Embedding(7, 3, **k), (4,), "int32"),
+}
+
+
+def factors(layer, name):
+    return (getattr(layer, f"lora_{name}_{which}") for which in "ab")
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_the_product_is_added(engine, kind):
+    make, shape, dtype = MAKERS[kind]
+    name = kind.split()[0]
+    x = (np.abs(RNG.standard_normal((3, *shape))) * 2).astype(dtype)
+    layer = make(lora_rank=2, lora_alpha=5.0)
+    plain = make()
+    before = layer(x)
+    plain(x)
+    weight = getattr(layer, name)
+    a, b = factors(layer, name)
+    assert a.shape == (*weight.shape[:-1], 2) and b.shape == (2, weight.shape[-1])
+    assert not weight.trainable and a.trainable and b.trainable
+    assert np.all(b.numpy() == 0) and np.any(a.numpy() != 0)
+    b.assign(RNG.standard_normal(b.shape))
+    rest = [layer.bias.numpy()] if name == "kernel" else []
+    plain.set_weights([weight.numpy() + 2.5 * (a.numpy() @ b.numpy()), *rest])
+    np.testing.assert_allclose(layer(x), plain(x), rtol=1e-5, atol=1e-5)
+    assert not np.allclose(layer(x), before)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_it_is_enabled_once_on_a_built_layer_without_constraint(kind):
+    make, shape, _ = MAKERS[kind]
+    name = kind.split()[0]
+    with pytest.raises(ValueError, match="must be built before enable_lora"):
+        make().enable_lora(2)
+    layer = make()
+    layer.build((None, *shape))
+    count = len(layer.weights)
+    with pytest.raises(TypeError, match="rank to be an integer"):
+        layer.enable_lora(2.5)
+    assert not layer.lora_enabled and len(layer.weights) == count
+    layer.enable_lora(2, lora_alpha=4)
+    assert layer.lora_enabled and (layer.lora_rank, layer.lora_alpha) == (2, 4)
+    assert len(layer.weights) == count + 2
+    with pytest.raises(ValueError, match="enable_lora may be called once"):
+        layer.enable_lora(2)
+    with pytest.raises(AttributeError, match="lora_rank is fixed"):
+        layer.lora_rank = 3
+    constrained = make(**{f"{name}_constraint": "max_norm"})
+    constrained.build((None, *shape))
+    with pytest.raises(ValueError, match=f"Remove {name}_constraint"):
+        constrained.enable_lora(2)
+    with pytest.raises(ValueError, match="lora_rank of at least 1"):
+        make(lora_rank=0)
+    with pytest.raises(ValueError, match="quantization_config to be None"):
+        make(quantization_config="int8")
+
+
+def test_a_trained_model_is_adapted_saved_and_goes_on(engine, tmp_path):
+    dlnative.utils.set_random_seed(1)
+    model = dlnative.Sequential(
+        [dlnative.Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, name="head")]
+    )
+    model.compile("adam", "mse")
+    model.fit(X, Y, epochs=2, verbose=0)
+    expected = model.predict(X, verbose=0)
+    head = model.get_layer("head")
+    model.layers[0].trainable = False
+    head.enable_lora(1)
+    np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-6)
+    model.compile("adam", "mse")
+    kernel = head.kernel.numpy()
+    losses = model.fit(X, Y, epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    np.testing.assert_array_equal(head.kernel.numpy(), kernel)
+    expected = model.predict(X, verbose=0)
+    saving.save(model, tmp_path / "model")
+    for again in (
+        saving.load(tmp_path / "model").model,
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+    ):
+        np.testing.assert_array_equal(again.predict(X, verbose=0), expected)
+        assert not again.get_layer("head").kernel.trainable
+        again.compile("adam", "mse")
+        again.fit(X, Y, verbose=0)
+        np.testing.assert_array_equal(again.get_layer("head").kernel.numpy(), kernel)
+
+
+def test_setting_alpha_counts(engine):
+    layer = layers.Dense(3, lora_rank=2)
+    layer(X)
+    _, b = factors(layer, "kernel")
+    b.assign(np.ones(b.shape))
+    one = layer(X) - X @ layer.kernel.numpy()
+    layer.lora_alpha = 6.0
+    np.testing.assert_allclose(layer(X) - X @ layer.kernel.numpy(), 3 * one, rtol=1e-4, atol=1e-5)
