@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
+import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +131,140 @@ def test_an_error_says_which_choice_it_was():
             assert "choice {'units': 3}, seed 0" in caught.value.__notes__[0]
 
 
+class Unsendable(Exception):
+    """Pickled, it is another: it has no such argument."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+def test_errors_that_are_kept_and_results_as_they_come():
+    def fails_at(units):
+        if units == 3:
+            raise Unsendable("one", "two")
+        return build(units)
+
+    for workers in (1, 2):
+        come = []
+        fits = fit_many(
+            fails_at,
+            X,
+            Y,
+            choices={"units": [2, 3, 4]},
+            epochs=1,
+            workers=workers,
+            on_error="keep",
+            on_result=come.append,
+        )
+        assert sorted(map(id, come)) == sorted(map(id, fits))
+        assert [f.choice["units"] for f in fits] == [2, 3, 4]
+        assert [f.error is None for f in fits] == [True, False, True]
+        assert "one and two" in str(fits[1].error) and "one and two" in repr(fits[1])
+        assert (fits[1].history, fits[1].weights, fits[1].score) == ({}, [], None)
+        with pytest.raises(ValueError, match="there are no weights: .*one and two"):
+            fits[1].make_model()
+        fits[2].forget()
+        with pytest.raises(ValueError, match="forget was called"):
+            fits[2].make_model()
+        with pytest.raises(Exception, match="one and two"):
+            fit_many(fails_at, X, Y, choices={"units": [2, 3]}, epochs=1, workers=workers)
+
+
+def test_a_loss_that_is_not_finite_is_no_error():
+    def wild(rate):
+        net = Sequential([Input((4,)), layers.Dense(8), layers.Dense(1)])
+        net.compile(optimizers.SGD(rate), "mse")
+        return net
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits = fit_many(wild, X, Y, choices={"rate": [1e20, 0.01]}, epochs=2, workers=2)
+    assert [np.isfinite(f.history["loss"][-1]) for f in fits] == [False, True]
+
+
+def test_arguments_of_fit_that_go_with_a_choice():
+    def both(batch_size):
+        return build(), {"batch_size": batch_size, "epochs": 2}
+
+    fits = fit_many(both, X, Y, choices={"batch_size": [9, 45]}, epochs=1, workers=2)
+    for fit, steps in zip(fits, (10, 2), strict=True):
+        assert len(fit.history["loss"]) == 2
+        assert int(fit.make_model().optimizer.iterations) == 2 * steps
+    for built in (lambda: (build(), 3), lambda: (3, {})):
+        with pytest.raises(ValueError, match="compiled model, or one and a dict"):
+            fit_many(built, X, Y)
+    with pytest.raises(ValueError, match="verbose is 0"):
+        fit_many(lambda: (build(), {"verbose": 1}), X, Y)
+
+
+def test_the_model_goes_on_as_the_one_that_was_trained():
+    (fit,) = fit_many(build, X, Y, choices=[{"dropout": 0.5}], seeds=[3], epochs=2)
+    utils.set_random_seed(3)
+    net = build(dropout=0.5)
+    net.fit(X, Y, epochs=2, verbose=0)
+    expected = net.fit(X, Y, epochs=2, verbose=0).history
+    assert fit.make_model().fit(X, Y, epochs=2, verbose=0).history == expected
+
+
+INTERRUPTED = """
+import os, signal, sys, time, numpy as np
+from dlnative import Input, Sequential, layers
+from dlnative.model_selection import fit_many
+
+def build(epochs):
+    os.write(2, f"{os.getpid()}\\n".encode())
+    net = Sequential([Input((4,)), layers.Dense(1)])
+    net.compile("sgd", "mse")
+    return net, {"epochs": epochs}
+
+x, y = np.ones((64, 4)), np.ones((64, 1))
+try:
+    fit_many(build, x, y, choices={"epochs": [1, 10**9, 10**9]}, workers=2,
+             on_result=lambda fit: print(len(fit.history["loss"]), flush=True))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_workers_end_with_their_parent(number, whole_group):
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    workers = {int(process.stderr.readline()) for _ in range(3)}
+    assert process.stdout.readline() == "1\n"
+    if number == signal.SIGKILL or not whole_group:
+        process.send_signal(number)
+    else:  # as a terminal does
+        os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=60)  # the workers have these pipes, too
+    assert out == ("interrupted\n" if number == signal.SIGINT else "")
+    assert err == ""
+    for worker in workers:
+        for _ in range(100):
+            if not is_running(worker):
+                break
+            time.sleep(0.1)
+        assert not is_running(worker)
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_worker_that_is_killed():
     parent = os.getpid()
@@ -153,6 +291,7 @@ def test_a_worker_that_is_killed():
         ({"workers": 0}, "1 worker or more"),
         ({"workers": True}, "1 worker or more"),
         ({"verbose": 1}, "verbose is 0"),
+        ({"on_error": "skip"}, 'expected on_error "raise" or "keep", received \'skip\''),
         ({"y": Y[:5]}, "arrays of one length"),
         ({"build": lambda: Sequential([layers.Dense(1)])}, "a compiled model"),
     ],

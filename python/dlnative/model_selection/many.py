@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random as python_random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from .. import config, tree
+from ..models.training_state import TrainingState
 from ..random import seeds as random_seeds
 from ..random import set_random_seed
 from ..utils.numbers import is_integer
@@ -70,7 +72,11 @@ class Fit:
         history: {name: values by epoch}, as `History.history`.
         score: {name: value} of the rows that were held out, None where none were.
         weights: The arrays of the trained model, as `get_weights` gives them.
+        state: All that its training remembers, such as the slots of the optimizer; None after
+            `forget`, or where there is no model.
         seconds: How long it took.
+        error: What has been raised instead (`fit_many(on_error="keep")`): history and weights are
+            empty then, score and state None, seconds NaN.
     """
 
     choice: dict[str, Any]
@@ -79,20 +85,37 @@ class Fit:
     history: dict[str, list[Any]]
     score: dict[str, float] | None
     weights: list[np.ndarray]
+    state: TrainingState | None
     seconds: float
+    error: Exception | None
     _build: Callable[..., Any]
     _sample: Any
 
     def make_model(self) -> Any:
-        """The trained model: `build` is called again, and given the weights."""
+        """The trained model: `build` is called again, and given weights and state.
+
+        Its next `fit` goes on as that of the model which was trained.
+
+        Raises:
+            ValueError: There is none: training has raised an error, or `forget` was called.
+        """
+        if self.state is None:
+            reason = self.error or "forget was called"
+            raise ValueError(f"make_model: there are no weights: {reason}")
         with own_randomness(self.seed):
-            model = self._build(**self.choice)
+            model, _ = _built(self._build, self.choice)
             if not model.built:
                 model(self._sample)
-        model.set_weights(self.weights)
+        self.state.put_into(model)
         return model
 
+    def forget(self) -> None:
+        """Drops the arrays, so that a search of many models need not hold them all."""
+        self.weights, self.state = [], None
+
     def __repr__(self) -> str:
+        if self.error is not None:
+            return f"<Fit {self.choice} seed={self.seed}: {self.error!r}>"
         fold = "" if self.fold is None else f" fold={self.fold}"
         figures = self.score or {
             name: values[-1] for name, values in self.history.items() if values
@@ -112,6 +135,16 @@ class Task:
     held_out: np.ndarray | None
 
 
+class Report(NamedTuple):
+    """What becomes of errors and results; see `fit_many`."""
+
+    on_error: str = "raise"
+    on_result: Callable[[Fit], None] | None = None
+
+
+_RAISE = Report()
+
+
 def fit_many(
     build: Callable[..., Any],
     x: Any,
@@ -122,6 +155,8 @@ def fit_many(
     folds: int | Folds | None = None,
     validation_data: tuple[Any, Any] | None = None,
     workers: int | None = None,
+    on_error: str = "raise",
+    on_result: Callable[[Fit], None] | None = None,
     **options: Any,
 ) -> list[Fit]:
     """Trains a model for each choice, seed and fold, side by side on the cores of the machine.
@@ -132,7 +167,8 @@ def fit_many(
 
     Args:
         build: Function that returns a compiled model; it is called with each choice as keyword
-            arguments.
+            arguments. It may return `(model, options)`, with arguments of `fit` for this choice,
+            such as its batch size, epochs or callbacks.
         x, y: Arrays, or nested arrays, as `fit` takes them.
         choices: Dicts of arguments of `build`; or one dict from names to lists of values, of which
             every combination is tried.
@@ -142,6 +178,10 @@ def fit_many(
         validation_data: (x, y) to evaluate with where there are no folds.
         workers: How many processes; by default as many as `config.num_threads()`. With 1 the models
             are trained here one after the other, with all threads.
+        on_error: What an error of one model does: "raise" ends it all, "keep" leaves it in `error`
+            of its Fit, and the others go on. A loss that is not finite is no error.
+        on_result: Function that is called here with each Fit as soon as there is one, in whatever
+            order they come. So Ctrl-C loses none that has ended.
         **options: Further arguments of `fit`, such as `epochs` and `batch_size`; verbose is 0.
 
     Returns:
@@ -151,6 +191,7 @@ def fit_many(
     Raises:
         ValueError: Nothing to train, rows that do not fit together, or folds together with
             validation data.
+        KeyboardInterrupt: Ctrl-C, which ends the workers.
         RuntimeError: A worker has ended, such as for want of memory.
         Exception: What training raises, with a note of which choice it was.
 
@@ -169,7 +210,8 @@ def fit_many(
     if folds is not None and validation_data is not None:
         raise ValueError("fit_many: give folds or validation_data, not both")
     tasks = _tasks(choices, seeds, folds, count_rows(x, y))
-    return run_tasks(build, x, y, validation_data, tasks, workers, options)
+    report = Report(on_error, on_result)
+    return run_tasks(build, x, y, validation_data, tasks, workers, options, report)
 
 
 def run_tasks(
@@ -180,21 +222,51 @@ def run_tasks(
     tasks: Sequence[Task],
     workers: int | None,
     options: dict[str, Any],
+    report: Report = _RAISE,
 ) -> list[Fit]:
     """Trains what there is to train; see `fit_many`."""
-    if "verbose" in options:
-        raise ValueError("fit_many: verbose is 0, as the models train side by side")
+    _check_verbose(options)
+    if report.on_error not in ("raise", "keep"):
+        raise ValueError(
+            f'fit_many: expected on_error "raise" or "keep", received {report.on_error!r}'
+        )
     workers = config.num_threads() if workers is None else workers
     if not is_integer(workers) or workers < 1:
         raise ValueError(f"fit_many: expected 1 worker or more, received {workers!r}")
     run = functools.partial(_train, build, x, y, validation_data, options)
     count = min(int(workers), len(tasks))
-    results = [run(task) for task in tasks] if count == 1 else in_processes(run, tasks, count)
+    outcomes = _in_turn(run, tasks) if count == 1 else in_processes(run, tasks, count)
     sample = take_rows(x, np.arange(1))
-    return [
-        Fit(task.choice, task.seed, task.fold, *result, build, sample)
-        for task, result in zip(tasks, results, strict=True)
-    ]
+    fits: dict[int, Fit] = {}
+    with closing(outcomes):
+        for i, outcome in outcomes:
+            error = outcome if isinstance(outcome, Exception) else None
+            if error is not None and report.on_error == "raise":
+                raise error
+            result = _NOTHING if isinstance(outcome, Exception) else outcome
+            task = tasks[i]
+            fits[i] = Fit(task.choice, task.seed, task.fold, *result, error, build, sample)
+            if report.on_result is not None:
+                report.on_result(fits[i])
+    return [fits[i] for i in range(len(tasks))]
+
+
+_Outcome: TypeAlias = (
+    "tuple[dict[str, Any], dict[str, float] | None, list[np.ndarray], TrainingState | None, float]"
+)
+_NOTHING: _Outcome = ({}, None, [], None, math.nan)
+
+
+def _in_turn(
+    run: Callable[[Task], _Outcome], tasks: Sequence[Task]
+) -> Generator[tuple[int, _Outcome | Exception], None, None]:
+    """As `in_processes`, but here."""
+    for i, task in enumerate(tasks):
+        try:
+            outcome: _Outcome | Exception = run(task)
+        except Exception as error:
+            outcome = error
+        yield i, outcome
 
 
 def _train(
@@ -204,8 +276,8 @@ def _train(
     validation_data: tuple[Any, Any] | None,
     options: dict[str, Any],
     task: Task,
-) -> tuple[dict[str, Any], dict[str, float] | None, list[np.ndarray], float]:
-    """(history, score, weights, seconds) of one model."""
+) -> _Outcome:
+    """(history, score, weights, state, seconds) of one model."""
     begun = time.perf_counter()
     if task.held_out is not None:
         validation_data = take_rows(x, task.held_out), take_rows(y, task.held_out)
@@ -213,12 +285,9 @@ def _train(
         x, y = take_rows(x, task.train), take_rows(y, task.train)
     try:
         with own_randomness(task.seed):
-            model = build(**task.choice)
-            if not getattr(model, "compiled", False):
-                raise ValueError(
-                    f"fit_many: expected build to return a compiled model, not {model!r}"
-                )
-            history = model.fit(x, y, verbose=0, **options).history
+            model, more = _built(build, task.choice)
+            history = model.fit(x, y, verbose=0, **{**options, **more}).history
+            state = TrainingState.of(model)
             score = None
             if validation_data is not None:
                 score = model.evaluate(*validation_data, verbose=0, return_dict=True)
@@ -228,7 +297,25 @@ def _train(
             fold = "" if task.fold is None else f", fold {task.fold}"
             error.add_note(f"fit_many: choice {task.choice}, seed {task.seed}{fold}")
         raise
-    return history, score, weights, time.perf_counter() - begun
+    return history, score, weights, state, time.perf_counter() - begun
+
+
+def _built(build: Callable[..., Any], choice: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A compiled model, and the arguments of `fit` that go with the choice."""
+    built = build(**choice)
+    model, options = built if isinstance(built, tuple) and len(built) == 2 else (built, {})
+    if not getattr(model, "compiled", False) or not isinstance(options, Mapping):
+        raise ValueError(
+            "fit_many: expected build to return a compiled model, or one and a dict of arguments "
+            f"of fit, not {built!r}"
+        )
+    _check_verbose(options)
+    return model, dict(options)
+
+
+def _check_verbose(options: Mapping[str, Any]) -> None:
+    if "verbose" in options:
+        raise ValueError("fit_many: verbose is 0, as the models train side by side")
 
 
 def _tasks(choices: Any, seeds: Iterable[int], folds: Any, rows: int) -> list[Task]:
