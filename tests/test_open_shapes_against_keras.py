@@ -42,6 +42,7 @@ LAYERS = {
         (lambda k: k.layers.AlphaDropout(0.5), [LINE]),
         (lambda k: k.layers.AlphaDropout(0.5, noise_shape=(None, 1, None)), [LINE]),
     ],
+    "AugMix": [(lambda k: k.layers.AugMix(), [RGB])],
     "AutoContrast": [(lambda k: k.layers.AutoContrast(), [IMAGE])],
     "Average": [(lambda k: k.layers.Average(), [LINE, (4, 9, 1)])],
     "AveragePooling1D": each(
@@ -162,7 +163,9 @@ LAYERS = {
         (lambda k: k.layers.RMSNormalization(axis=[1, 2]), [LINE]),
     ],
     "RandomBrightness": [(lambda k: k.layers.RandomBrightness(0.2), [IMAGE])],
+    "RandAugment": [(lambda k: k.layers.RandAugment(), [RGB])],
     "RandomColorDegeneration": [(lambda k: k.layers.RandomColorDegeneration(0.2), [RGB])],
+    "RandomColorJitter": [(lambda k: k.layers.RandomColorJitter(hue_factor=0.2), [RGB])],
     "RandomContrast": [(lambda k: k.layers.RandomContrast(0.2), [IMAGE])],
     "RandomCrop": [(lambda k: k.layers.RandomCrop(5, 4), [IMAGE])],
     "RandomElasticTransform": [(lambda k: k.layers.RandomElasticTransform(), [IMAGE])],

@@ -21,6 +21,7 @@ from .color_augmentation import (
     RandomInvert,
     RandomSaturation,
 )
+from .composed_augmentation import AugMix, RandAugment, RandomColorJitter
 from .convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from .core import Activation, Dense, Identity, Input, InputLayer
 from .depthwise import (
@@ -155,10 +156,13 @@ __all__ = [
     "RandomRotation",
     "RandomTranslation",
     "RandomZoom",
+    "AugMix",
     "AutoContrast",
     "ContrastLimitedAdaptiveHistogramEqualization",
     "Equalization",
+    "RandAugment",
     "RandomColorDegeneration",
+    "RandomColorJitter",
     "CutMix",
     "MixUp",
     "RandomElasticTransform",

@@ -54,7 +54,7 @@ class FusedImageLayer(RandomImageLayer):
         raise NotImplementedError
 
 
-def _contrast_range(layer: Any, argument: str, value: Any) -> tuple[float, float]:
+def contrast_range(layer: Any, argument: str, value: Any) -> tuple[float, float]:
     """(lower, upper) below and above 1; one number c in [0, 1] stands for (c, c)."""
     pair = value
     if is_number(value):
@@ -305,7 +305,7 @@ class RandomContrast(FusedImageLayer):
     [1, 1 + c]. A pair is not sorted.
     """
 
-    factor = Option(_contrast_range)
+    factor = Option(contrast_range)
     value_range = Option(limits)
 
     def __init__(

@@ -273,6 +273,29 @@ def call_on_arrays(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return nest.map_structure(result, structure)
 
 
+def call_at_once(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Computes the layer on arrays op by op: which ops there are depends on what it has drawn."""
+    from ..engines.immediate import ImmediateGraph
+
+    step = layer.__dict__.get("_eager_steps", 0)
+    layer.__dict__["_eager_steps"] = step + 1
+    graph = ImmediateGraph(training=kwargs.get("training"), step=step, epoch=step)
+    args = as_arrays(layer, args)
+    dtypes = iter(layer._feed_dtypes(args, kwargs))
+
+    def feed(value: Any) -> Any:
+        return graph.feed_array(value, next(dtypes)) if isinstance(value, np.ndarray) else value
+
+    args = nest.map_structure(feed, args)
+    kwargs = {key: nest.map_structure(feed, value) for key, value in kwargs.items()}
+    structure = call_in_graph(layer, graph, args, kwargs)
+    if graph.losses:
+        terms: list[Any] = [apply("reshape", term, shape=()) for _, term in graph.losses]
+        values = [term.value for term in terms]
+        keep_losses(layer, [owner for owner, _ in graph.losses], values)
+    return nest.map_structure(lambda tensor: np.array(tensor.value), structure)
+
+
 def _program(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     key = None
     try:

@@ -142,10 +142,11 @@ class ImageLayer(UnaryLayer):
 
     def _check_rank(self, images: Any) -> None:
         if images.ndim != 4 and (images.ndim != 3 or _is_open(images.shape)):
+            shape = [unless_open(n) for n in images.shape]
             hint = ". Images need an axis for their channels, if only of size 1"
             raise ValueError(
                 f"{messages.describe(self)}: expected images of shape (batch, height, width, "
-                f"channels), received {messages.format_shape(images.shape)}"
+                f"channels), received {messages.format_shape(shape)}"
                 f"{messages.source(images)}{hint if images.ndim == 3 else ''}"
             )
 

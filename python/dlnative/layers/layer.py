@@ -120,6 +120,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
     supports_masking = False
     activity_regularizer = Option(resolved(regularizers.get))
     infers_by_sizes = False  # whether open sizes of its results are found by trying two sizes
+    computes_at_once = False  # whether no program is made for calls on arrays
     _locks_when_built = True
     _public_module = "keras.layers"  # in configurations, see utils.serialization
     is_listed = True  # among the layers of a functional model; what is a mere function is not
@@ -349,7 +350,8 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
                 functools.partial(calls.call_in_graph, self, graph),
             )
         elif not graphs:
-            run = functools.partial(calls.call_on_arrays, self)
+            compute = calls.call_at_once if self.computes_at_once else calls.call_on_arrays
+            run = functools.partial(compute, self)
         elif None in graphs.values():
             run = functools.partial(calls.call_symbolic, self)
         else:

@@ -16,21 +16,28 @@ if TYPE_CHECKING:
 
 
 class Fixed(Option):
-    """An option that the weights were made with, so that it stays once the layer is built.
+    """An option that weights or inner layers were made with, so that it stays.
 
     Args:
         check: See `Option`.
+        from_start: Whether it stays as the constructor has set it; else once the layer is built.
 
     Raises:
-        AttributeError: Another value is set on a built layer.
+        AttributeError: Another value is set later.
     """
+
+    def __init__(self, check: Callable[[Any, str, Any], Any], from_start: bool = False) -> None:
+        super().__init__(check)
+        self.from_start = from_start
 
     def __set__(self, instance: Any, value: Any) -> None:
         value = self.check(instance, self.name, value)
         before = instance.__dict__.get(self.name, ABSENT)
-        if instance.built and before is not value and before != value:
+        is_fixed = instance.built or (self.from_start and before is not ABSENT)
+        if is_fixed and before is not value and before != value:
+            when = "" if self.from_start else " once the layer is built"
             raise AttributeError(
-                f"{messages.describe(instance)}: {self.name} is fixed once the layer is built, "
+                f"{messages.describe(instance)}: {self.name} is fixed{when}, "
                 f"expected {before!r}, received {value!r}. Make a new layer."
             )
         instance.__dict__[self.name] = value
