@@ -13,6 +13,7 @@ from names import (
     functions,
     short,
 )
+from object_names import DIFFERS as OBJECTS_DIFFER
 
 import dlnative
 
@@ -26,6 +27,7 @@ results of the namespaces of Keras 3 with the JAX backend. The tests ask real Ke
 engines. 64-bit inputs are judged with JAX_ENABLE_X64=1, as they stay 64-bit here. `callbacks` are
 judged by whole trainings, `saving` by files that the other library reads, and `layers` by their
 arguments, configurations, values, shapes and steps of training (`tests/test_*_against_keras.py`).
+All other names of Keras that are promised are in `tests/judged/object_names.tsv`.
 
 This page is written by `python tests/judged`.
 """
@@ -70,6 +72,8 @@ def _differences() -> str:
         names.setdefault(f"Arguments: {why}", set()).add(short(name))
     for name, why in {**DIFFERS, **CALLBACKS_DIFFER, **LAYERS_DIFFER}.items():
         names.setdefault(why, set()).add(name)
+    for name, why in OBJECTS_DIFFER.items():
+        names.setdefault(f"Arguments: {why}", set()).add(name)
     for name, why in SAVING_DIFFERS.items():
         names.setdefault(why, set()).add(name)
     rows = sorted((sorted(ops), why) for why, ops in names.items())
