@@ -285,6 +285,29 @@ def test_copies_go_on_with_the_draws(tmp_path, rng, way, is_used):
         np.testing.assert_array_equal(each(x, training=True), expected)
 
 
+def test_generators_of_random_layers_of_images(tmp_path, rng):
+    """They draw outside of programs; up to version 3 there were none."""
+    model = dlnative.Sequential([layers.Input((6, 6, 3)), layers.RandomBrightness(0.3, name="b")])
+    x = rng.uniform(0, 255, size=(2, 6, 6, 3)).astype("float32")
+
+    def drawn(model):
+        return model.get_layer("b").get_random_transformation(x, training=True)["rgb_delta"]
+
+    drawn(model)
+    save(model, tmp_path)
+    others = [load(tmp_path).model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    expected = drawn(model)
+    for other in others:
+        np.testing.assert_array_equal(drawn(other), expected)
+
+    def to_version_3(config):
+        config["version"] = 3
+        del config["compile"], config["state"], config["seeds"]["b/_generator"]
+
+    edit(tmp_path, to_version_3)
+    np.testing.assert_array_equal(load(tmp_path).model(x, training=True), model(x, training=True))
+
+
 def test_configurations_and_clones_draw_seeds_of_their_own(rng):
     """As in Keras, where `seed` is in the configuration as it was given."""
     x = rng.normal(size=(3, 40)).astype("float32")

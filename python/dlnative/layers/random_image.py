@@ -40,16 +40,16 @@ class RandomImageLayer(ImageLayer, SeededLayer):
         self, seed: int | None = None, data_format: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(data_format, seed=seed, **kwargs)
+        self._generator = random.SeedGenerator(self._drawn_seed, name="generator")
 
     @property
     def generator(self) -> random.SeedGenerator:
         """The seeds of what is drawn outside of programs, or for a batch as a whole."""
-        known = self.__dict__.get("_generator")
-        if known is None or known[0] != self._drawn_seed:
-            with Tracing(None):
-                known = (self._drawn_seed, random.SeedGenerator(self._drawn_seed))
-            self.__dict__["_generator"] = known
-        return known[1]
+        with Tracing(None):
+            seed = int(self._generator.state.numpy()[0]) % 2**64
+            if seed != self._drawn_seed:  # the layer has been given another one
+                self.__dict__["_generator"] = random.SeedGenerator(self._drawn_seed, "generator")
+        return self._generator
 
     def _seed(self, seed: Seed) -> Seed:
         """The seed that was given, or the layer's own."""

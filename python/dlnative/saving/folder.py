@@ -260,7 +260,7 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
         weights.check_fits(variables)
         _check_digest(weights, weights.read_into(variables), config["weights"])
         if config["seeds"] is not None:
-            write_seeds(model, config["seeds"], path)
+            write_seeds(model, config["seeds"], path, config["version"])
         if compile and config["compile"] is not None:
             with refusals(path, "compile the model"), without_memory():
                 model.compile_from_config(config["compile"])

@@ -26,18 +26,21 @@ def read_seeds(model: Any) -> dict[str, Any]:
     }
 
 
-def write_seeds(model: Any, seeds: dict[str, Any], path: Path) -> None:
+def write_seeds(model: Any, seeds: dict[str, Any], path: Path, version: int = 4) -> None:
     """Gives a model the seeds that `read_seeds` returned.
 
     Args:
         model: The model.
         seeds: The seeds.
         path: Where they were read, for messages.
+        version: That of the format. Up to 3 random layers of images had no generator.
 
     Raises:
         ValueError: They are not those of the layers of this model.
     """
     owners = _named(model)
+    if version < 4:
+        owners = {n: o for n, o in owners.items() if not n.endswith("/_generator") or n in seeds}
     if seeds.keys() != owners.keys():
         raise ValueError(
             f"{path}: expected seeds of {sorted(owners)}, which draw numbers, received those of "
