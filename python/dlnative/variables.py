@@ -488,12 +488,28 @@ def exclusive(variables: Iterable[Variable]) -> Any:
     return _held(locks_of(variables))
 
 
-def copies_of(variables: Mapping[str, Variable]) -> dict[str, np.ndarray]:
-    """{name: copy of the values}, all of one step, whatever programs other threads run."""
+def copies_of(
+    variables: Mapping[str, Variable], memory: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """{name: copy of the values}, all of one step, whatever programs other threads run.
+
+    Args:
+        variables: Variables by name.
+        memory: Arrays by name that become the copies where they fit: fresh memory may cost ten
+            times what the copy does.
+    """
+
+    def copy(name: str, variable: Variable) -> np.ndarray:
+        there = None if memory is None else memory.get(name)
+        if there is None or (there.shape, there.dtype.name) != (variable.shape, variable.dtype):
+            return variable.numpy()
+        np.copyto(there, variable.value)
+        return there
+
     while True:
         found = locks_of(variables.values())
         with _held(found):
-            copies = {name: v.numpy() for name, v in variables.items()}
+            copies = {name: copy(name, v) for name, v in variables.items()}
         if locks_of(variables.values()) == found:
             return copies  # else the first program has got its lock meanwhile, and may have run
 

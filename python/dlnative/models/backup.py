@@ -90,6 +90,7 @@ class Backup:
         self.delete = delete
         self._found: list[TrainingState] = []
         self._start: TrainingState | None = None
+        self._memory: dict[str, np.ndarray] = {}  # of the last checkpoint, which is written
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._is_due = self._is_running = False
@@ -304,7 +305,8 @@ class Backup:
     def _taken(self, finished: bool = False) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """The state of everything as it stands."""
         run, state = self._run, self._state
-        taken = TrainingState.of(self._model, self._own)
+        taken = TrainingState.of(self._model, self._own, self._memory)
+        self._memory = taken.arrays
         returned = state.returned["train"].logs if "train" in state.own else None
         if returned is not None:
             returned = _plain(run.report.logs())

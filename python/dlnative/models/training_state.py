@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,14 +54,20 @@ class TrainingState:
         self.values = values
 
     @classmethod
-    def of(cls, model: Any, callbacks: Sequence[Any] = ()) -> TrainingState:
+    def of(
+        cls,
+        model: Any,
+        callbacks: Sequence[Any] = (),
+        memory: Mapping[str, np.ndarray] | None = None,
+    ) -> TrainingState:
         """The state of a built model as it stands; what is in it does not change later.
 
         Args:
             model: The model.
             callbacks: Callbacks whose `get_state` belongs to it.
+            memory: Arrays of a former state, which is of no use any more, to be those of this one.
         """
-        arrays = copies_of(variables_of(model))
+        arrays = copies_of(variables_of(model), memory)
         state = model.__dict__.get("_trainer")
         values: dict[str, Any] = {
             "version": VERSION,

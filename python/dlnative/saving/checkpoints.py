@@ -5,11 +5,12 @@
 
         {"format": "dlnative-checkpoint", "version": "1", "dlnative": "0.1.0", "state": "{...}"}
 
-    `state` is the JSON of its plain values; the digest is the begin of the SHA-256 of the file.
+    `state` is the JSON of its plain values; the digest is the begin of that of `weights.BlockSums`
+    over the file.
 
-A file is written under another name, flushed, and then takes its name in one step; the older ones
-are removed afterwards. So however a process ends there is a whole checkpoint, and what the disk has
-damaged since is detected by the digest.
+A file is written under another name, flushed, and then takes its name in one step. The oldest goes
+afterwards or, where several are kept, becomes the new one. So however a process ends there is a
+whole checkpoint, and what the disk has damaged since is detected by the digest.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,8 @@ from .files import (
     held_lock,
     names_beside,
     remove_abandoned,
-    temporary_file,
 )
-from .weights import Weights, encode
+from .weights import BlockSums, Weights, encode
 
 __all__ = ["CheckpointFolder"]
 
@@ -117,10 +117,20 @@ class CheckpointFolder:
             "dlnative": __version__,
             "state": json.dumps(_without_arrays(values, arrays)),
         }
-        parts, digest = encode(arrays, metadata)
+        parts, digest = encode(arrays, metadata, BlockSums)
         path = self.path / f"checkpoint-{number:08d}-{digest[:16]}.safetensors"
-        with temporary_file(names_beside(path), parts) as temporary:
+        temporary = next(names_beside(path))
+        # Pages that the system has for a file cost a tenth of new ones: the oldest is overwritten.
+        is_reused = 1 < self.keep <= len(files)
+        if is_reused:
+            os.replace(files.pop(0)[1], temporary)
+        try:
+            with open(temporary, "r+b" if is_reused else "xb", buffering=0) as stream:
+                _write(stream, parts)
             os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         flush_folder(self.path)
         for _, old in files[: len(files) + 1 - self.keep]:
             with contextlib.suppress(OSError):
@@ -147,6 +157,16 @@ class CheckpointFolder:
                 remove_abandoned(self.path / name, lambda: False, without_locks=False)
 
 
+def _write(stream: Any, parts: Sequence[Any]) -> None:
+    """Makes a file, which may be longer, consist of these parts, on the disk."""
+    for part in parts:
+        left = memoryview(part)
+        while left:
+            left = left[stream.write(left) :]
+    stream.truncate()
+    os.fsync(stream.fileno())
+
+
 class _LaterVersion(Exception):
     """A checkpoint that this version cannot read."""
 
@@ -154,9 +174,9 @@ class _LaterVersion(Exception):
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     with Weights(path) as file:
         metadata = file.metadata
-        arrays, digest = file.read()
+        arrays, digest = file.read(BlockSums)
     if f"-{digest[:16]}." not in path.name:
-        raise ValueError("damaged: its SHA-256 is not the one that its name gives")
+        raise ValueError("damaged: its digest is not the one in its name")
     if metadata.get("format") != FORMAT:
         raise ValueError("it is none")
     if int(metadata["version"]) > VERSION:
