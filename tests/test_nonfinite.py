@@ -275,3 +275,93 @@ def test_other_words_are_refused(wrong):
         ValueError, match="on_nonfinite: expected one of 'warn', 'stop', 'skip', 'r"
     ):
         net(SGD(0.1)).fit(X, CLASSES, on_nonfinite=wrong)
+
+
+class Two(dlnative.Model):
+    """Two optimizers of its own; that of `compile` is not used."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = [layers.Dense(5, "tanh"), layers.Dense(3)]
+
+    def build(self, shape):
+        self.parts[0].build(shape)
+        self.parts[1].build((None, 5))
+        self.built = True
+
+    def call(self, x):
+        return self.parts[1](self.parts[0](x))
+
+    def compile(self):
+        super().compile()
+        self.one, self.two = Adam(0.01), SGD(0.1, momentum=0.9)
+
+    def train_step(self, data):
+        x, y, _ = dlnative.utils.unpack_x_y_sample_weight(data)
+        for optimizer, part in zip((self.one, self.two), self.parts, strict=True):
+
+            def loss_of_batch():
+                return ops.mean(
+                    dlnative.losses.sparse_categorical_crossentropy(y, self(x), from_logits=True)
+                )
+
+            loss, grads = dlnative.value_and_grad(loss_of_batch, part.trainable_variables)()
+            optimizer.apply(grads, part.trainable_variables)
+        return {"loss": loss}
+
+
+def two():
+    dlnative.utils.set_random_seed(5)
+    model = Two()
+    model.compile()
+    return model
+
+
+def test_several_optimizers():
+    plain = {"batch_size": BATCH, "shuffle": False, "verbose": 0, "check_finite": False}
+    models = [two() for _ in range(3)]
+    models[0].fit(X[GOOD], CLASSES[GOOD], **plain)
+    for model, policy in zip(models[1:], ("skip", "rollback"), strict=True):
+        with pytest.warns(RuntimeWarning, match="learning rate 0.01"):
+            model.fit(SPOILED, CLASSES, on_nonfinite=policy, **plain)
+    same(models[0], models[1])
+    assert float(models[2].one.learning_rate) == pytest.approx(0.005)
+    assert float(models[2].two.learning_rate) == pytest.approx(0.05)
+
+
+def test_callbacks_that_train_hold_nothing_back():
+    inner = net(SGD(0.1))
+
+    class Inside(dlnative.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 0:
+                assert np.isnan(self.model.train_on_batch(SPOILED[16:24], CLASSES[16:24])[0])
+                self.model.set_weights(self.weights)
+                fitted(inner, on_nonfinite="skip")
+
+        def on_train_begin(self, logs=None):
+            self.weights = self.model.get_weights()
+
+    model = net(SGD(0.1))
+    reports = fitted(model, on_nonfinite="skip", callbacks=[Inside()]).nonfinite
+    assert [r.batch for r in reports] == [BAD + 1]
+    assert np.isfinite(model.get_weights()[0]).all()
+
+
+def test_a_list_of_callbacks_without_a_history():
+    model = net(SGD(0.1))
+    callbacks = dlnative.callbacks.CallbackList([], model=model)
+    with pytest.warns(RuntimeWarning):
+        model.fit(SPOILED, CLASSES, callbacks=callbacks, check_finite=False, verbose=0)
+
+
+def test_what_was_found_before_an_interruption_is_in_the_history():
+    class Ends(dlnative.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    model = net(SGD(0.1))
+    with pytest.warns(RuntimeWarning), pytest.raises(KeyboardInterrupt):
+        model.fit(SPOILED, CLASSES, callbacks=[Ends()], check_finite=False, verbose=0)
+    assert len(model.history.nonfinite) == 1
+    assert not int(model._trainer.armed)

@@ -90,6 +90,11 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback._before_final_weights()
 
+    def note_nonfinite(self, reports: list[Any]) -> None:
+        """Gives the History the list of the steps of this `fit` that were not finite."""
+        if self._history is not None:
+            self._history.nonfinite = reports
+
     def append(self, callback: Callback) -> None:
         """Adds a callback, called after the others."""
         self.callbacks.append(callback)

@@ -16,12 +16,14 @@ class History(Callback):
         history: {name: [value of each epoch]}.
         epoch: Numbers of the epochs.
         params: Parameters of the run.
+        nonfinite: A `NonFinite` for each step whose values were not finite, see `fit`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+        self.nonfinite: list[Any] = []
         self._goes_on = False  # whether the state of another process has been set for the next fit
 
     def get_state(self) -> dict[str, Any]:

@@ -57,14 +57,14 @@ def examine(held: HeldStep) -> Finding:
         held: The step, with the weights as they were before it.
     """
     recipe = held.step.recipe
-    model, state = recipe.model, recipe.state
+    model = recipe.model
     weights = tuple(v.path for v in model.variables if not _is_finite(v.value))
     before = Attributes(model)
     graph: Any = ImmediateGraph(True, held.number, held.epoch, held.samples)
     try:
         with np.errstate(all="ignore"):
             _trace(recipe, graph, held.arrays)
-            watched: list[Any] = watched_tensors(graph, state, model.trainable_variables)
+            watched: list[Any] = watched_tensors(graph, model)
     except Exception as error:  # code of the user's, or a check of values
         return Finding(f"its values are not finite, and op by op it raises {error!r}"[:500])
     finally:

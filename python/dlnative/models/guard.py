@@ -8,13 +8,12 @@ from ..graph.dtypes import FLOATS
 from ..graph.graph import Graph
 from ..graph.table import table
 from ..graph.tensor import Tensor
-from ..optimizers.optimizer import Optimizer
-from ..variables import Variable
+from .training_state import optimizers_of
 
 FEW = 2048  # gradients of so many elements in all are looked at in 0.2 us
 
 
-def add_guard(graph: Graph, state: Any, variables: list[Variable]) -> Tensor:
+def add_guard(graph: Graph, state: Any, model: Any) -> Tensor:
     """Adds the check of a step to its graph, after all else.
 
     By default it looks at the losses and at the smallest gradients, such as those of biases, where
@@ -24,12 +23,12 @@ def add_guard(graph: Graph, state: Any, variables: list[Variable]) -> Tensor:
     Args:
         graph: The graph of the step.
         state: The TrainerState, whose `armed` says whether the step is held back.
-        variables: The weights that are trained.
+        model: The model.
 
     Returns:
         A bool scalar, which the program must compute: whether all is finite.
     """
-    watched = watched_tensors(graph, state, variables) if state.checks_all else _few(graph)
+    watched = watched_tensors(graph, model) if state.checks_all else _few(graph)
     armed = graph.constant(0, "int64") if graph.is_immediate else graph.leaf(state.armed)
     scope, graph.scope = graph.scope, None
     result = graph.apply(table["check_finite"], (armed, *watched), {})
@@ -37,18 +36,15 @@ def add_guard(graph: Graph, state: Any, variables: list[Variable]) -> Tensor:
     return result
 
 
-def watched_tensors(graph: Graph, state: Any, variables: list[Variable]) -> list[Tensor]:
+def watched_tensors(graph: Graph, model: Any) -> list[Tensor]:
     """Losses, gradients, and the new values of weights and slots, each once."""
     found = {id(t): t for t in graph.watched if t.dtype in FLOATS}
-    for variable in (*variables, *_slots(state.optimizer)):
+    slots = [v for optimizer in optimizers_of(model) for v in optimizer.variables]
+    for variable in (*model.trainable_variables, *slots):
         if variable.dtype in FLOATS and id(variable) in graph.assigned:
             tensor = graph.variable(variable)
             found[id(tensor)] = tensor
     return list(found.values())
-
-
-def _slots(optimizer: Optimizer | None) -> list[Variable]:
-    return [] if optimizer is None else list(optimizer.variables)
 
 
 def _few(graph: Graph) -> list[Tensor]:

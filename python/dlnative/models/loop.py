@@ -52,6 +52,8 @@ class Feed(ABC):
         position: Batches of this pass so far.
         first: Batches of this pass before this epoch.
         on_held: What is asked about a step that is held back, with `position` at its batch.
+        armed: What is not 0 while `run` runs steps, so that steps are held back there only, and not
+            those of callbacks; None where none is.
         deadline: When no more batches are to be run, on the clock `time.perf_counter`, or None.
         ended: Whether the answer, or the deadline, has ended this epoch.
     """
@@ -64,6 +66,7 @@ class Feed(ABC):
         self.batches = batches
         self.position = self.first = 0
         self.on_held: Callable[[HeldStep], Verdict] | None = None
+        self.armed: np.ndarray | None = None
         self.ended = False
 
     @property
@@ -101,6 +104,11 @@ class Feed(ABC):
         """Begins an epoch here, in which no more than `count` batches will be asked for."""
         self.first = self.position
         self.ended = False
+
+    def _arm(self, on: bool) -> None:
+        """From here on steps are held back, or not any more."""
+        if self.armed is not None:
+            self.armed.fill(on)
 
     def _after_held(self, held: HeldStep) -> int:
         """How many steps a step that is held back counts for: 1 where it is left out."""
@@ -283,6 +291,7 @@ class Pass(Feed):
             stop = start + limit
         full = self.full if stop > self.full else stop
         allowed = max(1, CHECKED // size)
+        self._arm(True)
         if done < full:
             self._full_step.show()
         while done < full and not self.ended:
@@ -317,6 +326,7 @@ class Pass(Feed):
             if progress is not None:
                 progress()
             self.ended |= self.is_over
+        self._arm(False)
         return done - start
 
     def _held(self, step: Step, batch: int, number: int) -> HeldStep:

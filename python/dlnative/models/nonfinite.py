@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..optimizers import Optimizer
 from ..utils.warn import warn_user
 from .divergence import Finding, describe, examine
 from .loop import Feed, HeldStep, Verdict
-from .training_state import variables_of
+from .training_state import optimizers_of, variables_of
 
 POLICIES = ("warn", "stop", "skip", "rollback")
 LOWERED = 0.5  # what a rollback multiplies the learning rate by
@@ -30,7 +31,7 @@ class NonFinite:
 
     Attributes:
         epoch, batch: Of the step, counted from 1.
-        learning_rate: Of the step; None where the optimizer is not that of `compile`.
+        learning_rate: Of the step, of the first optimizer; None where none is used.
         finding: What was found, see `divergence.Finding`; None for steps after the first, which
             are counted only.
         samples: Numbers of the samples in the data at fault; None where they are not known.
@@ -125,14 +126,14 @@ class Doctor:
 
     def __enter__(self) -> Doctor:
         self._feed.on_held = self._held
+        self._feed.armed = self._state.armed.array
         self._began = int(self._state.counter)
-        self._state.armed.array.fill(1)
         return self
 
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._state.armed.array.fill(0)
+        self._disarm()
         self._feed.on_held = None
         if kind is None and len(self.reports) > 1:
             first, last = self.reports[0], self.reports[-1]
@@ -142,6 +143,10 @@ class Doctor:
                 f"{first.batch} of epoch {first.epoch} to batch {last.batch} of epoch {last.epoch}",
                 RuntimeWarning,
             )
+
+    def _disarm(self) -> None:
+        self._state.armed.array.fill(0)
+        self._feed.armed = None
 
     @property
     def needs_whole_epochs(self) -> bool:
@@ -218,12 +223,12 @@ class Doctor:
         return dataclasses.replace(report, message=message, file=folder)
 
     def _rate(self) -> float | None:
-        optimizer = self._state.optimizer
-        return None if optimizer is None else float(optimizer.learning_rate)
+        optimizers = self._optimizers()
+        return float(optimizers[0].learning_rate) if optimizers else None
 
     def _decide(self) -> Verdict:
         if self._policy == "warn":
-            self._state.armed.array.fill(0)  # what comes now is not finite
+            self._disarm()  # what comes now is not finite
             return "again"
         if self._policy == "stop":
             self._model.stop_training = True
@@ -235,13 +240,19 @@ class Doctor:
         return "next"
 
     def _roll_back(self) -> None:
-        optimizer = self._state.optimizer
-        rate = self._rate()
+        rates = [float(optimizer.learning_rate) for optimizer in self._optimizers()]
         for name, variable in variables_of(self._model).items():
             if name in self._kept:
                 variable.assign(self._kept[name])
-        if rate is not None and optimizer.has_plain_rate:
-            optimizer.learning_rate = LOWERED * rate
+        for optimizer, rate in zip(self._optimizers(), rates, strict=True):
+            if optimizer.has_plain_rate:
+                optimizer.learning_rate = LOWERED * rate
+
+    def _optimizers(self) -> list[Optimizer]:
+        """Those that train: steps of the model's own may have several, and leave that of `compile`
+        unused.
+        """
+        return [o for o in optimizers_of(self._model) if o.built]
 
     def _consequence(self) -> str:
         if self._policy == "stop":

@@ -103,11 +103,11 @@ class TrainerState:
     @contextlib.contextmanager
     def checking(self, everything: bool) -> Iterator[None]:
         """A `with` block in which `checks_all` has a value."""
-        self.checks_all = everything
+        before, self.checks_all = self.checks_all, everything
         try:
             yield
         finally:
-            self.checks_all = False
+            self.checks_all = before
 
     def follow(self, own: frozenset[str]) -> None:
         """Notes which kinds of step are the model's own, such as a function that was set on it."""

@@ -148,7 +148,7 @@ class Recipe:
             graph, optimizer.scale_loss(total), [graph.variable(v) for v in variables]
         )
         self.search = optimizer.train_nodes(graph, variables, grads, total)
-        return [] if self.search else [add_guard(graph, self.state, variables)]
+        return [] if self.search else [add_guard(graph, self.state, model)]
 
     def _trace_own(self, graph: Graph, feeds: Feeds) -> list:
         """The step that the model's class has."""
@@ -174,7 +174,7 @@ class Recipe:
             loss = returned.get("loss")
             if isinstance(loss, Tensor) and loss.graph is graph:
                 graph.watched.append(loss)
-            return [add_guard(graph, self.state, model.trainable_variables)]
+            return [add_guard(graph, self.state, model)]
 
     def _data(self, feeds: Feeds) -> Any:
         """x, (x, y) or (x, y, sample_weight) as tensors of their own dtypes."""

@@ -271,10 +271,12 @@ class Stream(Feed):
             out = predictions.next(layout.outputs, layout.count)
         # The rows of every batch are numbered from 0: the number of the step stands for the epoch,
         # or all batches would be augmented in the same way.
+        self._arm(True)
         while not layout.run(arrays, None, 0, 1, number, None, out, number):
             held = HeldStep(layout.step, layout.rows, batch, number, number, None)
             if self._after_held(held) or self.ended:
                 break
+        self._arm(False)
         return not self.ended
 
     def outputs(self, count: int | None = None) -> list[np.ndarray]:

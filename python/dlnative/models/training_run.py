@@ -111,6 +111,7 @@ class TrainingRun:
         self.backup = backup
         self.report = state.report(model, "train")
         self.doctor = Doctor(model, state, epochs.feed, options.on_nonfinite, options.replay)
+        callbacks.note_nonfinite(self.doctor.reports)
         self.epoch = options.initial_epoch
         self.step = self.begun = int(state.counter)
         self.is_over = False
@@ -138,7 +139,6 @@ class TrainingRun:
         self.callbacks.on_train_end(self.logs)
         if backup:
             backup.end()
-        model.history.nonfinite = self.doctor.reports
         return steps
 
     def begin(self) -> None:

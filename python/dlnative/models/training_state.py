@@ -76,8 +76,8 @@ class TrainingState:
                 for name, layer in _layers(model)
             },
             "random": seeds.get_state(),
-            "optimizers": [_built_on(model, optimizer) for optimizer in _optimizers(model)],
-            "excluded": [_excluded(model, optimizer) for optimizer in _optimizers(model)],
+            "optimizers": [_built_on(model, optimizer) for optimizer in optimizers_of(model)],
+            "excluded": [_excluded(model, optimizer) for optimizer in optimizers_of(model)],
             "frozen": {
                 "layers": [name for name, layer in _layers(model) if not layer._trainable],
                 "variables": [i for i, v in enumerate(model.variables) if not v.trainable],
@@ -121,7 +121,7 @@ class TrainingState:
             layer.__dict__.update(self.values["layers"].get(name, {}))
         _freeze(model, **self.values["frozen"])
         _set_factors(model, self.values["factors"])
-        for optimizer, excluded in zip(_optimizers(model), self.values["excluded"], strict=True):
+        for optimizer, excluded in zip(optimizers_of(model), self.values["excluded"], strict=True):
             _exclude(model, optimizer, excluded)
         if self.values["training"] is not None:
             model._trainer.go_to(self.values["training"])
@@ -222,7 +222,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Any]]:
         yield str(number), layer
 
 
-def _optimizers(model: Any) -> list[Optimizer]:
+def optimizers_of(model: Any) -> list[Optimizer]:
     """That of `compile`, and those among the attributes of the model."""
     state = model.__dict__.get("_trainer")
     found = (
@@ -248,7 +248,7 @@ def prepared(model: Any, values: dict[str, Any]) -> dict[str, Variable]:
 def variables_of(model: Any) -> dict[str, Variable]:
     """{name: variable} of everything that a step changes."""
     found = weights_by_name(model)
-    for number, optimizer in enumerate(_optimizers(model)):
+    for number, optimizer in enumerate(optimizers_of(model)):
         for index, variable in enumerate(optimizer.variables):
             found[f"optimizer/{number}/{index}"] = variable
     state = model.__dict__.get("_trainer")
@@ -326,7 +326,7 @@ def _resolved(objectives: Any) -> Any:
 def _prepare(model: Any, values: dict[str, Any]) -> None:
     """Makes the slots, and the state of metrics, that the other model has made already."""
     variables = model.variables
-    for optimizer, numbers in zip(_optimizers(model), values["optimizers"], strict=False):
+    for optimizer, numbers in zip(optimizers_of(model), values["optimizers"], strict=False):
         if numbers and max(numbers) < len(variables):
             optimizer.prepare([variables[i] for i in numbers])
     objectives = getattr(model.__dict__.get("_trainer"), "objectives", None)
