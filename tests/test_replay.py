@@ -240,3 +240,17 @@ def test_other_threads_and_engines_give_the_same_report(tmp_path, capsys):
 def test_only_a_path_is_taken():
     with pytest.raises(TypeError, match="replay: expected the path of a folder or None"):
         net().fit(X, Y, replay=True)
+
+
+def test_train_of_the_command_line(tmp_path, capsys):
+    """A rate that explodes: it ends, says so, and the step can be run again."""
+    rows = np.column_stack([X, X.sum(1)])
+    np.savetxt(tmp_path / "data.csv", rows, delimiter=",")
+    command = ["train", "--data", str(tmp_path / "data.csv"), "--task", "regression"]
+    command += ["--optimizer", "sgd", "--learning-rate", "1e15", "--quiet", "--header", "no"]
+    command += ["--on-nonfinite", "stop", "--replay", str(tmp_path / "bad")]
+    with pytest.warns(RuntimeWarning, match="Training ends with the model as it was before"):
+        assert main(command) == 0
+    capsys.readouterr()
+    assert main(["replay", str(tmp_path / "bad")]) == 0
+    assert "learning rate 1e+15; forward: op" in capsys.readouterr().out

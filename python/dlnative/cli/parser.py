@@ -141,6 +141,16 @@ def _train(name: str, commands: Commands) -> None:
         help="write loss and metrics after each epoch to FILE.csv, or as lines of JSON to "
         "FILE.jsonl",
     )
+    training.add_argument(
+        "--on-nonfinite",
+        choices=["warn", "stop", "skip", "rollback"],
+        default="warn",
+        help="what becomes of a step whose loss or gradients are NaN or infinite (default: "
+        "%(default)s)",
+    )
+    training.add_argument(
+        "--replay", metavar="DIR", help="where to write the first such step, for dlnative replay"
+    )
     training.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_machine(command)
 

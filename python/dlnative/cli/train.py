@@ -92,6 +92,8 @@ def _train(options: argparse.Namespace, optimizer: Any, folder: ModelFolder | No
                         best,
                     ],
                     verbose=0 if options.quiet else 1,
+                    on_nonfinite=options.on_nonfinite,
+                    replay=options.replay,
                     resume=None if folder is None else folder.checkpoints.path,
                 )
                 last.end(model)
@@ -188,7 +190,7 @@ def _make_model(task: Task, options: argparse.Namespace) -> Any:
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    ignored = ("command", "arguments", "out", "resume", "quiet", "log")
+    ignored = ("command", "arguments", "out", "resume", "replay", "quiet", "log")
     return {name: value for name, value in vars(options).items() if name not in ignored}
 
 
