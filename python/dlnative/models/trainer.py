@@ -296,8 +296,8 @@ class Trainer(SingleBatches):
                 model as it was before that step. "skip": it is left out. "rollback": the model
                 becomes what it was at the begin of the epoch, half its learning rate is set where
                 that is a number, and training goes on with the next batch. The last three look at
-                all gradients and at all that would be written, which costs a few percent; see
-                docs/training.md.
+                all gradients and at all that would be written, and copy that: a step takes up to
+                1.5 times as long; see docs/training.md.
             max_seconds: A time budget in the place of `epochs`: the first steps are measured and
                 undone, and then there are as many epochs, and steps of a last one, as there is time
                 for. A schedule of the learning rate that has an end comes to it with the last
