@@ -125,3 +125,27 @@ def test_setting_alpha_counts(engine):
     one = layer(X) - X @ layer.kernel.numpy()
     layer.lora_alpha = 6.0
     np.testing.assert_allclose(layer(X) - X @ layer.kernel.numpy(), 3 * one, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("direction", ["ours", "Keras's"])
+def test_files_of_keras_have_the_sum(keras, tmp_path, kind, direction):
+    library, other = (dlnative, keras) if direction == "ours" else (keras, dlnative)
+    name = type(MAKERS[kind][0]()).__name__
+    arguments = {"Dense": (3,), "Conv2D": (3, 2), "Conv1D": (4, 3), "Embedding": (7, 3)}[name]
+    _, shape, dtype = MAKERS[kind]
+    layer = getattr(library.layers, name)(*arguments, lora_rank=2)
+    model = library.Sequential([library.Input(shape, dtype=dtype), layer])
+    rng = np.random.default_rng(2)
+    model.set_weights([rng.standard_normal(w.shape).astype("float32") for w in model.get_weights()])
+    model.save(tmp_path / "model.keras")
+    x = (np.abs(rng.standard_normal((3, *shape))) * 2).astype(dtype)
+    expected = np.asarray(model.predict(x, verbose=0))
+    for each in (library, other):
+        again = each.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_allclose(again.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
+        assert len(again.trainable_weights) == len(model.trainable_weights)
+    one = dlnative.models.load_model(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="variables.*received 7"):
+        one.layers[0].load_own_variables({str(i): np.zeros(1) for i in range(7)})

@@ -67,6 +67,26 @@ def dropout(lib: Any) -> Any:
     )
 
 
+@_case("channels first and norms", (5, 9))
+def norms(lib: Any) -> Any:
+    layers = lib.layers
+    first = {"data_format": "channels_first"}
+    return lib.Sequential(
+        [
+            lib.Input((5, 9)),
+            layers.SeparableConv1D(4, 3, padding="same", **first),
+            layers.BatchNormalization(axis=1, renorm=True, renorm_clipping={"rmax": 1.5}),
+            layers.DepthwiseConv1D(2, depth_multiplier=2, **first),
+            layers.RMSNormalization(),
+            layers.Pipeline([layers.Dense(6), layers.BatchNormalization(), layers.Dense(4)]),
+            layers.AdaptiveAveragePooling1D(3, **first),
+            layers.UnitNormalization(axis=[1, 2]),
+            layers.ActivityRegularization(l2=0.1),
+            layers.Flatten(),
+        ]
+    )
+
+
 @_case("images", (9, 8, 3))
 def images(lib: Any) -> Any:
     layers = lib.layers

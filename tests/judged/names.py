@@ -60,8 +60,8 @@ LAYERS_DIFFER: dict[str, str] = {
     "this layer; in Keras it goes on to the layers behind it and to the loss",
     "layers.Concatenate": "the axis of the batch raises",
     "layers.Dense, Conv1D, Conv2D, Embedding": "no quantization: there are no kernels of 8 bits; "
-    "`kernel` is the weight itself, also where LoRA adapts it, and files have it and the matrices; "
-    "a `lora_alpha` of the constructor counts for all of them, in Keras for convolutions only",
+    "`kernel` is the weight itself, also where LoRA adapts it; a `lora_alpha` of the constructor "
+    "counts for all of them, in Keras for convolutions only",
     "layers.Embedding": "an index out of range raises, with JAX its vector is NaN; no masks "
     "(`mask_zero`)",
     "layers.InputLayer": "`input_tensor` raises, as a Model may begin at any symbolic tensor; no "

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..graph import apply
 from ..hyperparameters import Absent, Option
+from ..numbered_values import load_values
 from ..variables import Variable
-from . import messages
+from . import messages, tracking
 from .layer import UnaryLayer
 from .options import Fixed, positive_integer
 
@@ -114,9 +119,46 @@ class LowRankLayer(UnaryLayer):
         weight = getattr(self, self._adapted)
         if not self.lora_enabled:
             return weight
-        a, b = (getattr(self, f"lora_{self._adapted}_{which}") for which in "ab")
+        a, b = self._factors()
         product = apply("matmul", graph.variable(a), graph.variable(b))
         return graph.variable(weight) + product * (self.lora_alpha / self.lora_rank)
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """As if there were no matrices: the sum in the place of the weight, as in Keras."""
+        if not self.lora_enabled:
+            super().save_own_variables(store)
+            return
+        weight, *others = self._variables_without_factors()
+        a, b = (v.numpy() for v in self._factors())
+        total = weight.numpy() + a @ b * (self.lora_alpha / self.lora_rank)
+        store.update(zip(map(str, itertools.count()), [total, *(v.numpy() for v in others)]))
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Takes what `save_own_variables` has put into a dict; the matrices become zeros.
+
+        Raises:
+            ValueError: See `Layer.load_own_variables`.
+        """
+        if not self.lora_enabled:
+            super().load_own_variables(store)
+            return
+        variables = self._variables_without_factors()
+        if len(store) != len(variables):
+            raise ValueError(
+                f"{messages.describe(self)}: expected {len(variables)} variables, "
+                f"{[v.name for v in variables]}, received {len(store)}"
+            )
+        load_values(variables, store)
+        for factor in self._factors():
+            factor.assign(np.zeros(factor.shape))
+
+    def _factors(self) -> tuple[Variable, Variable]:
+        a, b = (getattr(self, f"lora_{self._adapted}_{which}") for which in "ab")
+        return a, b
+
+    def _variables_without_factors(self) -> list[Variable]:
+        factors = {id(v) for v in self._factors()}
+        return [v for v in tracking.own_variables(self) if id(v) not in factors]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
