@@ -55,7 +55,7 @@ class AUC(ThresholdMetric):
     1 - (P / N) * FP / TP over 1 - (P / N) * FN / TP.
 
     Args:
-        num_thresholds: How many thresholds, at least 2, from just below 0 to just above 1.
+        num_thresholds: How many thresholds, from 2 to 1,000,000, from just below 0 to just above 1.
         curve: "ROC", "PR" or "PRGAIN".
         summation_method: The height between two points: "interpolation" (their mean; for PR true
             and false positives are interpolated, not precision), "majoring" (the larger) or
@@ -76,7 +76,7 @@ class AUC(ThresholdMetric):
         0.75
 
     Differs from Keras: counts are float64 whatever the dtype; `result` is a Python float; `curve`
-    and `summation_method` are strings.
+    and `summation_method` are strings; the number of thresholds has a bound.
 
     Reference: Davis and Goadrich, The relationship between precision-recall and ROC curves, 2006;
         Flach and Kull, Precision-recall-gain curves, 2015.

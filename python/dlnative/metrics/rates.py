@@ -76,7 +76,7 @@ _AT_RATE_DOC = """The best {reported} among the thresholds with at least a given
 
     Args:
         {given}: The {given} that is asked for, in [0, 1].
-        num_thresholds: How many thresholds, at least 1, from 0 to 1.
+        num_thresholds: How many thresholds, 1 to 1,000,000, from 0 to 1.
         class_id: Only this class counts: column `class_id` of labels and predictions.
         name: Name in logs.
         dtype: "float32" or "float64".
