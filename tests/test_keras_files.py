@@ -627,3 +627,33 @@ def test_the_search_finds_something(monkeypatch):
     findings: list[str] = []
     campaign.search(1, 8, findings.append)
     assert findings and "IndexError" in findings[0]
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".safetensors"])
+def test_weights_of_layers_that_have_other_automatic_names(rng, tmp_path, suffix):
+    def make(extra=0):
+        for _ in range(extra):
+            layers.Dense(1)
+        return dlnative.Sequential(
+            [
+                dlnative.Input((3,)),
+                layers.Dense(4, activation="relu"),
+                layers.BatchNormalization(),
+                layers.Dense(4),
+                dlnative.Sequential([layers.Dense(4), layers.Dense(4)]),
+            ]
+        )
+
+    first, second = make(), make(extra=7)
+    names = [v.path for v in second.variables]
+    first(np.ones((2, 3))), second(np.ones((2, 3)))
+    for variable in first.variables:
+        variable.assign(rng.standard_normal(variable.shape))
+    first.save_weights(tmp_path / f"m{suffix}")
+    second.load_weights(tmp_path / f"m{suffix}")
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [v.path for v in second.variables][: len(names)] == names
+    third = dlnative.Sequential([dlnative.Input((3,)), layers.Dense(5), layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"m\..*"):
+        third.load_weights(tmp_path / f"m{suffix}")

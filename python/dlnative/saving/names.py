@@ -96,9 +96,9 @@ def variables_of_version_2(model: Any) -> dict[str, Any]:
 
 
 def renamed(variables: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Variables of version 2 by the names that they had in another process.
+    """Variables by the names that they had in a file of another process.
 
-    Layers that a layer makes itself had numbers by how many of the class there were before, so only
+    The automatic names of layers have numbers by how many of the class there were before, so only
     their order counts. What has no counterpart keeps its name.
     """
     names = list(names)

@@ -16,7 +16,7 @@ from ..utils.warn import warn_user
 from .building import refusals
 from .files import open_regular
 from .keras_file import VALUES, opened
-from .names import named_variables
+from .names import named_variables, renamed
 from .object_paths import visit_objects
 from .object_values import SavedObjects, values_to_hdf5
 from .output import atomic_write
@@ -101,8 +101,10 @@ def _load_hdf5(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[An
 
 def _load_safetensors(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[Any]) -> None:
     named = named_variables(model)
-    wanted = _without(named, skipped)
     with Weights(path) as weights:
+        if not named.keys() <= weights.entries.keys():
+            named = renamed(named, weights.entries)
+        wanted = _without(named, skipped)
         if skip_mismatch:
             unfit = [name for name, v in wanted.items() if not weights.fits(name, v)]
             if unfit:
