@@ -321,3 +321,24 @@ def test_functions_of_the_users_are_run_and_not_compared():
     with dlnative.verify():
         model.fit(X, Y, verbose=0)
         model.predict(X, verbose=0)
+
+
+def test_what_plans_leave_out_is_absent():
+    """Normalisations with constant statistics, with and without residual, scale and centre."""
+    for options in ({}, {"scale": False}, {"center": False}, {"scale": False, "center": False}):
+        model = dlnative.Sequential(
+            [
+                dlnative.Input((10,)),
+                layers.Dense(6, activation="relu"),
+                layers.BatchNormalization(**options),
+                layers.LayerNormalization(**options),
+                layers.Dropout(0.5),
+                layers.Dense(2, activation="softmax"),
+            ]
+        )
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        x, y = np.ones((9, 10), "float32"), np.zeros(9, "int32")
+        with dlnative.verify():
+            model.evaluate(x, y, verbose=0)
+            model.fit(x, y, sample_weight=np.ones(9), epochs=1, verbose=0)
+            model.predict(x, verbose=0)

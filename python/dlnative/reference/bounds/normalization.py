@@ -9,14 +9,14 @@ import numpy as np
 
 from ... import reference
 from ...graph.types import Attributes
-from .table import Arrays, absolute, bounded
+from .table import Arrays, absolute, bounded, filled
 
 # --- normalisation --------------------------------------------------------------------------------
 
 
 @bounded("batch_norm")
 def batch_norm(name: str, inputs: Arrays, attributes: Attributes, exact: Arrays, eps: float) -> Any:
-    x, mean, variance, gamma, beta, residual = absolute(inputs)
+    x, mean, variance, gamma, beta, residual = absolute(filled(inputs, 6))
     deviation = np.sqrt(variance + attributes.get("epsilon", 1e-3))
     terms = (x + mean) / deviation * (1 if gamma is None else gamma)
     return 8 * eps * (terms + (0 if beta is None else beta) + (0 if residual is None else residual))
@@ -26,7 +26,7 @@ def batch_norm(name: str, inputs: Arrays, attributes: Attributes, exact: Arrays,
 def batch_norm_backward(
     name: str, inputs: Arrays, attributes: Attributes, exact: Arrays, eps: float
 ) -> Any:
-    dy, x, mean, variance, _ = absolute(inputs)
+    dy, x, mean, variance, _ = absolute(filled(inputs, 5))
     count = x.size // max(1, x.shape[-1])
     terms = dy * (x + mean) / np.sqrt(variance + attributes.get("epsilon", 1e-3))
     sums = [reference.bias_backward(terms), reference.bias_backward(dy)]
@@ -37,7 +37,7 @@ def batch_norm_backward(
 def batch_norm_training(
     name: str, inputs: Arrays, attributes: Attributes, exact: Arrays, eps: float
 ) -> Any:
-    x, gamma, beta, residual, moments = inputs
+    x, gamma, beta, residual, moments = filled(inputs, 5)
     _, mean, variance = exact
     axes, count = tuple(range(x.ndim - 1)), x.size // max(1, x.shape[-1])
     if moments is None:
@@ -94,7 +94,7 @@ def norm_backward(
 def batch_norm_training_backward(
     name: str, inputs: Arrays, attributes: Attributes, exact: Arrays, eps: float
 ) -> Any:
-    dy, x, mean, variance, gamma, _ = inputs
+    dy, x, mean, variance, gamma, _ = filled(inputs, 6)
     axes, count = tuple(range(x.ndim - 1)), x.size // max(1, x.shape[-1])
     deviation = np.sqrt(variance + attributes.get("epsilon", 1e-3))
     xhat = (x - mean) / deviation
@@ -116,7 +116,7 @@ def of_sample(name: str, x: Any, attributes: Attributes) -> Any:
 def sample_norm(
     name: str, inputs: Arrays, attributes: Attributes, exact: Arrays, eps: float
 ) -> Any:
-    x, gamma, beta = inputs
+    x, gamma, beta = filled(inputs, 3)
     grouped, axes = of_sample(name, x, attributes)
     error = standard_error(grouped, axes, eps, attributes.get("epsilon", 1e-3)).reshape(x.shape)
     error = error * (1 if gamma is None else np.abs(gamma))
@@ -127,7 +127,7 @@ def sample_norm(
 def sample_norm_backward(
     name: str, inputs: Arrays, attributes: Attributes, exact: Arrays, eps: float
 ) -> Any:
-    dy, x, gamma = inputs
+    dy, x, gamma = filled(inputs, 3)
     grouped, axes = of_sample(name, x, attributes)
     error = standard_error(grouped, axes, eps, attributes.get("epsilon", 1e-3))
     xhat, deviation = reference.normalization._standardise(

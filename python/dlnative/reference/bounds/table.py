@@ -47,6 +47,11 @@ def bounded(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return add
 
 
+def filled(arrays: Arrays, count: int) -> list[Any]:
+    """`count` arrays: those that a plan has left out at the end are absent."""
+    return [*arrays, *[None] * (count - len(arrays))]
+
+
 def absolute(arrays: Arrays) -> list[Any]:
     """The absolute values of arrays."""
     return [None if a is None else np.abs(a) for a in arrays]

@@ -9,7 +9,7 @@ import numpy as np
 from ... import reference
 from ...graph.ops.losses import LOSSES
 from ...graph.types import Attributes
-from .table import Arrays, absolute, bounded
+from .table import Arrays, absolute, bounded, filled
 
 # --- losses, metrics, state -----------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ def loss_backward(
 def loss_with_gradient(
     name: str, inputs: Arrays, attributes: Attributes, exact: Arrays, eps: float
 ) -> Any:
-    pred, labels, weight = inputs
+    pred, labels, weight = filled(inputs, 3)
     scale = abs(attributes.get("scale", 1.0))
     options = {k: v for k, v in attributes.items() if k == "label_smoothing"}
     losses = getattr(reference, name.removesuffix("_with_gradient"))(pred, labels, **options)
