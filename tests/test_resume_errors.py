@@ -276,6 +276,43 @@ def test_options_of_backup_and_restore(arguments, message):
         callbacks.BackupAndRestore(**arguments)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+def test_it_goes_on_as_that_of_keras(keras, tmp_path):
+    """Where Keras goes on, at the begin of an epoch, the weights are those of Keras."""
+    draws = np.random.default_rng(2)
+    weights = [draws.normal(size=(4, 1)).astype("float32"), np.zeros(1, "float32")]
+    ends, begun = [], []
+    for library in (dlnative, keras):
+        folder, epochs = tmp_path / library.__name__, []
+
+        class Stop(library.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None, epochs=epochs):
+                epochs.append(epoch)
+                if len(epochs) == 3:
+                    raise RuntimeError("interrupted")
+
+        def train(model, folder=folder, library=library, stop=Stop):
+            backup = library.callbacks.BackupAndRestore(str(folder))
+            options = {"batch_size": 10, "epochs": 5, "shuffle": False, "verbose": 0}
+            model.fit(X, Y.astype("float32")[:, None], callbacks=[stop(), backup], **options)
+
+        model = library.Sequential([library.Input((4,)), library.layers.Dense(1)])
+        model.set_weights(weights)
+        model.compile(library.optimizers.SGD(0.01, momentum=0.9), "mse")
+        with pytest.raises(RuntimeError, match="interrupted"):
+            train(model)
+        assert folder.exists()
+        train(model)
+        assert not folder.exists()
+        ends.append(model.get_weights())
+        begun.append(epochs)
+    assert begun[0] == begun[1] == [0, 1, 2, 2, 3, 4]
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
 def test_backups_are_removed_at_the_end(tmp_path):
     folder = tmp_path / "backup"
     make().fit(X, Y, verbose=0, callbacks=[callbacks.BackupAndRestore(folder)])

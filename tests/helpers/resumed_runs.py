@@ -9,7 +9,6 @@ import pytest
 
 import dlnative
 from dlnative import callbacks
-from dlnative.models.backup import Backup
 from dlnative.models.training_state import TrainingState
 from dlnative.saving.checkpoints import CheckpointFolder
 
@@ -46,9 +45,6 @@ def whole_run(tmp_path, monkeypatch):
     monkeypatch.setattr(
         CheckpointFolder, "__init__", lambda self, path, keep=2: init(self, path, 10**6)
     )
-
-    # None is left out because the one before is still being written.
-    monkeypatch.setattr(Backup, "_is_writing", property(lambda self: self._wait()))
 
     def run(make, fit, save_freq=2):
         dlnative.utils.set_random_seed(11)

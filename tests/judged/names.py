@@ -35,6 +35,11 @@ SAVING_DIFFERS: dict[str, str] = {
 # What callbacks do that those of Keras do not, and why; tests/test_callbacks_against_keras.py and
 # tests/test_hooks_against_keras.py judge the rest.
 CALLBACKS_DIFFER: dict[str, str] = {
+    "callbacks.BackupAndRestore": "goes on at the batch, with all that training remembers, so that "
+    "the history is that of all epochs; checkpoints of another model, of other data or options are "
+    "refused; the model need not be built",
+    "callbacks.ModelCheckpoint": "files are replaced in one step; folders and `.safetensors` are "
+    "new, and models in HDF5 are not written",
     "callbacks.EarlyStopping": "a `monitor` that the logs will not have is an error "
     "before training",
     "callbacks.LearningRateScheduler": "how many arguments `schedule` takes is read from its "

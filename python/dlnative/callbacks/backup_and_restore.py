@@ -18,11 +18,12 @@ class BackupAndRestore(Callback):
     Args:
         backup_dir: The folder for the checkpoints, of this run only; made if it does not exist.
         save_freq: "epoch" for one after each epoch, a number of batches, or False for none but
-            those by `seconds`, the first and the last. Where the one before is still being
-            written, the next is taken after that.
+            those by `seconds`, the first and the last. A thread writes them; where the one before
+            is still being written, training waits for it.
         double_checkpoint: Whether the last two are kept, in case the newest is damaged.
         delete_checkpoint: Whether they are removed when training has ended.
-        seconds: One is written every so many seconds, too; None for not.
+        seconds: One is written every so many seconds, too, or later where the one before is not
+            yet written; None for not.
 
     Raises:
         ValueError: There is no `backup_dir`, or no such `save_freq`. By `fit`: the checkpoints are

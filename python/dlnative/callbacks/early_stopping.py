@@ -71,6 +71,7 @@ class EarlyStopping(MonitorCallback):
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
         self.best_weights: list[np.ndarray] | None = None
+        self._packed: tuple[Any, Any] = (None, None)  # best weights, and what the state has of them
         self._goes_on = False  # whether the state of another process has been set for the next fit
         self.on_train_begin()
 
@@ -79,11 +80,13 @@ class EarlyStopping(MonitorCallback):
         which may be infinite, one of hexadecimal digits.
         """
         weights = self.best_weights
+        if weights is not self._packed[0]:  # else they are those of the last time
+            self._packed = weights, None if weights is None else [packed(w) for w in weights]
         return {
             "wait": self.wait,
             "stopped_epoch": self.stopped_epoch,
             "best": packed_number(self.best),
-            "best_weights": None if weights is None else [packed(w) for w in weights],
+            "best_weights": self._packed[1],
             "best_epoch": self.best_epoch,
         }
 

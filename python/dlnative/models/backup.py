@@ -64,8 +64,9 @@ class Backup:
     """The checkpoints of one `fit`.
 
     A checkpoint is a copy of the `TrainingState`, taken between two steps or after an epoch, and
-    written by a thread. One is written at a time: what is due meanwhile is taken afterwards, as it
-    then is. What the thread raises is a warning, and training goes on: the checkpoint before stays.
+    written by a thread, one at a time: the next waits for it, unless the clock alone asks for it;
+    then it is taken later. What the thread raises is a warning, and training goes on: the
+    checkpoint before stays.
 
     Args:
         folder: Where they are written, open.
@@ -264,14 +265,15 @@ class Backup:
         steps, then = self._last
         if self.steps is not None and int(self._state.counter) - steps >= self.steps:
             self._is_due = True
+        is_time = False
         if self.seconds is not None:
             wanted = max(self.seconds, SHARE * self._took)
-            self._is_due = self._is_due or time.monotonic() - then >= wanted
+            is_time = time.monotonic() - then >= wanted and not self._is_writing
         run = self._run
         can = not self._model.stop_training and not run.epochs.feed.ended
         if run.doctor.needs_whole_epochs and run.epochs.is_running:
             can = False
-        if self._is_due and can and not self._is_writing:
+        if can and (self._is_due or is_time):
             self._take()
 
     def end_epoch(self) -> None:
