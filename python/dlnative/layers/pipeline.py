@@ -37,17 +37,22 @@ class Pipeline(Layer):
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"Pipeline: expected a list of layers, received {layer!r} in it")
-        self.layers = list(layers)
+        self._pipeline_layers = list(layers)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in their order."""
+        return list(self._pipeline_layers)
 
     def call(self, inputs: Any, training: bool | None = True, mask: Any = None) -> Any:
         told = {} if training is None else {"training": training}
-        for layer in self.layers:
+        for layer in self._pipeline_layers:
             masked = {"mask": mask} if "mask" in signatures.parameters(layer.call) else {}
             inputs, mask = layer(inputs, **told, **masked), None
         return inputs
 
     def get_config(self) -> dict[str, Any]:
-        return {"layers": serialize_keras_object(self.layers), "name": self.name}
+        return {"layers": serialize_keras_object(self._pipeline_layers), "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
