@@ -56,6 +56,13 @@ SHAPES = [
     (1, 512, 300),
     (2, 133, 1001),
     (1, 1001, 130),
+    # A single column: whole vectors of products or rows, and what is left of them.
+    (64, 1, 1568),
+    (5, 1, 33),
+    (259, 1, 48),
+    (1, 1, 700),
+    (3, 1, 15),
+    (67, 1, 0),
 ]
 
 
@@ -100,7 +107,9 @@ def test_last_round_of_one_to_three_products(isa, threads, rng, k):
     "m, n, k",
     [(257, 130, 300), (3, 700, 512), (700, 3, 512), (128, 512, 784), (900, 48, 300), (2, 700, 801)]
     # The share of a thread may be one panel of B, or less.
-    + [(2, 912, 576), (2, 481, 576), (1, 832, 576)],
+    + [(2, 912, 576), (2, 481, 576), (1, 832, 576)]
+    # A single column, and one that is left of several.
+    + [(1901, 1, 700), (300, 65, 200)],
 )
 def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
     a, b = draw(rng, (m, k), "float32"), draw(rng, (k, n), "float32")
@@ -114,7 +123,8 @@ def test_same_bits_for_any_number_of_threads(threads, rng, m, n, k):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "gelu", "leaky_relu"])
 @pytest.mark.parametrize(
-    "shape, units", [((4, 3), 5), ((2, 3, 7), 17), ((130, 65), 33), ((1, 784), 10), ((0, 4), 3)]
+    "shape, units",
+    [((4, 3), 5), ((2, 3, 7), 17), ((130, 65), 33), ((1, 784), 10), ((0, 4), 3), ((9, 70), 1)],
 )
 def test_dense(isa, rng, shape, units, activation, dtype):
     x, kernel, bias = (
@@ -140,7 +150,7 @@ def test_dense(isa, rng, shape, units, activation, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows, inputs, units", [(37, 53, 29), (610, 270, 290)])
+@pytest.mark.parametrize("rows, inputs, units", [(37, 53, 29), (610, 270, 290), (37, 70, 1)])
 def test_fused_equals_unfused(isa, rng, rows, inputs, units, dtype):
     """The epilogue's activations have the bits of the ops."""
     x, kernel, bias = (
@@ -167,7 +177,9 @@ def test_relu_keeps_nan_and_zero(isa):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows, m, n", [(1, 3, 2), (4, 2, 8), (130, 65, 33), (33, 784, 10)])
+@pytest.mark.parametrize(
+    "rows, m, n", [(1, 3, 2), (4, 2, 8), (130, 65, 33), (33, 784, 10), (33, 300, 1)]
+)
 def test_backward(isa, rng, rows, m, n, dtype):
     x, dy, kernel = (
         draw(rng, (rows, m), dtype),
@@ -193,7 +205,7 @@ def test_margins_are_not_read(isa, rng):
         whole[1:-1] = rng.standard_normal(shape)
         return whole[1:-1]
 
-    for m, n, k in [(7, 9, 11), (6, 16, 256), (13, 130, 70)]:
+    for m, n, k in [(7, 9, 11), (6, 16, 256), (13, 130, 70), (13, 1, 70)]:
         a, b = framed((m, k)), framed((k, n))
         assert np.isfinite(matmul(a, b)).all()
         assert np.isfinite(matmul(framed((k, m)), b, transpose_a=True)).all()

@@ -18,6 +18,7 @@
 // What was tried, and what it brought: docs/performance.md, "GEMM".
 #include "kernels/kernel_table.h"
 #include "kernels/simd/gemm_few_rows.h"
+#include "kernels/simd/gemm_one_column.h"
 #include "kernels/simd/gemm_pack.h"
 #include "kernels/simd/gemm_tile.h"
 #include "kernels/simd/vec.h"
@@ -391,6 +392,7 @@ void pack(const GemmBlock<T>& g, std::int64_t first, std::int64_t last, T* packe
 template <class T>
 void block(const GemmBlock<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
+  if (is_one_column(g)) return one_column(g);
   if (!g.in_order && g.n <= kTileColumns<T> && g.k <= kBlockK<T>) {
     const int nv = static_cast<int>(ceil_div(g.n, kLanes<T>));
     if (g.m <= rows_for(nv)) return single_tile(g, nv);

@@ -206,6 +206,8 @@ struct GemmBlock {
   // A few rows of A, at most mr, meet a large B whose rows have no gaps: it is read in the order in
   // which it lies. The sums are rounded otherwise, so that this follows from the whole product.
   bool in_order = false;
+  // The whole of C is a single column, whose sums are rounded otherwise, too.
+  bool one_column = false;
   // B as `pack` leaves it, from this block's first column on, or null. The sums are those of B
   // where it lies, unless that is read in order.
   const T* packed_b = nullptr;

@@ -68,6 +68,7 @@ Gemm<T>::Gemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, int th
   block_.in_order = !may_pack_b && block.m <= kernels_->mr && block.n > kernels_->nr &&
                     block.cs_b == 1 && block.rs_b == block.n &&
                     bytes_of_b(block) > (block.m <= 2 ? kL2B : kL3B);
+  block_.one_column = block.n == 1;
   block_.stop = &interrupted;
   plan(threads);
 }
@@ -180,7 +181,8 @@ PackedGemm<T>::PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epil
 
 template <class T>
 bool PackedGemm<T>::pays(const GemmBlock<T>& block) {
-  return block.m > 0 && bytes_of_b(block) >= kPackedBytes && bytes_of_b(block) <= kL3B;
+  return block.m > 0 && block.n > 1 && bytes_of_b(block) >= kPackedBytes &&
+         bytes_of_b(block) <= kL3B;
 }
 
 template <class T>

@@ -64,7 +64,8 @@ class PackedGemm {
   PackedGemm(const GemmBlock<T>& block, const GemmEpilogue<T>& epilogue, int threads);
   std::size_t set_workspace(void* workspace) { return gemm_.set_workspace(workspace); }
 
-  // Not for a B that fits L1, nor for one that comes from memory in either form.
+  // Not for a single column, nor for a B that fits L1, nor for one that comes from memory in either
+  // form.
   static bool pays(const GemmBlock<T>& block);
 
   void run();
