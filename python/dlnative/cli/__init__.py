@@ -1,4 +1,4 @@
-"""The command line: `dlnative info`, `train`, `evaluate`, `predict`, `profile`, `replay`.
+"""The command line: `dlnative info`, `train`, `tune`, `evaluate`, `predict`, `profile`, `replay`.
 
 Every command is a module of this package with a function `run(options)`, imported when it is
 asked for, so that `dlnative --help` does not wait for NumPy.

@@ -11,6 +11,7 @@ __all__ = [
     "FLIPS",
     "MODELS",
     "augmentations",
+    "folds",
     "fraction",
     "image_size",
     "log_file",
@@ -63,6 +64,11 @@ def log_file(text: str) -> str:
 def positive(text: str) -> int:
     """`12`"""
     return _number(text, int, lambda n: n > 0, "a positive integer")
+
+
+def folds(text: str) -> int:
+    """`5`"""
+    return _number(text, int, lambda n: n > 1, "an integer from 2 on")
 
 
 def seed(text: str) -> int:

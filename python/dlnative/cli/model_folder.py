@@ -27,7 +27,7 @@ from .task import Classification, Task
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["BestEpoch", "LastEpoch", "ModelFolder"]
+__all__ = ["BestEpoch", "LastEpoch", "ModelFolder", "csv_text"]
 
 _BEST = "best"
 _HISTORY = "history.json"
@@ -48,6 +48,16 @@ class LastEpoch(Callback):
         self.trained = 0
         self._rows: list[dict[str, float]] = []
         self._kept: tuple[int, TrainingState | None] = (0, None)
+
+    @classmethod
+    def of(cls, history: dict[str, list[Any]], state: TrainingState | None) -> LastEpoch:
+        """That of a model that has been trained elsewhere."""
+        last = cls()
+        for epoch, values in enumerate(zip(*history.values(), strict=True)):
+            figures = {n: float(v) for n, v in zip(history, values, strict=True)}
+            last._rows.append({"epoch": epoch + 1, **figures})
+        last._kept = (len(last._rows), state)
+        return last
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -136,6 +146,7 @@ class ModelFolder:
 
     Attributes:
         checkpoints: The Checkpoints in it.
+        kept: What has been written, to be said where something else ends early.
 
     Raises:
         OSError: If it cannot be made or written.
@@ -144,7 +155,7 @@ class ModelFolder:
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self.checkpoints = Checkpoints(self._path)
-        self._kept = ""
+        self.kept = ""
         self._made: list[Path] = []
         for folder in (self._path, *self._path.parents):
             if folder.exists():
@@ -170,11 +181,11 @@ class ModelFolder:
         if not remark:  # without a step they are of no use
             with contextlib.suppress(OSError):
                 self.checkpoints.remove()
-        if not self._kept and not remark:
+        if not self.kept and not remark:
             self._remove_empty()
-        text = "; ".join(filter(None, (self._kept, remark)))
+        text = "; ".join(filter(None, (self.kept, remark)))
         if isinstance(error, Interrupted):
-            error.remark = text
+            error.remark = text or error.remark
         elif error is not None and text and sys.stderr is not None:
             print(f"dlnative: {text}", file=sys.stderr)
 
@@ -209,7 +220,7 @@ class ModelFolder:
 
         def save_to(place: Path) -> None:
             _save(place, model, task, training, last.rows, results, last.state)
-            self._kept = f"{place} has the model of epoch {last.count} of {training['epochs']}"
+            self.kept = f"{place} has the model of epoch {last.count} of {training['epochs']}"
 
         try:
             save_to(self._path)
@@ -259,12 +270,13 @@ def _save(
         classes=task.classes if isinstance(task, Classification) else None,
         preprocessing=task.get_config(),
         training=training,
-        files={"history.csv": _csv(rows), _HISTORY: _json({"epochs": rows, **results})},
+        files={"history.csv": csv_text(rows), _HISTORY: _json({"epochs": rows, **results})},
         state=state,
     )
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
+def csv_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of one form as CSV, with a header."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
     writer.writeheader()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from typing import Any
 
-from .arguments import FLIPS
+from .arguments import FLIPS, MODELS
 from .task import Classification, Task
 
-__all__ = ["build", "resolve"]
+__all__ = ["build", "models_with", "resolve"]
 
 # The options that only some models have, with the defaults there.
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -16,6 +17,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "activation": {"mlp": "relu"},
     "dropout": {"mlp": 0.2, "lenet": 0.0, "vgg6": 0.0},
 }
+
+
+def models_with(option: str) -> Collection[str]:
+    """The models that have an option."""
+    return _OPTIONS.get(option, MODELS)
 
 
 def resolve(options: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from typing import NoReturn, TypeAlias
 from .._version import __version__
 from . import arguments
 
-__all__ = ["build_parser"]
+__all__ = ["add_search", "build_parser", "value_parser"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
@@ -25,6 +25,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"dlnative: error: {message} (see {self.prog} --help)\n")
+
+
+class _ValueParser(argparse.ArgumentParser):
+    """A parser of values that stand in a file."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,6 +63,61 @@ def _info(name: str, commands: Commands) -> None:
 def _train(name: str, commands: Commands) -> None:
     command = _add(commands, name, "train a model and write it to a folder")
     _add_data(command, _DATA_HELP, required=False)
+    _add_training(command)
+    command.add_argument(
+        "--resume",
+        metavar="DIR",
+        help="go on with the run that --out DIR began and that was interrupted, with its options; "
+        "with --data and all options of the run: begin it where there is none",
+    )
+    command.add_argument(
+        "--replay",
+        metavar="DIR",
+        help="where to write the first step that is not finite, for dlnative replay",
+    )
+
+
+def _tune(name: str, commands: Commands) -> None:
+    command = _add(commands, name, "try options of train at random, and keep the best model")
+    command.add_argument(
+        "choices", metavar="CHOICES", help="TOML file: options of train, and what to choose from"
+    )
+    _add_data(command, _DATA_HELP)
+    add_search(command)
+    _add_training(command)
+
+
+def add_search(command: argparse.ArgumentParser) -> None:
+    """Adds the options that `tune` has and `train` does not."""
+    search = command.add_argument_group("search")
+    search.add_argument(
+        "--trials", type=arguments.positive, default=20, metavar="N", help="default: %(default)s"
+    )
+    search.add_argument(
+        "--folds",
+        type=arguments.folds,
+        metavar="N",
+        help="cross-validation instead of a validation set; the best options are then trained with "
+        "on all samples",
+    )
+    search.add_argument(
+        "--workers",
+        type=arguments.positive,
+        metavar="N",
+        help="models that train side by side, one thread each (default: as --threads)",
+    )
+
+
+def value_parser() -> argparse.ArgumentParser:
+    """A parser of the options that trials of `tune` may differ in; its errors are ValueErrors."""
+    parser = _ValueParser(allow_abbrev=False, add_help=False)
+    _add_augment(parser)
+    _add_model(parser, "mlp")
+    _add_steps(parser)
+    return parser
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--target",
         metavar="COLUMN",
@@ -74,12 +136,6 @@ def _train(name: str, commands: Commands) -> None:
         help="where to write the trained model, the best one by validation (DIR/best), and "
         "checkpoints while it trains",
     )
-    command.add_argument(
-        "--resume",
-        metavar="DIR",
-        help="go on with the run that --out DIR began and that was interrupted, with its options; "
-        "with --data and all options of the run: begin it where there is none",
-    )
     images = _add_images(command)
     images.add_argument(
         "--image-size",
@@ -88,15 +144,49 @@ def _train(name: str, commands: Commands) -> None:
         help="folder: resize all images to this (default: as they are, all of one size)",
     )
     images.add_argument("--color-mode", choices=["rgb", "grayscale"], help="folder: default: rgb")
+    _add_augment(images)
+    _add_model(command, "mlp")
+
+    training = command.add_argument_group("training")
+    _add_steps(training)
+    training.add_argument(
+        "--validation-split",
+        type=arguments.fraction,
+        metavar="FRACTION",
+        help="share of the training samples to watch instead of train on "
+        "(default: 0.1 for files without a test set, else 0; tune: 0.1)",
+    )
+    training.add_argument(
+        "--seed", type=arguments.seed, default=0, metavar="N", help="default: %(default)s"
+    )
+    training.add_argument(
+        "--log",
+        type=arguments.log_file,
+        metavar="FILE",
+        help="write loss and metrics after each epoch (tune: the figures of each trial) to "
+        "FILE.csv, or as lines of JSON to FILE.jsonl",
+    )
+    training.add_argument(
+        "--on-nonfinite",
+        choices=["warn", "stop", "skip", "rollback"],
+        default="warn",
+        help="what becomes of a step whose loss or gradients are NaN or infinite (default: "
+        "%(default)s)",
+    )
+    training.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_machine(command)
+
+
+def _add_augment(images: argparse._ActionsContainer) -> None:
     images.add_argument(
         "--augment",
         type=arguments.augmentations,
         metavar="NAME[=AMOUNT],...",
         help=f"change the images at random while training: {', '.join(arguments.AUGMENTATIONS)}",
     )
-    _add_model(command, "mlp")
 
-    training = command.add_argument_group("training")
+
+def _add_steps(training: argparse._ActionsContainer) -> None:
     training.add_argument(
         "--epochs", type=arguments.positive, default=10, metavar="N", help="default: %(default)s"
     )
@@ -124,35 +214,6 @@ def _train(name: str, commands: Commands) -> None:
         help="of the learning rate: falls along half a cosine from epoch to epoch, or stays "
         "(default: cosine; constant for lbfgs)",
     )
-    training.add_argument(
-        "--validation-split",
-        type=arguments.fraction,
-        metavar="FRACTION",
-        help="share of the training samples to watch instead of train on "
-        "(default: 0.1 for files without a test set, else 0)",
-    )
-    training.add_argument(
-        "--seed", type=arguments.seed, default=0, metavar="N", help="default: %(default)s"
-    )
-    training.add_argument(
-        "--log",
-        type=arguments.log_file,
-        metavar="FILE",
-        help="write loss and metrics after each epoch to FILE.csv, or as lines of JSON to "
-        "FILE.jsonl",
-    )
-    training.add_argument(
-        "--on-nonfinite",
-        choices=["warn", "stop", "skip", "rollback"],
-        default="warn",
-        help="what becomes of a step whose loss or gradients are NaN or infinite (default: "
-        "%(default)s)",
-    )
-    training.add_argument(
-        "--replay", metavar="DIR", help="where to write the first such step, for dlnative replay"
-    )
-    training.add_argument("--quiet", action="store_true", help="no progress bar")
-    _add_machine(command)
 
 
 def _evaluate(name: str, commands: Commands) -> None:
@@ -230,6 +291,7 @@ def _profile(name: str, commands: Commands) -> None:
 _COMMANDS: dict[str, Callable[[str, Commands], None]] = {
     "info": _info,
     "train": _train,
+    "tune": _tune,
     "evaluate": _evaluate,
     "predict": _predict,
     "profile": _profile,
