@@ -267,6 +267,53 @@ def test_layers_that_layers_make_themselves(tmp_path, rng):
     )
 
 
+class Words(layers.Layer):
+    """Keeps an array besides its weight."""
+
+    words = np.zeros(0, "int64")
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(), initializer="ones", name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["words"] = self.words
+
+    def load_own_variables(self, store):
+        self.words = store["words"]
+        super().load_own_variables({"0": store["0"]})
+
+
+def test_what_layers_keep_besides_their_variables(tmp_path):
+    inner = dlnative.Sequential([layers.Input((3,)), Words(name="words")], name="inner")
+    model = dlnative.Sequential([layers.Input((3,)), inner, layers.Dense(2)])
+    words = inner.layers[0]
+    words.words, _ = np.array([3, 1, 4]), words.factor.assign(2.5)
+    save(model, tmp_path)
+    with CustomObjectScope({"Words": Words}):
+        loaded = load(tmp_path).model.layers[0].layers[0]
+        assert loaded.words.tolist() == [3, 1, 4]
+        assert float(loaded.factor) == 2.5
+
+        words.words = np.array(["a", "b"])
+        with pytest.raises(ValueError, match="'words': expected save_own_variables to keep arrays"):
+            save(model, tmp_path)
+        words.words = np.zeros(2)
+        model.layers[-1].name = "output"
+        save(model, tmp_path)
+        edit(
+            tmp_path,
+            lambda c: c["model"]["config"]["layers"][1]["config"]["layers"].pop() and None,
+        )
+        with pytest.raises(
+            ValueError, match="holds 'inner/words/factor'.*; holds 'inner/words/own:"
+        ):
+            load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("way", "is_used"),
     [("folder", False), *((way, used) for way in ("deepcopy", "pickle") for used in (False, True))],

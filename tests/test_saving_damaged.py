@@ -173,7 +173,7 @@ def test_truncated_weights(folder):
 
 
 def test_weights_that_become_shorter_meanwhile(folder, monkeypatch):
-    def check(self, variables):
+    def check(self, variables, beside):
         os.truncate(self.path, 100_000)
 
     save(dlnative.Sequential([layers.Input((300,)), layers.Dense(300)]), folder)

@@ -2,7 +2,7 @@
 
 `weights-<digest>.safetensors`
     One tensor per variable, named by the way to it through the layers (`dense/kernel`,
-    `encoder/dense/kernel` in a nested model).
+    `encoder/dense/kernel` in a nested model), and what layers keep besides (`own_values`).
 `state-<digest>.safetensors`
     What else a TrainingState has as arrays: slots and counters of optimizers, sums of metrics,
     multipliers of constraints, states of seed generators.
@@ -48,6 +48,7 @@ from ..variables import copies_of, without_memory
 from .building import build_model, compile_config_of, refusals
 from .configuration import VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
+from .own_values import give_own_values, own_names, own_values
 from .seeds import read_seeds, write_seeds
 from .store import CONFIG, FORMAT, KINDS, is_tensors_name, read_config, replace_model, tensor_names
 from .training import check_state, joined_state, split_state
@@ -164,6 +165,7 @@ def snapshot(
     else:
         tensors["weights"], tensors["state"], values = split_state(model, state)
         entry = {**_reference("state"), "values": values}
+    tensors["weights"] |= own_values(model)
     config = checked(
         {
             "format": FORMAT,
@@ -257,8 +259,12 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
         weights = files["weights"]
         if config["version"] <= 2:
             variables = renamed(variables, weights.entries)
-        weights.check_fits(variables)
-        _check_digest(weights, weights.read_into(variables), config["weights"])
+        weights.check_fits(variables, own_names(model, weights.entries))
+        own, digest = weights.read(variables=variables)
+        _check_digest(weights, digest, config["weights"])
+        if config["version"] > 3:
+            with refusals(path, "give layers what they have kept"):
+                give_own_values(model, own)
         if config["seeds"] is not None:
             write_seeds(model, config["seeds"], path, config["version"])
         if compile and config["compile"] is not None:

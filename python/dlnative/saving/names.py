@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..layers import tracking
-from ..utils import overrides
 
 __all__ = [
     "layer_names",
@@ -62,13 +61,11 @@ def named_variables(model: Any) -> dict[str, Any]:
     """The variables of a model by the way to them: "encoder/dense/kernel".
 
     Raises:
-        NotImplementedError: A layer of the user's has more to save than its variables.
         ValueError: Two variables have the same name.
     """
     named: dict[str, Any] = {}
     seen: set[int] = set()
     for path, layer in named_layers(model):
-        overrides.refuse_overrides(layer, overrides.NAMED_VARIABLES)
         for variable in tracking.own_variables(layer):
             if id(variable) not in seen:
                 seen.add(id(variable))

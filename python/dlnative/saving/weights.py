@@ -14,6 +14,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from .files import open_regular
 from .strict_json import loads
 
-__all__ = ["Weights", "encode"]
+__all__ = ["CODES", "Weights", "encode"]
 
 _LONGEST_HEADER = 100_000_000  # bytes, as in the library
 _MOST_AXES = 64  # of a NumPy array
@@ -36,7 +37,7 @@ _DTYPES = {
 
 _BLOCK = 4096  # bytes
 _METADATA = "__metadata__"  # the name of the strings in the header
-_CODES = {name: code for code, name in _DTYPES.items()}
+CODES = {name: code for code, name in _DTYPES.items()}
 
 
 class Checksum(Protocol):
@@ -91,7 +92,7 @@ def encode(
     end = 0
     for name, array in ordered:
         header[name] = {
-            "dtype": _CODES[array.dtype.name],
+            "dtype": CODES[array.dtype.name],
             "shape": list(array.shape),
             "data_offsets": [end, end + array.nbytes],
         }
@@ -181,22 +182,23 @@ class Weights:
             more = f"; and {rest} more" if rest > 0 else ""
             raise ValueError(f"{self.path}: not those of this model: {'; '.join(shown)}{more}")
 
-    def read_into(self, variables: Mapping[str, Any]) -> str:
-        """Gives variables that fit their values, and returns the SHA-256 of the file."""
-
-        def memory_of(name: str) -> np.ndarray:
-            variables[name].allocate()
-            return variables[name].array
-
-        return self._read(memory_of, hashlib.sha256())
-
     def read(
-        self, make_checksum: Callable[[], Checksum] = hashlib.sha256
+        self,
+        make_checksum: Callable[[], Checksum] = hashlib.sha256,
+        variables: Mapping[str, Any] = MappingProxyType({}),
     ) -> tuple[dict[str, np.ndarray], str]:
-        """Returns all arrays, which together are as large as the file, and its digest."""
+        """Returns the arrays, which together are as large as the file, and its digest.
+
+        Args:
+            make_checksum: What makes the digest.
+            variables: Variables by name that fit: they get their values, which are not returned.
+        """
         arrays = {}
 
         def memory_of(name: str) -> np.ndarray:
+            if name in variables:
+                variables[name].allocate()
+                return variables[name].array
             entry = self.entries[name]
             arrays[name] = np.empty(entry.shape, entry.dtype)
             return arrays[name]

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..layers import tracking
+from ..utils import overrides
 from ..utils.warn import warn_user
 from .building import refusals
 from .files import open_regular
@@ -77,7 +78,7 @@ def _save_hdf5(model: Any, path: Path, skipped: Sequence[Any]) -> None:
 def _save_safetensors(model: Any, path: Path, skipped: Sequence[Any]) -> None:
     from safetensors.numpy import save as to_bytes
 
-    named = _without(named_variables(model), skipped)
+    named = _without(_named(model), skipped)
     atomic_write(path, to_bytes({name: variable.numpy() for name, variable in named.items()}))
 
 
@@ -100,7 +101,7 @@ def _load_hdf5(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[An
 
 
 def _load_safetensors(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[Any]) -> None:
-    named = named_variables(model)
+    named = _named(model)
     with Weights(path) as weights:
         if not named.keys() <= weights.entries.keys():
             named = renamed(named, weights.entries)
@@ -121,6 +122,13 @@ def _load_safetensors(model: Any, path: Path, skip_mismatch: bool, skipped: Sequ
             for variable, value in before:
                 variable.assign(value)
             raise
+
+
+def _named(model: Any) -> dict[str, Any]:
+    """The variables by name; NotImplementedError where a layer has more to save than these."""
+    for layer in tracking.all_layers(model):
+        overrides.refuse_overrides(layer, overrides.NAMED_VARIABLES)
+    return named_variables(model)
 
 
 def _without(named: dict[str, Any], skipped: Sequence[Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ LAYER = {
 }
 NAMED_VARIABLES = dict.fromkeys(
     ("save_own_variables", "load_own_variables"),
-    "a folder, and safetensors, have variables only; save it as '.keras' or '.weights.h5'",
+    "safetensors have variables only; save it as a folder, '.keras' or '.weights.h5'",
 )
 LOSS = {"__call__": "override call(y_true, y_pred), which training uses"}
 FITTING_OPTIMIZER = dict.fromkeys(
