@@ -92,6 +92,52 @@ def test_training_changes_images_and_each_call_draws_anew(x, name):
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_channels_first(x, name):
+    first = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+    layer = ALL[name]()
+    layer.data_format = "channels_first"
+    y = layer(first, training=True)
+    np.testing.assert_array_equal(np.moveaxis(y, 1, -1), ALL[name]()(x, training=True))
+    np.testing.assert_array_equal(layer(first, training=False), first)
+    np.testing.assert_array_equal(layer(first[0], training=False), first[0])
+    assert layer(Input((3, None, None))).shape[:2] == (None, 3)
+    drawn = layer.get_random_transformation(first)
+    plain = ALL[name]().transform_images(x, drawn)
+    np.testing.assert_allclose(
+        np.moveaxis(layer.transform_images(first, drawn), 1, -1), plain, rtol=1e-5, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_drawn_is_what_is_applied(x, name):
+    layer = ALL[name]()
+    drawn = layer.get_random_transformation(x)
+    first = layer.transform_images(x, drawn)
+    np.testing.assert_array_equal(layer.transform_images(x, drawn), first)
+    assert first.shape == x.shape and not np.array_equal(first, x)
+    np.testing.assert_array_equal(layer.transform_images(x, None, training=False), x)
+    single = layer.get_random_transformation(x[0])
+    assert layer.transform_single_image(x[0], single).shape == x[0].shape
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_class_of_a_user_s_that_changes_nothing_draws_alike(x, name):
+    """What the row does, and the methods that users override, have the same distribution."""
+    layer = ALL[name]()
+    ours = type(layer)
+
+    class Own(ours):
+        def transform_images(self, images, transformation, training=True):
+            return super().transform_images(images, transformation, training)
+
+    own = Own.from_config(layer.get_config())
+    many = np.broadcast_to(x[:1], (500, 8, 8, 3)).copy()
+    means = [each(many, training=True).mean(axis=0) for each in (layer, own)]
+    np.testing.assert_allclose(*means, atol=255 * 5 * np.sqrt(2 / 500) / 3)
+    np.testing.assert_array_equal(own(x, training=False), x)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_one_image_without_batch(x, name):
     y = ALL[name]()(x[0], training=True)
     np.testing.assert_array_equal(y, ALL[name]()(x[:1], training=True)[0])
@@ -337,7 +383,7 @@ def test_spatial_dropout_trains(threads, x, y):
 BAD = [
     (lambda: RandomFlip("diagonal"), ValueError, "RandomFlip .*Unknown mode"),
     (lambda: RandomFlip(seed=1.5), TypeError, "RandomFlip .*expected seed to be an integer"),
-    (lambda: RandomFlip(data_format="channels_first"), ValueError, "channels_first.*Transpose"),
+    (lambda: RandomFlip(data_format="last"), ValueError, "Unknown data_format"),
     (lambda: SpatialDropout2D(0.5, data_format="first"), ValueError, "data_format 'first'"),
     (lambda: RandomCrop(0, 3), ValueError, "RandomCrop .*height of at least 1"),
     (lambda: RandomCrop(2.5, 3), TypeError, "RandomCrop .*height to be an integer"),

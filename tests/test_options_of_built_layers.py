@@ -239,7 +239,10 @@ VALUES = {
 # These change each value alone, or whole images.
 WITHOUT_EFFECT = [
     f"{kind} data_format"
-    for kind in ("MixUp", "RandomInvert", "RandomPosterization", "Solarization")
+    for kind in (
+        *("MixUp", "RandomBrightness", "RandomInvert", "RandomPosterization"),
+        "Solarization",
+    )
 ]
 # Beside what an argument has an effect.
 WITH = {

@@ -56,6 +56,7 @@ class _RandomAffineLayer(FusedImageLayer):
             interpolation=self.interpolation,
             fill_mode=self.fill_mode,
             fill_value=self.fill_value,
+            data_format=self.data_format,
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -111,13 +112,12 @@ class RandomTranslation(_RandomAffineLayer):
         interpolation: "bilinear" or "nearest".
         seed: An integer, or None for one from the global stream.
         fill_value: See `fill_mode`.
-        data_format: None or "channels_last".
+        data_format: None or "channels_last", or "channels_first".
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: A factor is not a number or two, `seed` not an integer.
-        ValueError: A factor outside of [-1, 1], an unknown mode, or `data_format` is
-            "channels_first".
+        ValueError: A factor outside of [-1, 1], an unknown mode or data_format.
 
     Example:
         >>> import numpy as np
@@ -196,8 +196,7 @@ class RandomRotation(_RandomAffineLayer):
 
     Raises:
         TypeError: `factor` is not a number or two, `seed` not an integer.
-        ValueError: `factor` outside of [-1, 1], an unknown mode, or `data_format` is
-            "channels_first".
+        ValueError: `factor` outside of [-1, 1], an unknown mode or data_format.
 
     Example:
         >>> import numpy as np
@@ -272,8 +271,7 @@ class RandomZoom(_RandomAffineLayer):
 
     Raises:
         TypeError: A factor is not a number or two, `seed` not an integer.
-        ValueError: A factor outside of (-1, 1], an unknown mode, or `data_format` is
-            "channels_first".
+        ValueError: A factor outside of (-1, 1], an unknown mode or data_format.
 
     Example:
         >>> import numpy as np
@@ -301,15 +299,35 @@ class RandomZoom(_RandomAffineLayer):
         self.height_factor = height_factor
         self.width_factor = width_factor
 
+    @property
+    def _ranges(self) -> tuple[tuple[float, float], tuple[float, float] | None]:
+        height = _zoom_range(self, "height_factor", self.height_factor)
+        if self.width_factor is None:
+            return height, None
+        return height, _zoom_range(self, "width_factor", self.width_factor)
+
     def _vary(self, images: Tensor) -> Tensor:
-        height, width = (
-            None if factor is None else _zoom_range(self, name, factor)
-            for name, factor in (
-                ("height_factor", self.height_factor),
-                ("width_factor", self.width_factor),
-            )
-        )
+        height, width = self._ranges
         return self._affine(images, height_zoom=height, width_zoom=width)
+
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed = None
+    ) -> dict[str, Any] | None:
+        if not training:
+            return None
+        images, (rows, columns) = self._images(data), self._ranges
+        height = width = self._draw_each(images, rows, (1,), seed=seed)
+        if columns is not None:
+            width = self._draw_each(images, columns, (1,), seed=seed)
+        return {"height_zoom": height, "width_zoom": width, "input_shape": images.shape}
+
+    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
+        if transformation is None:
+            return images
+        height, width = self._sizes(images)
+        y, x = (ops.reshape(transformation[k], (-1,)) for k in ("height_zoom", "width_zoom"))
+        down, right = (height - 1) / 2 * (1 - y), (width - 1) / 2 * (1 - x)
+        return self._read(images, affine_rows(images, x, 0.0, right, 0.0, y, down))
 
     def get_config(self) -> dict[str, Any]:
         return {

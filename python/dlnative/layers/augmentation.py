@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import ops
 from ..graph import apply
 from ..graph.ops.augmentation import FLIPS, PADDING_MODES
@@ -19,7 +21,7 @@ from ..hyperparameters import Option
 from ..random.seed_generator import Seed
 from ..utils.numbers import is_number
 from . import messages
-from .geometry import check_channels_last, one_of, standardize_sizes
+from .geometry import one_of, standardize_sizes
 from .random_image import RandomImageLayer, factor_range, limits, per_image
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ class FusedImageLayer(RandomImageLayer):
     or applied is called as other layers are.
     """
 
-    data_format = Option(check_channels_last)
     infers_by_sizes = False
 
     def _call_on(self, parts: dict[str, Any], data: Any, training: bool) -> dict[str, Any]:
@@ -41,11 +42,12 @@ class FusedImageLayer(RandomImageLayer):
             return super()._call_on(parts, data, training)
         images = parts["images"]
         self._check_rank(images)
-        if images.ndim == 4:
-            return {**parts, "images": self._fused(images, training)}
-        x = ops.expand_dims(images, 0)
+        x = self._last(images if images.ndim == 4 else ops.expand_dims(images, 0))
         y = self._fused(x, training)
-        return {**parts, "images": images if y is x else ops.squeeze(y, 0)}
+        if y is x:
+            return {**parts, "images": images}
+        y = self._as_given(y)
+        return {**parts, "images": y if images.ndim == 4 else ops.squeeze(y, 0)}
 
     def _fused(self, images: Tensor, training: bool) -> Tensor:
         return self._vary(images) if training else images
@@ -90,12 +92,12 @@ class RandomFlip(FusedImageLayer):
             "horizontal_and_vertical": one draw decides about both, a half turn, as in Keras; for
             independent flips use two layers.
         seed: An integer, or None for one from the global stream.
-        data_format: None or "channels_last".
+        data_format: None or "channels_last", or "channels_first".
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: `seed` is not an integer.
-        ValueError: An unknown mode, or `data_format` is "channels_first".
+        ValueError: An unknown mode or data_format.
 
     Example:
         >>> import numpy as np
@@ -121,6 +123,23 @@ class RandomFlip(FusedImageLayer):
     def _vary(self, images: Tensor) -> Tensor:
         return self._draw("random_flip", images, mode=self.mode)
 
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed = None
+    ) -> dict[str, Any] | None:
+        if not training:
+            return None
+        images = self._images(data)
+        flips = per_image(self._draw_each(images, seed=seed) <= 0.5)
+        return {"flips": flips, "input_shape": images.shape}
+
+    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
+        if transformation is None:
+            return images
+        vertical, horizontal = self._plane_axes(images)
+        axes = {"horizontal": (horizontal,), "vertical": (vertical,)}
+        flipped = ops.flip(images, axis=axes.get(self.mode, (vertical, horizontal)))
+        return ops.where(transformation["flips"], flipped, images)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mode": self.mode}
 
@@ -139,15 +158,15 @@ class RandomCrop(FusedImageLayer):
         height: Rows of the window.
         width: Columns of the window.
         seed: An integer, or None for one from the global stream.
-        data_format: None or "channels_last".
+        data_format: None or "channels_last", or "channels_first".
         padding: Pixels added on each side before a window is drawn.
         padding_mode: "constant" for zeros, "reflect" for the image mirrored at its edge pixel.
         **kwargs: `name`, `dtype`.
 
     Raises:
         TypeError: `seed` or a size is not an integer.
-        ValueError: A size below 1, a padding below 0, an unknown padding mode, or `data_format` is
-            "channels_first".
+        ValueError: A size below 1, a padding below 0, an unknown padding mode or
+            data_format.
 
     Example:
         >>> import numpy as np
@@ -197,10 +216,7 @@ class RandomCrop(FusedImageLayer):
                 padding=(self.padding,) * 4,
                 padding_mode=self.padding_mode,
             )
-        # The window of the target's aspect ratio, in whole pixels as Keras counts them.
-        height = max(min(rows, columns * self.height // self.width), 1)
-        width = max(min(columns, rows * self.width // self.height), 1)
-        top, left = (rows - height) // 2, (columns - width) // 2
+        top, left, height, width = self._middle(images)
         if (height, width) != (self.height, self.width):
             window = (top, left, height, width)
             return apply(
@@ -210,6 +226,50 @@ class RandomCrop(FusedImageLayer):
             return images
         cropping = (top, rows - height - top, left, columns - width - left)
         return apply("crop2d", images, cropping=cropping)
+
+    def _middle(self, images: Any) -> tuple[int, int, int, int]:
+        """The window of the target's aspect ratio, in whole pixels as Keras counts them."""
+        rows, columns = images.shape[1:3]
+        height = max(min(rows, columns * self.height // self.width), 1)
+        width = max(min(columns, rows * self.width // self.height), 1)
+        return (rows - height) // 2, (columns - width) // 2, height, width
+
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed = None
+    ) -> tuple[Any, Any] | None:
+        """The first row and the first column of each image's window; None where it does not fit."""
+        images = self._images(data)
+        room = [
+            given + 2 * self.padding - wanted
+            for given, wanted in zip(self._sizes(images), (self.height, self.width), strict=True)
+        ]
+        if not training or min(room) < 0:
+            return None
+        top, left = (
+            ops.cast(ops.floor(self._draw_each(images, (0.0, n + 1.0), seed=seed)), "int32")
+            for n in room
+        )
+        return top, left
+
+    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+        x = self._last(self._cast(images))
+        if training and transformation is not None:
+            return self._as_given(self._window(x, *transformation))
+        top, left, height, width = self._middle(x)
+        y = x[:, top : top + height, left : left + width]
+        if (height, width) != (self.height, self.width):
+            y = ops.image.resize(y, (self.height, self.width), data_format="channels_last")
+        return self._as_given(y)
+
+    def _window(self, images: Any, top: Any, left: Any) -> Any:
+        """The windows of padded images that begin at rows and columns, numbers or (batch,)."""
+        sides = (self.padding, self.padding)
+        x = ops.pad(images, [(0, 0), sides, sides, (0, 0)], self.padding_mode)
+        batch, height, width, channels = x.shape
+        rows = ops.reshape(top, (-1, 1, 1)) + np.arange(self.height).reshape(-1, 1)
+        columns = ops.reshape(left, (-1, 1, 1)) + np.arange(self.width)
+        index = (np.arange(batch).reshape(-1, 1, 1) * height + rows) * width + columns
+        return ops.take(ops.reshape(x, (-1, channels)), index, axis=0)
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "height": self.height, "width": self.width}
@@ -338,7 +398,7 @@ class RandomContrast(FusedImageLayer):
         return {"contrast_factor": per_image(factor)}
 
     def _transformed(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
-        mean = ops.mean(images, axis=(-3, -2), keepdims=True)
+        mean = ops.mean(images, axis=self._plane_axes(images), keepdims=True)
         y = (images - mean) * transformation["contrast_factor"] + mean
         return ops.clip(y, *self.value_range)
 

@@ -60,9 +60,6 @@ class ComposedImageLayer(RandomImageLayer):
             setattr(self, name, cls(**arguments))
         self.__dict__["_parts"] = tuple(parts)
 
-    def _last(self, images: Any) -> Any:
-        return ops.moveaxis(images, -3, -1) if self._is_first else images
-
     def _draw_part(self, name: str, images: Any, seed: Seed) -> Any:
         """What an inner layer draws for images with channels last."""
         if traced_graph() is None:
@@ -74,11 +71,10 @@ class ComposedImageLayer(RandomImageLayer):
         raise NotImplementedError
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
-        y = self._transform_last(self._last(images), transformation)
-        return ops.moveaxis(y, -1, -3) if self._is_first else y
+        return self._as_given(self._transform_last(self._last(images), transformation))
 
 
-def _as_given(check: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, Any], Any]:
+def _kept(check: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, Any], Any]:
     """A check for `Option`: None or what another check lets pass; lists (out of JSON) as tuples."""
 
     def keep(layer: Any, argument: str, value: Any) -> Any:
@@ -117,10 +113,10 @@ class RandomColorJitter(ComposedImageLayer):
     Differs from Keras: `get_random_transformation` returns what was drawn for each of the four.
     """
 
-    brightness_factor = Fixed(_as_given(factor_range), from_start=True)
-    contrast_factor = Fixed(_as_given(contrast_range), from_start=True)
-    saturation_factor = Fixed(_as_given(bounds(-1, 1)), from_start=True)
-    hue_factor = Fixed(_as_given(bounds(0, 1)), from_start=True)
+    brightness_factor = Fixed(_kept(factor_range), from_start=True)
+    contrast_factor = Fixed(_kept(contrast_range), from_start=True)
+    saturation_factor = Fixed(_kept(bounds(-1, 1)), from_start=True)
+    hue_factor = Fixed(_kept(bounds(0, 1)), from_start=True)
 
     def __init__(
         self,

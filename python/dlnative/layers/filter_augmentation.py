@@ -53,12 +53,12 @@ class RandomSharpness(FactorLayer):
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
         factor = per_image(self._cast(transformation["factor"] * 2))
-        x = ops.moveaxis(images, self._channel_axis(images), -1)
+        x = self._last(images)
         kernel = np.ones((3, 3, x.shape[-1], 1))
         kernel[1, 1] = 5
         smooth = ops.depthwise_conv(x, (kernel / 13).astype(images.dtype), padding="same")
         y = ops.clip(x + (1 - factor) * (smooth - x), *self.value_range)
-        return ops.moveaxis(y, -1, self._channel_axis(images))
+        return self._as_given(y)
 
 
 def _odd(layer: Any, argument: str, value: Any) -> tuple[int, int]:

@@ -72,26 +72,6 @@ def rank_of(layer: Any) -> int:
     return getattr(layer, "rank", 2)
 
 
-def check_channels_last(layer: Any, argument: str, data_format: Any) -> str:
-    """ "channels_last", also for None unless `config` has another default.
-
-    Raises:
-        ValueError: Anything else; it says what to do instead.
-    """
-    data_format = config.image_data_format() if data_format is None else data_format
-    if data_format == "channels_last":
-        return "channels_last"
-    if data_format == "channels_first":
-        order = TO_CHANNELS_LAST[rank_of(layer)]
-        raise ValueError(
-            f"{messages.describe(layer)}: data_format='channels_first' is not available: channels "
-            f"are the last axis everywhere. Transpose the data once, {order}, "
-            "give Input that shape, and leave data_format out."
-        )
-    error = unknown(argument, data_format, ("channels_last", "channels_first"))
-    raise ValueError(f"{messages.describe(layer)}: {error}")
-
-
 def data_format(layer: Any, argument: str, value: Any) -> str:
     """A check for `Option`: "channels_last" or "channels_first"; None is the one of `config`."""
     known = one_of("channels_last", "channels_first")

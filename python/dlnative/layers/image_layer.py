@@ -195,5 +195,13 @@ class ImageLayer(UnaryLayer):
         shares = (images - given[0]) / (given[1] - given[0])
         return shares * (wanted[1] - wanted[0]) + wanted[0]
 
+    def _last(self, images: Any) -> Any:
+        """Images with channels last."""
+        return ops.moveaxis(images, -3, -1) if self._is_first else images
+
+    def _as_given(self, images: Any) -> Any:
+        """Images with channels last in the layout of the layer."""
+        return ops.moveaxis(images, -1, -3) if self._is_first else images
+
     def _plane_axes(self, images: Any) -> tuple[int, int]:
         return plane_axes(images, self._is_first)

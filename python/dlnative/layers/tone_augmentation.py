@@ -225,10 +225,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         self, images: Any, transformation: Any = None, training: bool = True
     ) -> Any:
         dtype = images.dtype
-        x = ops.moveaxis(self._cast(images), self._channel_axis(images), -1)
+        x = self._last(self._cast(images))
         y = self._equalized(self._rescaled(x, self.value_range, PIXELS))
-        y = ops.cast(self._rescaled(y, PIXELS, self.value_range), dtype)
-        return ops.moveaxis(y, -1, self._channel_axis(images))
+        return self._as_given(ops.cast(self._rescaled(y, PIXELS, self.value_range), dtype))
 
     def _equalized(self, images: Any) -> Any:
         """Images (batch, height, width, channels) of values in [0, 255]."""
