@@ -39,16 +39,30 @@ MODELS = (
 FLIPS = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}
 
 # What --augment can name, and how much of it where that is not said: pixels of padding for crop,
-# shares of the image's side for translation and zoom, of a full turn for rotation, of the range of
-# a pixel for brightness, of its distance from the mean for contrast.
+# shares of the image's side for translation, zoom, shear and perspective, of a full turn for
+# rotation, of the range of a pixel for brightness, of its distance from the mean for contrast, of
+# half the circle of hues for hue, probabilities for grayscale, invert, blur and erasing; of the
+# largest change for the others.
 AUGMENTATIONS: dict[str, str | int | float] = {
     "flip": "horizontal",
     "crop": 4,
     "translation": 0.1,
     "rotation": 0.05,
     "zoom": 0.1,
+    "shear": 0.1,
+    "perspective": 0.2,
+    "elastic": 0.2,
     "brightness": 0.2,
     "contrast": 0.2,
+    "saturation": 0.3,
+    "hue": 0.1,
+    "grayscale": 0.1,
+    "invert": 0.1,
+    "sharpness": 0.5,
+    "blur": 0.3,
+    "erasing": 0.3,
+    "randaugment": 0.3,
+    "augmix": 0.3,
 }
 
 

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Collection
 from typing import Any
 
-from .arguments import FLIPS, MODELS
+from .arguments import MODELS
+from .augmentation import augmentation
 from .task import Classification, Task
 
 __all__ = ["build", "models_with", "resolve"]
@@ -64,7 +65,7 @@ def build(task: Task, options: argparse.Namespace, augment: dict[str, Any] | Non
             shape = (*shape, 1)
             stack.append(layers.Reshape(shape, name="channel"))
     for name, amount in (augment or {}).items():
-        stack.append(_augmentation(name, amount, shape, task.pixel_range))
+        stack.append(augmentation(name, amount, shape, task.pixel_range))
     if task.pixel_range is not None:
         stack.append(layers.Rescaling(1 / task.pixel_range, name="rescaling"))
     if is_network:
@@ -101,25 +102,3 @@ def _network(options: argparse.Namespace, shape: tuple[int, ...], task: Task) ->
     builder = getattr(applications, options.model)
     dropout = {} if options.dropout is None else {"dropout": options.dropout}
     return builder(shape, task.outputs, classifier_activation=None, name="network", **dropout)
-
-
-def _augmentation(name: str, amount: Any, shape: tuple[int, ...], largest: Any) -> Any:
-    """The layer of one name of `--augment`, whose images are in the range of their pixels.
-
-    One layer, which is the identity outside training: nothing of it may stay for inference.
-    """
-    from .. import layers
-
-    if name == "flip":
-        return layers.RandomFlip(FLIPS[amount], name=name)
-    if name == "crop":
-        return layers.RandomCrop(shape[0], shape[1], padding=amount, name=name)
-    if name == "translation":
-        return layers.RandomTranslation(amount, amount, name=name)
-    if name == "rotation":
-        return layers.RandomRotation(amount, name=name)
-    if name == "zoom":
-        return layers.RandomZoom(amount, amount, name=name)
-    if name == "brightness":
-        return layers.RandomBrightness(amount, value_range=(0, largest), name=name)
-    return layers.RandomContrast(amount, value_range=(0, largest), name=name)
