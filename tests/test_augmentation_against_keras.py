@@ -80,7 +80,6 @@ DIFFERS = {
     ("AutoContrast", "channels_first", "float32"),
     ("RandomSaturation", "channels_last", "uint8"),
     ("RandomBrightness", "channels_last", "uint8"),
-    ("RandomContrast", "channels_last", "uint8"),
 }
 
 

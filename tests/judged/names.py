@@ -80,6 +80,29 @@ LAYERS_DIFFER: dict[str, str] = {
     "layers.SpectralNormalization": "the divided kernel takes the place of the kernel, as with "
     "TensorFlow and PyTorch; with JAX training leaves the kernel as it is, so that outside of "
     "training the layer is another one",
+    "layers.AugMix": "what is chosen follows the seed and is another choice at each step; Keras "
+    "with JAX chooses once, when `fit` compiles",
+    "layers.AutoContrast": "with channels first it is still each channel that is stretched; Keras "
+    "stretches columns",
+    "layers.CutMix, MixUp": "labels of shape (batch,) raise; Keras makes a square of them",
+    "layers.RandomBrightness": "images of integers become floats; in Keras they overflow",
+    "layers.RandomColorJitter": "`get_random_transformation` returns what was drawn; Keras draws "
+    "when it transforms",
+    "layers.RandomContrast": "one number c means [1 - c, 1 + c], as Keras documents it; Keras "
+    "draws from [1, 1 + c]",
+    "layers.RandomCrop": "each image has a place of its own, and the window is taken in "
+    "inference, too, as Keras documents it",
+    "layers.RandomElasticTransform": "rows and columns move independently; it is available in "
+    "`fit`, which with JAX cannot compile it",
+    "layers.RandomErasing": "three numbers fill channels; with JAX they raise",
+    "layers.RandomFlip, RandomZoom, ... (all that change images)": "no bounding boxes and "
+    "segmentation masks",
+    "layers.RandomGrayscale": "`seed` is part of the configuration",
+    "layers.RandomSaturation": "images of integers are taken; in Keras they raise",
+    "layers.RandomShear": "a range may reach below 0, as in the configurations of Keras, which it "
+    "does not take",
+    "layers.Solarization": "both numbers of a range are shares of 255; Keras takes the lower one "
+    "as it is",
 }
 
 # Arguments of Keras that a constructor or `call` here does not have.

@@ -329,6 +329,9 @@ class RandomBrightness(FusedImageLayer):
         delta = self._draw_each(self._images(data), self.factor, seed=seed)
         return {"rgb_delta": per_image(delta) * (high - low)}
 
+    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+        return super().transform_images(images, transformation) if training else images
+
     def _transformed(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
         return ops.clip(images + transformation["rgb_delta"], *self.value_range)
 
@@ -396,6 +399,9 @@ class RandomContrast(FusedImageLayer):
             return None
         factor = self._draw_each(self._images(data), self._multiples, seed=seed)
         return {"contrast_factor": per_image(factor)}
+
+    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+        return super().transform_images(images, transformation) if training else images
 
     def _transformed(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
         mean = ops.mean(images, axis=self._plane_axes(images), keepdims=True)
