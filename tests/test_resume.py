@@ -86,3 +86,37 @@ def test_with_all_options(case, whole_run, tmp_path):  # noqa: F811
 
     whole, checkpoints = whole_run(image_net, fit, 1 if case == "one step" else 2)
     assert_goes_on(whole, checkpoints, image_net, fit, tmp_path, some=4)
+
+
+@pytest.mark.filterwarnings("ignore:fit. ")
+@pytest.mark.parametrize("policy", ["warn", "skip", "rollback", "stop"])
+def test_steps_that_are_not_finite(policy, whole_run, tmp_path):  # noqa: F811
+    images = IMAGES.copy()
+    images[17] = 3e38
+    held = []
+
+    def fit(model, *added):
+        mine = [Counts()]
+        history = model.fit(
+            images,
+            Y,
+            batch_size=7,
+            epochs=EPOCHS,
+            verbose=0,
+            on_nonfinite=policy,
+            callbacks=[*mine, *added],
+        )
+        found = ending(model, history, mine)
+        held.append(len(history.nonfinite))
+        return *found[:2], repr(found[2]), found[3]  # NaN is not equal to itself
+
+    def make():
+        model = image_net()
+        rate = dlnative.optimizers.SGD(1e-3, momentum=0.9)
+        model.compile(rate, "sparse_categorical_crossentropy")
+        return model
+
+    whole, checkpoints = whole_run(make, fit)
+    assert held[0] == (EPOCHS if policy in ("skip", "rollback") else 1)
+    if len(checkpoints) > 4:
+        assert_goes_on(whole, checkpoints, make, fit, tmp_path, some=4)

@@ -120,6 +120,19 @@ def test_more_epochs_are_trained(tmp_path):
     np.testing.assert_array_equal(again.get_weights()[0], whole.get_weights()[0])
 
 
+def test_killed_between_the_last_step_and_the_end(tmp_path):
+    def model():
+        model = make()
+        model.compile(dlnative.optimizers.SGD(0.01, use_ema=True), "mse")
+        return model
+
+    whole, again = model(), model()
+    fit(whole, tmp_path)
+    max(tmp_path.glob("*.safetensors")).unlink()  # that of the end, which has the averages
+    fit(again, tmp_path)
+    np.testing.assert_array_equal(again.get_weights()[0], whole.get_weights()[0])
+
+
 def test_a_run_that_was_stopped_early_has_ended(tmp_path):
     def stops():
         return [callbacks.EarlyStopping("loss", min_delta=100, restore_best_weights=True)]
