@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -121,24 +122,35 @@ def _parts(content: Content) -> Sequence[Any]:
 
 
 @contextlib.contextmanager
-def held_lock(path: Path) -> Iterator[None]:
+def held_lock(path: Path, patience: float = 2.0) -> Iterator[None]:
     """A `with` block in which this process, and no other, holds the lock of a file.
 
     The system gives it back however the process ends. Where there are no locks, nothing is held.
+
+    Args:
+        path: The file, which is made if it does not exist.
+        patience: Seconds to wait for it: processes that one has forked share its lock, and may live
+            a little longer.
 
     Raises:
         BlockingIOError: Another process, or another block of this one, holds it.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    end = time.monotonic() + patience
     try:
-        try:
-            _lock(handle)
-        except BlockingIOError:
-            raise BlockingIOError(
-                errno.EWOULDBLOCK, "another run writes to this folder", str(path.parent)
-            ) from None
-        except OSError:
-            pass
+        while True:
+            try:
+                _lock(handle)
+            except BlockingIOError:
+                if time.monotonic() < end:
+                    time.sleep(0.02)
+                    continue
+                raise BlockingIOError(
+                    errno.EWOULDBLOCK, "another run writes to this folder", str(path.parent)
+                ) from None
+            except OSError:
+                pass
+            break
         yield
     finally:
         os.close(handle)
