@@ -55,6 +55,10 @@ def augmented():
         (16, 16, 3),
         layers.RandomFlip(),
         layers.RandomRotation(0.1),
+        layers.RandomZoom(0.1),
+        layers.RandomTranslation(0.1, 0.1),
+        layers.RandomContrast(0.2),
+        layers.RandomBrightness(0.1),
         layers.Conv2D(16, 3, name="conv"),
         layers.LayerNormalization(),
         layers.AveragePooling2D(2),
@@ -63,6 +67,14 @@ def augmented():
         layers.GlobalMaxPooling2D(),
         layers.Dense(3, "softmax"),
     )
+
+
+def frozen():
+    """Batch normalization with constant statistics through which gradients go."""
+    norm = layers.BatchNormalization(name="norm", scale=False)
+    norm.trainable = False
+    stack = layers.Conv2D(4, 3), norm, layers.Flatten(), layers.Dense(3, "softmax")
+    return sequential((16, 16, 3), *stack)
 
 
 def residual():
@@ -104,7 +116,7 @@ DENSE = {
 }
 CASES = {
     **{name: (make, X, Y) for name, make in DENSE.items()},
-    **{m.__name__: (m, IMAGES, OF_IMAGES) for m in (images, augmented, residual)},
+    **{m.__name__: (m, IMAGES, OF_IMAGES) for m in (images, augmented, frozen, residual)},
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
 import numpy as np
@@ -44,11 +46,20 @@ def expected(
 def _plain(op: Op, inputs: list[Any], attributes: Attributes, eps: float) -> tuple[list, list]:
     results = op.reference(*inputs, **attributes)
     exact = [np.asarray(r) for r in (results if isinstance(results, tuple) else (results,))]
-    limits = bounds(op.name, inputs, attributes, exact, eps)
+    absent = [None] * (_most_inputs(op) - len(inputs))
+    limits = bounds(op.name, [*inputs, *absent], attributes, exact, eps)
     axes = _mixed_axes(op, inputs, exact[0])
     if axes:
         limits[0] = np.broadcast_to(limits[0].max(axis=axes, keepdims=True), exact[0].shape)
     return exact, limits
+
+
+@functools.cache
+def _most_inputs(op: Op) -> int:
+    """How many inputs it takes with all that are optional; 0 where it takes any number."""
+    parameters = inspect.signature(op.infer).parameters.values()
+    tensors = [p for p in parameters if "Tensor" in str(p.annotation)]
+    return 0 if any(p.kind is p.VAR_POSITIONAL for p in tensors) else len(tensors)
 
 
 def _mixed_axes(op: Op, inputs: list[Any], result: Any) -> tuple[int, ...]:
