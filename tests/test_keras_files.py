@@ -575,6 +575,46 @@ def test_shapes_that_are_not_in_the_file(rng, path):
     refused(path, "expected values of shape|do not fit")
 
 
+@pytest.mark.parametrize(
+    ("op", "args", "options"),
+    [
+        ("OneHot", [], {"num_classes": 10**9, "axis": -1, "dtype": "float32", "sparse": False}),
+        ("one_hot", [10**9], {}),
+        ("linspace", [1.0, 10**9], {}),
+        ("multi_hot", [10**9], {}),
+    ],
+)
+def test_arrays_that_are_not_in_the_file(path, op, args, options):
+    """An op that would make a large array while the model is built."""
+    x = dlnative.Input((4,), dtype="int32")
+    dlnative.Model(x, dlnative.ops.one_hot(x, 3)).save(path)
+
+    def change(config):
+        layer = config["config"]["layers"][1]
+        layer["config"].update(options)
+        if op != "OneHot":
+            layer.update(module="dlnative.layers", class_name="OpLayer")
+            layer["config"] = {"name": layer["name"], "op": op}
+            layer["inbound_nodes"][0]["args"] += args
+
+    edit_config(path, change)
+    refused(path, "at most 1000000, received 1000000000")
+
+
+def test_a_call_without_tensors(path):
+    """It would be computed at once."""
+    x = dlnative.Input((4,))
+    dlnative.Model(x, dlnative.ops.repeat(x, 2, axis=1)).save(path)
+
+    def change(config):
+        layer = config["config"]["layers"][1]
+        layer["config"]["repeats"] = 10**9
+        layer["inbound_nodes"][0]["args"] = [[1.0, 2.0]]
+
+    edit_config(path, change)
+    refused(path, "'repeat' is called without a tensor")
+
+
 def test_bytes_that_are_referred_to_often(rng, tmp_path):
     """Ten thousand names of one array: read once, or refused."""
     h5py = pytest.importorskip("h5py")

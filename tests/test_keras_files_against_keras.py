@@ -236,3 +236,21 @@ def test_how_it_is_compiled(keras, rng, tmp_path, name, direction):
     expected = model.evaluate(x, y, verbose=0, return_dict=True)
     found = loaded.evaluate(x, y, verbose=0, return_dict=True)
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20"])
+def test_applications(keras, rng, tmp_path, name):
+    """Keras predicts with our networks, and its file of them comes back."""
+    model = getattr(dlnative.applications, name)()
+    for variable in model.variables:  # weights that have been trained
+        scale = np.abs(variable.numpy()) + 0.05
+        variable.assign(variable + rng.uniform(0, 0.1, variable.shape) * scale)
+    x = rng.normal(size=(2, *model.input_shape[1:])).astype("float32")
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    theirs = keras.models.load_model(tmp_path / "model.keras")
+    compare(theirs.predict(x, verbose=0), expected, 1e-4)
+    theirs.save(tmp_path / "theirs.keras")
+    back = dlnative.models.load_model(tmp_path / "theirs.keras")
+    compare(back.predict(x, verbose=0), expected, 1e-6)
+    assert type(back) is type(model) and back.count_params() == model.count_params()

@@ -18,6 +18,7 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import file_models
 import folder_mutations
 import folders
 import numpy as np
@@ -54,9 +55,11 @@ def search(seed, cases, report):
 
 def write_bases(place):
     """[(model, contents of its three files by suffix)]."""
+    written = (*folders.write_models(place), *folders.write_trained(place))
+    models = [load(folder).model for folder in written]
+    models.append(file_models.between_layers(dlnative))
     bases = []
-    for folder in (*folders.write_models(place), *folders.write_trained(place)):
-        model = load(folder).model
+    for model in models:
         contents = {}
         for suffix in (".keras", ".weights.h5", ".safetensors"):
             path = place / f"base{suffix}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from .layer import Layer
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
+
+_COUNTS = {"num", "num_classes"}  # arguments that say how many elements an array has
+_LARGEST_COUNT = 1_000_000  # of them, in a file
 
 
 class OpLayer(Layer):
@@ -68,6 +72,20 @@ class OpLayer(Layer):
         if self.attributes is None:
             return FUNCTIONS[self.op](*args, **kwargs)
         return apply(self.op, *args, **self.attributes)
+
+    def check_counts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raises ValueError where a call would make an array that is larger than any in use.
+
+        `one_hot`, `linspace` and their like compute one of as many elements as a number says.
+        """
+        if self.attributes is None:
+            given = inspect.signature(FUNCTIONS[self.op]).bind(*args, **kwargs).arguments
+            for name in _COUNTS & given.keys():
+                if isinstance(given[name], int) and given[name] > _LARGEST_COUNT:
+                    raise ValueError(
+                        f"{messages.describe(self)}: expected {name} of at most {_LARGEST_COUNT}, "
+                        f"received {given[name]}"
+                    )
 
     def _as_tensor(self, value: Any, graph: Graph, dtype: str | None) -> Any:
         return graph.variable(value) if isinstance(value, Variable) else value

@@ -16,6 +16,7 @@ from ..utils.serialization import (
     is_reading_keras,
     serialize_keras_object,
 )
+from ..variables import is_without_memory
 from .keras_operations import from_keras, to_keras
 
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
             if not ready or any(_is_missing(leaf) for leaf in nest.flatten((args, kwargs))):
                 later.append((layer, number, node))
                 continue
+            if not calls.symbolic_tensors((args, kwargs)):
+                raise ValueError(f"Model configuration: '{layer.name}' is called without a tensor")
+            if isinstance(layer, OpLayer) and is_without_memory():  # a stranger's file
+                layer.check_counts(args, kwargs)
             layer(*args, **kwargs)
             made.setdefault(layer.name, []).append(layer._calls[-1])
         if len(later) == len(waiting):
