@@ -510,4 +510,5 @@ def test_old_names_of_arguments():
     with pytest.warns(UserWarning, match="alpha is an old name of negative_slope"):
         assert layers.LeakyReLU(alpha=0.5).negative_slope == 0.5
     with pytest.warns(UserWarning, match="see RMSNormalization"):
-        layers.LayerNormalization(rms_scaling=True)
+        layer = layers.LayerNormalization(rms_scaling=True)
+    assert layer(np.arange(6).reshape(2, 3)).dtype == np.float32

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..graph import apply
+from ..graph.dtypes import FLOATS
 from ..hyperparameters import Number, Option
 from ..ops.normalization import layer_normalization
 from ..utils.warn import warn_user
@@ -217,7 +218,12 @@ class LayerNormalization(ScaledNormalization):
         axes = self._axes(inputs.shape)
         if self.rms_scaling:
             options = {"axis": axes, "epsilon": self.epsilon, "rms_scaling": True}
-            return layer_normalization(inputs, self.gamma, **options)
+            x = (
+                inputs
+                if inputs.dtype in FLOATS
+                else apply("cast", inputs, dtype=self.compute_dtype)
+            )
+            return layer_normalization(x, self.gamma, **options)
         x = move_axes_last(inputs, axes)
         gamma, beta = self._scale_and_offset()
         y = apply("layer_norm", x, gamma, beta, axes=len(axes), epsilon=self.epsilon)

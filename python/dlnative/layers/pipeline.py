@@ -7,6 +7,7 @@ from typing import Any
 
 from ..utils import signatures
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
+from . import tracking
 from .layer import Layer
 
 
@@ -32,12 +33,15 @@ class Pipeline(Layer):
         [2.0]
     """
 
+    _pipeline_layers: list[Layer]
+
     def __init__(self, layers: Sequence[Layer], name: str | None = None) -> None:
         super().__init__(name=name)
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"Pipeline: expected a list of layers, received {layer!r} in it")
-        self._pipeline_layers = list(layers)
+        self.__dict__["_pipeline_layers"] = list(layers)
+        tracking.track(self, "layers", self._pipeline_layers)  # by which files know them
 
     @property
     def layers(self) -> list[Layer]:
