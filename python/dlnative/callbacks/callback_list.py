@@ -62,7 +62,7 @@ class CallbackList(Callback):
         **params: Any,
     ) -> None:
         super().__init__()
-        self.callbacks = _flatten(callbacks)
+        self.callbacks = flatten(callbacks)
         self._history = _first(self.callbacks, History)
         self._progbar = _first(self.callbacks, ProgbarLogger)
         if add_history and self._history is None:
@@ -201,7 +201,8 @@ for _hook in NUMBERED_HOOKS:
     setattr(CallbackList, _hook, _numbered(_hook))
 
 
-def _flatten(callbacks: Callbacks | None) -> list[Callback]:
+def flatten(callbacks: Callbacks | None) -> list[Callback]:
+    """The callbacks of a list, nested or not; TypeError for what is none."""
     if callbacks is None:
         return []
     if not isinstance(callbacks, (list, tuple)):
@@ -209,7 +210,7 @@ def _flatten(callbacks: Callbacks | None) -> list[Callback]:
     flat = []
     for callback in callbacks:
         if isinstance(callback, (list, tuple)):
-            flat.extend(_flatten(callback))
+            flat.extend(flatten(callback))
         elif isinstance(callback, Callback):
             flat.append(callback)
         else:

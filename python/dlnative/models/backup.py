@@ -13,6 +13,7 @@ import numpy as np
 
 from ..callbacks import BackupAndRestore, CallbackList
 from ..callbacks.callback import overrides
+from ..callbacks.callback_list import flatten
 from ..utils.warn import warn_user
 from .description import describe_run, describe_training, difference
 from .fitting import build_optimizer
@@ -35,9 +36,8 @@ def backup_of(resume: Any, callbacks: Any) -> Backup | None:
     """
     from ..saving.checkpoints import CheckpointFolder
 
-    if not isinstance(callbacks, CallbackList):
-        callbacks = CallbackList(callbacks)
-    given = [each for each in callbacks.callbacks if isinstance(each, BackupAndRestore)]
+    used = callbacks.callbacks if isinstance(callbacks, CallbackList) else flatten(callbacks)
+    given = [each for each in used if isinstance(each, BackupAndRestore)]
     if len(given) + (resume is not None) > 1:
         raise ValueError(
             "fit: expected one folder for checkpoints, by resume or by one BackupAndRestore among "
