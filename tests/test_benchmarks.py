@@ -201,3 +201,17 @@ def test_written_parts_train_as_the_built_in_ones():
         task.reset()
         assert np.isfinite(task.run()), name
         assert task.check is None or math.isclose(task.check, expected, rel_tol=1e-4), name
+
+
+@pytest.mark.native
+def test_many_models_are_the_same_side_by_side_and_in_turn():
+    bench = importlib.import_module("bench_fit_many")
+    ours = importlib.import_module("workers.dlnative_worker")
+    spec = bench.many(models=3, rows=40, epochs=2)
+    variants = ours.Worker.variants["fit_many"]
+    tasks = [ours.Worker(2).prepare_fit_many(spec, variant) for variant in variants]
+    side_by_side, in_turn = (task.run() for task in tasks)
+    assert len(in_turn) == 3
+    assert [f.history for f in side_by_side] == [f.history for f in in_turn]
+    assert in_turn[0].history["loss"][1] < in_turn[0].history["loss"][0]
+    assert [array.shape for array in in_turn[0].weights] == [(8, 16), (16,), (16, 1), (1,)]

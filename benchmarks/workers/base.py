@@ -21,6 +21,7 @@ Kinds of task:
     infer           the outputs for a batch of images, from NumPy arrays to a NumPy array
     conv, pool, norm  one operation of `common/operations.py` on tensors that stay where they are
     primitive, composition, update  one call of `common/formulas.py`, likewise
+    fit_many        `models` models, each built and trained as by `train`
     callers         predictions of several threads side by side (dlnative only)
     written_step    as `train`, of a model some parts of which are a user's (dlnative only)
 """
@@ -157,6 +158,17 @@ class BaseWorker:
     def prepare_gan(self, spec: Spec, variant: str) -> Task:
         """Prepares a step of the GAN of `common/gan.py`."""
         raise Unsupported("no GAN")
+
+    def prepare_fit_many(self, spec: Spec, variant: str) -> Task:
+        """Prepares a loop in which models are built and trained one after the other."""
+        training = spec["training"]
+        keep(training)
+
+        def run() -> None:
+            for _ in range(spec["models"]):
+                self.trainer(training, variant).fit(training["epochs"], shuffle=True)
+
+        return Task(run)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         """Prepares a product; `spec` has m, n, k, dtype, transpose_a, transpose_b, seed."""

@@ -13,7 +13,13 @@ import numpy as np
 import dlnative
 from common.formulas import HAND
 from dlnative import _core
-from workers import dlnative_callers, dlnative_formulas, dlnative_gan, dlnative_steps
+from workers import (
+    dlnative_callers,
+    dlnative_formulas,
+    dlnative_gan,
+    dlnative_many,
+    dlnative_steps,
+)
 from workers.allocations import allocation_count, heap_bytes, resident_bytes
 from workers.base import BaseWorker, Spec, Task
 from workers.data import at_cache_line, dataset, factors, magnitude
@@ -45,6 +51,7 @@ class Worker(BaseWorker):
         "update": ["program", "by hand"],
         "written_step": list(dlnative_steps.VARIANTS),
         "gan": dlnative_gan.VARIANTS,
+        "fit_many": dlnative_many.VARIANTS,
         "callers": dlnative_callers.VARIANTS,
         "train": ["fit"],
         "train_images": ["fit"],
@@ -108,6 +115,9 @@ class Worker(BaseWorker):
 
     def prepare_gan(self, spec: Spec, variant: str) -> Task:
         return dlnative_gan.gan(spec, variant)
+
+    def prepare_fit_many(self, spec: Spec, variant: str) -> Task:
+        return dlnative_many.many(spec, variant, build_ours, self.threads)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
         a, b = factors(spec)

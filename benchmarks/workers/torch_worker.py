@@ -137,6 +137,7 @@ class Worker(BaseWorker):
         "composition": ["eager", "compiled"],
         "update": ["fused", "foreach", "compiled"],
         "gan": torch_gan.VARIANTS,
+        "fit_many": ["eager", "fused"],
         "train": ["eager", "fused", "compiled", "onednn"],
         "train_images": ["NHWC", "NCHW", "NHWC compiled", "NCHW compiled"],
         "train_on_batch": ["fused"],

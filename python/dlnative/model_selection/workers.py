@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -78,6 +79,7 @@ def _begin(function: Callable[[Any], Any]) -> None:
     for name, handler in (("INT", SIG_IGN), ("HUP", SIG_IGN), ("TERM", SIG_DFL)):
         if hasattr(signal, f"SIG{name}"):  # no SIGHUP on Windows
             signal.signal(getattr(signal, f"SIG{name}"), handler)
+    gc.freeze()  # what was there before the fork stays shared, and no collection goes through it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _function = function
     config.set_num_threads(1)
