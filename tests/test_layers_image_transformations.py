@@ -117,6 +117,13 @@ def test_layers_without_draws(x, name):
     np.testing.assert_allclose(predicted, same, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", [*RANDOM, *PLAIN])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (2, 5, 1, 3), (2, 1, 4, 3), (1, 1, 3)])
+def test_small_images(rng, name, shape):
+    y = made(name)(rng.uniform(0, 255, shape).astype("float32"), training=True)
+    assert y.shape == shape and np.isfinite(y).all()
+
+
 def test_images_of_one_batch_do_not_meet_but_where_they_must(x):
     """Each image of a batch is what it is alone, where nothing is drawn."""
     for name in IN_INFERENCE:
@@ -351,6 +358,23 @@ def test_a_program_chooses_anew_at_each_step(x, name):
         else:
             names.update(link["layer_name"] for c in drawn["chain_transforms"] for link in c)
     assert len(names) == 11
+
+
+@pytest.mark.parametrize("name", ["RandAugment", "AugMix"])
+def test_a_program_applies_what_is_chosen_as_arrays_do(x, name):
+    """Each choice in turn, given as a number that only the program knows."""
+    layer = made(name)
+    names = layer._parts
+    transforms = {n: getattr(layer, n).get_random_transformation(x, seed=5) for n in names}
+
+    class Choose(layers.Layer):
+        def call(self, inputs):
+            return layer._chosen(ops.cast(inputs["number"], "int32"), transforms, inputs["images"])
+
+    choose = Choose()
+    for number in range(len(names) + 1):
+        result = choose({"number": np.float32(number), "images": x})
+        np.testing.assert_allclose(result, layer._chosen(number, transforms, x), atol=2e-3)
 
 
 # --- overridden ----------------------------------------------------------------------------------

@@ -99,8 +99,8 @@ LAYERS_DIFFER: dict[str, str] = {
     "segmentation masks",
     "layers.RandomGrayscale": "`seed` is part of the configuration",
     "layers.RandomSaturation": "images of integers are taken; in Keras they raise",
-    "layers.RandomShear": "a range may reach below 0, as in the configurations of Keras, which it "
-    "does not take",
+    "layers.RandomShear": "configurations have the number f that was given; those of Keras have "
+    "(-f, f), which it does not take",
     "layers.Solarization": "both numbers of a range are shares of 255; Keras takes the lower one "
     "as it is",
 }

@@ -49,7 +49,17 @@ class _RandomAffineLayer(FusedImageLayer):
             **ranges,
         )
 
-    def _read(self, images: Tensor, transforms: Tensor) -> Tensor:
+    def affine_of(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
+        """The transforms of the images, see `affine_rows`."""
+        raise NotImplementedError
+
+    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
+        if transformation is None:
+            return images
+        return self.read(images, self.affine_of(images, transformation))
+
+    def read(self, images: Tensor, transforms: Tensor) -> Tensor:
+        """The images after transforms, see `affine_rows`."""
         return ops.image.affine_transform(
             images,
             transforms,
@@ -167,13 +177,10 @@ class RandomTranslation(_RandomAffineLayer):
         )
         return {"translations": ops.stack([right, down], axis=1), "input_shape": images.shape}
 
-    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
-        if transformation is None:
-            return images
+    def affine_of(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
+        """The transforms of the images, see `affine_rows`."""
         shift = transformation["translations"]
-        return self._read(
-            images, affine_rows(images, 1.0, 0.0, -shift[:, 0], 0.0, 1.0, -shift[:, 1])
-        )
+        return affine_rows(images, 1.0, 0.0, -shift[:, 0], 0.0, 1.0, -shift[:, 1])
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -248,10 +255,9 @@ class RandomRotation(_RandomAffineLayer):
             "batch_size": batch,
         }
 
-    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
-        if transformation is None:
-            return images
-        return self._read(images, transformation["rotation_matrix"])
+    def affine_of(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
+        """The transforms of the images, see `affine_rows`."""
+        return transformation["rotation_matrix"]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor}
@@ -321,13 +327,12 @@ class RandomZoom(_RandomAffineLayer):
             width = self._draw_each(images, columns, (1,), seed=seed)
         return {"height_zoom": height, "width_zoom": width, "input_shape": images.shape}
 
-    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
-        if transformation is None:
-            return images
+    def affine_of(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
+        """The transforms of the images, see `affine_rows`."""
         height, width = self._sizes(images)
         y, x = (ops.reshape(transformation[k], (-1,)) for k in ("height_zoom", "width_zoom"))
         down, right = (height - 1) / 2 * (1 - y), (width - 1) / 2 * (1 - x)
-        return self._read(images, affine_rows(images, x, 0.0, right, 0.0, y, down))
+        return affine_rows(images, x, 0.0, right, 0.0, y, down)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -18,7 +18,14 @@ from .filter_augmentation import RandomSharpness
 from .geometry import data_format
 from .image_layer import ImageLayer
 from .options import Fixed, flag, positive_integer
-from .random_image import RandomImageLayer, bounds, factor_range, supported, value_limits
+from .random_image import (
+    RandomImageLayer,
+    affine_rows,
+    bounds,
+    factor_range,
+    supported,
+    value_limits,
+)
 from .seeded import SeededLayer
 from .tone_augmentation import AutoContrast, Equalization, RandomPosterization, Solarization
 from .warping_augmentation import INTERPOLATIONS, RandomShear
@@ -224,17 +231,26 @@ class ChoosingLayer(ComposedImageLayer):
 
     def _chosen(self, index: Any, transforms: dict[str, Any], images: Any) -> Any:
         """Images after the transformation of this number; a number beyond the last leaves them."""
-        number = _known(index)
+        names, number = list(transforms), _known(index)
         if number is not None:
-            names = list(transforms)[number : number + 1]
-        else:
-            names = list(transforms)
-        result = images
-        for name in names:
-            y = getattr(self, name).transform_images(images, transforms[name])
-            is_chosen = index == list(transforms).index(name)
-            result = y if number is not None else ops.where(is_chosen, y, result)
+            for name in names[number : number + 1]:
+                images = getattr(self, name).transform_images(images, transforms[name])
+            return images
+        result = self._warped(index, transforms, images)
+        for i, name in enumerate(names):
+            if name not in GEOMETRY:
+                y = getattr(self, name).transform_images(images, transforms[name])
+                result = ops.where(index == i, y, result)
         return result
+
+    def _warped(self, index: Any, transforms: dict[str, Any], images: Any) -> Any:
+        """Images after the chosen change if that is one of places: pixels are read once for all."""
+        matrix = affine_rows(images, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+        for i, (name, drawn) in enumerate(transforms.items()):
+            if name in GEOMETRY:
+                matrix = ops.where(index == i, getattr(self, name).affine_of(images, drawn), matrix)
+        shear: Any = getattr(self, GEOMETRY[0])  # all of them read alike
+        return shear.read(images, matrix)
 
     def get_config(self) -> dict[str, Any]:
         return {

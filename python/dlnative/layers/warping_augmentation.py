@@ -28,6 +28,11 @@ def _shear(layer: Any, argument: str, value: Any) -> tuple[float, float]:
     return bounds(-1, 1)(layer, argument, value)
 
 
+def _as_number(factor: tuple[float, float]) -> float | tuple[float, float]:
+    """(-f, f) as the number f: Keras takes no range below 0."""
+    return factor[1] if factor[0] == -factor[1] else factor
+
+
 class WarpingLayer(RandomImageLayer):
     """Base of the layers that read pixels at other places, between which they interpolate."""
 
@@ -74,7 +79,8 @@ class RandomShear(WarpingLayer):
         >>> sheared[0].flatten().tolist()
         [1.0, 0.0]
 
-    Differs from Keras: a range may reach below 0, as that in its configurations does.
+    Differs from Keras: a range may reach below 0. Configurations have numbers f as they were given;
+    those of Keras have (-f, f), which it does not take.
     """
 
     x_factor = Option(_shear)
@@ -111,13 +117,21 @@ class RandomShear(WarpingLayer):
         factors = ops.stack([ops.where(way, -v, v) for v in (x, y)], axis=1)
         return {"shear_factor": factors, "input_shape": images.shape}
 
+    def affine_of(self, images: Any, transformation: Any) -> Any:
+        """The transforms of the images, see `affine_rows`."""
+        factors = transformation["shear_factor"]
+        return affine_rows(images, 1.0, factors[:, 0], 0.0, factors[:, 1], 1.0, 0.0)
+
     def _transformed(self, images: Any, transformation: Any) -> Any:
         if transformation is None:
             return images
-        factors = transformation["shear_factor"]
+        return self.read(images, self.affine_of(images, transformation))
+
+    def read(self, images: Any, transforms: Any) -> Any:
+        """The images after transforms, see `affine_rows`."""
         return ops.image.affine_transform(
             images,
-            affine_rows(images, 1.0, factors[:, 0], 0.0, factors[:, 1], 1.0, 0.0),
+            transforms,
             interpolation=self.interpolation,
             fill_mode=self.fill_mode,
             fill_value=self.fill_value,
@@ -127,8 +141,8 @@ class RandomShear(WarpingLayer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "x_factor": self.x_factor,
-            "y_factor": self.y_factor,
+            "x_factor": _as_number(self.x_factor),
+            "y_factor": _as_number(self.y_factor),
             "fill_mode": self.fill_mode,
         }
 
@@ -137,7 +151,8 @@ class RandomPerspective(WarpingLayer):
     """In training each image is tilted, with a probability. Otherwise: y = x.
 
     Each corner (column, row) moves to (column + p column, row + q row), p and q of its own, so that
-    the upper left one stays, as in Keras. Outside of the image is `fill_value`.
+    the upper left one stays, as in Keras. Outside of the image is `fill_value`. An image of one row
+    or column stays as it is.
 
     Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
 
@@ -200,7 +215,7 @@ class RandomPerspective(WarpingLayer):
         }
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
-        if transformation is None:
+        if transformation is None or min(self._sizes(images)) < 2:
             return images
         tilted = ops.image.perspective_transform(
             images,
