@@ -79,10 +79,10 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
     names = {name for name in value._tracked if isinstance(name, str)}
     names |= {name for name, each in vars(value).items() if isinstance(each, Optimizer)}
     names |= set(_own_properties(type(value)))
-    if value.is_model:
+    if hasattr(type(value), "layers"):  # of models, and of some layers that are made of others
         names.add("layers")
-        if value.is_composed:  # before what a subclass has besides
-            yield "layers", value.layers
+    if value.is_model and value.is_composed:  # before what a subclass has besides
+        yield "layers", value.layers
     for name in sorted(names, key=lambda name: f"~{name}" if name.startswith("_") else name):
         try:
             yield name, getattr(value, name)
