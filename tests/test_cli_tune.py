@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import shlex
 import signal
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -269,6 +271,31 @@ def test_nothing_but_failures(run, tmp_path):
     assert status == 2
     assert "none of the trials has trained a model" in err and "takes images" in err
     assert [p.name for p in (tmp_path / "m").iterdir()] == ["trials.csv"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for workers in /proc")
+def test_a_worker_that_is_killed_ends_the_search_with_one_line(tmp_path):
+    (tmp_path / "long.toml").write_text("epochs = [1, 100000000]\nhidden = [[2], [3], [4]]\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlnative", "tune", "long.toml", "--data", "blobs.csv", "--out", "m"]
+        + ["--workers", "2", "--seed", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("trial  "):
+            break
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+    workers = [int(worker) for children in tasks for worker in children.read_text().split()]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    remark, error = err.splitlines()
+    assert "m has the best" in remark
+    assert error.startswith("dlnative: error: a worker process has ended: it was killed")
+    assert rows_of(tmp_path / "m" / "trials.csv")[0]["status"] == "done"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")

@@ -73,6 +73,8 @@ def _tune(options: argparse.Namespace, trials: list[Trial], folder: ModelFolder 
         search.table.print()
         if isinstance(error, Interrupted):
             error.remark = search.left()
+        if isinstance(error, RuntimeError):  # a worker was killed
+            raise ChildProcessError(f"{error}; --workers 1 does without them") from error
         raise
     search.table.print()
     best = search.table.best
