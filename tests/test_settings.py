@@ -19,7 +19,8 @@ def engine(request):
 def unchanged():
     before = dict(config._state)
     yield
-    config._state.update(before)
+    for name, value in before.items():
+        config._change(name, value)
 
 
 def model():

@@ -24,6 +24,8 @@ _state: dict[str, Any] = {
     "threads": None,  # those of the native engine, once they are asked for
 }
 
+_settings: tuple[Any, ...] | None = None  # what `program_settings` returned, until one changes
+
 
 def floatx() -> str:
     """The default dtype of layers, "float32" or "float64"."""
@@ -38,7 +40,7 @@ def set_floatx(value: str) -> None:
     """
     if value not in ("float32", "float64"):
         raise ValueError(f"set_floatx: expected 'float32' or 'float64', received {value!r}")
-    _state["floatx"] = value
+    _change("floatx", value)
 
 
 def backend() -> str:
@@ -89,7 +91,7 @@ def set_image_data_format(data_format: str) -> None:
             "set_image_data_format: expected 'channels_last' or 'channels_first', received "
             f"{data_format!r}"
         )
-    _state["image_data_format"] = data_format
+    _change("image_data_format", data_format)
 
 
 def epsilon() -> float:
@@ -112,7 +114,7 @@ def set_epsilon(value: float) -> None:
     is_number = isinstance(given, numbers.Real) and not isinstance(given, bool)
     if not is_number or not 0 < value < math.inf:
         raise ValueError(f"set_epsilon: expected a positive number, received {value!r}")
-    _state["epsilon"] = float(value)
+    _change("epsilon", float(value))
 
 
 def max_epochs() -> int | None:
@@ -160,7 +162,7 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"set_num_threads: expected a positive integer, received {n!r}")
     _core.set_num_threads(n)
-    _state["threads"] = None
+    _change("threads", None)
 
 
 def num_threads() -> int:
@@ -220,23 +222,29 @@ def set_conv_algorithm(name: str) -> None:
             f"set_conv_algorithm: expected 'auto', 'direct' or 'winograd', received {name!r}"
         )
     _core.set_conv_algorithm(name)
-    _state["conv_algorithm"] = name
+    _change("conv_algorithm", name)
 
 
 def program_settings() -> tuple[Any, ...]:
     """The settings that programs depend on: a native one has workspace for so many threads."""
+    return _settings or _made_settings()
+
+
+def _made_settings() -> tuple[Any, ...]:
+    global _settings
     engine = _state["engine"] or current_engine()
     if _state["threads"] is None and engine == "native":
         _state["threads"] = num_threads()
-    return (
-        engine,
-        _state["conv_algorithm"],
-        _state["threads"],
-        _state["epsilon"],
-        _state["floatx"],
-        _state["image_data_format"],
-        _state["verifying"],
-    )
+    names = ("conv_algorithm", "threads", "epsilon", "floatx", "image_data_format", "verifying")
+    _settings = (engine, *(_state[name] for name in names))
+    return _settings
+
+
+def _change(name: str, value: Any) -> None:
+    """Sets what programs may depend on."""
+    global _settings
+    _state[name] = value
+    _settings = None
 
 
 def is_verifying() -> bool:
@@ -247,11 +255,12 @@ def is_verifying() -> bool:
 @contextlib.contextmanager
 def verifying() -> Iterator[None]:
     """A `with` block in which steps are compared with the oracle."""
-    before, _state["verifying"] = _state["verifying"], True
+    before = _state["verifying"]
+    _change("verifying", True)
     try:
         yield
     finally:
-        _state["verifying"] = before
+        _change("verifying", before)
 
 
 def current_engine() -> str:
@@ -271,7 +280,7 @@ def set_engine(name: str) -> None:
     """
     if name not in ("native", "numpy"):
         raise ValueError(f"set_engine: expected 'native' or 'numpy', received {name!r}")
-    _state["engine"] = name
+    _change("engine", name)
 
 
 @contextlib.contextmanager
@@ -282,7 +291,7 @@ def engine(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _state["engine"] = before
+        _change("engine", before)
 
 
 def set_seed(seed: int) -> None:
