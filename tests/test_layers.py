@@ -512,3 +512,26 @@ def test_old_names_of_arguments():
     with pytest.warns(UserWarning, match="see RMSNormalization"):
         layer = layers.LayerNormalization(rms_scaling=True)
     assert layer(np.arange(6).reshape(2, 3)).dtype == np.float32
+
+
+def test_training_by_position(engine):
+    x = np.ones((50, 4), "float32")
+    for make in (
+        lambda: layers.Dropout(0.5, seed=1),
+        layers.BatchNormalization,
+        lambda: dlnative.Sequential([dlnative.Input((4,)), layers.Dropout(0.5, seed=1)]),
+    ):
+        for training in (True, False):
+            np.testing.assert_array_equal(make()(x, training), make()(x, training=training))
+    tensor = dlnative.Input((4,))
+    model = dlnative.Model(tensor, layers.Dropout(0.5, seed=1)(tensor, True))
+    assert (model.predict(x, verbose=0) == 0).any()
+
+    class Own(layers.Layer):
+        def call(self, inputs, training=None, scale=1.0):
+            return inputs * scale if training else inputs
+
+    np.testing.assert_array_equal(Own()(x, True, 3.0), 3 * x)
+    for args, kwargs in (((x, True, 3.0, 4.0), {}), ((x, True), {"training": False})):
+        with pytest.raises((TypeError, ValueError)):
+            Own()(*args, **kwargs)

@@ -337,6 +337,8 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_initialized()
+        if len(args) > 1:
+            args, kwargs = self._flag_by_name(args, kwargs)
         graphs = {id(t.graph): t.graph for t in calls.symbolic_tensors((args, kwargs))}
         if len(graphs) > 1:
             raise TypeError(
@@ -360,6 +362,17 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             return run(args, kwargs)
         with tracking.Rollback(self):
             return run(args, kwargs)
+
+    def _flag_by_name(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call with `training`, and what follows it, by name."""
+        names = list(signatures.parameters(self.call))
+        at = names.index("training") if "training" in names else len(args)
+        by_name = dict(zip(names[at:], args[at:]))
+        if not by_name or len(args) > len(names) or by_name.keys() & kwargs.keys():
+            return args, kwargs  # what does not fit is said where `call` is called
+        return args[:at], {**by_name, **kwargs}
 
     @property
     def _takes_training(self) -> bool:
