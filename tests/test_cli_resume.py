@@ -102,6 +102,21 @@ def test_ctrl_c_says_how_to_go_on(run, blobs, tmp_path, monkeypatch, epoch):
 
 
 @POSIX
+def test_ctrl_c_before_the_first_checkpoint_after_a_step(run, blobs, tmp_path, monkeypatch):
+    whole, folder = tmp_path / "whole", tmp_path / "model"
+    assert run(*command(blobs, "--out", whole))[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "SECONDS", 1e9)
+        interrupt(patch, 3)
+        status, _, err = run(*command(blobs, "--out", folder))
+    assert status == 130
+    assert "has the model of epoch 3" in err and "go on with: dlnative train --resume" in err
+    status, out, err = run("train", "--resume", folder)
+    assert (status, err) == (0, "") and f"saved        {folder}" in out
+    assert files_of(folder) == files_of(whole)
+
+
+@POSIX
 def test_a_process_that_is_killed(run, blobs, tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     more = ["--epochs", 150]

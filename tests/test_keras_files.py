@@ -696,3 +696,59 @@ def test_weights_of_layers_that_have_other_automatic_names(rng, tmp_path, suffix
     third = dlnative.Sequential([dlnative.Input((3,)), layers.Dense(5), layers.Dense(4)])
     with pytest.raises(ValueError, match=r"m\..*"):
         third.load_weights(tmp_path / f"m{suffix}")
+
+
+def with_settings(kind):
+    """A model of images that one thing has been set of beside its configuration."""
+    dlnative.utils.set_random_seed(3)
+    augmentation = [layers.RandomFlip(seed=7), layers.RandomContrast(0.3, value_range=(0, 1))]
+    model = dlnative.Sequential(
+        [
+            dlnative.Input((8, 8, 3)),
+            *(augmentation if kind == "augmentation" else ()),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dropout(0.4),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    optimizer = dlnative.optimizers.AdamW(0.01, weight_decay=0.1)
+    if kind == "excluded":
+        optimizer.exclude_from_weight_decay(var_names=["kernel"])
+    if kind == "factor":
+        model.get_layer("conv").learning_rate_factor = 0.1
+    if kind == "frozen":
+        model.get_layer("conv").kernel.trainable = False
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("kind", ["plain", "augmentation", "excluded", "factor", "frozen"])
+@pytest.mark.parametrize("name", ["m.keras", "folder"])
+def test_a_loaded_model_goes_on_bit_for_bit(rng, tmp_path, kind, name):
+    x, y = rng.random((40, 8, 8, 3)).astype("float32"), rng.integers(0, 3, 40)
+    model = with_settings(kind)
+    model.fit(x, y, epochs=2, batch_size=16, verbose=0)
+    model.save(tmp_path / name)
+    loaded = saving.load_model(tmp_path / name)
+    histories = [m.fit(x, y, epochs=2, batch_size=16, verbose=0).history for m in (model, loaded)]
+    assert histories[0] == histories[1]
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("settings", [5, {}, {"values": {}}, {"values": 3, "steps": 1}])
+def test_settings_that_are_none(tmp_path, settings):
+    model = with_settings("plain")
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(members["metadata.json"])
+    metadata["dlnative"]["settings"] = settings
+    members["metadata.json"] = json.dumps(metadata).encode()
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match="m.keras"):
+        saving.load_model(tmp_path / "m.keras")

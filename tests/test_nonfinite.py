@@ -365,3 +365,25 @@ def test_what_was_found_before_an_interruption_is_in_the_history():
         model.fit(SPOILED, CLASSES, callbacks=[Ends()], check_finite=False, verbose=0)
     assert len(model.history.nonfinite) == 1
     assert not int(model._trainer.armed)
+
+
+@pytest.mark.parametrize("policy", ["skip", "stop", "rollback"])
+def test_state_of_layers_is_held_back_too(policy):
+    """A variance that overflows, while loss and gradients stay finite."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    x = rng.standard_normal((128, 5)).astype("float32")
+    y = x.sum(axis=1)
+    x[70] *= 1e30
+    model = dlnative.Sequential(
+        [
+            dlnative.Input((5,)),
+            layers.Dense(8, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse")
+    with pytest.warns(RuntimeWarning, match="a new weight is not finite in batch 5.*batch_norm"):
+        history = model.fit(x, y, batch_size=16, shuffle=False, on_nonfinite=policy, verbose=0)
+    assert len(history.nonfinite) == 1
+    assert all(np.isfinite(w).all() for w in model.get_weights())

@@ -43,6 +43,11 @@ OTHERS = {
     "another order": ({}, {"shuffle": False}, "shuffle: expected True, received False"),
     "another split": ({}, {"validation_split": 0.5}, "data"),
     "other steps": ({}, {"steps_per_epoch": 2}, "steps_per_epoch: expected None, received 2"),
+    "another policy": (
+        {},
+        {"on_nonfinite": "skip"},
+        "on_nonfinite: expected 'warn', received 'skip'",
+    ),
     "fewer epochs": ({}, {"epochs": 2}, "expected epochs of at least 3"),
     "other callbacks": (
         {},
@@ -339,3 +344,14 @@ def test_backups_are_removed_at_the_end(tmp_path):
     (folder / "note").write_text("mine")
     make().fit(X, Y, epochs=3, verbose=0, callbacks=[callbacks.BackupAndRestore(folder)])
     assert os.listdir(folder) == ["note"]
+
+
+def test_another_factor_of_the_learning_rate_is_refused(tmp_path):
+    fit(make(), tmp_path)
+    model = make()
+    model.layers[0].learning_rate_factor = 0.0
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"learning_rate_factor\[0\]: expected 1.0, received 0.0"):
+        fit(model, tmp_path, epochs=6)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -177,7 +177,7 @@ class ModelFolder:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        remark = self.checkpoints.remark
+        remark = self.checkpoints.remark(bool(self.kept))
         if not remark:  # without a step they are of no use
             with contextlib.suppress(OSError):
                 self.checkpoints.remove()

@@ -57,10 +57,14 @@ class Checkpoints:
         self.path.mkdir()
         atomic_write(self.path / _COMMAND, json.dumps(arguments) + "\n")
 
-    @property
-    def remark(self) -> str:
-        """The command that goes on, as text; "" where no step would be left out by it."""
-        if not self.path.is_dir() or CheckpointFolder(self.path).number < 2:
+    def remark(self, has_model: bool) -> str:
+        """The command that goes on, as text; "" where it would do no more than begin anew.
+
+        Args:
+            has_model: Whether the folder has a model of some epochs, which must not be taken for
+                that of the whole run.
+        """
+        if not self.path.is_dir() or CheckpointFolder(self.path).number < (1 if has_model else 2):
             return ""
         return f"go on with: dlnative train --resume {shlex.quote(str(self._model_folder))}"
 

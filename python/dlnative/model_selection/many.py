@@ -175,7 +175,8 @@ def fit_many(
         seeds: Each choice is trained with each of these (`utils.set_random_seed`).
         folds: A number or `Folds`: each choice and seed is trained once for each fold, and
             evaluated on the rows held out.
-        validation_data: (x, y) to evaluate with where there are no folds.
+        validation_data: (x, y) to evaluate with once at the end, where there are no folds; give it
+            by what `build` returns to have it in the history of each epoch.
         workers: How many processes; by default as many as `config.num_threads()`. With 1 the models
             are trained here one after the other, with all threads.
         on_error: What an error of one model does: "raise" ends it all, "keep" leaves it in `error`

@@ -29,6 +29,7 @@ def describe_training(model: Any, state: Any) -> dict[str, Any]:
         "model": config,
         "layers": [type(layer).__name__ for layer in layers],
         "weights": [[list(v.shape), v.dtype, v.trainable] for v in model.variables],
+        "learning_rate_factor": [v.learning_rate_factor for v in model.variables],
         "compile": {
             name: _attempt(serialize_keras_object, value) for name, value in state.arguments.items()
         },
@@ -44,6 +45,7 @@ def describe_run(train: Any, tester: Any, options: Any) -> dict[str, Any]:
         "validation data": None if tester is None else tester.describe(),
         "shuffle": options.shuffle,
         "initial_epoch": options.initial_epoch,
+        "on_nonfinite": options.on_nonfinite,
         "steps_per_epoch": options.steps_per_epoch,
         "validation_steps": options.validation_steps,
         "validation_freq": sorted(frequency) if isinstance(frequency, set) else frequency,

@@ -67,27 +67,7 @@ class TrainingState:
             callbacks: Callbacks whose `get_state` belongs to it.
             memory: Arrays of a former state, which is of no use any more, to be those of this one.
         """
-        arrays = copies_of(variables_of(model), memory)
-        state = model.__dict__.get("_trainer")
-        values: dict[str, Any] = {
-            "version": VERSION,
-            "layers": {
-                name: {key: layer.__dict__[key] for key in _OF_LAYERS if key in layer.__dict__}
-                for name, layer in _layers(model)
-            },
-            "random": seeds.get_state(),
-            "optimizers": [_built_on(model, optimizer) for optimizer in optimizers_of(model)],
-            "excluded": [_excluded(model, optimizer) for optimizer in optimizers_of(model)],
-            "frozen": {
-                "layers": [name for name, layer in _layers(model) if not layer._trainable],
-                "variables": [i for i, v in enumerate(model.variables) if not v.trainable],
-            },
-            "factors": _factors(model),
-            "objectives": None if state is None else _resolved(state.objectives),
-            "training": None if state is None else state.position(),
-            "callbacks": [callback.get_state() for callback in callbacks],
-        }
-        return cls(arrays, values)
+        return cls(copies_of(variables_of(model), memory), values_of(model, callbacks))
 
     def put_back(self, model: Any, callbacks: Sequence[Any] = ()) -> None:
         """Makes the model what it was.
@@ -117,14 +97,7 @@ class TrainingState:
         _check(model, self.arrays, variables)
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
-        for name, layer in _layers(model):
-            layer.__dict__.update(self.values["layers"].get(name, {}))
-        _freeze(model, **self.values["frozen"])
-        _set_factors(model, self.values["factors"])
-        for optimizer, excluded in zip(optimizers_of(model), self.values["excluded"], strict=True):
-            _exclude(model, optimizer, excluded)
-        if self.values["training"] is not None:
-            model._trainer.go_to(self.values["training"])
+        apply_values(model, self.values)
 
     def weights_of(self, model: Any) -> list[np.ndarray]:
         """The weights, in the order of `model.variables`.
@@ -136,6 +109,41 @@ class TrainingState:
         variables = weights_by_name(model)
         _check(model, weights, variables)
         return [weights[name] for name in variables]
+
+
+def values_of(model: Any, callbacks: Sequence[Any] = ()) -> dict[str, Any]:
+    """The plain values of the state of a model; see `TrainingState`."""
+    state = model.__dict__.get("_trainer")
+    return {
+        "version": VERSION,
+        "layers": {
+            name: {key: layer.__dict__[key] for key in _OF_LAYERS if key in layer.__dict__}
+            for name, layer in _layers(model)
+        },
+        "random": seeds.get_state(),
+        "optimizers": [_built_on(model, optimizer) for optimizer in optimizers_of(model)],
+        "excluded": [_excluded(model, optimizer) for optimizer in optimizers_of(model)],
+        "frozen": {
+            "layers": [name for name, layer in _layers(model) if not layer._trainable],
+            "variables": [i for i, v in enumerate(model.variables) if not v.trainable],
+        },
+        "factors": _factors(model),
+        "objectives": None if state is None else _resolved(state.objectives),
+        "training": None if state is None else state.position(),
+        "callbacks": [callback.get_state() for callback in callbacks],
+    }
+
+
+def apply_values(model: Any, values: dict[str, Any]) -> None:
+    """Makes of a model what the values of a state say, but for callbacks and global streams."""
+    for name, layer in _layers(model):
+        layer.__dict__.update(values["layers"].get(name, {}))
+    _freeze(model, **values["frozen"])
+    _set_factors(model, values["factors"])
+    for optimizer, excluded in zip(optimizers_of(model), values["excluded"], strict=True):
+        _exclude(model, optimizer, excluded)
+    if values["training"] is not None:
+        model._trainer.go_to(values["training"])
 
 
 _OF_LAYERS = ("_drawn_seed", "_eager_steps")  # seeds, and the number of calls on arrays so far
@@ -278,8 +286,9 @@ def _excluded(model: Any, optimizer: Optimizer) -> list[int]:
     return [i for i, v in enumerate(model.variables) if not optimizer.decays(v)]
 
 
-def _exclude(model: Any, optimizer: Optimizer, excluded: Sequence[int]) -> None:
-    if _excluded(model, optimizer) != [*excluded]:
+def _exclude(model: Any, optimizer: Optimizer, excluded: Sequence[int] | None) -> None:
+    """Leaves these variables out of weight decay; None leaves it as it is."""
+    if excluded is not None and _excluded(model, optimizer) != [*excluded]:
         variables = model.variables
         optimizer.exclude_from_weight_decay([variables[i] for i in excluded])
 

@@ -31,6 +31,7 @@ from .object_values import SavedObjects, is_optimizer, values_to_hdf5
 from .output import atomic_write
 from .seeds import is_seeds, read_seeds, write_seeds
 from .strict_json import dumps, loads
+from .training import apply_settings, settings_of
 
 __all__ = ["VALUES", "is_keras_folder", "load_keras_file", "opened", "save_keras_file"]
 
@@ -61,7 +62,11 @@ def save_keras_file(model: Any, path: Path) -> None:
     metadata = {
         "keras_version": _KERAS_VERSION,
         "date_saved": now,
-        "dlnative": {"version": __version__, "seeds": read_seeds(model)},
+        "dlnative": {
+            "version": __version__,
+            "seeds": read_seeds(model),
+            "settings": settings_of(model),
+        },
     }
     try:
         members = {_METADATA: dumps(metadata).encode(), _CONFIG: dumps(record).encode()}
@@ -90,7 +95,7 @@ def load_keras_file(path: Path, compile: bool) -> Any:
         content = read(VALUES)
     with refusals(path, "read its configuration"):
         config, metadata = map(loads, texts)
-        seeds = _own_seeds(metadata)
+        seeds, settings = _own(metadata)
     if not isinstance(config, dict):
         raise ValueError(f"{path}: damaged: {_CONFIG} is not an object")
     with WholeModel(is_of_keras=seeds is None) as whole:
@@ -102,10 +107,16 @@ def load_keras_file(path: Path, compile: bool) -> Any:
             _check_values(model)
             if seeds is not None:
                 write_seeds(model, seeds, path)
+        if settings is not None:  # before an optimizer makes slots of what is not frozen
+            with refusals(path, "read what was set"):
+                apply_settings(model, settings)
         if compile:
             with refusals(path, "compile the model"):
                 for each, arguments in whole.compile_configs:
                     each.compile_from_config(arguments)
+    if settings is not None and model.compiled:  # now also what the optimizer was told
+        with refusals(path, "read what was set"):
+            apply_settings(model, settings)
     with refusals(path, "read the state of the optimizer"):
         saved.load(model, is_optimizer)
     return model
@@ -172,14 +183,14 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
-def _own_seeds(metadata: Any) -> dict[str, Any] | None:
-    """The seeds in `metadata.json`; None where Keras has written it."""
+def _own(metadata: Any) -> tuple[dict[str, Any] | None, Any]:
+    """(seeds, settings) of our own in `metadata.json`; None where Keras has written it."""
     own = metadata.get("dlnative") if isinstance(metadata, dict) else None
     if own is None:
-        return None
+        return None, None
     if not isinstance(own, dict) or not is_seeds(own.get("seeds")):
         raise ValueError(f"{_METADATA} has no seeds under 'dlnative'")
-    return own["seeds"]
+    return own["seeds"], own.get("settings")
 
 
 def _check_values(model: Any) -> None:

@@ -16,15 +16,18 @@ from ..layers import tracking
 from ..models.training_state import (
     WEIGHTS,
     TrainingState,
+    apply_values,
     check_values,
+    optimizers_of,
     prepared,
+    values_of,
     weights_by_name,
 )
 from ..variables import without_memory
 from .names import layer_names, named_variables
 from .weights import Weights
 
-__all__ = ["check_state", "joined_state", "split_state"]
+__all__ = ["apply_settings", "check_state", "joined_state", "settings_of", "split_state"]
 
 _NOT_FINITE = "__float__"  # the key of the object that stands for a number that JSON does not have
 
@@ -80,6 +83,44 @@ def joined_state(
     """The state of these arrays and values, with the weights that the model has."""
     weights = {name: v.numpy() for name, v in weights_by_name(model).items()}
     return TrainingState({**weights, **arrays}, values)
+
+
+def settings_of(model: Any) -> dict[str, Any] | None:
+    """What a model and its optimizer have been set to beside their configurations, as JSON values.
+
+    That are frozen weights, factors of learning rates, what weight decay leaves out, seeds, and
+    the position of training. None where layers have no names to tell them by.
+    """
+    try:
+        names = _Names(model)
+    except (NotImplementedError, ValueError):
+        return None
+    state = model.__dict__.get("_trainer")
+    values = {**names.put_into(values_of(model)), "objectives": None}
+    return {"values": _to_json(values), "steps": 0 if state is None else int(state.steps.array)}
+
+
+def apply_settings(model: Any, settings: Any) -> None:
+    """Makes of a model what `settings_of` another says; what its compilation lacks is left out.
+
+    Raises:
+        ValueError: They are not those of such a model.
+    """
+    if not isinstance(settings, dict) or not isinstance(settings.get("values"), dict):
+        raise ValueError(f"expected settings of a model, received {settings!r:.100}")
+    values = _Names(model).take_from(_from_json(settings["values"]))
+    check_values(model, values)
+    count = len(optimizers_of(model))
+    if not model.compiled:
+        values = {**values, "training": None}
+    if len(values["excluded"]) != count:
+        values = {**values, "excluded": [None] * count}
+    apply_values(model, values)
+    steps = settings.get("steps")
+    if type(steps) is not int or not 0 <= steps < 2**63:
+        raise ValueError(f"expected a number of steps, received {steps!r:.100}")
+    if model.compiled:
+        model._trainer.steps.assign(steps)
 
 
 class _Names:
