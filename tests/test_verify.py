@@ -354,3 +354,20 @@ def test_what_plans_leave_out_is_absent():
             model.evaluate(x, y, verbose=0)
             model.fit(x, y, sample_weight=np.ones(9), epochs=1, verbose=0)
             model.predict(x, verbose=0)
+
+
+def test_kernels_of_convolutions_outside_of_convolutions():
+    """Their shape alone makes no product that Winograd's algorithm may compute."""
+    model = dlnative.Sequential(
+        [
+            dlnative.Input((8, 8, 1)),
+            layers.SpectralNormalization(layers.Conv2D(4, 3)),
+            layers.Flatten(),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    optimizer = dlnative.optimizers.Adam(clipnorm=1.0, use_ema=True, ema_overwrite_frequency=2)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    x, y = np.random.default_rng(0).random((9, 8, 8, 1)), np.zeros(9, "int32")
+    with dlnative.verify():
+        model.fit(x, y, epochs=2, batch_size=3, verbose=0)

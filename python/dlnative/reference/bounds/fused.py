@@ -70,6 +70,8 @@ def _mixed_axes(op: Op, inputs: list[Any], result: Any) -> tuple[int, ...]:
     """
     if config.conv_algorithm() == "direct" or result.ndim != 4 or result.size == 0:
         return ()
+    if not op.epilogue:  # no convolution: what kernels of them go through
+        return ()
     if "bias_gradient" in op.epilogue:
         return (0, 1) if result.shape[:2] in _WINDOWS else ()
     kernel = inputs[1] if len(inputs) > 1 else None
