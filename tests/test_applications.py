@@ -225,7 +225,7 @@ BAD = [
     ),
     (lambda: applications.resnet18(stem="tiny"), ValueError, "stem to be None or 'small' or 'lar"),
     (lambda: applications.vgg6(normalization="group"), ValueError, "normalization .*'group'"),
-    (lambda: applications.lenet(dropout=1.0), ValueError, "rate"),
+    (lambda: applications.lenet(dropout=1.5), ValueError, "rate"),
     (lambda: applications.lenet(classifier_activation="sofmax"), ValueError, "'softmax'"),
 ]
 

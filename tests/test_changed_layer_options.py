@@ -161,7 +161,7 @@ WRONG = [
     (layers.RandomCrop, {"height": 3, "width": 3}, "height", 0, ValueError),
     (layers.RandomTranslation, PAIR, "height_factor", 1.5, ValueError),
     (layers.RandomTranslation, PAIR, "width_factor", "0.5", TypeError),
-    (layers.RandomTranslation, PAIR, "data_format", "channels_first", ValueError),
+    (layers.RandomTranslation, PAIR, "data_format", "channels_second", ValueError),
     (layers.RandomRotation, {"factor": 0.1}, "factor", (0, 1, 2), ValueError),
     (layers.RandomRotation, {"factor": 0.1}, "fill_mode", "mirror", ValueError),
     (layers.RandomZoom, PAIR, "width_factor", -1, ValueError),

@@ -75,6 +75,7 @@ def config(model):
 
 def test_forms():
     """Options that were not given are written, too; what Keras has no class for stays as it is."""
+    dlnative.utils.clear_session()  # names are counted in each process
     x = dlnative.Input((4,))
     assert config(dlnative.Model(x, ops.mean(x, axis=1))) == [
         ("keras.src.ops.numpy", "Mean", {"name": "mean", "axis": 1, "keepdims": False})

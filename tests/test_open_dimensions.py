@@ -294,7 +294,7 @@ NEEDS = [
     (layers.SeparableConv2D(2, 2, name="c"), (4, 4, None), "SeparableConv2D 'c': the size"),
     (layers.BatchNormalization(name="n"), (4, None), "BatchNormalization 'n': the size of axis -1"),
     (layers.BatchNormalization(axis=1, name="n"), (None, 3), "'n': the size of axis 1 "),
-    (layers.LayerNormalization(name="n"), (4, None), "LayerNormalization 'n': the size of axis -1"),
+    (layers.LayerNormalization(name="n"), (4, None), "LayerNormalization 'n': the size of axis 2 "),
     (layers.LayerNormalization(axis=[1, 2], name="n"), (None, 3), "'n': the size of axis 1 "),
     (layers.GroupNormalization(2, name="n"), (4, None), "GroupNormalization 'n': the size of axis"),
     (layers.PReLU(name="p"), (None, 3), r"PReLU 'p': the size of axis 1 .*shared_axes=\[1\]"),

@@ -45,10 +45,12 @@ def in_processes(
     processes: list[Any] = []
     try:
         with warnings.catch_warnings():
-            # Python 3.12 warns of threads beside `fork`; those of the core are ready for it.
+            # Python 3.12, and JAX where it is imported, warn of threads beside `fork`; those of the
+            # core are ready for it, and a worker uses no others.
             warnings.filterwarnings(
                 "ignore", message=".*multi-threaded", category=DeprecationWarning
             )
+            warnings.filterwarnings("ignore", message=r"os\.fork", category=RuntimeWarning)
             futures = {pool.submit(_call, each): i for i, each in enumerate(arguments)}
         processes = list(pool._processes.values())
         for future in as_completed(futures):
