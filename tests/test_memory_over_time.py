@@ -64,8 +64,8 @@ class Growth:
         return len(gc.get_objects()), python, core_bytes(), resident_bytes()
 
 
-def test_models_that_are_dropped_leave_nothing_behind():
-    """Created, trained and dropped 300 times; the garbage collector comes when it likes."""
+def test_models_that_are_dropped_leave_nothing_behind(request):
+    """Created, trained and dropped 300 times; the garbage collector does not come by itself."""
     x = np.random.default_rng(0).random((20, 192), "float32")
     y = np.ones((20, 3), "float32")
     most = 0
@@ -80,6 +80,9 @@ def test_models_that_are_dropped_leave_nothing_behind():
 
     for _ in range(20):
         one()
+    gc.collect()
+    gc.disable()  # as in a process of so many objects that it hardly comes
+    request.addfinalizer(gc.enable)
     with Growth(traced=False) as growth:
         for _ in range(300):
             one()

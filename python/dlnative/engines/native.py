@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
     from ..graph.tensor import Tensor
     from ..plan import Plan
     from ..variables import Variable
+
+
+SPARE = 4 << 20  # bytes of programs that may be waiting for Python's collector
+
+_held = 0  # bytes of all programs after the last collection
+
+
+def collect_dropped() -> None:
+    """Has Python collect models that nobody holds any more, where their programs have come to much.
+
+    A model and its layers refer to each other. Python's collector, which frees such circles, comes
+    by the number of objects, and does not know how much memory of C++ hangs on them.
+    """
+    global _held
+    if _core.memory_count()[0] > 2 * _held + SPARE:
+        gc.collect()
+        _held = _core.memory_count()[0]
 
 
 class NativeFunction:
@@ -35,6 +53,7 @@ class NativeFunction:
     def __init__(self, plan: Plan, arenas: _core.ArenaPool | None = None) -> None:
         self.plan = plan
         self.packed_bytes = 0
+        collect_dropped()
         pool = _core.ArenaPool() if arenas is None else arenas
         self._function = _core.Function(plan.bytes, plan.threads, pool)
         # Bound methods: one attribute look-up less on the way of a single small step.
