@@ -215,3 +215,15 @@ def test_many_models_are_the_same_side_by_side_and_in_turn():
     assert [f.history for f in side_by_side] == [f.history for f in in_turn]
     assert in_turn[0].history["loss"][1] < in_turn[0].history["loss"][0]
     assert [array.shape for array in in_turn[0].weights] == [(8, 16), (16,), (16, 1), (1,)]
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_products_are_those_of_numpy(transpose_a, transpose_b):
+    ours = importlib.import_module("workers.dlnative_worker")
+    data = importlib.import_module("workers.data")
+    spec = {"m": 5, "n": 4, "k": 3, "dtype": "float64", "seed": 0}
+    spec.update(transpose_a=transpose_a, transpose_b=transpose_b)
+    a, b = data.factors(spec)
+    expected = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+    np.testing.assert_allclose(ours.Worker(2).prepare_matmul(spec, "").run()[0], expected)

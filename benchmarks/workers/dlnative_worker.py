@@ -12,7 +12,8 @@ import numpy as np
 
 import dlnative
 from common.formulas import HAND
-from dlnative import _core
+from dlnative import _core, engines
+from dlnative.graph import Graph, apply
 from workers import (
     dlnative_callers,
     dlnative_formulas,
@@ -22,7 +23,7 @@ from workers import (
 )
 from workers.allocations import allocation_count, heap_bytes, resident_bytes
 from workers.base import BaseWorker, Spec, Task
-from workers.data import at_cache_line, dataset, factors, magnitude
+from workers.data import dataset, factors, magnitude
 from workers.dlnative_operations import operation
 from workers.keras_networks import KerasPredictor, KerasTrainer, build
 
@@ -120,14 +121,11 @@ class Worker(BaseWorker):
         return dlnative_many.many(spec, variant, build_ours, self.threads)
 
     def prepare_matmul(self, spec: Spec, variant: str) -> Task:
-        a, b = factors(spec)
-        options: dict[str, Any] = {
-            "transpose_a": spec["transpose_a"],
-            "transpose_b": spec["transpose_b"],
-            "out": at_cache_line((spec["m"], spec["n"]), spec["dtype"]),
-        }
-        check = magnitude(dlnative.ops.matmul(a, b, **options))
-        return Task(lambda: dlnative.ops.matmul(a, b, **options), check=check)
+        graph = Graph()
+        a, b = (graph.variable(dlnative.Variable(each)) for each in factors(spec))
+        flags = {name: spec[name] for name in ("transpose_a", "transpose_b")}
+        product = engines.build(graph, [apply("matmul", a, b, **flags)])
+        return Task(product, check=magnitude(product()[0]))
 
     def query_fma_seconds(self, dtype: str, flops: float) -> dict[str, float]:
         """Measures how long one core takes for FLOPs that are all fused multiply-adds."""
