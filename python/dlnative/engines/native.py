@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SPARE = 4 << 20  # bytes of programs that may be waiting for Python's collector
 
-_held = 0  # bytes of all programs after the last collection
+_held = 0  # bytes of all programs after the last collection, or fewer since
 
 
 def collect_dropped() -> None:
@@ -29,9 +29,11 @@ def collect_dropped() -> None:
     by the number of objects, and does not know how much memory of C++ hangs on them.
     """
     global _held
-    if _core.memory_count()[0] > 2 * _held + SPARE:
+    held = _core.memory_count()[0]
+    if held > _held + max(SPARE, _held // 4):
         gc.collect()
-        _held = _core.memory_count()[0]
+        _held = held = _core.memory_count()[0]
+    _held = min(_held, held)
 
 
 class NativeFunction:
