@@ -40,6 +40,25 @@ class Stepwise(ABC):
         """One run on whole arrays, one per feed; returns a tuple of new arrays."""
         return self.once(arrays, step, step, None)
 
+    def gathered(
+        self, arrays: Sequence[Any], indices: np.ndarray | None, first: int, number: int
+    ) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """(the rows that a step of a run reads of each array, the numbers of its samples).
+
+        Args:
+            arrays, indices, first: As for `run`.
+            number: Of the step within the run.
+        """
+        batch: list[np.ndarray] = []
+        samples = None
+        for count, array in zip(self.rows, arrays, strict=True):
+            span = slice(first + number * count, first + (number + 1) * count)
+            batch.append(np.asarray(array[span if indices is None else indices[span]]))
+            if samples is None:
+                numbers = np.arange(span.start, span.stop)
+                samples = numbers if indices is None else np.asarray(indices)[span]
+        return batch, samples
+
     def run(
         self,
         arrays: Sequence[Any],
@@ -54,13 +73,7 @@ class Stepwise(ABC):
         """Runs up to `steps` steps; see `NativeFunction.run`."""
         start = time.monotonic()
         for s in range(steps):
-            batch, samples = [], None
-            for count, array in zip(self.rows, arrays, strict=True):
-                span = slice(first + s * count, first + (s + 1) * count)
-                batch.append(np.asarray(array[span if indices is None else indices[span]]))
-                if samples is None:
-                    numbers = np.arange(span.start, span.stop)
-                    samples = numbers if indices is None else np.asarray(indices)[span]
+            batch, samples = self.gathered(arrays, indices, first, s)
             try:
                 results = self.once(batch, step + s, epoch, samples)
             except NotFinite:

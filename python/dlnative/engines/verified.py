@@ -138,13 +138,8 @@ class VerifiedFunction(Stepwise):
         epoch: int = 0,
     ) -> int:
         """One step, however many are asked for; see `NativeFunction.run`."""
-        spans = [slice(first, first + count) for count in self.rows]
-        rows = [span if indices is None else indices[span] for span in spans]
-        batch = [np.asarray(array[r]) for array, r in zip(arrays, rows, strict=True)]
-        samples = np.arange(first, spans[0].stop) if spans else np.arange(0)
-        if indices is not None and spans:
-            samples = np.asarray(indices)[spans[0]]
-        walk = self._walk(batch, step, epoch, samples)
+        batch, samples = self.gathered(arrays, indices, first, 0)
+        walk = self._walk(batch, step, epoch, np.arange(0) if samples is None else samples)
         done = self.function.run(arrays, indices, first, 1, step, None, out, epoch)
         if done and self._has_bits:
             results = [
