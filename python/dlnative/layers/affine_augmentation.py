@@ -13,13 +13,13 @@ from ..random.seed_generator import Seed
 from . import messages
 from .augmentation import FusedImageLayer
 from .geometry import one_of
-from .random_image import affine_rows, factor_range
+from .random_image import AffineReading, affine_rows, factor_range
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
 
 
-class _RandomAffineLayer(FusedImageLayer):
+class _RandomAffineLayer(AffineReading, FusedImageLayer):
     """Base of shift, rotation and zoom: what lies outside of the image, and between its pixels."""
 
     fill_mode = Option(one_of(*FILL_MODES))
@@ -47,26 +47,6 @@ class _RandomAffineLayer(FusedImageLayer):
             fill_value=self.fill_value,
             interpolation=self.interpolation,
             **ranges,
-        )
-
-    def affine_of(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
-        """The transforms of the images, see `affine_rows`."""
-        raise NotImplementedError
-
-    def _transformed(self, images: Tensor, transformation: dict[str, Any] | None) -> Tensor:
-        if transformation is None:
-            return images
-        return self.read(images, self.affine_of(images, transformation))
-
-    def read(self, images: Tensor, transforms: Tensor) -> Tensor:
-        """The images after transforms, see `affine_rows`."""
-        return ops.image.affine_transform(
-            images,
-            transforms,
-            interpolation=self.interpolation,
-            fill_mode=self.fill_mode,
-            fill_value=self.fill_value,
-            data_format=self.data_format,
         )
 
     def get_config(self) -> dict[str, Any]:

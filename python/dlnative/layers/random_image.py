@@ -91,6 +91,35 @@ class RandomImageLayer(ImageLayer, SeededLayer):
         return self._draw_each(images, seed=seed) < probability
 
 
+class AffineReading:
+    """Mixin of the layers that move the pixels of each image by an affine transform of its own."""
+
+    interpolation: Any
+    fill_mode: Any
+    fill_value: Any
+    data_format: Any
+
+    def affine_of(self, images: Any, transformation: Any) -> Any:
+        """The transforms of the images, see `affine_rows`."""
+        raise NotImplementedError
+
+    def _transformed(self, images: Any, transformation: Any) -> Any:
+        if transformation is None:
+            return images
+        return self.read(images, self.affine_of(images, transformation))
+
+    def read(self, images: Any, transforms: Any) -> Any:
+        """The images after transforms, see `affine_rows`."""
+        return ops.image.affine_transform(
+            images,
+            transforms,
+            interpolation=self.interpolation,
+            fill_mode=self.fill_mode,
+            fill_value=self.fill_value,
+            data_format=self.data_format,
+        )
+
+
 def per_image(values: Any) -> Any:
     """Numbers of images, (batch,), in a shape that broadcasts to the images."""
     return ops.reshape(values, (-1, 1, 1, 1))

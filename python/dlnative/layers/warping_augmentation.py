@@ -14,7 +14,15 @@ from ..hyperparameters import Number, Option
 from ..ops.image import elastic, geometry
 from ..random.seed_generator import Seed
 from ..utils.numbers import is_number
-from .random_image import RandomImageLayer, affine_rows, bounds, limits, per_image, supported
+from .random_image import (
+    AffineReading,
+    RandomImageLayer,
+    affine_rows,
+    bounds,
+    limits,
+    per_image,
+    supported,
+)
 
 INTERPOLATIONS = tuple(geometry.ORDERS)
 SMALLEST_SIGMA = 1e-3  # pixels: a Gaussian that changes nothing
@@ -50,7 +58,7 @@ class WarpingLayer(RandomImageLayer):
         }
 
 
-class RandomShear(WarpingLayer):
+class RandomShear(AffineReading, WarpingLayer):
     """In training: y[row, column] = x[row + b column, column + a row]. Otherwise: y = x.
 
     Shapes: (batch, height, width, channels) or (height, width, channels), the same out.
@@ -121,22 +129,6 @@ class RandomShear(WarpingLayer):
         """The transforms of the images, see `affine_rows`."""
         factors = transformation["shear_factor"]
         return affine_rows(images, 1.0, factors[:, 0], 0.0, factors[:, 1], 1.0, 0.0)
-
-    def _transformed(self, images: Any, transformation: Any) -> Any:
-        if transformation is None:
-            return images
-        return self.read(images, self.affine_of(images, transformation))
-
-    def read(self, images: Any, transforms: Any) -> Any:
-        """The images after transforms, see `affine_rows`."""
-        return ops.image.affine_transform(
-            images,
-            transforms,
-            interpolation=self.interpolation,
-            fill_mode=self.fill_mode,
-            fill_value=self.fill_value,
-            data_format=self.data_format,
-        )
 
     def get_config(self) -> dict[str, Any]:
         return {
