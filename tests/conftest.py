@@ -17,6 +17,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import dlnative
+
 ROOT = Path(__file__).resolve().parent.parent
 
 sys.path[:0] = [str(ROOT / "tests" / name) for name in ("helpers", "campaign", "judged")]
@@ -36,6 +38,15 @@ def keras() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("keras")
+
+
+@pytest.fixture(params=["numpy", "native"])
+def engine(request):
+    """The test runs once on each engine, whose name it gets."""
+    if request.param == "native":
+        pytest.importorskip("dlnative._core")
+    with dlnative.engine(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,6 @@ import dlnative
 from dlnative import Model, applications, layers
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 def values(*shape, seed=0):
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype("float32")
 

@@ -35,14 +35,6 @@ MAKERS = {
 }
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 def first(x):
     return np.ascontiguousarray(np.moveaxis(x, -1, 1))
 

@@ -17,14 +17,6 @@ from dlnative import layers
 pytestmark = pytest.mark.filterwarnings("ignore:.*(rms_scaling|alpha|mask)")
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 def values(*shape, seed=0):
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype("float32")
 

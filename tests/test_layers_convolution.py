@@ -13,14 +13,6 @@ from dlnative import Input, Sequential, layers
 EPS = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 def values(*shape, seed=0, dtype="float32"):
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype(dtype)
 

@@ -11,15 +11,6 @@ import pytest
 import dlnative
 from dlnative import layers, saving
 
-
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 TABLE = np.arange(12.0, dtype="float32").reshape(4, 3)
 
 

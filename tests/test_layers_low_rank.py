@@ -16,14 +16,6 @@ X = RNG.standard_normal((16, 6)).astype("float32")
 Y = RNG.standard_normal((16, 3)).astype("float32")
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 MAKERS = {
     "kernel": (lambda **k: layers.Dense(3, **k), (6,), "float32"),
     "kernel of images": (lambda **k: layers.Conv2D(3, 2, **k), (5, 5, 2), "float32"),

@@ -21,14 +21,6 @@ MAKERS = {
 }
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 def drawn(layer, x):
     return layer(x, training=True).astype("float64")
 

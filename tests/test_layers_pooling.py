@@ -60,14 +60,6 @@ ALIASES = {
 EVERY = range(len(PAIRS))
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 def values(shape, seed=0, dtype="float32"):
     """Values that are far from each other, so that a small step changes no order."""
     rng = np.random.Generator(np.random.PCG64(seed))

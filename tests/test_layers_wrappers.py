@@ -19,14 +19,6 @@ X = np.random.default_rng(0).standard_normal((8, 6)).astype("float32")
 Y = np.random.default_rng(1).standard_normal((8, 3)).astype("float32")
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    if request.param == "native":
-        pytest.importorskip("dlnative._core")
-    with dlnative.engine(request.param):
-        yield request.param
-
-
 class Doubled(layers.Wrapper):
     def __init__(self, layer, factor=2.0, **kwargs):
         super().__init__(layer, **kwargs)

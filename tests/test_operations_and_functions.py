@@ -9,12 +9,6 @@ import dlnative
 from dlnative import Function, Input, KerasTensor, Model, Operation, Variable, layers, ops
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    with dlnative.engine(request.param):
-        yield
-
-
 class Scale(Operation):
     def __init__(self, factor, name=None):
         super().__init__(name=name)

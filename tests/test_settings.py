@@ -9,12 +9,6 @@ import dlnative
 from dlnative import DTypePolicy, Input, Sequential, config, dtype_policies, layers
 
 
-@pytest.fixture(params=["numpy", "native"])
-def engine(request):
-    with dlnative.engine(request.param):
-        yield
-
-
 @pytest.fixture(autouse=True)
 def unchanged():
     before = dict(config._state)
