@@ -10,7 +10,6 @@ import numpy as np
 from .. import changes, config, engines
 from ..engines.immediate import ImmediateGraph, ImmediateTensor
 from ..engines.stepping import Stepwise
-from ..engines.verified import VerifiedFunction, VerifiedGraph
 from ..graph.dtypes import FLOATS
 from ..graph.graph import Graph
 from ..graph.refusals import ValueNeeded
@@ -238,8 +237,7 @@ class Immediate(Stepwise):
         for i, array in zip(self.step.sources, arrays, strict=True):
             given[i] = np.asarray(array)
         with exclusive(self._variables()):  # steps take turns
-            kind = VerifiedGraph if config.is_verifying() else ImmediateGraph
-            graph = kind(recipe.kind == "train", step, epoch, samples)
+            graph = _immediate_graph()(recipe.kind == "train", step, epoch, samples)
             _, outputs = recipe.trace(graph, given)
             is_armed = recipe.kind == "train" and recipe.state.armed.array
             if is_armed and not all(t.value for t in outputs):
@@ -258,6 +256,15 @@ class Immediate(Stepwise):
         found = [*self.recipe.model.variables, *(optimizer.variables if optimizer else ())]
         place_for_programs(found)
         return found
+
+
+def _immediate_graph() -> type[ImmediateGraph]:
+    """The class of graphs that compute at once: the oracle is imported where it is asked."""
+    if not config.is_verifying():
+        return ImmediateGraph
+    from ..engines.verified import VerifiedGraph
+
+    return VerifiedGraph
 
 
 def build_step(recipe: Recipe, arenas: Any = None, run_eagerly: bool = False) -> Step:
@@ -307,6 +314,8 @@ def _compiled(recipe: Recipe, arenas: Any, before: Attributes | None) -> Step:
     built = engines.build(graph, outputs, arenas=arenas)
     function: Any = None
     if config.is_verifying():
+        from ..engines.verified import VerifiedFunction
+
         function = VerifiedFunction(graph, outputs, built)
     if recipe.search is not None:
         function = recipe.search(function or built, arenas)

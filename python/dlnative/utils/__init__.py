@@ -9,7 +9,6 @@ from ..config import (
 )
 from ..naming import unknown as unknown_name_error
 from ..random import set_random_seed
-from .download import get_file
 from .numerical import normalize, to_categorical
 from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from .progbar import Progbar
@@ -29,7 +28,12 @@ from .session import clear_session
 from .splitting import split_dataset
 from .tensors import get_source_inputs, is_keras_tensor, standardize_dtype
 
-_DIAGRAMS = ("model_to_dot", "plot_model")  # of `models`, which use what is above
+# Imported when they are used: `models` use what is above, and the rest imports much of its own.
+_LATER = {
+    "get_file": "dlnative.utils.download",
+    "model_to_dot": "dlnative.models.diagram",
+    "plot_model": "dlnative.models.diagram",
+}
 
 __all__ = [
     "CustomObjectScope",
@@ -65,8 +69,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _DIAGRAMS:
-        from ..models import diagram
+    if name in _LATER:
+        import importlib
 
-        return getattr(diagram, name)
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module 'dlnative.utils' has no attribute {name!r}")
