@@ -17,9 +17,10 @@ import dlnative
 from dlnative import layers
 from dlnative import random as seeds
 from dlnative.initializers import RandomInitializer
+from dlnative.placement import without_memory
 from dlnative.saving import load, save
 from dlnative.utils.serialization import CustomObjectScope
-from dlnative.variables import Variable, without_memory
+from dlnative.variables import Variable
 
 
 @pytest.fixture

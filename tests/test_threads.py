@@ -15,7 +15,7 @@ import pytest
 import dlnative
 from dlnative import layers
 from dlnative.engines.native import NativeFunction
-from dlnative.variables import exclusive
+from dlnative.placement import exclusive
 
 READERS = 8
 

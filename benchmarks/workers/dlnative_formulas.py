@@ -13,8 +13,9 @@ import numpy as np
 import dlnative
 from dlnative import engines, ops, optimizers
 from dlnative.graph import Graph
+from dlnative.placement import place
 from dlnative.plan import gradients
-from dlnative.variables import Variable, place
+from dlnative.variables import Variable
 from workers.base import Spec, Task
 from workers.data import (
     change,

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlnative import engines
 from dlnative.graph import Graph, Tensor, apply
-from dlnative.variables import aligned_zeros
+from dlnative.placement import aligned_zeros
 from workers.base import Spec, Task
 from workers.data import Array, magnitude, operation_arrays
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .graph.tensor import STEP_DTYPES
-from .variables import Variable, place
+from .placement import place
+from .variables import Variable
 
 
 class Scalar(Variable):

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
-from .. import changes, variables
+from .. import changes, placement
 from ..changes import Basis
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class ProgramCache:
 def _before_fork() -> None:
     from .. import _core
 
-    with variables.placing:
-        held = _core.Exclusive(sorted(variables.locks, key=lambda lock: lock.number))
+    with placement.placing:
+        held = _core.Exclusive(sorted(placement.locks, key=lambda lock: lock.number))
         held.__enter__()
     _held.append(held)
 
@@ -106,9 +106,9 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    variables.placing = threading.Lock()
+    placement.placing = threading.Lock()
     changes.tracing = threading.RLock()
-    for lock in list(variables.locks):
+    for lock in list(placement.locks):
         lock.reset_in_child()
     _after_fork_in_parent()
     for cache in list(_caches):

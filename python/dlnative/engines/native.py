@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..variables import locks_of
+from ..placement import locks_of
 
 if TYPE_CHECKING:
     import numpy as np

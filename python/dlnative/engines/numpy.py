@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph.tensor import is_variable
+from ..placement import exclusive
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
-from ..variables import exclusive
 from .stepping import Stepwise
 
 if TYPE_CHECKING:

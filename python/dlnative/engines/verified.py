@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import config
 from ..graph.tensor import is_variable
+from ..placement import exclusive
 from ..plan import constant_inputs, fused_rows
 from ..reference.bounds import expected
-from ..variables import exclusive
 from . import eager
 from .immediate import ImmediateGraph
 from .stepping import Stepwise

@@ -13,8 +13,9 @@ from ..changes import note_flag
 from ..graph.open_shapes import unless_open
 from ..naming import path_of_layer
 from ..numbered_values import load_values, save_values
+from ..placement import is_without_memory
 from ..utils.numbers import finite_number
-from ..variables import Variable, is_without_memory
+from ..variables import Variable
 from . import messages, tracking
 from .options import weight_options
 from .state import LayerState

@@ -14,8 +14,9 @@ from ..graph.table import table
 from ..graph.tensor import Tensor, Tracing, ValueTensor, traced_graph
 from ..losses.base import FLOATS
 from ..naming import auto_name
+from ..placement import is_without_memory
 from ..utils.serialization import Identifier
-from ..variables import Variable, is_without_memory
+from ..variables import Variable
 
 if TYPE_CHECKING:
     from ..graph.types import Shape

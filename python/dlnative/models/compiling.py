@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..variables import is_without_memory
+from ..placement import is_without_memory
 
 
 def compile_config(arguments: dict[str, Any]) -> dict[str, Any]:

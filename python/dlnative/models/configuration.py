@@ -10,13 +10,13 @@ from ..layers import calls, tracking
 from ..layers.core import InputLayer
 from ..layers.op_layer import OpLayer
 from ..naming import unknown
+from ..placement import is_without_memory
 from ..utils import nest
 from ..utils.serialization import (
     deserialize_keras_object,
     is_reading_keras,
     serialize_keras_object,
 )
-from ..variables import is_without_memory
 from .keras_operations import from_keras, to_keras
 
 if TYPE_CHECKING:

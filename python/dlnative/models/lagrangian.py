@@ -28,10 +28,11 @@ from ..graph.table import table
 from ..graph.tensor import StepScalar, Tensor, Tracing
 from ..metrics.base import Metric
 from ..naming import to_snake_case
+from ..placement import place
 from ..plan import gradients
 from ..scalar import Scalar
 from ..utils.numbers import finite_number
-from ..variables import Variable, place
+from ..variables import Variable
 from .checks import check_count
 
 PARAMETERS = ("model", "y_true", "y_pred")

@@ -15,9 +15,10 @@ from ..graph.tensor import apply
 from ..losses.base import LossFunctionWrapper, reduce_values
 from ..metrics import Mean, Metric
 from ..metrics.base import update_metric
+from ..placement import place
 from ..utils import overrides
 from ..utils.numbers import finite_number
-from ..variables import Variable, place
+from ..variables import Variable
 from .batch import label_dtype
 from .outputs import per_output
 

@@ -17,12 +17,13 @@ from ..graph.tensor import Tensor, Tracing, ValueTensor, apply
 from ..layers.extra_losses import added_losses, penalties
 from ..layers.tracking import Attributes, all_layers
 from ..metrics.base import Result
+from ..placement import exclusive, place_for_programs
 from ..plan import gradients
 from ..reference.state import NotFinite
 from ..utils import nest
 from ..utils.packing import pack_x_y_sample_weight
 from ..utils.warn import warn_user
-from ..variables import Variable, exclusive, place_for_programs
+from ..variables import Variable
 from .arrays import Rows
 from .batch import FedBatch, Feeds, flat_arrays, label_dtype
 from .guard import add_guard

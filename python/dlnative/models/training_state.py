@@ -12,9 +12,10 @@ from ..changes import note_flag
 from ..layers import tracking
 from ..layers.extra_losses import attribute_metrics
 from ..optimizers import Optimizer
+from ..placement import copies_of
 from ..random import seeds
 from ..scalar import Scalar
-from ..variables import Variable, copies_of
+from ..variables import Variable
 
 VERSION = 1
 MOST_STEPS = 2**62  # so that those to come can be counted, too

@@ -10,7 +10,8 @@ import numpy as np
 from .. import config
 from ..graph.graph import Graph
 from ..losses.base import FLOATS
-from ..variables import FlatBuffer, Variable
+from ..placement import FlatBuffer
+from ..variables import Variable
 
 if TYPE_CHECKING:
     from .._core import ArenaPool

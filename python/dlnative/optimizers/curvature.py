@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..variables import Variable, place
+from ..placement import place
+from ..variables import Variable
 
 SMALLEST = 1e-10  # cosine of the angle between s and y, below which a pair says nothing
 

@@ -12,9 +12,10 @@ from ..graph.graph import Graph
 from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
 from ..hyperparameters import Count, Flag, Option, StepNumber, is_on, set_of_step
 from ..naming import auto_name, unknown
+from ..placement import place
 from ..scalar import Scalar
 from ..utils.signatures import constructor_parameters
-from ..variables import Variable, place
+from ..variables import Variable
 from .clipping import clip_gradients
 from .learning_rate import LearningRate, Rate, current_rate, rate_config
 from .slots import Slots, ValuesOf

@@ -10,8 +10,9 @@ import numpy as np
 
 from .. import initializers
 from ..numbered_values import load_values, save_values
+from ..placement import place
 from ..utils.warn import warn_user
-from ..variables import Variable, place
+from ..variables import Variable
 
 if TYPE_CHECKING:
     from ..graph.types import ArrayLike, DTypeLike

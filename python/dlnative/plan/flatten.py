@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..graph.table import ITEMSIZE
 from ..graph.tensor import Node, Tensor, is_variable
-from ..variables import ALIGNMENT, Variable, place_for_programs
+from ..placement import ALIGNMENT, place_for_programs
+from ..variables import Variable
 from .schedule import Schedule, same_tensors
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..graph.table import nbytes
-from ..variables import ALIGNMENT
+from ..placement import ALIGNMENT
 from .flatten import FlatTensor
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..models import Model
+from ..placement import without_memory
 from ..utils.warn import warn_user
-from ..variables import without_memory
 
 __all__ = ["build_model", "compile_config_of", "refusals"]
 

@@ -44,7 +44,7 @@ from typing import Any
 from .. import random
 from .._version import __version__
 from ..models.training_state import TrainingState
-from ..variables import copies_of, without_memory
+from ..placement import copies_of, without_memory
 from .building import build_model, compile_config_of, refusals
 from .configuration import VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2

@@ -23,7 +23,7 @@ from ..models.training_state import (
     values_of,
     weights_by_name,
 )
-from ..variables import without_memory
+from ..placement import without_memory
 from .names import layer_names, named_variables
 from .weights import Weights
 
