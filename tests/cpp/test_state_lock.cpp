@@ -35,14 +35,21 @@ struct Shared {
 void write(const Locks& locks, Shared& shared, int steps) {
   StateAccess access(locks, true);
   access.enter({});
+  bool changed = false;  // since others have been told, as in Program
+  const auto publish = [&] {
+    if (changed) shared.version.changed();
+    changed = false;
+  };
   for (int step = 0; step < steps; ++step) {
-    const bool locked = access.begin_step({}, [&] { shared.version.changed(); });
+    const bool locked = access.begin_step({}, publish);
     const long next = shared.values[0] + 1;
     if (locked) access.begin_commit({});
     for (long& value : shared.values) value = next;
-    if (locked) shared.version.changed();
+    changed = true;
+    if (locked) publish();
     access.end_step();
   }
+  publish();
   access.leave();
 }
 
