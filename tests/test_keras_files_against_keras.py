@@ -94,16 +94,17 @@ def test_groups(keras, rng, tmp_path, name):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("form", ["model.keras", "folder"])
 @pytest.mark.parametrize("name", MODELS)
-def test_our_own(rng, tmp_path, name):
+def test_our_own(rng, tmp_path, name, form):
     """Bits, masks and the state of training come back; nothing is drawn to be overwritten."""
     model, x, y = trained(dlnative, name, rng)
-    model.save(tmp_path / "model.keras")
+    model.save(tmp_path / form)
     before = seeds_drawn()
-    loaded = dlnative.saving.load_model(tmp_path / "model.keras", compile=False)
+    loaded = dlnative.saving.load_model(tmp_path / form, compile=False)
     assert seeds_drawn() == before
     assert not loaded.compiled
-    loaded = dlnative.saving.load_model(tmp_path / "model.keras")
+    loaded = dlnative.saving.load_model(tmp_path / form)
     compare(loaded.predict(x, verbose=0), model.predict(x, verbose=0), 0)
     compare(loaded.optimizer.variables, model.optimizer.variables, 0)
     compare(on_batch(loaded, x, y), on_batch(model, x, y), 0)

@@ -11,7 +11,9 @@ from ..models import Model
 from ..placement import without_memory
 from ..utils.warn import warn_user
 
-__all__ = ["build_model", "compile_config_of", "refusals"]
+__all__ = ["build_model", "compile_config_of", "record_of_model", "refusals"]
+
+Compilations = list[tuple[Model, dict[str, Any]]]
 
 _MOST_CALLS = 100_000  # of layers, in one model; ResNet-110 has 500
 
@@ -35,23 +37,40 @@ def refusals(path: Path, what: str) -> Iterator[None]:
         raise ValueError(f"{path}: cannot {what}: {reason:.2000}") from error
 
 
-def build_model(entry: dict[str, Any]) -> Model:
+def record_of_model(model: Model) -> dict[str, Any]:
+    """What `build_model` makes a model of; a layer that two models share is told to be one."""
+    from ..utils.serialization import WholeModel, record_of
+
+    whole = WholeModel()
+    record: dict[str, Any] = whole.run(record_of, model, ["build_config"])
+    return whole.without_single_numbers(record)
+
+
+def build_model(entry: dict[str, Any], is_of_keras: bool = False) -> tuple[Model, Compilations]:
     """The model of a configuration, whose variables have no memory yet.
+
+    Args:
+        entry: The configuration, as of `record_of_model`.
+        is_of_keras: Whether Keras has written it, see `WholeModel`.
+
+    Returns:
+        (the model, [(model within, what it is to be compiled with)]).
 
     Raises:
         ValueError: It is no model, or one of too many calls.
         Exception: Whatever a configuration leads to; see `refusals`.
     """
-    from ..utils.serialization import deserialize_keras_object
+    from ..utils.serialization import WholeModel, deserialize_keras_object
 
     calls = _count_calls(entry)
     if calls > _MOST_CALLS:
         raise ValueError(f"it has {calls} calls of layers, more than {_MOST_CALLS}")
+    whole = WholeModel(is_of_keras)
     with without_memory():
-        model = deserialize_keras_object(entry)
+        model = whole.run(deserialize_keras_object, entry)
     if not isinstance(model, Model):
         raise ValueError(f"expected a model, received {entry.get('class_name')!r}")
-    return model
+    return model, whole.compile_configs
 
 
 def _count_calls(value: Any) -> int:

@@ -45,7 +45,7 @@ from .. import random
 from .._version import __version__
 from ..models.training_state import TrainingState
 from ..placement import copies_of, without_memory
-from .building import build_model, compile_config_of, refusals
+from .building import build_model, compile_config_of, record_of_model, refusals
 from .configuration import VERSION, checked, parse, sealed
 from .names import named_variables, renamed, variables_of_version_2
 from .own_values import give_own_values, own_names, own_values
@@ -172,7 +172,7 @@ def snapshot(
             "version": VERSION,
             "dlnative": __version__,
             "sha256": None,
-            "model": _architecture(model),
+            "model": record_of_model(model),
             "compile": compile_config_of(model),
             "weights": _reference("weights"),
             "state": entry,
@@ -218,12 +218,6 @@ def _reference(kind: str) -> dict[str, str]:
     return {"file": next(tensor_names(kind, "0" * 64)), "sha256": "0" * 64}
 
 
-def _architecture(model: Any) -> dict[str, Any]:
-    from ..utils.serialization import record_of
-
-    return record_of(model, ["build_config"])
-
-
 def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
     """Reads a model from a folder that `save` wrote.
 
@@ -254,10 +248,10 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
         names = named_variables if config["version"] > 2 else variables_of_version_2
         stack.enter_context(random.separate_stream())
         with refusals(path, "build the model"):
-            model = build_model(config["model"])
+            model, compilations = build_model(config["model"])
             variables = names(model)
         weights = files["weights"]
-        if config["version"] <= 2:
+        if config["version"] <= 3:
             variables = renamed(variables, weights.entries)
         weights.check_fits(variables, own_names(model, weights.entries))
         own, digest = weights.read(variables=variables)
@@ -269,7 +263,8 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
             write_seeds(model, config["seeds"], path, config["version"])
         if compile and config["compile"] is not None:
             with refusals(path, "compile the model"), without_memory():
-                model.compile_from_config(config["compile"])
+                for each, arguments in [*compilations, (model, config["compile"])]:
+                    each.compile_from_config(arguments)
         state = _restore(model, files["state"], config["state"]) if "state" in files else None
     return SavedModel(
         model,

@@ -25,7 +25,7 @@ from typing import Any
 
 from .. import random
 from .._version import __version__
-from .building import build_model, compile_config_of, refusals
+from .building import build_model, compile_config_of, record_of_model, refusals
 from .files import open_regular
 from .object_values import SavedObjects, is_optimizer, values_to_hdf5
 from .output import atomic_write
@@ -50,14 +50,10 @@ def save_keras_file(model: Any, path: Path) -> None:
         ValueError: The configuration is not JSON.
         OSError: The file cannot be written.
     """
-    from ..utils.serialization import WholeModel, record_of
-
-    with WholeModel() as whole:
-        record = record_of(model, ["build_config"])
-        compiled = compile_config_of(model)
-        if compiled is not None:
-            record["compile_config"] = compiled
-        record = whole.without_single_numbers(record)
+    record = record_of_model(model)
+    compiled = compile_config_of(model)
+    if compiled is not None:
+        record["compile_config"] = compiled
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {
         "keras_version": _KERAS_VERSION,
@@ -88,8 +84,6 @@ def load_keras_file(path: Path, compile: bool) -> Any:
         FileNotFoundError: There is no such file.
         ValueError: It is damaged, or names something that is not known.
     """
-    from ..utils.serialization import WholeModel
-
     with opened(path) as read:
         texts = [read(name) for name in (_CONFIG, _METADATA)]
         content = read(VALUES)
@@ -98,22 +92,21 @@ def load_keras_file(path: Path, compile: bool) -> Any:
         seeds, settings = _own(metadata)
     if not isinstance(config, dict):
         raise ValueError(f"{path}: damaged: {_CONFIG} is not an object")
-    with WholeModel(is_of_keras=seeds is None) as whole:
-        with refusals(path, "build the model"), random.separate_stream():
-            model = build_model(config)
-        with refusals(path, "read the weights"):
-            saved = SavedObjects(io.BytesIO(content), len(content))
-            saved.load(model, lambda value: not is_optimizer(value))
-            _check_values(model)
-            if seeds is not None:
-                write_seeds(model, seeds, path)
-        if settings is not None:  # before an optimizer makes slots of what is not frozen
-            with refusals(path, "read what was set"):
-                apply_settings(model, settings)
-        if compile:
-            with refusals(path, "compile the model"):
-                for each, arguments in whole.compile_configs:
-                    each.compile_from_config(arguments)
+    with refusals(path, "build the model"), random.separate_stream():
+        model, compilations = build_model(config, is_of_keras=seeds is None)
+    with refusals(path, "read the weights"):
+        saved = SavedObjects(io.BytesIO(content), len(content))
+        saved.load(model, lambda value: not is_optimizer(value))
+        _check_values(model)
+        if seeds is not None:
+            write_seeds(model, seeds, path)
+    if settings is not None:  # before an optimizer makes slots of what is not frozen
+        with refusals(path, "read what was set"):
+            apply_settings(model, settings)
+    if compile:
+        with refusals(path, "compile the model"):
+            for each, arguments in compilations:
+                each.compile_from_config(arguments)
     if settings is not None and model.compiled:  # now also what the optimizer was told
         with refusals(path, "read what was set"):
             apply_settings(model, settings)

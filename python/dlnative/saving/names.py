@@ -25,18 +25,27 @@ def named_layers(model: Any) -> Iterator[tuple[_Path, Any]]:
     """(the way to it, layer) of the model and all layers below it, each once.
 
     The way goes by names of layers where these are in the configuration of a model, and by
-    attributes where a layer makes others itself, whose names have numbers of the process.
+    attributes where a layer makes others itself, whose names have numbers of the process. In a
+    model that a layer makes itself, the numbers of names are places instead.
     """
     seen = {id(model)}
-    waiting: list[tuple[_Path, Any]] = [((), model)]
+    waiting: list[tuple[_Path, Any, bool]] = [((), model, True)]
     while waiting:
-        path, layer = waiting.pop()
+        path, layer, configured = waiting.pop()
         yield path, layer
+        composed = layer.is_model and layer.is_composed
+        if composed:
+            found = [(sublayer.name, sublayer) for sublayer in tracking.sublayers(layer)]
+            if not configured:
+                ways = _without_numbers(f"{name}/" for name, _ in found)
+                found = [(ways[f"{name}/"][0], sublayer) for name, sublayer in found]
+        else:
+            found = list(_made(layer))
         below = []
-        for name, sublayer in _sublayers(layer):
+        for name, sublayer in found:
             if id(sublayer) not in seen:
                 seen.add(id(sublayer))
-                below.append(((*path, name), sublayer))
+                below.append(((*path, name), sublayer, configured and composed))
         waiting.extend(reversed(below))
 
 
@@ -134,11 +143,8 @@ def _split_number(name: str) -> tuple[str, int]:
     return (base, int(digits)) if base and _NUMBER.fullmatch(digits) else (name, -1)
 
 
-def _sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
-    if layer.is_model and layer.is_composed:
-        for sublayer in tracking.sublayers(layer):
-            yield sublayer.name, sublayer
-        return
+def _made(layer: Any) -> Iterator[tuple[str, Any]]:
+    """(attribute that leads to it, layer) of those that a layer has made itself."""
     for attribute, value in layer._tracked.items():
         found = [member for member in tracking.walk(value) if tracking.is_layer(member)]
         for number, sublayer in enumerate(found):

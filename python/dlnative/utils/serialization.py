@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -112,7 +112,7 @@ custom_object_scope = CustomObjectScope
 
 
 class WholeModel:
-    """A `with` block in which one model is written, or read, as a whole.
+    """One model that is written, or read, as a whole.
 
     A layer that is met twice, as one that two models share, has one `shared_object_id` in both
     places and is made once; and models are not compiled before their weights are there.
@@ -131,12 +131,14 @@ class WholeModel:
         self._numbers: dict[int, tuple[Any, int]] = {}  # id of an object -> it and its number
         self._objects: dict[int, Any] = {}  # shared_object_id -> object
 
-    def __enter__(self) -> WholeModel:
-        self._token = _whole.set(self)
-        return self
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a function that writes or reads the model.
 
-    def __exit__(self, *exception: object) -> None:
-        _whole.reset(self._token)
+        It has a context of its own, so nothing is left over wherever it is interrupted.
+        """
+        context = copy_context()
+        context.run(_whole.set, self)
+        return context.run(function, *arguments)
 
     def number(self, value: Any, record: dict[str, Any]) -> None:
         """Numbers the record of a layer with weights; it may be copied before there is another."""
