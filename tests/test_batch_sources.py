@@ -424,7 +424,7 @@ def test_the_position_in_a_source_can_be_kept(kind):
             return steps
 
         class Function:
-            pass
+            finite_dtypes = ()
 
         function = Function()
         function.run = run
@@ -445,7 +445,7 @@ def test_the_position_in_a_source_can_be_kept(kind):
         source = as_source(data, kind == "dataset", 5)
 
         def layout_of(batch):
-            return Layout(Rows([batch[0]], [], [], batch[0], 1), list, [], [])
+            return Layout(Rows([batch[0]], [], [], batch[0], 1), list, [], [], [])
 
         return Stream(source, layout_of, lambda rows: Step(function, [0], None), lambda: 0)
 

@@ -92,10 +92,10 @@ class PyFunction {
 
   std::int64_t run(const py::object& owner, const py::sequence& arrays, const py::object& indices,
                    std::int64_t first, std::int64_t steps, std::uint64_t step, double max_seconds,
-                   const py::object& out, std::uint64_t epoch) {
+                   const py::object& out, std::uint64_t epoch, bool finite_feeds) {
     const Lease lease(*pool_);
     return program_on(lease.slot, owner)
-        .run(arrays, indices, first, steps, step, max_seconds, out, epoch);
+        .run(arrays, indices, first, steps, step, max_seconds, out, epoch, finite_feeds);
   }
 
  private:
@@ -178,7 +178,7 @@ void bind_function(py::module_& m) {
       .def("call", &PyFunction::call, py::arg("owner"), py::arg("arrays"), py::arg("step"))
       .def("run", &PyFunction::run, py::arg("owner"), py::arg("arrays"), py::arg("indices"),
            py::arg("first"), py::arg("steps"), py::arg("step"), py::arg("max_seconds"),
-           py::arg("out"), py::arg("epoch"));
+           py::arg("out"), py::arg("epoch"), py::arg("finite_feeds"));
   py::class_<Version, std::shared_ptr<Version>>(m, "Version")
       .def(py::init<>())
       .def_property_readonly("value", &Version::value)

@@ -119,12 +119,13 @@ void bind_program(py::module_& m) {
       .def("add_output", &PyProgram::add_output, py::arg("buffer"))
       .def("run", &PyProgram::run, py::arg("arrays"), py::arg("indices"), py::arg("first"),
            py::arg("steps"), py::arg("step") = 0, py::arg("max_seconds") = 0.0,
-           py::arg("out") = py::none(), py::arg("epoch") = 0)
+           py::arg("out") = py::none(), py::arg("epoch") = 0, py::arg("finite_feeds") = false)
       .def("call", &PyProgram::call, py::arg("arrays"), py::arg("step") = 0)
       .def("set_profiling", &PyProgram::set_profiling, py::arg("on"))
       .def("profile", &PyProgram::profile)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes)
       .def_property_readonly("table_bytes", &PyProgram::table_bytes);
+  py::register_exception<NotFiniteFeed>(m, "NotFiniteFeed", PyExc_ValueError);
   m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
         py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false,
         py::arg("constants") = std::vector<std::size_t>{});

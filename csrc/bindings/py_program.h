@@ -74,8 +74,9 @@ class PyProgram {
 
   std::int64_t run(const py::sequence& arrays, const py::object& indices, std::int64_t first,
                    std::int64_t steps, std::uint64_t step, double max_seconds,
-                   const py::object& out, std::uint64_t epoch) {
+                   const py::object& out, std::uint64_t epoch, bool finite_feeds) {
     RunRequest request;
+    request.finite_feeds = finite_feeds;
     request.first = first;
     request.steps = steps;
     request.step = step;

@@ -1,6 +1,7 @@
 #include "ops/gather.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <stdexcept>
 #include <type_traits>
@@ -123,9 +124,16 @@ ConvertKernel<T> plain_conversion(SourceType type) {
   }
 }
 
+bool is_float(SourceType type) {
+  return type == SourceType::kFloat16 || type == SourceType::kFloat32 ||
+         type == SourceType::kFloat64;
+}
+
+// `is_finite`: null where values are not looked at. What has just been written is in the caches.
 template <class T>
-void gather(const RowSource& source, ConvertKernel<T> convert, const std::int64_t* indices,
-            std::int64_t first, std::int64_t rows, std::int64_t row_elements, T* target) {
+bool gather(const RowSource& source, ConvertKernel<T> convert, const std::int64_t* indices,
+            std::int64_t first, std::int64_t rows, std::int64_t row_elements, T* target,
+            bool (*is_finite)(const T*, std::int64_t)) {
   const std::int64_t item = item_size(source.type);
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     if (indices == nullptr && source.contiguous && source.row_stride == row_elements * item) {
@@ -154,41 +162,50 @@ void gather(const RowSource& source, ConvertKernel<T> convert, const std::int64_
       }
     }
   };
+  const auto run_and_look = [&](std::int64_t begin, std::int64_t end) {
+    run(begin, end);
+    return is_finite == nullptr ||
+           is_finite(target + begin * row_elements, (end - begin) * row_elements);
+  };
   const std::int64_t per_task =
       std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, row_elements));
-  if (rows <= per_task) {
-    run(0, rows);
-    return;
-  }
+  if (rows <= per_task) return run_and_look(0, rows);
+  std::atomic<bool> all_finite{true};
   parallel_for((rows + per_task - 1) / per_task, num_threads(), [&](std::int64_t task, int) {
-    run(task * per_task, std::min(rows, (task + 1) * per_task));
+    if (!run_and_look(task * per_task, std::min(rows, (task + 1) * per_task)))
+      all_finite.store(false, std::memory_order_relaxed);
   });
+  return all_finite.load(std::memory_order_relaxed);
 }
 
 }  // namespace
 
-void gather_rows(const RowSource& source, const std::int64_t* indices, std::int64_t first,
+bool gather_rows(const RowSource& source, const std::int64_t* indices, std::int64_t first,
                  std::int64_t rows, std::int64_t row_elements, const Buffer& target,
-                 std::int64_t rows_after) {
+                 std::int64_t rows_after, bool looks) {
   if (indices != nullptr) prefetch_rows(source, indices + rows, std::min(rows_after, rows));
   const int type = static_cast<int>(source.type);
   if (target.dtype == DType::kInt32) {
-    gather(source, kernel_table().convert_i32->convert[type], indices, first, rows, row_elements,
-           target.as<std::int32_t>());
-    return;
+    return gather<std::int32_t>(source, kernel_table().convert_i32->convert[type], indices, first,
+                                rows, row_elements, target.as<std::int32_t>(), nullptr);
   }
   const auto gather_plain = [&](auto* to) {
     using T = std::remove_pointer_t<decltype(to)>;
-    gather(source, plain_conversion<T>(source.type), indices, first, rows, row_elements, to);
+    return gather<T>(source, plain_conversion<T>(source.type), indices, first, rows, row_elements,
+                     to, nullptr);
   };
   if (target.dtype == DType::kInt64) return gather_plain(target.as<std::int64_t>());
   if (target.dtype == DType::kUInt8) return gather_plain(target.as<std::uint8_t>());
   if (target.dtype == DType::kBool) return gather_plain(target.as<bool>());
+  looks &= is_float(source.type);
+  bool all_finite = true;
   dispatch_floating(target.dtype, "feed", [&](auto zero) {
     using T = decltype(zero);
-    gather(source, kernels<T>().convert->convert[type], indices, first, rows, row_elements,
-           target.as<T>());
+    const ConvertKernels<T>& kernels = *dlnative::kernels<T>().convert;
+    all_finite = gather<T>(source, kernels.convert[type], indices, first, rows, row_elements,
+                           target.as<T>(), looks ? kernels.all_finite : nullptr);
   });
+  return all_finite;
 }
 
 }  // namespace dlnative

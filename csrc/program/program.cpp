@@ -170,8 +170,10 @@ void Program::gather(const RunRequest& request, std::int64_t s) {
   for (std::size_t i = 0; i < feeds_.size(); ++i) {
     const std::int64_t position = request.first + s * feed_rows_[i];
     const std::int64_t* indices = request.indices != nullptr ? request.indices + position : nullptr;
-    gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i],
-                feeds_[i], (request.steps - s - 1) * feed_rows_[i]);
+    const bool all_finite =
+        gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i],
+                    feeds_[i], (request.steps - s - 1) * feed_rows_[i], request.finite_feeds);
+    if (!all_finite) throw NotFiniteFeed("feed " + std::to_string(i) + ": a value is not finite");
   }
 }
 

@@ -28,6 +28,7 @@ struct RunRequest {
   std::int64_t steps = 1;
   std::uint64_t step = 0;          // number of the first step, for random masks
   std::uint64_t epoch = 0;         // for augmentation, with the numbers of the rows
+  bool finite_feeds = false;       // whether values that are fed as floats must be finite
   double max_seconds = 0.0;        // stop after this time (0: no limit); at least one step is run
   std::vector<RowTarget> outputs;  // one per output, or empty
   // Called at least every 50 ms between instructions of a long step, and while it waits for other
@@ -35,6 +36,11 @@ struct RunRequest {
   std::function<void()> poll;
   // May end an instruction before its end: then poll is called, which has to throw.
   Interruptible::Poll stop = nullptr;
+};
+
+// What a run throws before a step that is fed what it must not be.
+struct NotFiniteFeed : std::domain_error {
+  using std::domain_error::domain_error;
 };
 
 using Versions = std::vector<std::shared_ptr<Version>>;
@@ -79,7 +85,8 @@ class Program {
   // writes waits for its turn, and before the first instruction that commits until nobody reads.
   // std::runtime_error where this thread runs such a program already, std::invalid_argument where
   // an instruction cannot work with the values it is given, such as an index out of range; the
-  // message names the instruction by its label, and the step ends there. Sets flush-to-zero for the
+  // message names the instruction by its label, and the step ends there; NotFiniteFeed before a
+  // step whose feeds are not finite and must be. Sets flush-to-zero for the
   // length of the call.
   std::int64_t run(const RunRequest& request);
 

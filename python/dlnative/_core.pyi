@@ -14,6 +14,7 @@ __all__: list[str] = [
     "ArenaPool",
     "Exclusive",
     "Function",
+    "NotFiniteFeed",
     "Program",
     "StateLock",
     "Version",
@@ -80,7 +81,11 @@ class Function:
         max_seconds: typing.SupportsFloat | typing.SupportsIndex,
         out: typing.Any,
         epoch: typing.SupportsInt | typing.SupportsIndex,
+        finite_feeds: bool,
     ) -> int: ...
+
+class NotFiniteFeed(ValueError):
+    pass
 
 class Program:
     def __init__(
@@ -121,6 +126,7 @@ class Program:
         max_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0,
         out: typing.Any = None,
         epoch: typing.SupportsInt | typing.SupportsIndex = 0,
+        finite_feeds: bool = False,
     ) -> int: ...
     def set_profiling(self, on: bool) -> None: ...
     def set_state(

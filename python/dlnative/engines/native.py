@@ -145,7 +145,34 @@ class NativeFunction:
             How many steps were run: those before one that its values hold back, as `check_finite`
             does; 0 where that is the first.
         """
-        return self._run(self, arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch)
+        return self._run(
+            self, arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch, False
+        )
+
+    @property
+    def finite_dtypes(self) -> list[str]:
+        """The dtypes of feeds, of which `run_finite` looks at floats."""
+        return [feed.dtype for feed in self.plan.feeds]
+
+    def run_finite(
+        self, arrays: Sequence[np.ndarray], number: int, out: Sequence[np.ndarray] | None
+    ) -> int:
+        """One step on the arrays of a batch, unless floats among them are not finite.
+
+        They are looked at as what they become, where they have just been copied to.
+
+        Args:
+            arrays: One array per feed.
+            number: Number of the step, and of the epoch.
+            out: As for `run`.
+
+        Returns:
+            As `run`.
+
+        Raises:
+            NotFiniteFeed: They are not; nothing has been done.
+        """
+        return self._run(self, arrays, None, 0, 1, number, 0.0, out, number, True)
 
 
 def _versions(variables: Iterable[Variable]) -> list[_core.Version]:

@@ -13,7 +13,12 @@ from ..reference.state import NotFinite
 
 
 class Stepwise(ABC):
-    """A Function, as `NativeFunction` is one, whose steps are computed in Python."""
+    """A Function, as `NativeFunction` is one, whose steps are computed in Python.
+
+    It has no `run_finite`.
+    """
+
+    finite_dtypes: Sequence[str] = ()
 
     @abstractmethod
     def once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -174,10 +175,26 @@ def label_checks(
     return found
 
 
+@dataclass(frozen=True)
+class FiniteCheck:
+    """Looks for NaN and infinity in an array.
+
+    Attributes:
+        name: What it is called in messages.
+        dtype: The dtype in which it is computed with.
+    """
+
+    name: str
+    dtype: str
+
+    def __call__(self, array: Any) -> None:
+        check_finite(self.name, array, self.dtype)
+
+
 def finite_checks(
     rows: Rows, inputs: Iterable[str], outputs: Iterable[str], prefix: str = ""
-) -> list[Check]:
-    """Looks for NaN and infinity in inputs, labels and weights.
+) -> list[tuple[int, FiniteCheck]]:
+    """(which of `flat_arrays`, where NaN and infinity are looked for): inputs, labels, weights.
 
     Args:
         rows: The data set.
@@ -185,29 +202,27 @@ def finite_checks(
         outputs: The same of each output, and so of its labels and weights.
         prefix: What to put in front of the names.
 
-    Returns:
-        A list of (index among `flat_arrays`, function of the array that raises).
     """
     names = [name for name, _ in named_leaves(rows.structure, f"{prefix}x")]
     for what, arrays in (("y", rows.y), ("sample_weight", rows.weights)):
         name = f"{prefix}{what}"
         names += [name] if len(arrays) == 1 else [f"{name}[{i}]" for i in range(len(arrays))]
     given = iter(inputs)
-    dtypes = [None if array is None else next(given) for array in rows.x]
+    dtypes = ["" if array is None else next(given) for array in rows.x]
     dtypes += [*outputs, *outputs]
     return [
-        (i, functools.partial(check_finite, name, dtype=dtype))
+        (i, FiniteCheck(name, dtype))
         for i, (name, dtype, array) in enumerate(zip(names, dtypes, flat_arrays(rows), strict=True))
         if array is not None and array.dtype.kind == "f"
     ]
 
 
-def free_finite_checks(rows: Rows, dtype: str, prefix: str = "") -> list[Check]:
+def free_finite_checks(rows: Rows, dtype: str, prefix: str = "") -> list[tuple[int, FiniteCheck]]:
     """The same of data of any nesting, which are computed with in one dtype."""
     nested = {"x": rows.structure, "y": rows.y_structure, "sample_weight": rows.weight_structure}
     named = [leaf for what in nested for leaf in named_leaves(nested[what], prefix + what)]
     names = [name for name, array in named if array is not None]
-    return [(i, functools.partial(check_finite, name, dtype=dtype)) for i, name in enumerate(names)]
+    return [(i, FiniteCheck(name, dtype)) for i, name in enumerate(names)]
 
 
 def class_weights(labels: np.ndarray, class_weight: Any, outputs: Any) -> np.ndarray:

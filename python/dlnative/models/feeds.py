@@ -16,6 +16,7 @@ from .fitting import (
     check_fixed_batch,
     check_one_batch,
     checked,
+    finite_checks,
     free_rows,
     labelled_rows,
     test_pass,
@@ -203,7 +204,8 @@ def stream(
                 return flat_arrays(free_rows(x, y, weight, class_weight))
             return flat_arrays(labelled(x, y, weight, class_weight, lambda _: probe)[0])
 
-        return Layout(rows, remake, value_checks(model, state, rows, probe, finite, prefix), [])
+        looks = finite_checks(model, rows, probe, prefix) if finite else []
+        return Layout(rows, remake, value_checks(state, rows, probe, prefix), looks, [])
 
     def get_step(rows: Rows) -> Step:
         if kind == "train":

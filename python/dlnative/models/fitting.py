@@ -161,39 +161,41 @@ def checked(
     """Rows of a data set whose shapes and values fit."""
     rows, probe = labelled_rows(model, state, kind, x, y, sample_weight, class_weight)
     arrays = flat_arrays(rows)
-    for index, check in value_checks(model, state, rows, probe, finite, prefix):
+    found = value_checks(state, rows, probe, prefix)
+    if finite:
+        found = [*found, *finite_checks(model, rows, probe, prefix)]
+    for index, check in found:
         check(arrays[index])
     return rows
 
 
 def value_checks(
-    model: Any,
-    state: TrainerState,
-    rows: Rows,
-    probe: Probe | None,
-    finite: bool,
-    prefix: str = "",
+    state: TrainerState, rows: Rows, probe: Probe | None, prefix: str = ""
 ) -> list[checks.Check]:
-    """What is looked for in the values of data of these shapes.
+    """What is looked for in the values of labels of these shapes.
 
     Args:
-        model: The model.
-        state: Its TrainerState.
+        state: The TrainerState of the model.
         rows: A Rows.
-        probe: Its Probe, or None for a step of the model's own.
-        finite: Whether NaN and infinity are looked for.
+        probe: The Probe of the model, or None for a step of its own.
         prefix: What to put in front of the names.
 
     Returns:
         A list of (index of an array among `flat_arrays`, function of it that raises).
     """
     if probe is None:
-        return checks.free_finite_checks(rows, model.input_dtype, prefix) if finite else []
-    found = checks.label_value_checks(rows, probe.shapes, state.objectives, f"{prefix}y")
-    if finite:
-        inputs = model._feed_dtypes((rows.structure,), {})
-        found += checks.finite_checks(rows, inputs, probe.dtypes, prefix)
-    return found
+        return []
+    return checks.label_value_checks(rows, probe.shapes, state.objectives, f"{prefix}y")
+
+
+def finite_checks(
+    model: Any, rows: Rows, probe: Probe | None, prefix: str = ""
+) -> list[tuple[int, checks.FiniteCheck]]:
+    """Where NaN and infinity are looked for; arguments as of `value_checks`."""
+    if probe is None:
+        return checks.free_finite_checks(rows, model.input_dtype, prefix)
+    inputs = model._feed_dtypes((rows.structure,), {})
+    return checks.finite_checks(rows, inputs, probe.dtypes, prefix)
 
 
 def batch_size_for(model: Any, count: int, batch_size: int | None, steps: int | None) -> int:

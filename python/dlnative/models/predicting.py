@@ -89,7 +89,7 @@ def predicting_stream(
         def remake(batch: Any) -> list[Any]:
             return flat_arrays(inputs_only(unpack_x_y_sample_weight(batch)[0]))
 
-        return Layout(rows, remake, [], None if probe is None else probe.row_specs())
+        return Layout(rows, remake, [], [], None if probe is None else probe.row_specs())
 
     def get_step(rows: Any) -> Any:
         return state.step(model, "predict", rows.count, rows)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .._core import NotFiniteFeed
 from ..utils import nest
 from ..utils.warn import warn_user
 from .batch import flat_arrays
-from .checks import Check
+from .checks import Check, FiniteCheck
 from .loop import PAUSE, Feed, HeldStep
 from .predictions import Predictions
 from .reading import END, Reader, closing
@@ -28,20 +29,23 @@ class Layout:
     Args:
         rows: The Rows of the first of them.
         remake: Function from a batch to the arrays of its Rows, in the order of `flat_arrays`.
-        checks: (which of these arrays, function that raises where its values do not fit).
+        value_checks: (which of these arrays, function that raises where its values do not fit).
+        finite_checks: Those that look for NaN and infinity.
         outputs: (shape of a row, dtype) of each output of the step: none for training and testing,
             None where only a run of the step tells.
 
     Attributes:
         order: Which leaf of a batch each of these arrays is; None where they are made of others.
-        step: The Step; None until `Stream` gets it.
-        run: Its function's `run`.
+        checks: The checks before a step, which may do some of them itself.
+        step: The Step; None until `use`.
+        run: Function of the arrays of a batch, its number and arrays for outputs that runs it.
         made: What the step depends on, when it was got.
     """
 
     __slots__ = (
         "checks",
         "count",
+        "finite_checks",
         "made",
         "order",
         "outputs",
@@ -49,24 +53,45 @@ class Layout:
         "rows",
         "run",
         "step",
+        "value_checks",
     )
 
     def __init__(
         self,
         rows: Any,
         remake: Callable[[Any], list[Any]],
-        checks: list[Check],
+        value_checks: list[Check],
+        finite_checks: list[tuple[int, FiniteCheck]],
         outputs: list[tuple[tuple[int, ...], Any]] | None,
     ) -> None:
         self.rows = rows
         self.remake = remake
-        self.checks = checks
+        self.value_checks = value_checks
+        self.finite_checks = finite_checks
+        self.checks: list[Check] = []
         self.outputs = outputs
         self.count = rows.count
         self.order: list[int | None] | None = None
         self.step: Any = None
         self.run: Any = None
         self.made: Any = None
+
+    def use(self, step: Step, made: Any) -> None:
+        """Takes the Step that runs the batches."""
+        self.step = step
+        self.made = made
+        function = step.function
+        looked_at = set(zip(step.sources, function.finite_dtypes, strict=False))
+        left = [(i, c) for i, c in self.finite_checks if (i, c.dtype) not in looked_at]
+        self.checks = [*self.value_checks, *left]
+        if len(left) < len(self.finite_checks):
+            self.run = function.run_finite
+        else:
+            # The rows of every batch are numbered from 0: the number of the step stands for the
+            # epoch, or all batches would be augmented in the same way.
+            self.run = lambda arrays, number, out: function.run(
+                arrays, None, 0, 1, number, None, out, number
+            )
 
     def find_order(self, leaves: list[Any]) -> None:
         """Looks which leaf each array is."""
@@ -269,13 +294,15 @@ class Stream(Feed):
                 predictions.structure = layout.step.recipe.structure
                 return True
             out = predictions.next(layout.outputs, layout.count)
-        # The rows of every batch are numbered from 0: the number of the step stands for the epoch,
-        # or all batches would be augmented in the same way.
         self._arm(True)
-        while not layout.run(arrays, None, 0, 1, number, None, out, number):
-            held = HeldStep(layout.step, layout.rows, batch, number, number, None)
-            if self._after_held(held) or self.ended:
-                break
+        try:
+            while not layout.run(arrays, number, out):
+                held = HeldStep(layout.step, layout.rows, batch, number, number, None)
+                if self._after_held(held) or self.ended:
+                    break
+        except NotFiniteFeed:
+            self._check(layout.finite_checks, batch, self.position)
+            raise
         self._arm(False)
         return not self.ended
 
@@ -301,15 +328,22 @@ class Stream(Feed):
                 arrays = layout.remake(batch)
             else:
                 arrays = [None if i is None else leaves[i] for i in order]
-            for index, check in layout.checks:
+        except (TypeError, ValueError) as error:
+            raise self.source.error(number, error) from error
+        if layout.made == self._current():
+            self._check(layout.checks, arrays, number)
+        else:
+            self._check([*layout.value_checks, *layout.finite_checks], arrays, number)
+            layout.use(self._get_step(layout.rows), self._current())
+        return layout, arrays
+
+    def _check(self, checks: Sequence[Check], arrays: list[Any], number: int) -> None:
+        """Looks at the values of a batch."""
+        try:
+            for index, check in checks:
                 check(arrays[index])
         except (TypeError, ValueError) as error:
             raise self.source.error(number, error) from error
-        if layout.made != self._current():
-            step = layout.step = self._get_step(layout.rows)
-            layout.run = step.function.run
-            layout.made = self._current()
-        return layout, arrays
 
     def _learn(self, key: Any, batch: Any, leaves: list[Any]) -> Layout:
         """The Layout of the first batch of its kind."""

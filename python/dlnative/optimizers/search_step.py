@@ -100,6 +100,8 @@ class SearchStep:
         self._evaluate: Any = None
         self._commit: Any = None
 
+    finite_dtypes = ()  # it has no `run_finite`
+
     @property
     def variables(self) -> list[Variable]:
         """The variables of its own."""
