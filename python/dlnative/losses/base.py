@@ -300,6 +300,11 @@ class Loss(Tracked):
         if self.sparse_labels:
             check_class_numbers(labels, predictions[-1], what)
 
+    @property
+    def _looks_at_labels(self) -> bool:
+        """Whether `_check_labels` does anything."""
+        return self.sparse_labels
+
     def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
         """One loss per sample, shape (batch, ...)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement call(y_true, y_pred)")
@@ -352,6 +357,10 @@ class LossFunctionWrapper(Loss):
             super()._check_labels(labels, predictions, what)
         else:
             check(labels, predictions, what, **self._fn_kwargs)
+
+    @property
+    def _looks_at_labels(self) -> bool:
+        return self.sparse_labels or hasattr(self.fn, "check_labels")
 
     def get_config(self) -> dict[str, Any]:
         from ..utils.serialization import serialize_keras_object

@@ -165,7 +165,7 @@ def label_checks(
     found = [
         (target.index, target.loss._check_labels)
         for target in objectives.targets
-        if target.loss.sparse_labels or not classes_only
+        if target.loss.sparse_labels or (target.loss._looks_at_labels and not classes_only)
     ]
     for index, metric, _, _ in objectives.reported:
         function = getattr(metric, "_fn", None)

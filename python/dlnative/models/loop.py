@@ -108,7 +108,7 @@ class Feed(ABC):
     def _arm(self, on: bool) -> None:
         """From here on steps are held back, or not any more."""
         if self.armed is not None:
-            self.armed.fill(on)
+            self.armed[()] = on
 
     def _after_held(self, held: HeldStep) -> int:
         """How many steps a step that is held back counts for: 1 where it is left out."""

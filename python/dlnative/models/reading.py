@@ -15,7 +15,7 @@ from .sources import Source, copied
 # Seconds. Reading ahead saves the time of a batch or that of a step, whichever is shorter, and
 # costs two switches between threads.
 HAND_OVER = 50e-6
-SURE = 4  # batches in a row that took longer, until a thread reads ahead
+SURE = 1e-3  # seconds that batches in a row would have saved, until a thread reads ahead
 PATIENCE = 5.0  # seconds that threads have to finish their batches when training ends
 
 
@@ -107,7 +107,7 @@ class Reader:
         self._asked = 0
         self._stop: int | None = None
         self._workers: Workers | None = None
-        self._slow = 0
+        self._saving = 0.0
         self._returned = 0.0
 
     def open(self, number: int) -> None:
@@ -151,10 +151,10 @@ class Reader:
         batch = self.source.fetch(self.position)
         end = time.perf_counter()
         self._asked = self.position + 1
-        slow = min(end - start, start - self._returned) > HAND_OVER
-        self._slow = self._slow + 1 if slow and self._returned else 0
+        saving = min(end - start, start - self._returned) if self._returned else 0.0
+        self._saving = self._saving + saving if saving > HAND_OVER else 0.0
         self._returned = end
-        if self._slow >= SURE and self.source.workers:
+        if self._saving >= SURE and self.source.workers:
             # A source may fill the same arrays anew while they wait here: copies wait.
             self._workers = Workers([lambda position: copied(self.source.fetch(position))])
         return batch

@@ -151,10 +151,10 @@ class RememberingSource(Source):
         if self._states is not None:
             self._states.clear()
 
-    def noted(self, position: int, batch: Any) -> Any:
+    def _noted(self, position: int, batch: Any) -> Any:
         """The batch, after which the data are asked for their state."""
-        if self._states is not None:
-            self._states[position + 1] = self._data.get_state()
+        assert self._states is not None
+        self._states[position + 1] = self._data.get_state()
         return batch
 
 
@@ -193,7 +193,8 @@ class IteratorSource(RememberingSource):
         self._resumed = False
 
     def raw(self, position: int) -> Any:
-        return self.noted(position, next(self._rest))
+        batch = next(self._rest)
+        return batch if self._states is None else self._noted(position, batch)
 
 
 class IterableSource(RememberingSource):
@@ -221,7 +222,8 @@ class IterableSource(RememberingSource):
         self._resumed = False
 
     def raw(self, position: int) -> Any:
-        return self.noted(position, next(self._rest))
+        batch = next(self._rest)
+        return batch if self._states is None else self._noted(position, batch)
 
 
 class DatasetSource(Source):

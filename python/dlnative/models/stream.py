@@ -331,7 +331,8 @@ class Stream(Feed):
         except (TypeError, ValueError) as error:
             raise self.source.error(number, error) from error
         if layout.made == self._current():
-            self._check(layout.checks, arrays, number)
+            if layout.checks:
+                self._check(layout.checks, arrays, number)
         else:
             self._check([*layout.value_checks, *layout.finite_checks], arrays, number)
             layout.use(self._get_step(layout.rows), self._current())
@@ -369,6 +370,9 @@ def _key(value: Any, leaves: list[Any]) -> Any:
         value: A nested structure of arrays and None.
         leaves: The arrays are appended to it.
     """
+    if type(value) is tuple and all(type(item) is np.ndarray for item in value):
+        leaves.extend(value)  # most batches, quicker
+        return tuple([(item.shape, item.dtype) for item in value])
     if isinstance(value, np.ndarray):
         leaves.append(value)
         return value.shape, value.dtype
