@@ -140,11 +140,7 @@ class RandomTranslation(_RandomAffineLayer):
         width = factor_range(self, "width_factor", self.width_factor)
         return self._affine(images, height_shift=height, width_shift=width)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         down, right = (
             self._draw_each(images, factor_range(self, name, factor), seed=seed) * size
@@ -212,11 +208,7 @@ class RandomRotation(_RandomAffineLayer):
     def _vary(self, images: Tensor) -> Tensor:
         return self._affine(images, rotation=self.factor)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         height, width = self._sizes(images)
         degrees = 360 * self._draw_each(images, self.factor, seed=seed)
@@ -296,11 +288,7 @@ class RandomZoom(_RandomAffineLayer):
         height, width = self._ranges
         return self._affine(images, height_zoom=height, width_zoom=width)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images, (rows, columns) = self._images(data), self._ranges
         height = width = self._draw_each(images, rows, (1,), seed=seed)
         if columns is not None:

@@ -123,11 +123,7 @@ class RandomFlip(FusedImageLayer):
     def _vary(self, images: Tensor) -> Tensor:
         return self._draw("random_flip", images, mode=self.mode)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         flips = per_image(self._draw_each(images, seed=seed) <= 0.5)
         return {"flips": flips, "input_shape": images.shape}
@@ -234,16 +230,14 @@ class RandomCrop(FusedImageLayer):
         width = max(min(columns, rows * self.width // self.height), 1)
         return (rows - height) // 2, (columns - width) // 2, height, width
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> tuple[Any, Any] | None:
+    def _random_transformation(self, data: Any, seed: Seed) -> tuple[Any, Any] | None:
         """The first row and the first column of each image's window; None where it does not fit."""
         images = self._images(data)
         room = [
             given + 2 * self.padding - wanted
             for given, wanted in zip(self._sizes(images), (self.height, self.width), strict=True)
         ]
-        if not training or min(room) < 0:
+        if min(room) < 0:
             return None
         top, left = (
             ops.cast(ops.floor(self._draw_each(images, (0.0, n + 1.0), seed=seed)), "int32")
@@ -301,6 +295,7 @@ class RandomBrightness(FusedImageLayer):
         0.75
     """
 
+    _casts_untrained = False
     factor = Option(factor_range)
     value_range = Option(limits)
 
@@ -320,17 +315,10 @@ class RandomBrightness(FusedImageLayer):
             "random_brightness", images, factor=self.factor, value_range=self.value_range
         )
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         low, high = self.value_range
         delta = self._draw_each(self._images(data), self.factor, seed=seed)
         return {"rgb_delta": per_image(delta) * (high - low)}
-
-    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
-        return super().transform_images(images, transformation) if training else images
 
     def _transformed(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
         return ops.clip(images + transformation["rgb_delta"], *self.value_range)
@@ -368,6 +356,7 @@ class RandomContrast(FusedImageLayer):
     [1, 1 + c]. A pair is not sorted.
     """
 
+    _casts_untrained = False
     factor = Option(contrast_range)
     value_range = Option(limits)
 
@@ -392,16 +381,9 @@ class RandomContrast(FusedImageLayer):
             "random_contrast", images, factor=self._multiples, value_range=self.value_range
         )
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         factor = self._draw_each(self._images(data), self._multiples, seed=seed)
         return {"contrast_factor": per_image(factor)}
-
-    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
-        return super().transform_images(images, transformation) if training else images
 
     def _transformed(self, images: Tensor, transformation: dict[str, Any]) -> Tensor:
         mean = ops.mean(images, axis=self._plane_axes(images), keepdims=True)

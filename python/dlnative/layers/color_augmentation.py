@@ -52,11 +52,7 @@ class RandomGrayscale(RandomImageLayer):
         super().__init__(seed, data_format, **kwargs)
         self.factor = factor
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> Tensor | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> Tensor:
         images = self._images(data)
         return per_image(self._draw_each(images, seed=seed) < self.factor)
 
@@ -99,19 +95,11 @@ class RandomColorDegeneration(FactorLayer):
         array([[[94.3, 94.3, 44.3]]], dtype=float32)
     """
 
+    _casts_untrained = False
     factor = Option(bounds(-1.0, 1.0))
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         return {"factor": per_image(self._draw_each(self._images(data), self.factor, seed=seed))}
-
-    def transform_images(
-        self, images: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        return super().transform_images(images, transformation) if training else images
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
         gray = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
@@ -122,10 +110,7 @@ class RandomColorDegeneration(FactorLayer):
 class _HsvLayer(FactorLayer):
     """Base of the layers that change one of hue, saturation and value."""
 
-    def transform_images(
-        self, images: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        return super().transform_images(images, transformation) if training else images
+    _casts_untrained = False
 
     def _with_plane(self, images: Any, index: int, change: Any) -> Any:
         """RGB images of which a plane of HSV is changed by a function of it and a shape."""
@@ -167,11 +152,7 @@ class RandomHue(_HsvLayer):
 
     value_range = Option(value_limits)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         way = self._draw_each(images, seed=seed)
         size = 0.5 * self._draw_each(images, self.factor, seed=seed)
@@ -220,11 +201,7 @@ class RandomSaturation(_HsvLayer):
 
     factor = Option(bounds(-1.0, 1.0))
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         factor = self._draw_each(self._images(data), self.factor, seed=seed)
         return {"factor": factor / (1 - factor + epsilon())}
 
@@ -258,6 +235,8 @@ class RandomInvert(FactorLayer):
         250.0
     """
 
+    _casts_untrained = False
+
     def __init__(
         self,
         factor: float | Sequence[float] = 1.0,
@@ -268,15 +247,8 @@ class RandomInvert(FactorLayer):
     ) -> None:
         super().__init__(factor, value_range, data_format, seed, **kwargs)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         return {"apply_inversion": self._draw_chance(self._images(data), self.factor, seed)}
-
-    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
-        return super().transform_images(images, transformation) if training else images
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
         chosen = per_image(transformation["apply_inversion"])

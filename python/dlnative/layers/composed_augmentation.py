@@ -120,6 +120,7 @@ class RandomColorJitter(ComposedImageLayer):
     Differs from Keras: `get_random_transformation` returns what was drawn for each of the four.
     """
 
+    _casts_untrained = False
     brightness_factor = Fixed(_kept(factor_range), from_start=True)
     contrast_factor = Fixed(_kept(contrast_range), from_start=True)
     saturation_factor = Fixed(_kept(bounds(-1, 1)), from_start=True)
@@ -156,18 +157,9 @@ class RandomColorJitter(ComposedImageLayer):
             }
         )
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._last(self._images(data))
         return {name: self._draw_part(name, images, seed) for name in self._parts}
-
-    def transform_images(
-        self, images: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        return super().transform_images(images, transformation) if training else images
 
     def _transform_last(self, images: Any, transformation: Any) -> Any:
         if transformation is None:
@@ -320,11 +312,7 @@ class RandAugment(ChoosingLayer):
         self.interpolation = interpolation
         self._make_named(self._NAMES)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._last(self._images(data))
         chosen = random.randint((self.num_ops,), 0, len(self._parts), seed=self._seed(seed))
         transforms = {name: self._draw_part(name, images, seed) for name in self._parts}
@@ -412,11 +400,7 @@ class AugMix(ChoosingLayer):
         self.interpolation = interpolation
         self._make_named((*GEOMETRY, *TONES, *(COLORS if self.all_ops else ())))
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images, seeds = self._last(self._images(data)), self._seed(seed)
         shares = random.gamma((self.num_chains,), self.alpha, self.compute_dtype, seed=seeds)
         weight = random.beta((), self.alpha, self.alpha, self.compute_dtype, seed=seeds)

@@ -44,11 +44,7 @@ class RandomSharpness(FactorLayer):
         [1.0, 5.0, 1.0]
     """
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         return {"factor": self._draw_each(self._images(data), self.factor, seed=seed)}
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
@@ -120,11 +116,7 @@ class RandomGaussianBlur(FactorLayer):
         self.kernel_size = kernel_size
         self.sigma = sigma
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         return {
             "should_apply_blur": self._draw_chance(self._images(data), self.factor, seed),
             "blur_factor": self._draw_batch((2,), self.sigma, seed) + 1e-6,

@@ -44,6 +44,7 @@ class ImageLayer(UnaryLayer):
 
     data_format = Option(geometry.data_format)
     infers_by_sizes = True
+    _casts_untrained = True  # whether images get the dtype of the layer outside of training, too
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -56,12 +57,19 @@ class ImageLayer(UnaryLayer):
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Seed = None) -> Any:
         """What is drawn for images, or a dict with "images"; None outside of training."""
+        return self._random_transformation(data, seed) if training else None
+
+    def _random_transformation(self, data: Any, seed: Seed) -> Any:
+        """What is drawn in training; None where there is nothing to draw."""
         return None
 
-    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_images(
+        self, images: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """A batch of images after the transformation."""
-        images = self._cast(images)
-        return self._transformed(images, transformation) if training else images
+        if training:
+            return self._transformed(self._cast(images), transformation)
+        return self._cast(images) if self._casts_untrained else images
 
     def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
         """The labels of a batch after the transformation: most leave them alone."""

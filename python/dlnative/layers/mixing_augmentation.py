@@ -109,11 +109,7 @@ class RandomErasing(FactorLayer, BoxLayer):
         self.scale = scale
         self.fill_value = fill_value
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         shares = ops.sqrt(self._draw_each(images, self.scale, shape=(2,), seed=seed))
         mask, _ = self._draw_boxes(images, shares[:, 1], shares[:, 0], seed)
@@ -136,11 +132,6 @@ class RandomErasing(FactorLayer, BoxLayer):
                 f"channels, received shape {messages.format_shape(images.shape)}"
             )
         return values
-
-    def transform_images(
-        self, images: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        return super().transform_images(images, transformation, training)
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
         erased = ops.where(transformation["batch_masks"], transformation["fill_value"], images)
@@ -203,6 +194,7 @@ class MixUp(MixingLayer):
     Reference: Zhang et al. 2018, "mixup: beyond empirical risk minimization".
     """
 
+    _casts_untrained = False
     alpha = Number(0.0, above=True)
 
     def __init__(
@@ -215,22 +207,13 @@ class MixUp(MixingLayer):
         super().__init__(seed, data_format, **kwargs)
         self.alpha = alpha
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         batch = images.shape[0] if images.ndim == 4 else 1
         weight = random.beta(
             (batch,), self.alpha, self.alpha, self.compute_dtype, seed=self._seed(seed)
         )
         return {"mix_weight": weight, "permutation_order": self._draw_order(images, seed)}
-
-    def transform_images(
-        self, images: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        return super().transform_images(images, transformation) if training else images
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
         weight = per_image(self._cast(transformation["mix_weight"]))
@@ -285,11 +268,9 @@ class CutMix(MixingLayer, BoxLayer):
         super().__init__(seed, data_format, **kwargs)
         self.factor = factor
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any] | None:
         images = self._images(data)
-        if not training or images.ndim == 3:
+        if images.ndim == 3:
             return None
         seeds, dtype = self._seed(seed), self.compute_dtype
         alpha = self._draw_batch((), self.factor, seed) + 1e-6
@@ -301,11 +282,6 @@ class CutMix(MixingLayer, BoxLayer):
             "batch_masks": mask,
             "mix_weight": per_image(1 - area / (height * width)),
         }
-
-    def transform_images(
-        self, images: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        return super().transform_images(images, transformation, training)
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
         if transformation is None:

@@ -311,21 +311,13 @@ class RandomPosterization(FactorLayer):
         [0.0, 0.0, 128.0]
     """
 
+    _casts_untrained = False
     factor = Option(bounds(1, 8, integers=True))
     value_range = Option(value_limits)
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         drawn = ops.floor(self._draw_each(self._images(data), self.factor, seed=seed))
         return {"shift_factor": ops.cast(8 - drawn, "uint8")}
-
-    def transform_images(
-        self, images: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        return super().transform_images(images, transformation) if training else images
 
     def _transformed(self, images: Any, transformation: Any) -> Any:
         shift = per_image(transformation["shift_factor"])
@@ -381,11 +373,7 @@ class Solarization(RandomImageLayer):
         self.threshold_factor = threshold_factor
         self.value_range = value_range
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         ranges = {"additions": self.addition_factor, "thresholds": self.threshold_factor}
         return {

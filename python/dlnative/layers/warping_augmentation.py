@@ -112,11 +112,7 @@ class RandomShear(AffineReading, WarpingLayer):
         self.y_factor = y_factor
         self.fill_mode = fill_mode
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images = self._images(data)
         way = self._draw_each(images, seed=seed) > 0.5
         y, x = (
@@ -189,11 +185,7 @@ class RandomPerspective(WarpingLayer):
         self.factor = factor
         self.scale = scale
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training:
-            return None
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any]:
         images, half = self._images(data), 0.5 * self.scale
         moves = self._draw_each(images, (-half, half), shape=(4, 2), seed=seed)
         height, width = self._sizes(images)
@@ -289,10 +281,8 @@ class RandomElasticTransform(WarpingLayer):
         self.fill_mode = fill_mode
         self.value_range = value_range
 
-    def get_random_transformation(
-        self, data: Any, training: bool = True, seed: Seed = None
-    ) -> dict[str, Any] | None:
-        if not training or self.scale[1] == 0 or self.factor[1] == 0:
+    def _random_transformation(self, data: Any, seed: Seed) -> dict[str, Any] | None:
+        if self.scale[1] == 0 or self.factor[1] == 0:
             return None
         return {
             "apply_transform": self._draw_chance(self._images(data), self.factor, seed),
