@@ -11,6 +11,7 @@ import numpy as np
 from ..changes import note_flag
 from ..layers import tracking
 from ..layers.extra_losses import attribute_metrics
+from ..layers.own_values import keepers, kept_by
 from ..optimizers import Optimizer
 from ..placement import copies_of
 from ..random import seeds
@@ -20,6 +21,7 @@ from ..variables import Variable
 VERSION = 1
 MOST_STEPS = 2**62  # so that those to come can be counted, too
 WEIGHTS = "weights/"  # with which the names of a model's own arrays begin
+OWN = "own/"  # the same of what layers keep besides, "own/<number of the layer>/<its name>"
 
 
 class TrainingState:
@@ -31,7 +33,7 @@ class TrainingState:
 
     Attributes:
         arrays: {name: array}: weights, slots and counters of optimizers, sums of metrics,
-            multipliers, states of seed generators.
+            multipliers, states of seed generators, what layers keep by `save_own_variables`.
         values: Plain values (numbers, strings, lists and dicts of them): seeds of layers, the order
             of rows, the position in the data, what callbacks remember, the global random stream.
 
@@ -68,7 +70,10 @@ class TrainingState:
             callbacks: Callbacks whose `get_state` belongs to it.
             memory: Arrays of a former state, which is of no use any more, to be those of this one.
         """
-        return cls(copies_of(variables_of(model), memory), values_of(model, callbacks))
+        arrays = copies_of(variables_of(model), memory)
+        for number, layer in keepers(_layers(model)).items():
+            arrays |= {f"{OWN}{number}/{name}": a for name, a in kept_by(layer).items()}
+        return cls(arrays, values_of(model, callbacks))
 
     def put_back(self, model: Any, callbacks: Sequence[Any] = ()) -> None:
         """Makes the model what it was.
@@ -99,6 +104,10 @@ class TrainingState:
         for name, variable in variables.items():
             variable.assign(self.arrays[name])
         apply_values(model, self.values)
+        for number, layer in keepers(_layers(model)).items():
+            start = f"{OWN}{number}/"
+            own = {n.removeprefix(start): a for n, a in self.arrays.items() if n.startswith(start)}
+            layer.load_own_variables(own)
 
     def weights_of(self, model: Any) -> list[np.ndarray]:
         """The weights, in the order of `model.variables`.
@@ -349,8 +358,9 @@ def _prepare(model: Any, values: dict[str, Any]) -> None:
 
 
 def _check(model: Any, arrays: dict[str, np.ndarray], variables: dict[str, Variable]) -> None:
+    kept = tuple(f"{OWN}{number}/" for number in keepers(_layers(model)))
     missing = sorted(set(variables) - set(arrays))
-    extra = sorted(set(arrays) - set(variables))
+    extra = sorted(n for n in set(arrays) - set(variables) if not n.startswith(kept))
     if missing or extra:
         raise ValueError(
             f"the state is not one of model '{model.name}': "

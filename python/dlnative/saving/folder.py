@@ -41,6 +41,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import random
 from .._version import __version__
 from ..models.training_state import TrainingState
@@ -161,11 +163,10 @@ def snapshot(
         state = TrainingState.of(model)
     tensors, entry = {}, None
     if state is None:
-        tensors["weights"] = copies_of(named_variables(model))
+        tensors["weights"] = copies_of(named_variables(model)) | own_values(model)
     else:
         tensors["weights"], tensors["state"], values = split_state(model, state)
         entry = {**_reference("state"), "values": values}
-    tensors["weights"] |= own_values(model)
     config = checked(
         {
             "format": FORMAT,
@@ -265,7 +266,7 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
             with refusals(path, "compile the model"), without_memory():
                 for each, arguments in [*compilations, (model, config["compile"])]:
                     each.compile_from_config(arguments)
-        state = _restore(model, files["state"], config["state"]) if "state" in files else None
+        state = _restore(model, files["state"], config["state"], own) if "state" in files else None
     return SavedModel(
         model,
         config["classes"],
@@ -277,13 +278,15 @@ def load(folder: str | os.PathLike[str], compile: bool = True) -> SavedModel:
     )
 
 
-def _restore(model: Any, file: Weights, entry: dict[str, Any]) -> TrainingState:
+def _restore(
+    model: Any, file: Weights, entry: dict[str, Any], own: dict[str, np.ndarray]
+) -> TrainingState:
     """The state of a folder, which a compiled model gets."""
     with refusals(file.path, "go on with training"):
         values = check_state(model, file, entry["values"])
     arrays, digest = file.read()
     _check_digest(file, digest, entry)
-    state = joined_state(model, arrays, values)
+    state = joined_state(model, arrays, values, own)
     if model.compiled:
         with refusals(file.path, "go on with training"):
             state.put_into(model)

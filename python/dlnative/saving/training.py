@@ -14,6 +14,7 @@ import numpy as np
 
 from ..layers import tracking
 from ..models.training_state import (
+    OWN,
     WEIGHTS,
     TrainingState,
     apply_values,
@@ -25,6 +26,7 @@ from ..models.training_state import (
 )
 from ..placement import without_memory
 from .names import layer_names, named_variables
+from .own_values import by_way, name_of
 from .weights import Weights
 
 __all__ = ["apply_settings", "check_state", "joined_state", "settings_of", "split_state"]
@@ -42,7 +44,7 @@ def split_state(
         state: The state.
 
     Returns:
-        ({name: weights of the model}, {name: other array}, values for JSON).
+        ({name: what lies among the weights}, {name: other array}, values for JSON).
 
     Raises:
         ValueError: It is the state of another model.
@@ -50,7 +52,14 @@ def split_state(
     names = _Names(model)
     arrays = state.weights_of(model)
     weights = {name: arrays[number] for name, number in names.variables.items()}
-    rest = {name: a for name, a in state.arrays.items() if not name.startswith(WEIGHTS)}
+    rest = {}
+    ways = {number: way for way, number in names.layers.items()}
+    for name, array in state.arrays.items():
+        if name.startswith(OWN):
+            number, _, key = name.removeprefix(OWN).partition("/")
+            weights[name_of(ways[number], key)] = array
+        elif not name.startswith(WEIGHTS):
+            rest[name] = array
     return weights, rest, _to_json(names.put_into(state.values))
 
 
@@ -78,11 +87,27 @@ def check_state(model: Any, file: Weights, values: dict[str, Any]) -> dict[str, 
 
 
 def joined_state(
-    model: Any, arrays: dict[str, np.ndarray], values: dict[str, Any]
+    model: Any,
+    arrays: dict[str, np.ndarray],
+    values: dict[str, Any],
+    own: Mapping[str, np.ndarray],
 ) -> TrainingState:
-    """The state of these arrays and values, with the weights that the model has."""
+    """The state of these arrays and values, with the weights that the model has.
+
+    Args:
+        model: The model.
+        arrays: Those beside the weights.
+        values: The values, as `check_state` returns them.
+        own: What layers keep besides, by its names among the weights.
+    """
     weights = {name: v.numpy() for name, v in weights_by_name(model).items()}
-    return TrainingState({**weights, **arrays}, values)
+    numbers = _Names(model).layers
+    kept = {
+        f"{OWN}{numbers[way]}/{key}": array
+        for way, store in by_way(own).items()
+        for key, array in store.items()
+    }
+    return TrainingState({**weights, **arrays, **kept}, values)
 
 
 def settings_of(model: Any) -> dict[str, Any] | None:
