@@ -119,14 +119,19 @@ def test_nothing_is_written_before_the_last_check(engine):
     assert total.numpy() == 2.5
 
 
-@pytest.mark.parametrize("kind", ["feed", "constant", "row"])
+@pytest.mark.parametrize("kind", ["feed", "constant", "row", "computed"])
 @pytest.mark.parametrize("engine", ["native", "numpy"])
 def test_variables_that_are_updated_by_one_array(engine, kind):
     """Their updates are not one over both: each element meets its own of the array."""
     graph = Graph(training=True)
     x = graph.feed((5, 5), "float32")
     values = np.arange(25, dtype="float32").reshape(5, 5)
-    factor = {"feed": x, "constant": graph.constant(values), "row": graph.constant(values[1])}[kind]
+    factor = {
+        "feed": x,
+        "constant": graph.constant(values),
+        "row": graph.constant(values[1]),
+        "computed": apply("matmul", x, graph.constant(np.eye(5, dtype="float32"))),
+    }[kind]
     variables = [Variable(np.full((5, 5), n, "float32"), name=f"v{n}") for n in (1, 2)]
     for v in variables:
         graph.assign(v, apply("multiply", graph.variable(v), factor))

@@ -40,12 +40,9 @@ def flatten_updates(schedule: Schedule) -> None:
     a whole.
     """
     updates = [node for node in schedule.each(lambda op: op.elementwise) if schedule.commits(node)]
-    taken = set()
     for run in _runs(schedule, [Update(schedule, node) for node in updates]):
-        parts = [t for update in run for t in update.movable.values()]
-        if len(run) == 1 or any(id(t) in taken for t in parts) or _depend(schedule, run):
+        if len(run) == 1 or _depend(schedule, run):
             continue
-        taken.update(id(t) for t in parts)
         nodes = [update.node for update in run]
         merged = _merged(run)
         results = [t for node in nodes for t in node.outputs]
@@ -130,16 +127,26 @@ class Update:
 
 
 def _runs(schedule: Schedule, updates: Iterable[Update]) -> Iterator[list[Update]]:
-    """Lists of updates that can be one: same op and settings, addresses one after the other."""
-    run = []
+    """Lists of updates that can be one: same op and settings, addresses one after the other.
+
+    A tensor has one place: an update that reads what one before it reads, such as the gradient of
+    two weights whose outputs are added, is alone.
+    """
+    run: list[Update] = []
+    read: set[int] = set()
     flat = [update for update in updates if update.is_flat(schedule)]
     for update in sorted(flat, key=lambda u: u.address):
-        if run and update.continues(run[-1]):
+        parts = [id(t) for t in update.movable.values()]
+        is_alone = len({*parts}) < len(parts) or not read.isdisjoint(parts)
+        read.update(parts)
+        if is_alone:
+            yield [update]
+        elif run and update.continues(run[-1]):
             run.append(update)
-            continue
-        if run:
-            yield run
-        run = [update]
+        else:
+            if run:
+                yield run
+            run = [update]
     if run:
         yield run
 

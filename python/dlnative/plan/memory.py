@@ -106,6 +106,8 @@ def plan_memory(
         item = nbytes(flat) // flat.size
         parts, offsets = zip(*sorted(flat.parts, key=lambda part: part[1]), strict=True)
         sizes = [(b - a) * item for a, b in zip(offsets, (*offsets[1:], flat.size), strict=True)]
+        if len({*map(id, parts)}) < len(parts) or any(id(t) in places for t in parts):
+            raise RuntimeError(f"plan: a part of the flat tensor {flat.name!r} has another place")
         group = [new_storage(t, n, str(flat.name)) for t, n in zip(parts, sizes, strict=True)]
         for storage in group:
             storage.pinned = True
