@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bad_input_models import SPARSE, X, Y, mlp, two_headed
 
-from dlnative import losses, ops, optimizers
+from dlnative import Input, Model, layers, losses, ops, optimizers
 
 # --- losses that do not fit the labels ------------------------------------------------------------
 
@@ -186,12 +186,12 @@ def test_without_loss_or_optimizer():
     model.evaluate(X, Y, verbose=0)
 
 
-def test_nothing_to_train():
-    model = mlp()
-    model.trainable = False
-    model.compile("sgd", SPARSE)
+def test_no_gradient():
+    x = Input((3,))
+    model = Model(x, ops.stop_gradient(layers.Dense(1)(x)))
+    model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="no parameter has a gradient"):
-        model.fit(X, Y, verbose=0)
+        model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
 
 
 # --- several outputs ------------------------------------------------------------------------------

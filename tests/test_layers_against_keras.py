@@ -162,7 +162,8 @@ PAIRS = [  # how to make the layer, shapes of its inputs
     (lambda k: k.layers.Pipeline([k.layers.ReLU(name="r"), k.layers.Dropout(0.0, name="o")]), [X]),
 ]
 
-with warnings.catch_warnings(action="ignore"):
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
     LAYERS = [make(dlnative) for make, _ in PAIRS]
 SPECTRAL = [n for n, a in enumerate(LAYERS) if isinstance(a, layers.SpectralNormalization)]
 DRAWING = [n for n, layer in enumerate(LAYERS) if hasattr(layer, "seed")]

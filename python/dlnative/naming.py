@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _counts: dict[str, int] = {}
+_AUTOMATIC = re.compile("variable(_[0-9]+)?")  # names of Variables that were given none
 
 
 class _AtWork(threading.local):
@@ -79,6 +80,15 @@ def object_name(value: Any) -> str:
     """
     name = getattr(value, "name", None)
     return name or to_snake_case(getattr(value, "__name__", None) or type(value).__name__)
+
+
+def lasting_name(variable: Any) -> str:
+    """The name of a Variable within its layer; "variable" for one that was given none.
+
+    Automatic names have numbers by how many there were before.
+    """
+    name: str = variable.path.rpartition("/")[2]
+    return "variable" if _AUTOMATIC.fullmatch(name) else name
 
 
 def auto_name(class_name: str) -> str:

@@ -33,6 +33,11 @@ def _batch_shape(layer: Any, argument: str, value: Any) -> tuple[int | None, ...
     return sizes
 
 
+def is_input(layer: Any) -> bool:
+    """Whether a layer is an InputLayer."""
+    return isinstance(layer, InputLayer)
+
+
 class InputLayer(Layer):
     """Where data enters a model; made by `Input`.
 

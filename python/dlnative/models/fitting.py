@@ -252,7 +252,13 @@ def build_optimizer(model: Any, state: TrainerState) -> None:
         return  # it applies gradients itself
     if state.optimizer is None:
         raise ValueError("There is no optimizer to train with: pass `optimizer` to compile()")
-    state.optimizer.prepare(model.trainable_variables)
+    variables = model.trainable_variables
+    if not variables:
+        warn_user(
+            f"{messages.describe(model)} has no weights to train: all are frozen, or there are "
+            "none. Steps update metrics and the state of layers only"
+        )
+    state.optimizer.prepare(variables)
 
 
 def test_pass(

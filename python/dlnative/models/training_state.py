@@ -10,8 +10,10 @@ import numpy as np
 
 from ..changes import note_flag
 from ..layers import tracking
+from ..layers.core import is_input
 from ..layers.extra_losses import attribute_metrics
 from ..layers.own_values import keepers, kept_by
+from ..naming import lasting_name
 from ..optimizers import Optimizer
 from ..placement import copies_of
 from ..random import seeds
@@ -134,7 +136,7 @@ def values_of(model: Any, callbacks: Sequence[Any] = ()) -> dict[str, Any]:
         "optimizers": [_built_on(model, optimizer) for optimizer in optimizers_of(model)],
         "excluded": [_excluded(model, optimizer) for optimizer in optimizers_of(model)],
         "frozen": {
-            "layers": [name for name, layer in _layers(model) if not layer._trainable],
+            "layers": [n for n, each in _layers(model) if not (each._trainable or is_input(each))],
             "variables": [i for i, v in enumerate(model.variables) if not v.trainable],
         },
         "factors": _factors(model),
@@ -254,7 +256,7 @@ def optimizers_of(model: Any) -> list[Optimizer]:
 
 def weights_by_name(model: Any) -> dict[str, Variable]:
     """The variables of a model by the names that a state has for them."""
-    return {f"{WEIGHTS}{i}/{v.name}": v for i, v in enumerate(model.variables)}
+    return {f"{WEIGHTS}{i}/{lasting_name(v)}": v for i, v in enumerate(model.variables)}
 
 
 def prepared(model: Any, values: dict[str, Any]) -> dict[str, Variable]:
@@ -306,7 +308,9 @@ def _exclude(model: Any, optimizer: Optimizer, excluded: Sequence[int] | None) -
 def _factors(model: Any) -> dict[str, dict[str, float]]:
     """The factors of the learning rate of layers and variables, by number, where one was set."""
     variables = enumerate(model.variables)  # which get those of their layers by this
-    of_layers = {name: layer._learning_rate_factor for name, layer in _layers(model)}
+    of_layers = {
+        name: layer._learning_rate_factor for name, layer in _layers(model) if not is_input(layer)
+    }
     return {
         "layers": {name: factor for name, factor in of_layers.items() if factor is not None},
         "variables": {
@@ -318,7 +322,7 @@ def _factors(model: Any) -> dict[str, dict[str, float]]:
 def _freeze(model: Any, layers: Sequence[str], variables: Sequence[int]) -> None:
     """Makes these layers and variables not trainable, and all others trainable."""
     for name, layer in _layers(model):
-        if layer._trainable is (name in layers):
+        if layer._trainable is (name in layers) and not is_input(layer):
             layer.__dict__["_trainable"] = name not in layers  # variables have flags of their own
             note_flag()
     for number, variable in enumerate(model.variables):

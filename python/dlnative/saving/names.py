@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..layers import tracking
+from ..layers.core import is_input
+from ..naming import lasting_name
+from ..utils.overrides import overridden
 
 __all__ = [
     "layer_names",
@@ -26,7 +29,8 @@ def named_layers(model: Any) -> Iterator[tuple[_Path, Any]]:
 
     The way goes by names of layers where these are in the configuration of a model, and by
     attributes where a layer makes others itself, whose names have numbers of the process. In a
-    model that a layer makes itself, the numbers of names are places instead.
+    model that a layer makes itself, or whose class has a `get_config` of its own, the numbers of
+    names are places instead. An InputLayer has nothing to be named for, and may come and go.
     """
     seen = {id(model)}
     waiting: list[tuple[_Path, Any, bool]] = [((), model, True)]
@@ -35,7 +39,8 @@ def named_layers(model: Any) -> Iterator[tuple[_Path, Any]]:
         yield path, layer
         composed = layer.is_model and layer.is_composed
         if composed:
-            found = [(sublayer.name, sublayer) for sublayer in tracking.sublayers(layer)]
+            found = [(s.name, s) for s in tracking.sublayers(layer) if not is_input(s)]
+            configured = configured and not overridden(type(layer), ("get_config",))
             if not configured:
                 ways = _without_numbers(f"{name}/" for name, _ in found)
                 found = [(ways[f"{name}/"][0], sublayer) for name, sublayer in found]
@@ -75,10 +80,10 @@ def named_variables(model: Any) -> dict[str, Any]:
     named: dict[str, Any] = {}
     seen: set[int] = set()
     for path, layer in named_layers(model):
-        for variable in tracking.own_variables(layer):
-            if id(variable) not in seen:
-                seen.add(id(variable))
-                _add(named, "/".join((*path, variable.path.rpartition("/")[2])), variable)
+        own = [v for v in tracking.own_variables(layer) if id(v) not in seen]
+        seen.update(map(id, own))
+        for name, variable in unique((lasting_name(v), v) for v in own).items():
+            _add(named, "/".join((*path, name)), variable)
     return named
 
 
