@@ -59,6 +59,39 @@ def test_several_batches_are_refused(size, rng):
         model.fit(x, y, steps_per_epoch=2, verbose=0)
 
 
+class Batches:
+    """An iterable that has no length."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+@pytest.mark.parametrize(
+    ("source", "epochs"),
+    [
+        (lambda batch: iter([batch]), 1),
+        (lambda batch: iter([batch] * 5), 2),
+        (lambda batch: (batch for _ in range(5)), 2),
+        (Batches, 1),
+    ],
+    ids=["iterator", "iterator of more", "generator", "iterable"],
+)
+def test_a_source_of_which_an_epoch_takes_one_batch(source, epochs, rng):
+    x, y = regression(rng)
+    expected, model = small_model(), small_model()
+    expected.fit(x, y, batch_size=40, epochs=epochs, verbose=0)
+    with pytest.raises(ValueError, match=r"LBFGS .* expected steps_per_epoch=1 .* received None"):
+        model.fit(source((x, y)), verbose=0)
+    with pytest.raises(ValueError, match=r"LBFGS .* expected steps_per_epoch=1 .* received 2"):
+        model.fit(source((x, y)), steps_per_epoch=2, verbose=0)
+    model.fit(source((x, y)), steps_per_epoch=1, epochs=epochs, verbose=0)
+    assert model.optimizer.iterations == epochs
+    assert_same(expected.get_weights(), model.get_weights())
+
+
 def test_ways_to_give_one_batch(rng):
     x, y = regression(rng)
     results = []

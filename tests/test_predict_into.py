@@ -117,3 +117,73 @@ def test_arrays_that_do_not_fit(out, error, message):
     if isinstance(out, np.ndarray) and len(out) == 37:
         with pytest.raises(error, match=message.replace("37, 3", "rows, 3")):
             model.predict(Loader(), verbose=0, out=out)
+
+
+def square():
+    dlnative.utils.set_random_seed(5)
+    return dlnative.Sequential([dlnative.Input((4,)), layers.Dense(4, activation="tanh")])
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("shift", [0, 1, 4, -1, -4])
+def test_an_array_that_overlaps_the_input(engine, shift):
+    """Only the very same rows may be overwritten."""
+    memory = np.tile(X, (2, 1))
+    x, out = memory[4:30], memory[4 + shift : 30 + shift]
+    with dlnative.engine(engine):
+        model = square()
+        expected = model.predict(x, 8, verbose=0)
+        before = memory.copy()
+        if shift == 0:
+            model.predict(x, 8, verbose=0, out=out)
+            np.testing.assert_array_equal(out, expected)
+            return
+        with pytest.raises(ValueError, match="out: expected memory that x does not use"):
+            model.predict(x, 8, verbose=0, out=out)
+    np.testing.assert_array_equal(memory, before)
+
+
+def test_inputs_that_share_memory_in_other_ways():
+    """Columns, and rows of another size, are not read row by row as they are written."""
+    model = square()
+    wide = np.zeros((20, 8), "float32")
+    with pytest.raises(ValueError, match="out: expected memory that x does not use"):
+        model.predict(wide[:, :4], 8, verbose=0, out=wide.reshape(40, 4)[:20])
+    apart = np.zeros((40, 4), "float32")
+    model.predict(apart[:20], 8, verbose=0, out=apart[20:])
+
+
+@ENDS
+@pytest.mark.parametrize("shift", [0, 1])
+def test_batches_that_are_parts_of_the_array(shift):
+    model = square()
+    memory = np.tile(X, (2, 1))
+    out = memory[: 4 * 8]
+    expected = model.predict(memory[shift : shift + 32], 8, verbose=0)
+    if shift:
+        with pytest.raises(ValueError, match="out: expected memory that x does not use"):
+            model.predict(Views(memory, shift), verbose=0, out=out)
+        return
+    model.predict(Views(memory, shift), verbose=0, out=out)
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
+class Views:
+    """Batches of 8 rows that are no copies."""
+
+    def __init__(self, memory, shift):
+        self.memory, self.shift = memory, shift
+
+    def __iter__(self):
+        for i in range(self.shift, 32 + self.shift, 8):
+            yield (self.memory[i : i + 8],)
+
+
+def test_outputs_that_share_memory():
+    model = two_headed()
+    memory = np.empty(37 * 4, "float32")
+    out = {"left": memory[:37].reshape(37, 1), "right": memory[36 : 36 + 111].reshape(37, 3)}
+    with pytest.raises(ValueError, match=r"out\[1\]: expected memory of its own, .* out\[0\]"):
+        model.predict(X, verbose=0, out=out)
+    out["right"] = memory[37:].reshape(37, 3)
+    model.predict(X, verbose=0, out=out)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .. import _core
+from ..engines.feeding import describe_outside, integer_limits, is_outside
 from ..losses.labels import CHUNK
 from ..utils import nest
 from . import frames
@@ -220,9 +221,10 @@ def named_leaves(structure: Any, what: str) -> list[tuple[str, Any]]:
 
 
 def check_finite(what: str, array: np.ndarray | None, dtype: Any) -> None:
-    """Raises where a float array has a NaN or an infinity; the message names the first sample.
+    """Raises where an array has a value that `dtype` has not; the message names the first sample.
 
-    The array is read in pieces, and not copied.
+    Floats must not have a NaN or an infinity, integers must not have what is outside of their
+    range. The array is read in pieces, and not copied.
 
     Args:
         what: Name of the array.
@@ -232,44 +234,67 @@ def check_finite(what: str, array: np.ndarray | None, dtype: Any) -> None:
     Raises:
         ValueError: The array has such a value.
     """
-    if array is None or array.dtype.kind != "f":
+    if array is None:
         return
-    if array.size <= CHUNK and _surely_finite(array, dtype):
+    limits = integer_limits(dtype, array.dtype)
+    if limits is None and (array.dtype.kind != "f" or np.dtype(dtype).kind != "f"):
+        return
+    if array.size <= CHUNK and _surely_fits(array, dtype, limits):
         return
     rows = max(1, CHUNK // max(1, array[:1].size))
     for start in range(0, array.shape[0], rows):
         part = array[start : start + rows]
-        if _surely_finite(part, dtype):
+        if _surely_fits(part, dtype, limits):
             continue
-        with np.errstate(over="ignore"):
-            finite = np.isfinite(part.astype(dtype)).reshape(part.shape[0], -1)
-        if finite.all():  # a value beyond the largest may be rounded to it
-            continue
-        row = int(np.argmin(finite.all(axis=1)))
-        column = int(np.argmin(finite[row]))
-        value = part[row].reshape(-1)[column]
-        place = f" in column {column}" if part.ndim == 2 and part.shape[1] > 1 else ""
-        if np.isfinite(value):
-            raise ValueError(
-                f"{what}: sample {start + row} has the value {value}{place}, which is infinite in "
-                f"{dtype}. Scale the data, or use dtype='float64' in the model; "
-                "check_finite=False trains on it all the same."
-            )
+        if limits is not None:
+            fits = ~is_outside(part, limits)
+        else:
+            with np.errstate(over="ignore"):
+                fits = np.isfinite(part.astype(dtype))
+        if not fits.all():  # a value beyond the largest may be rounded to it
+            _fail(what, part, fits.reshape(len(part), -1), start, dtype, limits)
+
+
+def _fail(
+    what: str,
+    part: np.ndarray,
+    fits: np.ndarray,
+    start: int,
+    dtype: Any,
+    limits: tuple[int, int] | None,
+) -> NoReturn:
+    """Raises for the first value that does not fit, of rows from `start` on."""
+    row = int(np.argmin(fits.all(axis=1)))
+    column = int(np.argmin(fits[row]))
+    value = part[row].reshape(-1)[column]
+    place = f" in column {column}" if part.ndim == 2 and part.shape[1] > 1 else ""
+    has = f"{what}: sample {start + row} has"
+    if limits is not None:
+        raise ValueError(f"{has} {describe_outside(f'{value}{place}', dtype, limits)}.")
+    if np.isfinite(value):
         raise ValueError(
-            f"{what}: sample {start + row} has the value {value}{place}. Clean the data (for "
-            "example np.nan_to_num), or pass check_finite=False to train on it all the same."
+            f"{has} the value {value}{place}, which is infinite in {dtype}. Scale the data, or use "
+            "dtype='float64' in the model; check_finite=False trains on it all the same."
         )
+    raise ValueError(
+        f"{has} the value {value}{place}. Clean the data (for example np.nan_to_num), or pass "
+        "check_finite=False to train on it all the same."
+    )
 
 
-def _surely_finite(part: np.ndarray, dtype: Any) -> bool:
-    """Whether every value is finite in `dtype`; False also where that takes a closer look."""
-    if part.dtype == _numpy_dtype(dtype) and part.flags.c_contiguous and part.flags.aligned:
-        return _core.all_finite(part)
-    largest = _largest(dtype)
+def _surely_fits(part: np.ndarray, dtype: Any, limits: tuple[int, int] | None) -> bool:
+    """Whether `dtype` has every value; False also where that takes a closer look."""
+    if limits is None:
+        if part.dtype == _numpy_dtype(dtype) and part.flags.c_contiguous and part.flags.aligned:
+            return _core.all_finite(part)
+        largest = _largest(dtype)
+        low, high = -largest, largest
+    else:
+        low, high = limits
     # NaN is the extremum of what has one, and compares as False. On data out of cache extrema take
     # about half the time of np.isfinite.
-    high = np.maximum.reduce(part, axis=None)
-    return bool(high <= largest and np.minimum.reduce(part, axis=None) >= -largest)
+    top = np.maximum.reduce(part, axis=None).item()
+    return bool(top <= high and np.minimum.reduce(part, axis=None).item() >= low)
 
 
 @functools.cache
@@ -278,5 +303,5 @@ def _numpy_dtype(dtype: Any) -> np.dtype:
 
 
 @functools.cache
-def _largest(dtype: Any) -> np.float64:
-    return np.float64(np.finfo(dtype).max)
+def _largest(dtype: Any) -> float:
+    return float(np.finfo(dtype).max)

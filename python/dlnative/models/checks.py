@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engines.feeding import integer_limits
 from ..graph.graph import Graph
 from ..losses.base import reduce_values
 from ..metrics.base import update_metric
@@ -177,7 +178,7 @@ def label_checks(
 
 @dataclass(frozen=True)
 class FiniteCheck:
-    """Looks for NaN and infinity in an array.
+    """Looks for NaN and infinity in an array, and for what integers do not have.
 
     Attributes:
         name: What it is called in messages.
@@ -213,7 +214,7 @@ def finite_checks(
     return [
         (i, FiniteCheck(name, dtype))
         for i, (name, dtype, array) in enumerate(zip(names, dtypes, flat_arrays(rows), strict=True))
-        if array is not None and array.dtype.kind == "f"
+        if array is not None and (array.dtype.kind == "f" or integer_limits(dtype, array.dtype))
     ]
 
 

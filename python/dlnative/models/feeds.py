@@ -15,6 +15,7 @@ from .fitting import (
     build_optimizer,
     check_fixed_batch,
     check_one_batch,
+    check_one_of_source,
     checked,
     finite_checks,
     free_rows,
@@ -84,11 +85,7 @@ def training_stream(
         )
     check_alone(x, data[1:], options.batch_size)
     source = as_source(x, options.shuffle, state.seed)
-    if state.optimizer is not None and state.optimizer.full_batch and source.batches != 1:
-        raise ValueError(
-            f"fit: {type(state.optimizer).__name__} needs all samples in one batch: expected "
-            f"arrays or a {source.kind} of one, received {source.batches or 'an unknown number'}"
-        )
+    check_one_of_source(state.optimizer, source, options.steps_per_epoch)
     return first_checked(stream(model, state, "train", source, class_weight, finite), state, model)
 
 

@@ -21,6 +21,7 @@ from .epochs import Epochs
 from .loop import Pass, run_in_parts, run_steps
 from .nonfinite import POLICIES
 from .pairing import warn_of_pairings
+from .sources import Source
 from .state import Probe, TrainerState, built_from, free, labelled
 from .step import resolve_constraints
 from .steps import Steps
@@ -244,6 +245,28 @@ def check_one_batch(optimizer: Any, count: int, size: int) -> bool:
             f"batch_size=len(x), {count} or more, received {size}"
         )
     return True
+
+
+def check_one_of_source(optimizer: Any, source: Source, steps: int | None) -> None:
+    """Raises where an optimizer wants all samples in one batch and a Source may give more.
+
+    Args:
+        optimizer: The optimizer, or None.
+        source: The Source.
+        steps: The number of batches of an epoch, where it is given.
+    """
+    if optimizer is None or not optimizer.full_batch or source.batches == 1:
+        return
+    expected = f"fit: {type(optimizer).__name__} needs all samples in one batch: expected"
+    if source.batches is not None:
+        raise ValueError(
+            f"{expected} arrays or a {source.kind} of one, received {source.batches} batches"
+        )
+    if steps != 1:
+        raise ValueError(
+            f"{expected} steps_per_epoch=1 for a {source.kind}, which does not tell how many "
+            f"batches it has, received {steps}"
+        )
 
 
 def build_optimizer(model: Any, state: TrainerState) -> None:

@@ -16,7 +16,7 @@ from .epochs import Epochs
 from .feeds import check_alone
 from .fitting import batch_size_for, check_fixed_batch, epoch_runner, fixed_batch
 from .loop import Feed, Pass
-from .predictions import Predictions, given_arrays
+from .predictions import Predictions, check_apart, given_arrays
 from .reading import closing
 from .sources import RowsSource, Source, as_source, is_source
 from .state import TrainerState, built_from, inputs_only
@@ -64,6 +64,7 @@ def make_feed(
     else:
         count = rows.count if steps is None else min(rows.count, steps * batch_size)
         arrays = given_arrays(out, specs, count)
+        check_apart(arrays, rows.x)
     return Pass(
         rows,
         batch_size,

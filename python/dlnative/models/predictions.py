@@ -22,7 +22,8 @@ def given_arrays(out: Any, specs: Specs, rows: int | None) -> list[np.ndarray]:
 
     Raises:
         TypeError: Something else than arrays, or another dtype.
-        ValueError: Another number of arrays, another shape, or an array that cannot be written to.
+        ValueError: Another number of arrays, another shape, an array that cannot be written to, or
+            two that share memory.
     """
     arrays = nest.flatten(out)
     if len(arrays) != len(specs):
@@ -42,7 +43,35 @@ def given_arrays(out: Any, specs: Specs, rows: int | None) -> list[np.ndarray]:
         if not array.flags.c_contiguous or not array.flags.writeable:
             what = "writable" if array.flags.c_contiguous else "C-contiguous"
             raise ValueError(f"{name}: expected a {what} array")
+        for j in range(i):
+            if np.may_share_memory(array, arrays[j]):
+                raise ValueError(f"{name}: expected memory of its own, received that of out[{j}]")
     return arrays
+
+
+def check_apart(
+    arrays: Sequence[np.ndarray], inputs: Sequence[np.ndarray | None], first: int = 0
+) -> None:
+    """Raises where writing outputs would change inputs that are read after that.
+
+    Inputs may be overwritten by the outputs of the very same rows: a step has read them.
+
+    Args:
+        arrays: What outputs are written into.
+        inputs: What is read.
+        first: The row of `arrays` that the outputs of the first row of `inputs` become.
+    """
+    for array in arrays:
+        for given in inputs:
+            if given is None or not np.may_share_memory(array, given):
+                continue
+            same = given.ctypes.data == array.ctypes.data + first * array.strides[0]
+            if not (same and given.flags.c_contiguous and given.strides[0] == array.strides[0]):
+                raise ValueError(
+                    "out: expected memory that x does not use, or row by row the same, received "
+                    "an array that overlaps x otherwise: rows of x would be overwritten before "
+                    "they are read. Give a new array, or a copy of x"
+                )
 
 
 class Predictions:
@@ -62,12 +91,15 @@ class Predictions:
         self._batches: list[list[np.ndarray]] = []
         self._rows = 0
 
-    def next(self, specs: Specs, rows: int) -> list[np.ndarray]:
+    def next(
+        self, specs: Specs, rows: int, inputs: Sequence[np.ndarray | None]
+    ) -> list[np.ndarray]:
         """Arrays for the outputs of a batch.
 
         Args:
             specs: (shape of a row, dtype) of each output.
             rows: Number of rows.
+            inputs: The arrays of the batch.
         """
         if self._out is not None and self._given is None:
             self._given = given_arrays(self._out, specs, None)
@@ -76,6 +108,7 @@ class Predictions:
             arrays = [np.empty((rows, *shape), dtype) for shape, dtype in specs]
             self._check_shapes(arrays)
         else:
+            check_apart(self._given, inputs, first)
             arrays = [array[first : self._rows] for array in self._given]
             if len(arrays[0]) < rows:
                 raise ValueError(
@@ -85,10 +118,11 @@ class Predictions:
         self._batches.append(arrays)
         return arrays
 
-    def add(self, outputs: Sequence[np.ndarray]) -> None:
-        """Takes the outputs of a batch whose shapes were not known."""
+    def add(self, outputs: Sequence[np.ndarray], inputs: Sequence[np.ndarray | None]) -> None:
+        """Takes the outputs of a batch whose shapes were not known, and its arrays."""
         specs = [(array.shape[1:], array.dtype) for array in outputs]
-        for target, array in zip(self.next(specs, len(outputs[0])), outputs, strict=True):
+        targets = self.next(specs, len(outputs[0]), inputs)
+        for target, array in zip(targets, outputs, strict=True):
             target[...] = array
 
     def _check_shapes(self, arrays: list[np.ndarray]) -> None:

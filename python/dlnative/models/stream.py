@@ -290,10 +290,10 @@ class Stream(Feed):
         out = None
         if predictions is not None:
             if layout.outputs is None:
-                predictions.add(layout.step.function(*arrays, step=number))
+                predictions.add(layout.step.function(*arrays, step=number), batch)
                 predictions.structure = layout.step.recipe.structure
                 return True
-            out = predictions.next(layout.outputs, layout.count)
+            out = predictions.next(layout.outputs, layout.count, batch)
         self._arm(True)
         try:
             while not layout.run(arrays, number, out):

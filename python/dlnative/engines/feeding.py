@@ -1,0 +1,44 @@
+"""Arrays as they are fed: in the dtype of a feed, which may not have every value of an array."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+
+@functools.cache
+def integer_limits(dtype: Any, source: Any) -> tuple[int, int] | None:
+    """(smallest, largest) value of an integer dtype; None where each value of `source` has one.
+
+    Floats lose their fraction, so that only those outside, infinities and NaN have none. What
+    becomes a bool or a float has none that it cannot become.
+
+    Args:
+        dtype: What is fed.
+        source: The dtype of the array.
+    """
+    if np.dtype(dtype).kind not in "iu" or np.can_cast(source, dtype, "safe"):
+        return None
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def is_outside(array: np.ndarray, limits: tuple[int, int]) -> np.ndarray:
+    """Where an array has a value that no integer within limits stands for, as bools."""
+    low, high = limits
+    if array.dtype.kind == "f":
+        whole = np.trunc(array, dtype=np.float64)  # in which `high + 1` is exact
+        return ~((whole >= low) & (whole < high + 1))
+    own = np.iinfo(array.dtype)
+    return (array < max(low, own.min)) | (array > min(high, own.max))
+
+
+def describe_outside(value: Any, dtype: Any, limits: tuple[int, int]) -> str:
+    """What is wrong with a value that is outside, and what to do."""
+    wider = ", give the model's Input a wider dtype (dtype='int64')" if dtype != "int64" else ""
+    return (
+        f"the value {value}, which {dtype} does not have: expected {limits[0]} to {limits[1]}. "
+        f"Bring the data into that range{wider}"
+    )
