@@ -125,7 +125,7 @@ void bind_program(py::module_& m) {
       .def("profile", &PyProgram::profile)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes)
       .def_property_readonly("table_bytes", &PyProgram::table_bytes);
-  py::register_exception<NotFiniteFeed>(m, "NotFiniteFeed", PyExc_ValueError);
+  py::register_exception<FeedError>(m, "FeedError", PyExc_ValueError);
   m.def("execute", &execute_op, py::arg("op"), py::arg("inputs"), py::arg("outputs"),
         py::arg("attributes"), py::arg("step") = 0, py::arg("writes") = false,
         py::arg("constants") = std::vector<std::size_t>{});

@@ -9,6 +9,7 @@
 #include "core/aligned.h"
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
+#include "ops/feed_range.h"
 
 namespace dlnative {
 
@@ -22,16 +23,44 @@ std::int64_t item_size(SourceType type) {
   return sizes[static_cast<int>(type)];
 }
 
+// Converts values up to one that has no T; returns whether they all have one.
+template <class T>
+struct Conversion {
+  ConvertKernel<T> convert;
+  std::int64_t item;
+  RangeCheck in_range = nullptr;
+
+  bool operator()(const char* from, T* to, std::int64_t n) const {
+    if (in_range == nullptr) {
+      convert(from, to, n);
+      return true;
+    }
+    constexpr std::int64_t kBlock = 1024;  // what has been looked at is still in the first cache
+    for (std::int64_t i = 0; i < n; i += kBlock) {
+      const std::int64_t count = std::min(kBlock, n - i);
+      if (!in_range(from + i * item, count)) return false;
+      convert(from + i * item, to + i, count);
+    }
+    return true;
+  }
+};
+
 // Makes a row of any strides contiguous, some KB at a time on the stack, and converts it.
 template <class T>
 class RowConverter {
  public:
-  RowConverter(const RowSource& source, ConvertKernel<T> convert, std::int64_t item, T* to)
-      : source_(source), convert_(convert), item_(item), most_(kBytes / item), to_(to) {}
+  RowConverter(const RowSource& source, const Conversion<T>& convert, T* to)
+      : source_(source),
+        convert_(convert),
+        item_(convert.item),
+        most_(kBytes / convert.item),
+        to_(to) {}
 
-  void run(const char* row) {
+  // Whether each value has a T.
+  bool run(const char* row) {
     take(row, 0);
     flush();
+    return fits_;
   }
 
  private:
@@ -50,14 +79,15 @@ class RowConverter {
   }
 
   void flush() {
-    if (count_ > 0) convert_(packed_, to_, count_);
+    if (count_ > 0) fits_ &= convert_(packed_, to_, count_);
     to_ += count_;
     count_ = 0;
   }
 
   const RowSource& source_;
-  ConvertKernel<T> convert_;
+  const Conversion<T>& convert_;
   std::int64_t item_ = 0, most_ = 0, count_ = 0;
+  bool fits_ = true;
   T* to_ = nullptr;
   alignas(kAlignment) char packed_[kBytes];
 };
@@ -85,13 +115,27 @@ void prefetch_rows(const RowSource& source, const std::int64_t* indices, std::in
 // integers towards zero; what is not zero is true.
 template <class T, class S>
 void convert_plain(const void* from, T* to, std::int64_t n) {
-  const auto* x = static_cast<const S*>(from);
+  const char* x = static_cast<const char*>(from);
   for (std::int64_t i = 0; i < n; ++i) {
+    S value;
+    std::memcpy(&value, x + i * std::int64_t{sizeof(S)}, sizeof(S));  // need not be aligned
     if constexpr (std::is_same_v<T, bool>) {
-      to[i] = x[i] != S{};
+      to[i] = value != S{};
     } else {
-      to[i] = static_cast<T>(x[i]);
+      to[i] = static_cast<T>(value);
     }
+  }
+}
+
+template <class T>
+void convert_halves(const void* from, T* to, std::int64_t n) {
+  constexpr std::int64_t kBlock = 64;
+  float values[kBlock];
+  for (std::int64_t i = 0; i < n; i += kBlock) {
+    const std::int64_t count = std::min(kBlock, n - i);
+    kernels<float>().convert->convert[static_cast<int>(SourceType::kFloat16)](
+        static_cast<const char*>(from) + i * 2, values, count);
+    convert_plain<T, float>(values, to + i, count);
   }
 }
 
@@ -119,8 +163,10 @@ ConvertKernel<T> plain_conversion(SourceType type) {
       return convert_plain<T, float>;
     case SourceType::kFloat64:
       return convert_plain<T, double>;
+    case SourceType::kFloat16:
+      return convert_halves<T>;
     default:
-      throw std::invalid_argument("feed: float16 values do not become integers; convert them");
+      throw std::invalid_argument("feed: not a type of values");
   }
 }
 
@@ -129,17 +175,17 @@ bool is_float(SourceType type) {
          type == SourceType::kFloat64;
 }
 
-// `is_finite`: null where values are not looked at. What has just been written is in the caches.
+// Whether all values have a T, and are finite where `is_finite` looks at them; it is null where
+// nobody does. What has just been written is in the caches.
 template <class T>
-bool gather(const RowSource& source, ConvertKernel<T> convert, const std::int64_t* indices,
+bool gather(const RowSource& source, const Conversion<T>& convert, const std::int64_t* indices,
             std::int64_t first, std::int64_t rows, std::int64_t row_elements, T* target,
-            bool (*is_finite)(const T*, std::int64_t)) {
-  const std::int64_t item = item_size(source.type);
+            bool (*is_finite)(const T*, std::int64_t) = nullptr) {
+  const std::int64_t item = convert.item;
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     if (indices == nullptr && source.contiguous && source.row_stride == row_elements * item) {
-      convert(source.data + (first + begin) * source.row_stride, target + begin * row_elements,
-              (end - begin) * row_elements);
-      return;
+      return convert(source.data + (first + begin) * source.row_stride,
+                     target + begin * row_elements, (end - begin) * row_elements);
     }
     if (source.contiguous && source.type == kSameType<T> && row_elements <= kShortRow) {
       for (std::int64_t r = begin; r < end; ++r) {
@@ -149,33 +195,31 @@ bool gather(const RowSource& source, ConvertKernel<T> convert, const std::int64_
         for (std::int64_t j = 0; j < row_elements; ++j)
           std::memcpy(out + j, row + j * item, sizeof(T));
       }
-      return;
+      return true;
     }
-    for (std::int64_t r = begin; r < end; ++r) {
+    bool fits = true;
+    for (std::int64_t r = begin; r < end && fits; ++r) {
       const std::int64_t index = indices != nullptr ? indices[r] : first + r;
       const char* row = source.data + index * source.row_stride;
       T* const to = target + r * row_elements;
-      if (source.contiguous) {
-        convert(row, to, row_elements);
-      } else {
-        RowConverter<T>(source, convert, item, to).run(row);
-      }
+      fits = source.contiguous ? convert(row, to, row_elements)
+                               : RowConverter<T>(source, convert, to).run(row);
     }
+    return fits;
   };
   const auto run_and_look = [&](std::int64_t begin, std::int64_t end) {
-    run(begin, end);
-    return is_finite == nullptr ||
-           is_finite(target + begin * row_elements, (end - begin) * row_elements);
+    return run(begin, end) && (is_finite == nullptr || is_finite(target + begin * row_elements,
+                                                                 (end - begin) * row_elements));
   };
   const std::int64_t per_task =
       std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, row_elements));
   if (rows <= per_task) return run_and_look(0, rows);
-  std::atomic<bool> all_finite{true};
+  std::atomic<bool> all_fit{true};
   parallel_for((rows + per_task - 1) / per_task, num_threads(), [&](std::int64_t task, int) {
     if (!run_and_look(task * per_task, std::min(rows, (task + 1) * per_task)))
-      all_finite.store(false, std::memory_order_relaxed);
+      all_fit.store(false, std::memory_order_relaxed);
   });
-  return all_finite.load(std::memory_order_relaxed);
+  return all_fit.load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -185,14 +229,16 @@ bool gather_rows(const RowSource& source, const std::int64_t* indices, std::int6
                  std::int64_t rows_after, bool looks) {
   if (indices != nullptr) prefetch_rows(source, indices + rows, std::min(rows_after, rows));
   const int type = static_cast<int>(source.type);
+  const std::int64_t item = item_size(source.type);
+  const RangeCheck in_range = range_check(target.dtype, source.type);
   if (target.dtype == DType::kInt32) {
-    return gather<std::int32_t>(source, kernel_table().convert_i32->convert[type], indices, first,
-                                rows, row_elements, target.as<std::int32_t>(), nullptr);
+    return gather<std::int32_t>(source, {kernel_table().convert_i32->convert[type], item, in_range},
+                                indices, first, rows, row_elements, target.as<std::int32_t>());
   }
   const auto gather_plain = [&](auto* to) {
     using T = std::remove_pointer_t<decltype(to)>;
-    return gather<T>(source, plain_conversion<T>(source.type), indices, first, rows, row_elements,
-                     to, nullptr);
+    return gather<T>(source, {plain_conversion<T>(source.type), item, in_range}, indices, first,
+                     rows, row_elements, to);
   };
   if (target.dtype == DType::kInt64) return gather_plain(target.as<std::int64_t>());
   if (target.dtype == DType::kUInt8) return gather_plain(target.as<std::uint8_t>());
@@ -202,8 +248,8 @@ bool gather_rows(const RowSource& source, const std::int64_t* indices, std::int6
   dispatch_floating(target.dtype, "feed", [&](auto zero) {
     using T = decltype(zero);
     const ConvertKernels<T>& kernels = *dlnative::kernels<T>().convert;
-    all_finite = gather<T>(source, kernels.convert[type], indices, first, rows, row_elements,
-                           target.as<T>(), looks ? kernels.all_finite : nullptr);
+    all_finite = gather<T>(source, {kernels.convert[type], item}, indices, first, rows,
+                           row_elements, target.as<T>(), looks ? kernels.all_finite : nullptr);
   });
   return all_finite;
 }

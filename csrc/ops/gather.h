@@ -21,10 +21,10 @@ struct RowSource {
 };
 
 // target[r, :] = source[indices[r], :] for r in [0, rows); with indices null, source[first + r, :].
-// target is contiguous float32, float64 or int32; indices are in range. `rows_after`: how many more
-// indices follow, of rows that are gathered next. `looks`: whether values that become floats are
-// looked at; then the result says whether all of them are finite, as what they become, and true
-// otherwise.
+// target is contiguous; indices are in range. `rows_after`: how many more indices follow, of rows
+// that are gathered next. `looks`: whether values that become floats are looked at. The result is
+// false where a value is not in the range of an integer target, or, as far as they are looked at,
+// becomes a float that is not finite; target is then unfinished.
 bool gather_rows(const RowSource& source, const std::int64_t* indices, std::int64_t first,
                  std::int64_t rows, std::int64_t row_elements, const Buffer& target,
                  std::int64_t rows_after = 0, bool looks = false);

@@ -170,10 +170,12 @@ void Program::gather(const RunRequest& request, std::int64_t s) {
   for (std::size_t i = 0; i < feeds_.size(); ++i) {
     const std::int64_t position = request.first + s * feed_rows_[i];
     const std::int64_t* indices = request.indices != nullptr ? request.indices + position : nullptr;
-    const bool all_finite =
+    const bool all_fit =
         gather_rows(request.feeds[i], indices, position, feed_rows_[i], feed_row_elements_[i],
                     feeds_[i], (request.steps - s - 1) * feed_rows_[i], request.finite_feeds);
-    if (!all_finite) throw NotFiniteFeed("feed " + std::to_string(i) + ": a value is not finite");
+    if (!all_fit)
+      throw FeedError("feed " + std::to_string(i) + ": a value that is not a finite one of " +
+                      dtype_name(feeds_[i].dtype));
   }
 }
 

@@ -38,8 +38,8 @@ struct RunRequest {
   Interruptible::Poll stop = nullptr;
 };
 
-// What a run throws before a step that is fed what it must not be.
-struct NotFiniteFeed : std::domain_error {
+// What a run throws before a step that is fed what it must not be, or what its feeds do not have.
+struct FeedError : std::domain_error {
   using std::domain_error::domain_error;
 };
 
@@ -85,8 +85,8 @@ class Program {
   // writes waits for its turn, and before the first instruction that commits until nobody reads.
   // std::runtime_error where this thread runs such a program already, std::invalid_argument where
   // an instruction cannot work with the values it is given, such as an index out of range; the
-  // message names the instruction by its label, and the step ends there; NotFiniteFeed before a
-  // step whose feeds are not finite and must be. Sets flush-to-zero for the
+  // message names the instruction by its label, and the step ends there; FeedError before a step
+  // that is fed values beyond its integers, or not finite and must be. Sets flush-to-zero for the
   // length of the call.
   std::int64_t run(const RunRequest& request);
 

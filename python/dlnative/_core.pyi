@@ -13,8 +13,8 @@ __all__: list[str] = [
     "Arena",
     "ArenaPool",
     "Exclusive",
+    "FeedError",
     "Function",
-    "NotFiniteFeed",
     "Program",
     "StateLock",
     "Version",
@@ -84,7 +84,7 @@ class Function:
         finite_feeds: bool,
     ) -> int: ...
 
-class NotFiniteFeed(ValueError):
+class FeedError(ValueError):
     pass
 
 class Program:

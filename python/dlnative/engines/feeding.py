@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .._core import FeedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..graph.tensor import Tensor
 
 
 @functools.cache
@@ -42,3 +49,41 @@ def describe_outside(value: Any, dtype: Any, limits: tuple[int, int]) -> str:
         f"the value {value}, which {dtype} does not have: expected {limits[0]} to {limits[1]}. "
         f"Bring the data into that range{wider}"
     )
+
+
+def check_range(array: np.ndarray, dtype: str, name: str | None, number: int = 0) -> None:
+    """Raises where a dtype of integers does not have a value of an array.
+
+    Args:
+        array: The array.
+        dtype: What it is fed as.
+        name: Name of the feed, or None.
+        number: Of the feed, which stands for a name.
+
+    Raises:
+        FeedError: It does not.
+    """
+    limits = integer_limits(dtype, array.dtype)
+    if limits is None:
+        return
+    outside = is_outside(array, limits)
+    if outside.any():
+        value = array.reshape(-1)[int(np.argmax(outside))]
+        feed = f"feed {number}" if name is None else f"'{name}'"
+        raise FeedError(f"{feed}: {describe_outside(value, dtype, limits)}")
+
+
+def check_ranges(feeds: Iterable[Tensor], arrays: Iterable[Any]) -> None:
+    """`check_range` of the array of each feed."""
+    for number, (feed, array) in enumerate(zip(feeds, arrays, strict=True)):
+        check_range(np.asarray(array), feed.dtype, getattr(feed.source, "name", None), number)
+
+
+def fed(feed: Tensor, array: Any) -> np.ndarray:
+    """A copy of an array in the dtype of a feed.
+
+    Raises:
+        FeedError: It has a value that this does not have.
+    """
+    check_ranges([feed], [array])
+    return np.array(array, dtype=feed.dtype, order="C")

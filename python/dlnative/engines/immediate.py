@@ -13,6 +13,7 @@ from ..graph.tensor import Feed, Node, StepScalar, Tensor, Tracing, Valued, Valu
 from ..graph.types import Attributes, Size
 from ..variables import Variable
 from .eager import compute
+from .feeding import fed
 
 
 class ImmediateTensor(Valued, Tensor):
@@ -91,9 +92,13 @@ class ImmediateGraph(Graph):
         self._samples = samples
 
     def feed_array(self, array: np.ndarray, dtype: str, name: str | None = None) -> Tensor:
-        """A feed with its values."""
+        """A feed with its values.
+
+        Raises:
+            FeedError: Values that the dtype does not have.
+        """
         tensor: Any = self.feed(array.shape, dtype, name)
-        tensor.value = np.array(array, dtype=dtype)
+        tensor.value = fed(tensor, array)
         return tensor
 
     def apply(

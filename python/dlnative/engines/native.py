@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._core import FeedError
 from ..placement import locks_of
+from .feeding import check_ranges
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,9 +113,13 @@ class NativeFunction:
     def __call__(self, *arrays: np.ndarray, step: int = 0) -> tuple[np.ndarray, ...]:
         """One run on whole arrays, one per feed; returns a tuple of new arrays.
 
-        For augmentation the rows are samples 0, 1, ... of epoch `step`.
+        Raises what `run` raises. For augmentation the rows are samples 0, 1, ... of epoch `step`.
         """
-        return self._call(self, arrays, step)
+        try:
+            return self._call(self, arrays, step)
+        except FeedError:
+            check_ranges(self.plan.feeds, arrays)
+            raise
 
     def run(
         self,
@@ -144,14 +150,20 @@ class NativeFunction:
         Returns:
             How many steps were run: those before one that its values hold back, as `check_finite`
             does; 0 where that is the first.
+
+        Raises:
+            FeedError: The dtype of a feed, of integers, does not have a value of the next step.
         """
-        return self._run(
-            self, arrays, indices, first, steps, step, max_seconds or 0.0, out, epoch, False
-        )
+        seconds = max_seconds or 0.0
+        try:
+            return self._run(self, arrays, indices, first, steps, step, seconds, out, epoch, False)
+        except FeedError:
+            check_ranges(self.plan.feeds, arrays)
+            raise
 
     @property
     def finite_dtypes(self) -> list[str]:
-        """The dtypes of feeds, of which `run_finite` looks at floats."""
+        """The dtypes of feeds, whose values `run_finite` looks at."""
         return [feed.dtype for feed in self.plan.feeds]
 
     def run_finite(
@@ -170,9 +182,13 @@ class NativeFunction:
             As `run`.
 
         Raises:
-            NotFiniteFeed: They are not; nothing has been done.
+            FeedError: They are not, or as for `run`; nothing of the step has been done.
         """
-        return self._run(self, arrays, None, 0, 1, number, 0.0, out, number, True)
+        try:
+            return self._run(self, arrays, None, 0, 1, number, 0.0, out, number, True)
+        except FeedError:
+            check_ranges(self.plan.feeds, arrays)
+            raise
 
 
 def _versions(variables: Iterable[Variable]) -> list[_core.Version]:

@@ -11,6 +11,7 @@ from ..graph.tensor import is_variable
 from ..placement import exclusive
 from ..plan.flatten import place_variables
 from ..plan.schedule import live_nodes
+from .feeding import fed
 from .stepping import Stepwise
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class NumpyFunction(Stepwise):
         for feed, array in zip(self.feeds, arrays):
             if array.shape != feed.shape:
                 raise ValueError(f"expected an array of shape {feed.shape}, received {array.shape}")
-            values[id(feed)] = np.array(array, dtype=feed.dtype)
+            values[id(feed)] = fed(feed, array)
         with np.errstate(all="ignore"):  # infinities and NaN are results, as in the native engine
             for node in self.nodes:
                 self._run_node(node, values, step, epoch, samples)

@@ -14,6 +14,7 @@ from ..placement import exclusive
 from ..plan import constant_inputs, fused_rows
 from ..reference.bounds import expected
 from . import eager
+from .feeding import fed
 from .immediate import ImmediateGraph
 from .stepping import Stepwise
 
@@ -187,8 +188,7 @@ class _Walk:
         samples: np.ndarray | None,
     ) -> None:
         self.values = {
-            id(feed): np.array(array, dtype=feed.dtype, order="C")
-            for feed, array in zip(feeds, arrays, strict=True)
+            id(feed): fed(feed, array) for feed, array in zip(feeds, arrays, strict=True)
         }
         self._given = step, epoch, samples
         self.makers: dict[int, Node] = {}  # id of a tensor -> its node

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core import NotFiniteFeed
+from .._core import FeedError
 from ..utils import nest
 from ..utils.warn import warn_user
 from .batch import flat_arrays
@@ -300,9 +300,9 @@ class Stream(Feed):
                 held = HeldStep(layout.step, layout.rows, batch, number, number, None)
                 if self._after_held(held) or self.ended:
                     break
-        except NotFiniteFeed:
+        except FeedError as error:
             self._check(layout.finite_checks, batch, self.position)
-            raise
+            raise self.source.error(self.position, ValueError(str(error))) from error
         self._arm(False)
         return not self.ended
 
