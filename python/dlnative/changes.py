@@ -117,6 +117,8 @@ def note_flag() -> None:
 
 def used(owner: Any) -> None:
     """`owner` takes part in what is being made in this thread."""
+    if _open.bases:
+        vars(owner)["_used"] = True
     for basis in _open.bases:
         basis.add(owner)
 
@@ -149,13 +151,14 @@ def note_new(owner: Any, name: str, before: Any) -> None:
 class Tracked:
     """Base of configurable objects that programs are built from: a new value is a change.
 
-    The name is none, and attributes that begin with an underscore are the object's own business.
-    It takes part in what is being made when it is called.
+    So is an attribute that is new to an object in use: its class may have had another value of it,
+    or its code may ask whether it is there. The name is none, and attributes that begin with an
+    underscore are the object's own business. It takes part in what is being made when it is called.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in ("__call__", "call", "update_state"):
+        for name in ("__call__", "call", "update_state", "result"):
             if name in cls.__dict__:
                 setattr(cls, name, _noting(cls.__dict__[name]))
 
@@ -166,14 +169,35 @@ class Tracked:
     def __setattr__(self, name: str, value: Any) -> None:
         before = self.__dict__.get(name, ABSENT)
         object.__setattr__(self, name, value)
-        if before is ABSENT or name == "name" or name.startswith("_"):
+        if before is ABSENT and (not self._is_used() or _is_option(self, name)):
             return
-        if not is_same(before, self.__dict__.get(name, ABSENT)):
+        value = self.__dict__.get(name, ABSENT)  # absent where a property keeps it elsewhere
+        if not _is_own(name) and (value is ABSENT or not is_same(before, value)):
             self._attribute_changed(name, before)
+
+    def __delattr__(self, name: str) -> None:
+        before = self.__dict__.get(name, ABSENT)
+        object.__delattr__(self, name)
+        if self._is_used() and not _is_own(name):
+            self._attribute_changed(name, before)
+
+    def _is_used(self) -> bool:
+        """Whether something was made of it."""
+        return "_used" in self.__dict__
 
     def _attribute_changed(self, name: str, before: Any) -> None:
         """Called after attribute `name`, which was `before`, has been set to another value."""
         note_new(self, name, before)
+
+
+def _is_own(name: str) -> bool:
+    """Whether an attribute is no business of programs."""
+    return name == "name" or name.startswith("_")
+
+
+def _is_option(owner: Any, name: str) -> bool:
+    """Whether an attribute is an option that is kept elsewhere and notes its changes itself."""
+    return hasattr(getattr(type(owner), name, None), "rebuilds")
 
 
 def _noting(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..changes import Tracked, note, note_new, used
+from ..changes import ABSENT, Tracked, note, note_new, used
 from ..graph.graph import Graph
 from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
 from ..hyperparameters import Count, Flag, Option, StepNumber, is_on, set_of_step
@@ -165,8 +165,11 @@ class Optimizer(Slots, Tracked):
         try:
             self._check_options()
         except ValueError:
-            self.__dict__[name] = before
-            set_of_step(self, name, before)
+            if before is ABSENT:
+                self.__dict__.pop(name, None)
+            else:
+                self.__dict__[name] = before
+                set_of_step(self, name, before)
             raise
         note_new(self, name, before)
         option = getattr(type(self), name, None)
