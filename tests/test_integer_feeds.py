@@ -175,6 +175,24 @@ def test_the_edges_of_every_type(engine, dtype, source):
                 as_fed(identity(dtype, x.shape[1]), x)
 
 
+@pytest.mark.parametrize("width", [1, 5])
+def test_an_input_that_is_the_output(engine, width):
+    """There is nothing to compute, but the values still have to be those of the dtype."""
+    i = dlnative.Input((width,), dtype="int32")
+    model = dlnative.Model(i, i)
+    x = np.arange(2 * width).reshape(2, width)
+    np.testing.assert_array_equal(model(x), x)
+    x[1, 0] = -(2**31) - 1
+    for way in (model, model.predict, model.predict_on_batch):
+        with pytest.raises(ValueError, match="the value -2147483649, which int32 does not have"):
+            way(x)
+
+
+def test_a_layer_computes_in_the_dtype_of_the_array(engine):
+    x = np.array([[2**32 + 3]])
+    np.testing.assert_array_equal(layers.Lambda(lambda x: x % 7)(x), x % 7)
+
+
 def test_what_is_not_zero_is_true(engine):
     x = np.array([[300.0], [0.0], [-0.5], [0.0]])
     out = dlnative.Input((1,), dtype="bool")

@@ -44,7 +44,7 @@ def is_outside(array: np.ndarray, limits: tuple[int, int]) -> np.ndarray:
 
 def describe_outside(value: Any, dtype: Any, limits: tuple[int, int]) -> str:
     """What is wrong with a value that is outside, and what to do."""
-    wider = ", give the model's Input a wider dtype (dtype='int64')" if dtype != "int64" else ""
+    wider = ", or give its Input a wider dtype (dtype='int64')" if dtype != "int64" else ""
     return (
         f"the value {value}, which {dtype} does not have: expected {limits[0]} to {limits[1]}. "
         f"Bring the data into that range{wider}"
@@ -70,7 +70,7 @@ def check_range(array: np.ndarray, dtype: str, name: str | None, number: int = 0
     if outside.any():
         value = array.reshape(-1)[int(np.argmax(outside))]
         feed = f"feed {number}" if name is None else f"'{name}'"
-        raise FeedError(f"{feed}: {describe_outside(value, dtype, limits)}")
+        raise FeedError(f"{feed}: received {describe_outside(value, dtype, limits)}")
 
 
 def check_ranges(feeds: Iterable[Tensor], arrays: Iterable[Any]) -> None:

@@ -247,6 +247,8 @@ def _shapes(
 
 def call_on_arrays(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Computes the layer on arrays; the program is kept for the next call of the same shapes."""
+    from ..engines.feeding import fed
+
     args = as_arrays(layer, args)
     arrays = [v for v in nest.flatten((args, kwargs)) if isinstance(v, np.ndarray)]
     run, structure, draws, owners = _program(layer, args, kwargs)
@@ -268,7 +270,7 @@ def call_on_arrays(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         if isinstance(leaf, np.ndarray):
             return leaf.copy()
         value = arrays[leaf.index] if hasattr(leaf, "index") else leaf.value
-        return np.array(value, dtype=tensor.dtype)
+        return fed(tensor, value)
 
     return nest.map_structure(result, structure)
 
