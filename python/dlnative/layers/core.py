@@ -158,7 +158,8 @@ def Input(
         ValueError: No shape, both shapes, a size below 1, or an unknown `dtype`.
 
     Differs from Keras: data must have the sizes that are given, the batch size included, and are
-    refused before the first step otherwise; Keras with JAX takes others where the layers do.
+    refused before the first step otherwise; Keras with JAX takes others where the layers do. Values
+    that an integer dtype does not have raise; in Keras they become others.
 
     Example:
         >>> from dlnative.layers import Dense, Input

@@ -289,7 +289,7 @@ class Trainer(SingleBatches):
             validation_batch_size: Samples per step of the validation, `batch_size` by default.
             validation_freq: Validate every so many epochs, or after the epochs listed (from 1).
             check_finite: Whether a NaN or an infinity in the data raises; the message has the
-                sample.
+                sample. What an integer input does not have raises in any case.
             on_nonfinite: What follows a step whose loss or gradients are NaN or infinite, of which
                 a RuntimeWarning says the epoch, the batch, the op, the layer and the rows. "warn":
                 it is done, as in Keras, and nothing more is said. "stop": training ends with the
@@ -429,7 +429,8 @@ class Trainer(SingleBatches):
             the rows of `out` that were written where that is given.
 
         Raises:
-            ValueError: Shapes that do not fit the model.
+            ValueError: Shapes that do not fit the model, values that an integer input has not,
+                or an `out` that overlaps `x` otherwise than row by row.
             TypeError: Data that are not arrays of numbers.
 
         Differs from Keras: `verbose="auto"` shows nothing for short runs; `out` is new.

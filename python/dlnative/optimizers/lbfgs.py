@@ -46,9 +46,11 @@ class LBFGS(Optimizer):
     direction is -g, with t at most 1 / |g|_1.
 
     All evaluations of a step are on the same batch, with the same random masks. `fit` therefore
-    wants the whole set in one batch, `batch_size=len(x)`, and does not shuffle it. What is logged,
-    and moving statistics, are those of the point that a step ends at. Penalties of regularizers
-    are a part of the loss. Inner products and directions are float64, whatever the weights are.
+    wants the whole set in one batch, `batch_size=len(x)`, and does not shuffle it; for a generator
+    or another source of batches whose number is not known that is `steps_per_epoch=1`. What is
+    logged, and moving statistics, are those of the point that a step ends at. Penalties of
+    regularizers are a part of the loss. Inner products and directions are float64, whatever the
+    weights are.
 
     A point whose loss or gradient is not finite counts as too far away. Where no step lowers the
     loss, the steepest descent is tried; if that lowers nothing, either, the weights stay as they
