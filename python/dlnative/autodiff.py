@@ -257,7 +257,7 @@ class _Evaluation:
 
     def run(self, with_gradients: bool, values: list[np.ndarray] | None = None) -> Any:
         """(total, *gradients); `values` replaces the values of the variables."""
-        values = [v.value for v in self.fed] if values is None else values
+        values = [v.live for v in self.fed] if values is None else values
         return self.functions[with_gradients](*self.arrays, *values)
 
 

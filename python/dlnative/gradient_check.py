@@ -83,7 +83,7 @@ def gradcheck(
         raise ValueError("gradcheck: no loss was given, and the model is not compiled with one")
     evaluation = evaluation_of(engines.ProgramCache(1), model, known, x, y, "float64", training)
     _, *analytic = evaluation.run(True)
-    values = [np.array(v.value, dtype="float64") for v in evaluation.fed]
+    values = [np.array(v.live, dtype="float64") for v in evaluation.fed]
     h = epsilon or (1e-5 if mode == "central" else 1e-6)
     entries = [(i, j) for i, v in enumerate(evaluation.variables) for j in range(v.size)]
     if max_params is not None and max_params < len(entries):

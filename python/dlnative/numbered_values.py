@@ -35,4 +35,4 @@ def load_values(variables: Sequence[Variable | None], store: Mapping[str, Any]) 
                 f"Variable '{variable.path}': expected values of dtype {variable.dtype}, received "
                 f"{value.dtype}"
             )
-        variable.assign(value)
+        variable.write(value)

@@ -116,7 +116,7 @@ def copies_of(
         there = None if memory is None else memory.get(name)
         if there is None or (there.shape, there.dtype.name) != (variable.shape, variable.dtype):
             return variable.numpy()
-        np.copyto(there, variable.value)
+        np.copyto(there, variable.array)
         return there
 
     while True:

@@ -49,10 +49,11 @@ def _initial(what: str, given: Any, shape: Any, dtype: DTypeLike | None) -> np.n
 class Variable:
     """A named parameter or state, backed by one NumPy array.
 
-    The array never moves once a program uses it: `value` shows it live, `numpy()` is a copy, and
-    `assign` changes it. In expressions a Variable answers as its array does. While a layer, loss or
-    metric is being made part of a program it stands for the tensor that the program will read, so
-    that nothing of its present values is fixed there.
+    The array never moves once a program uses it, and `assign` changes it; `value` and `numpy()` are
+    copies, as are parts such as `variable[:2]`: what was read stays as it was. In expressions a
+    Variable answers as its array does. While a layer, loss or metric is being made part of a
+    program it stands for the tensor that the program will read, so that nothing of its present
+    values is fixed there.
 
     Args:
         initializer: Initial values; or the name of an initializer, or a function of (shape, dtype)
@@ -180,14 +181,15 @@ class Variable:
 
     @property
     def value(self) -> Any:
-        """The live values, to be read only (`assign` writes them); in a traced call the tensor."""
+        """A read-only copy of the values (`assign` writes them); in a traced call the tensor."""
         graph = traced_graph()
-        return self._live() if graph is None else graph.variable(self)
+        return _read_only(self._value.copy()) if graph is None else graph.variable(self)
 
-    def _live(self) -> np.ndarray:
-        view = self._value.view()
-        view.flags.writeable = False
-        return view
+    @property
+    def live(self) -> Any:
+        """`value` without a copy, for those who read it at once: later it shows later values."""
+        graph = traced_graph()
+        return _read_only(self._value.view()) if graph is None else graph.variable(self)
 
     def _present(self, wanted: str) -> np.ndarray:
         """The present values; raises where a program is being made, for which they are not the
@@ -251,19 +253,34 @@ class Variable:
         Raises:
             ValueError: The shape is not that of the variable; nothing has been written.
         """
+        tensor = self.write(value)
+        return self.value if tensor is None else tensor
+
+    def write(self, value: TensorLike) -> Tensor | None:
+        """`assign` that copies no new values where nobody asks for them.
+
+        Args:
+            value: See `assign`.
+
+        Returns:
+            The tensor of the program that is being made, if one is.
+        """
         graph = traced_graph()
         if graph is None and isinstance(value, Tensor) and not isinstance(value, ValueTensor):
             graph = value.graph
         if graph is not None:
             return self._assign_in(graph, value)
-        value = value.value if isinstance(value, (Variable, ValueTensor)) else value
+        if isinstance(value, Variable):
+            value = value.live
+        elif isinstance(value, ValueTensor):
+            value = value.value
         value = np.asarray(value).astype(self.dtype, copy=False)
         self._check_shape(value)
         self.allocate()
         with exclusive([self]):
             self._value[...] = value
             self.changed()
-        return self.value
+        return None
 
     def assign_add(self, value: TensorLike) -> Any:
         """variable = variable + value; see `assign`."""
@@ -303,9 +320,7 @@ class Variable:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         value = self._present("The array")
         if copy is False and (dtype is None or dtype == value.dtype):
-            view = value.view()
-            view.flags.writeable = False
-            return view
+            return _read_only(value.view())
         return np.array(value, dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -318,7 +333,7 @@ class Variable:
         self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         self._present(f"np.{ufunc.__name__}")
-        values = (x.value if isinstance(x, Variable) else x for x in inputs)
+        values = (x.live if isinstance(x, Variable) else x for x in inputs)
         return getattr(ufunc, method)(*values, **kwargs)
 
     def __repr__(self) -> str:
@@ -343,7 +358,7 @@ class Variable:
     def _as_number(self, convert: Callable[[Any], Any]) -> Any:
         if self.shape:
             raise TypeError(f"expected a Variable of shape () for a number, received {self.shape}")
-        return convert(self.value)
+        return convert(self.live)
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -355,11 +370,16 @@ class Variable:
         return id(self)
 
 
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
 def _answer(function: Callable[..., Any]) -> Callable[..., Any]:
     """A special method that answers as the values do, or as the tensor in a traced call."""
 
     def method(self: Variable, *args: Any) -> Any:
-        return function(self.value, *(a.value if isinstance(a, Variable) else a for a in args))
+        return function(self.live, *(a.live if isinstance(a, Variable) else a for a in args))
 
     return method
 
@@ -374,6 +394,18 @@ def _operator(method: Callable[..., Any]) -> Callable[..., Any]:
         return result.value[()] if isinstance(result, ValueTensor) else result
 
     return operate
+
+
+def _item(values: Any, index: Any) -> Any:
+    """A part of the values, in memory of its own."""
+    part = values[index]
+    if isinstance(part, np.ndarray) and not part.flags.writeable:
+        return _read_only(part.copy())
+    return part
+
+
+def _iterator(values: Any) -> Any:
+    return iter(_read_only(values.copy()) if isinstance(values, np.ndarray) else values)
 
 
 def _round(value: Any, digits: int | None = None) -> Any:
@@ -391,9 +423,9 @@ for _name, _function in {
     "rdivmod": _answer(lambda value, other: divmod(other, value)),
     "pos": _answer(operator.pos),
     "round": _answer(_round),
-    "getitem": _answer(operator.getitem),
+    "getitem": _answer(_item),
     "contains": _answer(operator.contains),
     "len": _answer(len),
-    "iter": _answer(iter),
+    "iter": _answer(_iterator),
 }.items():
     setattr(Variable, f"__{_name}__", _function)

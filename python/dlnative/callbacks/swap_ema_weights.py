@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .callback import Callback, Logs, state_values
 
 
@@ -102,7 +100,7 @@ class SwapEMAWeights(Callback):
             )
         for variable in optimizer._trainable_variables:
             (average,) = optimizer.slots_of(variable, "average")
-            weights = np.array(variable.value)
-            variable.assign(average.value)
-            average.assign(weights)
+            weights = variable.numpy()
+            variable.write(average)
+            average.write(weights)
         self._ema_weights_in_model = not self._ema_weights_in_model

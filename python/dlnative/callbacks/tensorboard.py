@@ -188,7 +188,7 @@ class TensorBoard(Callback):
     def _write_weights(self, epoch: int) -> None:
         values = []
         for weight in self.model.weights:
-            tag, array = weight.path.replace(":", "_"), np.asarray(weight.value)
+            tag, array = weight.path.replace(":", "_"), weight.array
             values.append(event_file.histogram(f"{tag}/histogram", array))
             picture = event_file.picture_of(array) if self.write_images else None
             if picture is not None:

@@ -118,7 +118,7 @@ def _arrays(op: Op, inputs: Sequence[Any]) -> list[Any]:
     arrays = []
     for i, value in enumerate(inputs):
         if is_variable(value):
-            value = value.array if i in op.writes else value.value
+            value = value.array if i in op.writes else value.live
         elif isinstance(value, ValueTensor):
             value = value.value
         if value is not None and not (i in op.writes and isinstance(value, np.ndarray)):
@@ -152,8 +152,9 @@ def _arrays(op: Op, inputs: Sequence[Any]) -> list[Any]:
 
 
 def _array(value: Any) -> np.ndarray:
-    known = is_variable(value) or isinstance(value, ValueTensor)
-    return np.asarray(value.value if known else value)
+    if is_variable(value):
+        return np.asarray(value.live)
+    return np.asarray(value.value if isinstance(value, ValueTensor) else value)
 
 
 def _converted(op: Op, i: int, array: np.ndarray, dtype: str) -> np.ndarray:

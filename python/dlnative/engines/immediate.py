@@ -31,7 +31,7 @@ class ImmediateTensor(Valued, Tensor):
         if isinstance(source, np.ndarray):
             self.value = source
         elif source is not None and not isinstance(source, Feed):
-            self.value = source.array
+            self.value = source.array.copy()  # who keeps the tensor keeps the values of this step
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.graph.differentiated and self.node is not None:

@@ -253,7 +253,7 @@ class Attributes:
             restore(each, state)
         seeds.set_state(self.seeds)
         for variable, value in self.generators:
-            variable.assign(value)
+            variable.write(value)
 
 
 def restore(layer: LayerState, state: dict[str, Any]) -> None:

@@ -269,7 +269,7 @@ class WeightOwner(LayerState):
                     f"'{variable.path}', received {value.dtype} {value.shape}"
                 )
         for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+            variable.write(value)
 
     def count_params(self) -> int:
         """Number of scalars in all weights.

@@ -80,7 +80,7 @@ class Mean(Metric):
             state: Any = self.state
             is_empty = state[1] == 0.0
             return apply("where", is_empty, 0.0, state[0] / apply("where", is_empty, 1.0, state[1]))
-        total, count = self.state.value.tolist()
+        total, count = self.state.array.tolist()
         return total / count if count else 0.0
 
 

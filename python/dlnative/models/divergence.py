@@ -58,7 +58,7 @@ def examine(held: HeldStep) -> Finding:
     """
     recipe = held.step.recipe
     model = recipe.model
-    weights = tuple(v.path for v in model.variables if not _is_finite(v.value))
+    weights = tuple(v.path for v in model.variables if not _is_finite(v.array))
     before = Attributes(model)
     graph: Any = ImmediateGraph(True, held.number, held.epoch, held.samples)
     try:

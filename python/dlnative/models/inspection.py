@@ -69,8 +69,8 @@ class Inspection:
             batch,
             "train" if _trains(self) else "predict",
             step.built,
-            sum(v.value.nbytes for v in self.variables),
-            sum(v.value.nbytes for v in (*slots, *step.variables)),
+            sum(v.array.nbytes for v in self.variables),
+            sum(v.array.nbytes for v in (*slots, *step.variables)),
         )
 
     def profile(self: Any, x: Any, y: Any = None, batch_size: int = 32, steps: int = 20) -> Profile:
@@ -118,7 +118,7 @@ class Inspection:
         finally:
             program.set_profiling(False)
             for v, value in saved:
-                v.assign(value)
+                v.write(value)
         peak = PEAK_FLOPS / _core.fma_seconds("float32", PEAK_FLOPS) * config.num_threads()
         nodes = step.built.plan.instructions
         return Profile(

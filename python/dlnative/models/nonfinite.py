@@ -243,7 +243,7 @@ class Doctor:
         rates = [float(optimizer.learning_rate) for optimizer in self._optimizers()]
         for name, variable in variables_of(self._model).items():
             if name in self._kept:
-                variable.assign(self._kept[name])
+                variable.write(self._kept[name])
         for optimizer, rate in zip(self._optimizers(), rates, strict=True):
             if optimizer.has_plain_rate:
                 optimizer.learning_rate = LOWERED * rate

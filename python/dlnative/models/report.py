@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..graph.tensor import Tensor, Tracing
 from ..metrics.base import Result
 from ..utils import overrides
@@ -95,5 +93,5 @@ def _value_of(value: Any) -> Any:
         with Tracing(None):
             return value.compute()
     if isinstance(value, Variable):
-        return np.array(value.value)
+        return value.numpy()
     return value

@@ -104,7 +104,7 @@ class TrainingState:
         variables = prepared(model, self.values)
         _check(model, self.arrays, variables)
         for name, variable in variables.items():
-            variable.assign(self.arrays[name])
+            variable.write(self.arrays[name])
         apply_values(model, self.values)
         for number, layer in keepers(_layers(model)).items():
             start = f"{OWN}{number}/"

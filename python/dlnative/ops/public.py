@@ -120,7 +120,7 @@ def as_tensor(x: TensorLike, dtype: str | None = None, name: str = "dlnative.ops
     tensor: Tensor
     if is_variable(x):
         graph = traced_graph()
-        tensor = ValueTensor(x.value) if graph is None else graph.variable(x)
+        tensor = ValueTensor(x.live) if graph is None else graph.variable(x)
     elif isinstance(x, Tensor):
         tensor = x
     elif isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) or is_variable(v) for v in x):

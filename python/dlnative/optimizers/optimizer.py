@@ -431,7 +431,7 @@ class Optimizer(Slots, Tracked):
             return
         for variable in var_list:
             if id(variable) in self._indices:
-                variable.assign(self.slots_of(variable, "average")[0].value)
+                variable.write(self.slots_of(variable, "average")[0])
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss that is differentiated: times `loss_scale_factor`, where there is one."""

@@ -163,7 +163,7 @@ class SearchStep:
         if point is not self._last:
             self._write(point.weights)
             for pending, value in zip(self._pending, point.state, strict=True):
-                pending.assign(value)
+                pending.write(value)
         self._last = None
         self._index.assign(index)
         self._commit()
@@ -186,7 +186,7 @@ class SearchStep:
     def _write(self, weights: np.ndarray) -> None:
         self._last = None
         for (place, variable), trial in zip(self._weights, self._trials, strict=True):
-            trial.assign(weights[place].reshape(variable.shape))
+            trial.write(weights[place].reshape(variable.shape))
 
 
 def _like(variable: Variable, trainable: bool = False) -> Variable:

@@ -75,7 +75,7 @@ class Slots:
                     f"'{variable.path}', received {value.dtype} {value.shape}"
                 )
         for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+            variable.write(value)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Puts all state into a dict, in the order of `variables`: "0", "1", ..."""

@@ -96,7 +96,7 @@ def _load_hdf5(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[An
             saved.load(model, lambda value: True, skip_mismatch, skipped)
         except BaseException:
             for variable, value in before:
-                variable.assign(value)
+                variable.write(value)
             raise
 
 
@@ -117,10 +117,10 @@ def _load_safetensors(model: Any, path: Path, skip_mismatch: bool, skipped: Sequ
         try:
             arrays, _ = weights.read()
             for name, variable in wanted.items():
-                variable.assign(arrays[name])
+                variable.write(arrays[name])
         except BaseException:
             for variable, value in before:
-                variable.assign(value)
+                variable.write(value)
             raise
 
 
