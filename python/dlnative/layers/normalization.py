@@ -14,7 +14,17 @@ from ..variables import Variable
 from . import messages
 from .input_spec import InputSpec
 from .layer import UnaryLayer
-from .options import Fixed, axes_of, axis_of, axis_or_axes, flag, integer, weight_config
+from .options import (
+    Fixed,
+    axes_of,
+    axis_of,
+    axis_or_axes,
+    flag,
+    in_order,
+    integer,
+    weight_config,
+    weight_shape,
+)
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -205,7 +215,7 @@ class LayerNormalization(ScaledNormalization):
 
     def build(self, input_shape: Shape) -> None:
         axes = self._axes(input_shape)
-        shape = tuple(input_shape[axis] for axis in axes)
+        shape = weight_shape(self.axis, input_shape)
         if self.rms_scaling:
             self.gamma = self._add_configured("gamma", shape)
         else:
@@ -223,9 +233,9 @@ class LayerNormalization(ScaledNormalization):
                 if inputs.dtype in FLOATS
                 else apply("cast", inputs, dtype=self.compute_dtype)
             )
-            return layer_normalization(x, self.gamma, **options)
+            return layer_normalization(x, in_order(self.gamma, axes, x), **options)
         x = move_axes_last(inputs, axes)
-        gamma, beta = self._scale_and_offset()
+        gamma, beta = (in_order(w, axes, inputs) for w in self._scale_and_offset())
         y = apply("layer_norm", x, gamma, beta, axes=len(axes), epsilon=self.epsilon)
         return move_axes_back(y, axes)
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import constraints, initializers, regularizers
 from ..changes import ABSENT
+from ..graph.tensor import Tensor, apply
 from ..hyperparameters import Option
 from ..utils.numbers import is_integer
+from ..variables import Variable
 from . import messages
 
 if TYPE_CHECKING:
@@ -121,6 +123,20 @@ def axes_of(layer: Any, given: int | Sequence[int], shape: Shape) -> tuple[int, 
             f"{messages.format_shape(shape)}"
         )
     return tuple(axes)
+
+
+def weight_shape(given: int | Sequence[int], shape: Shape) -> Shape:
+    """The sizes of axes in the order that Keras has for a weight: negative axes come first."""
+    several = [given] if isinstance(given, int) else sorted(given)
+    return tuple(shape[axis] for axis in several)
+
+
+def in_order(weight: Variable | None, axes: Sequence[int], inputs: Tensor) -> Any:
+    """A weight of `weight_shape` with the sizes of the axes in their order, as in Keras."""
+    sizes = tuple(inputs.shape[axis] for axis in axes)
+    if weight is None or weight.shape == sizes:
+        return weight
+    return apply("reshape", inputs.graph.variable(weight), shape=sizes)
 
 
 _KINDS: dict[str, tuple[type[Option], Any, Callable[[Any], Any]]] = {

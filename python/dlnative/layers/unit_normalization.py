@@ -10,7 +10,7 @@ from ..hyperparameters import Number, Option
 from ..ops.normalization import normalize, rms_normalization
 from . import messages
 from .layer import UnaryLayer
-from .options import Fixed, axes_of, axis_or_axes
+from .options import Fixed, axes_of, axis_or_axes, in_order, weight_shape
 
 if TYPE_CHECKING:
     from ..graph.tensor import Tensor
@@ -93,12 +93,12 @@ class RMSNormalization(UnaryLayer):
         for axis in axes:
             if input_shape[axis] is None:
                 raise messages.open_size(self, axis, input_shape)
-        shape = tuple(input_shape[axis] for axis in axes)
+        shape = weight_shape(self.axis, input_shape)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
 
     def call(self, inputs: Tensor) -> Tensor:
         axes = axes_of(self, self.axis, inputs.shape)
-        scale: Any = self.scale
+        scale = in_order(self.scale, axes, inputs)
         if axes != tuple(range(inputs.ndim - len(axes), inputs.ndim)):
             shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
             scale = apply("reshape", inputs.graph.variable(scale), shape=shape)

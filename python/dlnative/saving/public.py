@@ -47,6 +47,8 @@ def save_model(
     lambda, is a warning, and the model is saved as if it were not compiled.
     """
     path = Path(filepath)
+    if not os.fspath(filepath):
+        raise ValueError("save_model: expected a path, received an empty one")
     if zipped not in (None, path.suffix == ".keras" or None):
         raise ValueError(
             f"save_model: {path}: expected zipped=None, or True for a path that ends in '.keras', "
