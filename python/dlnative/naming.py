@@ -66,6 +66,19 @@ def path_of_layer(layer: Any) -> str:
     return "/".join([*(each.name for each in layers[:outer]), layer.name])
 
 
+def check_layer_name(owner: str, name: Any) -> None:
+    """Raises TypeError or ValueError where a layer cannot have a name.
+
+    Args:
+        owner: What was to have it, for the message.
+        name: The name.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{owner}: expected name to be a string, received {name!r}")
+    if "/" in name or not name:
+        raise ValueError(f"{owner}: a name must not be empty or contain '/', received {name!r}")
+
+
 def to_snake_case(name: str) -> str:
     """Keras's snake case: "rmsprop" of "RMSprop", "mean_squared_error" of "MeanSquaredError"."""
     name = re.sub(r"\W+", "", name)

@@ -15,7 +15,7 @@ from ..graph.dtypes import dtype_of
 from ..graph.open_shapes import unless_open, with_open_sizes, with_size
 from ..graph.tensor import Tracing, traced_graph
 from ..hyperparameters import Option
-from ..naming import auto_name, unknown
+from ..naming import auto_name, check_layer_name, unknown
 from ..utils import nest, overrides, signatures
 from ..variables import Variable
 from . import calls, messages, tracking
@@ -165,10 +165,7 @@ class Layer(WeightOwner, ExtraLosses, Configurable):
             raise unknown(f"argument of {kind}", key, signatures.constructor_parameters(type(self)))
         if name is None:
             name = auto_name(kind)
-        if not isinstance(name, str):
-            raise TypeError(f"{kind}: expected name to be a string, received {name!r}")
-        if "/" in name or not name:
-            raise ValueError(f"{kind}: a name must not be empty or contain '/', received {name!r}")
+        check_layer_name(kind, name)
         if not isinstance(trainable, (bool, np.bool_)):
             raise TypeError(f"{kind} '{name}': expected trainable True or False, not {trainable!r}")
         self.__dict__["name"] = name

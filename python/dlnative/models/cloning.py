@@ -10,6 +10,7 @@ from ..layers import messages
 from ..layers.core import Input, InputLayer
 from ..utils import nest
 from ..utils.serialization import deserialize_keras_object, serialize_keras_object
+from .configuration import give_name
 from .model import Functional, Model
 from .sequential import Sequential
 
@@ -76,6 +77,7 @@ def clone_model(
                 copies[id(layer)] = clone_function(layer)
             else:
                 copies[id(layer)] = type(layer).from_config(layer.get_config())
+                give_name(copies[id(layer)], layer.name)
         return copies[id(layer)]
 
     if isinstance(model, Sequential):

@@ -9,7 +9,7 @@ from ..graph import Tensor
 from ..layers import calls, tracking
 from ..layers.core import InputLayer
 from ..layers.op_layer import OpLayer
-from ..naming import unknown
+from ..naming import check_layer_name, unknown
 from ..placement import is_without_memory
 from ..utils import nest
 from ..utils.serialization import (
@@ -20,6 +20,7 @@ from ..utils.serialization import (
 from .keras_operations import from_keras, to_keras
 
 if TYPE_CHECKING:
+    from ..layers.layer import Layer
     from .call_graph import CallGraph
     from .model import Model
 
@@ -84,11 +85,13 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
     waiting: list = []
     for record in config["layers"]:
         entry = from_keras(record)
-        layer = deserialize_keras_object(without_build(entry))
-        if not tracking.is_layer(layer) or layer.name in layers:
-            raise ValueError(f"Model configuration: {entry['name']!r} is not a layer of its own")
-        layers[layer.name] = layer
-        waiting += [(layer, i, node) for i, node in enumerate(entry.get("inbound_nodes", ()))]
+        layer = layer_from_entry(without_build(entry))
+        name = entry.get("name", getattr(layer, "name", None))
+        is_new = name not in layers and not any(layer is other for other in layers.values())
+        if not tracking.is_layer(layer) or not is_new:
+            raise ValueError(f"Model configuration: {name!r} is not a layer of its own")
+        layers[name] = layer
+        waiting += [(name, i, node) for i, node in enumerate(entry.get("inbound_nodes", ()))]
     # A layer that another model has, too, may have calls already, which are not of this model.
     made = {
         name: list(layer._calls) for name, layer in layers.items() if isinstance(layer, InputLayer)
@@ -102,20 +105,21 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
 
     while waiting:
         later = []
-        for layer, number, node in waiting:
+        for name, number, node in waiting:
+            layer = layers[name]
             args, kwargs = _arguments(node, find)
-            ready = len(made.get(layer.name, ())) == number
+            ready = len(made.get(name, ())) == number
             if not ready or any(_is_missing(leaf) for leaf in nest.flatten((args, kwargs))):
-                later.append((layer, number, node))
+                later.append((name, number, node))
                 continue
             if not calls.symbolic_tensors((args, kwargs)):
-                raise ValueError(f"Model configuration: '{layer.name}' is called without a tensor")
+                raise ValueError(f"Model configuration: '{name}' is called without a tensor")
             if isinstance(layer, OpLayer) and is_without_memory():  # a stranger's file
                 layer.check_counts(args, kwargs)
             layer(*args, **kwargs)
-            made.setdefault(layer.name, []).append(layer._calls[-1])
+            made.setdefault(name, []).append(layer._calls[-1])
         if len(later) == len(waiting):
-            names = sorted({layer.name for layer, _, _ in later})
+            names = sorted({name for name, _, _ in later})
             raise ValueError(f"Model configuration: the inputs of {names} are not connected")
         waiting = later
 
@@ -172,6 +176,47 @@ def _is_nothing(mask: Any) -> bool:
 def _counts_from_one(layer: Any) -> bool:
     """Keras counts the calls of a functional model from 1 where it names a model's ends."""
     return getattr(layer, "is_functional", False)
+
+
+def entry_of_layer(layer: Layer) -> dict[str, Any]:
+    """The record of a layer in a model; that of a user's class, whose configuration may lack the
+    name or whose constructor may not take it, has it beside them, as in functional models of Keras.
+    """
+    record: dict[str, Any] = serialize_keras_object(layer)
+    if not type(layer).__module__.startswith("dlnative."):
+        record["name"] = layer.name
+    return record
+
+
+def layer_from_entry(entry: dict[str, Any]) -> Any:
+    """What `entry_of_layer` has described, by the name that it has there.
+
+    Keras leaves a layer with the name that its constructor makes up. One that is the same in every
+    process is what weights, seeds and settings are found by.
+    """
+    layer = deserialize_keras_object(entry)
+    if tracking.is_layer(layer) and "name" in entry:
+        give_name(layer, entry["name"])
+    return layer
+
+
+def give_name(layer: Any, name: str) -> None:
+    """Gives a new layer a name, which the paths of the variables that it has follow.
+
+    Raises:
+        TypeError: The name is no string.
+        ValueError: It is empty or has a "/".
+    """
+    before = layer.name
+    if name == before:
+        return
+    check_layer_name(type(layer).__name__, name)
+    layer.__dict__["name"] = name
+    if layer.path == before:
+        layer.__dict__["_path"] = name
+    for variable in layer.variables:
+        if variable.path.startswith(f"{before}/"):
+            variable.path = name + variable.path.removeprefix(before)
 
 
 def without_build(record: dict[str, Any]) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def from_keras(record: dict[str, Any]) -> dict[str, Any]:
     nodes = [_call_from_keras(known, options, node) for node in record["inbound_nodes"]]
     config = {"name": record["config"]["name"], "op": known.op}
     layer = {"module": "dlnative.layers", "class_name": "OpLayer", "config": config}
-    return {**layer, "name": record.get("name"), "inbound_nodes": nodes}
+    return {**layer, "name": record.get("name", config["name"]), "inbound_nodes": nodes}
 
 
 def _call_from_keras(

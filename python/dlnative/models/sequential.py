@@ -11,9 +11,8 @@ from ..layers import calls, messages, tracking
 from ..layers.core import InputLayer
 from ..layers.layer import Layer, as_shapes
 from ..utils import signatures
-from ..utils.serialization import deserialize_keras_object, serialize_keras_object
 from .call_graph import CallGraph
-from .configuration import without_build
+from .configuration import entry_of_layer, layer_from_entry, without_build
 from .model import Model, separate_paths
 
 if TYPE_CHECKING:
@@ -234,7 +233,7 @@ class Sequential(Model):
             "name": self.name,
             "trainable": self.trainable,
             "dtype": self._dtype,
-            "layers": [serialize_keras_object(layer) for layer in stack],
+            "layers": [entry_of_layer(layer) for layer in stack],
         }
         if self._graph is not None:
             config["build_input_shape"] = self.input_shape
@@ -264,7 +263,7 @@ class Sequential(Model):
         if starts_with_input or config.get("build_input_shape"):
             entries = [without_build(entry) for entry in entries]
         with CustomObjectScope(custom_objects):
-            layers = [deserialize_keras_object(entry) for entry in entries]
+            layers = [layer_from_entry(entry) for entry in entries]
         model = cls(layers, trainable=config.get("trainable", True), name=config["name"])
         if not model.built and config.get("build_input_shape"):
             model.build(as_shapes(config["build_input_shape"]))
