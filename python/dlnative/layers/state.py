@@ -31,8 +31,9 @@ class LayerState:
     _learning_rate_factor: float | None  # None: that of the layer it belongs to
     _dtype: str
     _calls: list[LayerCall]  # calls on symbolic tensors
-    _tracked: dict  # attribute -> variable, layer, or a list or dict with some
-    _created_trainable: dict  # id of an own variable -> whether it was made trainable
+    # Weights are keys themselves, as their ids are others in a copy.
+    _tracked: dict  # attribute, or weight -> variable, layer, or a list or dict with some
+    _created_trainable: dict  # own variable -> whether it was trainable when it came
     _locked: bool  # whether variables and layers are fixed
     _configured: tuple[str, ...] = ()  # weights with options of their own, see `options`
     _weight_of: dict  # those by their names, once they are made

@@ -81,9 +81,9 @@ def own_variables(layer: LayerState, held: Sequence[Any] | None = None) -> list[
     held = members(layer) if held is None else held
     variables = [m for m in held if isinstance(m, Variable)]
     created = layer._created_trainable
-    for v in variables:
-        created.setdefault(id(v), v.trainable)
-    return [v for v in variables if created[id(v)]] + [v for v in variables if not created[id(v)]]
+    for v in variables:  # those that a list has got in place
+        created.setdefault(v, v.trainable)
+    return [v for v in variables if created[v]] + [v for v in variables if not created[v]]
 
 
 def collect_variables(
@@ -178,16 +178,28 @@ def track(layer: LayerState, name: Hashable, value: Any) -> None:
     before = tracked.get(name)
     layer.__dict__.pop("_members", None)
     tracked[name] = value
-    if isinstance(before, Variable) and before is not value:
-        tracked.pop(("weight", id(before)), None)
+    for member in found:
+        if isinstance(member, Variable):
+            layer._created_trainable.setdefault(member, member.trainable)
+    if before is not value:
+        _forget(layer, before)
 
 
 def untrack(layer: LayerState, name: Hashable) -> None:
     """Forgets an attribute that goes away."""
     layer.__dict__.pop("_members", None)
-    value = layer._tracked.pop(name, None)
+    _forget(layer, layer._tracked.pop(name, None))
+
+
+def _forget(layer: LayerState, value: Any) -> None:
+    """Forgets the variables in a former value of an attribute, unless another one has them."""
     if isinstance(value, Variable):
-        layer._tracked.pop(("weight", id(value)), None)
+        layer._tracked.pop(value, None)
+    gone = [member for member in walk(value) if isinstance(member, Variable)]
+    left = {id(member) for member in members(layer)} if gone else ()
+    for variable in gone:
+        if id(variable) not in left:
+            layer._created_trainable.pop(variable, None)
 
 
 class Rollback:

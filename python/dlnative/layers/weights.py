@@ -44,10 +44,7 @@ class WeightOwner(LayerState):
             created = layer._created_trainable
             for member in tracking.members(layer):
                 if isinstance(member, Variable):
-                    was = created.get(id(member))
-                    if was is None:
-                        was = created[id(member)] = member.trainable
-                    if was:
+                    if created.setdefault(member, member.trainable):
                         member.__dict__["_trainable"] = value
                 elif id(member) not in seen:
                     seen.add(id(member))
@@ -154,8 +151,8 @@ class WeightOwner(LayerState):
                 )
             variable = Variable(value, dtype=kind, **place)
         variable.learning_rate_factor = self.learning_rate_factor
-        tracking.track(self, ("weight", id(variable)), variable)
-        self._created_trainable[id(variable)] = trainable
+        tracking.track(self, variable, variable)
+        self._created_trainable[variable] = trainable
         return variable
 
     add_variable = add_weight
