@@ -141,3 +141,88 @@ def test_files_of_keras_have_the_sum(keras, tmp_path, kind, direction):
     one = dlnative.models.load_model(tmp_path / "model.keras")
     with pytest.raises(ValueError, match="variables.*received 7"):
         one.layers[0].load_own_variables({str(i): np.zeros(1) for i in range(7)})
+
+
+def low_rank_model(kind, adapt):
+    """A model with LoRA that has been trained, whose layer is adapted by `adapt`."""
+    make, shape, dtype = MAKERS[kind]
+    dlnative.utils.set_random_seed(1)
+    layer = make(lora_rank=2, lora_alpha=3.0) if adapt == "constructor" else make()
+    model = dlnative.Sequential(
+        [dlnative.Input(shape, dtype=dtype), layer, layers.Flatten(), layers.Dense(2)]
+    )
+    model.compile("adam", "mse")
+    x = (np.abs(RNG.standard_normal((8, *shape))) * 2).astype(dtype)
+    y = RNG.standard_normal((8, 2)).astype("float32")
+    if adapt != "constructor":
+        model.fit(x, y, epochs=2, verbose=0)
+        layer.enable_lora(2)
+        model.compile(adapt, "mse")
+    model.fit(x, y, epochs=2, verbose=0)
+    return model, x, y
+
+
+def copy_of(model, path, kind):
+    """The model, loaded from a file that it or a copy of it has written."""
+    source = {"copy": copy.deepcopy, "pickle": lambda m: pickle.loads(pickle.dumps(m))}
+    source.get(kind, lambda m: m)(model).save(path)
+    return saving.load_model(path)
+
+
+@pytest.mark.parametrize("source", ["model", "copy", "pickle"])
+@pytest.mark.parametrize("adapt", ["constructor", "sgd", "adam"])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_our_own_file_of_keras_goes_on_bit_for_bit(tmp_path, kind, adapt, source):
+    model, x, y = low_rank_model(kind, adapt)
+    loaded = copy_of(model, tmp_path / "m.keras", source)
+    for part in ("weights", "trainable_weights", "non_trainable_weights"):
+        pairs = list(zip(getattr(model, part), getattr(loaded, part), strict=True))
+        assert [a.name for a, _ in pairs] == [b.name for _, b in pairs]
+        for a, b in pairs:
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+    for a, b in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    losses = [each.fit(x, y, epochs=3, verbose=0).history["loss"] for each in (model, loaded)]
+    assert losses[0] == losses[1]
+    again = copy_of(loaded, tmp_path / "again.keras", source)
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_weights_of_low_rank_alone(tmp_path, kind):
+    model, x, _ = low_rank_model(kind, "adam")
+    expected = model.predict(x, verbose=0)
+    model.save_weights(tmp_path / "m.weights.h5")
+    same, _, _ = low_rank_model(kind, "adam")
+    same.load_weights(tmp_path / "m.weights.h5")
+    for a, b in zip(model.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # Of another rank, and without: the sum counts.
+    make, shape, dtype = MAKERS[kind]
+    for layer in (make(), make(lora_rank=1), make(lora_rank=3)):
+        other = dlnative.Sequential(
+            [dlnative.Input(shape, dtype=dtype), layer, layers.Flatten(), layers.Dense(2)]
+        )
+        other.load_weights(tmp_path / "m.weights.h5")
+        np.testing.assert_allclose(other.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("adapt", ["constructor", "adam"])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_keras_loads_the_sum_and_its_file_goes_back(keras, tmp_path, kind, adapt):
+    model, x, _ = low_rank_model(kind, adapt)
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    np.testing.assert_allclose(theirs.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+    ours, judge = ([v.name for v in each.trainable_weights] for each in (model, theirs))
+    assert ours == judge
+    for a, b in zip(model.optimizer.variables, theirs.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(a, "float32"), np.asarray(b, "float32"))
+    theirs.save(tmp_path / "theirs.keras")
+    back = saving.load_model(tmp_path / "theirs.keras")
+    np.testing.assert_allclose(back.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+    model.save_weights(tmp_path / "ours.weights.h5")
+    theirs.load_weights(tmp_path / "ours.weights.h5")
+    np.testing.assert_allclose(theirs.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)

@@ -124,7 +124,10 @@ class LowRankLayer(UnaryLayer):
         return graph.variable(weight) + product * (self.lora_alpha / self.lora_rank)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """As if there were no matrices: the sum in the place of the weight, as in Keras."""
+        """As if there were no matrices: the sum in the place of the weight, as in Keras.
+
+        Our files have weight and matrices besides, see `saving.object_values`.
+        """
         if not self.lora_enabled:
             super().save_own_variables(store)
             return
@@ -151,6 +154,9 @@ class LowRankLayer(UnaryLayer):
         load_values(variables, store)
         for factor in self._factors():
             factor.assign(np.zeros(factor.shape))
+
+    def _merged_variables(self) -> list[Variable]:
+        return [getattr(self, self._adapted), *self._factors()] if self.lora_enabled else []
 
     def _factors(self) -> tuple[Variable, Variable]:
         a, b = (getattr(self, f"lora_{self._adapted}_{which}") for which in "ab")

@@ -242,6 +242,10 @@ class WeightOwner(LayerState):
             )
         load_values(variables, store)
 
+    def _merged_variables(self) -> list[Variable]:
+        """Those of whose values `save_own_variables` makes others, and that keep theirs beside."""
+        return []
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the values of `weights`, in their order."""
         return [v.numpy() for v in self.weights]

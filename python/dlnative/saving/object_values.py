@@ -1,6 +1,8 @@
 """The values of a model's objects in HDF5, in the groups in which Keras has them.
 
-The variables of the object at a path are the arrays `path/vars/0`, `path/vars/1`, ...
+The variables of the object at a path are the arrays `path/vars/0`, `path/vars/1`, ... Where a layer
+merges some of them, as Keras does with LoRA, `path/vars:dlnative` has these as they are. Keras does
+not look there.
 """
 
 from __future__ import annotations
@@ -10,8 +12,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..layers import tracking
+from ..numbered_values import load_values, save_values
 from ..optimizers import Optimizer
 from ..utils.warn import warn_user
+from ..variables import Variable
 from .hdf5_read import Group, HDF5File
 from .hdf5_write import hdf5_bytes
 from .object_paths import visit_objects
@@ -19,6 +24,7 @@ from .object_paths import visit_objects
 __all__ = ["SavedObjects", "values_to_hdf5"]
 
 _VARIABLES = "vars"  # the group of an object's own
+_MERGED = "vars:dlnative"  # no attribute, whose groups are beside it, has such a name
 
 
 def values_to_hdf5(model: Any, skipped: Iterable[Any] = ()) -> bytearray:
@@ -35,13 +41,15 @@ def values_to_hdf5(model: Any, skipped: Iterable[Any] = ()) -> bytearray:
     tree: dict[str, Any] = {}
 
     def save(path: str, value: Any) -> bool:
-        store: dict[str, Any] = {}
-        value.save_own_variables(store)
-        if store:
-            group = tree
-            for name in (*filter(None, path.split("/")), _VARIABLES):
-                group = group.setdefault(name, {})
-            group.update(store)
+        stores: dict[str, dict[str, Any]] = {_VARIABLES: {}, _MERGED: {}}
+        value.save_own_variables(stores[_VARIABLES])
+        save_values(_merged(value), stores[_MERGED])
+        for last, store in stores.items():
+            if store:
+                group = tree
+                for name in (*filter(None, path.split("/")), last):
+                    group = group.setdefault(name, {})
+                group.update(store)
         return True
 
     visit_objects(model, save, skipped)
@@ -86,7 +94,8 @@ class SavedObjects:
             if not kinds(value):
                 return True
             try:
-                value.load_own_variables(self._stored(path))
+                value.load_own_variables(self._stored(path, _VARIABLES))
+                self._load_merged(path, value)
             except Exception as error:
                 failed.setdefault(id(value), (value, error))
                 return False
@@ -103,9 +112,18 @@ class SavedObjects:
                 raise ValueError(message) from error
             warn_user(f"{message}. They stay as they are.")
 
-    def _stored(self, path: str) -> Stored:
-        group = self._file.root.group(f"{path}/{_VARIABLES}" if path else _VARIABLES)
-        return Stored(group)
+    def _load_merged(self, path: str, value: Any) -> None:
+        """Gives a layer what was merged, if the file has it; the sum stands for another rank."""
+        variables, stored = _merged(value), self._stored(path, _MERGED)
+        if len(stored) != len(variables):
+            return
+        arrays = {name: stored[name] for name in stored}
+        shapes = [getattr(arrays.get(str(i)), "shape", None) for i in range(len(variables))]
+        if shapes == [v.shape for v in variables]:
+            load_values(variables, arrays)
+
+    def _stored(self, path: str, last: str) -> Stored:
+        return Stored(self._file.root.group(f"{path}/{last}" if path else last))
 
 
 class Stored(Mapping[str, Any]):
@@ -124,6 +142,11 @@ class Stored(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return 0 if self._group is None else len(self._group)
+
+
+def _merged(value: Any) -> list[Variable]:
+    """The variables whose values an object does not save as they are."""
+    return value._merged_variables() if tracking.is_layer(value) else []
 
 
 def is_optimizer(value: Any) -> bool:
