@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from ..placement import is_without_memory
+
+_unprepared: ContextVar[Any] = ContextVar("unprepared", default=None)
+
+
+@contextlib.contextmanager
+def unprepared(model: Any) -> Iterator[None]:
+    """A `with` block in which the optimizer that `model` gets is not told what it trains."""
+    token = _unprepared.set(model)
+    try:
+        yield
+    finally:
+        _unprepared.reset(token)
 
 
 def compile_config(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +40,8 @@ def compile_again(model: Any, config: dict[str, Any]) -> None:
     given = {key: deserialize_keras_object(value) for key, value in config.items()}
     given.pop("jit_compile", None)  # in Keras's files; it has no effect
     model.compile(**given)
-    if model.built and not is_without_memory():  # else a state tells for what there are slots
+    is_told = is_without_memory() or _unprepared.get() is model
+    if model.built and not is_told:  # else a state tells for what there are slots
         model.optimizer.prepare(model.trainable_variables)
 
 

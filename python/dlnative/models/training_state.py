@@ -351,7 +351,7 @@ def _prepare(model: Any, values: dict[str, Any]) -> None:
     variables = model.variables
     for optimizer, numbers in zip(optimizers_of(model), values["optimizers"], strict=False):
         if numbers and max(numbers) < len(variables):
-            optimizer.prepare([variables[i] for i in numbers])
+            optimizer.prepare_in_order([variables[i] for i in numbers])
     objectives = getattr(model.__dict__.get("_trainer"), "objectives", None)
     if objectives is not None and values["objectives"] is not None:
         if values["objectives"]["constraints"] is not None:

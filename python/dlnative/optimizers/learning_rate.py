@@ -76,6 +76,7 @@ class LearningRate(Number):
             return
         instance._learning_rate = Scalar(number, "float64", "learning_rate")
         instance._tracked(instance._learning_rate)
+        instance._variables.insert(1, instance._variables.pop())  # after the iteration
         if before is not None:
             note(instance)
 

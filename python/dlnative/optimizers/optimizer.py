@@ -229,10 +229,20 @@ class Optimizer(Slots, Tracked):
         self.built = True
 
     def prepare(self, variables: Sequence[Variable]) -> None:
-        """`build`, where it has not been called or there are parameters that it has not seen."""
+        """`build`, where it has not been called or there are parameters that it has not seen.
+
+        They have the order of `variables` then, if all of them are among these.
+        """
         new = [v for v in variables if id(v) not in self._indices]
         if new or not self.built:
-            self._build_again(new)
+            self._build_again(() if self._arrange(variables) else new)
+
+    def prepare_in_order(self, variables: Sequence[Variable]) -> None:
+        """`prepare`, and the order of the parameters becomes that of `variables` in any case."""
+        self.prepare(variables)
+        if list(map(id, variables)) != list(self._indices) and self._arrange(variables):
+            self._build_again(())
+            note(self)
 
     def _build_again(self, new: Sequence[Variable]) -> None:
         """`build` of all parameters, as if for the first time."""

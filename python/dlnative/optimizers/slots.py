@@ -40,18 +40,21 @@ class Slots:
         self._given: dict[Any, list[Variable]] = {}  # what was asked for -> what it was
         self._asked: Counter | None = None  # how often each was asked for, in this run of `build`
         self._is_again = False
+        self._order: list[Variable] = []  # what was asked for in this run of `build`
 
     @property
     def variables(self) -> list[Variable]:
-        """All state, in the order in which it was made: iteration, learning rate, then the slots.
+        """All state, in the order in which it is made: iteration, learning rate, then the slots.
 
-        The learning rate is not among it where it is a schedule or a function.
+        Where slots have come later, it is the order in which one `build` makes all. The learning
+        rate is not among it where it is a schedule or a function.
         """
         return list(self._variables)
 
     def _tracked(self, variable: V) -> V:
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
+        self._note(variable)
         return variable
 
     def set_weights(self, weights: Iterable[ArrayLike]) -> None:
@@ -203,6 +206,7 @@ class Slots:
                 index = self._get_variable_index(variable)
                 if index not in slots:
                     slots[index] = self._new_slot(variable, kind, initial)
+                self._note(slots[index])
         lists = tuple(
             [self._slots[kind][self._get_variable_index(v)] for v in trainable_variables]
             for kind in names
@@ -222,6 +226,7 @@ class Slots:
         index = self._get_variable_index(variable)
         if index not in slots:
             slots[index] = self._new_variable(shape, "zeros", variable.dtype, name)
+        self._note(slots[index])
 
     def slots_of(self, variable: Variable, *names: str) -> tuple[Variable, ...]:
         """The slots of a parameter that `add_optimizer_variables` has made, a tuple."""
@@ -230,6 +235,27 @@ class Slots:
 
     def _get_variable_index(self, variable: Variable) -> int:
         return self._indices[id(variable)]
+
+    def _arrange(self, variables: Sequence[Variable]) -> bool:
+        """Gives the parameters the order of `variables`, if all of them are among these.
+
+        They keep their slots. Those that are new have none yet.
+        """
+        ordered = list({id(v): v for v in variables}.values())
+        indices = {id(v): i for i, v in enumerate(ordered)}
+        moved = [indices.get(id(v), -1) for v in self._trainable_variables]
+        if not moved or -1 in moved:
+            return False
+        self._trainable_variables, self._indices = ordered, indices
+        self._slots = {
+            kind: {moved[i]: slot for i, slot in slots.items()}
+            for kind, slots in self._slots.items()
+        }
+        self._given = {
+            (key[0], moved[key[1]]) if len(key) == 2 else key: given
+            for key, given in self._given.items()
+        }
+        return True
 
     def _place_slots(self) -> None:
         """Lays the slots of a name side by side, as the parameters are."""
@@ -243,7 +269,18 @@ class Slots:
         self._asked, self._is_again = Counter(), True
 
     def _asked_again(self) -> None:
+        """Puts the state into the order in which one run, as after loading, would have made it."""
         self._is_again = False
+        asked = {id(v): v for v in self._order}
+        self._order = []
+        is_asked = [id(v) in asked for v in self._variables]
+        first = is_asked.index(True) if any(is_asked) else len(is_asked)
+        rest = [v for v in self._variables[first:] if id(v) not in asked]
+        self._variables = [*self._variables[:first], *asked.values(), *rest]
+
+    def _note(self, variable: Variable) -> None:
+        if self._is_again:
+            self._order.append(variable)
 
     def _begin_asking(self) -> None:
         """The first thing in a run of `build` that somebody else has called."""
@@ -259,6 +296,7 @@ class Slots:
         self._asked[key] += 1
         if number == len(given):
             given.append(make())
+        self._note(given[number])
         return given[number]
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from .. import random
 from .._version import __version__
+from ..models.compiling import unprepared
 from .building import build_model, compile_config_of, record_of_model, refusals
 from .files import open_regular
 from .object_values import SavedObjects, is_optimizer, values_to_hdf5
@@ -104,7 +105,8 @@ def load_keras_file(path: Path, compile: bool) -> Any:
         with refusals(path, "read what was set"):
             apply_settings(model, settings)
     if compile:
-        with refusals(path, "compile the model"):
+        told = contextlib.nullcontext() if settings is None else unprepared(model)
+        with refusals(path, "compile the model"), told:
             for each, arguments in compilations:
                 each.compile_from_config(arguments)
     if settings is not None and model.compiled:  # now also what the optimizer was told

@@ -146,6 +146,18 @@ def apply_settings(model: Any, settings: Any) -> None:
         raise ValueError(f"expected a number of steps, received {steps!r:.100}")
     if model.compiled:
         model._trainer.steps.assign(steps)
+        _prepare_optimizers(model, values["optimizers"])
+
+
+def _prepare_optimizers(model: Any, built_on: Any) -> None:
+    """Gives optimizers the slots of the saved ones, which may be of weights that are frozen now."""
+    variables, optimizers = model.variables, optimizers_of(model)
+    if len(built_on) == len(optimizers):
+        for optimizer, numbers in zip(optimizers, built_on, strict=True):
+            if numbers:
+                optimizer.prepare_in_order([variables[i] for i in numbers])
+    if model.built and not model.optimizer.built:
+        model.optimizer.prepare(model.trainable_variables)
 
 
 class _Names:
