@@ -187,7 +187,9 @@ class Variable:
 
     @property
     def live(self) -> Any:
-        """`value` without a copy, for those who read it at once: later it shows later values."""
+        """`value` without a copy, for those who read it at once: later it shows later values, as
+        does `np.array(variable, copy=False)`.
+        """
         graph = traced_graph()
         return _read_only(self._value.view()) if graph is None else graph.variable(self)
 
