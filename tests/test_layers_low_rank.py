@@ -10,6 +10,7 @@ import pytest
 
 import dlnative
 from dlnative import layers, saving
+from dlnative.models.training_state import TrainingState
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((16, 6)).astype("float32")
@@ -226,3 +227,42 @@ def test_keras_loads_the_sum_and_its_file_goes_back(keras, tmp_path, kind, adapt
     model.save_weights(tmp_path / "ours.weights.h5")
     theirs.load_weights(tmp_path / "ours.weights.h5")
     np.testing.assert_allclose(theirs.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+
+
+@saving.register_keras_serializable("low_rank")
+class Counting(layers.Dense):
+    """A layer that keeps a number besides what its base class saves."""
+
+    count = 0
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["count"] = np.array(self.count)
+
+    def load_own_variables(self, store):
+        self.count = int(store["count"])
+        super().load_own_variables({k: store[k] for k in store if k != "count"})
+
+
+@pytest.mark.parametrize("way", ["m.keras", "folder", "state"])
+def test_a_class_that_keeps_more_goes_on_bit_for_bit(tmp_path, way):
+    def make():
+        dlnative.utils.set_random_seed(1)
+        model = dlnative.Sequential([dlnative.Input((6,)), Counting(3, lora_rank=2)])
+        model.compile("adam", "mse")
+        return model
+
+    model = make()
+    model.fit(X, Y, epochs=2, verbose=0)
+    model.layers[0].count = 5
+    if way == "state":
+        loaded = make()
+        TrainingState.of(model).put_back(loaded)
+    else:
+        model.save(tmp_path / way)
+        loaded = saving.load_model(tmp_path / way)
+    assert loaded.layers[0].count == 5
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    losses = [each.fit(X, Y, epochs=3, verbose=0).history["loss"] for each in (model, loaded)]
+    assert losses[0] == losses[1]

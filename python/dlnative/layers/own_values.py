@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,17 @@ _METHODS = ("save_own_variables", "load_own_variables")
 def keepers(named: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """{name: layer} of those whose class has methods of its own for what it saves."""
     return {name: layer for name, layer in named if overridden(type(layer), _METHODS)}
+
+
+def give(layer: Any, kept: Mapping[str, Any]) -> None:
+    """Gives back what `kept_by` returned, to a layer whose variables have their values already.
+
+    Those that its class merges, as with LoRA, stay what they are.
+    """
+    merged = [(variable, variable.numpy()) for variable in layer._merged_variables()]
+    layer.load_own_variables(kept)
+    for variable, value in merged:
+        variable.assign(value)
 
 
 def kept_by(layer: Any) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from ..changes import note_flag
 from ..layers import tracking
 from ..layers.core import is_input
 from ..layers.extra_losses import attribute_metrics
-from ..layers.own_values import keepers, kept_by
+from ..layers.own_values import give, keepers, kept_by
 from ..naming import lasting_name
 from ..optimizers import Optimizer
 from ..placement import copies_of
@@ -109,7 +109,7 @@ class TrainingState:
         for number, layer in keepers(_layers(model)).items():
             start = f"{OWN}{number}/"
             own = {n.removeprefix(start): a for n, a in self.arrays.items() if n.startswith(start)}
-            layer.load_own_variables(own)
+            give(layer, own)
 
     def weights_of(self, model: Any) -> list[np.ndarray]:
         """The weights, in the order of `model.variables`.

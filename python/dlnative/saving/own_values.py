@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.own_values import keepers, kept_by
+from ..layers.own_values import give, keepers, kept_by
 from .names import layer_names
 
 __all__ = ["by_way", "give_own_values", "name_of", "own_names", "own_values"]
@@ -53,4 +53,4 @@ def give_own_values(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """Gives layers what they have kept, by `load_own_variables`."""
     found = by_way(arrays)
     for way, layer in keepers(layer_names(model).items()).items():
-        layer.load_own_variables(found.get(way, {}))
+        give(layer, found.get(way, {}))
