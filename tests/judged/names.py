@@ -63,10 +63,10 @@ LAYERS_DIFFER: dict[str, str] = {
     "in training does",
     "layers.BatchNormalization, GlobalAveragePooling1D, Softmax": "a mask that is given counts in "
     "this layer; in Keras it goes on to the layers behind it and to the loss",
-    "losses.Loss": "`mean_with_sample_weight` divides by the sum of the weights also where loss and "
-    "weight are one number; Keras does so for weights of shape (1, 1) only",
-    "metrics.Metric": "`result` of one number is a float of Python, of sums in float64; in Keras an "
-    "array without axes, of sums in float32",
+    "losses.Loss": "`mean_with_sample_weight` divides by the sum of the weights also where loss "
+    "and weight are one number; Keras does so for weights of shape (1, 1) only",
+    "metrics.Metric": "`result` of one number is a float of Python, of sums in float64; in Keras "
+    "an array without axes, of sums in float32",
     "layers.Concatenate": "the axis of the batch raises",
     "layers.Dense, Conv1D, Conv2D, Embedding": "no quantization: there are no kernels of 8 bits; "
     "`kernel` is the weight itself, also where LoRA adapts it; a `lora_alpha` of the constructor "
