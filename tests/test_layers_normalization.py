@@ -216,7 +216,8 @@ def test_layer_normalization_axes(engine, axis):
     layer = LayerNormalization(axis=axis, epsilon=1e-6)
     layer.build(x.shape)
     axes = tuple(sorted(a % 4 for a in (axis if isinstance(axis, list) else [axis])))
-    assert [w.shape for w in layer.weights] == [tuple(x.shape[a] for a in axes)] * 2
+    sizes = tuple(x.shape[a] for a in (sorted(axis) if isinstance(axis, list) else [axis]))
+    assert [w.shape for w in layer.weights] == [sizes] * 2  # as in Keras, negative axes first
     randomize(layer)
     gamma, beta = (
         w.reshape([x.shape[i] if i in axes else 1 for i in range(4)]) for w in layer.get_weights()

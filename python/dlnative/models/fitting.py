@@ -276,7 +276,7 @@ def build_optimizer(model: Any, state: TrainerState) -> None:
     if state.optimizer is None:
         raise ValueError("There is no optimizer to train with: pass `optimizer` to compile()")
     variables = model.trainable_variables
-    if not variables:
+    if model.built and not variables:
         warn_user(
             f"{messages.describe(model)} has no weights to train: all are frozen, or there are "
             "none. Steps update metrics and the state of layers only"
