@@ -227,6 +227,23 @@ def test_layer_normalization_axes(engine, axis):
     assert layer.compute_output_shape((None, 4, 5, 6)) == (None, 4, 5, 6)
 
 
+@pytest.mark.parametrize("axis", [[-1, 1], [-1, 2], [1], [-1, 1, 2], [2, 1]])
+def test_rms_normalization_axes(engine, axis):
+    """The shape of the scale has negative axes first; its values go by the order of the axes."""
+    x = values(3, 4, 5, 6, mean=4.0)
+    layer = layers.RMSNormalization(axis=axis, epsilon=1e-6)
+    layer.build(x.shape)
+    axes = tuple(sorted(a % 4 for a in axis))
+    assert layer.scale.shape == tuple(x.shape[a] for a in sorted(axis))
+    randomize(layer)
+    (scale,) = layer.get_weights()
+    expected = x / np.sqrt((x**2).mean(axis=axes, keepdims=True) + 1e-6)
+    expected = expected * scale.reshape([x.shape[i] if i in axes else 1 for i in range(4)])
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-4)
+    model = dlnative.Sequential([layers.Input((4, 5, 6)), layer])
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("axis", [-1, 1, 2])
 @pytest.mark.parametrize("groups", [1, 2, -1])
 def test_group_normalization(engine, axis, groups):

@@ -98,10 +98,11 @@ class RMSNormalization(UnaryLayer):
 
     def call(self, inputs: Tensor) -> Tensor:
         axes = axes_of(self, self.axis, inputs.shape)
-        scale = in_order(self.scale, axes, inputs)
-        if axes != tuple(range(inputs.ndim - len(axes), inputs.ndim)):
+        if axes == tuple(range(inputs.ndim - len(axes), inputs.ndim)):
+            scale = in_order(self.scale, axes, inputs)
+        else:
             shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
-            scale = apply("reshape", inputs.graph.variable(scale), shape=shape)
+            scale = apply("reshape", inputs.graph.variable(self.scale), shape=shape)
         return rms_normalization(inputs, scale, axis=axes, epsilon=self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
