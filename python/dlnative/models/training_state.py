@@ -73,7 +73,7 @@ class TrainingState:
             memory: Arrays of a former state, which is of no use any more, to be those of this one.
         """
         arrays = copies_of(variables_of(model), memory)
-        for number, layer in keepers(_layers(model)).items():
+        for number, layer in keepers(numbered_layers(model)).items():
             arrays |= {f"{OWN}{number}/{name}": a for name, a in kept_by(layer).items()}
         return cls(arrays, values_of(model, callbacks))
 
@@ -106,7 +106,7 @@ class TrainingState:
         for name, variable in variables.items():
             variable.write(self.arrays[name])
         apply_values(model, self.values)
-        for number, layer in keepers(_layers(model)).items():
+        for number, layer in keepers(numbered_layers(model)).items():
             start = f"{OWN}{number}/"
             own = {n.removeprefix(start): a for n, a in self.arrays.items() if n.startswith(start)}
             give(layer, own)
@@ -130,13 +130,13 @@ def values_of(model: Any, callbacks: Sequence[Any] = ()) -> dict[str, Any]:
         "version": VERSION,
         "layers": {
             name: {key: layer.__dict__[key] for key in _OF_LAYERS if key in layer.__dict__}
-            for name, layer in _layers(model)
+            for name, layer in numbered_layers(model)
         },
         "random": seeds.get_state(),
         "optimizers": [_built_on(model, optimizer) for optimizer in optimizers_of(model)],
         "excluded": [_excluded(model, optimizer) for optimizer in optimizers_of(model)],
         "frozen": {
-            "layers": [n for n, each in _layers(model) if not (each._trainable or is_input(each))],
+            "layers": [name for name, layer in numbered_layers(model) if not layer._trainable],
             "variables": [i for i, v in enumerate(model.variables) if not v.trainable],
         },
         "factors": _factors(model),
@@ -148,7 +148,7 @@ def values_of(model: Any, callbacks: Sequence[Any] = ()) -> dict[str, Any]:
 
 def apply_values(model: Any, values: dict[str, Any]) -> None:
     """Makes of a model what the values of a state say, but for callbacks and global streams."""
-    for name, layer in _layers(model):
+    for name, layer in numbered_layers(model):
         layer.__dict__.update(values["layers"].get(name, {}))
     _freeze(model, **values["frozen"])
     _set_factors(model, values["factors"])
@@ -166,7 +166,7 @@ def check_values(model: Any, values: Any) -> None:
 
     What `put_back` hands to others, such as what callbacks remember, is for them to check.
     """
-    layers = {name for name, _ in _layers(model)}
+    layers = {name for name, _ in numbered_layers(model)}
     variables = range(len(model.variables))
 
     def are_numbers(value: Any) -> bool:
@@ -236,10 +236,14 @@ def _is_factor(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < math.inf
 
 
-def _layers(model: Any) -> Iterator[tuple[str, Any]]:
-    """(number, layer) of the model and all below it, in their order."""
+def numbered_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """(number, layer) of the model and all below it, in their order.
+
+    Without InputLayers: these have no state, and data may have added them.
+    """
     for number, layer in enumerate(tracking.all_layers(model)):
-        yield str(number), layer
+        if not is_input(layer):
+            yield str(number), layer
 
 
 def optimizers_of(model: Any) -> list[Optimizer]:
@@ -281,7 +285,7 @@ def variables_of(model: Any) -> dict[str, Variable]:
     for number, metric in enumerate({id(m): m for m in metrics}.values()):
         for index, variable in enumerate(metric.variables):
             found[f"metrics/{number}/{metric.name}/{index}"] = variable
-    for name, layer in _layers(model):
+    for name, layer in numbered_layers(model):
         for attribute, generator in tracking.seed_generators(layer):
             found[f"seeds/{name}/{attribute}"] = generator.state
     return found
@@ -308,9 +312,7 @@ def _exclude(model: Any, optimizer: Optimizer, excluded: Sequence[int] | None) -
 def _factors(model: Any) -> dict[str, dict[str, float]]:
     """The factors of the learning rate of layers and variables, by number, where one was set."""
     variables = enumerate(model.variables)  # which get those of their layers by this
-    of_layers = {
-        name: layer._learning_rate_factor for name, layer in _layers(model) if not is_input(layer)
-    }
+    of_layers = {name: layer._learning_rate_factor for name, layer in numbered_layers(model)}
     return {
         "layers": {name: factor for name, factor in of_layers.items() if factor is not None},
         "variables": {
@@ -321,8 +323,8 @@ def _factors(model: Any) -> dict[str, dict[str, float]]:
 
 def _freeze(model: Any, layers: Sequence[str], variables: Sequence[int]) -> None:
     """Makes these layers and variables not trainable, and all others trainable."""
-    for name, layer in _layers(model):
-        if layer._trainable is (name in layers) and not is_input(layer):
+    for name, layer in numbered_layers(model):
+        if layer._trainable is (name in layers):
             layer.__dict__["_trainable"] = name not in layers  # variables have flags of their own
             note_flag()
     for number, variable in enumerate(model.variables):
@@ -331,7 +333,7 @@ def _freeze(model: Any, layers: Sequence[str], variables: Sequence[int]) -> None
 
 
 def _set_factors(model: Any, factors: dict[str, dict[str, float]]) -> None:
-    for name, layer in _layers(model):
+    for name, layer in numbered_layers(model):
         layer.__dict__["_learning_rate_factor"] = factors["layers"].get(name)
     for number, variable in enumerate(model.variables):
         factor = factors["variables"].get(str(number), 1.0)
@@ -362,7 +364,7 @@ def _prepare(model: Any, values: dict[str, Any]) -> None:
 
 
 def _check(model: Any, arrays: dict[str, np.ndarray], variables: dict[str, Variable]) -> None:
-    kept = tuple(f"{OWN}{number}/" for number in keepers(_layers(model)))
+    kept = tuple(f"{OWN}{number}/" for number in keepers(numbered_layers(model)))
     missing = sorted(set(variables) - set(arrays))
     extra = sorted(n for n in set(arrays) - set(variables) if not n.startswith(kept))
     if missing or extra:

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import tracking
 from ..models.training_state import (
     OWN,
     WEIGHTS,
     TrainingState,
     apply_values,
     check_values,
+    numbered_layers,
     optimizers_of,
     prepared,
     values_of,
@@ -169,7 +169,7 @@ class _Names:
     """
 
     def __init__(self, model: Any) -> None:
-        of_layer = {id(layer): str(i) for i, layer in enumerate(tracking.all_layers(model))}
+        of_layer = {id(layer): number for number, layer in numbered_layers(model)}
         of_variable = {id(v): i for i, v in enumerate(model.variables)}
         self.layers = {name: of_layer[id(layer)] for name, layer in layer_names(model).items()}
         self.variables = {n: of_variable[id(v)] for n, v in named_variables(model).items()}
