@@ -5,7 +5,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "dispatch/dispatch.h"
+#include "ops/halves.h"
 
 namespace dlnative {
 
@@ -64,15 +64,9 @@ bool reals_fit(const void* from, std::int64_t n) {
 
 template <class T>
 bool halves_fit(const void* from, std::int64_t n) {
-  constexpr std::int64_t kBlock = 64;
-  float values[kBlock];
-  for (std::int64_t i = 0; i < n; i += kBlock) {
-    const std::int64_t count = std::min(kBlock, n - i);
-    kernels<float>().convert->convert[static_cast<int>(SourceType::kFloat16)](
-        static_cast<const char*>(from) + i * 2, values, count);
-    if (!reals_fit<T, float>(values, count)) return false;
-  }
-  return true;
+  return visit_halves(from, n, [](const float* values, std::int64_t, std::int64_t count) {
+    return reals_fit<T, float>(values, count);
+  });
 }
 
 template <class T, class S>

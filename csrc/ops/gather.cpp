@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "dispatch/dispatch.h"
 #include "ops/feed_range.h"
+#include "ops/halves.h"
 
 namespace dlnative {
 
@@ -129,14 +130,10 @@ void convert_plain(const void* from, T* to, std::int64_t n) {
 
 template <class T>
 void convert_halves(const void* from, T* to, std::int64_t n) {
-  constexpr std::int64_t kBlock = 64;
-  float values[kBlock];
-  for (std::int64_t i = 0; i < n; i += kBlock) {
-    const std::int64_t count = std::min(kBlock, n - i);
-    kernels<float>().convert->convert[static_cast<int>(SourceType::kFloat16)](
-        static_cast<const char*>(from) + i * 2, values, count);
-    convert_plain<T, float>(values, to + i, count);
-  }
+  visit_halves(from, n, [to](const float* values, std::int64_t first, std::int64_t count) {
+    convert_plain<T, float>(values, to + first, count);
+    return true;
+  });
 }
 
 template <class T>
