@@ -38,11 +38,7 @@ def classes(library):
         def get_config(self):
             return {"k": self.k}
 
-    @register
-    class Scale(base):
-        def __init__(self):
-            super().__init__()
-
+    class Weighted(base):
         def build(self, input_shape):
             self.w = self.add_weight(shape=(input_shape[-1],), name="w", initializer="ones")
 
@@ -51,6 +47,11 @@ def classes(library):
 
         def compute_output_shape(self, input_shape):
             return input_shape
+
+    @register
+    class Scale(Weighted):
+        def __init__(self):
+            super().__init__()
 
         def get_config(self):
             return {}
@@ -64,18 +65,9 @@ def classes(library):
             return {"name": "no name of a layer"}
 
     @register
-    class Automatic(base):  # Keras knows `**kwargs` by that word only, and leaves the name out
+    class Automatic(Weighted):  # Keras knows `**kwargs` by that word only, and leaves the name out
         def __init__(self, **k):
             super().__init__(**k)
-
-        def build(self, input_shape):
-            self.w = self.add_weight(shape=(input_shape[-1],), name="w", initializer="ones")
-
-        def call(self, x):
-            return x * self.w
-
-        def compute_output_shape(self, input_shape):
-            return input_shape
 
     return {"Times": Times, "Scale": Scale, "Deaf": Deaf, "Automatic": Automatic}
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import shutil
 
 import numpy as np
 import pytest
-from resumed_runs import assert_same, backup, ending, whole_run  # noqa: F401
+from resumed_runs import alone, assert_same, backup, ending, whole_run  # noqa: F401
 
 import dlnative
 from dlnative import layers
@@ -70,11 +69,7 @@ def test_resume(whole_run, tmp_path, save_freq):  # noqa: F811
 
     (whole, seen), checkpoints = whole_run(make, fit, save_freq)
     assert seen == 3 * [0, 1, 2, 3, 4]
-    for number, path in enumerate(checkpoints):
-        part = tmp_path / f"part {number}"
-        part.mkdir()
-        shutil.copy(path, part)
-        dlnative.utils.set_random_seed(11)
+    for part in alone(checkpoints, tmp_path):
         ended, found = fit(make(), backup(part, save_freq))
         assert_same(whole, ended)
         assert found == seen

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from resumed_runs import assert_same, backup, ending, whole_run  # noqa: F401
+from resumed_runs import alone, assert_same, backup, ending, whole_run  # noqa: F401
 
 import dlnative
 from dlnative import callbacks
@@ -51,11 +51,7 @@ def test_from_every_checkpoint(whole_run, tmp_path, save_freq):  # noqa: F811
     (whole, files), checkpoints = whole_run(make, fit, save_freq)
     assert len(checkpoints) > 4 and len(files) == 2
     assert files["log.csv"].count(b"\n") == 6 and files["log.jsonl"].count(b"\n") == 8 + 5
-    for number, path in enumerate(checkpoints):
-        folder = tmp_path / f"part {number}"
-        folder.mkdir()
-        shutil.copy(path, folder)
-        dlnative.utils.set_random_seed(11)
+    for folder in alone(checkpoints, tmp_path):
         ended, written = fit(make(), backup(folder, save_freq))
         assert_same(whole, ended)
         assert written == files

@@ -74,6 +74,16 @@ def assert_same(first, second):
     assert first[1:] == second[1:]
 
 
+def alone(checkpoints, tmp_path):
+    """Folders with one of the checkpoints each, before which seeds are those of a new process."""
+    for number, path in enumerate(checkpoints):
+        folder = tmp_path / f"part {number}"
+        folder.mkdir()
+        shutil.copy(path, folder)
+        dlnative.utils.set_random_seed(11)
+        yield folder
+
+
 def assert_goes_on(whole, checkpoints, make, fit, tmp_path, some=None):
     """From each checkpoint, or some of them, a new process would end in the same way."""
     assert len(checkpoints) > 4
@@ -81,9 +91,5 @@ def assert_goes_on(whole, checkpoints, make, fit, tmp_path, some=None):
     if some is not None:
         chosen = [checkpoints[i] for i in np.random.default_rng(3).permutation(len(checkpoints))]
         chosen = [*chosen[:some], checkpoints[0], checkpoints[-2], checkpoints[-1]]
-    for number, path in enumerate(chosen):
-        folder = tmp_path / f"part {number}"
-        folder.mkdir()
-        shutil.copy(path, folder)
-        dlnative.utils.set_random_seed(11)
+    for folder in alone(chosen, tmp_path):
         assert_same(whole, fit(make(), backup(folder)))
