@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..changes import ABSENT, Tracked, note, note_new, used
 from ..graph.graph import Graph
-from ..graph.tensor import Tensor, Tracing, ValueTensor, is_variable
+from ..graph.tensor import Tensor, Tracing, ValueTensor
 from ..hyperparameters import Count, Flag, Option, StepNumber, is_on, set_of_step
 from ..naming import auto_name, unknown
 from ..placement import place
@@ -19,6 +18,7 @@ from ..variables import Variable
 from .clipping import clip_gradients
 from .learning_rate import LearningRate, Rate, current_rate, rate_config
 from .slots import Slots, ValuesOf
+from .weight_decay import WeightDecay
 
 if TYPE_CHECKING:
     from ..engines import ProgramCache
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .schedules.base import LearningRateSchedule
 
 
-class Optimizer(Slots, Tracked):
+class Optimizer(WeightDecay, Slots, Tracked):
     """Base class of optimizers.
 
     A subclass makes its slots (arrays like the parameters, kept between updates) in `build` and
@@ -108,7 +108,6 @@ class Optimizer(Slots, Tracked):
         self.name = name or auto_name(type(self).__name__)
         self._scalars: dict[str, Scalar] = {}  # name of an option -> the Scalar that programs read
         super().__init__()
-        self._no_decay: Any = ((), None)  # Variables, and a pattern of names
         self._programs: ProgramCache | None = None  # for `apply` on arrays
         self._wrapped: dict[
             int, tuple[Any, Variable]
@@ -265,41 +264,6 @@ class Optimizer(Slots, Tracked):
             self.add_optimizer_variables([v], "average", initial)
 
     # --- updates ----------------------------------------------------------------------------------
-
-    def exclude_from_weight_decay(
-        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
-    ) -> None:
-        """Leaves parameters out of weight decay.
-
-        Args:
-            var_list: Variables to leave out.
-            var_names: Regular expressions; a Variable is left out where one is found in its name.
-        """
-        if isinstance(var_names, str):
-            raise TypeError(
-                "exclude_from_weight_decay: expected var_names to be a list of texts, received "
-                f"{var_names!r}"
-            )
-        for variable in var_list or ():
-            if not is_variable(variable):
-                raise TypeError(
-                    "exclude_from_weight_decay: expected var_list to be a list of Variables, "
-                    f"received {type(variable).__name__}"
-                )
-        pattern = re.compile("|".join(var_names)) if var_names else None
-        self._no_decay = (tuple(var_list or ()), pattern)
-        note(self)
-
-    def decays(self, variable: Variable) -> bool:
-        """Whether a parameter takes part in weight decay; see `exclude_from_weight_decay`."""
-        excluded, pattern = self._no_decay
-        if any(v is variable for v in excluded):
-            return False
-        return pattern is None or not pattern.search(variable.name)
-
-    def decay_of(self, variable: Variable) -> Any:
-        """The weight decay of a parameter: a number or tensor, None where there is none."""
-        return self.weight_decay if self.decays(variable) else None
 
     def apply_nodes(
         self, graph: Graph, variables: Sequence[Variable], grads: Sequence[Tensor | None]
